@@ -1,0 +1,183 @@
+"""Every error that a caller or an operator can meet.
+
+AntiphonError                      has status, type, code, param and message: the API's error envelope
+├── InvalidRequest                 400  the request is wrong; `param` says where
+│   ├── ContextLengthExceeded      400  the input does not fit the model's context window
+│   └── ConversationLocked         400  another response is at work in the conversation
+├── NotFound                       404  no such object, or not the caller's
+├── RequestTooLarge                413  the body is over the limit
+├── UpstreamError                  502  the backend or a tool server failed, and its own words are kept
+│   ├── UpstreamRefused                 it answered with an HTTP error; the status class is kept
+│   ├── UpstreamUnreachable        502  no connection: refused, DNS, TLS
+│   ├── UpstreamTimeout            504  it did not answer in time
+│   └── UpstreamBroken             502  it answered, but not with a whole chat completion
+├── RecordingNotFound              502  replay has no answer for this model call
+└── StoreUnavailable               503  the database cannot be read or written
+
+ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
+"""
+
+from typing import ClassVar
+
+
+class AntiphonError(Exception):
+    """The base of all errors that leave the server in OpenAI's envelope (`wire.md` 4).
+
+    `message` is shown to the caller; `headers` are added to the HTTP answer.
+    """
+
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = None
+    param: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+        if code is not None:
+            self.code = code
+        if param is not None:
+            self.param = param
+
+    @property
+    def response_code(self) -> str:
+        """The code for `response.error.code`, which takes only values of the API's own enum."""
+        return "server_error"
+
+
+class InvalidRequest(AntiphonError):
+    """The request is wrong, and `param` names the place."""
+
+    status = 400
+    type = "invalid_request_error"
+
+    @property
+    def response_code(self) -> str:
+        return "invalid_prompt"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The input does not fit the model's context window (text recorded at api.openai.com)."""
+
+    code = "context_length_exceeded"
+    param = "input"
+    text: ClassVar = (
+        "Your input exceeds the context window of this model. Please adjust your input and try again."
+    )
+
+    @property
+    def response_code(self) -> str:
+        return "context_length_exceeded"
+
+
+class ConversationLocked(InvalidRequest):
+    """Another response is at work in the conversation."""
+
+    code = "conversation_locked"
+    param = "conversation"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process is currently operating on this conversation. Please retry in a few seconds."
+        )
+
+
+class NotFound(AntiphonError):
+    """No such object, or it belongs to somebody else."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class RequestTooLarge(AntiphonError):
+    """The request body is over the configured limit."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class UpstreamError(AntiphonError):
+    """The backend failed. The message names it and keeps what it said."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamRefused(UpstreamError):
+    """The backend answered with an HTTP error.
+
+    `upstream_status` is what it sent. The caller gets the same class of status, with these exceptions:
+    401 and 403 concern the server's credential and not the caller's, so they become 502; 422 becomes 400;
+    500 becomes 502, because this server is not the one that broke.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream_status: int,
+        code: str | None = None,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param, headers=headers)
+        self.upstream_status = upstream_status
+        self.status = _STATUS.get(upstream_status, upstream_status)
+        if self.status == 429:
+            self.type = code if code == "insufficient_quota" else "rate_limit_error"
+            self.code = code or "rate_limit_exceeded"
+        elif 400 <= self.status < 500:
+            self.type = "invalid_request_error"
+
+    @property
+    def response_code(self) -> str:
+        if self.code in _KEPT_CODES:
+            return self.code or "server_error"
+        if self.status == 429:
+            return "rate_limit_exceeded"
+        return "invalid_prompt" if 400 <= self.status < 500 else "server_error"
+
+
+_STATUS = {401: 502, 403: 502, 422: 400, 500: 502}
+_KEPT_CODES = frozenset({"context_length_exceeded", "insufficient_quota", "rate_limit_exceeded"})
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection to the backend: refused, unknown host, TLS."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The backend did not connect, answer or go on in time."""
+
+    status = 504
+
+
+class UpstreamBroken(UpstreamError):
+    """The backend's answer is not a whole chat completion: cut, empty, not JSON, an error inside."""
+
+
+class RecordingNotFound(AntiphonError):
+    """Replay has no recording for this model call."""
+
+    status = 502
+    code = "recording_not_found"
+
+
+class StoreUnavailable(AntiphonError):
+    """The database cannot be read or written."""
+
+    status = 503
+    code = "store_unavailable"
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the message says which, where it came from and what would be right."""

@@ -1,0 +1,50 @@
+"""Ids with OpenAI's prefixes: a prefix, an underscore and hexadecimal digits (`wire.md` 3.5)."""
+
+import secrets
+
+LONG = 25
+"""Random bytes of an id that a response makes: 50 hexadecimal digits."""
+SHORT = 24
+"""Random bytes of conversation ids, and of items made through the Conversations API."""
+
+ITEM_PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "reasoning": "rs",
+    "web_search_call": "ws",
+    "file_search_call": "fs",
+    "code_interpreter_call": "ci",
+    "mcp_list_tools": "mcpl",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcpa",
+    "mcp_call": "mcp",
+    "image_generation_call": "ig",
+    "computer_call": "cu",
+    "computer_call_output": "cuo",
+    "local_shell_call": "lsh",
+    "local_shell_call_output": "lsho",
+    "shell_call": "sh",
+    "shell_call_output": "sho",
+    "apply_patch_call": "apc",
+    "apply_patch_call_output": "apco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+    "tool_search_call": "tsc",
+    "tool_search_output": "tso",
+    "additional_tools": "at",
+    "program": "cm",
+    "program_output": "cmo",
+    "compaction": "cmp",
+}
+"""The prefix of each item type's ids, without the underscore."""
+
+
+def new_id(prefix: str, size: int = LONG) -> str:
+    """Returns a fresh id such as `resp_` and 50 hexadecimal digits; `size` counts random bytes."""
+    return f"{prefix}_{secrets.token_hex(size)}"
+
+
+def new_call_id() -> str:
+    """Returns an id for a tool call whose backend gave it none."""
+    return f"call_{secrets.token_hex(12)}"

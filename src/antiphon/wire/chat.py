@@ -1,0 +1,162 @@
+"""Chat Completions, the upstream's API: requests that are sent and chunks that are read.
+
+Requests are typed dictionaries, because they are built once, sent, and compared with recordings as plain
+JSON. Chunks are structs, because thousands are decoded a second; keys that nothing reads are skipped.
+"""
+
+from typing import Literal, TypedDict
+
+from msgspec import Struct
+
+from antiphon.wire.content import Logprob
+from antiphon.wire.json import JSON, JSONObject
+
+
+class ImageUrl(TypedDict, total=False):
+    url: str
+    detail: str
+
+
+class ChatFile(TypedDict, total=False):
+    file_id: str
+    filename: str
+    file_data: str
+
+
+class ChatContentPart(TypedDict, total=False):
+    type: Literal["text", "image_url", "file", "input_audio", "refusal"]
+    text: str
+    image_url: ImageUrl
+    file: ChatFile
+    input_audio: JSONObject
+    refusal: str
+
+
+class ChatFunctionCall(TypedDict):
+    name: str
+    arguments: str
+
+
+class ChatToolCall(TypedDict):
+    id: str
+    type: Literal["function"]
+    function: ChatFunctionCall
+
+
+class ChatMessage(TypedDict, total=False):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[ChatContentPart] | None
+    tool_calls: list[ChatToolCall]
+    tool_call_id: str
+    refusal: str
+    reasoning: str
+    reasoning_content: str
+
+
+class ChatFunction(TypedDict, total=False):
+    name: str
+    description: str
+    parameters: JSONObject
+    strict: bool
+
+
+class ChatTool(TypedDict):
+    type: Literal["function"]
+    function: ChatFunction
+
+
+class ChatRequest(TypedDict, total=False):
+    """The body of a chat completion request. A proxied one may hold further keys."""
+
+    model: str
+    messages: list[ChatMessage]
+    stream: bool
+    stream_options: JSONObject
+    tools: list[ChatTool]
+    tool_choice: str | JSONObject
+    parallel_tool_calls: bool
+    response_format: JSONObject
+    max_completion_tokens: int
+    max_tokens: int
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    logprobs: bool
+    top_logprobs: int
+    reasoning_effort: str
+    verbosity: str
+    service_tier: str
+    safety_identifier: str
+    prompt_cache_key: str
+    prompt_cache_retention: str
+    user: str
+
+
+class FunctionDelta(Struct):
+    name: str | None = None
+    arguments: str | JSONObject | None = None
+
+
+class ToolCallDelta(Struct):
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+
+
+class ReasoningDetail(Struct):
+    """OpenRouter's form of reasoning: `type` is reasoning.text, reasoning.summary or reasoning.encrypted."""
+
+    type: str = ""
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    index: int | None = None
+
+
+class Delta(Struct):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+
+
+class ChoiceLogprobs(Struct):
+    content: list[Logprob] | None = None
+
+
+class Choice(Struct):
+    """`message` stands in for `delta` where a backend answers a streaming request in one piece."""
+
+    index: int = 0
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: str | None = None
+    logprobs: ChoiceLogprobs | None = None
+
+
+class PromptTokensDetails(Struct):
+    cached_tokens: int | None = None
+
+
+class CompletionTokensDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class ChatUsage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+
+class Chunk(Struct):
+    """One chunk of a streamed chat completion; `error` is how backends report a fault inside a stream."""
+
+    choices: list[Choice] | None = None
+    usage: ChatUsage | None = None
+    service_tier: str | None = None
+    error: JSON = None

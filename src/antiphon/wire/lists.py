@@ -1,0 +1,17 @@
+"""Pages of a list."""
+
+from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T], kw_only=True):
+    """One page, in the order asked for; `first_id` and `last_id` are null on an empty page (recorded)."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    first_id: str | None
+    has_more: bool
+    last_id: str | None

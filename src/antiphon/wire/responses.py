@@ -1,0 +1,188 @@
+"""The response object and the request that makes one."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from antiphon.wire.items import InputItem, Item
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import Tool, ToolChoice
+
+Include = Literal[
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+]
+Metadata = dict[str, str]
+ResponseStatus = Literal["queued", "in_progress", "completed", "failed", "incomplete", "cancelled"]
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"]
+
+
+class TextFormat(Struct, tag="text"):
+    pass
+
+
+class JsonObjectFormat(Struct, tag="json_object"):
+    pass
+
+
+class JsonSchemaFormat(Struct, tag="json_schema", kw_only=True):
+    description: str | None | UnsetType = UNSET
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+    schema: JSONObject
+    strict: bool | None | UnsetType = UNSET
+
+
+class TextConfig(Struct, kw_only=True):
+    """How the answer is written: its format and its length."""
+
+    format: TextFormat | JsonObjectFormat | JsonSchemaFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningConfig(Struct, kw_only=True):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None | UnsetType = UNSET
+    context: Literal["auto", "current_turn", "all_turns"] | None | UnsetType = UNSET
+    mode: Literal["standard", "pro"] | None | UnsetType = UNSET
+
+
+class ConversationReference(Struct):
+    id: str
+
+
+class StreamOptions(Struct):
+    include_obfuscation: bool | None = None
+
+
+class PromptReference(Struct, kw_only=True):
+    id: str
+    version: str | None | UnsetType = UNSET
+    variables: JSONObject | None | UnsetType = UNSET
+
+
+class ContextManagement(Struct, kw_only=True):
+    type: Literal["compaction"]
+    compact_threshold: Annotated[int, Meta(ge=1000)] | None = None
+
+
+class CreateResponse(Struct, kw_only=True):
+    """The body of `POST /v1/responses`. Null means the default; unknown keys are ignored."""
+
+    model: str | None = None
+    input: str | list[InputItem] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    conversation: str | ConversationReference | None = None
+    store: bool | None = None
+    background: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    include: list[Include] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=16)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningConfig | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    context_management: Annotated[list[ContextManagement], Meta(min_length=1)] | None = None
+    prompt: PromptReference | None = None
+    metadata: Metadata | None = None
+    safety_identifier: Annotated[str, Meta(max_length=64)] | None = None
+    prompt_cache_key: Annotated[str, Meta(max_length=64)] | None = None
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    prompt_cache_options: JSONObject | None = None
+    user: str | None = None
+    service_tier: ServiceTier | None = None
+    moderation: JSONObject | None = None
+
+
+class InputTokensDetails(Struct):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class OutputTokensDetails(Struct):
+    reasoning_tokens: int = 0
+
+
+class Usage(Struct, kw_only=True):
+    """Token counts over all model calls of a response."""
+
+    input_tokens: int = 0
+    input_tokens_details: InputTokensDetails
+    output_tokens: int = 0
+    output_tokens_details: OutputTokensDetails
+    total_tokens: int = 0
+
+
+class ResponseError(Struct):
+    code: str
+    message: str
+
+
+class IncompleteDetails(Struct):
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class Response(Struct, kw_only=True):
+    """A response as the API shows it: every key always there, except those that default to `UNSET`."""
+
+    id: str
+    object: Literal["response"] = "response"
+    created_at: int
+    status: ResponseStatus
+    background: bool = False
+    completed_at: int | None = None
+    error: ResponseError | None = None
+    frequency_penalty: float = 0.0
+    incomplete_details: IncompleteDetails | None = None
+    instructions: str | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    model: str
+    output: list[Item]
+    parallel_tool_calls: bool = True
+    presence_penalty: float = 0.0
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    reasoning: ReasoningConfig
+    safety_identifier: str | None = None
+    service_tier: str = "auto"
+    store: bool = True
+    temperature: float = 1.0
+    text: TextConfig
+    tool_choice: ToolChoice = "auto"
+    tools: list[Tool]
+    top_logprobs: int = 0
+    top_p: float = 1.0
+    truncation: Literal["auto", "disabled"] = "disabled"
+    usage: Usage | None = None
+    user: str | None = None
+    metadata: Metadata
+    conversation: ConversationReference | UnsetType = UNSET
+    prompt: PromptReference | UnsetType = UNSET
+    context_management: list[ContextManagement] | UnsetType = UNSET
+    moderation: JSON | UnsetType = UNSET
+
+
+class DeletedResponse(Struct):
+    """The answer to `DELETE /v1/responses/{id}`."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: bool = True
