@@ -1,10 +1,12 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Protocol
 
 from antiphon.config import Capabilities
 from antiphon.wire.chat import ChatRequest
+from antiphon.wire.models import ModelList
 
 
 class ChatModel(Protocol):
@@ -29,6 +31,37 @@ class ChatModel(Protocol):
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the JSON text of a whole chat completion (`stream` is absent or false)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model id, resolved: where to send the call and under which name."""
+
+    chat_model: ChatModel
+    name: str
+    """What goes into the `model` of the chat request."""
+    id: str
+    """The public id, as the list of models gives it."""
+
+
+class ModelCatalogue(Protocol):
+    """The models that this server can call."""
+
+    async def resolve(self, model_id: str) -> ResolvedModel:
+        """Finds the model that a caller names; raises `NotFound` with the code `model_not_found`."""
+        ...
+
+    async def list_models(self) -> ModelList:
+        """Returns every model's public id, sorted."""
+        ...
+
+    def notices(self) -> list[str]:
+        """Returns what the operator should read at start-up, a line each."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the connections to backends."""
         ...
 
 
