@@ -43,8 +43,3 @@ ITEM_PREFIXES = {
 def new_id(prefix: str, size: int = LONG) -> str:
     """Returns a fresh id such as `resp_` and 50 hexadecimal digits; `size` counts random bytes."""
     return f"{prefix}_{secrets.token_hex(size)}"
-
-
-def new_call_id() -> str:
-    """Returns an id for a tool call whose backend gave it none."""
-    return f"call_{secrets.token_hex(12)}"

@@ -1,0 +1,254 @@
+"""From chat completion chunks to output items and events. Pure: feed chunks, get events."""
+
+from collections import deque
+from typing import Literal
+
+import msgspec
+
+from antiphon.engine.builders import (
+    FunctionCallBuilder,
+    ItemBuilder,
+    MessageBuilder,
+    ReasoningBuilder,
+    ToolNames,
+)
+from antiphon.engine.calls import CallTable
+from antiphon.engine.ports import Ids
+from antiphon.engine.think import ThinkSplitter
+from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from antiphon.wire.chat import ChatUsage, Choice, Chunk, Delta, ReasoningDetail, ToolCallDelta
+from antiphon.wire.content import Logprob
+from antiphon.wire.events import NO_LOGPROBS, Event
+from antiphon.wire.items import Item
+from antiphon.wire.json import JSON
+
+_decode = msgspec.json.Decoder(Chunk).decode
+
+
+class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the chunks of one model call are to be read."""
+
+    source: str
+    """Who speaks, for error messages."""
+    tool_names: ToolNames = {}
+    think_tags: bool = False
+    logprobs: bool = False
+    """Show log probabilities (include: message.output_text.logprobs)."""
+    encrypted_reasoning: bool = False
+    """Show the backend's opaque reasoning (include: reasoning.encrypted_content)."""
+
+
+class Assembler:
+    """Assembles the reply of one model call.
+
+    Items stream strictly one after another, and parallel tool calls may arrive interleaved: the first
+    open item streams at once, the deltas of others wait until it is whole. Text or reasoning is whole as
+    soon as something else begins; a tool call is whole when its arguments are a complete JSON object.
+
+    `output` is the response's list of finished items; the assembler appends to it. `failure` is set when
+    the reply is broken; nothing more is read then.
+    """
+
+    def __init__(self, output: list[Item], ids: Ids, options: AssemblyOptions) -> None:
+        self.output = output
+        self.failure: UpstreamError | None = None
+        self.finish_reason: str | None = None
+        self.usage: ChatUsage | None = None
+        self.service_tier: str | None = None
+        self._ids = ids
+        self._options = options
+        self._think = ThinkSplitter() if options.think_tags else None
+        self._early_logprobs: list[Logprob] = []
+        self._head: ItemBuilder | None = None
+        self._waiting: deque[ItemBuilder] = deque()
+        self._last: ItemBuilder | None = None
+        self._calls = CallTable()
+        self._first = len(output)
+
+    def feed(self, chunks: list[bytes]) -> list[Event]:
+        """Takes the JSON texts of chunks, in order, and returns every event they give."""
+        events: list[Event] = []
+        for payload in chunks:
+            if self.failure is not None:
+                break
+            try:
+                chunk = _decode(payload)
+            except (msgspec.DecodeError, RecursionError) as error:
+                self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
+                break
+            if chunk.error is not None:
+                self.failure = self._error_inside(chunk.error)
+                break
+            if chunk.usage is not None:
+                self.usage = chunk.usage
+            if chunk.service_tier is not None:
+                self.service_tier = chunk.service_tier
+            for choice in chunk.choices or ():
+                if choice.index == 0:
+                    self._choice(events, choice)
+        return events
+
+    def finish(self) -> list[Event]:
+        """Ends the reply: closes what is open, or sets `failure` if the reply is not whole."""
+        events: list[Event] = []
+        if self.failure is not None:
+            return events
+        if self.finish_reason is None:
+            self.failure = self._broken("the stream ended without a finish_reason")
+            return events
+        if self._think is not None:
+            for kind, text in self._think.finish():
+                self._piece(events, kind, text, self._early_logprobs)
+        if self.finish_reason == "tool_calls" and not self._calls:
+            self.failure = self._broken("finish_reason is tool_calls, but there are no tool calls")
+            return events
+        if self._head is None and len(self.output) == self._first and not self.stopped_early:
+            self._switch(events, MessageBuilder(self._ids))
+        while self._head is not None:
+            cut = self.stopped_early and not self._waiting
+            self.output.append(self._head.close(events, "incomplete" if cut else "completed"))
+            self._open_next(events)
+        return events
+
+    def abandon(self) -> None:
+        """Keeps what an interrupted reply has brought, as incomplete items, without events."""
+        for builder in (self._head, *self._waiting):
+            if builder is not None:
+                self.output.append(builder.snapshot())
+        self._head = None
+        self._waiting.clear()
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the model was cut off, by the token limit or by a content filter."""
+        return self.finish_reason in ("length", "content_filter")
+
+    def _choice(self, events: list[Event], choice: Choice) -> None:
+        delta = choice.delta or choice.message
+        if delta is not None:
+            logprobs = NO_LOGPROBS
+            if self._options.logprobs and choice.logprobs is not None:
+                logprobs = choice.logprobs.content or NO_LOGPROBS
+            self._delta(events, delta, logprobs)
+        if choice.finish_reason is not None:
+            self.finish_reason = choice.finish_reason
+
+    def _delta(self, events: list[Event], delta: Delta, logprobs: list[Logprob]) -> None:
+        if delta.reasoning_details:
+            for detail in delta.reasoning_details:
+                self._reasoning_detail(events, detail)
+        else:
+            reasoning = delta.reasoning_content or delta.reasoning
+            if reasoning:
+                self._reasoning(events, None, reasoning)
+        if delta.content:
+            if self._think is None or self._think.plain:
+                self._text(events, "text", delta.content, logprobs)
+            else:
+                self._split(events, delta.content, logprobs)
+        if delta.refusal:
+            self._text(events, "refusal", delta.refusal, NO_LOGPROBS)
+        for call in delta.tool_calls or ():
+            self._tool_call(events, call)
+
+    def _split(self, events: list[Event], text: str, logprobs: list[Logprob]) -> None:
+        assert self._think is not None
+        self._early_logprobs += logprobs
+        for kind, piece in self._think.feed(text):
+            self._piece(events, kind, piece, self._early_logprobs)
+            self._early_logprobs = []
+
+    def _piece(
+        self, events: list[Event], kind: Literal["reasoning", "text"], text: str, logprobs: list[Logprob]
+    ) -> None:
+        if kind == "reasoning":
+            self._reasoning(events, None, text)
+        else:
+            self._text(events, "text", text, logprobs)
+
+    def _text(
+        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
+    ) -> None:
+        builder = self._last
+        if not isinstance(builder, MessageBuilder):
+            builder = MessageBuilder(self._ids)
+            self._switch(events, builder)
+        builder.write(events, kind, delta, logprobs)
+
+    def _reasoning(self, events: list[Event], summary_key: int | None, delta: str) -> None:
+        builder = self._last
+        if not isinstance(builder, ReasoningBuilder):
+            builder = ReasoningBuilder(self._ids, self._options.encrypted_reasoning)
+            self._switch(events, builder)
+        builder.write(events, summary_key, delta)
+
+    def _reasoning_detail(self, events: list[Event], detail: ReasoningDetail) -> None:
+        if detail.summary:
+            self._reasoning(events, detail.index or 0, detail.summary)
+        elif detail.text:
+            self._reasoning(events, None, detail.text)
+        elif detail.data:
+            builder = self._last
+            if isinstance(builder, ReasoningBuilder):
+                builder.add_encrypted(detail.data)
+            elif builder is None or self._options.encrypted_reasoning:
+                # OpenRouter sends some of it after the answer: then an item is due only if it was asked for.
+                builder = ReasoningBuilder(self._ids, self._options.encrypted_reasoning)
+                builder.add_encrypted(detail.data)
+                self._switch(events, builder)
+
+    def _tool_call(self, events: list[Event], delta: ToolCallDelta) -> None:
+        function = delta.function
+        name = function.name if function else None
+        arguments = function.arguments if function else None
+        if isinstance(arguments, dict):
+            arguments = msgspec.json.encode(arguments).decode()
+        builder = self._calls.find(delta, name, arguments or "")
+        if builder is None:
+            builder = FunctionCallBuilder(self._ids, self._options.tool_names)
+            call_id = self._calls.add(builder, delta)
+            builder.write(events, call_id, name, "")
+            self._switch(events, builder)
+            builder.write(events, None, None, arguments or "")
+        else:
+            builder.write(events, delta.id, name, arguments or "")
+
+    def _switch(self, events: list[Event], builder: ItemBuilder) -> None:
+        self._last = builder
+        self._waiting.append(builder)
+        if self._head is None:
+            self._open_next(events)
+        while self._waiting and self._head is not None and self._head.is_whole():
+            self.output.append(self._head.close(events, "completed"))
+            self._open_next(events)
+
+    def _open_next(self, events: list[Event]) -> None:
+        self._head = self._waiting.popleft() if self._waiting else None
+        if self._head is not None:
+            self._head.open(events, len(self.output))
+
+    def _broken(self, what: str) -> UpstreamBroken:
+        return UpstreamBroken(f"{self._options.source}: {what}")
+
+    def _error_inside(self, error: JSON) -> UpstreamError:
+        """Reads the error object of a stream, in OpenAI's form or another's."""
+        body = error if isinstance(error, dict) else {"message": error}
+        words = str(body.get("message") or body.get("detail") or error)[:2000]
+        code = body.get("code")
+        status = next((c for c in (code, body.get("status")) if isinstance(c, int) and 400 <= c < 600), None)
+        if body.get("type") in ("insufficient_quota", "rate_limit_error") or code in (
+            "insufficient_quota",
+            "rate_limit_exceeded",
+        ):
+            status = 429
+        message = f"{self._options.source}: {words}"
+        if code == "context_length_exceeded":
+            status = 400
+        if status is None:
+            return UpstreamBroken(message)
+        return UpstreamRefused(message, upstream_status=status, code=code if isinstance(code, str) else None)
+
+
+def _excerpt(payload: bytes) -> str:
+    text = payload[:120].decode("utf-8", "replace")
+    return text + "..." if len(payload) > 120 else text

@@ -1,0 +1,295 @@
+"""Output items in the making: each builder turns deltas into the events of one item's life.
+
+A builder that is not yet open keeps its deltas: output items stream strictly one after another
+(`wire.md` 3.3), so an item whose deltas come early waits for the item before it.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from antiphon.engine.ports import Ids
+from antiphon.wire.content import Logprob, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.wire.events import (
+    NO_LOGPROBS,
+    ContentPartAdded,
+    ContentPartDone,
+    Event,
+    FunctionCallArgumentsDelta,
+    FunctionCallArgumentsDone,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    OutputTextDone,
+    ReasoningSummaryPartAdded,
+    ReasoningSummaryPartDone,
+    ReasoningSummaryTextDelta,
+    ReasoningSummaryTextDone,
+    ReasoningTextDelta,
+    ReasoningTextDone,
+    RefusalDelta,
+    RefusalDone,
+)
+from antiphon.wire.items import FunctionCall, Item, ItemStatus, Message, Reasoning
+
+ToolNames = dict[str, tuple[str, str]]
+"""For functions that go to the backend under another name: that name to (namespace, name)."""
+
+
+class ItemBuilder(Protocol):
+    """What the assembler asks of every builder."""
+
+    def is_whole(self) -> bool:
+        """Whether nothing can be added to the item once another item has begun."""
+        ...
+
+    def open(self, events: list[Event], output_index: int) -> None:
+        """Begins the item at its place and sends what has been kept back."""
+        ...
+
+    def close(self, events: list[Event], status: ItemStatus) -> Item:
+        """Ends the item and returns it; it must be open."""
+        ...
+
+    def snapshot(self) -> Item:
+        """Returns the item as far as it has come, with status incomplete."""
+        ...
+
+
+class MessageBuilder:
+    """An assistant message of text and refusal parts."""
+
+    def __init__(self, ids: Ids) -> None:
+        self.item_id = ids("msg")
+        self._output_index = -1
+        self._kept: list[tuple[Literal["text", "refusal"], str, list[Logprob]]] = []
+        self._kind: Literal["text", "refusal"] | None = None
+        self._text: list[str] = []
+        self._logprobs: list[Logprob] = []
+        self._parts: list[OutputText | Refusal] = []
+
+    def is_whole(self) -> bool:
+        """A message never goes on after another item: text that comes later is a new message."""
+        return True
+
+    def open(self, events: list[Event], output_index: int) -> None:
+        self._output_index = output_index
+        events.append(OutputItemAdded(output_index, self._item("in_progress", [])))
+        for kind, delta, logprobs in self._kept:
+            self.write(events, kind, delta, logprobs)
+
+    def write(
+        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
+    ) -> None:
+        """Adds text (or a refusal) to the part that is open, or to a new part of the right kind."""
+        if self._output_index < 0:
+            self._kept.append((kind, delta, logprobs))
+            return
+        if kind != self._kind:
+            self._end_part(events)
+            self._begin_part(events, kind)
+        self._text.append(delta)
+        index = len(self._parts)
+        if kind == "text":
+            if logprobs:
+                self._logprobs.extend(logprobs)
+            events.append(OutputTextDelta(self.item_id, self._output_index, index, delta, logprobs))
+        else:
+            events.append(RefusalDelta(self.item_id, self._output_index, index, delta))
+
+    def close(self, events: list[Event], status: ItemStatus) -> Message:
+        if self._kind is None and not self._parts:
+            self._begin_part(events, "text")
+        self._end_part(events)
+        item = self._item(status, list(self._parts))
+        events.append(OutputItemDone(self._output_index, item))
+        return item
+
+    def snapshot(self) -> Message:
+        parts: list[OutputText | Refusal] = list(self._parts)
+        if self._kind is not None:
+            parts.append(self._part())
+        for kind, delta, logprobs in self._kept if self._output_index < 0 else []:
+            parts.append(_text_part(delta, logprobs) if kind == "text" else Refusal(delta))
+        return self._item("incomplete", parts)
+
+    def _item(self, status: ItemStatus, parts: list[OutputText | Refusal]) -> Message:
+        return Message(id=self.item_id, status=status, content=[*parts], role="assistant")
+
+    def _begin_part(self, events: list[Event], kind: Literal["text", "refusal"]) -> None:
+        self._kind = kind
+        empty = _text_part("", NO_LOGPROBS) if kind == "text" else Refusal("")
+        events.append(ContentPartAdded(self.item_id, self._output_index, len(self._parts), empty))
+
+    def _part(self) -> OutputText | Refusal:
+        text = "".join(self._text)
+        return _text_part(text, list(self._logprobs)) if self._kind == "text" else Refusal(text)
+
+    def _end_part(self, events: list[Event]) -> None:
+        if self._kind is None:
+            return
+        part, index = self._part(), len(self._parts)
+        place = self.item_id, self._output_index, index
+        if isinstance(part, OutputText):
+            events.append(OutputTextDone(*place, part.text, list(self._logprobs)))
+        else:
+            events.append(RefusalDone(*place, part.refusal))
+        events.append(ContentPartDone(*place, part))
+        self._parts.append(part)
+        self._kind, self._text, self._logprobs = None, [], []
+
+
+class ReasoningBuilder:
+    """A reasoning item: raw text, summaries, or nothing that may be shown."""
+
+    def __init__(self, ids: Ids, with_encrypted: bool) -> None:
+        self.item_id = ids("rs")
+        self._with_encrypted = with_encrypted
+        self._output_index = -1
+        self._kept: list[tuple[int | None, str]] = []
+        self._text: list[str] = []
+        self._summaries: list[SummaryText] = []
+        self._summary_key: int | None = None
+        self._summary: list[str] = []
+        self._encrypted = ""
+
+    def is_whole(self) -> bool:
+        """Reasoning that comes after another item is a new reasoning item."""
+        return True
+
+    def add_encrypted(self, data: str) -> None:
+        """Keeps opaque reasoning of the backend; shown only where the request includes it."""
+        self._encrypted += data
+
+    def open(self, events: list[Event], output_index: int) -> None:
+        self._output_index = output_index
+        events.append(OutputItemAdded(output_index, self._item(None, [])))
+        for summary_key, delta in self._kept:
+            self.write(events, summary_key, delta)
+
+    def write(self, events: list[Event], summary_key: int | None, delta: str) -> None:
+        """Adds raw reasoning (`summary_key` is None) or summary text; each new key begins a new summary."""
+        place = self.item_id, self._output_index
+        if self._output_index < 0:
+            self._kept.append((summary_key, delta))
+        elif summary_key is None:
+            if not self._text:
+                events.append(ContentPartAdded(*place, 0, ReasoningText("")))
+            self._text.append(delta)
+            events.append(ReasoningTextDelta(*place, 0, delta))
+        else:
+            if summary_key != self._summary_key:
+                self._end_summary(events)
+                self._summary_key = summary_key
+                events.append(ReasoningSummaryPartAdded(*place, len(self._summaries), SummaryText("")))
+            self._summary.append(delta)
+            events.append(ReasoningSummaryTextDelta(*place, len(self._summaries), delta))
+
+    def close(self, events: list[Event], status: ItemStatus) -> Reasoning:
+        place = self.item_id, self._output_index
+        self._end_summary(events)
+        if self._text:
+            text = "".join(self._text)
+            events.append(ReasoningTextDone(*place, 0, text))
+            events.append(ContentPartDone(*place, 0, ReasoningText(text)))
+        item = self._item("".join(self._text), self._summaries)
+        events.append(OutputItemDone(self._output_index, item))
+        return item
+
+    def snapshot(self) -> Reasoning:
+        kept = self._kept if self._output_index < 0 else []
+        text = "".join([*self._text, *(delta for key, delta in kept if key is None)])
+        summaries = [*self._summaries]
+        current = "".join([*self._summary, *(delta for key, delta in kept if key is not None)])
+        if current:
+            summaries.append(SummaryText(current))
+        return self._item(text, summaries)
+
+    def _item(self, text: str | None, summaries: list[SummaryText]) -> Reasoning:
+        item = Reasoning(id=self.item_id, summary=[*summaries])
+        if text:
+            item.content = [ReasoningText(text)]
+        if self._with_encrypted and self._encrypted:
+            item.encrypted_content = self._encrypted
+        return item
+
+    def _end_summary(self, events: list[Event]) -> None:
+        if self._summary_key is None:
+            return
+        text, index = "".join(self._summary), len(self._summaries)
+        place = self.item_id, self._output_index, index
+        events.append(ReasoningSummaryTextDone(*place, text))
+        events.append(ReasoningSummaryPartDone(*place, SummaryText(text)))
+        self._summaries.append(SummaryText(text))
+        self._summary_key, self._summary = None, []
+
+
+class FunctionCallBuilder:
+    """A function call. The item is announced once its name is known whole: names may come in pieces."""
+
+    def __init__(self, ids: Ids, tool_names: ToolNames) -> None:
+        self.item_id = ids("fc")
+        self._ids = ids
+        self.call_id: str | None = None
+        self.name = ""
+        self._tool_names = tool_names
+        self._output_index = -1
+        self._announced = False
+        self._arguments: list[str] = []
+
+    def is_whole(self) -> bool:
+        """Whether the arguments are a complete JSON object, to which nothing can be added."""
+        try:
+            return isinstance(msgspec.json.decode("".join(self._arguments)), dict)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return False
+
+    def write(self, events: list[Event], call_id: str | None, name: str | None, arguments: str) -> None:
+        """Adds what one delta brought. A name that is repeated whole is not added twice."""
+        if call_id and not self._announced:
+            self.call_id = self.call_id or call_id
+        if name and not self._arguments and name != self.name:
+            self.name += name
+        if not arguments:
+            return
+        if self._output_index >= 0:
+            self._announce(events)
+            events.append(FunctionCallArgumentsDelta(self.item_id, self._output_index, arguments))
+        self._arguments.append(arguments)
+
+    def open(self, events: list[Event], output_index: int) -> None:
+        self._output_index = output_index
+        if self._arguments:
+            self._announce(events)
+            for arguments in self._arguments:
+                events.append(FunctionCallArgumentsDelta(self.item_id, output_index, arguments))
+
+    def close(self, events: list[Event], status: ItemStatus) -> FunctionCall:
+        self._announce(events)
+        item = self._item(status, "".join(self._arguments))
+        events.append(FunctionCallArgumentsDone(self.item_id, self._output_index, item.name, item.arguments))
+        events.append(OutputItemDone(self._output_index, item))
+        return item
+
+    def snapshot(self) -> FunctionCall:
+        return self._item("incomplete", "".join(self._arguments))
+
+    def _announce(self, events: list[Event]) -> None:
+        if not self._announced:
+            self._announced = True
+            events.append(OutputItemAdded(self._output_index, self._item("in_progress", "")))
+
+    def _item(self, status: ItemStatus, arguments: str) -> FunctionCall:
+        if self.call_id is None:
+            self.call_id = self._ids("call")
+        namespace, name = self._tool_names.get(self.name, (None, self.name))
+        item = FunctionCall(
+            id=self.item_id, status=status, arguments=arguments, call_id=self.call_id, name=name
+        )
+        if namespace is not None:
+            item.namespace = namespace
+        return item
+
+
+def _text_part(text: str, logprobs: list[Logprob]) -> OutputText:
+    return OutputText(annotations=[], logprobs=logprobs, text=text)

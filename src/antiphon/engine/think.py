@@ -1,0 +1,78 @@
+"""Separates reasoning in `<think>` tags from the text that follows it."""
+
+from typing import Literal
+
+OPEN = "<think>"
+CLOSE = "</think>"
+
+Piece = tuple[Literal["reasoning", "text"], str]
+
+
+class ThinkSplitter:
+    """Splits streamed text that may begin with `<think>...</think>`, however the tags are cut.
+
+    Only text that begins with the tag (white space aside) holds reasoning: a tag further on is something
+    the model talks about. White space around the tags belongs to neither side. Once `plain` is true all
+    that follows is text, and the splitter need not be asked any more.
+    """
+
+    def __init__(self) -> None:
+        self.plain = False
+        self._state: Literal["start", "inside", "after"] = "start"
+        self._held = ""
+
+    def feed(self, text: str) -> list[Piece]:
+        """Returns the pieces that are certain by now; may be empty while a tag is undecided."""
+        self._held += text
+        pieces: list[Piece] = []
+        if self._state == "start":
+            self._begin(pieces)
+        if self._state == "inside":
+            self._inside(pieces)
+        if self._state == "after":
+            self._after(pieces)
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """Returns what was held back when the stream ended."""
+        held, self._held = self._held, ""
+        if not held or self._state == "after":
+            return []
+        return [("reasoning" if self._state == "inside" else "text", held)]
+
+    def _begin(self, pieces: list[Piece]) -> None:
+        beginning = self._held.lstrip()
+        if beginning.startswith(OPEN):
+            self._state = "inside"
+            self._held = beginning[len(OPEN) :].lstrip()
+        elif not OPEN.startswith(beginning):
+            self._release(pieces)
+
+    def _inside(self, pieces: list[Piece]) -> None:
+        reasoning, tag, rest = self._held.partition(CLOSE)
+        if tag:
+            self._state = "after"
+            self._held = rest
+        else:
+            keep = _cut_tag(reasoning)
+            reasoning, self._held = reasoning[: len(reasoning) - keep], reasoning[len(reasoning) - keep :]
+        if reasoning:
+            pieces.append(("reasoning", reasoning))
+
+    def _after(self, pieces: list[Piece]) -> None:
+        self._held = self._held.lstrip()
+        if self._held:
+            self._release(pieces)
+
+    def _release(self, pieces: list[Piece]) -> None:
+        self.plain = True
+        pieces.append(("text", self._held))
+        self._held = ""
+
+
+def _cut_tag(text: str) -> int:
+    """The number of characters at the end of `text` that may be the beginning of the closing tag."""
+    for length in range(min(len(CLOSE) - 1, len(text)), 0, -1):
+        if text.endswith(CLOSE[:length]):
+            return length
+    return 0
