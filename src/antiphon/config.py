@@ -1,31 +1,237 @@
-"""Settings: what they are, and where they come from (flags, environment, `antiphon.toml`, defaults)."""
+"""Settings: what they are, their defaults and their documentation. `settings.py` finds their values."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
+
+from antiphon.wire.json import JSON
+
+Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
+"""What a backend is. It sets the capability switches that are not configured (`PRESETS`)."""
+
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Secret:
+    """A value that must not be shown. It is masked wherever it is printed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Returns the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
 
 
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backend understands. A parameter that it would refuse is left out or translated."""
 
-    developer_role: bool = True
-    """Off: developer messages go out with the role `system`."""
-    max_completion_tokens: bool = True
-    """Off: the limit goes out as `max_tokens`."""
-    parallel_tool_calls: bool = True
-    strict_tools: bool = True
-    """Off: `strict` is left out of function tools."""
-    stream_usage: bool = True
-    """Off: `stream_options` is left out, and usage is known only if the backend sends it unasked."""
-    logprobs: bool = True
-    reasoning_effort: bool = True
-    verbosity: bool = True
-    service_tier: bool = True
-    prompt_cache: bool = True
-    """`prompt_cache_key` and `prompt_cache_retention`."""
-    safety_identifier: bool = True
-    """`safety_identifier` and `user`."""
-    reasoning_input: Literal["none", "reasoning", "reasoning_content"] = "none"
-    """The key under which earlier reasoning is given back on assistant messages."""
-    think_tags: bool = True
-    """Text that begins with `<think>` is reasoning up to `</think>`."""
+    developer_role: Annotated[
+        bool, Meta(description="Off: developer messages go out with the role `system`.")
+    ] = True
+    max_completion_tokens: Annotated[bool, Meta(description="Off: the limit goes out as `max_tokens`.")] = (
+        True
+    )
+    parallel_tool_calls: Annotated[bool, Meta(description="Off: `parallel_tool_calls` is left out.")] = True
+    strict_tools: Annotated[bool, Meta(description="Off: `strict` is left out of function tools.")] = True
+    stream_usage: Annotated[
+        bool,
+        Meta(description="Off: `stream_options` is left out, and usage is known only if it is sent unasked."),
+    ] = True
+    logprobs: Annotated[bool, Meta(description="Off: `logprobs` and `top_logprobs` are left out.")] = True
+    reasoning_effort: Annotated[bool, Meta(description="Off: `reasoning_effort` is left out.")] = True
+    verbosity: Annotated[bool, Meta(description="Off: `verbosity` is left out.")] = True
+    service_tier: Annotated[bool, Meta(description="Off: `service_tier` is left out.")] = True
+    prompt_cache: Annotated[
+        bool, Meta(description="Off: `prompt_cache_key` and `prompt_cache_retention` are left out.")
+    ] = True
+    safety_identifier: Annotated[
+        bool, Meta(description="Off: `safety_identifier` and `user` are left out.")
+    ] = True
+    reasoning_input: Annotated[
+        Literal["none", "reasoning", "reasoning_content"],
+        Meta(description="The key under which earlier reasoning is given back on assistant messages."),
+    ] = "none"
+    think_tags: Annotated[
+        bool, Meta(description="On: text that begins with `<think>` is reasoning up to `</think>`.")
+    ] = True
+
+
+_LOCAL = Capabilities(
+    developer_role=False,
+    max_completion_tokens=False,
+    parallel_tool_calls=False,
+    strict_tools=False,
+    verbosity=False,
+    service_tier=False,
+    prompt_cache=False,
+    safety_identifier=False,
+)
+
+PRESETS: dict[Kind, Capabilities] = {
+    "openai": Capabilities(),
+    # Ollama skips parameters that it does not know, `max_completion_tokens` among them, and reads
+    # `reasoning` on assistant messages (its openai/openai.go).
+    "ollama": msgspec.structs.replace(_LOCAL, reasoning_input="reasoning"),
+    # vLLM hands the role `developer` to the model's chat template, which seldom knows it; it reads
+    # `reasoning`, and no longer `reasoning_content` (vllm-project/vllm pull request 33402).
+    "vllm": msgspec.structs.replace(
+        _LOCAL, max_completion_tokens=True, parallel_tool_calls=True, reasoning_input="reasoning"
+    ),
+    # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669).
+    "lmstudio": _LOCAL,
+    # llama.cpp knows `max_completion_tokens` only since its pull request 19831, and gives
+    # `reasoning_content` back to templates that keep it (pull request 18994).
+    "llamacpp": msgspec.structs.replace(
+        _LOCAL, parallel_tool_calls=True, reasoning_effort=False, reasoning_input="reasoning_content"
+    ),
+    "other": _LOCAL,
+}
+"""The capability switches of each kind of backend; `other` is what any compatible server should accept."""
+
+
+class BackendSettings(Struct, frozen=True, kw_only=True):
+    """One chat backend: a table `[models.NAME]` of `antiphon.toml`, the environment's, or a found one."""
+
+    name: str
+    base_url: Annotated[
+        str, Meta(description="Where the API begins, such as `https://api.openai.com/v1`. Required.")
+    ]
+    kind: Annotated[
+        Kind,
+        Meta(
+            description="What the backend is; it sets the capability switches that are not given. "
+            "Not given: `openai` for OpenAI's and Azure's hosts, else `other`, the most careful."
+        ),
+    ] = "other"
+    api_key: Annotated[
+        Secret | None, Meta(description="The key that is sent to this backend, and to no other.")
+    ] = None
+    api_key_env: Annotated[str | None, Meta(description="The environment variable that holds the key.")] = (
+        None
+    )
+    models: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="The models that the backend has. Not given: it is asked at `/models`."),
+    ] = None
+    connect_timeout: Annotated[Seconds, Meta(description="Seconds that connecting may take.")] = 10.0
+    first_byte_timeout: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds until the answer begins: prompt processing, or all of a reply in one piece."
+        ),
+    ] = 600.0
+    idle_timeout: Annotated[Seconds, Meta(description="Seconds of silence in the middle of an answer.")] = (
+        120.0
+    )
+    capabilities: Capabilities = Capabilities()
+    origin: str = "configured"
+    """How the backend was found, in words for the start-up print."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings of the server, in effect."""
+
+    host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes any free one.")] = (
+        8321
+    )
+    database: Annotated[
+        str,
+        Meta(
+            description="Where the state is: the path of an SQLite file, or a `postgresql://` URL. "
+            "Default: `antiphon.db` in `$XDG_DATA_HOME/antiphon` or `~/.local/share/antiphon`."
+        ),
+    ]
+    replay: Annotated[
+        str | None,
+        Meta(description="A folder of recordings that answer model calls instead of backends."),
+    ] = None
+    discover: Annotated[
+        bool, Meta(description="Look for local model servers on their usual ports at start-up.")
+    ] = True
+    max_body_bytes: Annotated[
+        int, Meta(gt=0, description="The largest request body that is accepted, in bytes.")
+    ] = 100 * 1024 * 1024
+    log_format: Annotated[Literal["text", "json"], Meta(description="How the request log is written.")] = (
+        "text"
+    )
+    log_level: Annotated[
+        Literal["error", "warning", "info", "debug"],
+        Meta(description="The least important messages that are logged; `warning` hides the request log."),
+    ] = "info"
+    models: dict[str, BackendSettings] = {}
+    """The backends by name: the configured ones and the environment's."""
+    origins: dict[str, str] = {}
+    """Where each setting's value came from: a flag, a variable, a file or `default`."""
+    notices: tuple[str, ...] = ()
+    """What the operator should know about the settings, a line each."""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.shown().items())
+        return f"Settings({shown})"
+
+    def shown(self) -> dict[str, JSON]:
+        """Returns the documented settings' values, with secrets masked."""
+        values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
+        return values | {"database": mask_url(self.database)}
+
+
+class Setting(Struct, frozen=True):
+    """One setting, as documentation, flags and the environment name it."""
+
+    name: str
+    type: object
+    """The annotation, which `msgspec.convert` takes."""
+    default: object
+    """`msgspec.NODEFAULT` where there is none, or where it depends on the machine."""
+    doc: str
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def env(self) -> str:
+        """The environment variable."""
+        return ENV_PREFIX + self.name.upper()
+
+
+ENV_PREFIX = "ANTIPHON_"
+
+
+def _describe(struct: type[Struct]) -> tuple[Setting, ...]:
+    """Returns the documented fields of `struct`, in order."""
+    table = []
+    for field in msgspec.structs.fields(struct):
+        for meta in getattr(field.type, "__metadata__", ()):
+            if isinstance(meta, Meta) and meta.description:
+                table.append(Setting(field.name, field.type, field.default, meta.description))
+    return tuple(table)
+
+
+SETTINGS = _describe(Settings)
+"""The server's settings: each is a key in `antiphon.toml`, an environment variable and a flag of `serve`."""
+BACKEND_SETTINGS = _describe(BackendSettings)
+"""The keys of a table `[models.NAME]`."""
+CAPABILITIES = _describe(Capabilities)
+"""The capability switches, which stand in the same table."""
+
+
+def mask_url(url: str) -> str:
+    """Returns `url` without the password that it may hold."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)

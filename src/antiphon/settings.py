@@ -1,0 +1,254 @@
+"""Finds every setting's value: flags, environment, `./antiphon.toml`, the user's file, defaults."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from antiphon.config import (
+    BACKEND_SETTINGS,
+    CAPABILITIES,
+    ENV_PREFIX,
+    PRESETS,
+    SETTINGS,
+    BackendSettings,
+    Capabilities,
+    Kind,
+    Secret,
+    Setting,
+    Settings,
+)
+from antiphon.errors import ConfigError
+from antiphon.wire.json import JSON, JSONObject
+
+_OPENAI_URL = "https://api.openai.com/v1"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
+_SECRET_SETTINGS = frozenset({"api_key", "database", "base_url"})
+_RESERVED = "antiphon"
+
+
+def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) -> Settings:
+    """Returns the settings in effect.
+
+    `flags` maps the names of settings to values; None stands for a flag that was not given.
+    Raises `ConfigError` with the setting, its source and what would be right.
+    """
+    values: JSONObject = {"database": str(_folder(env, "XDG_DATA_HOME", ".local/share") / "antiphon.db")}
+    origins = {setting.name: "default" for setting in SETTINGS}
+    backends: dict[str, BackendSettings] = {}
+    files = (_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
+    for path in files:
+        document = _read(path)
+        for name, table in _tables(document.pop("models", {}), path).items():
+            backends[name] = _backend(name, table, path, env)
+        _check_names(document, SETTINGS, ("models",), str(path))
+        for setting in SETTINGS:
+            if setting.name in document:
+                value = _convert(setting, document[setting.name], str(path))
+                values[setting.name] = _located(setting.name, value, path.parent, env)
+                origins[setting.name] = str(path)
+    for setting in SETTINGS:
+        if env.get(setting.env):
+            value = _convert(setting, env[setting.env], setting.env, strict=False)
+            values[setting.name] = _located(setting.name, value, cwd, env)
+            origins[setting.name] = setting.env
+        if flags.get(setting.name) is not None:
+            value = _convert(setting, flags[setting.name], setting.flag, strict=False)
+            values[setting.name] = _located(setting.name, value, cwd, env)
+            origins[setting.name] = setting.flag
+    for backend in _environment_backends(env):
+        backends.setdefault(backend.name, backend)
+    settings = Settings(**values)
+    others, notices = _without_self(backends, settings)
+    return msgspec.structs.replace(
+        settings, models=others, origins=origins, notices=(*_misspelt(env), *notices)
+    )
+
+
+def endpoint(url: str) -> tuple[str, int]:
+    """Returns the host and the port that `url` leads to; all names of this machine are `127.0.0.1`."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    return "127.0.0.1" if host in _LOOPBACK else host, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _folder(env: Mapping[str, str], variable: str, default: str) -> Path:
+    return (Path(env[variable]) if env.get(variable) else _home(env) / default) / "antiphon"
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env["HOME"]) if env.get("HOME") else Path.home()
+
+
+def _read(path: Path) -> JSONObject:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _tables(models: JSON, path: Path) -> dict[str, JSONObject]:
+    """Returns the `[models.NAME]` tables; a name is one segment of a model id."""
+    if not isinstance(models, dict) or not all(isinstance(table, dict) for table in models.values()):
+        raise ConfigError(f"{path}: `models` holds tables, one per backend: [models.NAME]")
+    for name in models:
+        if not name or "/" in name:
+            raise ConfigError(f"{path}: the backend name {name!r} must not be empty or hold a slash")
+        if name == _RESERVED:
+            raise ConfigError(f"{path}: the backend name {name!r} is taken by the built-in sample model")
+    return models
+
+
+def _backend(name: str, table: JSONObject, path: Path, env: Mapping[str, str]) -> BackendSettings:
+    """Makes a backend's settings from its table; the kind's switches come first, the given ones over them."""
+    where = f"{path}: [models.{name}]"
+    _check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), (), where)
+    own = {s.name: _convert(s, table[s.name], where) for s in BACKEND_SETTINGS if s.name in table}
+    switches = {s.name: _convert(s, table[s.name], where) for s in CAPABILITIES if s.name in table}
+    if "base_url" not in own:
+        raise ConfigError(f"{where}: base_url is missing, such as base_url = {_OPENAI_URL!r}")
+    own["base_url"] = _checked_url(own["base_url"], where)
+    if "api_key_env" in own:
+        if "api_key" in own:
+            raise ConfigError(f"{where}: give api_key or api_key_env, not both")
+        if not env.get(own["api_key_env"]):
+            raise ConfigError(f"{where}: api_key_env names {own['api_key_env']}, which is not set")
+        own["api_key"] = Secret(env[own["api_key_env"]])
+    kind: Kind = own.pop("kind", None) or _kind(own["base_url"])
+    capabilities: Capabilities = msgspec.structs.replace(PRESETS[kind], **switches)
+    return BackendSettings(name=name, kind=kind, capabilities=capabilities, origin=path.name, **own)
+
+
+def _kind(base_url: str) -> Kind:
+    host = endpoint(base_url)[0]
+    return "openai" if host.endswith(("openai.com", ".azure.com")) else "other"
+
+
+def _checked_url(url: str, where: str) -> str:
+    """Returns `url` without a trailing slash. A credential in it would end up in messages and logs."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("no host")
+    except ValueError as error:
+        raise ConfigError(f"{where}: base_url must be http://HOST[:PORT]/v1 or https://...") from error
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError(f"{where}: base_url takes no credentials, no query and no fragment; use api_key")
+    return url.rstrip("/")
+
+
+def _convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:
+    """Returns `value` as the setting's type; text from the environment is read as numbers and switches."""
+    try:
+        return msgspec.convert(value, setting.type, strict=strict, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        given = "" if setting.name in _SECRET_SETTINGS else f", got {str(value)[:60]!r}"
+        reason = str(error).split(", got")[0].split(" - at")[0].replace("`", "")
+        raise ConfigError(f"{where}: {setting.name}: {reason[:1].lower()}{reason[1:]}{given}") from error
+
+
+def _secret(expected: type, value: JSON) -> Secret:
+    if expected is not Secret or not isinstance(value, str):
+        raise ValueError("expected str")
+    return Secret(value)
+
+
+def _located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSON:
+    """Returns the paths among the settings as absolute ones: relative to the file that gives them."""
+    is_path = name == "replay" or (name == "database" and "://" not in value and value != ":memory:")
+    if not is_path or value is None:
+        return value
+    if value == "~" or value.startswith("~/"):
+        return str(_home(env) / value[2:])
+    return str(folder / value)
+
+
+def _check_names(given: Iterable[str], known: Iterable[Setting], also: tuple[str, ...], where: str) -> None:
+    names = [*(setting.name for setting in known), *also]
+    for name in given:
+        if name not in names:
+            raise ConfigError(f"{where}: unknown setting {name!r}{_suggestion(name, names)}")
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+
+
+def _misspelt(env: Mapping[str, str]) -> list[str]:
+    """Finds variables that look like misspelt settings; others with our prefix may be somebody else's."""
+    names = [setting.env for setting in SETTINGS]
+    return [
+        f"{name} is not a setting{_suggestion(name, names)}"
+        for name in env
+        if name.startswith(ENV_PREFIX)
+        and name not in names
+        and difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+    ]
+
+
+def _environment_backends(env: Mapping[str, str]) -> list[BackendSettings]:
+    """Returns the backends that other programs' variables name."""
+    found = []
+    if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
+        variable = "OPENAI_BASE_URL" if env.get("OPENAI_BASE_URL") else "OPENAI_API_KEY"
+        url = _checked_url(env.get("OPENAI_BASE_URL") or _OPENAI_URL, "OPENAI_BASE_URL")
+        key = env.get("OPENAI_API_KEY")
+        found.append(
+            BackendSettings(
+                name="openai",
+                base_url=url,
+                kind=_kind(url),
+                api_key=Secret(key) if key else None,
+                capabilities=PRESETS[_kind(url)],
+                origin=variable,
+            )
+        )
+    if env.get("OLLAMA_HOST"):
+        found.append(
+            BackendSettings(
+                name="ollama",
+                base_url=_ollama_url(env["OLLAMA_HOST"]),
+                kind="ollama",
+                capabilities=PRESETS["ollama"],
+                origin="OLLAMA_HOST",
+            )
+        )
+    return found
+
+
+def _ollama_url(host: str) -> str:
+    """Reads OLLAMA_HOST as Ollama does: `host`, `host:port`, `:port` or a URL."""
+    has_scheme = "://" in host
+    try:
+        parts = urlsplit(host if has_scheme else f"http://{host}")
+        default = (443 if parts.scheme == "https" else 80) if has_scheme else 11434
+        port = parts.port or default
+    except ValueError as error:
+        raise ConfigError(f"OLLAMA_HOST: {host!r} is not HOST:PORT") from error
+    name = parts.hostname or "127.0.0.1"
+    # A server's variable: an address to listen on is not one to call.
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104
+    bracketed = f"[{name}]" if ":" in name else name
+    return _checked_url(f"{parts.scheme}://{bracketed}:{port}{parts.path.rstrip('/')}/v1", "OLLAMA_HOST")
+
+
+def _without_self(
+    backends: dict[str, BackendSettings], settings: Settings
+) -> tuple[dict[str, BackendSettings], list[str]]:
+    """Leaves out backends that are this very server: their calls would come back without end."""
+    own = endpoint(f"http://{_bracketed(settings.host)}:{settings.port}")
+    loops = [b for b in backends.values() if settings.port and endpoint(b.base_url) == own]
+    notices = [f"{b.name} ({b.origin}) points at this very server and is left out" for b in loops]
+    return {name: b for name, b in backends.items() if b not in loops}, notices
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
