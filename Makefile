@@ -1,0 +1,41 @@
+# Every target sets up .venv by itself; Python 3.11 or later and make are all it needs.
+# Another interpreter: make test PYTHON=/path/to/python. Flags for the server: make run ARGS="--port 9000".
+
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: install run test check docs
+
+install: .venv/installed-dev
+
+run: .venv/installed
+	@$(BIN)/antiphon serve $(ARGS)
+
+test: .venv/installed-dev
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/installed-dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m scripts.check
+
+# Writes the generated parts of docs/; `make check` fails while they are out of date.
+docs: .venv/installed-dev
+	@$(BIN)/python -m scripts.docs
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv (first run, or the dependencies changed) ..." >&2
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv with the development tools (first run, or the dependencies changed) ..." >&2
+	@$(PIP) --editable '.[dev]'
+	@touch .venv/installed $@
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "antiphon needs Python 3.11 or later on PATH (or: make PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv

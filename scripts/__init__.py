@@ -1,0 +1,1 @@
+"""The project's own checks and generators, run from the repository's root as `python -m scripts.NAME`."""

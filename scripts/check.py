@@ -1,0 +1,49 @@
+"""What ruff and mypy cannot know: sizes, floors, forbidden calls, pins, true documentation.
+
+`python -m scripts.check` prints one line per problem, `path:line: what is wrong`, and exits with 1 if there
+is any.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts import documents, imports, source, tree
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def problems(root: Path) -> Iterator[str]:
+    """Yields every problem of the project at `root`."""
+    ours = tree.modules(root / "src", root)
+    everything = [*ours, *tree.modules(root / "tests", root), *tree.modules(root / "scripts", root)]
+    for module in everything:
+        yield from source.sizes(module)
+        yield from source.forbidden_calls(module)
+        yield from source.loose_types(module)
+    yield from source.catch_alls(everything, source.BOUNDARIES)
+    yield from imports.floors(ours)
+    yield from imports.circles(ours)
+    yield from documents.pins(root / "constraints.txt", documents.installed())
+    yield from documents.machine_traces(root, tracked(root))
+    yield from documents.stale_pages(root)
+    yield from documents.error_codes(ours, root / "docs" / "errors.md")
+
+
+def tracked(root: Path) -> list[str]:
+    """Returns the paths of all files that git keeps, relative to `root`."""
+    command = ["git", "ls-files", "-z"]
+    listing = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    return [name for name in listing.split("\0") if name]
+
+
+def main() -> int:
+    found = list(problems(ROOT))
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Writes the generated parts of the documentation: `python -m scripts.docs`, or `make docs`.
+
+A generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->` in README.md or docs/*.md.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from antiphon.cli import antiphon
+
+ROOT = Path(__file__).resolve().parent.parent
+HELP_WIDTH = 100
+
+_PART = re.compile(r"(<!-- begin (?P<name>\w+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
+
+
+def pages(root: Path) -> list[Path]:
+    """Returns the Markdown files that may hold generated parts."""
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def parts(text: str) -> set[str]:
+    """Returns the names of the generated parts of a page."""
+    return {match["name"] for match in _PART.finditer(text)}
+
+
+def fill(text: str) -> str:
+    """Returns the page with every generated part written anew. Raises KeyError for an unknown part."""
+    return _PART.sub(lambda match: match[1] + GENERATORS[match["name"]]() + match[3], text)
+
+
+def commands() -> str:
+    """Returns the help text of the program and of each of its commands."""
+    helps = [
+        ("antiphon", antiphon),
+        *((f"antiphon {name}", each) for name, each in antiphon.commands.items()),
+    ]
+    return "".join(f"## {name}\n\n```text\n{_help(name, command)}\n```\n\n" for name, command in helps)
+
+
+def _help(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+
+
+GENERATORS: dict[str, Callable[[], str]] = {"commands": commands}
+
+
+def main() -> None:
+    for page in pages(ROOT):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(fill(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

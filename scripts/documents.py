@@ -1,0 +1,93 @@
+"""Rules for what is not code: pins, traces of one machine, generated pages, the catalogue of error codes."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+
+from scripts import docs
+from scripts.tree import Module
+
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+!_-]*)")
+_UNPINNED = frozenset({"antiphon", "pip", "setuptools", "wheel"})
+"""The project itself, and what a fresh virtual environment may hold already."""
+_TRACES = {
+    "a path of one machine": re.compile(r"(?<![\w.~$}-])/(?:work|root|farm|home|Users)/\w"),
+    "a package registry's address": re.compile(
+        r"\bpypi\.org|pythonhosted\.org|npmjs\.(?:com|org)|--(?:extra-)?index-url|--find-links|--trusted-host"
+    ),
+}
+_CODE_ROW = re.compile(r"^\| `(?P<code>[a-z_]+)` \|", re.MULTILINE)
+
+
+def installed() -> dict[str, str]:
+    """The version of every distribution in this environment, by normalised name."""
+    return {_normal(each.name): each.version for each in distributions()}
+
+
+def pins(path: Path, present: Mapping[str, str]) -> Iterator[str]:
+    """The constraints file holds only `name==version` lines and pins everything in `present`, as it is."""
+    pinned = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = _PIN.fullmatch(line)
+        if match is None:
+            yield f"{path.name}:{number}: not name==version: {line}"
+            continue
+        pinned[_normal(match["name"])] = match["version"]
+    for name, version in sorted(present.items()):
+        if name not in _UNPINNED and pinned.get(name) != version:
+            yield f"{path.name}:1: {name} {version} is installed, pinned is {pinned.get(name, 'nothing')}"
+
+
+def machine_traces(root: Path, files: Iterable[str]) -> Iterator[str]:
+    """No file names a place that exists on one machine only, or where packages were fetched from."""
+    for name in files:
+        try:
+            text = (root / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue  # not text, or deleted and not yet committed
+        for number, line in enumerate(text.splitlines(), 1):
+            for what, pattern in _TRACES.items():
+                if pattern.search(line):
+                    yield f"{name}:{number}: {what}: {line.strip()[:80]}"
+
+
+def stale_pages(root: Path) -> Iterator[str]:
+    """Every generated part of the documentation is there and says what the code says."""
+    filled = set()
+    for page in docs.pages(root):
+        text = page.read_text(encoding="utf-8")
+        filled.update(docs.parts(text))
+        if docs.fill(text) != text:
+            yield f"{page.relative_to(root).as_posix()}:1: out of date; run make docs"
+    for name in sorted(docs.GENERATORS.keys() - filled):
+        yield f"docs:1: no page holds the generated part {name}"
+
+
+def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
+    """The catalogue has a row for each error code that the code can send, and for no other."""
+    documented = set(_CODE_ROW.findall(page.read_text(encoding="utf-8")))
+    sent = {code: place for module in modules for code, place in _codes(module)}
+    for code in sorted(sent.keys() - documented):
+        yield f"{sent[code]}: the error code {code} is not in {page.name}"
+    for code in sorted(documented - sent.keys()):
+        yield f"docs/{page.name}:1: no code sends {code}"
+
+
+def _codes(module: Module) -> Iterator[tuple[str, str]]:
+    """Error codes as the source writes them: `code = "..."` in a class, `code="..."` in a call."""
+    for node in ast.walk(module.tree):
+        value: ast.expr | None = None
+        if isinstance(node, ast.keyword) and node.arg == "code":
+            value = node.value
+        elif isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "code":
+                    value = statement.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value.value, f"{module.path}:{value.lineno}"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,52 @@
+"""Flags that come from the table of settings, so that no flag, variable or file key is ever missing."""
+
+from collections.abc import Callable
+from typing import TypeVar, get_args, get_origin
+
+import click
+import msgspec
+
+from antiphon.config import SETTINGS, Setting
+from antiphon.wire.json import JSON
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def setting_flags(command: Command) -> Command:
+    """Adds a flag for every setting: its value as text, a switch's as a boolean, None when not given.
+
+    The loader of the settings checks and converts the values, as it does for variables and files.
+    """
+    for setting in reversed(SETTINGS):
+        default = default_text(setting)
+        text = f"{setting.doc} [default: {default}]" if default else setting.doc
+        flag, kind = setting.flag, kind_text(setting)
+        if kind == "switch":
+            command = click.option(f"{flag}/--no{flag[1:]}", default=None, help=text)(command)
+        else:
+            metavar = f"[{kind}]" if "|" in kind else kind.upper()
+            command = click.option(flag, metavar=metavar, help=text)(command)
+    return command
+
+
+def kind_text(setting: Setting) -> str:
+    """Names what a value is: `text`, `integer`, `number`, `switch`, `list`, or its choices: `text|json`."""
+    annotation: JSON = setting.type
+    while arguments := get_args(annotation):
+        if isinstance(arguments[0], str):
+            return "|".join(arguments)
+        origin: object = get_origin(annotation)
+        if origin is tuple:
+            return "list"
+        annotation = arguments[0]
+    names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number"}
+    return names.get(annotation, "text")
+
+
+def default_text(setting: Setting) -> str:
+    """Returns the default in words; empty if there is none or if the setting's own text tells it."""
+    if setting.default is None or setting.default is msgspec.NODEFAULT:
+        return ""
+    if isinstance(setting.default, bool):
+        return "on" if setting.default else "off"
+    return str(setting.default)

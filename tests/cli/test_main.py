@@ -1,0 +1,203 @@
+"""The program: which command runs, how light it is, and how errors look."""
+
+import errno
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from antiphon import __version__
+from antiphon.cli import main
+from antiphon.config import Settings
+from antiphon.errors import ConfigError, StoreUnavailable
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs the program in an empty folder and returns its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+
+    def program(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["antiphon", *arguments])
+        with pytest.raises(SystemExit) as exit_info:
+            main()
+        captured = capsys.readouterr()
+        return int(exit_info.value.code or 0), captured.out, captured.err
+
+    return program
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, bool]]:
+    """Puts a server in place that only notes what it was asked to serve."""
+    calls: list[tuple[Settings, bool]] = []
+
+    def serve(settings: Settings, *, print_url: bool) -> None:
+        calls.append((settings, print_url))
+
+    _put_server(monkeypatch, serve)
+    return calls
+
+
+def _put_server(monkeypatch: pytest.MonkeyPatch, serve: Callable[..., None]) -> None:
+    server = ModuleType("antiphon.server")
+    vars(server)["run"] = serve
+    monkeypatch.setitem(sys.modules, "antiphon.server", server)
+
+
+def test_without_a_command_it_serves(run: Run, served: list[tuple[Settings, bool]]) -> None:
+    assert run() == (0, "", "")
+    assert run("--port", "0", "--print-url") == (0, "", "")
+    assert run("serve", "--port", "0", "--no-discover") == (0, "", "")
+    ports = [(settings.port, settings.discover, print_url) for settings, print_url in served]
+    assert ports == [(8321, True, False), (0, True, True), (0, False, False)]
+
+
+def test_flags_win_over_variables_and_these_over_the_file(
+    run: Run, served: list[tuple[Settings, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("antiphon.toml").write_text('port = 1111\nhost = "127.0.0.2"\nlog_level = "error"\n')
+    monkeypatch.setenv("ANTIPHON_PORT", "2222")
+    monkeypatch.setenv("ANTIPHON_HOST", "127.0.0.3")
+    assert run("--port", "3333")[0] == 0
+    settings, _ = served[0]
+    assert (settings.port, settings.host, settings.log_level) == (3333, "127.0.0.3", "error")
+
+
+def test_config_prints_the_settings_as_toml_and_keeps_keys_secret(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    code, out, err = run("config", "--port", "9000", "--database", "postgresql://me:hidden@db/antiphon")
+    assert (code, err) == (0, "")
+    printed = tomllib.loads(out)
+    assert printed["port"] == 9000
+    assert printed["database"] == "postgresql://me:***@db/antiphon"
+    assert printed["models"]["openai"]["base_url"] == "https://api.openai.com/v1"
+    assert printed["models"]["openai"]["api_key"] == "***"
+    assert "port = 9000  # --port" in out
+    assert 'host = "127.0.0.1"  # default' in out
+    assert "secret" not in out
+    assert "hidden" not in out
+
+
+def test_config_tells_notices_on_standard_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_PROT", "1")
+    _, out, err = run("config")
+    assert err.startswith("antiphon: ANTIPHON_PROT")
+    assert "PROT" not in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"antiphon {__version__}\n", "")
+
+
+def test_help_leads_with_examples(run: Run) -> None:
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    assert out.index("Examples:") < out.index("Options:") < out.index("Commands:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--prot", "1"], ["--prot", "--port", "antiphon serve --help"]),
+        (["serv"], ["serv", "Did you mean 'serve'", "antiphon --help"]),
+        (["config", "--port", "many"], ["--port", "many"]),
+        (["serve", "extra"], ["extra"]),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    run: Run, arguments: list[str], words: list[str]
+) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("antiphon: ")
+    assert all(word in err for word in words)
+
+
+def test_a_wrong_file_is_one_line_that_names_it(run: Run) -> None:
+    Path("antiphon.toml").write_text("prot = 1\n")
+    code, _, err = run("config")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "antiphon.toml" in err
+    assert "did you mean 'port'" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ConfigError("replay: no such folder: recordings"), 2, "replay: no such folder: recordings"),
+        (StoreUnavailable("state.db is not a database"), 1, "state.db is not a database"),
+        (OSError(errno.EADDRINUSE, "address already in use"), 1, "choose a port with --port"),
+        (PermissionError(13, "Permission denied", "state.db"), 1, "state.db"),
+    ],
+)
+def test_a_failed_start_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, words: str
+) -> None:
+    def fail(_: Settings, *, print_url: bool) -> None:
+        raise error
+
+    _put_server(monkeypatch, fail)
+    got, out, err = run("serve")
+    assert (got, out, err.count("\n")) == (code, "", 1)
+    assert err.startswith("antiphon: ")
+    assert words in err
+
+
+def test_debug_lets_the_error_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(_: Settings, *, print_url: bool) -> None:
+        raise StoreUnavailable("state.db is not a database")
+
+    _put_server(monkeypatch, fail)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["antiphon", "--debug"])
+    with pytest.raises(StoreUnavailable):
+        main()
+
+
+@pytest.mark.parametrize(("flags", "traceback"), [([], False), (["--debug"], True)])
+def test_an_unexpected_error_is_one_line_too(tmp_path: Path, flags: list[str], traceback: bool) -> None:
+    program = (
+        "import sys, types; server = types.ModuleType('antiphon.server'); sys.argv[0] = 'antiphon'\n"
+        "def run(settings, *, print_url): raise KeyError('a\\nb')\n"
+        "server.run = run; sys.modules['antiphon.server'] = server\n"
+        "from antiphon.cli import main; main()\n"
+    )
+    command = [sys.executable, "-c", program, "serve", *flags]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert ("Traceback" in done.stderr) is traceback
+    if not traceback:
+        assert done.stderr.startswith("antiphon: unexpected KeyError: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupt_before_the_server_listens_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Settings, *, print_url: bool) -> None:
+        raise KeyboardInterrupt
+
+    _put_server(monkeypatch, interrupted)
+    code, out, err = run("serve")
+    assert (code, out, err.strip()) == (130, "", "antiphon: interrupted")
+
+
+@pytest.mark.parametrize("module", ["antiphon", "antiphon.cli"])
+def test_what_a_command_does_not_use_is_not_imported(module: str) -> None:
+    heavy = ("aiohttp", "sqlalchemy", "starlette", "uvicorn", "asyncio", "antiphon.settings", "openai")
+    program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
