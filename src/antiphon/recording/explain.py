@@ -1,0 +1,110 @@
+"""Says why no recording answers a request: the nearest one, and where it differs."""
+
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+
+import msgspec
+
+from antiphon.wire.json import JSON, JSONObject
+
+_LISTED = 6
+"""Differences that are listed; the rest is counted."""
+_SHOWN = 70
+"""Characters that are shown of a value."""
+_LEAD = 20
+"""Characters that are shown before the place where two texts part."""
+_COMPARED = 2000
+"""Characters of two texts that are compared to say how near they are."""
+
+_ABSENT = object()
+
+
+def nearest(asked: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
+    """Returns the position of the canonical request that is nearest to `asked`, or None if there is none.
+
+    Nearest has, in this order: the same model, the longest common beginning of the conversation, the most
+    similar message after it, the fewest other differences.
+    """
+    best: tuple[tuple[float, ...], int] | None = None
+    for position, request in enumerate(recorded):
+        score = _likeness(asked, request)
+        if best is None or score > best[0]:
+            best = (score, position)
+    return None if best is None else best[1]
+
+
+def describe_differences(asked: JSONObject, recorded: JSONObject) -> str:
+    """Returns a line per difference of two canonical requests; long values and lists are cut."""
+    differences = list(_differences(asked, recorded, ""))
+    lines = [f"  {path}: {_pair(mine, theirs)}" for path, mine, theirs in differences[:_LISTED]]
+    if more := len(differences) - len(lines):
+        lines.append(f"  and {more} more")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Writes what a terminal would not print (control characters, escapes) as `\\uXXXX`."""
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+
+
+def _likeness(asked: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
+    mine, theirs = _message_list(asked), _message_list(recorded)
+    common = 0
+    while common < min(len(mine), len(theirs)) and mine[common] == theirs[common]:
+        common += 1
+    following = 0.0
+    if common < min(len(mine), len(theirs)):
+        following = _similarity(mine[common], theirs[common])
+    names = (asked.keys() | recorded.keys()) - {"model", "messages"}
+    others = sum(asked.get(name, _ABSENT) != recorded.get(name, _ABSENT) for name in names)
+    same_model = asked.get("model") == recorded.get("model")
+    return (same_model, common, following, -abs(len(mine) - len(theirs)), -others)
+
+
+def _message_list(request: JSONObject) -> list[JSON]:
+    messages = request.get("messages")
+    return messages if isinstance(messages, list) else []
+
+
+def _similarity(mine: JSON, theirs: JSON) -> float:
+    """A quick upper bound of what two messages share: an exact one costs the square of their length."""
+    matcher = SequenceMatcher(None, _comparable(mine), _comparable(theirs), autojunk=False)
+    return matcher.quick_ratio()
+
+
+def _comparable(value: JSON) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()[:_COMPARED]
+
+
+def _differences(mine: JSON, theirs: JSON, path: str) -> Iterator[tuple[str, JSON, JSON]]:
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for name in [*mine, *(name for name in theirs if name not in mine)]:
+            inner = f"{path}.{name}" if path else name
+            yield from _differences(mine.get(name, _ABSENT), theirs.get(name, _ABSENT), inner)
+    elif isinstance(mine, list) and isinstance(theirs, list):
+        for position in range(max(len(mine), len(theirs))):
+            mine_here = mine[position] if position < len(mine) else _ABSENT
+            theirs_here = theirs[position] if position < len(theirs) else _ABSENT
+            yield from _differences(mine_here, theirs_here, f"{path}[{position}]")
+    elif type(mine) is not type(theirs) or mine != theirs:
+        yield path, mine, theirs
+
+
+def _pair(mine: JSON, theirs: JSON) -> str:
+    start = 0
+    if isinstance(mine, str) and isinstance(theirs, str):
+        while start < min(len(mine), len(theirs)) and mine[start] == theirs[start]:
+            start += 1
+    return f"asked {_shown(mine, start)}, recorded {_shown(theirs, start)}"
+
+
+def _shown(value: JSON, parting: int) -> str:
+    """The part of a value around the character at which it parts from the other one."""
+    if value is _ABSENT:
+        return "nothing"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    start = max(0, parting - _LEAD)
+    cut = text[start : start + _SHOWN]
+    before, after = "…" if start else "", "…" if start + _SHOWN < len(text) else ""
+    quote = '"' if isinstance(value, str) else ""
+    return f"{quote}{before}{printable(cut)}{after}{quote}"

@@ -1,0 +1,65 @@
+"""The exact hash by which llama-stack finds a recording; a recording's file bears it as its name.
+
+The rule is that of llama-stack's api_recorder: SHA-256 of the request as JSON with sorted keys, after the
+text that differs from run to run has been replaced. Files made under older rules bear names that this one
+does not give: they are stale, and llama-stack itself would not find them.
+"""
+
+import hashlib
+import json
+import re
+from urllib.parse import urlsplit
+
+from antiphon.wire.json import JSON, JSONObject
+
+_UUID = "-".join(f"[a-f0-9]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
+_VOLATILE_TEXT = (
+    (re.compile(r"score:\s*[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"), "score: __NORMALIZED__"),
+    (re.compile(r",?\s*attributes:\s*\{[^}]*\}"), ""),
+    (re.compile(rf"document_id:\s*{_UUID}"), "document_id: __NORMALIZED__"),
+    (re.compile(rf"<\|{_UUID}\|>"), "<|__NORMALIZED__|>"),
+)
+_LONG_DECIMAL = re.compile(r"-?\d+\.\d{4,}")
+_MODEL_LISTS = ("/api/tags", "/v1/models", "/v1/openai/v1/models")
+
+
+def request_hash(method: str, url: str, body: JSON, test_id: str | None) -> str:
+    """Returns the hash of a request to a model.
+
+    Of the URL only the path counts, except that Bedrock's requests are hashed without `stream_options`.
+    """
+    address = urlsplit(url)
+    body = _settled(body)
+    if isinstance(body, dict):
+        for name in ("extra_body", "extra_query"):
+            if isinstance(extra := body.get(name), dict):
+                extra.pop("project_id", None)
+        if "bedrock" in address.netloc:
+            body.pop("stream_options", None)
+    request: JSONObject = {"method": method.upper(), "endpoint": address.path, "body": body}
+    if address.path not in _MODEL_LISTS:
+        request["test_id"] = test_id
+    return _hash(request)
+
+
+def tool_hash(provider: str, tool_name: str, kwargs: JSONObject) -> str:
+    """Returns the hash of a tool call; the test does not count, and no text is replaced."""
+    return _hash({"provider": provider, "tool_name": tool_name, "kwargs": kwargs})
+
+
+def _hash(value: JSONObject) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _settled(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {name: _settled(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_settled(member) for member in value]
+    if isinstance(value, float):
+        return round(value, 5)
+    if isinstance(value, str):
+        for pattern, replacement in _VOLATILE_TEXT:
+            value = pattern.sub(replacement, value)
+        return _LONG_DECIMAL.sub(lambda number: f"{float(number[0]):.5f}", value)
+    return value

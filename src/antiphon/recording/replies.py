@@ -1,0 +1,118 @@
+"""A streamed answer as one chat completion, and one chat completion as a stream.
+
+So that a recording of either kind answers a request of either kind.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from antiphon.errors import UpstreamBroken
+from antiphon.wire.json import JSON, JSONObject
+
+_SHARED = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
+_MISSHAPEN = (msgspec.DecodeError, UnicodeError, RecursionError, TypeError, AttributeError, KeyError)
+"""What a JSON text that is not, or not in the API's shape, raises where it is taken apart."""
+_object_decoder = msgspec.json.Decoder(JSONObject)
+
+
+def fold_chunks(chunks: Iterable[bytes]) -> bytes:
+    """Returns the chat completion that a client would gather from the chunks (JSON texts).
+
+    Text is joined, tool calls are gathered by index, lists (log probabilities) are joined; of everything else
+    the last value that is not null stays. Raises `UpstreamBroken` when a chunk is not an object or holds
+    choices of another shape.
+    """
+    reply: JSONObject = {"id": None, "object": "chat.completion", "created": 0, "model": None, "choices": []}
+    choices: dict[int, _Choice] = {}
+    try:
+        for text in chunks:
+            chunk = _object_decoder.decode(text)
+            reply.update((name, chunk[name]) for name in _SHARED if chunk.get(name) is not None)
+            for choice in chunk.get("choices") or []:
+                choices.setdefault(choice.get("index") or 0, _Choice()).add(choice)
+        reply["choices"] = [{"index": index, **choices[index].result()} for index in sorted(choices)]
+    except _MISSHAPEN as error:
+        raise UpstreamBroken(f"The recorded stream holds no chat completion: {error}") from None
+    return msgspec.json.encode(reply)
+
+
+def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
+    """Returns chunks that carry what the chat completion says: its message, its end, and its usage if wanted.
+
+    Raises `UpstreamBroken` when the text is no chat completion.
+    """
+    try:
+        reply = _object_decoder.decode(text)
+        chunk = {**reply, "object": "chat.completion.chunk"}
+        usage = chunk.pop("usage", None)
+        chunks = [
+            {**chunk, "choices": [part]}
+            for choice in reply.get("choices") or []
+            for part in _choice_parts(choice)
+        ]
+    except _MISSHAPEN as error:
+        raise UpstreamBroken(f"The recorded answer is no chat completion: {error}") from None
+    if include_usage and usage is not None:
+        chunks.append({**chunk, "choices": [], "usage": usage})
+    return [msgspec.json.encode(chunk) for chunk in chunks]
+
+
+class _Choice:
+    """One choice, gathered from its chunks."""
+
+    def __init__(self) -> None:
+        self._message: JSONObject = {"role": "assistant", "content": None, "refusal": None}
+        self._calls: dict[int, JSONObject] = {}
+        self._rest: JSONObject = {"logprobs": None, "finish_reason": None}
+
+    def add(self, choice: JSONObject) -> None:
+        delta = choice.get("delta") or {}
+        _merge(self._message, {name: value for name, value in delta.items() if name != "tool_calls"})
+        for call in delta.get("tool_calls") or []:
+            self._add_call(call)
+        _merge(self._rest, {name: choice.get(name) for name in self._rest})
+
+    def result(self) -> JSONObject:
+        if self._calls:
+            self._message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
+        return {"message": self._message, **self._rest}
+
+    def _add_call(self, delta: JSONObject) -> None:
+        """Adds to the call with the delta's index; without indexes, each call begins with its id."""
+        index = delta.get("index")
+        if index is None:
+            latest = max(self._calls, default=-1)
+            index = latest if self._calls and not delta.get("id") else latest + 1
+        call = self._calls.setdefault(index, {"type": "function", "function": {"arguments": ""}})
+        _merge(call, {name: value for name, value in delta.items() if name != "index"})
+
+
+_REPLACED = frozenset({"role", "id", "type", "name", "finish_reason"})
+"""Texts that name something: a second one replaces the first and is not joined to it."""
+
+
+def _joined(name: str, value: JSON) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and name not in _REPLACED)
+
+
+def _merge(target: JSONObject, delta: JSONObject) -> None:
+    for name, value in delta.items():
+        known = target.get(name)
+        if value is None:
+            target.setdefault(name, None)
+        elif _joined(name, value) and type(known) is type(value):
+            target[name] = known + value
+        elif isinstance(value, dict) and isinstance(known, dict):
+            _merge(known, value)
+        else:
+            target[name] = value
+
+
+def _choice_parts(choice: JSONObject) -> list[JSON]:
+    index = choice.get("index") or 0
+    delta = {name: value for name, value in choice["message"].items() if value is not None}
+    if calls := delta.get("tool_calls"):
+        delta["tool_calls"] = [{"index": position, **call} for position, call in enumerate(calls)]
+    said = {"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None}
+    return [said, {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}]
