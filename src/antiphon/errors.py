@@ -17,7 +17,7 @@ AntiphonError                      has status, type, code, param and message: th
 ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
 """
 
-from typing import ClassVar
+from antiphon.wire.errors import ErrorBody
 
 
 class AntiphonError(Exception):
@@ -47,6 +47,10 @@ class AntiphonError(Exception):
         if param is not None:
             self.param = param
 
+    def body(self) -> ErrorBody:
+        """Returns the four keys that every error has on the wire."""
+        return ErrorBody(self.message, self.type, self.param, self.code)
+
     @property
     def response_code(self) -> str:
         """The code for `response.error.code`, which takes only values of the API's own enum."""
@@ -69,9 +73,6 @@ class ContextLengthExceeded(InvalidRequest):
 
     code = "context_length_exceeded"
     param = "input"
-    text: ClassVar = (
-        "Your input exceeds the context window of this model. Please adjust your input and try again."
-    )
 
     @property
     def response_code(self) -> str:

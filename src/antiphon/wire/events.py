@@ -6,6 +6,7 @@
 from msgspec import Struct
 
 from antiphon.wire.content import Logprob, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.wire.errors import ErrorBody
 from antiphon.wire.items import Item
 from antiphon.wire.responses import Response
 
@@ -165,26 +166,11 @@ class FunctionCallArgumentsDone(Struct, tag="response.function_call_arguments.do
     sequence_number: int = 0
 
 
-class ErrorBody(Struct):
-    """The four keys of every error."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
 class ErrorEvent(Struct, tag="error"):
     """Nested, as recorded at api.openai.com; the OpenAPI description shows a flat form."""
 
     error: ErrorBody
     sequence_number: int = 0
-
-
-class ErrorEnvelope(Struct):
-    """The body of every HTTP error."""
-
-    error: ErrorBody
 
 
 Terminal = ResponseCompleted | ResponseIncomplete | ResponseFailed

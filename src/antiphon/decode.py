@@ -1,0 +1,81 @@
+"""From request bodies to wire types, and from their faults to OpenAI's messages (`wire.md` 4)."""
+
+import re
+from typing import Generic, TypeVar
+
+import msgspec
+
+from antiphon.decode_errors import explain
+from antiphon.errors import InvalidRequest
+from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
+from antiphon.wire.json import JSON
+from antiphon.wire.responses import CreateResponse
+
+T = TypeVar("T")
+
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class BodyDecoder(Generic[T]):
+    """Decodes the bodies of one kind of request.
+
+    `item_lists` names the keys that hold input items: their `type` may be absent on the wire, where a role
+    says that it is a message and a bare id that it is a reference.
+    """
+
+    def __init__(self, body_type: type[T], item_lists: tuple[str, ...] = ()) -> None:
+        self._type = body_type
+        self._item_lists = item_lists
+        self._decoder = msgspec.json.Decoder(body_type)
+
+    def decode(self, body: bytes) -> T:
+        """Returns the decoded body; raises `InvalidRequest` that names the place of the first fault."""
+        if b"\\u0000" in body and _ESCAPED_NUL.search(body):
+            raise InvalidRequest("Invalid body: the character U+0000 is not allowed.", code="invalid_json")
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError:
+            return self._decode_leniently(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _not_json(error) from None
+
+    def _decode_leniently(self, body: bytes) -> T:
+        plain = decode_json(body)
+        if isinstance(plain, dict):
+            for key in self._item_lists:
+                _add_types(plain.get(key))
+        try:
+            return msgspec.convert(plain, self._type)
+        except msgspec.ValidationError as error:
+            raise explain(str(error), plain, self._type) from None
+
+
+def decode_json(body: bytes) -> JSON:
+    """Decodes any JSON; raises `InvalidRequest` if it is none."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error) from None
+
+
+create_response = BodyDecoder(CreateResponse, ("input",))
+create_conversation = BodyDecoder(CreateConversation, ("items",))
+update_conversation = BodyDecoder(UpdateConversation)
+create_items = BodyDecoder(CreateItems, ("items",))
+
+
+def _add_types(items: JSON) -> None:
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("type") is None:
+            if "role" in item:
+                item["type"] = "message"
+            elif "id" in item:
+                item["type"] = "item_reference"
+
+
+def _not_json(error: Exception) -> InvalidRequest:
+    if isinstance(error, RecursionError):
+        reason = "it is nested too deeply"
+    else:
+        reason = str(error) or "it is not UTF-8"
+    return InvalidRequest(f"We could not parse the JSON body of your request: {reason}.", code="invalid_json")

@@ -1,0 +1,182 @@
+"""From msgspec's validation errors to OpenAI's texts, codes and `param` paths (`wire.md` 4)."""
+
+import re
+import types
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from antiphon.errors import InvalidRequest
+from antiphon.wire.json import JSON
+
+_PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
+_MISSING = re.compile(r"Object missing required field `(.+?)`")
+_BOUND = re.compile(
+    r"Expected `(int|float|str|array|object)` (?:of length )?(>=|<=|matching regex) '?(.*?)'?$"
+)
+
+_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a decimal number",
+    "bool": "a boolean",
+    "array": "an array of items",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def explain(message: str, body: JSON, body_type: object) -> InvalidRequest:
+    """Returns the error that api.openai.com would send for a body that msgspec refused.
+
+    `message` is msgspec's text, `body` the decoded JSON, `body_type` the type that it should have had.
+    """
+    found = _PATH.search(message)
+    reason = message[: found.start()] if found else message
+    steps = _steps(found.group(1) if found else "")
+    missing = _MISSING.match(reason)
+    if missing:
+        param = _param([*steps, missing.group(1)])
+        return InvalidRequest(
+            f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+        )
+    steps, value = _follow(body, steps)
+    param = _param(steps)
+    bound = _BOUND.match(reason)
+    if bound:
+        return _out_of_bounds(param, value, *bound.groups())
+    if reason.startswith(("Invalid enum value", "Invalid value")):
+        supported = _supported(body_type, body, steps)
+        known = f" Supported values are: {supported}." if supported else ""
+        return InvalidRequest(f"Invalid value: '{_short(value)}'.{known}", code="invalid_value", param=param)
+    if reason.startswith("Expected"):
+        return _wrong_type(param, reason, value)
+    return InvalidRequest(f"Invalid '{param}': {reason}.", code="invalid_value", param=param or None)
+
+
+def _steps(path: str) -> list[str | int]:
+    steps: list[str | int] = []
+    for key, index, _ in _STEP.findall(path):
+        steps.append(int(index) if index else key or "[...]")
+    return steps
+
+
+def _param(steps: list[str | int]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.removeprefix(".")
+
+
+def _follow(body: JSON, steps: list[str | int]) -> tuple[list[str | int], JSON]:
+    """The value at a path; `[...]` (some value of an object) becomes the key of the first wrong one."""
+    value, exact = body, list[str | int]()
+    for step in steps:
+        if step == "[...]" and isinstance(value, dict):
+            step = next((key for key, entry in value.items() if not isinstance(entry, str)), step)
+        exact.append(step)
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return exact, None
+    return exact, value
+
+
+def _wrong_type(param: str, reason: str, value: JSON) -> InvalidRequest:
+    expected = re.findall(r"`(.+?)`", reason)
+    wanted = [name for name in expected[0].split(" | ") if name != "null"] if expected else []
+    names = " or ".join(_NAMES.get(name, name) for name in wanted) or "another type"
+    if not param:
+        return InvalidRequest(
+            f"Invalid body: expected {names}, but got {_kind(value)} instead.", code="invalid_type"
+        )
+    return InvalidRequest(
+        f"Invalid type for '{param}': expected {names}, but got {_kind(value)} instead.",
+        code="invalid_type",
+        param=param,
+    )
+
+
+def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) -> InvalidRequest:
+    if sign == "matching regex":
+        text = f"string does not match pattern. Expected a string that matches the pattern '{limit}'."
+        return InvalidRequest(f"Invalid '{param}': {text}", code="invalid_value", param=param)
+    below = sign == ">="
+    if kind in ("int", "float"):
+        noun = "integer" if kind == "int" else "decimal"
+        side, code = ("below minimum", "below_min_value") if below else ("above maximum", "above_max_value")
+        bound = limit.removesuffix(".0")
+        text = f"{noun} {side} value. Expected a value {sign} {bound}, but got {value} instead."
+        return InvalidRequest(f"Invalid '{param}': {text}", code=f"{noun}_{code}", param=param)
+    noun = "string" if kind == "str" else "array"
+    adjective, edge, code = ("short", "minimum", "below_min") if below else ("long", "maximum", "above_max")
+    text = (
+        f"{noun} too {adjective}. Expected {_NAMES[kind].split()[0]} {noun} with {edge} length {limit}, "
+        f"but got {_NAMES[kind].split()[0]} {noun} with length {len(value)} instead."
+    )
+    return InvalidRequest(f"Invalid '{param}': {text}", code=f"{noun}_{code}_length", param=param)
+
+
+def _kind(value: JSON) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    for kind, name in ((str, "a string"), (int, "an integer"), (float, "a decimal number")):
+        if isinstance(value, kind):
+            return name
+    if value is None:
+        return "null"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def _short(value: JSON) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
+def _supported(body_type: object, body: JSON, steps: list[str | int]) -> str:
+    """The values that a place takes: literals, or the `type` tags of a union."""
+    for step in steps[:-1]:
+        body_type = _inner(body_type, body, step)
+        body = body[step]
+    values: list[str] = []
+    last = steps[-1] if steps else ""
+    for option in _options(body_type):
+        config = getattr(option, "__struct_config__", None)
+        if config is not None and config.tag_field == last:
+            values.append(str(config.tag))
+        elif config is not None and config.tag in (None, _tag(body, config.tag_field)):
+            values += _literals(_field(option, last))
+        elif get_origin(option) is list:
+            values += _literals(get_args(option)[0])
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def _literals(annotation: object) -> list[str]:
+    return [str(v) for o in _options(annotation) if get_origin(o) is Literal for v in get_args(o)]
+
+
+def _inner(body_type: object, body: JSON, step: str | int) -> object:
+    """The type one step further down, chosen by the tag where there are several."""
+    for option in _options(body_type):
+        config = getattr(option, "__struct_config__", None)
+        if isinstance(step, int) and get_origin(option) is list:
+            return get_args(option)[0]
+        if config is not None and config.tag in (None, _tag(body, config.tag_field)):
+            return _field(option, step)
+    return None
+
+
+def _field(struct: object, name: str | int) -> object:
+    return get_type_hints(struct, include_extras=True).get(str(name))
+
+
+def _tag(body: JSON, field: str | None) -> JSON:
+    return body.get(field) if isinstance(body, dict) else None
+
+
+def _options(annotation: object) -> list[object]:
+    """The members of a (nested) union, without the annotations around them."""
+    if get_origin(annotation) is Annotated:
+        return _options(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [option for member in get_args(annotation) for option in _options(member)]
+    return [annotation]

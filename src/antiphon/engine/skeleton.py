@@ -1,0 +1,86 @@
+"""The response object before it has any output: the request's settings, echoed as api.openai.com does."""
+
+import msgspec
+from msgspec import UNSET
+
+from antiphon.wire.responses import (
+    ConversationReference,
+    CreateResponse,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    ReasoningConfig,
+    Response,
+    TextConfig,
+    TextFormat,
+)
+from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
+
+
+def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
+    """Returns the response in progress. Defaults and normal forms are those of recorded responses."""
+    text = request.text or TextConfig()
+    response = Response(
+        id=response_id,
+        created_at=created_at,
+        status="in_progress",
+        instructions=request.instructions,
+        max_output_tokens=request.max_output_tokens,
+        max_tool_calls=request.max_tool_calls,
+        model=request.model or "",
+        output=[],
+        parallel_tool_calls=request.parallel_tool_calls is not False,
+        previous_response_id=request.previous_response_id,
+        prompt_cache_key=request.prompt_cache_key,
+        prompt_cache_retention=request.prompt_cache_retention,
+        reasoning=request.reasoning or ReasoningConfig(),
+        safety_identifier=request.safety_identifier,
+        service_tier=request.service_tier or "auto",
+        store=request.store is not False,
+        text=TextConfig(format=_format(text), verbosity=text.verbosity or "medium"),
+        tool_choice=request.tool_choice or "auto",
+        tools=[_tool(tool) for tool in request.tools or ()],
+        top_logprobs=request.top_logprobs or 0,
+        truncation=request.truncation or "disabled",
+        user=request.user,
+        metadata=request.metadata or {},
+    )
+    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
+        value = getattr(request, name)
+        if value is not None:
+            setattr(response, name, value)
+    if request.conversation is not None:
+        conversation = request.conversation
+        response.conversation = (
+            ConversationReference(conversation) if isinstance(conversation, str) else conversation
+        )
+    return response
+
+
+def _format(text: TextConfig) -> TextFormat | JsonObjectFormat | JsonSchemaFormat:
+    text_format = text.format or TextFormat()
+    if not isinstance(text_format, JsonSchemaFormat):
+        return text_format
+    return msgspec.structs.replace(
+        text_format,
+        description=text_format.description or None,
+        strict=text_format.strict is True,
+    )
+
+
+def _tool(tool: Tool) -> Tool:
+    """Functions are echoed with every key; `strict` left out means true (recorded)."""
+    if isinstance(tool, NamespaceTool):
+        return msgspec.structs.replace(
+            tool,
+            tools=[_function(inner) if isinstance(inner, FunctionTool) else inner for inner in tool.tools],
+        )
+    return _function(tool) if isinstance(tool, FunctionTool) else tool
+
+
+def _function(tool: FunctionTool) -> FunctionTool:
+    return msgspec.structs.replace(
+        tool,
+        description=tool.description or None,
+        parameters=tool.parameters or None,
+        strict=True if tool.strict is UNSET or tool.strict is None else tool.strict,
+    )

@@ -1,0 +1,100 @@
+"""From a Responses request to a chat completion request. Pure."""
+
+import msgspec
+
+from antiphon.config import Capabilities
+from antiphon.engine.builders import ToolNames
+from antiphon.engine.functions import translate_tools
+from antiphon.engine.messages import translate_items
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.items import Item
+from antiphon.wire.json import JSONObject
+from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
+
+
+class Translated(msgspec.Struct, frozen=True):
+    """A chat request, and how to read the reply to it."""
+
+    chat_request: ChatRequest
+    tool_names: ToolNames
+
+
+def translate(
+    request: CreateResponse, items: list[Item], model: str, capabilities: Capabilities
+) -> Translated:
+    """Translates a request whose whole context is `items`; `model` is the backend's own name for it.
+
+    Raises `InvalidRequest` for what no chat backend can be told.
+    """
+    functions = translate_tools(request.tools or [], request.tool_choice, capabilities)
+    messages = translate_items(items, capabilities)
+    if request.instructions:
+        messages.insert(0, {"role": "system", "content": request.instructions})
+    chat: ChatRequest = {"model": model, "messages": messages, "stream": True}
+    if capabilities.stream_usage:
+        chat["stream_options"] = {"include_usage": True}
+    if functions.tools:
+        chat["tools"] = functions.tools
+        if functions.choice is not None:
+            chat["tool_choice"] = functions.choice
+        if request.parallel_tool_calls is not None and capabilities.parallel_tool_calls:
+            chat["parallel_tool_calls"] = request.parallel_tool_calls
+    _sampling(chat, request, capabilities)
+    _format(chat, request, capabilities)
+    _accounting(chat, request, capabilities)
+    return Translated(chat, functions.names)
+
+
+def _sampling(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.temperature is not None:
+        chat["temperature"] = request.temperature
+    if request.top_p is not None:
+        chat["top_p"] = request.top_p
+    if request.presence_penalty is not None:
+        chat["presence_penalty"] = request.presence_penalty
+    if request.frequency_penalty is not None:
+        chat["frequency_penalty"] = request.frequency_penalty
+    if request.max_output_tokens is not None:
+        if capabilities.max_completion_tokens:
+            chat["max_completion_tokens"] = request.max_output_tokens
+        else:
+            chat["max_tokens"] = request.max_output_tokens
+    wants_logprobs = "message.output_text.logprobs" in (request.include or ())
+    if capabilities.logprobs and (wants_logprobs or request.top_logprobs):
+        chat["logprobs"] = True
+        if request.top_logprobs:
+            chat["top_logprobs"] = request.top_logprobs
+    if request.reasoning and request.reasoning.effort and capabilities.reasoning_effort:
+        chat["reasoning_effort"] = request.reasoning.effort
+
+
+def _format(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.text is None:
+        return
+    if request.text.verbosity is not None and capabilities.verbosity:
+        chat["verbosity"] = request.text.verbosity
+    text_format = request.text.format
+    if isinstance(text_format, JsonSchemaFormat):
+        schema: JSONObject = {"name": text_format.name, "schema": text_format.schema}
+        if text_format.description:
+            schema["description"] = text_format.description
+        if isinstance(text_format.strict, bool):
+            schema["strict"] = text_format.strict
+        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif isinstance(text_format, JsonObjectFormat):
+        chat["response_format"] = {"type": "json_object"}
+
+
+def _accounting(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.service_tier is not None and capabilities.service_tier:
+        chat["service_tier"] = request.service_tier
+    if capabilities.prompt_cache:
+        if request.prompt_cache_key is not None:
+            chat["prompt_cache_key"] = request.prompt_cache_key
+        if request.prompt_cache_retention is not None:
+            chat["prompt_cache_retention"] = request.prompt_cache_retention
+    if capabilities.safety_identifier:
+        if request.safety_identifier is not None:
+            chat["safety_identifier"] = request.safety_identifier
+        if request.user is not None:
+            chat["user"] = request.user
