@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from antiphon.cli import antiphon
+from antiphon.cli.options import default_text, kind_text
+from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
@@ -46,7 +49,49 @@ def _help(name: str, command: click.Command) -> str:
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 
-GENERATORS: dict[str, Callable[[], str]] = {"commands": commands}
+def settings() -> str:
+    """Returns the table of the server's settings."""
+    rows = [
+        [f"`{each.name}`", f"`{each.flag}`", f"`{each.env}`", kind_text(each), default_text(each), each.doc]
+        for each in SETTINGS
+    ]
+    return _table(["key", "flag", "variable", "value", "default", "meaning"], rows)
+
+
+def backend_settings() -> str:
+    """Returns the table of the keys of `[models.NAME]`, without the capability switches."""
+    rows = [[f"`{each.name}`", kind_text(each), default_text(each), each.doc] for each in BACKEND_SETTINGS]
+    return _table(["key", "value", "default", "meaning"], rows)
+
+
+def capabilities() -> str:
+    """Returns the table of the capability switches and of what each kind of backend presets."""
+    rows = [
+        [f"`{each.name}`", each.doc, *(_value(asdict(preset)[each.name]) for preset in PRESETS.values())]
+        for each in CAPABILITIES
+    ]
+    return _table(["key", "meaning", *(f"`{kind}`" for kind in PRESETS)], rows)
+
+
+def _value(value: bool | str) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    # A bar inside a cell would end it.
+    lines = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+    return "\n".join(lines) + "\n"
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "settings": settings,
+    "backend_settings": backend_settings,
+    "capabilities": capabilities,
+}
 
 
 def main() -> None:

@@ -13,11 +13,16 @@ _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9
 _UNPINNED = frozenset({"antiphon", "pip", "setuptools", "wheel"})
 """The project itself, and what a fresh virtual environment may hold already."""
 _TRACES = {
-    "a path of one machine": re.compile(r"(?<![\w.~$}-])/(?:work|root|farm|home|Users)/\w"),
+    "a path of one machine": re.compile(r"(?<![\w.~$}-])/(?:(?:work|root|tmp)/\w|(?:home|Users)/\w+/)"),
     "a package registry's address": re.compile(
-        r"\bpypi\.org|pythonhosted\.org|npmjs\.(?:com|org)|--(?:extra-)?index-url|--find-links|--trusted-host"
+        r"\bpypi[.]org|pythonhosted[.]org|npmjs[.](?:com|org)|-(?:extra-)?index-url|-(?:find-links|trusted-host)"
     ),
 }
+COMPOSED_CODES = frozenset(
+    [f"{noun}_{side}_value" for noun in ("integer", "decimal") for side in ("below_min", "above_max")]
+    + [f"{noun}_{side}_length" for noun in ("string", "array") for side in ("below_min", "above_max")]
+)
+"""The error codes that `decode_errors.py` puts together from parts; all others stand in the source whole."""
 _CODE_ROW = re.compile(r"^\| `(?P<code>[a-z_]+)` \|", re.MULTILINE)
 
 
@@ -68,7 +73,8 @@ def stale_pages(root: Path) -> Iterator[str]:
 def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
     """The catalogue has a row for each error code that the code can send, and for no other."""
     documented = set(_CODE_ROW.findall(page.read_text(encoding="utf-8")))
-    sent = {code: place for module in modules for code, place in _codes(module)}
+    sent = dict.fromkeys(COMPOSED_CODES, "src/antiphon/decode_errors.py:1")
+    sent |= {code: place for module in modules for code, place in _codes(module)}
     for code in sorted(sent.keys() - documented):
         yield f"{sent[code]}: the error code {code} is not in {page.name}"
     for code in sorted(documented - sent.keys()):
@@ -76,17 +82,22 @@ def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
 
 
 def _codes(module: Module) -> Iterator[tuple[str, str]]:
-    """Error codes as the source writes them: `code = "..."` in a class, `code="..."` in a call."""
+    """Error codes as the source writes them: `code = ...` in a class, `self.code = ...`, `code=...`."""
     for node in ast.walk(module.tree):
-        value: ast.expr | None = None
-        if isinstance(node, ast.keyword) and node.arg == "code":
-            value = node.value
-        elif isinstance(node, ast.ClassDef):
-            for statement in node.body:
-                if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "code":
-                    value = statement.value
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield value.value, f"{module.path}:{value.lineno}"
+        is_argument = isinstance(node, ast.keyword) and node.arg == "code"
+        is_attribute = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("code", "self.code")
+        if isinstance(node, (ast.keyword, ast.Assign)) and (is_argument or is_attribute):
+            for value in _strings(node.value):
+                yield value, f"{module.path}:{node.value.lineno}"
+
+
+def _strings(value: ast.expr) -> list[str]:
+    """The texts that an expression may come to: itself, or the branches of `a if b else c` and `a or b`."""
+    if isinstance(value, ast.IfExp):
+        return _strings(value.body) + _strings(value.orelse)
+    if isinstance(value, ast.BoolOp):
+        return [text for part in value.values for text in _strings(part)]
+    return [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
 
 
 def _normal(name: str) -> str:

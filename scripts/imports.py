@@ -17,6 +17,7 @@ FLOORS = {
     "config": 0,
     "settings": 0,
     "decode": 0,
+    "decode_errors": 0,
     "engine": 1,
     "models": 2,
     "tools": 2,
@@ -32,7 +33,7 @@ FLOORS = {
 }
 CEILINGS = {"wire": -1, "store": 0}
 """Rooms that see less than their floor would let them: the highest floor they may import."""
-GROUND = frozenset({"errors", "ids", "config", "settings", "decode"})
+GROUND = frozenset(room for room, floor in FLOORS.items() if floor == 0 and room != "wire")
 
 
 def floors(modules: list[Module]) -> Iterator[str]:

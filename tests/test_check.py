@@ -213,7 +213,13 @@ def test_a_constraint_that_is_no_pin_is_found(tmp_path: Path, line: str) -> None
 
 @pytest.mark.parametrize(
     "trace",
-    ["see /" + "root/notes", "'/" + "home/me/x'", "https://" + "pypi.org/simple", "pip --" + "index-url x"],
+    [
+        "see /" + "root/notes",
+        "'/" + "home/me/x'",
+        "/" + "tmp/x",
+        "https://py" + "pi.org/simple",
+        "pip --" + "index-url x",
+    ],
 )
 def test_a_trace_of_one_machine_is_found(tmp_path: Path, trace: str) -> None:
     (tmp_path / "a.md").write_text(f"first\n{trace}\n")
@@ -242,12 +248,22 @@ def test_a_generated_part_that_is_missing_or_out_of_date_is_found(tmp_path: Path
 
 
 def test_error_codes_and_their_catalogue_must_agree(tmp_path: Path) -> None:
-    code = module('class E(Exception):\n    code = "from_class"\n\nraise E(code="from_call")\n')
+    code = module(
+        """
+        class E(Exception):
+            code = "from_class"
+            def __init__(self, code=None):
+                self.code = code or "from_init"
+
+        raise E(code="from_call" if known else None)
+        """
+    )
+    composed = "".join(f"| `{name}` | x |\n" for name in documents.COMPOSED_CODES)
     page = tmp_path / "errors.md"
-    page.write_text("| code | meaning |\n|---|---|\n| `from_class` | a |\n| `from_call` | b |\n")
+    page.write_text(f"{composed}| `from_class` | a |\n| `from_call` | b |\n| `from_init` | c |\n")
     assert list(documents.error_codes([code], page)) == []
-    page.write_text("| `from_class` | a |\n| `old` | b |\n")
+    page.write_text(f"{composed}| `from_class` | a |\n| `from_call` | b |\n| `old` | b |\n")
     assert list(documents.error_codes([code], page)) == [
-        "src/antiphon/service/run.py:4: the error code from_call is not in errors.md",
+        "src/antiphon/service/run.py:5: the error code from_init is not in errors.md",
         "docs/errors.md:1: no code sends old",
     ]

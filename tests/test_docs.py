@@ -1,0 +1,136 @@
+"""The documentation's examples run: requests and programs against a server, commands and files parsed."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from antiphon.cli import antiphon
+from antiphon.settings import load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTED_URL = "http://127.0.0.1:8321/v1"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+]
+
+
+def examples(language: str) -> list[tuple[str, str]]:
+    """The fenced examples in a language, each with the page that it stands on."""
+    found = []
+    for page in PAGES:
+        for match in FENCE.finditer((ROOT / page).read_text(encoding="utf-8")):
+            if match[1] == language:
+                found.append((page, match[2]))
+    return found
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """The shell commands of all pages, split into words."""
+    lines = [
+        (page, line)
+        for page, text in examples("bash")
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.strip()
+    ]
+    return [(page, shlex.split(line, comments=True)) for page, line in lines]
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server as a newcomer starts it, on a free port, with its state in a new folder and no backends."""
+    home = tmp_path_factory.mktemp("home")
+    env = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--print-url", "--no-discover"]
+    with subprocess.Popen(command, cwd=home, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize(("page", "program"), examples("python"))
+def test_python_examples_run(base_url: str, page: str, program: str) -> None:
+    assert DOCUMENTED_URL in program
+    program = program.replace(DOCUMENTED_URL, base_url)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == "", page
+    assert done.returncode == 0
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(("page", "words"), [each for each in commands() if each[1][0] == "curl"])
+def test_curl_examples_are_answered(base_url: str, page: str, words: list[str]) -> None:
+    request = curl([word.replace(DOCUMENTED_URL, base_url) for word in words])
+    assert request.full_url.startswith(base_url), page
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        body = json.load(answer)
+    assert body["status"] == "completed"
+    assert body["output"][-1]["content"][0]["text"]
+
+
+def curl(words: list[str]) -> urllib.request.Request:
+    """Makes the request that a curl command makes, so that the test needs no curl."""
+    url, headers, data, rest = "", {}, None, iter(words[1:])
+    for word in rest:
+        if word == "-H":
+            name, _, value = next(rest).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            data = next(rest).encode()
+        else:
+            assert word.startswith("http"), f"teach this test the flag {word}"
+            url = word
+    return urllib.request.Request(url, data=data, headers=headers)
+
+
+@pytest.mark.parametrize(("page", "words"), [each for each in commands() if each[1][0] != "curl"])
+def test_commands_exist(page: str, words: list[str]) -> None:
+    program, *arguments = words
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(arguments) <= set(targets), page
+        return
+    assert program == "antiphon", page
+    name, *flags = arguments
+    command = antiphon.commands[name]
+    assert isinstance(command.make_context(name, flags), click.Context)
+
+
+@pytest.mark.parametrize(("page", "text"), examples("toml"))
+def test_configuration_examples_load(tmp_path: Path, page: str, text: str) -> None:
+    (tmp_path / "antiphon.toml").write_text(text)
+    keys = dict.fromkeys(re.findall(r'api_key_env = "(\w+)"', text), "secret")
+    settings = load_settings({}, {"HOME": str(tmp_path), **keys}, tmp_path)
+    assert len(settings.models) == text.count("[models."), page
+    assert all(backend.api_key for backend in settings.models.values()) or not keys
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(("page", "text"), examples("json"))
+def test_json_examples_are_json(page: str, text: str) -> None:
+    assert json.loads(text), page
