@@ -1,0 +1,5 @@
+"""Responses, conversations and items in SQLite or PostgreSQL."""
+
+from antiphon.store.store import Store
+
+__all__ = ["Store"]

@@ -1,0 +1,174 @@
+"""One writer with group commit, a few readers, and an event loop that never waits for the disk."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Generic, TypeVar, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from antiphon.errors import StoreUnavailable
+from antiphon.store.opening import READERS, Opened, explain
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+_GROUP = 256
+"""The most jobs in one transaction."""
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[A]):
+    """A write that waits for the next transaction.
+
+    `run` gets the arguments of all jobs of the group that share it, and may be called again after a
+    rollback, so it keeps no state. Jobs of a lower `rank` go first within a group. If `after` failed, this
+    job fails with the same error.
+    """
+
+    run: Callable[[Connection, list[A]], None]
+    argument: A
+    future: asyncio.Future[None]
+    rank: int
+    after: "Job[object] | None"
+    error: BaseException | None = None
+
+
+class Database:
+    """Runs queries, which are plain functions of a connection, off the event loop.
+
+    Every write that waits when a transaction begins joins it, and its future resolves after COMMIT. If a
+    group fails, its jobs run again one by one, so that only the guilty one fails. All methods belong to
+    the event loop that made the object.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self.location = opened.location
+        self._opened = opened
+        self._loop = asyncio.get_running_loop()
+        self._writer = ThreadPoolExecutor(1, "antiphon-writer")
+        self._readers = ThreadPoolExecutor(READERS, "antiphon-reader")
+        self._waiting: deque[Job[object]] = deque()
+        self._alone: deque[Job[object]] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    def enqueue(
+        self,
+        run: Callable[[Connection, list[A]], None],
+        argument: A,
+        *,
+        rank: int = 9,
+        after: Job[object] | None = None,
+    ) -> Job[object]:
+        """Puts a write into the next group, at once; its `future` tells the outcome.
+
+        Raises `StoreUnavailable` after `close`. The future fails with `AntiphonError` or what `run` raised.
+        """
+        self._refuse_if_closed()
+        job = Job(run, argument, self._loop.create_future(), rank, after)
+        queued = cast("Job[object]", job)  # only `run` itself ever looks at the argument
+        self._waiting.append(queued)
+        if self._idle.is_set():
+            self._idle.clear()
+            self._loop.call_soon(self._start_group)  # the other writes of this turn of the loop join it
+        return queued
+
+    async def write(self, run: Callable[[Connection], R]) -> R:
+        """Runs `run` in the next transaction and returns its result after COMMIT; errors as in `enqueue`."""
+        results: list[R] = []
+        await self.enqueue(lambda connection, _: results.append(run(connection)), None).future
+        return results[-1]
+
+    async def read(self, run: Callable[[Connection], R]) -> R:
+        """Runs `run` in a transaction of its own; all its statements see the same state.
+
+        Raises `AntiphonError` for the driver's errors.
+        """
+        if self._opened.in_memory:  # there is only one connection
+            return await self.write(run)
+        self._refuse_if_closed()
+        try:
+            return await self._loop.run_in_executor(self._readers, self._query, run)
+        except SQLAlchemyError as error:
+            raise explain(error) from error
+
+    async def close(self) -> None:
+        """Waits for all writes, then ends threads and connections."""
+        self._closed = True
+        await self._idle.wait()
+        await asyncio.to_thread(self._dispose)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("The store is closed.")
+
+    def _start_group(self) -> None:
+        if self._alone:
+            group = [self._alone.popleft()]
+        else:
+            group = list(islice(self._waiting, _GROUP))
+            for _ in group:
+                self._waiting.popleft()
+            group.sort(key=attrgetter("rank"))
+        if not group:
+            self._idle.set()
+            return
+        doomed = [job for job in group if job.after is not None and job.after.error is not None]
+        for job in doomed:
+            group.remove(job)
+            _settle(job, cast("Job[object]", job.after).error)
+        running = self._loop.run_in_executor(self._writer, self._commit, group)
+        running.add_done_callback(partial(self._end_group, group))
+
+    def _end_group(self, group: list[Job[object]], running: asyncio.Future[None]) -> None:
+        error = running.exception()
+        # After a lost connection nobody knows whether the group was committed: it must not run again.
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if error is not None and len(group) > 1 and not lost:
+            self._alone.extend(group)
+        else:
+            if isinstance(error, SQLAlchemyError):
+                explained = explain(error)
+                explained.__cause__ = error
+                error = explained
+            for job in group:
+                _settle(job, error)
+        self._start_group()
+
+    def _commit(self, group: list[Job[object]]) -> None:
+        with self._opened.writing.connect() as connection:
+            for run, jobs in groupby(group, key=attrgetter("run")):
+                run(connection, [job.argument for job in jobs])
+            connection.commit()
+
+    def _query(self, run: Callable[[Connection], R]) -> R:
+        with self._opened.reading.connect() as connection:
+            return run(connection)
+
+    def _dispose(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._opened.writing.dispose()
+
+
+def _settle(job: Job[object], error: BaseException | None) -> None:
+    job.error = error
+    if job.future.cancelled():  # the caller went away; the write stands
+        if error is not None:
+            _log.error("A write that nobody waits for any more failed: %s", error)
+        return
+    if error is None:
+        job.future.set_result(None)
+    else:
+        job.future.set_exception(error)

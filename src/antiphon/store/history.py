@@ -1,0 +1,83 @@
+"""What a follow-up of a response sees: one recursive query up the chain."""
+
+from sqlalchemy import BindParameter, Connection, Integer, bindparam, literal_column, select, union_all
+
+from antiphon.store.errors import PreviousResponseNotFound
+from antiphon.store.rows import History
+from antiphon.store.tables import conversation_items, items, response_items, responses
+
+_OWNER: BindParameter[str] = bindparam("owner")
+
+_start = (
+    select(
+        responses.c.id,
+        responses.c.previous_response_id,
+        responses.c.conversation_id,
+        responses.c.conversation_position,
+        responses.c.status,
+        literal_column("0", Integer).label("depth"),
+    )
+    .where(responses.c.id == bindparam("response_id"), responses.c.owner == _OWNER)
+    .cte("chain", recursive=True)
+)
+_chain = _start.union_all(
+    select(
+        responses.c.id,
+        responses.c.previous_response_id,
+        responses.c.conversation_id,
+        responses.c.conversation_position,
+        responses.c.status,
+        _start.c.depth + 1,
+    ).where(responses.c.id == _start.c.previous_response_id, responses.c.owner == _OWNER)
+)
+# Outer joins: a response without items still tells that it exists, and what came before it.
+_own = (
+    select(
+        _chain.c.depth,
+        response_items.c.direction,
+        response_items.c.position,
+        _chain.c.previous_response_id,
+        _chain.c.status,
+        items.c.body,
+    )
+    .select_from(_chain)
+    .outerjoin(response_items, response_items.c.response_id == _chain.c.id)
+    .outerjoin(items, (items.c.owner == _OWNER) & (items.c.id == response_items.c.item_id))
+)
+_shared = (
+    select(
+        _chain.c.depth,
+        literal_column("'conversation'").label("direction"),  # sorts before "input" and "output"
+        conversation_items.c.position,
+        _chain.c.previous_response_id,
+        _chain.c.status,
+        items.c.body,
+    )
+    .select_from(_chain)
+    .join(
+        conversation_items,
+        (conversation_items.c.conversation_id == _chain.c.conversation_id)
+        & (conversation_items.c.position < _chain.c.conversation_position),
+    )
+    .join(items, (items.c.owner == _OWNER) & (items.c.id == conversation_items.c.item_id))
+)
+_seen = union_all(_own, _shared).subquery()
+_HISTORY = select(_seen.c.previous_response_id, _seen.c.status, _seen.c.body).order_by(
+    _seen.c.depth.desc(), _seen.c.direction, _seen.c.position
+)
+
+
+def response_history(connection: Connection, owner: str, response_id: str) -> History:
+    """Returns the items that a follow-up of the response sees, oldest first (`wire.md` 4.1).
+
+    If the chain began in a conversation, those of its items come first that were there at that time.
+    Raises `PreviousResponseNotFound`, which names the first response of the chain that is missing.
+    """
+    rows = connection.execute(_HISTORY, {"owner": owner, "response_id": response_id}).all()
+    if not rows:
+        raise PreviousResponseNotFound(response_id)
+    before_the_oldest, _, _ = rows[0]
+    if before_the_oldest is not None:
+        raise PreviousResponseNotFound(before_the_oldest)
+    _, status, _ = rows[-1]
+    return History(status, [body for _, _, body in rows if body is not None])

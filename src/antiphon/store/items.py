@@ -1,0 +1,109 @@
+"""Items: stored once, linked by position, gone with their last link."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
+from antiphon.store.rows import ItemPage, NewItem, Order, StoredItem
+from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
+
+ItemRow = dict[str, str]
+
+_INSERT = insert(items)
+_FIND = select(items.c.id, items.c.body).where(
+    items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
+)
+_DELETE_UNLINKED = delete(items).where(
+    items.c.owner == bindparam("the_owner"),
+    items.c.id.in_(bindparam("ids", expanding=True)),
+    ~exists().where(
+        response_items.c.item_id == items.c.id,
+        responses.c.id == response_items.c.response_id,
+        responses.c.owner == items.c.owner,
+    ),
+    ~exists().where(
+        conversation_items.c.item_id == items.c.id,
+        conversations.c.id == conversation_items.c.conversation_id,
+        conversations.c.owner == items.c.owner,
+    ),
+)
+
+
+def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
+    """Returns the rows that store `new`."""
+    return [{"owner": owner, "id": item.id, "kind": item.kind, "body": item.body} for item in new]
+
+
+def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
+    """Stores items. Raises `DuplicateItem`, after a rollback, if one of the ids is taken."""
+    if not rows:
+        return
+    try:
+        connection.execute(_INSERT, rows)
+    except IntegrityError as error:
+        connection.rollback()  # PostgreSQL answers nothing else in a failed transaction
+        raise DuplicateItem(_first_duplicate(connection, rows)) from error
+
+
+def _first_duplicate(connection: Connection, rows: list[ItemRow]) -> str:
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        key = (row["owner"], row["id"])
+        if key in seen or find_items(connection, row["owner"], [row["id"]]):
+            return row["id"]
+        seen.add(key)
+    return rows[0]["id"]  # the one that had the id is gone again
+
+
+def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
+    """Returns the bodies of those of `ids` that the owner has stored."""
+    if not ids:
+        return {}
+    found = connection.execute(_FIND, {"owner": owner, "ids": list(ids)})
+    return {row.id: row.body for row in found}
+
+
+def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: Sequence[NewItem]) -> None:
+    """Raises `ItemNotFound` if one of `ids` is neither stored nor among `new`."""
+    if len(new) == len(ids):
+        return
+    named = {item.id for item in new}
+    expected = [item_id for item_id in ids if item_id not in named]
+    stored = find_items(connection, owner, expected)
+    for item_id in expected:
+        if item_id not in stored:
+            raise ItemNotFound(item_id)
+
+
+def delete_unlinked(connection: Connection, owner: str, ids: Collection[str]) -> None:
+    """Deletes those of `ids` that no response and no conversation links to."""
+    if ids:
+        connection.execute(_DELETE_UNLINKED, {"the_owner": owner, "ids": list(ids)})
+
+
+def page_of_items(
+    connection: Connection,
+    link: Table,
+    where: ColumnElement[bool],
+    limit: int,
+    order: Order,
+    after: str | None,
+) -> ItemPage:
+    """Returns the first `limit` items after the item `after`, ordered by their positions in `link`.
+
+    `where` says which rows of `link` and `items`. Raises `CursorNotFound` if `after` is not among them.
+    """
+    position = link.c.position
+    listed = select(items.c.id, items.c.body).join(link, link.c.item_id == items.c.id).where(where)
+    if after is not None:
+        at = connection.execute(
+            select(position).join(items, items.c.id == link.c.item_id).where(where, link.c.item_id == after)
+        ).scalar()
+        if at is None:
+            raise CursorNotFound(after)
+        listed = listed.where(position > at if order == "asc" else position < at)
+    listed = listed.order_by(position if order == "asc" else position.desc()).limit(limit + 1)
+    found = [StoredItem(item_id, body) for item_id, body in connection.execute(listed)]
+    return ItemPage(found[:limit], has_more=len(found) > limit)

@@ -1,0 +1,71 @@
+"""Which servers are at work, and what becomes of the responses of one that is not any more."""
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+
+from antiphon.store.tables import conversations, is_running, responses, servers
+from antiphon.wire.json import JSONObject
+
+_FAIL = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"), is_running)
+    .values(status="failed", body=bindparam("new_body"))
+)
+
+
+def join(connection: Connection, server_id: str, now: float) -> None:
+    """Enters the server. What an earlier server of the same id left running has failed."""
+    _give_up(connection, responses.c.server_id == server_id, conversations.c.locked_server == server_id)
+    heartbeat(connection, server_id, now)
+
+
+def heartbeat(connection: Connection, server_id: str, now: float) -> None:
+    """Notes that the server is at work."""
+    seen = update(servers).where(servers.c.id == server_id).values(seen_at=now)
+    if connection.execute(seen).rowcount == 0:
+        connection.execute(insert(servers), {"id": server_id, "seen_at": now})
+
+
+def leave(connection: Connection, server_id: str) -> None:
+    """Strikes the server out: what it left running is for the others' `recover`."""
+    connection.execute(delete(servers).where(servers.c.id == server_id))
+
+
+def recover(connection: Connection, server_id: str, now: float, silent_for: float) -> int:
+    """Ends what servers left running that have not been heard of for `silent_for` seconds.
+
+    Their responses become failed and their conversation locks are released. Returns how many responses.
+    """
+    heartbeat(connection, server_id, now)
+    connection.execute(delete(servers).where(servers.c.seen_at < now - silent_for))
+    alive = select(servers.c.id)
+    return _give_up(
+        connection, responses.c.server_id.not_in(alive), conversations.c.locked_server.not_in(alive)
+    )
+
+
+def _give_up(connection: Connection, left: ColumnElement[bool], locked: ColumnElement[bool]) -> int:
+    running = select(responses.c.id, responses.c.body).where(is_running, left)
+    failures = [
+        {"response_id": response_id, "new_body": _failed(body)}
+        for response_id, body in connection.execute(running)
+    ]
+    if failures:
+        connection.execute(_FAIL, failures)
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.locked_by.is_not(None), locked)
+        .values(locked_by=None, locked_server=None)
+    )
+    return len(failures)
+
+
+def _failed(body: str) -> str:
+    response = msgspec.json.decode(body, type=JSONObject)
+    response["status"] = "failed"
+    response["completed_at"] = None
+    response["error"] = {
+        "code": "server_error",
+        "message": "The server stopped before the response ended.",
+    }
+    return msgspec.json.encode(response).decode()

@@ -1,0 +1,50 @@
+"""Brings a database to the present shape: numbered functions, whose names the database remembers.
+
+To change tables: change `tables.py`, and append here a function `m002_...` that brings existing databases
+to the same shape. A new database is made in the present shape at once.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, insert, inspect, select, text
+
+from antiphon.errors import StoreUnavailable
+from antiphon.store.tables import metadata, schema_version
+
+Migration = Callable[[Connection], None]
+
+_LOCK = 0x616E7469
+"""The key of PostgreSQL's advisory lock: of servers that start together, one migrates and the others wait."""
+
+
+def m001_initial(connection: Connection) -> None:
+    """Creates all tables as `tables.py` has them."""
+    metadata.create_all(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial,)
+
+
+def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Applies the migrations that this database has not seen, in order, inside the caller's transaction.
+
+    Raises `StoreUnavailable` if the database has seen one that is unknown here: a newer version made it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    names = [migration.__name__ for migration in migrations]
+    if not inspect(connection).has_table(schema_version.name):
+        migrations[0](connection)
+        connection.execute(insert(schema_version), [{"name": name} for name in names])
+        return
+    applied = set(connection.execute(select(schema_version.c.name)).scalars())
+    unknown = sorted(applied.difference(names))
+    if unknown:
+        raise StoreUnavailable(
+            f"The database was made by a newer version of Antiphon (it knows {', '.join(unknown)}). "
+            "Please update Antiphon, or use another database."
+        )
+    for migration in migrations:
+        if migration.__name__ not in applied:
+            migration(connection)
+            connection.execute(insert(schema_version), [{"name": migration.__name__}])

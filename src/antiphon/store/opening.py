@@ -1,0 +1,143 @@
+"""From a database URL to an engine, and from a driver's error to words for people."""
+
+import sqlite3
+from pathlib import Path
+
+from msgspec import Struct
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUnavailable
+
+READERS = 4
+"""Threads that read."""
+_PATIENCE = 10
+"""Seconds to wait for another process's write on SQLite, or for a connection to PostgreSQL."""
+
+
+class Opened(Struct, frozen=True):
+    """Two views of one pool of connections. `location` names the database without user and password."""
+
+    location: str
+    reading: Engine
+    writing: Engine
+    in_memory: bool
+
+
+def open_engine(url: str) -> Opened:
+    """Takes `sqlite:///path`, a plain path, `:memory:` or `postgresql://...`; connects to nothing yet.
+
+    Raises `ConfigError` for any other URL and for a missing driver, and `StoreUnavailable` when the
+    folder of an SQLite file cannot be made.
+    """
+    if "://" not in url:
+        return _open_sqlite("" if url == ":memory:" else url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(f"The database URL cannot be read. {_FORMS}") from None
+    kind = parsed.drivername.partition("+")[0]
+    if kind == "sqlite":
+        return _open_sqlite("" if parsed.database in (None, ":memory:") else str(parsed.database))
+    if kind in ("postgresql", "postgres"):
+        return _open_postgresql(parsed)
+    raise ConfigError(f"The database URL begins with '{kind}://', which is not supported. {_FORMS}")
+
+
+_FORMS = "Use sqlite:///path/to/file.db or postgresql://user:password@host/database."
+
+
+def _open_sqlite(path: str) -> Opened:
+    if path:
+        file = Path(path).expanduser().absolute()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"The folder {file.parent} cannot be made: {error.strerror}.") from error
+        engine = create_engine(
+            URL.create("sqlite", database=str(file)),
+            connect_args={"timeout": _PATIENCE},
+            pool_size=READERS + 1,
+            hide_parameters=True,
+        )
+    else:
+        engine = create_engine(
+            "sqlite://",
+            connect_args={"check_same_thread": False},
+            poolclass=StaticPool,
+            hide_parameters=True,
+        )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return Opened(
+        location=str(file) if path else ":memory:",
+        reading=engine,
+        writing=engine.execution_options(begin="BEGIN IMMEDIATE"),
+        in_memory=not path,
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: see `_begin_sqlite`
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and then writes fails at once when another process wrote in between,
+    # whatever the busy timeout. BEGIN IMMEDIATE waits its turn instead (sqlite.org/lang_transaction.html).
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _open_postgresql(url: URL) -> Opened:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={"connect_timeout": _PATIENCE},
+            pool_size=READERS + 1,
+            pool_pre_ping=True,  # a restarted PostgreSQL costs no request
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigError("PostgreSQL needs a driver: pip install 'antiphon[postgres]'.") from error
+    return Opened(
+        location=f"postgresql://{url.host or ''}/{url.database or ''}",
+        # All statements of one read see the same state, as they do on SQLite.
+        reading=engine.execution_options(isolation_level="REPEATABLE READ"),
+        writing=engine,
+        in_memory=False,
+    )
+
+
+def explain(error: SQLAlchemyError) -> AntiphonError:
+    """Turns a driver's error into one that can be shown. SQL and values stay out of the message."""
+    reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+    if isinstance(error, DataError):
+        return InvalidRequest("The request holds a value that cannot be stored, such as a NUL character.")
+    if isinstance(error, IntegrityError):
+        return AntiphonError(f"The database refused what contradicts its state: {reason}.")
+    for sign, words in _SQLITE_REASONS.items():
+        if sign in reason:
+            return StoreUnavailable(f"The database {words}")
+    return StoreUnavailable(f"The database cannot be read or written: {reason}.")
+
+
+_SQLITE_REASONS = {
+    "file is not a database": "is not an SQLite database (or it is encrypted).",
+    "malformed": "is damaged. Restore it from a backup, or try `sqlite3 FILE .recover`.",
+    "readonly database": "is read-only. Check the rights of the file and its folder.",
+    "unable to open database file": "cannot be opened. Check the path and the rights of the folder.",
+    "database is locked": "is locked by another process for too long.",
+    "disk is full": "cannot grow: the disk is full.",
+}
+
+
+def size_in_bytes(connection: Connection) -> int:
+    """Returns how large the database is."""
+    if connection.dialect.name == "postgresql":
+        query = "SELECT pg_database_size(current_database())"
+    else:
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    return int(connection.execute(text(query)).scalar_one())

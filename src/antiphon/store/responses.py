@@ -1,0 +1,230 @@
+"""Responses: begun, finished, read, listed, deleted. Plain functions of a connection."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, tuple_, update
+
+from antiphon.store.conversations import append_items, release_locks
+from antiphon.store.errors import CursorNotFound
+from antiphon.store.items import delete_unlinked, insert_items, item_rows, page_of_items, require_stored
+from antiphon.store.rows import (
+    FinishedResponse,
+    ItemPage,
+    NewResponse,
+    Order,
+    ResponsePage,
+    StoredResponse,
+)
+from antiphon.store.tables import items, response_items, responses
+
+
+class Beginning(Struct, frozen=True):
+    owner: str
+    server_id: str
+    new: NewResponse
+
+
+class Ending(Struct, frozen=True):
+    owner: str
+    finished: FinishedResponse
+
+
+_INSERT = insert(responses)
+_INSERT_LINKS = insert(response_items)
+_FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
+    responses.c.id.in_(bindparam("ids", expanding=True))
+)
+_FINISH = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"))
+    .values(
+        status=bindparam("new_status"), completed_at=bindparam("new_completed_at"), body=bindparam("new_body")
+    )
+)
+_LINKED = (
+    select(response_items.c.item_id)
+    .where(response_items.c.response_id == bindparam("response_id"))
+    .order_by(response_items.c.direction, response_items.c.position)
+)
+_COLUMNS = (
+    responses.c.id,
+    responses.c.status,
+    responses.c.created_at,
+    responses.c.completed_at,
+    responses.c.model,
+    responses.c.previous_response_id,
+    responses.c.conversation_id,
+    responses.c.body,
+)
+_ResponseRow = Row[str, str, float, float | None, str, str | None, str | None, str]
+_GET = select(*_COLUMNS).where(
+    responses.c.id == bindparam("response_id"), responses.c.owner == bindparam("owner")
+)
+_OUTPUTS = (
+    select(response_items.c.response_id, items.c.body)
+    .join(items, items.c.id == response_items.c.item_id)
+    .where(
+        items.c.owner == bindparam("owner"),
+        response_items.c.response_id.in_(bindparam("ids", expanding=True)),
+        response_items.c.direction == "output",
+    )
+    .order_by(response_items.c.response_id, response_items.c.position)
+)
+
+
+def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
+    """Stores responses that begin, their new input items and the links to all their input items.
+
+    Raises `DuplicateItem`, and `ItemNotFound` for an input id that is neither new nor stored.
+    """
+    new_rows = []
+    new_items = []
+    links = []
+    for beginning in batch:
+        new = beginning.new
+        require_stored(connection, beginning.owner, new.input_ids, new.input_new)
+        new_rows.append(
+            {
+                "id": new.id,
+                "owner": beginning.owner,
+                "created_at": new.created_at,
+                "status": "in_progress",
+                "model": new.model,
+                "previous_response_id": new.previous_response_id,
+                "conversation_id": new.conversation_id,
+                "conversation_position": new.conversation_position,
+                "server_id": beginning.server_id,
+                "body": new.body,
+            }
+        )
+        new_items += item_rows(beginning.owner, new.input_new)
+        links += _link_rows(new.id, "input", new.input_ids)
+    connection.execute(_INSERT, new_rows)
+    insert_items(connection, new_items)
+    if links:
+        connection.execute(_INSERT_LINKS, links)
+
+
+def finish_responses(connection: Connection, batch: list[Ending]) -> None:
+    """Stores how responses ended, their output items, and what they add to their conversations.
+
+    A response that was deleted meanwhile leaves nothing; the lock of its conversation is released as well.
+    Raises `DuplicateItem`.
+    """
+    ids = [ending.finished.id for ending in batch]
+    begun = {
+        (response_id, owner): conversation_id
+        for response_id, owner, conversation_id in connection.execute(_FIND_BEGUN, {"ids": ids})
+    }
+    present = [ending for ending in batch if (ending.finished.id, ending.owner) in begun]
+    endings = [
+        {
+            "response_id": ending.finished.id,
+            "new_status": ending.finished.status,
+            "new_completed_at": ending.finished.completed_at,
+            "new_body": ending.finished.body,
+        }
+        for ending in present
+    ]
+    links = []
+    new_items = []
+    for ending in present:
+        new_items += item_rows(ending.owner, ending.finished.output)
+        links += _link_rows(ending.finished.id, "output", [item.id for item in ending.finished.output])
+    if endings:
+        connection.execute(_FINISH, endings)
+    insert_items(connection, new_items)
+    if links:
+        connection.execute(_INSERT_LINKS, links)
+    in_conversation = False
+    for ending in present:
+        conversation_id = begun[ending.finished.id, ending.owner]
+        if conversation_id is not None:
+            in_conversation = True
+            if ending.finished.status in ("completed", "incomplete"):
+                append_items(connection, conversation_id, _linked(connection, ending.finished.id))
+    if in_conversation or len(present) < len(batch):
+        release_locks(connection, ids)
+
+
+def get_response(connection: Connection, owner: str, response_id: str) -> StoredResponse | None:
+    """Returns the response as it stands, or None if the owner has none with this id."""
+    row = connection.execute(_GET, {"owner": owner, "response_id": response_id}).one_or_none()
+    return None if row is None else _with_output(connection, owner, [row])[0]
+
+
+def list_responses(
+    connection: Connection,
+    owner: str,
+    limit: int,
+    order: Order,
+    after: str | None,
+    model: str | None,
+) -> ResponsePage:
+    """Returns the `limit` responses after the response `after`, by time of creation.
+
+    Raises `CursorNotFound` if the owner has no response `after`.
+    """
+    key = tuple_(responses.c.created_at, responses.c.id)
+    listed = select(*_COLUMNS).where(responses.c.owner == owner)
+    if model is not None:
+        listed = listed.where(responses.c.model == model)
+    if after is not None:
+        cursor = connection.execute(_GET, {"owner": owner, "response_id": after}).one_or_none()
+        if cursor is None:
+            raise CursorNotFound(after)
+        at = (cursor.created_at, cursor.id)
+        listed = listed.where(key > at if order == "asc" else key < at)
+    columns = (responses.c.created_at, responses.c.id)
+    listed = listed.order_by(*(columns if order == "asc" else [column.desc() for column in columns]))
+    rows = connection.execute(listed.limit(limit + 1)).all()
+    return ResponsePage(_with_output(connection, owner, rows[:limit]), has_more=len(rows) > limit)
+
+
+def delete_response(connection: Connection, owner: str, response_id: str) -> bool:
+    """Deletes the response and those of its items that nothing else links to; False if there is none."""
+    linked = _linked(connection, response_id)
+    gone = connection.execute(
+        delete(responses).where(responses.c.id == response_id, responses.c.owner == owner)
+    )
+    if gone.rowcount == 0:
+        return False
+    delete_unlinked(connection, owner, set(linked))
+    return True
+
+
+def list_input_items(
+    connection: Connection, owner: str, response_id: str, limit: int, order: Order, after: str | None
+) -> ItemPage | None:
+    """Returns a page of the response's input items, or None if the owner has no such response.
+
+    Raises `CursorNotFound`.
+    """
+    if connection.execute(_GET, {"owner": owner, "response_id": response_id}).one_or_none() is None:
+        return None
+    where: ColumnElement[bool] = (
+        (response_items.c.response_id == response_id)
+        & (response_items.c.direction == "input")
+        & (items.c.owner == owner)
+    )
+    return page_of_items(connection, response_items, where, limit, order, after)
+
+
+def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[dict[str, str | int]]:
+    return [
+        {"response_id": response_id, "direction": direction, "position": position, "item_id": item_id}
+        for position, item_id in enumerate(item_ids)
+    ]
+
+
+def _linked(connection: Connection, response_id: str) -> list[str]:
+    return list(connection.execute(_LINKED, {"response_id": response_id}).scalars())
+
+
+def _with_output(connection: Connection, owner: str, rows: Sequence[_ResponseRow]) -> list[StoredResponse]:
+    outputs: dict[str, list[str]] = {row.id: [] for row in rows}
+    if outputs:
+        for response_id, body in connection.execute(_OUTPUTS, {"owner": owner, "ids": list(outputs)}):
+            outputs[response_id].append(body)
+    return [StoredResponse(**row._asdict(), output=outputs[row.id]) for row in rows]

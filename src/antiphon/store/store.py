@@ -1,0 +1,244 @@
+"""The store as the service sees it: one method for each thing that is kept or found."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from antiphon.errors import AntiphonError, StoreUnavailable
+from antiphon.ids import new_id
+from antiphon.store import conversations, history, items, liveness, responses
+from antiphon.store.database import Database, Job
+from antiphon.store.migrations import migrate
+from antiphon.store.opening import open_engine, size_in_bytes
+from antiphon.store.rows import (
+    ConversationContext,
+    FinishedResponse,
+    History,
+    ItemPage,
+    NewConversation,
+    NewItem,
+    NewResponse,
+    Order,
+    ResponsePage,
+    StoredConversation,
+    StoredResponse,
+)
+
+_BEGIN, _FINISH = 0, 1
+"""The ranks of the frequent writes. Those of one group go out together, a few statements for all."""
+
+
+class Store:
+    """Responses, conversations and their items, each with an owner whom every method asks for first.
+
+    A write is committed when its method returns or its future resolves. What another owner has is not
+    found, like what does not exist. Every method raises `StoreUnavailable` when the database fails.
+    """
+
+    def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._server_id = server_id
+        self._clock = clock
+        self._beginning: dict[str, Job[object]] = {}
+
+    @classmethod
+    async def open(
+        cls, url: str, *, server_id: str | None = None, clock: Callable[[], float] = time.time
+    ) -> "Store":
+        """Opens the database, making or migrating it where needed, and enters this server.
+
+        `url` is `sqlite:///path`, a plain path, `:memory:` or `postgresql://user:password@host/database`.
+        A `server_id` must be in use by one server at a time: what an earlier one of that id left running
+        becomes failed here. Raises `ConfigError` and `StoreUnavailable` with words for the operator.
+        """
+        database = Database(open_engine(url))
+        store = cls(database, server_id or new_id("server", 8), clock)
+        try:
+            await database.write(migrate)
+            await database.write(lambda c: liveness.join(c, store._server_id, clock()))
+        except AntiphonError as error:
+            await database.close()
+            raise StoreUnavailable(f"{database.location}: {error.message}") from error
+        return store
+
+    @property
+    def location(self) -> str:
+        """The path or host and database, without user and password."""
+        return self._database.location
+
+    async def size(self) -> int:
+        """Returns the size of the database in bytes."""
+        return await self._database.read(size_in_bytes)
+
+    async def close(self) -> None:
+        """Commits all writes that wait, strikes this server out and ends threads and connections."""
+        try:
+            await self._database.write(lambda c: liveness.leave(c, self._server_id))
+        finally:
+            await self._database.close()
+
+    async def heartbeat(self) -> None:
+        """Tells the other servers that this one is at work. Call it every few seconds."""
+        await self._database.write(lambda c: liveness.heartbeat(c, self._server_id, self._clock()))
+
+    async def recover(self, silent_for: float) -> int:
+        """Fails what servers left running that closed or were silent for `silent_for` seconds.
+
+        Their responses get an error, their conversation locks are released. Returns how many responses.
+        """
+        return await self._database.write(
+            lambda c: liveness.recover(c, self._server_id, self._clock(), silent_for)
+        )
+
+    def begin_response(self, owner: str, new: NewResponse) -> asyncio.Future[None]:
+        """Stores a response in progress and its input; need not be awaited.
+
+        The future fails with `DuplicateItem` or `ItemNotFound`, and so does that of `finish_response` then.
+        """
+        beginning = responses.Beginning(owner, self._server_id, new)
+        job = self._database.enqueue(responses.begin_responses, beginning, rank=_BEGIN)
+        self._beginning[new.id] = job
+        job.future.add_done_callback(_look_at_error)
+        return job.future
+
+    def finish_response(self, owner: str, finished: FinishedResponse) -> asyncio.Future[None]:
+        """Stores how a response ended and its output; in one transaction also the rest that this means.
+
+        A completed or incomplete response in a conversation adds its input and output to it; the
+        conversation's lock is released in any case. A response deleted meanwhile leaves nothing. The write
+        is under way when this returns, awaited or not; the future fails with what `begin_response` failed
+        with, or with `DuplicateItem`.
+        """
+        return self._database.enqueue(
+            responses.finish_responses,
+            responses.Ending(owner, finished),
+            rank=_FINISH,
+            after=self._beginning.pop(finished.id, None),
+        ).future
+
+    async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        """Returns the response as it stands, or None."""
+        return await self._database.read(lambda c: responses.get_response(c, owner, response_id))
+
+    async def list_responses(
+        self,
+        owner: str,
+        *,
+        limit: int = 20,
+        order: Order = "desc",
+        after: str | None = None,
+        model: str | None = None,
+    ) -> ResponsePage:
+        """Returns a page of responses by time of creation. Raises `CursorNotFound`."""
+        return await self._database.read(
+            lambda c: responses.list_responses(c, owner, limit, order, after, model)
+        )
+
+    async def delete_response(self, owner: str, response_id: str) -> bool:
+        """Deletes the response and the items that nothing else links to; False if there is none."""
+        return await self._database.write(lambda c: responses.delete_response(c, owner, response_id))
+
+    async def response_input_items(
+        self,
+        owner: str,
+        response_id: str,
+        *,
+        limit: int = 20,
+        order: Order = "desc",
+        after: str | None = None,
+    ) -> ItemPage | None:
+        """Returns a page of the input, or None if there is no such response. Raises `CursorNotFound`."""
+        return await self._database.read(
+            lambda c: responses.list_input_items(c, owner, response_id, limit, order, after)
+        )
+
+    async def response_history(self, owner: str, response_id: str) -> History:
+        """Returns what a follow-up of the response sees. Raises `PreviousResponseNotFound`."""
+        return await self._database.read(lambda c: history.response_history(c, owner, response_id))
+
+    async def find_items(self, owner: str, ids: Collection[str]) -> dict[str, str]:
+        """Returns the bodies of those of `ids` that are stored."""
+        return await self._database.read(lambda c: items.find_items(c, owner, ids))
+
+    async def create_conversation(self, owner: str, new: NewConversation) -> None:
+        """Stores a conversation and its first items. Raises `DuplicateItem` and `ItemNotFound`."""
+        await self._database.write(lambda c: conversations.create_conversation(c, owner, new))
+
+    async def get_conversation(self, owner: str, conversation_id: str) -> StoredConversation | None:
+        """Returns the conversation, or None."""
+        return await self._database.read(lambda c: conversations.get_conversation(c, owner, conversation_id))
+
+    async def update_conversation(
+        self, owner: str, conversation_id: str, metadata: str
+    ) -> StoredConversation:
+        """Replaces the metadata, a JSON text. Raises `ConversationNotFound`."""
+        return await self._database.write(
+            lambda c: conversations.update_conversation(c, owner, conversation_id, metadata)
+        )
+
+    async def delete_conversation(self, owner: str, conversation_id: str) -> bool:
+        """Deletes the conversation, but not its items; False if there is none."""
+        return await self._database.write(
+            lambda c: conversations.delete_conversation(c, owner, conversation_id, self._clock())
+        )
+
+    async def add_items(
+        self, owner: str, conversation_id: str, new: Sequence[NewItem], ids: Sequence[str]
+    ) -> None:
+        """Adds the items `ids` in this order, those in `new` and stored ones; all or nothing.
+
+        Raises `ConversationNotFound`, `ItemAlreadyInConversation`, `DuplicateItem` and `ItemNotFound`.
+        """
+        await self._database.write(lambda c: conversations.add_items(c, owner, conversation_id, new, ids))
+
+    async def list_items(
+        self,
+        owner: str,
+        conversation_id: str,
+        *,
+        limit: int = 20,
+        order: Order = "desc",
+        after: str | None = None,
+    ) -> ItemPage:
+        """Returns a page of a conversation. Raises `ConversationNotFound` and `CursorNotFound`."""
+        return await self._database.read(
+            lambda c: conversations.list_items(c, owner, conversation_id, limit, order, after)
+        )
+
+    async def get_item(self, owner: str, conversation_id: str, item_id: str) -> str | None:
+        """Returns the item's body, or None if it is not in there. Raises `ConversationNotFound`."""
+        return await self._database.read(lambda c: conversations.get_item(c, owner, conversation_id, item_id))
+
+    async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> bool:
+        """Takes the item out, and deletes it if nothing else links to it; False if it was not there.
+
+        Raises `ConversationNotFound`.
+        """
+        return await self._database.write(
+            lambda c: conversations.delete_item(c, owner, conversation_id, item_id)
+        )
+
+    async def conversation_items(self, owner: str, conversation_id: str) -> ConversationContext:
+        """Returns what a response in the conversation sees. Raises `ConversationNotFound`."""
+        return await self._database.read(
+            lambda c: conversations.conversation_context(c, owner, conversation_id)
+        )
+
+    async def lock_conversation(self, owner: str, conversation_id: str, response_id: str) -> None:
+        """Keeps other responses out until `finish_response` or `unlock_conversation`, also across processes.
+
+        Raises `ConversationLocked` and `ConversationNotFound`.
+        """
+        await self._database.write(
+            lambda c: conversations.lock_conversation(c, owner, conversation_id, response_id, self._server_id)
+        )
+
+    async def unlock_conversation(self, response_id: str) -> None:
+        """Releases the lock of a response that was not begun after all."""
+        await self._database.write(lambda c: conversations.release_locks(c, [response_id]))
+
+
+def _look_at_error(future: asyncio.Future[None]) -> None:
+    """Tells asyncio that the error is not lost: `finish_response` fails with it as well."""
+    if not future.cancelled():
+        future.exception()
