@@ -1,0 +1,65 @@
+"""Recordings for tests: those beside the checkout, and small ones written by hand."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from antiphon.wire.json import JSON, JSONObject
+
+_RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "recordings"
+
+
+def recordings(name: str) -> Path:
+    """Returns a directory of real recordings; without it the test is skipped, in CI it fails."""
+    directory = _RECORDINGS / name
+    if not directory.is_dir():
+        reason = f"the recordings in ../shared/recordings/{name} are not beside this checkout"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return directory
+
+
+def chunk(delta: JSONObject, finish_reason: str | None = None, **rest: JSON) -> JSONObject:
+    return {
+        "id": "rec-1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "small-2025",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+        **rest,
+    }
+
+
+def chat_request(text: str = "Hello", **rest: JSON) -> JSONObject:
+    return {"model": "small", "messages": [{"role": "user", "content": text}], **rest}
+
+
+def recording(request: JSONObject, body: JSON, **response: JSON) -> JSONObject:
+    """A llama-stack file for a chat; `body` is a list of chunks, one completion, or None."""
+    if isinstance(body, list):
+        wrapped: JSON = [{"__type__": "openai.types.Chunk", "__data__": value} for value in body]
+    else:
+        wrapped = None if body is None else {"__type__": "openai.types.ChatCompletion", "__data__": body}
+    return {
+        "test_id": "tests/test_small.py::test_hello",
+        "request": {
+            "method": "POST",
+            "url": "https://models.example/v1/v1/chat/completions",
+            "headers": {},
+            "body": request,
+            "endpoint": "/v1/chat/completions",
+            "model": request.get("model"),
+        },
+        "response": {"body": wrapped, "is_streaming": isinstance(body, list), **response},
+        "id_normalization_mapping": {},
+    }
+
+
+def write(directory: Path, name: str, content: JSON) -> Path:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2))
+    return path
