@@ -1,0 +1,260 @@
+"""Calls a chat backend over HTTP."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+
+import aiohttp
+import msgspec
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from msgspec import Struct
+
+from antiphon.config import BackendSettings, Capabilities
+from antiphon.errors import (
+    AntiphonError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
+from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
+from antiphon.settings import endpoint
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON
+
+_log = logging.getLogger(__name__)
+
+MAX_RETRY_AFTER = 2.0
+"""Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
+_MAX_ERROR_BYTES = 64 * 1024
+_LAST_BYTES_TIMEOUT = 0.05
+"""Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
+_KEEP_ALIVE = 4.0
+"""Seconds: shorter than the 5 s after which uvicorn, under vLLM and others, drops idle connections."""
+
+
+class _Completion(Struct):
+    choices: list[msgspec.Raw] | None = None
+    error: JSON = None
+
+
+def open_session() -> ClientSession:
+    """Returns the session that all backends share. Proxies that the environment names are not used.
+
+    Has to be called where an event loop runs, and closed there.
+    """
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE)
+    return ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A compressed event stream comes in blocks, and not when its words are ready.
+        headers={"Accept-Encoding": "identity"},
+        timeout=ClientTimeout(total=None),
+    )
+
+
+def authorization(backend: BackendSettings) -> dict[str, str]:
+    """Returns the header that carries the backend's own key, if it has one."""
+    return {} if backend.api_key is None else {"Authorization": f"Bearer {backend.api_key.reveal()}"}
+
+
+def failure(backend: BackendSettings, error: ClientError, *, begun: bool) -> UpstreamError:
+    """Returns our error for one of aiohttp's; `begun` tells that a part of the answer has come."""
+    host, port = endpoint(backend.base_url)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        text = f"no connection to {host}:{port} within {backend.connect_timeout:g} s"
+        return UpstreamTimeout(speaks(backend, text))
+    if isinstance(error, aiohttp.SocketTimeoutError) and begun:
+        text = f"silent for {backend.idle_timeout:g} s in the middle of its answer"
+        return UpstreamTimeout(speaks(backend, text))
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return UpstreamTimeout(speaks(backend, f"no answer within {backend.first_byte_timeout:g} s"))
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamUnreachable(speaks(backend, f"cannot connect to {host}:{port}: {_reason(error)}"))
+    if isinstance(error, aiohttp.ClientResponseError):
+        return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(error.message.encode())}"))
+    where = "in the middle of its answer" if begun else "before it answered"
+    return UpstreamBroken(speaks(backend, f"the connection was cut {where}"))
+
+
+class HttpChatModel:
+    """The chat models of one backend (`engine.ports.ChatModel`).
+
+    Errors: `UpstreamUnreachable`, `UpstreamTimeout`, `UpstreamRefused`, `UpstreamBroken`,
+    `ContextLengthExceeded`.
+    """
+
+    def __init__(self, session: ClientSession, backend: BackendSettings) -> None:
+        self._session = session
+        self._backend = backend
+        self._url = backend.base_url + "/chat/completions"
+        self._headers = {"Content-Type": "application/json", **authorization(backend)}
+        self._timeout = ClientTimeout(
+            total=None, connect=backend.connect_timeout, sock_read=backend.first_byte_timeout
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend understands."""
+        return self._backend.capabilities
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        """Yields the whole chunks that each network read brought.
+
+        A backend that answers in one piece all the same gives one payload, a chat completion.
+        """
+        response = await self._post(request)
+        splitter = SseSplitter()
+        begun = False
+        try:
+            if not _is_event_stream(response):
+                yield [await self._whole(response)]
+                return
+            while data := await response.content.readany():
+                if not begun:
+                    begun = True
+                    self._expect_more(response)
+                if payloads := splitter.feed(data):
+                    yield payloads
+                if splitter.done:
+                    break
+            if payloads := splitter.close():
+                yield payloads
+            await _read_out(response)
+        except ClientError as error:
+            raise failure(self._backend, error, begun=begun) from error
+        except EventTooLarge as error:
+            raise UpstreamBroken(speaks(self._backend, str(error))) from error
+        finally:
+            response.close()
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        """Returns the JSON text of a whole chat completion."""
+        response = await self._post(request)
+        try:
+            if not _is_json(response):
+                raise await self._strange(response)
+            body = await self._read(response)
+        finally:
+            response.close()
+        try:
+            completion = msgspec.json.decode(body, type=_Completion)
+        except msgspec.DecodeError as error:
+            text = f"its answer is not a chat completion: {excerpt(body) or 'it is empty'}"
+            raise UpstreamBroken(speaks(self._backend, text)) from error
+        if completion.choices:
+            return body
+        if completion.error is not None:
+            raise failed_inside(self._backend, completion.error)
+        raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
+
+    async def _post(self, request: ChatRequest) -> ClientResponse:
+        """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
+        body = msgspec.json.encode(request)
+        problem, delay = await self._try(body)
+        if isinstance(problem, AntiphonError) and delay is not None:
+            _log.warning("%s; trying once more in %g s", problem.message, delay)
+            await asyncio.sleep(delay)
+            problem, _ = await self._try(body)
+        if isinstance(problem, AntiphonError):
+            raise problem
+        return problem
+
+    async def _try(self, body: bytes) -> tuple[ClientResponse | AntiphonError, float | None]:
+        """Returns an answer, or an error and the seconds after which another attempt makes sense."""
+        try:
+            response = await self._session.post(
+                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            )
+        except aiohttp.ClientError as error:
+            hopeful = isinstance(error, aiohttp.ClientConnectorError) and not isinstance(
+                error, aiohttp.ClientSSLError
+            )
+            problem = failure(self._backend, error, begun=False)
+            problem.__cause__ = error
+            return problem, 0.0 if hopeful else None
+        if response.status < 300:
+            return response, None
+        try:
+            said = await self._read(response, at_most=_MAX_ERROR_BYTES)
+        finally:
+            response.close()
+        return refused(self._backend, response.status, response.headers, said), _pause(response)
+
+    async def _whole(self, response: ClientResponse) -> bytes:
+        """Returns an answer in one piece to a request for a stream; on one line, as chunks are."""
+        if not _is_json(response):
+            raise await self._strange(response)
+        body = await self._read(response)
+        try:
+            return msgspec.json.format(body, indent=-1)
+        except msgspec.DecodeError as error:
+            text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
+            raise UpstreamBroken(speaks(self._backend, text)) from error
+
+    def _expect_more(self, response: ClientResponse) -> None:
+        """From the first byte on, silence is measured against the shorter limit."""
+        connection = response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = self._backend.idle_timeout
+            connection.protocol.start_timeout()
+
+    async def _read(self, response: ClientResponse, *, at_most: int | None = None) -> bytes:
+        """Returns the body; one of more than `at_most` bytes is cut, one beyond all bounds refused."""
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while (at_most is None or size < at_most) and (data := await response.content.readany()):
+                if not pieces:
+                    self._expect_more(response)
+                pieces.append(data)
+                size += len(data)
+                if size > MAX_EVENT_BYTES:
+                    text = f"an answer of more than {MAX_EVENT_BYTES} bytes"
+                    raise UpstreamBroken(speaks(self._backend, text))
+        except ClientError as error:
+            if at_most is None:
+                raise failure(self._backend, error, begun=bool(pieces)) from error
+        return b"".join(pieces)[:at_most]
+
+    async def _strange(self, response: ClientResponse) -> UpstreamBroken:
+        """Returns the error for an answer of another type than the one that was asked for."""
+        said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
+        kind = response.headers.get("Content-Type", "no content type")[:100]
+        return UpstreamBroken(speaks(self._backend, f"answered with {kind}: {said or 'nothing'}"))
+
+
+def _is_json(response: ClientResponse) -> bool:
+    return response.content_type == "application/json"
+
+
+def _is_event_stream(response: ClientResponse) -> bool:
+    return response.content_type == "text/event-stream" or "Content-Type" not in response.headers
+
+
+def _pause(response: ClientResponse) -> float | None:
+    """Returns the seconds of `Retry-After`, if they are few enough to wait for."""
+    wait = response.headers.get("Retry-After", "")
+    if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
+        return None
+    return float(wait)
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    cause = error.os_error
+    # Several addresses give one error that only lists the attempts; the first attempt's reason is plainer.
+    text = cause.strerror or str(cause)
+    return excerpt(text.encode())
+
+
+async def _read_out(response: ClientResponse) -> None:
+    """Reads to the end of the body, which follows `[DONE]` at once, so that the connection is used again."""
+    try:
+        async with asyncio.timeout(_LAST_BYTES_TIMEOUT):
+            while await response.content.readany():
+                pass
+    except (ClientError, TimeoutError):
+        return

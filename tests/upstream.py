@@ -1,0 +1,254 @@
+"""A scripted chat backend on a real socket, for the tests of every room.
+
+    with Upstream() as upstream:
+        upstream.script(sse(chunk("Hel"), chunk("lo"), chunk(finish="stop")))
+        ...  # call upstream.base_url
+        assert upstream.requests[0].json["model"] == "m"
+
+It speaks HTTP by hand, so that it can also send what no HTTP server would: cut bodies, broken heads, silence.
+It runs in a thread of its own. Nothing in it waits for time to pass.
+"""
+
+import asyncio
+import json
+import queue
+import ssl
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from antiphon.wire.json import JSON, JSONObject
+
+End = Literal["keep", "close", "cut", "hang"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One scripted answer.
+
+    `pieces` are sent one by one, each as one HTTP chunk, or as they are if `length` or `bare` says so.
+    `end`: "keep" ends the body and leaves the connection open; "close" ends the body and closes; "cut" closes
+    in the middle of the body; "hang" sends nothing more until the client goes away.
+    """
+
+    pieces: Sequence[bytes] = ()
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/event-stream"})
+    end: End = "keep"
+    length: bool = False
+    """Sends Content-Length instead of HTTP chunks."""
+    bare: bool = False
+    """Sends `pieces` alone: no status line, no headers, no framing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that the backend has read whole."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    """The names are in lower case."""
+    body: bytes
+
+    @property
+    def json(self) -> JSON:
+        """The decoded body."""
+        return json.loads(self.body)
+
+
+def chunk(
+    content: str | None = None,
+    *,
+    finish: str | None = None,
+    role: str | None = None,
+    tool_calls: list[JSONObject] | None = None,
+    usage: JSONObject | None = None,
+    **delta: JSON,
+) -> JSONObject:
+    """Returns one chunk of a chat completion; with `usage`, the last one, which has no choices."""
+    base: JSONObject = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    if usage is not None:
+        return base | {"choices": [], "usage": usage}
+    parts = {"role": role, "content": content, "tool_calls": tool_calls} | delta
+    given = {key: value for key, value in parts.items() if value is not None}
+    return base | {"choices": [{"index": 0, "delta": given, "finish_reason": finish}]}
+
+
+def completion(content: str | None = "Hello.", *, finish: str = "stop", **message: JSON) -> JSONObject:
+    """Returns a whole chat completion."""
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content} | message,
+                "finish_reason": finish,
+            }
+        ],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    }
+
+
+def sse(*payloads: JSONObject | bytes, done: bool = True, end: End = "keep") -> Answer:
+    """Returns an event stream of `payloads`, one network write each."""
+    pieces = [b"data: " + (p if isinstance(p, bytes) else json.dumps(p).encode()) + b"\n\n" for p in payloads]
+    return Answer([*pieces, *([b"data: [DONE]\n\n"] if done else [])], end=end)
+
+
+def reply(body: JSON = None, *, status: int = 200, end: End = "keep", **headers: str) -> Answer:
+    """Returns a JSON answer, by default a chat completion; `Retry_After="1"` gives a header."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    encoded = json.dumps(completion() if body is None else body).encode()
+    return Answer([encoded], status, {"Content-Type": "application/json"} | given, end, length=True)
+
+
+def html(text: str, status: int = 200) -> Answer:
+    """Returns an HTML page."""
+    return Answer([text.encode()], status, {"Content-Type": "text/html; charset=utf-8"}, length=True)
+
+
+def silence() -> Answer:
+    """Returns an answer that never begins."""
+    return Answer(bare=True, end="hang")
+
+
+class Upstream:
+    """The server. Chat completions get the scripted answers in order; the last one is given again and again.
+
+    `models` is what `GET /models` lists. `hanging` and `disconnected` are set when an answer with
+    `end="hang"` has been sent so far, and when its client has gone.
+    """
+
+    def __init__(self, models: Sequence[str] = ("m",), *, tls: ssl.SSLContext | None = None) -> None:
+        self.models_answer: Answer = reply(models_list(*models))
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.hanging = threading.Event()
+        self.disconnected = threading.Event()
+        self._tls = tls
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._last: Answer | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="upstream")
+        self._clients: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    @property
+    def base_url(self) -> str:
+        """Where the API begins."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
+
+    @property
+    def chats(self) -> list[Request]:
+        """The chat completion requests so far."""
+        return [request for request in self.requests if request.path.endswith("/chat/completions")]
+
+    def script(self, *answers: Answer) -> None:
+        """Adds the answers to the next chat completion requests."""
+        for answer in answers:
+            self._answers.put(answer)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        try:
+            while (request := await _read_request(reader)) is not None:
+                self.requests.append(request)
+                if not await self._answer(self._next(request), reader, writer):
+                    break
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    def _next(self, request: Request) -> Answer:
+        if request.path.endswith("/models"):
+            return self.models_answer
+        if not self._answers.empty():
+            self._last = self._answers.get_nowait()
+        return self._last or reply({"error": {"message": "nothing is scripted"}}, status=500)
+
+    async def _answer(
+        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Sends `answer`; returns whether the connection can be used again."""
+        writer.write(_head(answer))
+        for piece in answer.pieces:
+            framed = answer.length or answer.bare
+            writer.write(piece if framed else f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            await writer.drain()
+        if answer.end == "hang":
+            self.hanging.set()
+            await reader.read()
+            self.disconnected.set()
+        elif answer.end != "cut" and not answer.length and not answer.bare:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return answer.end == "keep"
+
+
+def models_list(*names: str, owned_by: str = "tests") -> JSONObject:
+    """Returns a list of models."""
+    data = [{"id": name, "object": "model", "created": 1, "owned_by": owned_by} for name in names]
+    return {"object": "list", "data": data}
+
+
+def _head(answer: Answer) -> bytes:
+    if answer.bare:
+        return b""
+    headers = dict(answer.headers)
+    if answer.length:
+        missing = 1 if answer.end in ("cut", "hang") else 0
+        headers["Content-Length"] = str(sum(map(len, answer.pieces)) + missing)
+    else:
+        headers["Transfer-Encoding"] = "chunked"
+    if answer.end != "keep":
+        headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Request(method, path, headers, body)
