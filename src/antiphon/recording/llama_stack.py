@@ -72,8 +72,9 @@ class RecordedCall:
     """One recorded call.
 
     `name` is the file's path below the directory, with `/`. `request` is the body that was sent (of a tool
-    call: its arguments) and `key`, of a chat, its canonical key. `parts` are the recorded values as JSON texts: the chunks of a stream, or the one
-    reply; of kinds other than chat, the whole recorded body. A call that failed has an `error` and no parts.
+    call: its arguments) and `key`, of a chat, its canonical key. `parts` are the recorded values as JSON
+    texts: the chunks of a stream, or the one reply; of kinds other than chat, the whole recorded body. A call
+    that failed has an `error` and no parts.
     """
 
     name: str

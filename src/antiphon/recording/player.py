@@ -23,8 +23,8 @@ _NAMED = 5
 class Player:
     """A `ChatModel` over recorded calls: the request's canonical key says which one answers.
 
-    Of several recordings with one key the first always answers: those that bear the hash of their own
-    content as their name go before stale ones, then the file's name decides.
+    Of several recordings with one key the first that is not stale always answers, or else the first;
+    `calls` come in the order of their files' names.
     """
 
     def __init__(self, calls: Sequence[RecordedCall]) -> None:
@@ -61,11 +61,10 @@ class Player:
         try:
             canonical = canonical_request({**request})
             call = self._calls.get(canonical_key(canonical))
-            miss = self._explain(canonical) if call is None else ""
+            if call is None:
+                raise RecordingNotFound(self._explain(canonical))
         except RecursionError:
             raise RecordingNotFound("No recording answers this call: it is nested too deeply.") from None
-        if call is None:
-            raise RecordingNotFound(miss)
         if call.error is not None:
             raise _raised(call.error)
         return call
@@ -127,10 +126,7 @@ class PlayerCatalogue:
 
 
 def _first(group: list[RecordedCall]) -> RecordedCall:
-    # Hashing costs most of the load time, so it is done only where there is a choice.
-    if len(group) == 1:
-        return group[0]
-    return min(group, key=lambda call: (call.stale, call.name.rpartition("/")[2], call.name))
+    return next((call for call in group if not call.stale), group[0])
 
 
 def _raised(error: RecordedError) -> UpstreamError:

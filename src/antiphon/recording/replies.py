@@ -20,8 +20,8 @@ def fold_chunks(chunks: Iterable[bytes]) -> bytes:
     """Returns the chat completion that a client would gather from the chunks (JSON texts).
 
     Text is joined, tool calls are gathered by index, lists (log probabilities) are joined; of everything else
-    the last value that is not null stays. Raises `UpstreamBroken` when a chunk is not an object or holds
-    choices of another shape.
+    the last value that is not null stays. Raises `UpstreamBroken` when the chunks have another shape or hold
+    no choices.
     """
     reply: JSONObject = {"id": None, "object": "chat.completion", "created": 0, "model": None, "choices": []}
     choices: dict[int, _Choice] = {}
@@ -34,6 +34,8 @@ def fold_chunks(chunks: Iterable[bytes]) -> bytes:
         reply["choices"] = [{"index": index, **choices[index].result()} for index in sorted(choices)]
     except _MISSHAPEN as error:
         raise UpstreamBroken(f"The recorded stream holds no chat completion: {error}") from None
+    if not choices:
+        raise UpstreamBroken("The recorded stream holds no choices.")
     return msgspec.json.encode(reply)
 
 
@@ -98,7 +100,7 @@ def _joined(name: str, value: JSON) -> bool:
 
 def _merge(target: JSONObject, delta: JSONObject) -> None:
     for name, value in delta.items():
-        known = target.get(name)
+        known: JSON = target.get(name)
         if value is None:
             target.setdefault(name, None)
         elif _joined(name, value) and type(known) is type(value):
