@@ -1,0 +1,122 @@
+"""Short ways to say what a test stores. An item's body is the JSON text of its own id."""
+
+import json
+from collections.abc import Sequence
+from typing import Literal
+
+from sqlalchemy import String, cast, func, select
+
+from antiphon.store import Store
+from antiphon.store.opening import open_engine
+from antiphon.store.rows import FinishedResponse, NewConversation, NewItem, NewResponse
+from antiphon.store.tables import metadata
+
+ME = "me"
+Status = Literal["completed", "failed", "incomplete", "cancelled"]
+
+
+def item(item_id: str) -> NewItem:
+    return NewItem(item_id, "message", body(item_id))
+
+
+def body(item_id: str) -> str:
+    return json.dumps({"id": item_id})
+
+
+def bodies(*item_ids: str) -> list[str]:
+    return [body(item_id) for item_id in item_ids]
+
+
+def new_response(response_id: str, *new: str, previous: str | None = None, at: float = 1.0) -> NewResponse:
+    return NewResponse(
+        id=response_id,
+        created_at=at,
+        model="m",
+        body=json.dumps({"id": response_id, "status": "in_progress"}),
+        input_new=[item(item_id) for item_id in new],
+        input_ids=list(new),
+        previous_response_id=previous,
+    )
+
+
+def finished(response_id: str, *output: str, status: Status = "completed") -> FinishedResponse:
+    return FinishedResponse(
+        id=response_id,
+        status=status,
+        completed_at=2.0 if status == "completed" else None,
+        body=json.dumps({"id": response_id, "status": status}),
+        output=[item(item_id) for item_id in output],
+    )
+
+
+async def respond(
+    store: Store, response_id: str, given: Sequence[str], output: Sequence[str], previous: str | None = None
+) -> None:
+    """Stores a whole response."""
+    await store.begin_response(ME, new_response(response_id, *given, previous=previous))
+    await store.finish_response(ME, finished(response_id, *output))
+
+
+async def converse(store: Store, conversation_id: str, *items: str) -> None:
+    """Creates a conversation with new items."""
+    await store.create_conversation(
+        ME,
+        NewConversation(
+            id=conversation_id,
+            created_at=1.0,
+            metadata="{}",
+            items=[item(item_id) for item_id in items],
+            item_ids=list(items),
+        ),
+    )
+
+
+async def begin_in(store: Store, conversation_id: str, response_id: str, *given: str) -> None:
+    """Begins a response in a conversation, as the service does: lock, read, begin."""
+    await store.lock_conversation(ME, conversation_id, response_id)
+    seen = await store.conversation_items(ME, conversation_id)
+    new = new_response(response_id, *given)
+    await store.begin_response(
+        ME,
+        NewResponse(
+            id=new.id,
+            created_at=new.created_at,
+            model=new.model,
+            body=new.body,
+            input_new=new.input_new,
+            input_ids=new.input_ids,
+            conversation_id=conversation_id,
+            conversation_position=seen.next_position,
+        ),
+    )
+
+
+async def seen_in(store: Store, conversation_id: str) -> list[str]:
+    """The ids of a conversation's items, oldest first."""
+    context = await store.conversation_items(ME, conversation_id)
+    return [json.loads(found)["id"] for found in context.bodies]
+
+
+def count_rows(url: str) -> dict[str, int]:
+    """The number of rows of every table."""
+    engine = open_engine(url).reading
+    with engine.connect() as connection:
+        counts = {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+        }
+    engine.dispose()
+    return counts
+
+
+def count_characters(url: str) -> int:
+    """The length of everything that is stored, in all columns of all tables."""
+    engine = open_engine(url).reading
+    total = 0
+    with engine.connect() as connection:
+        for table in metadata.tables.values():
+            for column in table.columns:
+                lengths = func.sum(func.length(cast(column, String)))
+                total += connection.execute(select(lengths)).scalar_one() or 0
+    engine.dispose()
+    return total

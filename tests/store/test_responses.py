@@ -1,0 +1,242 @@
+import asyncio
+
+import msgspec
+import pytest
+
+from antiphon.store import Store
+from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
+from antiphon.store.rows import ItemPage, NewResponse, StoredItem
+from tests.store.conftest import Run
+from tests.store.samples import (
+    ME,
+    bodies,
+    body,
+    converse,
+    count_rows,
+    finished,
+    item,
+    new_response,
+    respond,
+)
+
+
+def ids_of(page: ItemPage | None) -> list[str]:
+    assert page is not None
+    return [found.id for found in page.items]
+
+
+def test_a_response_in_progress_is_there_without_output(store: Store, run: Run) -> None:
+    async def begin() -> None:
+        await store.begin_response(ME, new_response("resp_1", "msg_1", at=12.5))
+
+    run(begin())
+    found = run(store.get_response(ME, "resp_1"))
+    assert found is not None
+    assert (found.status, found.output, found.created_at, found.completed_at) == ("in_progress", [], 12.5, None)
+    assert msgspec.json.decode(found.body) == {"id": "resp_1", "status": "in_progress"}
+
+
+def test_a_finished_response_has_its_output_in_order(store: Store, run: Run) -> None:
+    run(respond(store, "resp_1", ["msg_1"], ["z", "a", "m"]))
+    found = run(store.get_response(ME, "resp_1"))
+    assert found is not None
+    assert (found.status, found.completed_at, found.model) == ("completed", 2.0, "m")
+    assert found.output == bodies("z", "a", "m")
+    assert msgspec.json.decode(found.body) == {"id": "resp_1", "status": "completed"}
+
+
+def test_begin_and_finish_need_no_waiting(store: Store, run: Run) -> None:
+    async def hand_over() -> None:
+        store.begin_response(ME, new_response("resp_1", "msg_1"))
+        store.finish_response(ME, finished("resp_1", "msg_2"))
+
+    run(hand_over())
+    run(store.heartbeat())  # a later write: the earlier ones are committed after it
+    found = run(store.get_response(ME, "resp_1"))
+    assert found is not None
+    assert found.output == bodies("msg_2")
+
+
+def test_a_cancelled_task_has_handed_its_response_over(store: Store, run: Run) -> None:
+    async def stream() -> None:
+        store.begin_response(ME, new_response("resp_1", "msg_1"))
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            store.finish_response(ME, finished("resp_1", status="cancelled"))
+
+    async def cancel() -> None:
+        task = asyncio.create_task(stream())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await store.heartbeat()
+
+    run(cancel())
+    found = run(store.get_response(ME, "resp_1"))
+    assert found is not None
+    assert found.status == "cancelled"
+
+
+def test_what_begin_failed_with_finish_fails_with(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["msg_1"], [])
+        begun = store.begin_response(ME, new_response("resp_2", "msg_1"))
+        ended = store.finish_response(ME, finished("resp_2", "msg_2"))
+        with pytest.raises(DuplicateItem) as at_end:
+            await ended
+        with pytest.raises(DuplicateItem) as at_begin:
+            await begun
+        assert at_end.value is at_begin.value
+        assert at_end.value.message.startswith("Duplicate item found with id msg_1.")
+
+    run(scenario())
+    assert run(store.get_response(ME, "resp_2")) is None
+    assert run(store.find_items(ME, ["msg_2"])) == {}
+
+
+def test_begin_that_failed_long_before_finish(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        store.begin_response(ME, new_response("resp_1", "same", "same"))
+        await store.heartbeat()
+        with pytest.raises(DuplicateItem, match="same"):
+            await store.finish_response(ME, finished("resp_1"))
+
+    run(scenario())
+
+
+def test_an_output_item_with_a_stored_id_is_refused(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await store.begin_response(ME, new_response("resp_1", "msg_1"))
+        with pytest.raises(DuplicateItem, match="msg_1"):
+            await store.finish_response(ME, finished("resp_1", "msg_0", "msg_1"))
+
+    run(scenario())
+    assert run(store.find_items(ME, ["msg_0"])) == {}
+
+
+def test_stored_items_are_linked_where_they_stand(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["a"], ["b"])
+        mixed = msgspec.structs.replace(new_response("resp_2", "new"), input_ids=["b", "new", "a", "b"])
+        await store.begin_response(ME, mixed)
+        page = await store.response_input_items(ME, "resp_2", order="asc")
+        assert ids_of(page) == ["b", "new", "a", "b"]
+
+    run(scenario())
+
+
+def test_an_input_id_that_is_not_stored_is_refused(store: Store, run: Run) -> None:
+    async def begin(new: NewResponse) -> None:
+        await store.begin_response(ME, new)
+
+    unknown = msgspec.structs.replace(new_response("resp_1", "new"), input_ids=["new", "rs_gone"])
+    with pytest.raises(ItemNotFound, match="'rs_gone' not found"):
+        run(begin(unknown))
+    assert run(store.find_items(ME, ["new"])) == {}
+
+
+def test_a_response_deleted_while_it_ran_leaves_nothing(store: Store, url: str, run: Run) -> None:
+    async def scenario() -> None:
+        await store.begin_response(ME, new_response("resp_1", "msg_1"))
+        assert await store.delete_response(ME, "resp_1")
+        await store.finish_response(ME, finished("resp_1", "msg_2"))
+
+    run(scenario())
+    counts = count_rows(url)
+    assert (counts["responses"], counts["items"], counts["response_items"]) == (0, 0, 0)
+
+
+def test_deleting_keeps_what_others_link_to(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["alone", "answered", "talked"], ["output"])
+        again = msgspec.structs.replace(new_response("resp_2"), input_ids=["answered"])
+        await store.begin_response(ME, again)
+        await converse(store, "conv_1")
+        await store.add_items(ME, "conv_1", [], ["talked"])
+        assert await store.delete_response(ME, "resp_1")
+        assert not await store.delete_response(ME, "resp_1")
+        left = await store.find_items(ME, ["alone", "answered", "talked", "output"])
+        assert left == {"answered": body("answered"), "talked": body("talked")}
+        assert await store.delete_response(ME, "resp_2")
+        assert await store.find_items(ME, ["answered"]) == {}
+
+    run(scenario())
+
+
+def test_another_owners_link_keeps_no_item(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["same"], [])
+        await store.begin_response("somebody", new_response("resp_2", "same"))
+        assert await store.delete_response(ME, "resp_1")
+        assert await store.find_items(ME, ["same"]) == {}
+        assert await store.find_items("somebody", ["same"]) == {"same": body("same")}
+
+    run(scenario())
+
+
+def test_input_items_in_pages(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["c", "a", "b"], ["output"])
+        first = await store.response_input_items(ME, "resp_1", limit=2)
+        assert first == ItemPage([StoredItem("b", body("b")), StoredItem("a", body("a"))], has_more=True)
+        second = await store.response_input_items(ME, "resp_1", limit=2, after="a")
+        assert second == ItemPage([StoredItem("c", body("c"))], has_more=False)
+        upwards = await store.response_input_items(ME, "resp_1", order="asc", after="c")
+        assert ids_of(upwards) == ["a", "b"]
+        with pytest.raises(CursorNotFound, match="No item found with id 'output'"):
+            await store.response_input_items(ME, "resp_1", after="output")
+
+    run(scenario())
+
+
+def test_responses_in_pages(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        for number, at in enumerate([3.0, 1.0, 2.0, 2.0]):
+            new = new_response(f"resp_{number}", at=at)
+            await store.begin_response(ME, msgspec.structs.replace(new, model=f"m{number % 2}"))
+        await store.finish_response(ME, finished("resp_3", "x", "y"))
+        first = await store.list_responses(ME, limit=2)
+        assert [found.id for found in first.responses] == ["resp_0", "resp_3"]
+        assert [found.output for found in first.responses] == [[], bodies("x", "y")]
+        assert first.has_more
+        rest = await store.list_responses(ME, limit=2, after="resp_3")
+        assert [found.id for found in rest.responses] == ["resp_2", "resp_1"]
+        assert not rest.has_more
+        upwards = await store.list_responses(ME, order="asc", after="resp_2")
+        assert [found.id for found in upwards.responses] == ["resp_3", "resp_0"]
+        of_model = await store.list_responses(ME, model="m1")
+        assert [found.id for found in of_model.responses] == ["resp_3", "resp_1"]
+        with pytest.raises(CursorNotFound):
+            await store.list_responses(ME, after="resp_9")
+
+    run(scenario())
+
+
+def test_empty_pages(store: Store, run: Run) -> None:
+    run(respond(store, "resp_1", [], []))
+    assert run(store.response_input_items(ME, "resp_1")) == ItemPage([], has_more=False)
+    assert run(store.list_responses("nobody")).responses == []
+
+
+def test_many_responses_at_once(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        turns = [respond(store, f"resp_{n}", [f"in_{n}"], [f"out_{n}", f"more_{n}"]) for n in range(300)]
+        await asyncio.gather(*turns)
+        for number in range(300):
+            found = await store.get_response(ME, f"resp_{number}")
+            assert found is not None
+            assert found.output == bodies(f"out_{number}", f"more_{number}")
+
+    run(scenario())
+
+
+def test_text_of_any_kind(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        text = msgspec.json.encode({"text": "\0 ' \" \\ 日本 😀"}).decode()
+        odd = msgspec.structs.replace(item("msg_1"), body=text)
+        await store.begin_response(ME, msgspec.structs.replace(new_response("resp_1", "msg_1"), input_new=[odd]))
+        assert await store.find_items(ME, ["msg_1"]) == {"msg_1": text}
+
+    run(scenario())
