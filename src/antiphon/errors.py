@@ -180,5 +180,15 @@ class StoreUnavailable(AntiphonError):
     code = "store_unavailable"
 
 
+class InternalError(AntiphonError):
+    """A fault of this server. The log has the details; the caller gets none of them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server had an error while processing your request. Sorry about that! "
+            "The details are in the server's log."
+        )
+
+
 class ConfigError(Exception):
     """A setting is wrong; the message says which, where it came from and what would be right."""

@@ -92,9 +92,14 @@ class Loop:
             events += self._failed(self.failure)
         yield self._numbered(events)
 
-    def fail(self, error: AntiphonError) -> list[Event]:
-        """Ends the response after an error from outside the loop; the events are numbered."""
+    def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
+        """Ends the response after an error from outside the loop; the events are numbered.
+
+        `instead_of` is an event that was made but will not be sent, and whose place is taken.
+        """
         self.failure = error
+        if instead_of is not None:
+            self._sequence = instead_of.sequence_number
         return self._numbered(self._failed(error))
 
     def cancelled(self) -> Response:

@@ -7,6 +7,17 @@ from msgspec import Struct
 T = TypeVar("T")
 
 
+Order = Literal["asc", "desc"]
+
+
+class PageQuery(Struct, frozen=True, kw_only=True):
+    """Which page of a list is asked for: `limit` entries in `order`, from behind the entry `after`."""
+
+    limit: int = 20
+    order: Order = "desc"
+    after: str | None = None
+
+
 class Page(Struct, Generic[T], kw_only=True):
     """One page, in the order asked for; `first_id` and `last_id` are null on an empty page (recorded)."""
 

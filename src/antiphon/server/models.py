@@ -1,0 +1,74 @@
+"""`/v1/models` and `/v1/chat/completions`: what is handed through to backends."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from antiphon.decode import decode_json
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.errors import AntiphonError, InvalidRequest, NotFound
+from antiphon.server.answers import json_answer, json_text, nobody_there
+from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.requests import read_body
+from antiphon.server.sse import EventStream, chunk_frames
+from antiphon.service.chat import ChatCompletions
+from antiphon.wire.errors import ErrorEnvelope
+
+
+async def chat_completions(request: Request) -> Response:
+    """POST /v1/chat/completions"""
+    body = decode_json(await read_body(request))
+    if not isinstance(body, dict):
+        raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
+    chat: ChatCompletions = request.app.state.chat
+    async with stopped_by_disconnect(request.receive):
+        if not body.get("stream"):
+            return json_text(await chat.complete(body))
+        batches = await chat.stream(body)
+        # The backend's own status is known with its first chunks: until then an error is an HTTP error.
+        first = await anext(batches, None)
+        return EventStream(_frames(first or [], batches))
+    return nobody_there()
+
+
+async def list_models(request: Request) -> Response:
+    """GET /v1/models"""
+    return json_answer(await _catalogue(request).list_models())
+
+
+async def get_model(request: Request) -> Response:
+    """GET /v1/models/{model}; ids hold slashes"""
+    model_id = request.path_params["model"]
+    models = await _catalogue(request).list_models()
+    found = next((model for model in models.data if model.id == model_id), None)
+    if found is None:
+        raise NotFound(f"The model '{model_id[:200]}' does not exist.", code="model_not_found", param="model")
+    return json_answer(found)
+
+
+routes = [
+    Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+    Route("/v1/models", list_models, methods=["GET"]),
+    Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+]
+
+
+def _catalogue(request: Request) -> ModelCatalogue:
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    return catalogue
+
+
+async def _frames(
+    first: list[bytes], batches: AsyncGenerator[list[bytes], None]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(batches):
+        yield chunk_frames(first)
+        try:
+            async for chunks in batches:
+                yield chunk_frames(chunks)
+        except AntiphonError as error:
+            yield chunk_frames([msgspec.json.encode(ErrorEnvelope(error.body()))])

@@ -1,0 +1,116 @@
+"""What routes read of a request: bodies, query parameters, the owner."""
+
+from typing import get_args
+
+from starlette.requests import Request
+
+from antiphon.errors import InvalidRequest, RequestTooLarge
+from antiphon.wire.lists import Order, PageQuery
+from antiphon.wire.responses import Include
+
+LOCAL_OWNER = "local"
+"""Who owns the objects of callers without a key."""
+
+_MAX_ID = 256
+
+
+def owner_of(request: Request) -> str:
+    """Returns whose objects the caller may see."""
+    return LOCAL_OWNER
+
+
+async def read_body(request: Request) -> bytes:
+    """Returns the whole JSON body; raises `RequestTooLarge` and `InvalidRequest` for other media."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise InvalidRequest(
+            f"Unsupported content type: '{media_type[:100]}'. This API method only accepts "
+            "'application/json' requests, but you specified another header. Please try again with "
+            "'content-type: application/json'.",
+            code="unsupported_content_type",
+        )
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise InvalidRequest(
+            f"Unsupported content encoding: '{encoding[:100]}'. Send the body as it is.",
+            code="unsupported_content_encoding",
+        )
+    limit: int = request.app.state.max_body_bytes
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise RequestTooLarge(f"The request body is larger than {limit} bytes.")
+    return bytes(body)
+
+
+def path_id(request: Request, name: str) -> str:
+    """Returns an id from the path; one that no object can have is refused early."""
+    value: str = request.path_params[name]
+    if len(value) > _MAX_ID:
+        raise InvalidRequest(
+            f"Invalid '{name}': string too long. Expected a string with maximum length {_MAX_ID}, but got a "
+            f"string with length {len(value)} instead.",
+            code="string_above_max_length",
+            param=name,
+        )
+    return value
+
+
+def page_query(request: Request) -> PageQuery:
+    """Returns `limit` (1 to 100), `order` and `after` of a list request."""
+    check_include(request)
+    query = request.query_params
+    order = query.get("order", "desc")
+    if order not in get_args(Order):
+        raise InvalidRequest(
+            f"Invalid value: '{order[:100]}'. Supported values are: 'asc' and 'desc'.",
+            code="invalid_value",
+            param="order",
+        )
+    after = query.get("after")
+    return PageQuery(
+        limit=_limit(query.get("limit", "20")), order="asc" if order == "asc" else "desc", after=after
+    )
+
+
+def check_include(request: Request) -> None:
+    """Refuses unknown values of `include`, in both forms in which clients write a list."""
+    query = request.query_params
+    for value in (*query.getlist("include"), *query.getlist("include[]")):
+        if value not in get_args(Include):
+            raise InvalidRequest(
+                f"Invalid value: '{value[:100]}'. Supported values are: "
+                f"{', '.join(repr(known) for known in get_args(Include))}.",
+                code="invalid_value",
+                param="include",
+            )
+
+
+def boolean(request: Request, name: str) -> bool:
+    """Returns a boolean query parameter, false where it is absent."""
+    value = request.query_params.get(name, "false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise InvalidRequest(
+            f"Invalid type for '{name}': expected a boolean.", code="invalid_type", param=name
+        )
+    return value in ("true", "1")
+
+
+def _limit(text: str) -> int:
+    try:
+        limit = int(text[:20])
+    except ValueError:
+        raise InvalidRequest(
+            "Invalid type for 'limit': expected an integer, but got a string instead.",
+            code="invalid_type",
+            param="limit",
+        ) from None
+    if not 1 <= limit <= 100:
+        side, bound = ("below minimum", ">= 1") if limit < 1 else ("above maximum", "<= 100")
+        raise InvalidRequest(
+            f"Invalid 'limit': integer {side} value. Expected a value {bound}, but got {limit} instead.",
+            code="integer_below_min_value" if limit < 1 else "integer_above_max_value",
+            param="limit",
+        )
+    return limit

@@ -1,0 +1,78 @@
+"""`/v1/responses`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from antiphon import decode
+from antiphon.errors import InvalidRequest
+from antiphon.server.answers import json_answer, nobody_there
+from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.requests import boolean, check_include, owner_of, page_query, path_id, read_body
+from antiphon.server.sse import EventStream, event_frames
+from antiphon.service.responses import Responses
+from antiphon.service.run import Run
+
+
+async def create(request: Request) -> Response:
+    """POST /v1/responses"""
+    body = decode.create_response.decode(await read_body(request))
+    run = await _responses(request).create(owner_of(request), body)
+    request.state.run = run
+    if body.stream:
+        return EventStream(_frames(run))
+    async with stopped_by_disconnect(request.receive):
+        return json_answer(await run.response())
+    return nobody_there()
+
+
+async def list_responses(request: Request) -> Response:
+    """GET /v1/responses, which other self-hosted servers have too"""
+    model = request.query_params.get("model")
+    return json_answer(await _responses(request).list(owner_of(request), page_query(request), model))
+
+
+async def get(request: Request) -> Response:
+    """GET /v1/responses/{response_id}"""
+    check_include(request)
+    if boolean(request, "stream"):
+        raise InvalidRequest(
+            "Unsupported parameter: 'stream' is supported for background responses only.",
+            code="unsupported_parameter",
+            param="stream",
+        )
+    return json_answer(await _responses(request).get(owner_of(request), path_id(request, "response_id")))
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /v1/responses/{response_id}"""
+    return json_answer(await _responses(request).delete(owner_of(request), path_id(request, "response_id")))
+
+
+async def input_items(request: Request) -> Response:
+    """GET /v1/responses/{response_id}/input_items"""
+    response_id, query = path_id(request, "response_id"), page_query(request)
+    return json_answer(await _responses(request).input_items(owner_of(request), response_id, query))
+
+
+routes = [
+    Route("/v1/responses", create, methods=["POST"]),
+    Route("/v1/responses", list_responses, methods=["GET"]),
+    Route("/v1/responses/{response_id}", get, methods=["GET"]),
+    Route("/v1/responses/{response_id}", delete, methods=["DELETE"]),
+    Route("/v1/responses/{response_id}/input_items", input_items, methods=["GET"]),
+]
+
+
+def _responses(request: Request) -> Responses:
+    responses: Responses = request.app.state.responses
+    return responses
+
+
+async def _frames(run: Run) -> AsyncGenerator[bytes | bytearray, None]:
+    async with aclosing(run.events()) as batches:
+        async for events in batches:
+            yield event_frames(events)

@@ -1,0 +1,63 @@
+"""Server-sent events: one frame for each event, one write for each batch."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.wire.events import Event
+
+DONE = b"data: [DONE]\n\n"
+
+_encoder = msgspec.json.Encoder()
+
+
+def event_frames(events: list[Event]) -> bytearray:
+    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line."""
+    buffer = bytearray()
+    for event in events:
+        buffer += _line(type(event))
+        _encoder.encode_into(event, buffer, -1)
+        buffer += b"\n\n"
+    return buffer
+
+
+def chunk_frames(chunks: list[bytes]) -> bytes:
+    """Returns the frames of chat completion chunks, which have no event names."""
+    return b"".join([b"data: " + chunk + b"\n\n" for chunk in chunks])
+
+
+class EventStream(Response):
+    """Sends what `frames` yields, a write for each, then `data: [DONE]`.
+
+    When the client goes away, `frames` is cancelled at once, and with it the call to the backend.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes | bytearray, None]) -> None:
+        self._frames = frames
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with stopped_by_disconnect(receive), aclosing(self._frames) as frames:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": bytes(frame), "more_body": True})
+            await send({"type": "http.response.body", "body": DONE, "more_body": False})
+
+
+_lines: dict[type, bytes] = {}
+
+
+def _line(event_type: type[Event]) -> bytes:
+    line = _lines.get(event_type)
+    if line is None:
+        line = _lines[event_type] = f"event: {event_type.__struct_config__.tag}\ndata: ".encode()
+    return line

@@ -1,0 +1,1 @@
+"""The use cases: responses, conversations and proxied chat completions, over the engine and the store."""

@@ -1,0 +1,110 @@
+"""What the model is to see: history and input, gathered before anything is stored or sent."""
+
+import msgspec
+from msgspec import Struct
+
+from antiphon.errors import InvalidRequest
+from antiphon.ids import ITEM_PREFIXES, LONG, SHORT, new_id
+from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
+from antiphon.store import Store
+from antiphon.store.errors import DuplicateItem, ItemNotFound
+from antiphon.store.rows import NewItem
+from antiphon.wire.items import CompactionTrigger, InputItem, Item, ItemReference
+from antiphon.wire.responses import CreateResponse
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """All items of a request: `history` from the store, oldest first, then the request's own `input`."""
+
+    history: list[Item]
+    input: list[Item]
+    new_items: list[NewItem]
+    """Those of `input` that are not stored yet."""
+    conversation_position: int | None = None
+
+    @property
+    def items(self) -> list[Item]:
+        return self.history + self.input
+
+    @property
+    def input_ids(self) -> list[str]:
+        return [str(item.id) for item in self.input]
+
+
+async def gather(store: Store, owner: str, request: CreateResponse) -> Context:
+    """Finds what `request` continues and what its references stand for.
+
+    Raises `InvalidRequest` (previous_response_not_found, duplicate items) and `NotFound` (conversation,
+    referenced item).
+    """
+    history: list[Item] = []
+    position = None
+    if request.previous_response_id is not None:
+        found = await store.response_history(owner, request.previous_response_id)
+        if found.status in ("in_progress", "queued"):
+            raise InvalidRequest(
+                f"Previous response with id '{request.previous_response_id}' is still {found.status}.",
+                code="previous_response_in_progress",
+                param="previous_response_id",
+            )
+        history = [decode_item(body) for body in found.bodies]
+    elif request.conversation is not None:
+        context = await store.conversation_items(owner, conversation_id(request))
+        history = [decode_item(body) for body in context.bodies]
+        position = context.next_position
+    items: list[Item] = []
+    new_items: list[NewItem] = []
+    if isinstance(request.input, list):
+        items, new_items = await resolve_items(store, owner, request.input)
+        _check_repeats(history, items)
+    elif request.input is not None:
+        items = [message_of(request.input)]
+        new_items = [new_item(items[0])]
+    return Context(history=history, input=items, new_items=new_items, conversation_position=position)
+
+
+def conversation_id(request: CreateResponse) -> str:
+    """Returns the id of the conversation that a request names, in either form."""
+    conversation = request.conversation
+    assert conversation is not None
+    return conversation if isinstance(conversation, str) else conversation.id
+
+
+async def resolve_items(
+    store: Store, owner: str, given: list[InputItem], *, for_conversation: bool = False
+) -> tuple[list[Item], list[NewItem]]:
+    """Brings the items of a request into normal form and puts stored items in the place of references.
+
+    Returns all items in order, and those of them that are new. In a conversation the id of a stored item
+    stands for that item, whatever is sent with it (`wire.md` 4.1). For a response the model must see what
+    was sent: an item that differs from the stored one of its id is new, and gets an id of its own.
+    """
+    stored = await store.find_items(owner, [item.id for item in given if isinstance(item.id, str)])
+    items: list[Item] = []
+    new_items: list[NewItem] = []
+    for item in given:
+        known = stored.get(item.id) if isinstance(item.id, str) else None
+        if isinstance(item, ItemReference | CompactionTrigger):
+            if known is None:
+                raise ItemNotFound(str(item.id))
+            items.append(decode_item(known))
+            continue
+        if known is not None and for_conversation:
+            items.append(decode_item(known))
+            continue
+        normal = normal_form(item, SHORT if for_conversation else LONG)
+        if known is not None and known != encode_item(normal):
+            normal = msgspec.structs.replace(normal, id=new_id(ITEM_PREFIXES[item_kind(normal)]))
+            known = None
+        if known is None:
+            new_items.append(new_item(normal))
+        items.append(normal)
+    return items, new_items
+
+
+def _check_repeats(history: list[Item], items: list[Item]) -> None:
+    seen = {item.id for item in history}
+    for item in items:
+        if item.id in seen:
+            raise DuplicateItem(str(item.id))
+        seen.add(item.id)

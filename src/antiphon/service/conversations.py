@@ -1,0 +1,120 @@
+"""Conversations and their items."""
+
+import msgspec
+from msgspec import UNSET
+
+from antiphon.engine.ports import Clock
+from antiphon.errors import InvalidRequest, NotFound
+from antiphon.ids import SHORT, new_id
+from antiphon.service.context import resolve_items
+from antiphon.service.items import decode_item, item_page
+from antiphon.service.validation import check_items, check_metadata
+from antiphon.store import Store
+from antiphon.store.errors import ConversationNotFound
+from antiphon.store.rows import NewConversation, StoredConversation
+from antiphon.wire.conversations import (
+    Conversation,
+    CreateConversation,
+    CreateItems,
+    DeletedConversation,
+    UpdateConversation,
+)
+from antiphon.wire.items import Item
+from antiphon.wire.lists import Page, PageQuery
+from antiphon.wire.responses import Metadata
+
+_encode = msgspec.json.Encoder().encode
+_decode_metadata = msgspec.json.Decoder(Metadata).decode
+
+
+class Conversations:
+    """The use cases of `/v1/conversations`; every method raises `NotFound` for what `owner` has not."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create(self, owner: str, request: CreateConversation) -> Conversation:
+        """Begins a conversation, with items if the request brings some."""
+        check_metadata(request.metadata)
+        check_items(request.items or [], "items")
+        items, new_items = await resolve_items(self._store, owner, request.items or [], for_conversation=True)
+        now = self._clock()
+        conversation = NewConversation(
+            id=new_id("conv", SHORT),
+            created_at=now,
+            metadata=_encode(request.metadata or {}).decode(),
+            items=new_items,
+            item_ids=_ids(items),
+        )
+        await self._store.create_conversation(owner, conversation)
+        return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
+
+    async def get(self, owner: str, conversation_id: str) -> Conversation:
+        """Returns a conversation without its items."""
+        stored = await self._store.get_conversation(owner, conversation_id)
+        if stored is None:
+            raise ConversationNotFound(conversation_id)
+        return _conversation(stored)
+
+    async def update(self, owner: str, conversation_id: str, request: UpdateConversation) -> Conversation:
+        """Replaces the metadata."""
+        if request.metadata is UNSET:
+            raise InvalidRequest(
+                "Missing required parameter: 'metadata'.",
+                code="missing_required_parameter",
+                param="metadata",
+            )
+        check_metadata(request.metadata)
+        metadata = _encode(request.metadata or {}).decode()
+        stored = await self._store.update_conversation(owner, conversation_id, metadata)
+        return _conversation(stored)
+
+    async def delete(self, owner: str, conversation_id: str) -> DeletedConversation:
+        """Deletes a conversation; its items stay where responses hold them (`wire.md` 1.1)."""
+        if not await self._store.delete_conversation(owner, conversation_id):
+            raise ConversationNotFound(conversation_id)
+        return DeletedConversation(conversation_id)
+
+    async def add_items(self, owner: str, conversation_id: str, request: CreateItems) -> Page[Item]:
+        """Appends items, all or none, and returns just these, in order."""
+        check_items(request.items, "items")
+        items, new_items = await resolve_items(self._store, owner, request.items, for_conversation=True)
+        await self._store.add_items(owner, conversation_id, new_items, _ids(items))
+        return Page(
+            data=items,
+            first_id=str(items[0].id) if items else None,
+            has_more=False,
+            last_id=str(items[-1].id) if items else None,
+        )
+
+    async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Item]:
+        """Lists a conversation's items."""
+        return item_page(await self._store.list_items(owner, conversation_id, query))
+
+    async def get_item(self, owner: str, conversation_id: str, item_id: str) -> Item:
+        """Returns one item of a conversation."""
+        body = await self._store.get_item(owner, conversation_id, item_id)
+        if body is None:
+            raise _item_not_found(conversation_id, item_id)
+        return decode_item(body)
+
+    async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> Conversation:
+        """Takes an item out of a conversation and returns the conversation (recorded)."""
+        if not await self._store.delete_item(owner, conversation_id, item_id):
+            raise _item_not_found(conversation_id, item_id)
+        return await self.get(owner, conversation_id)
+
+
+def _ids(items: list[Item]) -> list[str]:
+    """Ids in order; a stored item that one request names twice is added once."""
+    return list(dict.fromkeys(str(item.id) for item in items))
+
+
+def _conversation(stored: StoredConversation) -> Conversation:
+    metadata = _decode_metadata(stored.metadata)
+    return Conversation(id=stored.id, created_at=int(stored.created_at), metadata=metadata)
+
+
+def _item_not_found(conversation_id: str, item_id: str) -> NotFound:
+    return NotFound(f"Item with id '{item_id}' not found in conversation '{conversation_id}'.")

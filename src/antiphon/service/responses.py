@@ -1,0 +1,108 @@
+"""Responses: made, found, listed and deleted."""
+
+import msgspec
+
+from antiphon.engine.loop import Loop
+from antiphon.engine.ports import Clock, Ids, ModelCatalogue
+from antiphon.engine.skeleton import new_response
+from antiphon.errors import NotFound
+from antiphon.service.context import Context, conversation_id, gather
+from antiphon.service.items import decode_item, item_page
+from antiphon.service.run import Run
+from antiphon.service.validation import check_create_response
+from antiphon.store import Store
+from antiphon.store.rows import NewResponse, StoredResponse
+from antiphon.wire.items import Item
+from antiphon.wire.lists import Page, PageQuery
+from antiphon.wire.responses import CreateResponse, DeletedResponse, Response
+
+_decode = msgspec.json.Decoder(Response).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Responses:
+    """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
+
+    def __init__(self, store: Store, catalogue: ModelCatalogue, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._ids = ids
+
+    async def create(self, owner: str, request: CreateResponse) -> Run:
+        """Prepares a response; nothing is stored or sent before its events are read.
+
+        Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
+        """
+        check_create_response(request)
+        model = await self._catalogue.resolve(request.model or "")
+        now = self._clock()
+        response = new_response(request, self._ids("resp"), int(now))
+        locked = request.conversation is not None and response.store
+        if locked:
+            await self._store.lock_conversation(owner, conversation_id(request), response.id)
+        ready = False
+        try:
+            context = await gather(self._store, owner, request)
+            loop = Loop(request, response, context.items, model, self._clock, self._ids)
+            ready = True
+        finally:
+            if locked and not ready:
+                await self._store.unlock_conversation(response.id)
+        start = _start(request, response, context, now) if response.store else None
+        return Run(loop, self._store, owner, start)
+
+    async def get(self, owner: str, response_id: str) -> Response:
+        """Returns a stored response; raises `NotFound`."""
+        stored = await self._store.get_response(owner, response_id)
+        if stored is None:
+            raise _not_found(response_id)
+        return _response(stored)
+
+    async def delete(self, owner: str, response_id: str) -> DeletedResponse:
+        """Deletes a response and the items that nothing else holds; raises `NotFound`."""
+        if not await self._store.delete_response(owner, response_id):
+            raise _not_found(response_id)
+        return DeletedResponse(response_id)
+
+    async def list(self, owner: str, query: PageQuery, model: str | None) -> Page[Response]:
+        """Lists stored responses by the time of their creation, of one model if `model` is given."""
+        page = await self._store.list_responses(owner, query, model)
+        responses = [_response(stored) for stored in page.responses]
+        return Page(
+            data=responses,
+            first_id=responses[0].id if responses else None,
+            has_more=page.has_more,
+            last_id=responses[-1].id if responses else None,
+        )
+
+    async def input_items(self, owner: str, response_id: str, query: PageQuery) -> Page[Item]:
+        """Lists the items that a response was given; raises `NotFound`."""
+        page = await self._store.response_input_items(owner, response_id, query)
+        if page is None:
+            raise _not_found(response_id)
+        return item_page(page)
+
+
+def _start(request: CreateResponse, response: Response, context: Context, now: float) -> NewResponse:
+    return NewResponse(
+        id=response.id,
+        created_at=now,
+        model=response.model,
+        body=_encode(response).decode(),
+        input_new=context.new_items,
+        input_ids=context.input_ids,
+        previous_response_id=request.previous_response_id,
+        conversation_id=conversation_id(request) if request.conversation is not None else None,
+        conversation_position=context.conversation_position,
+    )
+
+
+def _response(stored: StoredResponse) -> Response:
+    response = _decode(stored.body)
+    response.output = [decode_item(body) for body in stored.output]
+    return response
+
+
+def _not_found(response_id: str) -> NotFound:
+    return NotFound(f"Response with id '{response_id}' not found.")

@@ -1,0 +1,103 @@
+"""One response on its way: the engine's events, and the state behind them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from antiphon.engine.loop import Loop
+from antiphon.errors import AntiphonError, InternalError
+from antiphon.service.items import new_item
+from antiphon.store import Store
+from antiphon.store.rows import FinishedResponse, NewResponse
+from antiphon.wire.events import Event, ResponseCompleted, ResponseFailed, ResponseIncomplete
+from antiphon.wire.responses import Response
+
+log = logging.getLogger("antiphon.service")
+
+_encode = msgspec.json.Encoder().encode
+_TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
+
+
+class Run:
+    """Runs a loop and keeps what it makes.
+
+    The terminal event is handed out only after the state behind it is committed. Every stored response
+    reaches a terminal state: a run that is left early is stored as cancelled, one that breaks as failed.
+    `start` is None for a response that is not to be stored.
+    """
+
+    def __init__(self, loop: Loop, store: Store, owner: str, start: NewResponse | None) -> None:
+        self.loop = loop
+        self.final: Response | None = None
+        self._store = store
+        self._owner = owner
+        self._start = start
+        self._began = time.monotonic()
+
+    async def events(self) -> AsyncGenerator[list[Event], None]:
+        """Yields the events in batches; the last event is terminal."""
+        if self._start is not None:
+            self._store.begin_response(self._owner, self._start)
+        try:
+            async with aclosing(self.loop.events()) as batches:
+                async for events in batches:
+                    last = events[-1]
+                    if isinstance(last, _TERMINAL):
+                        events = await self._commit(events)
+                    yield events
+        except (asyncio.CancelledError, GeneratorExit):
+            self._give_up(self.loop.cancelled())
+            raise
+        except Exception:
+            # The request boundary: a fault of this server still ends the stream in the API's way.
+            log.exception("response %s failed", self.loop.response.id)
+            yield await self._commit(self.loop.fail(InternalError()))
+
+    async def response(self) -> Response:
+        """Runs to the end and returns the final response; raises the error that it failed with."""
+        async with aclosing(self.events()) as batches:
+            async for _ in batches:
+                pass
+        if self.loop.failure is not None:
+            raise self.loop.failure
+        assert self.final is not None
+        return self.final
+
+    async def _commit(self, events: list[Event]) -> list[Event]:
+        last = events[-1]
+        assert isinstance(last, _TERMINAL)
+        if self._start is not None:
+            try:
+                await self._store.finish_response(self._owner, _finished(last.response))
+            except AntiphonError as error:
+                events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
+        last = events[-1]
+        assert isinstance(last, _TERMINAL)
+        self._end(last.response)
+        return events
+
+    def _give_up(self, response: Response) -> None:
+        if self.final is None:
+            if self._start is not None:
+                self._store.finish_response(self._owner, _finished(response))
+            self._end(response)
+
+    def _end(self, response: Response) -> None:
+        self.final = response
+
+
+def _finished(response: Response) -> FinishedResponse:
+    status = response.status
+    assert status != "queued"
+    assert status != "in_progress"
+    return FinishedResponse(
+        id=response.id,
+        status=status,
+        completed_at=response.completed_at,
+        body=_encode(msgspec.structs.replace(response, output=[])).decode(),
+        output=[new_item(item) for item in response.output],
+    )

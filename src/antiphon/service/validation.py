@@ -1,0 +1,131 @@
+"""What a request must obey beyond its types (`wire.md` 1.2 and 4)."""
+
+from antiphon.errors import InvalidRequest
+from antiphon.ids import ITEM_PREFIXES
+from antiphon.wire.items import CompactionTrigger, InputItem
+from antiphon.wire.responses import CreateResponse, Metadata
+
+_MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
+
+_CHECKED_PREFIXES = frozenset(
+    {
+        "message",
+        "function_call",
+        "reasoning",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "mcp_list_tools",
+        "mcp_call",
+        "mcp_approval_request",
+        "image_generation_call",
+        "compaction",
+    }
+)
+"""Item types whose id prefix is known from recordings; others are taken as they come."""
+
+
+def check_create_response(request: CreateResponse) -> None:
+    """Raises `InvalidRequest` for what cannot be done, before anything is stored or sent."""
+    if not request.model:
+        raise _missing("model")
+    continues = request.previous_response_id is not None or request.conversation is not None
+    if request.input is None and not continues:
+        raise _missing("input")
+    if request.input == [] and not continues:
+        raise InvalidRequest(
+            "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array "
+            "instead.",
+            code="empty_array",
+            param="input",
+        )
+    if request.previous_response_id is not None and request.conversation is not None:
+        raise InvalidRequest(
+            "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Ensure you are only "
+            "providing one of these parameters.",
+            code="mutually_exclusive_parameters",
+            param="previous_response_id",
+        )
+    check_metadata(request.metadata)
+    _check_unsupported(request)
+    if isinstance(request.input, list):
+        check_items(request.input, "input")
+
+
+def check_metadata(metadata: Metadata | None) -> None:
+    """At most 16 pairs, keys to 64 and values to 512 characters."""
+    if not metadata:
+        return
+    if len(metadata) > _MAX_PAIRS:
+        raise InvalidRequest(
+            f"Invalid 'metadata': too many properties. Expected an object with at most {_MAX_PAIRS} "
+            f"properties, but got an object with {len(metadata)} properties instead.",
+            code="object_above_max_properties",
+            param="metadata",
+        )
+    for key, value in metadata.items():
+        if len(key) > _MAX_KEY:
+            raise _too_long(f"metadata.{key[:_MAX_KEY]}...", "property name", _MAX_KEY, len(key))
+        if len(value) > _MAX_VALUE:
+            raise _too_long(f"metadata.{key}", "string", _MAX_VALUE, len(value))
+
+
+def check_items(items: list[InputItem], param: str) -> None:
+    """Ids must have the prefix of their type (text recorded at api.openai.com)."""
+    for position, item in enumerate(items):
+        if isinstance(item, CompactionTrigger):
+            raise InvalidRequest(
+                "Items of type 'compaction_trigger' are not supported by this server.",
+                code="unsupported_item",
+                param=f"{param}[{position}]",
+            )
+        kind = str(item.__struct_config__.tag)
+        if kind not in _CHECKED_PREFIXES or not isinstance(item.id, str):
+            continue
+        prefix = ITEM_PREFIXES[kind]
+        if not item.id.startswith(prefix):
+            place = f"{param}[{position}].id"
+            raise InvalidRequest(
+                f"Invalid '{place}': '{item.id[:100]}'. Expected an ID that begins with '{prefix}'.",
+                code="invalid_value",
+                param=place,
+            )
+
+
+def _check_unsupported(request: CreateResponse) -> None:
+    """Refuses what this server cannot do, so that nobody relies on it by mistake."""
+    unsupported = {
+        "background": request.background,
+        "prompt": request.prompt,
+        "context_management": request.context_management,
+        "moderation": request.moderation,
+    }
+    for name, value in unsupported.items():
+        if value:
+            raise InvalidRequest(
+                f"Unsupported parameter: '{name}' is not supported by this server.",
+                code="unsupported_parameter",
+                param=name,
+            )
+    if request.truncation == "auto":
+        raise InvalidRequest(
+            "Unsupported value: 'truncation' does not support 'auto' with this server. Use 'disabled'.",
+            code="unsupported_value",
+            param="truncation",
+        )
+
+
+def _missing(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+    )
+
+
+def _too_long(param: str, noun: str, limit: int, length: int) -> InvalidRequest:
+    code = "property_name_above_max_length" if noun == "property name" else "string_above_max_length"
+    return InvalidRequest(
+        f"Invalid '{param}': {noun} too long. Expected a string with maximum length {limit}, but got a "
+        f"string with length {length} instead.",
+        code=code,
+        param=param,
+    )
