@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator
 
 import aiohttp
@@ -245,9 +246,9 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not trusted: {error.certificate_error}"
     cause = error.os_error
-    # Several addresses give one error that only lists the attempts; the first attempt's reason is plainer.
-    text = cause.strerror or str(cause)
-    return excerpt(text.encode())
+    if cause.errno and not isinstance(error, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
+        return os.strerror(cause.errno)
+    return excerpt((cause.strerror or str(cause)).encode())
 
 
 async def _read_out(response: ClientResponse) -> None:
