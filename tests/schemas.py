@@ -1,0 +1,198 @@
+"""Checks of what goes over the wire against OpenAI's and Open Responses' own descriptions.
+
+The checks are an addition to what a test asserts by itself: beside a checkout without `../shared` they do
+nothing (with CI=true they fail).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import jsonschema_rs
+import msgspec
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.shared import is_there, shared
+
+OPENAI = "reference/openai-openapi.json"
+OPENRESPONSES = "reference/openresponses-openapi.json"
+
+
+class Exemption(NamedTuple):
+    """A place where api.openai.com itself departs from its description."""
+
+    component: str
+    name: str
+    """The property that may be null, may be absent, or has further values."""
+    change: Callable[[JSONObject, str], None]
+    reason: str
+
+
+def _may_be_null(component: JSONObject, name: str) -> None:
+    component["properties"][name] = {"anyOf": [component["properties"][name], {"type": "null"}]}
+
+
+def _may_be_absent(component: JSONObject, name: str) -> None:
+    component["required"].remove(name)
+
+
+def _takes_also(*values: str) -> Callable[[JSONObject, str], None]:
+    def add(component: JSONObject, name: str) -> None:
+        schema = component["properties"][name] if name else component
+        schema["enum"] += values
+
+    return add
+
+
+EXEMPTIONS = (
+    Exemption("ModelResponseProperties", "user", _may_be_null, "every recorded response has `user: null`"),
+    Exemption("Response", "usage", _may_be_null, "recorded null until the response has ended"),
+    Exemption(
+        "ResponseErrorCode",
+        "",
+        _takes_also("context_length_exceeded", "insufficient_quota"),
+        "recorded in response.error.code, though not in the list of codes",
+    ),
+    Exemption(
+        "TextResponseFormatJsonSchema",
+        "description",
+        _may_be_null,
+        "recorded null where the request has no description",
+    ),
+    Exemption("WebSearchToolCall", "action", _may_be_absent, "recorded without it while the call runs"),
+    Exemption("ConversationItemList", "first_id", _may_be_null, "recorded null on an empty page"),
+    Exemption("ConversationItemList", "last_id", _may_be_null, "recorded null on an empty page"),
+    Exemption("ResponseItemList", "first_id", _may_be_null, "null on an empty page, as for conversations"),
+    Exemption("ResponseItemList", "last_id", _may_be_null, "null on an empty page, as for conversations"),
+)
+"""All of them; anything else that the description refuses is a fault."""
+
+
+def check_openai(component: str, value: JSON) -> None:
+    """Asserts that `value` is what OpenAI's description calls `component`."""
+    _check(OPENAI, component, value)
+
+
+def check_response(body: JSON) -> None:
+    """Asserts that `body` is a response object with every key that must be there, and no unknown one.
+
+    OpenAI's description requires few keys; Open Responses requires all that a response always has.
+    """
+    check_openai("Response", body)
+    if is_there():
+        always = set(_components(OPENRESPONSES)["ResponseResource"]["required"])
+        assert always <= body.keys(), f"lacks {sorted(always - body.keys())}"
+        unknown = body.keys() - always - _properties(_components(OPENAI), "Response")
+        assert not unknown, f"unknown keys {sorted(unknown)}"
+
+
+def check_error(body: JSON) -> None:
+    """Asserts that `body` is the error envelope: `error` with its four keys, and nothing else."""
+    assert list(body) == ["error"], body
+    assert set(body["error"]) == {"message", "type", "param", "code"}, body
+    check_openai("Error", body["error"])
+
+
+def check_event(event: JSON) -> None:
+    """Asserts that `event` is an event of OpenAI's stream, looked up by its `type`.
+
+    An `error` event is nested on the wire (recorded), where OpenAI's description shows a flat one; Open
+    Responses describes the nested form.
+    """
+    if event["type"] == "error":
+        _check(OPENRESPONSES, "ErrorStreamingEvent", event)
+        check_error({"error": event["error"]})
+        return
+    _check_event(OPENAI, event)
+    if is_there():
+        known = _properties(_components(OPENAI), _event_components(OPENAI)[event["type"]])
+        assert event.keys() <= known, f"unknown keys {sorted(event.keys() - known)} in {event['type']}"
+    if "response" in event:
+        check_response(event["response"])
+
+
+def check_openresponses_response(body: JSON) -> None:
+    """Asserts that `body` is a response as Open Responses describes it; for plain cases only."""
+    _check(OPENRESPONSES, "ResponseResource", body)
+
+
+def check_openresponses_event(event: JSON) -> None:
+    """Asserts that `event` is one of the events of Open Responses; for plain cases only."""
+    _check_event(OPENRESPONSES, event)
+
+
+def _check_event(document: str, event: JSON) -> None:
+    if not is_there():
+        return
+    component = _event_components(document).get(event["type"])
+    assert component is not None, f"{document} knows no event of type {event['type']}"
+    _check(document, component, event)
+
+
+def _check(document: str, component: str, value: JSON) -> None:
+    if not is_there():
+        return
+    faults = [
+        f"{'.'.join(map(str, error.instance_path)) or 'the whole'}: {error.message[-400:]}"
+        for error in _validator(document, component).iter_errors(value)
+    ]
+    assert not faults, f"not a {component} of {document}: " + "; ".join(faults)
+
+
+@cache
+def _validator(document: str, component: str) -> jsonschema_rs.Draft202012Validator:
+    components = _components(document)
+    assert component in components, f"{document} has no component {component}"
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{component}", "components": {"schemas": components}}
+    )
+
+
+@cache
+def _event_components(document: str) -> dict[str, str]:
+    """The component of each event type."""
+    found: dict[str, str] = {}
+    for name, component in _components(document).items():
+        values = component.get("properties", {}).get("type", {}).get("enum", [])
+        if (name.startswith("Response") and name.endswith("Event")) or name.endswith("StreamingEvent"):
+            found |= dict.fromkeys(values, name)
+    return found
+
+
+def _properties(components: JSONObject, name: str) -> set[str]:
+    """The names of a component's properties, those of its parts included."""
+    component = components[name]
+    names = set(component.get("properties", {}))
+    for part in component.get("allOf", []):
+        if "$ref" in part:
+            names |= _properties(components, part["$ref"].rpartition("/")[2])
+        names |= set(part.get("properties", {}))
+    return names
+
+
+@cache
+def _components(document: str) -> JSONObject:
+    components: JSONObject = _without_nullable(msgspec.json.decode(shared(document).read_bytes()))[
+        "components"
+    ]
+    schemas: JSONObject = components["schemas"]
+    if document == OPENAI:
+        for exemption in EXEMPTIONS:
+            exemption.change(_declaring(schemas[exemption.component], exemption.name), exemption.name)
+    return schemas
+
+
+def _declaring(component: JSONObject, name: str) -> JSONObject:
+    """The component itself, or the part of its `allOf` that declares the property."""
+    parts = [component, *component.get("allOf", [])]
+    return next((part for part in parts if name in part.get("properties", {})), component)
+
+
+def _without_nullable(schema: JSON) -> JSON:
+    """`nullable: true` is OpenAPI 3.0; JSON Schema says the same with a union."""
+    if isinstance(schema, list):
+        return [_without_nullable(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: _without_nullable(value) for key, value in schema.items() if key != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
