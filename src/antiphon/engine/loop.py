@@ -126,11 +126,13 @@ class Loop:
         return [ErrorEvent(error.body()), failed]
 
     def _terminal(self, status: ResponseStatus, **changes: object) -> Response:
+        # Until a model has answered, the tier is what was asked for (recorded in response.failed).
+        unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
         return msgspec.structs.replace(
             self.response,
             status=status,
             output=list(self._output),
-            service_tier=self._assembler.service_tier or "default",
+            service_tier=self._assembler.service_tier or unknown,
             usage=_usage(self._assembler.usage),
             **changes,
         )
