@@ -67,7 +67,9 @@ class Responses:
 
     async def list(self, owner: str, query: PageQuery, model: str | None) -> Page[Response]:
         """Lists stored responses by the time of their creation, of one model if `model` is given."""
-        page = await self._store.list_responses(owner, query, model)
+        page = await self._store.list_responses(
+            owner, limit=query.limit, order=query.order, after=query.after, model=model
+        )
         responses = [_response(stored) for stored in page.responses]
         return Page(
             data=responses,
@@ -78,7 +80,9 @@ class Responses:
 
     async def input_items(self, owner: str, response_id: str, query: PageQuery) -> Page[Item]:
         """Lists the items that a response was given; raises `NotFound`."""
-        page = await self._store.response_input_items(owner, response_id, query)
+        page = await self._store.response_input_items(
+            owner, response_id, limit=query.limit, order=query.order, after=query.after
+        )
         if page is None:
             raise _not_found(response_id)
         return item_page(page)

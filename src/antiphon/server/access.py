@@ -1,0 +1,69 @@
+"""The request log, one line for each request, and the id that each answer carries."""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from antiphon.ids import new_id
+from antiphon.service.run import Run
+from antiphon.wire.json import JSONObject
+
+log = logging.getLogger("antiphon.access")
+
+
+class AccessLog:
+    """Middleware that gives every answer an `x-request-id` and logs it when it is done."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.monotonic()
+        request_id = new_id("req", 16)
+        status = 499
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                fields: JSONObject = {"request_id": request_id, "status": status}
+                fields["seconds"] = round(time.monotonic() - began, 3)
+                run = scope.get("state", {}).get("run")
+                text = _run_line(run, fields) if isinstance(run, Run) else _line(scope, fields)
+                log.info(text, extra={"fields": fields})
+
+
+def _line(scope: Scope, fields: JSONObject) -> str:
+    fields |= {"method": scope["method"], "path": scope["path"][:200]}
+    return f"{fields['method']} {fields['path']} {fields['status']} {fields['seconds']:.2f}s"
+
+
+def _run_line(run: Run, fields: JSONObject) -> str:
+    """`resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`"""
+    response = run.final or run.loop.response
+    usage = response.usage
+    error = run.loop.failure
+    fields |= {
+        "response_id": response.id,
+        "model": response.model,
+        "tools": len(response.tools),
+        "response_status": response.status,
+        "input_tokens": usage.input_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "error": error.message if error else None,
+    }
+    tools = f" {len(response.tools)} tools" if response.tools else ""
+    tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
+    why = f": {error.message}" if error else ""
+    return f"{response.id} {response.model}{tools} {fields['seconds']:.2f}s{tokens} {response.status}{why}"

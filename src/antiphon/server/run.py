@@ -1,0 +1,132 @@
+"""The server's life: bind, open, print, serve, close."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from antiphon.config import Settings
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.errors import AntiphonError
+from antiphon.server import logs
+from antiphon.server.app import create_app
+from antiphon.server.banner import banner
+from antiphon.store import Store
+
+log = logging.getLogger("antiphon.server")
+
+_HEARTBEAT = 5.0
+"""Seconds between two signs of life of this server in the database."""
+_SILENCE = 20.0
+"""Seconds of silence after which another server counts as gone."""
+_GRACE = 5
+"""Seconds that open streams have to end once the server is told to stop."""
+
+
+def run(settings: Settings, *, print_url: bool) -> None:
+    """Serves until interrupted.
+
+    With `print_url` the API's base URL is all that goes to standard output, as soon as the server listens.
+    Raises `ConfigError`, `StoreUnavailable` and `OSError` if it cannot start.
+    """
+    logs.configure(settings)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, print_url))
+
+
+async def _serve(settings: Settings, print_url: bool) -> None:
+    listener = _bind(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+    # No two servers of one machine have the same port: after a crash the next one takes up the state.
+    async with _opened(settings, f"{socket.gethostname()}:{port}") as (store, catalogue):
+        app = create_app(store, catalogue, max_body_bytes=settings.max_body_bytes)
+        notices = [*settings.notices, *catalogue.notices()]
+        lines = banner(
+            url=url,
+            store=store.location,
+            store_bytes=await store.size(),
+            replaying=settings.replay is not None,
+            notices=notices,
+        )
+        if print_url:
+            print(url, flush=True)  # noqa: T201
+        else:
+            print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn takes the signals over and raises them again when it has ended: then it is enough.
+            signal.signal(stop, lambda *_: None)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, server_id: str) -> AsyncGenerator[tuple[Store, ModelCatalogue], None]:
+    catalogue: ModelCatalogue
+    if settings.replay is not None:
+        from antiphon.recording.player import PlayerCatalogue
+
+        catalogue = PlayerCatalogue.open(Path(settings.replay))
+    else:
+        from antiphon.models.routing import Models
+
+        catalogue = await Models.open(settings)
+    try:
+        store = await Store.open(settings.database, server_id=server_id)
+        alive = asyncio.create_task(_stay_alive(store))
+        try:
+            yield store, catalogue
+        finally:
+            alive.cancel()
+            await store.close()
+    finally:
+        await catalogue.close()
+
+
+async def _stay_alive(store: Store) -> None:
+    """Shows that this server is at work, and ends what servers that are not any more left running."""
+    while True:
+        try:
+            await store.heartbeat()
+            recovered = await store.recover(_SILENCE)
+            if recovered:
+                log.warning("%d responses of a server that is gone are now failed", recovered)
+        except AntiphonError as error:
+            log.error("the database does not answer: %s", error.message)
+        await asyncio.sleep(_HEARTBEAT)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return listener
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has no uvloop.
+        return None
+    return uvloop.new_event_loop
