@@ -13,16 +13,19 @@ from antiphon.engine.builders import (
     ToolNames,
 )
 from antiphon.engine.calls import CallTable
+from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Ids
-from antiphon.engine.think import ThinkSplitter
-from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from antiphon.engine.think import Piece, ThinkSplitter
+from antiphon.errors import UpstreamBroken, UpstreamError
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
 from antiphon.wire.items import Item
-from antiphon.wire.json import JSON
 
 _decode = msgspec.json.Decoder(Chunk).decode
+
+_BROKEN_OFF = frozenset({"error", "abort", "insufficient_system_resource", "network_error"})
+"""Finish reasons that tell of a fault of the backend: OpenRouter and vLLM, vLLM, DeepSeek, Zhipu."""
 
 
 class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +76,11 @@ class Assembler:
                 break
             try:
                 chunk = _decode(payload)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            if chunk.error is not None:
-                self.failure = self._error_inside(chunk.error)
+            if chunk.error:
+                self.failure = error_inside(self._options.source, chunk.error)
                 break
             if chunk.usage is not None:
                 self.usage = chunk.usage
@@ -96,27 +99,31 @@ class Assembler:
         if self.finish_reason is None:
             self.failure = self._broken("the stream ended without a finish_reason")
             return events
-        if self._think is not None:
-            for kind, text in self._think.finish():
-                self._piece(events, kind, text, self._early_logprobs)
-        if self.finish_reason == "tool_calls" and not self._calls:
-            self.failure = self._broken("finish_reason is tool_calls, but there are no tool calls")
+        if self.finish_reason in _BROKEN_OFF:
+            self.failure = self._broken(f"the reply ended with the finish_reason {self.finish_reason}")
+            return events
+        self._flush(events)
+        if self.finish_reason in ("tool_calls", "function_call") and not self._calls:
+            self.failure = self._broken(f"finish_reason is {self.finish_reason}, but there are no tool calls")
+            return events
+        if self._calls.has_nameless() and not self.stopped_early:
+            self.failure = self._broken("sent a tool call without the name of a function")
             return events
         if self._head is None and len(self.output) == self._first and not self.stopped_early:
             self._switch(events, MessageBuilder(self._ids))
         while self._head is not None:
-            cut = self.stopped_early and not self._waiting
+            cut = self.stopped_early and not (self._waiting and self._head.is_whole())
             self.output.append(self._head.close(events, "incomplete" if cut else "completed"))
             self._open_next(events)
         return events
 
     def abandon(self) -> None:
         """Keeps what an interrupted reply has brought, as incomplete items, without events."""
-        for builder in (self._head, *self._waiting):
-            if builder is not None:
-                self.output.append(builder.snapshot())
-        self._head = None
-        self._waiting.clear()
+        unsent: list[Event] = []
+        self._flush(unsent)
+        while self._head is not None:
+            self.output.append(self._head.snapshot())
+            self._open_next(unsent)
 
     @property
     def stopped_early(self) -> bool:
@@ -130,14 +137,14 @@ class Assembler:
             if self._options.logprobs and choice.logprobs is not None:
                 logprobs = choice.logprobs.content or NO_LOGPROBS
             self._delta(events, delta, logprobs)
-        if choice.finish_reason is not None:
+        if choice.finish_reason:
             self.finish_reason = choice.finish_reason
 
     def _delta(self, events: list[Event], delta: Delta, logprobs: list[Logprob]) -> None:
-        if delta.reasoning_details:
-            for detail in delta.reasoning_details:
-                self._reasoning_detail(events, detail)
-        else:
+        details = delta.reasoning_details or ()
+        for detail in details:
+            self._reasoning_detail(events, detail)
+        if not details or not any(detail.text or detail.summary for detail in details):
             reasoning = delta.reasoning_content or delta.reasoning
             if reasoning:
                 self._reasoning(events, None, reasoning)
@@ -145,26 +152,29 @@ class Assembler:
             if self._think is None or self._think.plain:
                 self._text(events, "text", delta.content, logprobs)
             else:
-                self._split(events, delta.content, logprobs)
+                self._early_logprobs += logprobs
+                self._pieces(events, self._think.feed(delta.content))
         if delta.refusal:
+            self._flush(events)
             self._text(events, "refusal", delta.refusal, NO_LOGPROBS)
-        for call in delta.tool_calls or ():
-            self._tool_call(events, call)
+        if delta.tool_calls:
+            self._flush(events)
+            for call in delta.tool_calls:
+                self._tool_call(events, call)
 
-    def _split(self, events: list[Event], text: str, logprobs: list[Logprob]) -> None:
-        assert self._think is not None
-        self._early_logprobs += logprobs
-        for kind, piece in self._think.feed(text):
-            self._piece(events, kind, piece, self._early_logprobs)
+    def _flush(self, events: list[Event]) -> None:
+        """Sends the text that is held back because it may belong to a tag."""
+        if self._think is not None and not self._think.plain:
+            self._pieces(events, self._think.flush())
+
+    def _pieces(self, events: list[Event], pieces: list[Piece]) -> None:
+        for kind, text in pieces:
+            if kind == "reasoning":
+                self._reasoning(events, None, text)
+            else:
+                self._text(events, "text", text, _last_tokens(self._early_logprobs, text))
+        if pieces:
             self._early_logprobs = []
-
-    def _piece(
-        self, events: list[Event], kind: Literal["reasoning", "text"], text: str, logprobs: list[Logprob]
-    ) -> None:
-        if kind == "reasoning":
-            self._reasoning(events, None, text)
-        else:
-            self._text(events, "text", text, logprobs)
 
     def _text(
         self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
@@ -203,21 +213,31 @@ class Assembler:
         arguments = function.arguments if function else None
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
-        builder = self._calls.find(delta, name, arguments or "")
+        arguments = arguments or ""
+        builder = self._calls.find(delta, name, arguments)
+        call_id = self._calls.free_id(delta.id)
         if builder is None:
+            if not (delta.id or name or arguments):
+                return
             builder = FunctionCallBuilder(self._ids, self._options.tool_names)
-            call_id = self._calls.add(builder, delta)
-            builder.write(events, call_id, name, "")
+            builder.write(events, call_id or (self._ids("call") if delta.id else None), name, arguments)
+            self._calls.add(builder, delta.index)
             self._switch(events, builder)
-            builder.write(events, None, None, arguments or "")
+        elif builder.closed and arguments.strip():
+            self.failure = self._broken("sent more arguments for a tool call whose arguments were complete")
         else:
-            builder.write(events, delta.id, name, arguments or "")
+            builder.write(events, call_id, name, arguments)
+            self._close_whole(events)
 
     def _switch(self, events: list[Event], builder: ItemBuilder) -> None:
         self._last = builder
         self._waiting.append(builder)
         if self._head is None:
             self._open_next(events)
+        self._close_whole(events)
+
+    def _close_whole(self, events: list[Event]) -> None:
+        """Closes items that others wait for, as long as nothing can be added to them."""
         while self._waiting and self._head is not None and self._head.is_whole():
             self.output.append(self._head.close(events, "completed"))
             self._open_next(events)
@@ -230,25 +250,18 @@ class Assembler:
     def _broken(self, what: str) -> UpstreamBroken:
         return UpstreamBroken(f"{self._options.source}: {what}")
 
-    def _error_inside(self, error: JSON) -> UpstreamError:
-        """Reads the error object of a stream, in OpenAI's form or another's."""
-        body = error if isinstance(error, dict) else {"message": error}
-        words = str(body.get("message") or body.get("detail") or error)[:2000]
-        code = body.get("code")
-        status = next((c for c in (code, body.get("status")) if isinstance(c, int) and 400 <= c < 600), None)
-        if body.get("type") in ("insufficient_quota", "rate_limit_error") or code in (
-            "insufficient_quota",
-            "rate_limit_exceeded",
-        ):
-            status = 429
-        message = f"{self._options.source}: {words}"
-        if code == "context_length_exceeded":
-            status = 400
-        if status is None:
-            return UpstreamBroken(message)
-        return UpstreamRefused(message, upstream_status=status, code=code if isinstance(code, str) else None)
-
 
 def _excerpt(payload: bytes) -> str:
     text = payload[:120].decode("utf-8", "replace")
     return text + "..." if len(payload) > 120 else text
+
+
+def _last_tokens(logprobs: list[Logprob], text: str) -> list[Logprob]:
+    """The log probabilities of the tokens that end with `text`: those of a tag before it are not shown."""
+    if not logprobs:
+        return NO_LOGPROBS
+    start, missing = len(logprobs), len(text)
+    while start > 0 and missing > 0:
+        start -= 1
+        missing -= len(logprobs[start].token)
+    return logprobs[start:]

@@ -52,7 +52,7 @@ class ItemBuilder(Protocol):
         ...
 
     def snapshot(self) -> Item:
-        """Returns the item as far as it has come, with status incomplete."""
+        """Returns the item as far as it has come, with status incomplete; it must be open."""
         ...
 
 
@@ -109,8 +109,6 @@ class MessageBuilder:
         parts: list[OutputText | Refusal] = list(self._parts)
         if self._kind is not None:
             parts.append(self._part())
-        for kind, delta, logprobs in self._kept if self._output_index < 0 else []:
-            parts.append(_text_part(delta, logprobs) if kind == "text" else Refusal(delta))
         return self._item("incomplete", parts)
 
     def _item(self, status: ItemStatus, parts: list[OutputText | Refusal]) -> Message:
@@ -197,13 +195,10 @@ class ReasoningBuilder:
         return item
 
     def snapshot(self) -> Reasoning:
-        kept = self._kept if self._output_index < 0 else []
-        text = "".join([*self._text, *(delta for key, delta in kept if key is None)])
         summaries = [*self._summaries]
-        current = "".join([*self._summary, *(delta for key, delta in kept if key is not None)])
-        if current:
-            summaries.append(SummaryText(current))
-        return self._item(text, summaries)
+        if self._summary:
+            summaries.append(SummaryText("".join(self._summary)))
+        return self._item("".join(self._text), summaries)
 
     def _item(self, text: str | None, summaries: list[SummaryText]) -> Reasoning:
         item = Reasoning(id=self.item_id, summary=[*summaries])
@@ -232,40 +227,41 @@ class FunctionCallBuilder:
         self._ids = ids
         self.call_id: str | None = None
         self.name = ""
+        self.closed = False
         self._tool_names = tool_names
         self._output_index = -1
         self._announced = False
         self._arguments: list[str] = []
+        self._sent = 0
 
     def is_whole(self) -> bool:
         """Whether the arguments are a complete JSON object, to which nothing can be added."""
+        end = next((piece for piece in reversed(self._arguments) if not piece.isspace()), "")
+        if not self.name or not end.rstrip().endswith("}"):
+            return False
         try:
             return isinstance(msgspec.json.decode("".join(self._arguments)), dict)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except (msgspec.DecodeError, RecursionError):
             return False
 
     def write(self, events: list[Event], call_id: str | None, name: str | None, arguments: str) -> None:
         """Adds what one delta brought. A name that is repeated whole is not added twice."""
         if call_id and not self._announced:
             self.call_id = self.call_id or call_id
-        if name and not self._arguments and name != self.name:
+        if name and name != self.name and not (self.name and self._arguments):
             self.name += name
-        if not arguments:
-            return
+        if arguments and not self.closed:
+            self._arguments.append(arguments)
         if self._output_index >= 0:
-            self._announce(events)
-            events.append(FunctionCallArgumentsDelta(self.item_id, self._output_index, arguments))
-        self._arguments.append(arguments)
+            self._send(events)
 
     def open(self, events: list[Event], output_index: int) -> None:
         self._output_index = output_index
-        if self._arguments:
-            self._announce(events)
-            for arguments in self._arguments:
-                events.append(FunctionCallArgumentsDelta(self.item_id, output_index, arguments))
+        self._send(events)
 
     def close(self, events: list[Event], status: ItemStatus) -> FunctionCall:
         self._announce(events)
+        self.closed = True
         item = self._item(status, "".join(self._arguments))
         events.append(FunctionCallArgumentsDone(self.item_id, self._output_index, item.name, item.arguments))
         events.append(OutputItemDone(self._output_index, item))
@@ -273,6 +269,14 @@ class FunctionCallBuilder:
 
     def snapshot(self) -> FunctionCall:
         return self._item("incomplete", "".join(self._arguments))
+
+    def _send(self, events: list[Event]) -> None:
+        """Sends the arguments that have not been sent; without a name they wait for it."""
+        if self.name and self._sent < len(self._arguments):
+            self._announce(events)
+            for arguments in self._arguments[self._sent :]:
+                events.append(FunctionCallArgumentsDelta(self.item_id, self._output_index, arguments))
+            self._sent = len(self._arguments)
 
     def _announce(self, events: list[Event]) -> None:
         if not self._announced:

@@ -8,7 +8,7 @@ from antiphon.config import Capabilities
 from antiphon.engine.builders import ToolNames
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatFunction, ChatTool
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import (
     AllowedToolsChoice,
     CustomTool,
@@ -124,16 +124,19 @@ def _allowed(choice: AllowedToolsChoice, tools: list[Tool], names: ToolNames) ->
     namespaces = {tool.name for tool in tools if isinstance(tool, NamespaceTool)}
     types = {tool_type(tool) for tool in tools}
     allowed: set[str] = set()
-    for entry in choice.tools:
-        kind, name = entry.get("type"), entry.get("name")
+    for position, entry in enumerate(choice.tools):
+        kind, name = entry.get("type"), entry.get("name", "")
+        for key, value in (("type", kind), ("name", name)):
+            if not isinstance(value, str):
+                raise _not_a_string(f"tool_choice.tools[{position}].{key}")
         found = _named(kind, name, functions, namespaces, names)
         if not found and (kind in ("function", "namespace") or kind not in types):
-            raise _not_found(str(kind))
+            raise _not_found(kind)
         allowed |= found
     return allowed
 
 
-def _named(kind: JSON, name: JSON, functions: set[str], namespaces: set[str], names: ToolNames) -> set[str]:
+def _named(kind: str, name: str, functions: set[str], namespaces: set[str], names: ToolNames) -> set[str]:
     if kind == "namespace" and name in namespaces:
         return {flat for flat, (namespace, _) in names.items() if namespace == name}
     if kind == "function":
@@ -148,6 +151,10 @@ def _backend_names(name: str, names: ToolNames) -> list[str]:
 
 def _not_found(kind: str) -> InvalidRequest:
     return InvalidRequest(f"Tool choice '{kind}' not found in 'tools' parameter.", param="tool_choice")
+
+
+def _not_a_string(param: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid type for '{param}': expected a string.", code="invalid_type", param=param)
 
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import get_args
 
 import msgspec
 
@@ -28,8 +29,12 @@ from antiphon.wire.responses import (
     Response,
     ResponseError,
     ResponseStatus,
+    ServiceTier,
     Usage,
 )
+
+_TIERS = get_args(ServiceTier)
+"""The tiers that the API knows; Groq, for one, sends others."""
 
 
 class Loop:
@@ -121,18 +126,19 @@ class Loop:
         failed = ResponseFailed(
             self._terminal(status="failed", error=ResponseError(error.response_code, error.message))
         )
-        if error.code == "rate_limit_exceeded":
+        if error.response_code == "rate_limit_exceeded":
             return [failed]
         return [ErrorEvent(error.body()), failed]
 
     def _terminal(self, status: ResponseStatus, **changes: object) -> Response:
         # Until a model has answered, the tier is what was asked for (recorded in response.failed).
         unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
+        tier = self._assembler.service_tier
         return msgspec.structs.replace(
             self.response,
             status=status,
             output=list(self._output),
-            service_tier=self._assembler.service_tier or unknown,
+            service_tier=tier if tier in _TIERS else unknown,
             usage=_usage(self._assembler.usage),
             **changes,
         )

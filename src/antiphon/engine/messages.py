@@ -64,7 +64,7 @@ class _Translation:
             self._call(item)
         elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
             # Its message stands already behind the call; what comes next belongs to a new reply.
-            self._answered = True
+            self._answered = self._assistant is not None
         elif isinstance(item, Reasoning):
             self._open_reply(has_text=False)
             self._reasoning.extend(part.text for part in item.content or item.summary)

@@ -1,7 +1,6 @@
 """From content parts to chat content. Pure."""
 
 import base64
-import binascii
 
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatContentPart
@@ -81,7 +80,7 @@ def _file(part: InputFile) -> ChatContentPart:
     if media_type.startswith(_TEXT_TYPES):
         try:
             text = base64.b64decode(data, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # Not ASCII, not base64, or not UTF-8.
             raise InvalidRequest(
                 f"Invalid 'input_file.file_data': the data of '{name}' is not base64 of UTF-8 text.",
                 code="invalid_value",

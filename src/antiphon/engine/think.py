@@ -19,6 +19,7 @@ class ThinkSplitter:
     def __init__(self) -> None:
         self.plain = False
         self._state: Literal["start", "inside", "after"] = "start"
+        self._has_reasoning = False
         self._held = ""
 
     def feed(self, text: str) -> list[Piece]:
@@ -33,8 +34,8 @@ class ThinkSplitter:
             self._after(pieces)
         return pieces
 
-    def finish(self) -> list[Piece]:
-        """Returns what was held back when the stream ended."""
+    def flush(self) -> list[Piece]:
+        """Returns what is held back, because the stream has ended or something else than text comes."""
         held, self._held = self._held, ""
         if not held or self._state == "after":
             return []
@@ -44,19 +45,22 @@ class ThinkSplitter:
         beginning = self._held.lstrip()
         if beginning.startswith(OPEN):
             self._state = "inside"
-            self._held = beginning[len(OPEN) :].lstrip()
+            self._held = beginning[len(OPEN) :]
         elif not OPEN.startswith(beginning):
             self._release(pieces)
 
     def _inside(self, pieces: list[Piece]) -> None:
+        if not self._has_reasoning:
+            self._held = self._held.lstrip()
         reasoning, tag, rest = self._held.partition(CLOSE)
         if tag:
             self._state = "after"
-            self._held = rest
+            reasoning, self._held = reasoning.rstrip(), rest
         else:
-            keep = _cut_tag(reasoning)
-            reasoning, self._held = reasoning[: len(reasoning) - keep], reasoning[len(reasoning) - keep :]
+            certain = _certain(reasoning)
+            reasoning, self._held = reasoning[:certain], reasoning[certain:]
         if reasoning:
+            self._has_reasoning = True
             pieces.append(("reasoning", reasoning))
 
     def _after(self, pieces: list[Piece]) -> None:
@@ -70,9 +74,8 @@ class ThinkSplitter:
         self._held = ""
 
 
-def _cut_tag(text: str) -> int:
-    """The number of characters at the end of `text` that may be the beginning of the closing tag."""
-    for length in range(min(len(CLOSE) - 1, len(text)), 0, -1):
-        if text.endswith(CLOSE[:length]):
-            return length
-    return 0
+def _certain(text: str) -> int:
+    """The length of `text` without an end that may belong to the closing tag or the white space before it."""
+    longest = min(len(CLOSE) - 1, len(text))
+    cut = next((length for length in range(longest, 0, -1) if text.endswith(CLOSE[:length])), 0)
+    return len(text[: len(text) - cut].rstrip())
