@@ -8,7 +8,7 @@ from antiphon.config import Capabilities
 from antiphon.engine.builders import ToolNames
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatFunction, ChatTool
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (
     AllowedToolsChoice,
     CustomTool,
@@ -125,10 +125,11 @@ def _allowed(choice: AllowedToolsChoice, tools: list[Tool], names: ToolNames) ->
     types = {tool_type(tool) for tool in tools}
     allowed: set[str] = set()
     for position, entry in enumerate(choice.tools):
-        kind, name = entry.get("type"), entry.get("name", "")
-        for key, value in (("type", kind), ("name", name)):
-            if not isinstance(value, str):
-                raise _not_a_string(f"tool_choice.tools[{position}].{key}")
+        place = f"tool_choice.tools[{position}]"
+        kind, name = (
+            _string(entry.get("type"), f"{place}.type"),
+            _string(entry.get("name", ""), f"{place}.name"),
+        )
         found = _named(kind, name, functions, namespaces, names)
         if not found and (kind in ("function", "namespace") or kind not in types):
             raise _not_found(kind)
@@ -153,8 +154,10 @@ def _not_found(kind: str) -> InvalidRequest:
     return InvalidRequest(f"Tool choice '{kind}' not found in 'tools' parameter.", param="tool_choice")
 
 
-def _not_a_string(param: str) -> InvalidRequest:
-    return InvalidRequest(f"Invalid type for '{param}': expected a string.", code="invalid_type", param=param)
+def _string(value: JSON, param: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise InvalidRequest(f"Invalid type for '{param}': expected a string.", code="invalid_type", param=param)
 
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:
