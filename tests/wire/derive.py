@@ -1,0 +1,126 @@
+"""From what api.openai.com answered to the chat chunks that would have led a chat backend to say the same."""
+
+import msgspec
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.wire.recordings import Exchange
+
+OPAQUE = "opaque"
+"""What a backend sends as its hidden reasoning where the recording shows nothing of it."""
+
+
+def chunks_of(exchange: Exchange) -> list[bytes]:
+    """Returns the chunks of one model call, in order."""
+    if exchange.events:
+        deltas = _from_events(exchange.events)
+        response = exchange.events[-1]["response"]
+    else:
+        deltas = _from_items(exchange.body["output"])
+        response = exchange.body
+    first: JSONObject = {"role": "assistant", "content": ""}
+    chunks = [_chunk(first), *deltas, *_ending(response)]
+    return [msgspec.json.encode(chunk) for chunk in chunks]
+
+
+def _from_events(events: list[JSONObject]) -> list[JSONObject]:
+    """One chunk for each delta."""
+    done = {e["output_index"]: e["item"] for e in events if e["type"] == "response.output_item.done"}
+    chunks: list[JSONObject] = []
+    for event in events:
+        index = event.get("output_index", 0)
+        match event["type"]:
+            case "response.output_item.added":
+                chunks += _beginning(done[index], index)
+            case "response.reasoning_summary_text.delta":
+                chunks.append(_summary(event["summary_index"], event["delta"]))
+            case "response.reasoning_text.delta":
+                chunks.append(_chunk({"reasoning_details": [_detail("text", text=event["delta"])]}))
+            case "response.output_text.delta":
+                chunks.append(_text(event["delta"], event.get("logprobs")))
+            case "response.refusal.delta":
+                chunks.append(_chunk({"refusal": event["delta"]}))
+            case "response.function_call_arguments.delta":
+                chunks.append(_arguments(index, event["delta"]))
+    return chunks
+
+
+def _from_items(items: list[JSONObject]) -> list[JSONObject]:
+    """Whole items, each in the fewest chunks."""
+    chunks: list[JSONObject] = []
+    for index, item in enumerate(items):
+        chunks += _beginning(item, index)
+        match item["type"]:
+            case "reasoning":
+                chunks += [_summary(place, part["text"]) for place, part in enumerate(item["summary"])]
+            case "message":
+                for part in item["content"]:
+                    if part["type"] == "refusal":
+                        chunks.append(_chunk({"refusal": part["refusal"]}))
+                    else:
+                        chunks.append(_text(part["text"], part.get("logprobs")))
+            case "function_call":
+                chunks.append(_arguments(index, item["arguments"]))
+    return chunks
+
+
+def _beginning(item: JSONObject, index: int) -> list[JSONObject]:
+    """What a backend sends before the first delta of an item; nothing for a message."""
+    if item["type"] == "function_call":
+        function = {"name": item["name"], "arguments": ""}
+        call = {"index": index, "id": item["call_id"], "type": "function", "function": function}
+        return [_chunk({"tool_calls": [call]})]
+    hidden = item.get("encrypted_content") or (None if item.get("summary") else OPAQUE)
+    if item["type"] == "reasoning" and hidden:
+        return [_chunk({"reasoning_details": [_detail("encrypted", data=hidden)]})]
+    return []
+
+
+def _ending(response: JSONObject) -> list[JSONObject]:
+    """The chunk with the finish_reason, and the one with the usage."""
+    reasons = {"max_output_tokens": "length", "content_filter": "content_filter"}
+    if response["incomplete_details"]:
+        reason = reasons[response["incomplete_details"]["reason"]]
+    else:
+        has_calls = any(item["type"] == "function_call" for item in response["output"])
+        reason = "tool_calls" if has_calls else "stop"
+    usage = response["usage"]
+    chat_usage = {
+        "prompt_tokens": usage["input_tokens"],
+        "prompt_tokens_details": usage["input_tokens_details"],
+        "completion_tokens": usage["output_tokens"],
+        "completion_tokens_details": usage["output_tokens_details"],
+        "total_tokens": usage["total_tokens"],
+    }
+    last = _chunk({}) | {"service_tier": response.get("service_tier")}
+    last["choices"][0]["finish_reason"] = reason
+    return [last, {"choices": [], "usage": chat_usage}]
+
+
+def _chunk(delta: JSONObject) -> JSONObject:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "recorded",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+    }
+
+
+def _text(text: str, logprobs: JSON) -> JSONObject:
+    chunk = _chunk({"content": text})
+    if logprobs:
+        chunk["choices"][0]["logprobs"] = {"content": logprobs}
+    return chunk
+
+
+def _arguments(index: int, delta: str) -> JSONObject:
+    return _chunk({"tool_calls": [{"index": index, "function": {"arguments": delta}}]})
+
+
+def _summary(index: int, delta: str) -> JSONObject:
+    return _chunk({"reasoning_details": [_detail("summary", summary=delta, index=index)]})
+
+
+def _detail(kind: str, **fields: JSON) -> JSONObject:
+    """A piece of reasoning in OpenRouter's form."""
+    return {"type": f"reasoning.{kind}", **fields}

@@ -1,0 +1,93 @@
+"""Runs recorded requests through the engine, with a model that says what a recording says."""
+
+from collections.abc import AsyncGenerator
+from itertools import count
+
+import msgspec
+
+from antiphon.config import Capabilities
+from antiphon.decode import create_response
+from antiphon.engine.loop import Loop
+from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.skeleton import new_response
+from antiphon.errors import AntiphonError
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.content import InputText
+from antiphon.wire.items import (
+    CompactionTrigger,
+    FunctionCall,
+    FunctionCallOutput,
+    Item,
+    ItemReference,
+    Message,
+)
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.responses import CreateResponse
+from antiphon.wire.tools import FunctionTool, NamespaceTool
+
+NOW = 1767368377.25
+
+
+class ScriptedModel:
+    """A chat model that sends its chunks, each in a network read of its own or all in one, or fails."""
+
+    capabilities = Capabilities()
+
+    def __init__(
+        self, chunks: list[bytes], error: AntiphonError | None = None, in_one_read: bool = False
+    ) -> None:
+        self._reads = [chunks] if in_one_read else [[chunk] for chunk in chunks]
+        self._error = error
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        if self._error is not None:
+            raise self._error
+        for chunks in self._reads:
+            yield chunks
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        raise AssertionError("the loop always streams")
+
+
+class Run:
+    """One response: the events and, if it failed, the error."""
+
+    def __init__(self, body: JSON, model: ScriptedModel) -> None:
+        request = create_response.decode(msgspec.json.encode(body))
+        numbers = count()
+        self._loop = Loop(
+            _without_hosted_tools(request),
+            new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
+            context(request),
+            ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
+            clock=lambda: NOW,
+            ids=lambda prefix: f"{prefix}_{next(numbers):050x}",
+        )
+        self.events: list[JSONObject] = []
+
+    @property
+    def failure(self) -> AntiphonError | None:
+        return self._loop.failure
+
+    async def play(self) -> None:
+        """Collects the events as they go over the wire."""
+        async for events in self._loop.events():
+            self.events += [msgspec.json.decode(msgspec.json.encode(event)) for event in events]
+
+
+def context(request: CreateResponse) -> list[Item]:
+    """Returns the items that a request brings, after the calls of earlier responses that it answers."""
+    if not isinstance(request.input, list):
+        return [Message(role="user", content=[InputText(request.input or "")])]
+    items = [item for item in request.input if not isinstance(item, CompactionTrigger | ItemReference)]
+    assert len(items) == len(request.input)
+    calls = {item.call_id for item in items if isinstance(item, FunctionCall)}
+    answered = [i.call_id for i in items if isinstance(i, FunctionCallOutput) and i.call_id not in calls]
+    earlier = [FunctionCall(call_id=call_id, name="earlier", arguments="{}") for call_id in answered]
+    return [*earlier, *items]
+
+
+def _without_hosted_tools(request: CreateResponse) -> CreateResponse:
+    """Some recorded requests offer a hosted tool that the model does not use; the response still shows it."""
+    tools = [tool for tool in request.tools or () if isinstance(tool, FunctionTool | NamespaceTool)]
+    return msgspec.structs.replace(request, tools=tools)

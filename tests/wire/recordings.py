@@ -1,0 +1,197 @@
+"""The recordings of api.openai.com: which of them the engine is compared with, and why not the others.
+
+A recording holds exchanges, one for each HTTP request: what was sent, and the body or the events that came.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.shared import shared
+
+DIRECTORY = "recordings/openai-responses"
+
+COVERED = (
+    "a-context_length_exceeded-stream",
+    "a-context_length_exceeded",
+    "a-max-tool-calls-code-interpreter-stream-v2-zero",
+    "a-missing_required_parameter",
+    "a-text-max_output_tokens-incomplete-stream",
+    "a-text-max_output_tokens-incomplete",
+    "a-text-single-stream",
+    "a-text-single",
+    "a-tool-function-stream",
+    "a-tool-function-tool_loop-step1-stream",
+    "a-tool-function-tool_loop-step1",
+    "a-tool-function-tool_loop-step2-mixed-input-step1",
+    "a-tool-function-tool_loop-step2-mixed-input",
+    "a-tool-function-tool_loop-step2-omit-tools-stream",
+    "a-tool-function-tool_loop-step2-omit-tools",
+    "a-tool-function-tool_loop-step2-tool_choice-without-tools-400",
+    "a-tool-function",
+    "b-gpt5_pro",
+    "b-native_output",
+    "b-native_output_multiple",
+    "b-openai_conversation_id_auto_without_history",
+    "b-openai_conversation_id_explicit_and_auto",
+    "b-openai_conversation_id_streaming_provider_details",
+    "b-openai_conversation_id_tool_call_continuation",
+    "b-openai_include_raw_annotations_streaming",
+    "b-openai_previous_response_id_seed_auto_chains_through_retries",
+    "b-openai_responses_compact_messages",
+    "b-openai_responses_compact_messages_direct",
+    "b-openai_responses_compact_with_auto_previous_response_id",
+    "b-openai_responses_compact_with_instructions",
+    "b-openai_responses_document_as_binary_content_input",
+    "b-openai_responses_gpt_5_5_drops_sampling_params_by_default",
+    "b-openai_responses_gpt_5_6_minimal_thinking_uses_low_effort",
+    "b-openai_responses_history_with_combined_tool_call_id",
+    "b-openai_responses_model_http_error",
+    "b-openai_responses_model_mcp_server_tool",
+    "b-openai_responses_model_retry",
+    "b-openai_responses_model_simple_response_with_tool_call",
+    "b-openai_responses_model_thinking_part",
+    "b-openai_responses_moderation_block_policy",
+    "b-openai_responses_moderation_stream",
+    "b-openai_responses_output_type",
+    "b-openai_responses_phase_live",
+    "b-openai_responses_reasoning_context_default_wire_contract-default-supported",
+    "b-openai_responses_reasoning_context_default_wire_contract-explicit-auto-wins",
+    "b-openai_responses_reasoning_effort",
+    "b-openai_responses_reasoning_mode_pro",
+    "b-openai_responses_requires_function_call_status_none",
+    "b-openai_responses_stream",
+    "b-openai_responses_streaming_usage",
+    "b-openai_responses_text_document_url_input",
+    "b-openai_responses_thinking_part_from_other_model",
+    "b-openai_responses_thinking_with_tool_calls",
+    "b-prompted_output_multiple",
+    "b-reasoning_model_with_temperature",
+    "b-responses_usage_limit_not_exceeded",
+    "b-text_output_function",
+)
+"""Recordings with at least one exchange that the engine is compared with."""
+
+_CODE = "the hosted tool code_interpreter"
+_WEB = "the hosted tool web_search"
+_BACKGROUND = "background responses"
+_TOKENS = "counting input tokens"
+_MADE_UP = "written by hand, not recorded: its status is `complete`, which the API does not know"
+
+LEFT_OUT = {
+    "a-builtin-tool-code_interpreter-function-stream": _CODE,
+    "a-builtin-tool-code_interpreter-function": _CODE,
+    "a-builtin-tool-code_interpreter-outputs-multi-stream": _CODE,
+    "a-builtin-tool-code_interpreter-stream": _CODE,
+    "a-builtin-tool-code_interpreter": _CODE,
+    "a-builtin-tool-web_search-find_in_page": _WEB,
+    "a-builtin-tool-web_search-open_page-sources": _WEB,
+    "a-builtin-tool-web_search-open_page": _WEB,
+    "a-builtin-tool-web_search-sources": _WEB,
+    "a-builtin-tool-web_search-stream": _WEB,
+    "a-builtin-tool-web_search": _WEB,
+    "a-max-tool-calls-code-interpreter-stream-v1": _CODE,
+    "a-max-tool-calls-code-interpreter-stream-v3-two": _CODE,
+    "a-max-tool-calls-web-search-v1": _WEB,
+    "a-max-tool-calls-web-search-v2": _WEB,
+    "b-background_mode_reasoning_vcr": _BACKGROUND,
+    "b-background_mode_streaming_continuation_vcr": _BACKGROUND,
+    "b-background_mode_streaming_vcr": _BACKGROUND,
+    "b-background_mode_streaming_without_starting_after_vcr": _BACKGROUND,
+    "b-background_mode_with_tool_vcr": _BACKGROUND,
+    "b-openai_previous_response_id": _MADE_UP,
+    "b-openai_responses_code_execution_return_image": _CODE,
+    "b-openai_responses_image_generation_jpeg": "the hosted tool image_generation",
+    "b-openai_responses_model_builtin_tools_web_search": _WEB,
+    "b-openai_responses_model_file_search_tool": "the hosted tool file_search",
+    "b-openai_responses_model_file_search_tool_with_results": "the hosted tool file_search",
+    "b-openai_responses_model_mcp_list_tools_stream_backfills_missing_results": "the hosted tool mcp",
+    "b-openai_responses_model_mcp_server_tool_with_connector": "the hosted tool mcp",
+    "b-openai_responses_model_web_search_tool_stream": _WEB,
+    "b-openai_responses_model_web_search_tool_with_allowed_domains": _WEB,
+    "b-openai_responses_model_web_search_tool_with_user_location": _WEB,
+    "b-openai_responses_model_web_search_tool_without_external_access": _WEB,
+    "b-openai_responses_thinking_with_code_execution_tool": _CODE,
+    "b-openai_responses_thinking_with_code_execution_tool_stream": _CODE,
+    "b-openai_responses_verbosity": _MADE_UP,
+    "b-responses_count_tokens": _TOKENS,
+    "b-responses_count_tokens_with_tools": _TOKENS,
+}
+"""Recordings without any exchange to compare the engine with, and what they are about."""
+
+
+class Exchange(NamedTuple):
+    """A request and what came back: `events` of a stream, else a `body`."""
+
+    recording: str
+    number: int
+    method: str
+    path: str
+    request: JSON
+    status: int
+    events: list[JSONObject]
+    body: JSON
+
+    @property
+    def name(self) -> str:
+        return f"{self.recording} [{self.number}]"
+
+    def output(self) -> list[JSONObject]:
+        """The output items of a response."""
+        body = self.events[-1].get("response", {}) if self.events else self.body
+        output: list[JSONObject] = body.get("output", []) if isinstance(body, dict) else []
+        return output
+
+
+ENGINE_ITEMS = {"message", "reasoning", "function_call"}
+"""What one model call can give; the other items are made by hosted tools."""
+
+_UNTRANSLATED = {"compaction", "code_interpreter_call"}
+"""Items in the input that belong to issues of their own."""
+
+
+def recording_names() -> list[str]:
+    """The names of all recordings."""
+    return sorted(path.stem for path in shared(DIRECTORY).glob("*.json"))
+
+
+@cache
+def exchanges(recording: str) -> list[Exchange]:
+    """Every exchange of a recording."""
+    document = msgspec.json.decode((shared(DIRECTORY) / f"{recording}.json").read_bytes())
+    return [
+        Exchange(
+            recording,
+            number,
+            entry["request"]["method"],
+            entry["request"]["path"],
+            entry["request"].get("body"),
+            entry["response"]["status"],
+            entry["response"].get("events") or [],
+            entry["response"].get("body"),
+        )
+        for number, entry in enumerate(document["exchanges"])
+    ]
+
+
+def engine_exchanges(recording: str) -> list[Exchange]:
+    """The exchanges of a recording that one run of the engine answers.
+
+    These are POST /v1/responses without hosted tool calls in the output, without items in the input that
+    the engine does not translate, and not in the background.
+    """
+    return [exchange for exchange in exchanges(recording) if _is_for_engine(exchange)]
+
+
+def _is_for_engine(exchange: Exchange) -> bool:
+    if (exchange.method, exchange.path) != ("POST", "/v1/responses"):
+        return False
+    sent = exchange.request["input"]
+    kinds = {item.get("type", "message") for item in sent} if isinstance(sent, list) else set()
+    return (
+        not exchange.request.get("background")
+        and not kinds & _UNTRANSLATED
+        and {item["type"] for item in exchange.output()} <= ENGINE_ITEMS
+    )
