@@ -66,6 +66,7 @@ async def _serve(settings: Settings, print_url: bool) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE,
         )

@@ -1,0 +1,215 @@
+"""The server in a thread, on a real socket, for tests that speak HTTP. All that it answers is validated.
+
+with Serving(tmp_path / "state.db", upstream) as server:
+    OpenAI(base_url=server.url, api_key="none").responses.create(...)
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.models.routing import Models
+from antiphon.recording.player import PlayerCatalogue
+from antiphon.server.app import create_app
+from antiphon.store import Store
+from antiphon.wire.json import JSON
+from tests.schemas import check_error, check_event, check_openai, check_response
+from tests.upstream import Upstream
+
+T = TypeVar("T")
+
+OpenCatalogue = Callable[[], Awaitable[ModelCatalogue]]
+
+COMPONENTS = {
+    ("GET", r"/v1/responses/[^/]+/input_items"): "ResponseItemList",
+    ("POST", r"/v1/conversations"): "ConversationResource",
+    ("GET", r"/v1/conversations/[^/]+"): "ConversationResource",
+    ("POST", r"/v1/conversations/[^/]+"): "ConversationResource",
+    ("DELETE", r"/v1/conversations/[^/]+"): "DeletedConversationResource",
+    ("GET", r"/v1/conversations/[^/]+/items"): "ConversationItemList",
+    ("POST", r"/v1/conversations/[^/]+/items"): "ConversationItemList",
+    ("GET", r"/v1/conversations/[^/]+/items/[^/]+"): "ConversationItem",
+    ("DELETE", r"/v1/conversations/[^/]+/items/[^/]+"): "ConversationResource",
+    ("GET", r"/v1/models"): "ListModelsResponse",
+    ("GET", r"/v1/models/.+"): "Model",
+}
+"""What OpenAI's description calls the body of each route that succeeds; responses are checked apart."""
+
+
+def backend(
+    upstream: Upstream, name: str = "up", capabilities: Capabilities = PRESETS["openai"], **settings: float
+) -> BackendSettings:
+    """Returns the settings of a scripted backend."""
+    return BackendSettings(name=name, base_url=upstream.base_url, capabilities=capabilities, **settings)
+
+
+def backends(*given: BackendSettings) -> OpenCatalogue:
+    """Opens the catalogue of real backends (and the built-in sample), without looking for others."""
+    settings = Settings(database=":memory:", discover=False, models={each.name: each for each in given})
+    return lambda: Models.open(settings)
+
+
+def recordings(directory: Path) -> OpenCatalogue:
+    """Opens the catalogue that replays a directory of recordings."""
+
+    async def opened() -> ModelCatalogue:
+        return PlayerCatalogue.open(directory)
+
+    return opened
+
+
+class Serving:
+    """A server over the database `database` (a path or URL) and a catalogue, from `with` to its end."""
+
+    def __init__(
+        self, database: Path | str, catalogue: OpenCatalogue, *, max_body_bytes: int = 10**8
+    ) -> None:
+        self.url = ""
+        self.store: Store
+        self._database = str(database)
+        self._open_catalogue = catalogue
+        self._max_body_bytes = max_body_bytes
+        self._loop = asyncio.new_event_loop()
+        self._ready: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, name="antiphon")
+        self._server: uvicorn.Server | None = None
+        self._validated = _Validated()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.url = self._ready.result(timeout=30)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive()
+        if error is None:
+            self._validated.check()
+
+    def call(self, work: Awaitable[T]) -> T:
+        """Runs a coroutine in the server's event loop, for instance one of its store."""
+
+        async def run() -> T:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout=30)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._serve())
+            except BaseException as error:
+                if not self._ready.done():
+                    self._ready.set_exception(error)
+                raise
+
+    async def _serve(self) -> None:
+        catalogue = await self._open_catalogue()
+        self.store = await Store.open(self._database)
+        try:
+            app = create_app(self.store, catalogue, max_body_bytes=self._max_body_bytes)
+            self._server = _Server(self._validated.around(app), self._ready)
+            await self._server.serve()
+        finally:
+            await self.store.close()
+            await catalogue.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, ready: "Future[str]") -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, port=0, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=2
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[JSON] | None = None) -> None:
+        await super().startup(sockets)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        self._ready.set_result(f"http://127.0.0.1:{port}/v1")
+
+
+class _Validated:
+    """Keeps what an application answers, and checks it against OpenAI's description at the end."""
+
+    def __init__(self) -> None:
+        self._answers: list[tuple[str, str, int, bytes]] = []
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            status, body = 0, bytearray()
+
+            async def keep(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                else:
+                    body.extend(message.get("body", b""))
+                await send(message)
+
+            await app(scope, receive, keep)
+            self._answers.append((scope["method"], scope["path"], status, bytes(body)))
+
+        return wrapped
+
+    def check(self) -> None:
+        for method, path, status, body in self._answers:
+            if status == 499:
+                continue
+            if status >= 400:
+                check_error(msgspec.json.decode(body))
+            elif body.startswith((b"event: ", b"data: ")):
+                check_stream(path, body)
+            else:
+                check_body(method, path, msgspec.json.decode(body))
+
+
+def check_stream(path: str, body: bytes) -> None:
+    """Checks the frames and every event of a stream; one that the client left may lack its end."""
+    events = []
+    for frame in body.decode().removesuffix("data: [DONE]\n\n").split("\n\n")[:-1]:
+        lines = frame.split("\n")
+        if path == "/v1/responses":
+            assert len(lines) == 2, frame
+            event = msgspec.json.decode(lines[1].removeprefix("data: "))
+            assert lines[0] == f"event: {event['type']}"
+            check_event(event)
+            events.append(event)
+        else:
+            assert len(lines) == 1, frame
+            assert lines[0].startswith("data: {"), frame
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def check_body(method: str, path: str, body: JSON) -> None:
+    """Checks a JSON body by its route."""
+    if re.fullmatch(r"/v1/responses(/resp_[^/]+)?", path) and body.get("object") == "response":
+        if "deleted" not in body:
+            check_response(body)
+        return
+    if (method, path) == ("GET", "/v1/responses"):
+        for each in body["data"]:
+            check_response(each)
+        return
+    for (route_method, pattern), component in COMPONENTS.items():
+        if method == route_method and re.fullmatch(pattern, path):
+            check_openai(component, body)
+            return
+    assert path == "/v1/chat/completions", (method, path)
+    check_openai("CreateChatCompletionResponse", body)
