@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from sqlalchemy import String, cast, func, select
 
 from antiphon.store import Store
@@ -27,14 +28,21 @@ def bodies(*item_ids: str) -> list[str]:
     return [body(item_id) for item_id in item_ids]
 
 
-def new_response(response_id: str, *new: str, previous: str | None = None, at: float = 1.0) -> NewResponse:
+def new_response(
+    response_id: str,
+    *new: str,
+    references: Sequence[str] = (),
+    previous: str | None = None,
+    at: float = 1.0,
+) -> NewResponse:
+    """A response whose input is the new items `new` and then the stored items `references`."""
     return NewResponse(
         id=response_id,
         created_at=at,
         model="m",
         body=json.dumps({"id": response_id, "status": "in_progress"}),
         input_new=[item(item_id) for item_id in new],
-        input_ids=list(new),
+        input_ids=[*new, *references],
         previous_response_id=previous,
     )
 
@@ -71,24 +79,21 @@ async def converse(store: Store, conversation_id: str, *items: str) -> None:
     )
 
 
-async def begin_in(store: Store, conversation_id: str, response_id: str, *given: str) -> None:
-    """Begins a response in a conversation, as the service does: lock, read, begin."""
+async def begin_in(
+    store: Store, conversation_id: str, response_id: str, *given: str, references: Sequence[str] = ()
+) -> None:
+    """Begins a response in a conversation, as the service does: lock, read, begin.
+
+    Its input is the new items `given` and then the stored items `references`.
+    """
     await store.lock_conversation(ME, conversation_id, response_id)
     seen = await store.conversation_items(ME, conversation_id)
-    new = new_response(response_id, *given)
-    await store.begin_response(
-        ME,
-        NewResponse(
-            id=new.id,
-            created_at=new.created_at,
-            model=new.model,
-            body=new.body,
-            input_new=new.input_new,
-            input_ids=new.input_ids,
-            conversation_id=conversation_id,
-            conversation_position=seen.next_position,
-        ),
+    new = msgspec.structs.replace(
+        new_response(response_id, *given, references=references),
+        conversation_id=conversation_id,
+        conversation_position=seen.next_position,
     )
+    await store.begin_response(ME, new)
 
 
 async def seen_in(store: Store, conversation_id: str) -> list[str]:

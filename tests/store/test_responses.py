@@ -32,7 +32,12 @@ def test_a_response_in_progress_is_there_without_output(store: Store, run: Run) 
     run(begin())
     found = run(store.get_response(ME, "resp_1"))
     assert found is not None
-    assert (found.status, found.output, found.created_at, found.completed_at) == ("in_progress", [], 12.5, None)
+    assert (found.status, found.output, found.created_at, found.completed_at) == (
+        "in_progress",
+        [],
+        12.5,
+        None,
+    )
     assert msgspec.json.decode(found.body) == {"id": "resp_1", "status": "in_progress"}
 
 
@@ -236,7 +241,9 @@ def test_text_of_any_kind(store: Store, run: Run) -> None:
     async def scenario() -> None:
         text = msgspec.json.encode({"text": "\0 ' \" \\ 日本 😀"}).decode()
         odd = msgspec.structs.replace(item("msg_1"), body=text)
-        await store.begin_response(ME, msgspec.structs.replace(new_response("resp_1", "msg_1"), input_new=[odd]))
+        await store.begin_response(
+            ME, msgspec.structs.replace(new_response("resp_1", "msg_1"), input_new=[odd])
+        )
         assert await store.find_items(ME, ["msg_1"]) == {"msg_1": text}
 
     run(scenario())

@@ -1,0 +1,268 @@
+import asyncio
+
+import pytest
+
+from antiphon.errors import ConversationLocked
+from antiphon.store import Store
+from antiphon.store.errors import (
+    ConversationNotFound,
+    CursorNotFound,
+    DuplicateItem,
+    ItemAlreadyInConversation,
+    ItemNotFound,
+)
+from antiphon.store.rows import ItemPage, NewConversation, StoredConversation, StoredItem
+from tests.store.conftest import OpenStore, Run
+from tests.store.samples import (
+    ME,
+    Status,
+    begin_in,
+    bodies,
+    body,
+    converse,
+    finished,
+    item,
+    respond,
+    seen_in,
+)
+
+
+def test_a_conversation_comes_back_as_it_was_made(store: Store, run: Run) -> None:
+    new = NewConversation(id="conv_1", created_at=5.0, metadata='{"a":"b"}', items=[], item_ids=[])
+    run(store.create_conversation(ME, new))
+    assert run(store.get_conversation(ME, "conv_1")) == StoredConversation("conv_1", 5.0, '{"a":"b"}')
+    assert run(store.list_items(ME, "conv_1")) == ItemPage([], has_more=False)
+    assert run(store.get_conversation(ME, "conv_2")) is None
+
+
+def test_metadata_is_replaced(store: Store, run: Run) -> None:
+    run(converse(store, "conv_1"))
+    changed = run(store.update_conversation(ME, "conv_1", '{"c":"d"}'))
+    assert changed.metadata == '{"c":"d"}'
+    assert run(store.get_conversation(ME, "conv_1")) == changed
+
+
+def test_a_stored_item_is_taken_once_even_if_named_twice(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["old"], [])
+        await store.create_conversation(
+            ME,
+            NewConversation(
+                id="conv_1",
+                created_at=1.0,
+                metadata="{}",
+                items=[item("new")],
+                item_ids=["old", "new", "old"],
+            ),
+        )
+        assert await seen_in(store, "conv_1") == ["old", "new"]
+
+    run(scenario())
+
+
+def test_added_items_keep_their_order(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "b")
+        await respond(store, "resp_1", ["stored"], [])
+        await store.add_items(ME, "conv_1", [item("z"), item("a")], ["z", "stored", "a"])
+        assert await seen_in(store, "conv_1") == ["b", "z", "stored", "a"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("new", "ids", "error"),
+    [
+        (["x"], ["x", "there"], ItemAlreadyInConversation),
+        (["x"], ["x", "x"], ItemAlreadyInConversation),
+        (["x"], ["x", "unknown"], ItemNotFound),
+        (["x", "there"], ["x", "there"], DuplicateItem),
+        (["x", "stored"], ["x", "stored"], DuplicateItem),
+    ],
+)
+def test_all_items_are_added_or_none(
+    store: Store, run: Run, new: list[str], ids: list[str], error: type[Exception]
+) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "there")
+        await respond(store, "resp_1", ["stored"], [])
+        with pytest.raises(error):
+            await store.add_items(ME, "conv_1", [item(name) for name in new], ids)
+        assert await seen_in(store, "conv_1") == ["there"]
+        assert await store.find_items(ME, ["x"]) == {}
+
+    run(scenario())
+
+
+def test_items_in_pages(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "c", "a", "b")
+        await converse(store, "conv_2", "elsewhere")
+        first = await store.list_items(ME, "conv_1", limit=2)
+        assert first == ItemPage([StoredItem("b", body("b")), StoredItem("a", body("a"))], has_more=True)
+        second = await store.list_items(ME, "conv_1", limit=2, after="a")
+        assert second == ItemPage([StoredItem("c", body("c"))], has_more=False)
+        upwards = await store.list_items(ME, "conv_1", order="asc", after="c")
+        assert [found.id for found in upwards.items] == ["a", "b"]
+        with pytest.raises(CursorNotFound, match="No item found with id 'elsewhere'"):
+            await store.list_items(ME, "conv_1", after="elsewhere")
+        await store.delete_item(ME, "conv_1", "a")
+        with pytest.raises(CursorNotFound, match="'a'"):
+            await store.list_items(ME, "conv_1", after="a")
+
+    run(scenario())
+
+
+def test_one_item(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a", "b")
+        await converse(store, "conv_2", "c")
+        assert await store.get_item(ME, "conv_1", "a") == body("a")
+        assert await store.get_item(ME, "conv_1", "c") is None
+        assert await store.delete_item(ME, "conv_1", "a")
+        assert not await store.delete_item(ME, "conv_1", "a")
+        assert not await store.delete_item(ME, "conv_1", "c")
+        assert await seen_in(store, "conv_1") == ["b"]
+
+    run(scenario())
+
+
+def test_a_deleted_item_stays_while_something_links_to_it(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["answered"], [])
+        await converse(store, "conv_1", "alone")
+        await store.add_items(ME, "conv_1", [], ["answered"])
+        await store.delete_item(ME, "conv_1", "alone")
+        await store.delete_item(ME, "conv_1", "answered")
+        assert await store.find_items(ME, ["alone", "answered"]) == {"answered": body("answered")}
+
+    run(scenario())
+
+
+def test_a_deleted_conversation_is_gone_and_its_items_are_not(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a")
+        assert await store.delete_conversation(ME, "conv_1")
+        assert not await store.delete_conversation(ME, "conv_1")
+        assert await store.get_conversation(ME, "conv_1") is None
+        with pytest.raises(ConversationNotFound):
+            await store.list_items(ME, "conv_1")
+        with pytest.raises(ConversationNotFound):
+            await store.lock_conversation(ME, "conv_1", "resp_1")
+        assert await store.find_items(ME, ["a"]) == {"a": body("a")}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+def test_a_response_adds_its_input_and_output(store: Store, run: Run, status: Status) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a")
+        await begin_in(store, "conv_1", "resp_1", "c", "b")
+        assert await seen_in(store, "conv_1") == ["a"]
+        await store.finish_response(ME, finished("resp_1", "z", "y", status=status))
+        assert await seen_in(store, "conv_1") == ["a", "c", "b", "z", "y"]
+        await store.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_response_that_came_to_nothing_adds_nothing(store: Store, run: Run, status: Status) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a")
+        await begin_in(store, "conv_1", "resp_1", "b")
+        await store.finish_response(ME, finished("resp_1", "c", status=status))
+        assert await seen_in(store, "conv_1") == ["a"]
+        found = await store.get_response(ME, "resp_1")
+        assert found is not None
+        assert found.output == bodies("c")
+        await store.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_an_input_item_of_the_conversation_keeps_its_place(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a", "b")
+        # What an `item_reference` to an item of the same conversation comes to.
+        await begin_in(store, "conv_1", "resp_1", "new", references=["a", "new"])
+        await store.finish_response(ME, finished("resp_1", "out"))
+        assert await seen_in(store, "conv_1") == ["a", "b", "new", "out"]
+
+    run(scenario())
+
+
+def test_one_response_at_a_time(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1")
+        await begin_in(store, "conv_1", "resp_1")
+        with pytest.raises(ConversationLocked):
+            await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.unlock_conversation("resp_2")
+        with pytest.raises(ConversationLocked):
+            await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.unlock_conversation("resp_1")
+        await store.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_the_lock_of_a_deleted_response_is_released_at_its_end(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1")
+        await begin_in(store, "conv_1", "resp_1", "a")
+        await store.delete_response(ME, "resp_1")
+        await store.finish_response(ME, finished("resp_1", "b"))
+        assert await seen_in(store, "conv_1") == []
+        await store.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_a_conversation_deleted_under_a_response(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a")
+        await begin_in(store, "conv_1", "resp_1", "b")
+        await store.delete_conversation(ME, "conv_1")
+        await store.finish_response(ME, finished("resp_1", "c"))
+        history = await store.response_history(ME, "resp_1")
+        assert history.bodies == bodies("a", "b", "c")
+
+    run(scenario())
+
+
+def test_of_many_lockers_in_two_stores_one_wins(open_store: OpenStore, run: Run) -> None:
+    stores = [open_store(), open_store()]
+
+    async def try_lock(number: int) -> bool:
+        try:
+            await stores[number % 2].lock_conversation(ME, "conv_1", f"resp_{number}")
+        except ConversationLocked:
+            return False
+        return True
+
+    async def scenario() -> list[bool]:
+        await converse(stores[0], "conv_1")
+        return await asyncio.gather(*[try_lock(number) for number in range(40)])
+
+    assert run(scenario()).count(True) == 1
+
+
+def test_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> None:
+    stores = [open_store(), open_store()]
+
+    async def add(number: int) -> None:
+        pair = [item(f"{number}_first"), item(f"{number}_second")]
+        await stores[number % 2].add_items(ME, "conv_1", pair, [new.id for new in pair])
+
+    async def scenario() -> None:
+        await converse(stores[0], "conv_1")
+        await asyncio.gather(*[add(number) for number in range(100)])
+        order = await seen_in(stores[0], "conv_1")
+        assert sorted(order) == sorted(f"{n}_{part}" for n in range(100) for part in ("first", "second"))
+        # What was added together stands together, and both stores tell the same order.
+        assert order[1::2] == [name.replace("first", "second") for name in order[::2]]
+        assert await seen_in(stores[1], "conv_1") == order
+
+    run(scenario())

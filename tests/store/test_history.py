@@ -1,0 +1,159 @@
+import json
+
+import msgspec
+import pytest
+from sqlalchemy import Engine, event
+
+from antiphon.store import Store
+from antiphon.store.errors import PreviousResponseNotFound
+from tests.store.conftest import Run
+from tests.store.samples import ME, begin_in, bodies, converse, finished, item, new_response, respond
+
+
+async def seen_after(store: Store, response_id: str) -> list[str]:
+    """The ids of what a follow-up of the response sees."""
+    history = await store.response_history(ME, response_id)
+    return [json.loads(found)["id"] for found in history.bodies]
+
+
+def test_a_chain_is_told_from_its_beginning(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["z1", "a1"], ["z2", "a2"])
+        await respond(store, "resp_2", ["b1"], ["b2"], previous="resp_1")
+        await respond(store, "resp_3", ["c1"], ["c2"], previous="resp_2")
+        assert await seen_after(store, "resp_1") == ["z1", "a1", "z2", "a2"]
+        assert await seen_after(store, "resp_3") == ["z1", "a1", "z2", "a2", "b1", "b2", "c1", "c2"]
+
+    run(scenario())
+
+
+def test_branches_do_not_see_each_other(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["a"], ["b"])
+        await respond(store, "resp_2", ["left"], [], previous="resp_1")
+        await respond(store, "resp_3", ["right"], [], previous="resp_1")
+        assert await seen_after(store, "resp_2") == ["a", "b", "left"]
+        assert await seen_after(store, "resp_3") == ["a", "b", "right"]
+
+    run(scenario())
+
+
+def test_an_item_that_was_linked_again_is_seen_again(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["a"], ["b"])
+        again = msgspec.structs.replace(new_response("resp_2", previous="resp_1"), input_ids=["a"])
+        await store.begin_response(ME, again)
+        assert await seen_after(store, "resp_2") == ["a", "b", "a"]
+
+    run(scenario())
+
+
+def test_responses_without_items(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", [], [])
+        await respond(store, "resp_2", [], ["b"], previous="resp_1")
+        await respond(store, "resp_3", [], [], previous="resp_2")
+        assert await seen_after(store, "resp_1") == []
+        assert await seen_after(store, "resp_3") == ["b"]
+
+    run(scenario())
+
+
+def test_the_status_is_that_of_the_last_response(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["a"], [])
+        await store.begin_response(ME, new_response("resp_2", "b", previous="resp_1"))
+        assert (await store.response_history(ME, "resp_2")).status == "in_progress"
+        assert (await store.response_history(ME, "resp_1")).status == "completed"
+
+    run(scenario())
+
+
+def test_the_missing_response_is_named(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        for number, previous in enumerate([None, "resp_0", "resp_1", "resp_2"]):
+            await respond(store, f"resp_{number}", [f"in_{number}"], [], previous=previous)
+        await store.delete_response(ME, "resp_1")
+        with pytest.raises(PreviousResponseNotFound) as deleted:
+            await store.response_history(ME, "resp_3")
+        assert deleted.value.response_id == "resp_1"
+        assert deleted.value.message == "Previous response with id 'resp_1' not found."
+        with pytest.raises(PreviousResponseNotFound, match="'resp_9'"):
+            await store.response_history(ME, "resp_9")
+
+    run(scenario())
+
+
+def test_a_chain_into_somebody_elses_response_is_broken(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await store.begin_response("somebody", new_response("resp_1", "secret"))
+        await respond(store, "resp_2", ["a"], [], previous="resp_1")
+        with pytest.raises(PreviousResponseNotFound, match="'resp_1'"):
+            await store.response_history(ME, "resp_2")
+
+    run(scenario())
+
+
+def test_a_branch_from_a_conversation_sees_what_its_response_saw(store: Store, run: Run) -> None:
+    """`wire.md` 4.1: items added to the conversation later are not seen."""
+
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a", "b")
+        await begin_in(store, "conv_1", "resp_1", "c")
+        await store.add_items(ME, "conv_1", [item("later")], ["later"])
+        await store.finish_response(ME, finished("resp_1", "d"))
+        await begin_in(store, "conv_1", "resp_2", "e")
+        await store.finish_response(ME, finished("resp_2", "f"))
+        await respond(store, "resp_3", ["x"], ["y"], previous="resp_1")
+        assert await seen_after(store, "resp_1") == ["a", "b", "c", "d"]
+        assert await seen_after(store, "resp_2") == ["a", "b", "later", "c", "d", "e", "f"]
+        assert await seen_after(store, "resp_3") == ["a", "b", "c", "d", "x", "y"]
+
+    run(scenario())
+
+
+def test_a_place_in_a_conversation_is_not_used_twice(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a", "b")
+        await begin_in(store, "conv_1", "resp_1")
+        await store.finish_response(ME, finished("resp_1"))
+        await store.delete_item(ME, "conv_1", "b")
+        await store.add_items(ME, "conv_1", [item("later")], ["later"])
+        assert await seen_after(store, "resp_1") == ["a"]
+
+    run(scenario())
+
+
+def test_a_branch_outlives_its_conversation(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1", "a")
+        await begin_in(store, "conv_1", "resp_1", "b")
+        await store.finish_response(ME, finished("resp_1", "c"))
+        assert await store.delete_conversation(ME, "conv_1")
+        assert await seen_after(store, "resp_1") == ["a", "b", "c"]
+
+    run(scenario())
+
+
+def test_a_long_chain_is_one_query(store: Store, run: Run) -> None:
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    async def build() -> None:
+        for number in range(60):
+            previous = f"resp_{number - 1}" if number else None
+            await respond(store, f"resp_{number}", [f"in_{number}"], [f"out_{number}"], previous=previous)
+
+    run(build())
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        history = run(store.response_history(ME, "resp_59"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    expected = [found for n in range(60) for found in bodies(f"in_{n}", f"out_{n}")]
+    assert history.bodies == expected
+    queries = [statement for statement in statements if not statement.startswith("BEGIN")]
+    assert len(queries) == 1
+    assert "RECURSIVE" in queries[0]

@@ -1,0 +1,156 @@
+import json
+
+import pytest
+
+from antiphon.errors import ConversationLocked
+from antiphon.store import Store
+from tests.store.conftest import OpenStore, Run
+from tests.store.samples import ME, begin_in, converse, finished, new_response, respond, seen_in
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def status_of(store: Store, response_id: str) -> str:
+    found = await store.get_response(ME, response_id)
+    assert found is not None
+    assert json.loads(found.body)["status"] == found.status
+    return found.status
+
+
+def test_what_a_silent_server_left_has_failed(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    silent, other = open_store(clock=clock), open_store(clock=clock)
+
+    async def scenario() -> None:
+        await silent.begin_response(ME, new_response("resp_left", "a"))
+        await respond(silent, "resp_done", ["b"], ["c"])
+        await other.begin_response(ME, new_response("resp_other", "d"))
+        clock.now += 29
+        assert await other.recover(silent_for=30) == 0
+        assert await status_of(other, "resp_left") == "in_progress"
+        clock.now += 2
+        assert await other.recover(silent_for=30) == 1
+        assert await status_of(other, "resp_left") == "failed"
+        assert await status_of(other, "resp_done") == "completed"
+        assert await status_of(other, "resp_other") == "in_progress"
+        assert await other.recover(silent_for=30) == 0
+
+    run(scenario())
+
+
+def test_the_failed_response_says_why(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    silent, other = open_store(clock=clock), open_store(clock=clock)
+
+    async def scenario() -> None:
+        await silent.begin_response(ME, new_response("resp_1", "a"))
+        clock.now += 100
+        await other.recover(silent_for=30)
+        found = await other.get_response(ME, "resp_1")
+        assert found is not None
+        assert found.completed_at is None
+        assert json.loads(found.body) == {
+            "id": "resp_1",
+            "status": "failed",
+            "completed_at": None,
+            "error": {"code": "server_error", "message": "The server stopped before the response ended."},
+        }
+
+    run(scenario())
+
+
+def test_a_server_that_is_heard_of_keeps_its_responses(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    busy, other = open_store(clock=clock), open_store(clock=clock)
+
+    async def scenario() -> None:
+        await converse(busy, "conv_1")
+        await begin_in(busy, "conv_1", "resp_1", "a")
+        clock.now += 100
+        await busy.heartbeat()
+        assert await other.recover(silent_for=30) == 0
+        assert await status_of(other, "resp_1") == "in_progress"
+        with pytest.raises(ConversationLocked):
+            await other.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_ones_own_responses_are_never_given_up(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    alone = open_store(clock=clock)
+
+    async def scenario() -> None:
+        await alone.begin_response(ME, new_response("resp_1", "a"))
+        clock.now += 1000
+        assert await alone.recover(silent_for=30) == 0
+        assert await status_of(alone, "resp_1") == "in_progress"
+
+    run(scenario())
+
+
+def test_the_locks_of_a_silent_server_are_released(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    silent, other = open_store(clock=clock), open_store(clock=clock)
+
+    async def scenario() -> None:
+        await converse(silent, "conv_1")
+        await converse(silent, "conv_2")
+        await begin_in(silent, "conv_1", "resp_1", "a")
+        await silent.lock_conversation(ME, "conv_2", "resp_never_begun")
+        clock.now += 100
+        assert await other.recover(silent_for=30) == 1
+        await other.lock_conversation(ME, "conv_1", "resp_2")
+        await other.lock_conversation(ME, "conv_2", "resp_3")
+
+    run(scenario())
+
+
+def test_a_server_that_closed_needs_no_silence(url: str, open_store: OpenStore, run: Run) -> None:
+    other = open_store()
+
+    async def scenario() -> None:
+        leaving = await Store.open(url, clock=Clock())
+        await leaving.begin_response(ME, new_response("resp_1", "a"))
+        await leaving.close()
+        assert await other.recover(silent_for=30) == 1
+        assert await status_of(other, "resp_1") == "failed"
+
+    run(scenario())
+
+
+def test_a_server_that_returns_under_its_id_recovers_at_once(open_store: OpenStore, run: Run) -> None:
+    before = open_store(server_id="host:8321")
+
+    async def begin() -> None:
+        await converse(before, "conv_1")
+        await begin_in(before, "conv_1", "resp_1", "a")
+
+    run(begin())
+    after = open_store(server_id="host:8321")
+    assert run(status_of(after, "resp_1")) == "failed"
+    run(after.lock_conversation(ME, "conv_1", "resp_2"))
+
+
+def test_a_server_that_was_only_slow_may_still_finish(open_store: OpenStore, run: Run) -> None:
+    clock = Clock()
+    slow, other = open_store(clock=clock), open_store(clock=clock)
+
+    async def scenario() -> None:
+        await converse(slow, "conv_1")
+        await begin_in(slow, "conv_1", "resp_1", "a")
+        clock.now += 100
+        await other.recover(silent_for=30)
+        await slow.finish_response(ME, finished("resp_1", "b"))
+        assert await status_of(other, "resp_1") == "completed"
+        assert await seen_in(other, "conv_1") == ["a", "b"]
+
+    run(scenario())

@@ -1,0 +1,73 @@
+import asyncio
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from antiphon.errors import StoreUnavailable
+from antiphon.store import Store
+from antiphon.store.migrations import MIGRATIONS, migrate
+from antiphon.store.opening import open_engine
+from antiphon.store.tables import metadata
+from tests.store.conftest import Run
+from tests.store.samples import ME, respond
+
+
+def m002_notes(connection: Connection) -> None:
+    connection.execute(text("CREATE TABLE notes (id TEXT PRIMARY KEY)"))
+
+
+def m003_first_note(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO notes (id) VALUES ('first')"))
+
+
+LATER = (*MIGRATIONS, m002_notes, m003_first_note)
+
+
+def test_a_new_database_has_all_tables(url: str) -> None:
+    engine = open_engine(url).writing
+    with engine.begin() as connection:
+        migrate(connection)
+        assert set(inspect(connection).get_table_names()) == set(metadata.tables)
+        applied = connection.execute(text("SELECT name FROM schema_version")).scalars().all()
+    engine.dispose()
+    assert applied == ["m001_initial"]
+
+
+def test_later_migrations_run_once_and_in_order(url: str, run: Run) -> None:
+    async def keep() -> None:
+        store = await Store.open(url)
+        await respond(store, "resp_1", ["a"], ["b"])
+        await store.close()
+
+    run(keep())
+    engine = open_engine(url).writing
+    for _ in range(2):
+        with engine.begin() as connection:
+            migrate(connection, LATER)
+            assert connection.execute(text("SELECT id FROM notes")).scalars().all() == ["first"]
+            assert connection.execute(text("SELECT count(*) FROM items")).scalar() == 2
+    engine.dispose()
+
+
+def test_a_newer_database_is_refused(url: str, run: Run) -> None:
+    async def scenario() -> None:
+        await (await Store.open(url)).close()
+        engine = open_engine(url).writing
+        with engine.begin() as connection:
+            migrate(connection, LATER)
+        engine.dispose()
+        with pytest.raises(StoreUnavailable, match=r"newer version .*m002_notes, m003_first_note"):
+            await Store.open(url)
+
+    run(scenario())
+
+
+def test_servers_may_start_together(url: str, run: Run) -> None:
+    async def scenario() -> None:
+        stores = await asyncio.gather(*[Store.open(url) for _ in range(4)])
+        await respond(stores[0], "resp_1", ["a"], [])
+        for store in stores:
+            assert await store.get_response(ME, "resp_1") is not None
+            await store.close()
+
+    run(scenario())

@@ -1,0 +1,133 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from antiphon.errors import ConfigError, StoreUnavailable
+from antiphon.store import Store
+from antiphon.store.opening import explain, open_engine
+from tests.store.conftest import OpenStore, Run
+from tests.store.samples import ME, respond
+
+
+async def refusal(url: str) -> str:
+    """The message with which the store refuses to open."""
+    with pytest.raises(StoreUnavailable) as caught:
+        await Store.open(url)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("form", ["sqlite:///{}", "{}"])
+def test_a_file_in_a_new_folder(tmp_path: Path, run: Run, form: str) -> None:
+    file = tmp_path / "data" / "state.db"
+
+    async def scenario() -> None:
+        store = await Store.open(form.format(file))
+        await respond(store, "resp_1", ["a"], ["b"])
+        assert store.location == str(file)
+        size = await store.size()
+        await store.close()
+        assert file.stat().st_size == size
+        again = await Store.open(form.format(file))
+        assert await again.get_response(ME, "resp_1") is not None
+        await again.close()
+
+    run(scenario())
+    assert [found.name for found in file.parent.iterdir()] == ["state.db"]
+
+
+@pytest.mark.parametrize("url", [":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory(run: Run, url: str) -> None:
+    async def scenario() -> None:
+        store = await Store.open(url)
+        await asyncio.gather(*[respond(store, f"resp_{n}", [f"a{n}"], [f"b{n}"]) for n in range(20)])
+        assert len((await store.list_responses(ME)).responses) == 20
+        assert store.location == ":memory:"
+        assert await store.size() > 0
+        await store.close()
+
+    run(scenario())
+
+
+def test_sqlite_settings(tmp_path: Path) -> None:
+    opened = open_engine(str(tmp_path / "state.db"))
+    with opened.reading.connect() as connection:
+        settings = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    opened.reading.dispose()
+    assert settings == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_the_size_of_any_database(open_store: OpenStore, run: Run) -> None:
+    assert run(open_store().size()) > 10_000
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://root:secret@host/db", "http://secret@host", "postgresql+:://secret"]
+)
+def test_a_url_of_another_kind(run: Run, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"Use sqlite:///path/to/file\.db or postgresql") as caught:
+        run(Store.open(url))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("These are only notes. " * 100)
+    assert run(refusal(str(file))) == f"{file}: The database is not an SQLite database (or it is encrypted)."
+
+
+def test_a_damaged_file(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "state.db"
+
+    async def fill() -> None:
+        store = await Store.open(str(file))
+        await asyncio.gather(*[respond(store, f"resp_{n}", [f"a{n}"], []) for n in range(100)])
+        await store.close()
+
+    run(fill())
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    file.write_bytes(content)
+    assert "The database is damaged." in run(refusal(str(file)))
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path, run: Run) -> None:
+    assert "cannot be opened" in run(refusal(str(tmp_path)))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be made" in run(refusal(str(tmp_path / "file" / "state.db")))
+
+
+def test_a_read_only_database(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "state.db"
+
+    async def create() -> None:
+        await (await Store.open(str(file))).close()
+
+    run(create())
+    engine = create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with engine.connect() as connection, pytest.raises(SQLAlchemyError) as caught:
+        connection.execute(text("DELETE FROM items"))
+    engine.dispose()
+    explained = explain(caught.value)
+    assert isinstance(explained, StoreUnavailable)
+    assert explained.message.startswith("The database is read-only.")
+
+
+def test_a_postgresql_that_is_not_there(tmp_path: Path, run: Run) -> None:
+    message = run(refusal(f"postgresql://user:secret@/db?host={tmp_path}"))
+    assert message.startswith("postgresql:///db: The database cannot be read or written: connection")
+    assert "secret" not in message
+
+
+def test_the_location_keeps_secrets() -> None:
+    opened = open_engine("postgres://user:secret@host.example:5432/antiphon?password=secret")
+    assert opened.location == "postgresql://host.example/antiphon"
+    opened.writing.dispose()

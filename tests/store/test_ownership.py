@@ -1,0 +1,130 @@
+"""What somebody else has is not found, by any method."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from antiphon.store import Store
+from antiphon.store.errors import (
+    ConversationNotFound,
+    CursorNotFound,
+    ItemNotFound,
+    PreviousResponseNotFound,
+)
+from antiphon.store.rows import ItemPage, NewItem, StoredItem
+from tests.store.conftest import Run
+from tests.store.samples import ME, bodies, body, converse, finished, item, new_response, respond, seen_in
+
+Call = Callable[[Store], Awaitable[object]]
+
+FINDS_NOTHING: dict[str, tuple[Call, object]] = {
+    "get_response": (lambda store: store.get_response("thief", "resp_1"), None),
+    "delete_response": (lambda store: store.delete_response("thief", "resp_1"), False),
+    "response_input_items": (lambda store: store.response_input_items("thief", "resp_1"), None),
+    "find_items": (lambda store: store.find_items("thief", ["in", "out", "kept"]), {}),
+    "get_conversation": (lambda store: store.get_conversation("thief", "conv_1"), None),
+    "delete_conversation": (lambda store: store.delete_conversation("thief", "conv_1"), False),
+}
+
+RAISES: dict[str, tuple[Call, type[Exception]]] = {
+    "list_responses": (lambda store: store.list_responses("thief", after="resp_1"), CursorNotFound),
+    "response_history": (lambda store: store.response_history("thief", "resp_1"), PreviousResponseNotFound),
+    "begin_response": (
+        lambda store: store.begin_response("thief", new_response("resp_2", references=["in"])),
+        ItemNotFound,
+    ),
+    "update_conversation": (
+        lambda store: store.update_conversation("thief", "conv_1", '{"a":"b"}'),
+        ConversationNotFound,
+    ),
+    "add_items": (
+        lambda store: store.add_items("thief", "conv_1", [item("x")], ["x"]),
+        ConversationNotFound,
+    ),
+    "list_items": (lambda store: store.list_items("thief", "conv_1"), ConversationNotFound),
+    "get_item": (lambda store: store.get_item("thief", "conv_1", "kept"), ConversationNotFound),
+    "delete_item": (lambda store: store.delete_item("thief", "conv_1", "kept"), ConversationNotFound),
+    "conversation_items": (lambda store: store.conversation_items("thief", "conv_1"), ConversationNotFound),
+    "lock_conversation": (
+        lambda store: store.lock_conversation("thief", "conv_1", "resp_2"),
+        ConversationNotFound,
+    ),
+}
+
+
+async def keep_something(store: Store) -> None:
+    await respond(store, "resp_1", ["in"], ["out"])
+    await converse(store, "conv_1", "kept")
+
+
+async def nothing_was_lost(store: Store) -> None:
+    assert await store.get_response(ME, "resp_1") is not None
+    assert (await store.response_history(ME, "resp_1")).bodies == bodies("in", "out")
+    conversation = await store.get_conversation(ME, "conv_1")
+    assert conversation is not None
+    assert conversation.metadata == "{}"
+    assert await seen_in(store, "conv_1") == ["kept"]
+    await store.lock_conversation(ME, "conv_1", "resp_3")
+
+
+@pytest.mark.parametrize("method", FINDS_NOTHING)
+def test_nothing_is_found(store: Store, run: Run, method: str) -> None:
+    call, expected = FINDS_NOTHING[method]
+
+    async def scenario() -> None:
+        await keep_something(store)
+        assert await call(store) == expected
+        await nothing_was_lost(store)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("method", RAISES)
+def test_it_is_missing(store: Store, run: Run, method: str) -> None:
+    call, error = RAISES[method]
+
+    async def scenario() -> None:
+        await keep_something(store)
+        with pytest.raises(error):
+            await call(store)
+        await nothing_was_lost(store)
+
+    run(scenario())
+
+
+def test_lists_hold_ones_own(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await keep_something(store)
+        assert (await store.list_responses("thief")).responses == []
+        assert [found.id for found in (await store.list_responses(ME)).responses] == ["resp_1"]
+
+    run(scenario())
+
+
+def test_a_response_is_finished_by_its_owner_alone(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await store.begin_response(ME, new_response("resp_1", "in"))
+        await store.finish_response("thief", finished("resp_1", "forged"))
+        found = await store.get_response(ME, "resp_1")
+        assert found is not None
+        assert (found.status, found.output) == ("in_progress", [])
+        assert await store.find_items("thief", ["forged"]) == {}
+
+    run(scenario())
+
+
+def test_two_owners_may_have_items_of_the_same_id(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["same"], [])
+        theirs = NewItem("same", "message", '{"text":"theirs"}')
+        await store.begin_response(
+            "somebody", msgspec.structs.replace(new_response("resp_2", "same"), input_new=[theirs])
+        )
+        assert await store.find_items(ME, ["same"]) == {"same": body("same")}
+        assert await store.find_items("somebody", ["same"]) == {"same": theirs.body}
+        page = await store.response_input_items("somebody", "resp_2")
+        assert page == ItemPage([StoredItem("same", theirs.body)], has_more=False)
+        assert (await store.response_history("somebody", "resp_2")).bodies == [theirs.body]
+
+    run(scenario())
