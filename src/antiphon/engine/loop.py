@@ -9,7 +9,8 @@ import msgspec
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Clock, Ids, ResolvedModel
 from antiphon.engine.translate import Translated, translate
-from antiphon.errors import AntiphonError
+from antiphon.engine.truncate import shortened
+from antiphon.errors import AntiphonError, ContextLengthExceeded
 from antiphon.wire.chat import ChatUsage
 from antiphon.wire.events import (
     ErrorEvent,
@@ -56,12 +57,14 @@ class Loop:
     ) -> None:
         self.response = response
         self.failure: AntiphonError | None = None
+        self._request = request
+        self._items = items
         self._model = model
         self._clock = clock
         self._output: list[Item] = []
         self._sequence = 0
+        self._translated = self._translate(items)
         capabilities = model.chat_model.capabilities
-        self._translated: Translated = translate(request, items, model.name, capabilities)
         include = request.include or ()
         options = AssemblyOptions(
             source=model.id,
@@ -80,7 +83,7 @@ class Loop:
         yield self._numbered([ResponseCreated(self.response), ResponseInProgress(self.response)])
         assembler = self._assembler
         try:
-            async with aclosing(self._model.chat_model.stream(self._translated.chat_request)) as batches:
+            async with aclosing(self._replies()) as batches:
                 async for chunks in batches:
                     events = assembler.feed(chunks)
                     if events:
@@ -111,6 +114,26 @@ class Loop:
         """Returns the response as it stands when nobody waits for it any more."""
         self._assembler.abandon()
         return self._terminal(status="cancelled")
+
+    async def _replies(self) -> AsyncGenerator[list[bytes], None]:
+        """The model's chunks; with `truncation: auto` the context is shortened until it fits."""
+        chat_request = self._translated.chat_request
+        shorter = shortened(self._items) if self.response.truncation == "auto" else iter(())
+        while True:
+            try:
+                async with aclosing(self._model.chat_model.stream(chat_request)) as batches:
+                    async for chunks in batches:
+                        yield chunks
+                return
+            except ContextLengthExceeded:
+                items = next(shorter, None)
+                if items is None:
+                    raise
+                chat_request = self._translate(items).chat_request
+
+    def _translate(self, items: list[Item]) -> Translated:
+        capabilities = self._model.chat_model.capabilities
+        return translate(self._request, items, self._model.name, capabilities)
 
     def _ended(self) -> Event:
         if not self._assembler.stopped_early:

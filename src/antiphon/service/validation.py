@@ -107,12 +107,6 @@ def _check_unsupported(request: CreateResponse) -> None:
                 code="unsupported_parameter",
                 param=name,
             )
-    if request.truncation == "auto":
-        raise InvalidRequest(
-            "Unsupported value: 'truncation' does not support 'auto' with this server. Use 'disabled'.",
-            code="unsupported_value",
-            param="truncation",
-        )
 
 
 def _missing(param: str) -> InvalidRequest:
