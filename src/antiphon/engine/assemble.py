@@ -14,6 +14,7 @@ from antiphon.engine.builders import (
 )
 from antiphon.engine.calls import CallTable
 from antiphon.engine.faults import error_inside
+from antiphon.engine.logprobs import complete, last_tokens
 from antiphon.engine.ports import Ids
 from antiphon.engine.think import Piece, ThinkSplitter
 from antiphon.errors import UpstreamBroken, UpstreamError
@@ -135,7 +136,7 @@ class Assembler:
         if delta is not None:
             logprobs = NO_LOGPROBS
             if self._options.logprobs and choice.logprobs is not None:
-                logprobs = choice.logprobs.content or NO_LOGPROBS
+                logprobs = complete(choice.logprobs.content or NO_LOGPROBS)
             self._delta(events, delta, logprobs)
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
@@ -172,7 +173,7 @@ class Assembler:
             if kind == "reasoning":
                 self._reasoning(events, None, text)
             else:
-                self._text(events, "text", text, _last_tokens(self._early_logprobs, text))
+                self._text(events, "text", text, last_tokens(self._early_logprobs, text))
         if pieces:
             self._early_logprobs = []
 
@@ -254,14 +255,3 @@ class Assembler:
 def _excerpt(payload: bytes) -> str:
     text = payload[:120].decode("utf-8", "replace")
     return text + "..." if len(payload) > 120 else text
-
-
-def _last_tokens(logprobs: list[Logprob], text: str) -> list[Logprob]:
-    """The log probabilities of the tokens that end with `text`: those of a tag before it are not shown."""
-    if not logprobs:
-        return NO_LOGPROBS
-    start, missing = len(logprobs), len(text)
-    while start > 0 and missing > 0:
-        start -= 1
-        missing -= len(logprobs[start].token)
-    return logprobs[start:]

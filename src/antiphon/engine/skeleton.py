@@ -81,6 +81,6 @@ def _function(tool: FunctionTool) -> FunctionTool:
     return msgspec.structs.replace(
         tool,
         description=tool.description or None,
-        parameters=tool.parameters or None,
+        parameters=None if tool.parameters is UNSET else tool.parameters,
         strict=True if tool.strict is UNSET or tool.strict is None else tool.strict,
     )

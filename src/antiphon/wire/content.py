@@ -43,12 +43,15 @@ class TopLogprob(Struct):
 
 
 class Logprob(Struct):
-    """The log probability of one output token; `bytes` is its UTF-8 form."""
+    """The log probability of one output token; `bytes` is its UTF-8 form.
+
+    Chat backends may leave `bytes` and `top_logprobs` out; the server itself always sends them.
+    """
 
     token: str
     logprob: float
     bytes: list[int] | None = None
-    top_logprobs: list[TopLogprob] = []
+    top_logprobs: list[TopLogprob] | None = []
 
 
 class InputText(Struct, tag="input_text"):
