@@ -28,7 +28,7 @@ def test_each_try_leaves_out_more_and_the_last_item_stays() -> None:
 
 def test_a_call_goes_with_its_output() -> None:
     items = [said("first"), *called("a"), said("last")]
-    assert [rest for rest in shortened(items)] == [items[1:], items[3:]]
+    assert list(shortened(items)) == [items[1:], items[3:]]
 
 
 def test_one_item_cannot_be_shortened() -> None:
