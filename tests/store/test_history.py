@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -6,6 +7,9 @@ from sqlalchemy import Engine, event
 
 from antiphon.store import Store
 from antiphon.store.errors import PreviousResponseNotFound
+from antiphon.store.history import HISTORY
+from antiphon.store.migrations import migrate
+from antiphon.store.opening import open_engine
 from tests.store.conftest import Run
 from tests.store.samples import ME, begin_in, bodies, converse, finished, item, new_response, respond
 
@@ -157,3 +161,22 @@ def test_a_long_chain_is_one_query(store: Store, run: Run) -> None:
     queries = [statement for statement in statements if not statement.startswith("BEGIN")]
     assert len(queries) == 1
     assert "RECURSIVE" in queries[0]
+
+
+def test_a_history_is_found_by_keys_alone(tmp_path: Path) -> None:
+    """Whatever else is stored: SQLite's plan must not walk through a table, or through all of an owner's."""
+    engine = open_engine(str(tmp_path / "state.db")).writing
+    compiled = HISTORY.compile(dialect=engine.dialect)
+    values = compiled.construct_params({"owner": ME, "response_id": "resp_1"})
+    with engine.connect() as connection:
+        migrate(connection)
+        parameters = tuple(values[name] for name in compiled.positiontup or [])
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", parameters).all()
+    engine.dispose()
+    steps = [str(step.detail) for step in plan]
+    for table in ("responses", "response_items", "conversation_items", "items"):
+        found = [step for step in steps if step.startswith(("SEARCH", "SCAN")) and step.split()[1] == table]
+        assert found, table
+        for step in found:
+            assert step.startswith("SEARCH")
+            assert "id=?" in step

@@ -62,7 +62,7 @@ _shared = (
     .join(items, (items.c.owner == _OWNER) & (items.c.id == conversation_items.c.item_id))
 )
 _seen = union_all(_own, _shared).subquery()
-_HISTORY = select(_seen.c.previous_response_id, _seen.c.status, _seen.c.body).order_by(
+HISTORY = select(_seen.c.previous_response_id, _seen.c.status, _seen.c.body).order_by(
     _seen.c.depth.desc(), _seen.c.direction, _seen.c.position
 )
 
@@ -73,7 +73,7 @@ def response_history(connection: Connection, owner: str, response_id: str) -> Hi
     If the chain began in a conversation, those of its items come first that were there at that time.
     Raises `PreviousResponseNotFound`, which names the first response of the chain that is missing.
     """
-    rows = connection.execute(_HISTORY, {"owner": owner, "response_id": response_id}).all()
+    rows = connection.execute(HISTORY, {"owner": owner, "response_id": response_id}).all()
     if not rows:
         raise PreviousResponseNotFound(response_id)
     before_the_oldest, _, _ = rows[0]
