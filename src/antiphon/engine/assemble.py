@@ -107,7 +107,7 @@ class Assembler:
         if self.finish_reason in ("tool_calls", "function_call") and not self._calls:
             self.failure = self._broken(f"finish_reason is {self.finish_reason}, but there are no tool calls")
             return events
-        if self._calls.has_nameless() and not self.stopped_early:
+        if self._calls.has_nameless():
             self.failure = self._broken("sent a tool call without the name of a function")
             return events
         if self._head is None and len(self.output) == self._first and not self.stopped_early:

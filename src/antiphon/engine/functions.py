@@ -126,10 +126,8 @@ def _allowed(choice: AllowedToolsChoice, tools: list[Tool], names: ToolNames) ->
     allowed: set[str] = set()
     for position, entry in enumerate(choice.tools):
         place = f"tool_choice.tools[{position}]"
-        kind, name = (
-            _string(entry.get("type"), f"{place}.type"),
-            _string(entry.get("name", ""), f"{place}.name"),
-        )
+        kind = _string(entry.get("type"), f"{place}.type")
+        name = _string(entry.get("name", ""), f"{place}.name")
         found = _named(kind, name, functions, namespaces, names)
         if not found and (kind in ("function", "namespace") or kind not in types):
             raise _not_found(kind)

@@ -1,0 +1,143 @@
+"""Checks the life of every output item in a list of events, as strict clients rely on it."""
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.schemas import check_event
+
+_TEXTS = {
+    "response.output_text": ("output_text", "text"),
+    "response.refusal": ("refusal", "refusal"),
+    "response.reasoning_text": ("reasoning_text", "text"),
+    "response.reasoning_summary_text": ("summary_text", "text"),
+}
+
+
+def check_life_cycles(events: list[JSONObject], output: list[JSONObject], *, failed: bool = False) -> None:
+    """Asserts that items come one after another, that every beginning has its end, and that deltas, ends and
+    final items agree. In a failed reply the last item may be open."""
+    life_cycles = _LifeCycles()
+    for event in events:
+        check_event(event)
+        life_cycles.take(event)
+    if failed:
+        assert output[: len(life_cycles.done)] == life_cycles.done
+    else:
+        assert life_cycles.item is None, f"never closed: {life_cycles.item}"
+        assert life_cycles.done == output
+
+
+class _LifeCycles:
+    """Follows one stream: at most one item is open, and in it one part of each kind of list."""
+
+    def __init__(self) -> None:
+        self.done: list[JSONObject] = []
+        self.item: JSONObject | None = None
+        self._parts: dict[str, list[JSONObject]] = {}
+        self._open: dict[str, JSONObject] = {}
+        self._texts: dict[str, str] = {}
+        self._arguments = ""
+        self._arguments_done: str | None = None
+
+    def take(self, event: JSONObject) -> None:
+        kind: str = event["type"]
+        if kind == "response.output_item.added":
+            self._begin_item(event)
+            return
+        assert self.item is not None, f"outside of an item: {event}"
+        assert event["output_index"] == len(self.done), event
+        if kind == "response.output_item.done":
+            self._end_item(event["item"])
+            return
+        assert event["item_id"] == self.item["id"], event
+        if kind.startswith("response.function_call_arguments"):
+            self._arguments_event(event)
+        elif kind.endswith("_part.added"):
+            self._begin_part(event)
+        elif kind.endswith("_part.done"):
+            self._end_part(event)
+        else:
+            self._text_event(event)
+
+    def _begin_item(self, event: JSONObject) -> None:
+        assert self.item is None, f"{event} while {self.item} is open"
+        assert event["output_index"] == len(self.done), event
+        item = event["item"]
+        match item["type"]:
+            case "message":
+                assert item["content"] == []
+                assert item["status"] == "in_progress"
+                assert item["role"] == "assistant"
+            case "function_call":
+                assert item["arguments"] == ""
+                assert item["status"] == "in_progress"
+                assert item["call_id"]
+            case "reasoning":
+                assert item["summary"] == []
+                assert "status" not in item
+                assert "content" not in item
+        self.item = item
+        self._parts, self._open, self._texts = {"content": [], "summary": []}, {}, {}
+        self._arguments, self._arguments_done = "", None
+
+    def _end_item(self, item: JSONObject) -> None:
+        assert self.item is not None
+        assert self._open == {}, f"parts are still open: {self._open}"
+        begun = {key: value for key, value in self.item.items() if key not in _GROWING}
+        assert {key: value for key, value in item.items() if key not in _GROWING} == begun
+        if item["type"] == "function_call":
+            assert item["arguments"] == self._arguments == self._arguments_done
+        else:
+            assert item.get("content", []) == self._parts["content"]
+            assert item.get("summary", []) == self._parts["summary"]
+        if item["type"] != "reasoning":
+            assert item["status"] in ("completed", "incomplete")
+        self.done.append(item)
+        self.item = None
+
+    def _begin_part(self, event: JSONObject) -> None:
+        place, index = _place(event)
+        assert place not in self._open, f"{event} while {self._open[place]} is open"
+        assert index == len(self._parts[place]), event
+        assert event["part"].get("text", event["part"].get("refusal")) == ""
+        self._open[place] = event["part"]
+        self._texts[place] = ""
+
+    def _text_event(self, event: JSONObject) -> None:
+        place, index = _place(event)
+        stem, _, end = event["type"].rpartition(".")
+        part_type, field = _TEXTS[stem]
+        assert place in self._open, f"outside of a part: {event}"
+        assert index == len(self._parts[place]), event
+        assert self._open[place]["type"] == part_type
+        if end == "delta":
+            assert event["delta"], "an empty delta tells nothing"
+            self._texts[place] += event["delta"]
+        else:
+            assert event[field] == self._texts[place]
+            self._open[place] = self._open[place] | {field: event[field]}
+            if "logprobs" in event:
+                self._open[place]["logprobs"] = event["logprobs"]
+
+    def _end_part(self, event: JSONObject) -> None:
+        place, index = _place(event)
+        assert index == len(self._parts[place])
+        assert event["part"] == self._open.pop(place)
+        self._parts[place].append(event["part"])
+
+    def _arguments_event(self, event: JSONObject) -> None:
+        assert self.item is not None
+        assert self.item["type"] == "function_call"
+        assert self._arguments_done is None, f"after the end of the arguments: {event}"
+        if event["type"].endswith(".delta"):
+            self._arguments += event["delta"]
+        else:
+            assert event["name"] == self.item["name"]
+            self._arguments_done = event["arguments"]
+
+
+_GROWING = frozenset({"content", "summary", "arguments", "status", "encrypted_content"})
+
+
+def _place(event: JSONObject) -> tuple[str, JSON]:
+    if "summary_index" in event:
+        return "summary", event["summary_index"]
+    return "content", event["content_index"]

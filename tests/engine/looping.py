@@ -1,0 +1,81 @@
+"""The loop with a model that says what a test tells it to."""
+
+from collections.abc import AsyncGenerator, Iterable
+
+import msgspec
+
+from antiphon.config import Capabilities
+from antiphon.decode import create_response
+from antiphon.engine.loop import Loop
+from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.skeleton import new_response
+from antiphon.errors import AntiphonError
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.items import Item, Message
+from antiphon.wire.json import JSONObject
+from tests.engine.replies import as_wire, counted_ids
+from tests.schemas import check_event, check_response
+
+NOW = 1_800_000_000.5
+
+
+class ScriptedModel:
+    """A chat model that sends its batches, then fails if it is told to."""
+
+    def __init__(
+        self,
+        batches: Iterable[list[bytes]],
+        error: AntiphonError | None = None,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        self.capabilities = capabilities or Capabilities(think_tags=False)
+        self.requests: list[ChatRequest] = []
+        self.closed = 0
+        self._batches = list(batches)
+        self._error = error
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        self.requests.append(request)
+        try:
+            for batch in self._batches:
+                yield batch
+            if self._error is not None:
+                raise self._error
+        finally:
+            self.closed += 1
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        raise AssertionError("the loop always streams")
+
+
+def loop(model: ScriptedModel, body: JSONObject | None = None, items: list[Item] | None = None) -> Loop:
+    """A loop for a request body; its whole context is `items`."""
+    request = create_response.decode(
+        msgspec.json.encode({"model": "backend/model", "input": "Hi"} | (body or {}))
+    )
+    return Loop(
+        request,
+        new_response(request, "resp_1", int(NOW)),
+        items or [Message(role="user", content="Hi")],
+        ResolvedModel(chat_model=model, name="model", id="backend/model"),
+        clock=lambda: NOW,
+        ids=counted_ids(),
+    )
+
+
+async def collect(made: Loop) -> list[JSONObject]:
+    """Returns the events as they go over the wire, each checked against OpenAI's description."""
+    events: list[JSONObject] = []
+    async for batch in made.events():
+        assert batch, "an empty batch tells nothing"
+        events += as_wire(batch)
+    for event in events:
+        check_event(event)
+        if "response" in event:
+            check_response(event["response"])
+    return events
+
+
+async def run(model: ScriptedModel, body: JSONObject | None = None) -> list[JSONObject]:
+    """Makes one response and returns its events."""
+    return await collect(loop(model, body))
