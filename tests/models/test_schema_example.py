@@ -146,10 +146,27 @@ def test_leaves_are_never_given_up(schema: JSON) -> None:
     check(schema)
 
 
-_KEYS = (
-    "type items properties required enum anyOf allOf $ref minItems pattern minLength minimum multipleOf maximum "
-    "format const prefixItems uniqueItems x"
-).split()
+_KEYS = [
+    "type",
+    "items",
+    "properties",
+    "required",
+    "enum",
+    "anyOf",
+    "allOf",
+    "$ref",
+    "minItems",
+    "pattern",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "maximum",
+    "format",
+    "const",
+    "prefixItems",
+    "uniqueItems",
+    "x",
+]
 _WORDS = st.sampled_from(["object", "array", "string", "number", "#", "#/x", "("])
 _ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

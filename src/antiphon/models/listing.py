@@ -1,0 +1,135 @@
+"""Asks a backend which models it has, and remembers the answer for a while."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import ClientError, ClientSession
+from msgspec import Struct
+
+from antiphon.config import BackendSettings
+from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
+from antiphon.models.client import authorization, failure
+from antiphon.models.refusals import excerpt, refused, speaks
+from antiphon.wire.json import JSON
+from antiphon.wire.models import Model
+
+LIST_TIMEOUT = 3.0
+"""Seconds that a list of models may take."""
+_MAX_BYTES = 8 * 1024 * 1024
+
+
+class _List(Struct):
+    data: list[JSON] | None
+
+
+async def fetch_models(session: ClientSession, backend: BackendSettings, seconds: float) -> list[Model]:
+    """Returns the backend's models under its own names, within `seconds`. Raises `UpstreamError`."""
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            session.get(
+                backend.base_url + "/models", headers=authorization(backend), allow_redirects=False
+            ) as response,
+        ):
+            body = b""
+            while len(body) <= _MAX_BYTES and (data := await response.content.readany()):
+                body += data
+    except TimeoutError as error:
+        raise UpstreamTimeout(speaks(backend, f"no list of models within {seconds:g} s")) from error
+    except ClientError as error:
+        raise failure(backend, error, begun=False) from error
+    if response.status >= 300:
+        raise refused(backend, response.status, response.headers, body)
+    try:
+        # `data` is null where Ollama has no models yet.
+        entries = msgspec.json.decode(body, type=_List).data or []
+    except msgspec.DecodeError as error:
+        text = f"its answer is not a list of models: {excerpt(body) or 'it is empty'}"
+        raise UpstreamBroken(speaks(backend, text)) from error
+    return [_model(entry, backend) for entry in entries if isinstance(entry, dict) and _named(entry)]
+
+
+def _named(entry: JSON) -> bool:
+    return isinstance(entry.get("id"), str) and entry["id"] != ""
+
+
+def _model(entry: JSON, backend: BackendSettings) -> Model:
+    created, owner = entry.get("created"), entry.get("owned_by")
+    return Model(
+        id=entry["id"],
+        created=created if isinstance(created, int) else 0,
+        owned_by=owner if isinstance(owner, str) and owner else backend.name,
+    )
+
+
+class Listing:
+    """The models of one backend: asked for when somebody needs them, at most once at a time."""
+
+    def __init__(
+        self,
+        session: ClientSession,
+        backend: BackendSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.models: dict[str, Model] | None = None
+        """By the backend's own names; None as long as it has not been asked with success."""
+        self.problem: str | None = None
+        """Why the last attempt failed."""
+        self.seconds: float | None = None
+        """How long the backend took to answer."""
+        self._session = session
+        self._backend = backend
+        self._clock = clock
+        self._asked_at: float | None = None
+        self._task: asyncio.Task[None] | None = None
+        if backend.models is not None:
+            self.models = {name: Model(id=name, owned_by=backend.name) for name in backend.models}
+
+    @classmethod
+    def known(
+        cls, session: ClientSession, backend: BackendSettings, models: list[Model], seconds: float
+    ) -> "Listing":
+        """Returns the listing of a backend that has just been asked."""
+        listing = cls(session, backend)
+        listing._take(models, listing._clock() - seconds)
+        return listing
+
+    def refresh(self, max_age: float) -> asyncio.Task[None] | None:
+        """Starts to ask again if the answer is older than `max_age` seconds; returns the running attempt."""
+        if self._task is not None and not self._task.done():
+            return self._task
+        if self._backend.models is not None:
+            return None
+        if self._asked_at is not None and self._clock() - self._asked_at <= max_age:
+            return None
+        self._task = asyncio.create_task(self._ask())
+        return self._task
+
+    def find(self, name: str) -> str | None:
+        """Returns the backend's name for `name`; Ollama's tag `latest` may be left out."""
+        known = self.models or {}
+        return next((full for full in (name, f"{name}:latest") if full in known), None)
+
+    async def close(self) -> None:
+        """Gives up a running attempt."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _ask(self) -> None:
+        started = self._clock()
+        try:
+            models = await fetch_models(self._session, self._backend, LIST_TIMEOUT)
+        except AntiphonError as error:
+            self.problem = error.message.removeprefix(f"{self._backend.name}: ")
+            self._asked_at = self._clock()
+        else:
+            self._take(models, started)
+
+    def _take(self, models: list[Model], started: float) -> None:
+        self.models = {model.id: model for model in models}
+        self.problem = None
+        self._asked_at = self._clock()
+        self.seconds = self._asked_at - started

@@ -1,0 +1,193 @@
+"""Which backend serves a model: the catalogue of everything that can be called."""
+
+import asyncio
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import ClientSession
+
+from antiphon.config import BackendSettings, Kind, Settings
+from antiphon.engine.ports import ResolvedModel
+from antiphon.errors import InvalidRequest, NotFound
+from antiphon.models.client import HttpChatModel, open_session
+from antiphon.models.discovery import USUAL_PORTS, Found, discover
+from antiphon.models.listing import Listing
+from antiphon.models.sample import SampleModel
+from antiphon.settings import endpoint
+from antiphon.wire.models import Model, ModelList
+
+SAMPLE_BACKEND = "antiphon"
+SAMPLE_NAME = "sample"
+_SAMPLE_ID = f"{SAMPLE_BACKEND}/{SAMPLE_NAME}"
+
+_START_WAIT = 0.3
+"""Seconds that start-up waits for lists of models; slower ones go on in the background."""
+_LIST_AGE = 60.0
+"""Seconds after which a list of models is asked for again when somebody reads it."""
+_UNKNOWN_AGE = 5.0
+"""Seconds after which it is asked for again when somebody names a model that is in no list."""
+_MAX_NAMED = 10
+
+
+@dataclass(frozen=True)
+class _Backend:
+    settings: BackendSettings
+    chat_model: HttpChatModel
+    listing: Listing
+
+    def resolved(self, name: str) -> ResolvedModel:
+        return ResolvedModel(self.chat_model, name, f"{self.settings.name}/{name}")
+
+
+class Models:
+    """The models of all backends, and the built-in sample (`engine.ports.ModelCatalogue`).
+
+    A model id is `backend/model`, and what stands behind the first slash goes out as it is, listed or not:
+    backends know names that they do not list. A bare id works when exactly one backend lists it.
+    """
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._backends: dict[str, _Backend] = {}
+        self._sample = SampleModel()
+
+    @classmethod
+    async def open(cls, settings: Settings, ports: Mapping[int, Kind] = USUAL_PORTS) -> "Models":
+        """Connects to nothing yet, but looks for local servers and asks for lists of models.
+
+        `ports` are where local servers are looked for. Backends that cannot be reached are no error.
+        """
+        models = cls(open_session())
+        for backend in settings.models.values():
+            models._add(backend, Listing(models._session, backend))
+        asking = models._refresh(0.0)
+        if settings.discover:
+            reserved = {*settings.models, SAMPLE_BACKEND}
+            own = {settings.port, *_local_ports(settings.models.values())}
+            for found in await discover(models._session, reserved, own, ports):
+                models._add_found(found)
+        if asking:
+            await asyncio.wait(asking, timeout=_START_WAIT)
+        return models
+
+    def _add(self, backend: BackendSettings, listing: Listing) -> None:
+        chat_model = HttpChatModel(self._session, backend)
+        self._backends[backend.name] = _Backend(backend, chat_model, listing)
+
+    def _add_found(self, found: Found) -> None:
+        self._add(found.backend, Listing.known(self._session, found.backend, found.models, found.seconds))
+
+    async def resolve(self, model_id: str) -> ResolvedModel:
+        """Finds the model that a caller names.
+
+        Raises `NotFound` with the code `model_not_found`, and `InvalidRequest` with the code
+        `model_ambiguous` where several backends list a bare id.
+        """
+        if model_id == _SAMPLE_ID:
+            return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
+        name, _, rest = model_id.partition("/")
+        if rest and name in self._backends:
+            return self._backends[name].resolved(rest)
+        found = await self._find(model_id)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            named = ", ".join(model.id for model in found[:_MAX_NAMED])
+            raise InvalidRequest(
+                f"Several backends have the model {_quoted(model_id)}. Name one of {named}.",
+                code="model_ambiguous",
+                param="model",
+            )
+        if model_id == SAMPLE_NAME:
+            return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
+        only = list(self._backends.values())
+        if len(only) == 1 and only[0].listing.models is None and model_id:
+            # It cannot say what it has; then its own answer, or why there is none, is the best answer.
+            return only[0].resolved(model_id)
+        raise NotFound(self._unknown(model_id), code="model_not_found", param="model")
+
+    async def _find(self, name: str) -> list[ResolvedModel]:
+        """Returns the models that are listed under `name`; asks again if there are none."""
+        first = [b.listing.refresh(_UNKNOWN_AGE) for b in self._backends.values() if b.listing.models is None]
+        await _finished([task for task in first if task is not None])
+        if not (found := self._listed(name)):
+            await _finished(self._refresh(_UNKNOWN_AGE))
+            found = self._listed(name)
+        return found
+
+    def _listed(self, name: str) -> list[ResolvedModel]:
+        found = ((backend, backend.listing.find(name)) for backend in self._backends.values())
+        return [backend.resolved(full) for backend, full in found if full is not None]
+
+    async def list_models(self) -> ModelList:
+        """Returns every listed model as `backend/model`, sorted, and the sample last."""
+        await _finished(self._refresh(_LIST_AGE))
+        models = [
+            Model(id=f"{name}/{model.id}", created=model.created, owned_by=model.owned_by)
+            for name, backend in self._backends.items()
+            for model in (backend.listing.models or {}).values()
+        ]
+        models.sort(key=lambda model: model.id)
+        return ModelList(data=[*models, Model(id=_SAMPLE_ID, owned_by=SAMPLE_BACKEND)])
+
+    def notices(self) -> list[str]:
+        """Returns a line for each backend: where it is, how it was found, what it has or what is wrong."""
+        if not self._backends:
+            return [
+                f"no backend found, so {_SAMPLE_ID} answers, which is no language model: "
+                "set OPENAI_API_KEY, start Ollama, or add [models.NAME] to antiphon.toml"
+            ]
+        return [_line(backend) for backend in self._backends.values()]
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for backend in self._backends.values():
+            await backend.listing.close()
+        await self._session.close()
+
+    def _refresh(self, max_age: float) -> list[asyncio.Task[None]]:
+        tasks = [backend.listing.refresh(max_age) for backend in self._backends.values()]
+        return [task for task in tasks if task is not None]
+
+    def _unknown(self, model_id: str) -> str:
+        listed = [f"{n}/{m}" for n, b in self._backends.items() for m in b.listing.models or ()]
+        known = [*sorted(listed), _SAMPLE_ID]
+        close = difflib.get_close_matches(model_id[:200], known, n=_MAX_NAMED, cutoff=0.4)
+        named = [*close, *(name for name in known if name not in close)][:_MAX_NAMED]
+        more = f" and {len(known) - len(named)} more" if len(known) > len(named) else ""
+        silent = [f"{n} ({b.listing.problem})" for n, b in self._backends.items() if b.listing.problem]
+        unasked = f" Without a list: {'; '.join(silent)}." if silent else ""
+        return f"The model {_quoted(model_id)} does not exist. There are {', '.join(named)}{more}.{unasked}"
+
+
+async def _finished(tasks: list[asyncio.Task[None]]) -> None:
+    """Waits for `tasks`, which others may wait for too: giving up the wait does not cancel them."""
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def _local_ports(backends: Iterable[BackendSettings]) -> set[int]:
+    ends = (endpoint(backend.base_url) for backend in backends)
+    return {port for host, port in ends if host == "127.0.0.1"}
+
+
+def _quoted(model_id: str) -> str:
+    return repr(model_id if len(model_id) <= 100 else model_id[:100] + "...")
+
+
+def _line(backend: _Backend) -> str:
+    """Returns such as `ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms`."""
+    parts = urlsplit(backend.settings.base_url)
+    listing = backend.listing
+    if listing.problem is not None:
+        state = listing.problem
+    elif listing.models is None:
+        state = "has not listed its models yet"
+    else:
+        count = len(listing.models)
+        state = f"{count} model{'' if count == 1 else 's'}"
+        if listing.seconds is not None:
+            state += f", {listing.seconds * 1000:.0f} ms"
+    return f"{backend.settings.name} at {parts.scheme}://{parts.netloc} ({backend.settings.origin}): {state}"
