@@ -24,14 +24,19 @@ async def chat_completions(request: Request) -> Response:
     body = decode_json(await read_body(request))
     if not isinstance(body, dict):
         raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
+    streamed = body.get("stream")
+    if streamed is not None and not isinstance(streamed, bool):
+        raise InvalidRequest(
+            "Invalid type for 'stream': expected a boolean.", code="invalid_type", param="stream"
+        )
     chat: ChatCompletions = request.app.state.chat
     async with stopped_by_disconnect(request.receive):
-        if not body.get("stream"):
+        if not streamed:
             return json_text(await chat.complete(body))
-        batches = await chat.stream(body)
+        batches = chat.stream(body)
         # The backend's own status is known with its first chunks: until then an error is an HTTP error.
-        first = await anext(batches, None)
-        return EventStream(_frames(first or [], batches))
+        first = await anext(batches)
+        return EventStream(_frames(first, batches))
     return nobody_there()
 
 

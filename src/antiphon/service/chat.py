@@ -1,10 +1,11 @@
 """Chat completions, handed through to the backend that has the model."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import cast
 
 from antiphon.engine.ports import ModelCatalogue, ResolvedModel
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
 
@@ -21,9 +22,15 @@ class ChatCompletions:
         return await model.chat_model.complete(request)
 
     async def stream(self, body: JSONObject) -> AsyncGenerator[list[bytes], None]:
-        """Returns the batches of chunks of a streamed completion; reading them makes the call."""
+        """Yields the batches of chunks of a streamed completion; raises `UpstreamBroken` if there are none."""
         model, request = await self._routed(body)
-        return model.chat_model.stream(request)
+        empty = True
+        async with aclosing(model.chat_model.stream(request)) as batches:
+            async for chunks in batches:
+                empty = False
+                yield chunks
+        if empty:
+            raise UpstreamBroken(f"{model.id}: the stream was empty")
 
     async def _routed(self, body: JSONObject) -> tuple[ResolvedModel, ChatRequest]:
         for param, kind, noun in (("model", str, "a string"), ("messages", list, "an array")):
