@@ -1,0 +1,177 @@
+"""Every fault of a backend, streamed and as JSON, and what must be true of each answer (`faults.py`)."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from antiphon.config import BackendSettings
+from antiphon.wire.json import JSON, JSONObject
+from tests.models.test_client import untrusted_tls
+from tests.server.client import Reply, check_life_cycle, get, post, types
+from tests.server.faults import FAULTS, WHOLE, Fault, Whole
+from tests.serving import Serving, backend, backends
+from tests.upstream import Answer, Upstream
+
+
+def refusing_url() -> str:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{held.getsockname()[1]}/v1"
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
+    """A server in front of `up`, of `up` under stricter limits, and of backends that cannot be reached."""
+    folder = tmp_path_factory.mktemp("faults")
+    look_up = socket.getaddrinfo
+
+    def resolve(host: str, *rest: object, **more: object) -> object:
+        if host == "models.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *rest, **more)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch, Upstream(tls=untrusted_tls(folder)) as untrusted:
+        patch.setattr(socket, "getaddrinfo", resolve)
+        given = [
+            backend(shared_upstream),
+            backend(shared_upstream, "hasty", first_byte_timeout=0.05, idle_timeout=0.05),
+            at(refusing_url(), "dead"),
+            at("http://models.invalid/v1", "nowhere"),
+            at(untrusted.base_url, "untrusted"),
+            at(shared_upstream.base_url.replace("http:", "https:"), "deaf"),
+        ]
+        listed = [msgspec.structs.replace(each, models=("m",)) for each in given]
+        with Serving(folder / "state.db", backends(*listed)) as server:
+            yield server
+
+
+def at(base_url: str, name: str) -> BackendSettings:
+    return BackendSettings(name=name, base_url=base_url, connect_timeout=0.05)
+
+
+def request(model: str, *, stream: bool) -> JSONObject:
+    tools: list[JSON] = [
+        {"type": "function", "name": name, "parameters": {}} for name in ("f", "g", "get_weather")
+    ]
+    return {"model": model, "input": "Hi", "stream": stream, "tools": tools}
+
+
+def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer) -> Reply:
+    """Asks for a response; afterwards nothing of it may be at work in the server (I5)."""
+    upstream.script(*answers)
+    before = server.call(tasks())
+    answer = post(server.url, "/responses", body)
+    assert server.call(ended(before)) == []
+    if any(each.end == "hang" for each in answers):
+        assert upstream.disconnected.wait(1)
+    return answer
+
+
+async def tasks() -> set["asyncio.Task[object]"]:
+    return asyncio.all_tasks()
+
+
+async def ended(before: set["asyncio.Task[object]"]) -> list[str]:
+    """Returns what has begun since and does not end within a second."""
+    begun = asyncio.all_tasks() - before - {asyncio.current_task()}
+    running = (await asyncio.wait(begun, timeout=1))[1] if begun else set()
+    return [repr(task) for task in running]
+
+
+def stored(server: Serving) -> JSONObject:
+    """The newest response; GET by its id and the list must agree on it."""
+    newest: JSONObject = get(server.url, "/responses?limit=1").json["data"][0]
+    assert get(server.url, f"/responses/{newest['id']}").json == newest
+    return newest
+
+
+def contents(response: JSONObject) -> tuple[str, ...]:
+    """The texts and arguments of the response's items."""
+    found = []
+    for item in response["output"]:
+        parts = [part["text"] for part in item.get("content", [])]
+        found.append(item["arguments"] if item["type"] == "function_call" else "".join(parts))
+    return tuple(found)
+
+
+def calls(fault: Fault) -> int:
+    """How often the backend may be asked: once more only where it wants so itself, and soon."""
+    if fault.answer is None:
+        return 0
+    return 2 if fault.retry_after == "0" else 1
+
+
+def check_failed(response: JSONObject, fault: Fault, message: str) -> None:
+    assert response["status"] == "failed"
+    assert response["completed_at"] is None
+    assert response["incomplete_details"] is None
+    assert response["error"] == {"code": fault.response_code, "message": message}
+    assert contents(response) == fault.output
+    if fault.output:
+        assert response["output"][-1]["status"] == "incomplete"
+
+
+def check_message(message: str, fault: Fault) -> None:
+    """It names the backend and keeps its words (I6)."""
+    name = fault.model.partition("/")[0]
+    assert message.startswith((f"{name}: ", f"{fault.model}: "))
+    assert fault.says in message
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_stream(server: Serving, upstream: Upstream, fault: Fault) -> None:
+    answer = ask(
+        server, upstream, request(fault.model, stream=True), *([fault.answer] if fault.answer else [])
+    )
+    assert answer.status == 200
+    events = answer.payloads
+    check_life_cycle(events)
+    message = events[-1]["response"]["error"]["message"]
+    check_message(message, fault)
+    check_failed(events[-1]["response"], fault, message)
+    assert stored(server) == events[-1]["response"]
+    assert len(upstream.chats) == calls(fault)
+    if fault.response_code == "rate_limit_exceeded":
+        assert "error" not in types(events)
+    else:
+        assert types(events)[-2:] == ["error", "failed"]
+        envelope = {"message": message, "type": fault.kind, "param": fault.param, "code": fault.code}
+        assert events[-2]["error"] == envelope
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_json(server: Serving, upstream: Upstream, fault: Fault) -> None:
+    answer = ask(
+        server, upstream, request(fault.model, stream=False), *([fault.answer] if fault.answer else [])
+    )
+    assert answer.status == fault.status
+    error = answer.error
+    assert (error["type"], error["param"], error["code"]) == (fault.kind, fault.param, fault.code)
+    check_message(error["message"], fault)
+    assert answer.headers.get("retry-after") == fault.retry_after
+    check_failed(stored(server), fault, error["message"])
+    assert len(upstream.chats) == calls(fault)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
+def test_strange_but_whole(server: Serving, upstream: Upstream, whole: Whole, stream: bool) -> None:
+    answer = ask(server, upstream, request("up/m", stream=stream), *whole.answers)
+    assert answer.status == 200
+    if stream:
+        check_life_cycle(answer.payloads)
+    response = answer.last if stream else answer.json
+    assert contents(response) == whole.output
+    assert tuple(item["name"] for item in response["output"] if "name" in item) == whole.names
+    assert response["error"] is None
+    if whole.reason is None:
+        assert response["status"] == "completed"
+        assert {item.get("status", "completed") for item in response["output"]} == {"completed"}
+    else:
+        assert response["status"] == "incomplete"
+        assert response["incomplete_details"] == {"reason": whole.reason}
+        assert response["output"][-1]["status"] == "incomplete"
+    assert stored(server) == response
