@@ -227,6 +227,21 @@ def test_this_servers_own_port_is_not_asked() -> None:
         assert upstream.connections == 0
 
 
+def test_a_start_that_is_broken_off_leaves_nothing_open() -> None:
+    async def run() -> None:
+        settings = Settings(database=":memory:", models={"house": at("house", upstream)}, discover=False)
+        opening = asyncio.create_task(Models.open(settings))
+        assert await asyncio.to_thread(upstream.hanging.wait, 5)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert await asyncio.to_thread(upstream.disconnected.wait, 5)
+
+    with Upstream() as upstream:
+        upstream.models_answer = silence()
+        asyncio.run(run())
+
+
 def test_notices() -> None:
     async def call(models: Models) -> list[str]:
         return models.notices()

@@ -24,7 +24,7 @@ from antiphon.settings import endpoint
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("antiphon.models")
 
 MAX_RETRY_AFTER = 2.0
 """Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""

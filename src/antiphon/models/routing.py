@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -59,18 +60,22 @@ class Models:
 
         `ports` are where local servers are looked for. Backends that cannot be reached are no error.
         """
-        models = cls(open_session())
-        for backend in settings.models.values():
-            models._add(backend, Listing(models._session, backend))
-        asking = models._refresh(0.0)
-        if settings.discover:
-            reserved = {*settings.models, SAMPLE_BACKEND}
-            own = {settings.port, *_local_ports(settings.models.values())}
-            for found in await discover(models._session, reserved, own, ports):
-                models._add_found(found)
-        if asking:
-            await asyncio.wait(asking, timeout=_START_WAIT)
-        return models
+        async with AsyncExitStack() as stack:
+            models = cls(open_session())
+            stack.push_async_callback(models.close)
+            for backend in settings.models.values():
+                models._add(backend, Listing(models._session, backend))
+            asking = models._refresh(0.0)
+            if settings.discover:
+                names = {*settings.models, SAMPLE_BACKEND}
+                taken = {settings.port, *_local_ports(settings.models.values())}
+                for found in await discover(models._session, names, taken, ports):
+                    models._add_found(found)
+            if asking:
+                await asyncio.wait(asking, timeout=_START_WAIT)
+            # Start-up was not broken off, so nothing is closed.
+            stack.pop_all()
+            return models
 
     def _add(self, backend: BackendSettings, listing: Listing) -> None:
         chat_model = HttpChatModel(self._session, backend)

@@ -1,0 +1,94 @@
+"""Calls to a scripted backend, for the tests of the client."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import pytest
+
+from antiphon.config import BackendSettings, Secret
+from antiphon.errors import (
+    AntiphonError,
+)
+from antiphon.models.client import HttpChatModel, open_session
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON
+from tests.upstream import Answer, Upstream
+
+T = TypeVar("T")
+REQUEST: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+KEY = "sk-canary-4711"
+
+
+def backend(url: str, **settings: JSON) -> BackendSettings:
+    return BackendSettings(name="house", base_url=url, api_key=Secret(KEY), **settings)
+
+
+@asynccontextmanager
+async def chat_model(settings: BackendSettings) -> AsyncGenerator[HttpChatModel, None]:
+    session = open_session()
+    try:
+        yield HttpChatModel(session, settings)
+    finally:
+        await session.close()
+
+
+async def streamed(model: HttpChatModel) -> list[bytes]:
+    return [payload async for batch in model.stream(REQUEST) for payload in batch]
+
+
+def both(settings: BackendSettings) -> list[AntiphonError]:
+    """Returns the errors of a streaming and of a non-streaming call."""
+
+    async def run() -> list[AntiphonError]:
+        errors = []
+        async with chat_model(settings) as model:
+            for call in (lambda: streamed(model), lambda: model.complete(REQUEST)):
+                with pytest.raises(AntiphonError) as caught:
+                    await call()
+                errors.append(caught.value)
+        return errors
+
+    errors = asyncio.run(run())
+    for error in errors:
+        assert error.message.startswith("house: ") or "(house: " in error.message
+        assert KEY not in error.message
+        assert "\n" not in error.message
+    return errors
+
+
+def against(upstream: Upstream, call: Callable[[HttpChatModel], Awaitable[T]], **settings: JSON) -> T:
+    async def run() -> T:
+        async with chat_model(backend(upstream.base_url, **settings)) as model:
+            return await call(model)
+
+    return asyncio.run(run())
+
+
+def stream_from(*answers: Answer, **settings: JSON) -> list[bytes]:
+    with Upstream() as upstream:
+        upstream.script(*answers)
+        return against(upstream, streamed, **settings)
+
+
+def complete_from(*answers: Answer) -> bytes:
+    with Upstream() as upstream:
+        upstream.script(*answers)
+        return against(upstream, lambda model: model.complete(REQUEST))
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def envelope(
+    message: str, code: JSON = None, param: JSON = None, kind: str = "invalid_request_error"
+) -> JSON:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}

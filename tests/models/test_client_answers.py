@@ -1,0 +1,163 @@
+import json
+
+import pytest
+
+from antiphon.errors import (
+    ContextLengthExceeded,
+    UpstreamBroken,
+)
+from antiphon.models import sse as sse_module
+from antiphon.models.client import HttpChatModel
+from antiphon.wire.json import JSON
+from tests.models.calls import (
+    JSON_TYPE,
+    REQUEST,
+    against,
+    backend,
+    both,
+    complete_from,
+    envelope,
+    stream_from,
+)
+from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
+
+
+def test_F20_200_html() -> None:
+    with Upstream() as upstream:
+        upstream.script(html("<html>Please\n <b>log in</b></html>"))
+        for error in both(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            assert error.message == "house: answered with text/html; charset=utf-8: Please log in"
+
+
+def test_F21_200_json_for_a_stream() -> None:
+    (payload,) = stream_from(Answer([json.dumps(completion(), indent=2).encode()], 200, JSON_TYPE))
+    assert json.loads(payload) == completion()
+    assert b"\n" not in payload
+
+
+def test_F21_a_json_answer_that_is_none() -> None:
+    with pytest.raises(UpstreamBroken, match="not JSON: oops"):
+        stream_from(Answer([b"oops"], 200, JSON_TYPE))
+
+
+def test_F22_sse_for_a_reply() -> None:
+    with pytest.raises(UpstreamBroken, match="answered with text/event-stream: data: "):
+        complete_from(sse(chunk("a")))
+
+
+def test_F23_empty_body() -> None:
+    assert stream_from(Answer()) == []
+    with pytest.raises(UpstreamBroken, match="not a chat completion: it is empty"):
+        complete_from(Answer(headers=JSON_TYPE))
+
+
+def test_F24_done_only() -> None:
+    assert stream_from(sse()) == []
+
+
+def test_F25_usage_only() -> None:
+    usage = chunk(usage={"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1})
+    assert [json.loads(payload) for payload in stream_from(sse(usage))] == [usage]
+
+
+def test_F26_cut_before_the_answer() -> None:
+    with Upstream() as upstream:
+        upstream.script(Answer(bare=True, end="cut"))
+        for error in both(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            assert error.message == "house: the connection was cut before it answered"
+        assert len(upstream.chats) == 2
+
+
+def test_F26_cut_before_the_first_chunk() -> None:
+    with pytest.raises(UpstreamBroken, match="the connection was cut before it answered"):
+        stream_from(Answer(end="cut"))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b'data: {"choices":[]}\n\n'],
+        [b'data: {"choices":[]}\n\n', b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"fu'],
+        [b'data: {"choices":[]}\n\n', 'data: {"é'.encode()[:-1]],
+    ],
+    ids=["F27", "F28", "F29"],
+)
+def test_F27_F28_F29_cut_in_the_middle(pieces: list[bytes]) -> None:
+    async def read(model: HttpChatModel) -> list[bytes]:
+        chunks = model.stream(REQUEST)
+        seen = await anext(chunks)
+        with pytest.raises(UpstreamBroken, match="the connection was cut in the middle of its answer"):
+            await anext(chunks)
+        return seen
+
+    with Upstream() as upstream:
+        upstream.script(Answer(pieces, end="cut"))
+        assert against(upstream, read) == [b'{"choices":[]}']
+
+
+def test_F27_a_cut_reply() -> None:
+    with pytest.raises(UpstreamBroken, match="cut in the middle"):
+        complete_from(reply(end="cut"))
+
+
+def test_F29_a_character_in_two_reads() -> None:
+    word = 'data: {"a":"é"}\n\n'.encode()
+    assert stream_from(Answer([word[:12], word[12:]])) == ['{"a":"é"}'.encode()]
+
+
+def test_F30_a_broken_chunk_is_handed_on() -> None:
+    assert stream_from(sse(b'{"choices":[{')) == [b'{"choices":[{']
+
+
+def test_F31_an_error_in_a_stream_is_handed_on() -> None:
+    assert [json.loads(payload) for payload in stream_from(sse(envelope("Out of memory")))] == [
+        envelope("Out of memory")
+    ]
+
+
+def test_F31_an_error_in_a_reply() -> None:
+    with pytest.raises(UpstreamBroken, match=r"^house: Out of memory$"):
+        complete_from(reply(envelope("Out of memory")))
+    with pytest.raises(ContextLengthExceeded):
+        complete_from(reply(envelope("prompt is too long: 5 tokens > 4 maximum")))
+
+
+@pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": None}, {"id": "x"}, "text", 5])
+def test_a_reply_without_choices(body: JSON) -> None:
+    with pytest.raises(UpstreamBroken, match=r"house: its answer (has no choices|is not a chat completion)"):
+        complete_from(reply(body if body != [] else {"data": []}))
+
+
+def test_F32_the_end_without_done() -> None:
+    with_rest = Answer([b"data: 1\n\n", b"data: 2"])
+    assert stream_from(with_rest) == [b"1", b"2"]
+
+
+def test_F43_crlf_comments_and_many_lines() -> None:
+    pieces = [b": hi\r\n\r\nevent: x\r\ndata: {\r\nda", b"ta: }\r", b"\n\r\n", b"data:[DONE]\r\n\r\n"]
+    assert stream_from(Answer(pieces)) == [b"{ }"]
+
+
+def test_F44_10_mb_in_one_chunk() -> None:
+    large = chunk("x" * 10_000_000)
+    assert [json.loads(payload) for payload in stream_from(sse(large))] == [large]
+
+
+def test_F44_without_bound_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse_module, "MAX_EVENT_BYTES", 1000)
+    with pytest.raises(UpstreamBroken, match="house: an event of more than 1000 bytes"):
+        stream_from(Answer([b"data: " + b"x" * 2000]))
+
+
+def test_a_missing_content_type_is_taken_for_a_stream() -> None:
+    assert stream_from(Answer([b"data: 1\n\n"], headers={})) == [b"1"]
+
+
+def test_what_is_not_http() -> None:
+    with Upstream() as upstream:
+        upstream.script(Answer([b"SSH-2.0-OpenSSH_9.9\r\n\r\n"], bare=True, end="close"))
+        for error in both(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            assert "its answer is not HTTP" in error.message
