@@ -1,8 +1,10 @@
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, event, insert, select, text
@@ -270,6 +272,31 @@ def test_a_lost_connection_costs_one_group(postgresql: str, run: Run) -> None:
         assert [type(found) for found in outcome] == [StoreUnavailable, StoreUnavailable]
         assert runs == ["hang up"]
         assert await database.write(lambda connection: connection.execute(text("SELECT 7")).scalar()) == 7
+        await database.close()
+
+    run(scenario())
+
+
+def test_a_database_that_stays_locked_is_tried_once(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.store.opening._PATIENCE", 0.01)
+    path = str(tmp_path / "state.db")
+
+    async def scenario() -> None:
+        database = Database(open_engine(path))
+        await database.write(notes.create)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with counting("begin") as begins:
+            jobs = [database.enqueue(write_words, f"word {number}").future for number in range(20)]
+            outcome = await asyncio.gather(*jobs, return_exceptions=True)
+        assert {type(found) for found in outcome} == {StoreUnavailable}
+        assert "is locked by another process" in str(outcome[0])
+        assert len(begins) == 1
+        other.close()
+        await database.enqueue(write_words, "now").future
+        assert await database.read(read_words) == ["now"]
         await database.close()
 
     run(scenario())

@@ -4,6 +4,7 @@ import pytest
 
 from antiphon.errors import ConversationLocked
 from antiphon.store import Store
+from antiphon.store.errors import DuplicateItem
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, begin_in, converse, finished, new_response, respond, seen_in
 
@@ -61,7 +62,10 @@ def test_the_failed_response_says_why(open_store: OpenStore, run: Run) -> None:
             "id": "resp_1",
             "status": "failed",
             "completed_at": None,
-            "error": {"code": "server_error", "message": "The server stopped before the response ended."},
+            "error": {
+                "code": "server_error",
+                "message": "The server stopped before the end of the response was stored.",
+            },
         }
 
     run(scenario())
@@ -152,5 +156,35 @@ def test_a_server_that_was_only_slow_may_still_finish(open_store: OpenStore, run
         await slow.finish_response(ME, finished("resp_1", "b"))
         assert await status_of(other, "resp_1") == "completed"
         assert await seen_in(other, "conv_1") == ["a", "b"]
+
+    run(scenario())
+
+
+def test_a_response_whose_end_cannot_be_stored_has_failed(open_store: OpenStore, run: Run) -> None:
+    store = open_store()
+
+    async def scenario() -> None:
+        await converse(store, "conv_1", "taken")
+        await begin_in(store, "conv_1", "resp_1", "a")
+        with pytest.raises(DuplicateItem):
+            await store.finish_response(ME, finished("resp_1", "taken"))
+        assert await status_of(store, "resp_1") == "in_progress"
+        assert await store.recover(silent_for=30) == 1
+        assert await status_of(store, "resp_1") == "failed"
+        await store.lock_conversation(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_a_response_that_could_not_begin_locks_nobody_out(open_store: OpenStore, run: Run) -> None:
+    store = open_store()
+
+    async def scenario() -> None:
+        await converse(store, "conv_1", "taken")
+        with pytest.raises(DuplicateItem):
+            await begin_in(store, "conv_1", "resp_1", "taken")
+        with pytest.raises(DuplicateItem):
+            await store.finish_response(ME, finished("resp_1", "b"))
+        await store.lock_conversation(ME, "conv_1", "resp_2")
 
     run(scenario())

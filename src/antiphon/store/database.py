@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -32,7 +33,7 @@ class Job(Generic[A]):
 
     `run` gets the arguments of all jobs of the group that share it, and may be called again after a
     rollback, so it keeps no state. Jobs of a lower `rank` go first within a group. If `after` failed, this
-    job fails with the same error.
+    job fails with the same error. `on_failure` is called on the event loop, whoever waits or not.
     """
 
     run: Callable[[Connection, list[A]], None]
@@ -40,6 +41,7 @@ class Job(Generic[A]):
     future: asyncio.Future[None]
     rank: int
     after: "Job[object] | None"
+    on_failure: Callable[[], None] | None
     error: BaseException | None = None
 
 
@@ -70,13 +72,14 @@ class Database:
         *,
         rank: int = 9,
         after: Job[object] | None = None,
+        on_failure: Callable[[], None] | None = None,
     ) -> Job[object]:
         """Puts a write into the next group, at once; its `future` tells the outcome.
 
         Raises `StoreUnavailable` after `close`. The future fails with `AntiphonError` or what `run` raised.
         """
         self._refuse_if_closed()
-        job = Job(run, argument, self._loop.create_future(), rank, after)
+        job = Job(run, argument, self._loop.create_future(), rank, after, on_failure)
         queued = cast("Job[object]", job)  # only `run` itself ever looks at the argument
         self._waiting.append(queued)
         if self._idle.is_set():
@@ -98,10 +101,8 @@ class Database:
         if self._opened.in_memory:  # there is only one connection
             return await self.write(run)
         self._refuse_if_closed()
-        try:
+        with _explained():
             return await self._loop.run_in_executor(self._readers, self._query, run)
-        except SQLAlchemyError as error:
-            raise explain(error) from error
 
     async def close(self) -> None:
         """Waits for all writes, then ends threads and connections."""
@@ -133,24 +134,29 @@ class Database:
 
     def _end_group(self, group: list[Job[object]], running: asyncio.Future[None]) -> None:
         error = running.exception()
-        # After a lost connection nobody knows whether the group was committed: it must not run again.
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if error is not None and len(group) > 1 and not lost:
+        if error is not None and not isinstance(error, StoreUnavailable) and len(group) > 1:
             self._alone.extend(group)
         else:
-            if isinstance(error, SQLAlchemyError):
-                explained = explain(error)
-                explained.__cause__ = error
-                error = explained
             for job in group:
                 _settle(job, error)
         self._start_group()
 
     def _commit(self, group: list[Job[object]]) -> None:
-        with self._opened.writing.connect() as connection:
-            for run, jobs in groupby(group, key=attrgetter("run")):
-                run(connection, [job.argument for job in jobs])
-            connection.commit()
+        """Raises `StoreUnavailable` where no job is to blame, and running them again would be in vain."""
+        with _explained():
+            connection = self._opened.writing.connect()
+        with connection:
+            with _explained():
+                connection.begin()
+            try:
+                for run, jobs in groupby(group, key=attrgetter("run")):
+                    run(connection, [job.argument for job in jobs])
+            except DBAPIError as error:
+                if len(group) == 1 or error.connection_invalidated:
+                    raise explain(error) from error
+                raise
+            with _explained():
+                connection.commit()
 
     def _query(self, run: Callable[[Connection], R]) -> R:
         with self._opened.reading.connect() as connection:
@@ -162,8 +168,18 @@ class Database:
         self._opened.writing.dispose()
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise explain(error) from error
+
+
 def _settle(job: Job[object], error: BaseException | None) -> None:
     job.error = error
+    if error is not None and job.on_failure is not None:
+        job.on_failure()
     if job.future.cancelled():  # the caller went away; the write stands
         if error is not None:
             _log.error("A write that nobody waits for any more failed: %s", error)

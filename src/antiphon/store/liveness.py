@@ -1,4 +1,6 @@
-"""Which servers are at work, and what becomes of the responses of one that is not any more."""
+"""Which servers are at work, and what becomes of responses whose end was not stored."""
+
+from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
@@ -44,6 +46,11 @@ def recover(connection: Connection, server_id: str, now: float, silent_for: floa
     )
 
 
+def give_up(connection: Connection, response_ids: Collection[str]) -> int:
+    """Ends responses whose own end could not be stored; returns how many were still running."""
+    return _give_up(connection, responses.c.id.in_(response_ids), conversations.c.locked_by.in_(response_ids))
+
+
 def _give_up(connection: Connection, left: ColumnElement[bool], locked: ColumnElement[bool]) -> int:
     running = select(responses.c.id, responses.c.body).where(is_running, left)
     failures = [
@@ -66,6 +73,6 @@ def _failed(body: str) -> str:
     response["completed_at"] = None
     response["error"] = {
         "code": "server_error",
-        "message": "The server stopped before the response ended.",
+        "message": "The server stopped before the end of the response was stored.",
     }
     return msgspec.json.encode(response).decode()

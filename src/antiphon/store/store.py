@@ -3,6 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+from sqlalchemy import Connection
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
@@ -40,6 +43,8 @@ class Store:
         self._server_id = server_id
         self._clock = clock
         self._beginning: dict[str, Job[object]] = {}
+        self._unended: set[str] = set()
+        """Responses whose end could not be stored: they are running in the database, and may hold a lock."""
 
     @classmethod
     async def open(
@@ -84,11 +89,17 @@ class Store:
     async def recover(self, silent_for: float) -> int:
         """Fails what servers left running that closed or were silent for `silent_for` seconds.
 
-        Their responses get an error, their conversation locks are released. Returns how many responses.
+        Their responses get an error, their conversation locks are released; so do this server's responses
+        whose end could not be stored. Returns how many responses. Call it at the start and now and then.
         """
-        return await self._database.write(
-            lambda c: liveness.recover(c, self._server_id, self._clock(), silent_for)
+        unended = tuple(self._unended)
+        recovered = await self._database.write(
+            lambda c: (
+                liveness.give_up(c, unended) + liveness.recover(c, self._server_id, self._clock(), silent_for)
+            )
         )
+        self._unended.difference_update(unended)
+        return recovered
 
     def begin_response(self, owner: str, new: NewResponse) -> asyncio.Future[None]:
         """Stores a response in progress and its input; need not be awaited.
@@ -106,14 +117,15 @@ class Store:
 
         A completed or incomplete response in a conversation adds its input and output to it; the
         conversation's lock is released in any case. A response deleted meanwhile leaves nothing. The write
-        is under way when this returns, awaited or not; the future fails with what `begin_response` failed
-        with, or with `DuplicateItem`.
+        is under way when this returns, awaited or not. The future fails with what `begin_response` failed
+        with, or with `DuplicateItem`; `recover` then stores that the response failed.
         """
         return self._database.enqueue(
             responses.finish_responses,
             responses.Ending(owner, finished),
             rank=_FINISH,
             after=self._beginning.pop(finished.id, None),
+            on_failure=partial(self._unended.add, finished.id),
         ).future
 
     async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
@@ -229,9 +241,15 @@ class Store:
 
         Raises `ConversationLocked` and `ConversationNotFound`.
         """
-        await self._database.write(
-            lambda c: conversations.lock_conversation(c, owner, conversation_id, response_id, self._server_id)
-        )
+        unended = tuple(self._unended)
+
+        def lock(connection: Connection) -> None:
+            if unended:
+                liveness.give_up(connection, unended)
+            conversations.lock_conversation(connection, owner, conversation_id, response_id, self._server_id)
+
+        await self._database.write(lock)
+        self._unended.difference_update(unended)
 
     async def unlock_conversation(self, response_id: str) -> None:
         """Releases the lock of a response that was not begun after all."""
