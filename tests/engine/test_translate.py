@@ -140,5 +140,5 @@ def test_names_of_namespaces_are_kept_for_the_reply() -> None:
 
 @pytest.mark.parametrize("kind", list(PRESETS))
 def test_null_means_the_default_for_every_kind_of_backend(kind: JSON) -> None:
-    body = {field: None for field in CreateResponse.__struct_fields__}
+    body: JSONObject = dict.fromkeys(CreateResponse.__struct_fields__)
     assert chat(body, PRESETS[kind]) == {"stream_options": {"include_usage": True}}

@@ -1,0 +1,66 @@
+import pytest
+
+from antiphon.engine.faults import error_inside
+from antiphon.errors import UpstreamBroken, UpstreamRefused
+from antiphon.wire.json import JSON
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            {"message": "CUDA out of memory", "type": "server_error", "param": None, "code": None},
+            "CUDA out of memory",
+        ),
+        ("CUDA out of memory", "CUDA out of memory"),
+        ({"detail": "no slot"}, "no slot"),
+        ({"message": {"reason": "no slot"}}, '{"reason":"no slot"}'),
+        ({"reason": "no slot"}, '{"reason":"no slot"}'),
+        (["no", "slot"], '["no","slot"]'),
+        (7, "7"),
+        ({"message": "m", "type": ["a"], "code": {"b": 1}, "status": [1]}, "m"),
+        ({"message": "m", "code": True}, "m"),
+        ({"message": "m", "code": 200}, "m"),
+    ],
+)
+def test_the_words_are_kept(error: JSON, words: str) -> None:
+    made = error_inside("backend/model", error)
+    assert isinstance(made, UpstreamBroken)
+    assert made.message == f"backend/model: {words}"
+    assert (made.status, made.code) == (502, "upstream_error")
+
+
+def test_endless_words_are_cut() -> None:
+    assert len(error_inside("b", "x" * 100_000).message) < 2100
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        ({"message": "m", "code": 429}, 429, "rate_limit_exceeded"),
+        ({"message": "m", "code": "429"}, 429, "rate_limit_exceeded"),
+        ({"message": "m", "status": 429}, 429, "rate_limit_exceeded"),
+        ({"message": "m", "type": "rate_limit_error"}, 429, "rate_limit_exceeded"),
+        ({"message": "m", "type": "tokens", "code": "rate_limit_exceeded"}, 429, "rate_limit_exceeded"),
+        ({"message": "m", "type": "insufficient_quota"}, 429, "insufficient_quota"),
+        (
+            {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"},
+            429,
+            "insufficient_quota",
+        ),
+        ({"message": "m", "code": 400, "type": "BadRequestError"}, 400, "upstream_error"),
+        ({"message": "m", "code": 401}, 502, "upstream_error"),
+        ({"message": "m", "code": 503}, 503, "upstream_error"),
+        ({"message": "m", "code": "context_length_exceeded"}, 400, "context_length_exceeded"),
+    ],
+)
+def test_the_status_that_an_error_stands_for(error: JSON, status: int, code: str) -> None:
+    made = error_inside("backend/model", error)
+    assert isinstance(made, UpstreamRefused)
+    assert (made.status, made.code, made.message) == (status, code, "backend/model: m")
+
+
+def test_a_full_context_is_the_inputs_fault() -> None:
+    made = error_inside("backend/model", {"message": "m", "code": "context_length_exceeded"})
+    assert (made.param, made.type) == ("input", "invalid_request_error")
+    assert made.response_code == "context_length_exceeded"
