@@ -46,6 +46,10 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         True
     )
     parallel_tool_calls: Annotated[bool, Meta(description="Off: `parallel_tool_calls` is left out.")] = True
+    named_tool_choice: Annotated[
+        bool,
+        Meta(description="Off: a choice of one function goes out as that function alone, and `required`."),
+    ] = True
     strict_tools: Annotated[bool, Meta(description="Off: `strict` is left out of function tools.")] = True
     stream_usage: Annotated[
         bool,
@@ -73,7 +77,6 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 _LOCAL = Capabilities(
     developer_role=False,
     max_completion_tokens=False,
-    parallel_tool_calls=False,
     strict_tools=False,
     verbosity=False,
     service_tier=False,
@@ -82,21 +85,23 @@ _LOCAL = Capabilities(
 )
 
 PRESETS: dict[Kind, Capabilities] = {
-    "openai": Capabilities(),
+    # Its models do not think in tags: a text that begins with one is about the tag.
+    "openai": Capabilities(think_tags=False),
     # Ollama skips parameters that it does not know, `max_completion_tokens` among them, and reads
     # `reasoning` on assistant messages (its openai/openai.go).
     "ollama": msgspec.structs.replace(_LOCAL, reasoning_input="reasoning"),
     # vLLM hands the role `developer` to the model's chat template, which seldom knows it; it reads
     # `reasoning`, and no longer `reasoning_content` (vllm-project/vllm pull request 33402).
     "vllm": msgspec.structs.replace(
-        _LOCAL, max_completion_tokens=True, parallel_tool_calls=True, reasoning_input="reasoning"
+        _LOCAL, max_completion_tokens=True, reasoning_input="reasoning"
     ),
-    # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669).
-    "lmstudio": _LOCAL,
+    # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669), and
+    # a `tool_choice` that is no string.
+    "lmstudio": msgspec.structs.replace(_LOCAL, named_tool_choice=False),
     # llama.cpp knows `max_completion_tokens` only since its pull request 19831, and gives
     # `reasoning_content` back to templates that keep it (pull request 18994).
     "llamacpp": msgspec.structs.replace(
-        _LOCAL, parallel_tool_calls=True, reasoning_effort=False, reasoning_input="reasoning_content"
+        _LOCAL, reasoning_effort=False, reasoning_input="reasoning_content"
     ),
     "other": _LOCAL,
 }

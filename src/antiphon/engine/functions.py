@@ -59,7 +59,10 @@ def translate_tools(tools: list[Tool], choice: ToolChoice | None, capabilities: 
         allowed = _allowed(choice, tools, names)
         kept = [tool for name, tool in chat_tools.items() if name in allowed]
         return Functions(kept, names, choice.mode if kept else None)
-    return Functions(list(chat_tools.values()), names, _choice(choice, chat_tools, names))
+    chosen = _choice(choice, chat_tools, names)
+    if isinstance(chosen, dict) and not capabilities.named_tool_choice:
+        return Functions([chat_tools[chosen["function"]["name"]]], names, "required")
+    return Functions(list(chat_tools.values()), names, chosen)
 
 
 def is_switched_off(tool: Tool) -> bool:
