@@ -6,16 +6,42 @@ from msgspec import UNSET
 from antiphon.ids import ITEM_PREFIXES, LONG, new_id
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputImage, InputText, OutputText
-from antiphon.wire.items import (
-    FunctionCall,
-    FunctionCallOutput,
-    Item,
-    Message,
-)
+from antiphon.wire.items import Item, Message
 from antiphon.wire.lists import Page
 
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
 _encoder = msgspec.json.Encoder()
+
+_COMPLETED: dict[str, object] = {"status": "completed"}
+_DEFAULTS: dict[str, dict[str, object]] = {
+    "message": _COMPLETED,
+    "function_call": _COMPLETED,
+    "function_call_output": _COMPLETED,
+    "custom_tool_call": _COMPLETED,
+    "custom_tool_call_output": _COMPLETED,
+    "computer_call_output": _COMPLETED,
+    "shell_call": {"status": "completed", "environment": None},
+    "shell_call_output": {"status": "completed", "max_output_length": None},
+    "tool_search_call": {"status": "completed", "execution": "server"},
+    "tool_search_output": {"status": "completed", "execution": "server"},
+}
+"""What items always show, though a request may leave it out (OpenAI's description)."""
+
+_SHOWN_AS_NULL = frozenset(
+    {
+        "approval_request_id",
+        "call_id",
+        "code",
+        "environment",
+        "error",
+        "max_output_length",
+        "output",
+        "outputs",
+        "result",
+        "results",
+    }
+)
+"""Keys of items that api.openai.com shows as null; the others are absent where they have no value."""
 
 
 def item_kind(item: Item) -> str:
@@ -24,20 +50,23 @@ def item_kind(item: Item) -> str:
 
 
 def normal_form(item: Item, id_size: int = LONG) -> Item:
-    """Returns an input item as the API shows it later: with id and status, its content as parts."""
-    changes: dict[str, object] = {}
+    """Returns an input item as the API shows it later: with id and status, its content as parts.
+
+    Clients that dump their own objects send null for whatever was not there: that is the same as absent.
+    """
+    kind = item_kind(item)
+    changes: dict[str, object] = {
+        name: UNSET
+        for name in item.__struct_fields__
+        if name not in _SHOWN_AS_NULL and getattr(item, name) is None
+    }
+    for name, value in _DEFAULTS.get(kind, {}).items():
+        if getattr(item, name) in (None, UNSET):
+            changes[name] = value
     if not isinstance(item.id, str):
-        changes["id"] = new_id(ITEM_PREFIXES[item_kind(item)], id_size)
+        changes["id"] = new_id(ITEM_PREFIXES[kind], id_size)
     if isinstance(item, Message):
         changes["content"] = _parts(item)
-        changes["status"] = item.status or "completed"
-        if item.phase is None:
-            changes["phase"] = UNSET
-    elif isinstance(item, FunctionCall | FunctionCallOutput):
-        changes["status"] = item.status or "completed"
-        changes.update({name: UNSET for name in ("namespace", "caller") if getattr(item, name) is None})
-    elif getattr(item, "status", "") is None:
-        changes["status"] = UNSET
     return msgspec.structs.replace(item, **changes) if changes else item
 
 
