@@ -181,7 +181,7 @@ def test_allowed_tools_whose_names_are_no_strings(entry: JSONObject, key: str) -
 
 
 def test_a_backend_that_takes_no_named_choice_is_offered_that_function_alone() -> None:
-    tools = [FunctionTool(name="look"), FunctionTool(name="jump")]
+    tools: list[Tool] = [FunctionTool(name="look"), FunctionTool(name="jump")]
     functions = translate_tools(tools, FunctionChoice(name="jump"), Capabilities(named_tool_choice=False))
     assert [tool["function"]["name"] for tool in functions.tools] == ["jump"]
     assert functions.choice == "required"

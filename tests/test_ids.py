@@ -1,0 +1,19 @@
+import re
+from typing import get_args
+
+from antiphon.ids import ITEM_PREFIXES, SHORT, new_id
+from antiphon.wire.items import Item
+
+
+def test_ids_have_openais_form() -> None:
+    assert re.fullmatch(r"resp_[0-9a-f]{50}", new_id("resp"))
+    assert re.fullmatch(r"conv_[0-9a-f]{48}", new_id("conv", SHORT))
+
+
+def test_ids_differ() -> None:
+    assert len({new_id("msg") for _ in range(1000)}) == 1000
+
+
+def test_every_item_type_has_a_prefix_of_its_own() -> None:
+    assert set(ITEM_PREFIXES) == {item.__struct_config__.tag for item in get_args(Item)}
+    assert len(set(ITEM_PREFIXES.values())) == len(ITEM_PREFIXES)
