@@ -1,0 +1,117 @@
+"""`antiphon serve` as a process: what it prints, how it fails to start, how it stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the server in an empty home folder; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def process(*flags: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "antiphon", "serve", "--no-discover", *flags]
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield process
+    for each in started:
+        with each:
+            each.kill()
+
+
+def listening(process: "subprocess.Popen[str]") -> str:
+    """The first line of standard output, once the server behind that URL answers."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert models(line.strip())
+    return line
+
+
+def models(base_url: str) -> list[str]:
+    with urllib.request.urlopen(f"{base_url}/models", timeout=30) as answer:
+        return [model["id"] for model in json.load(answer)["data"]]
+
+
+def test_print_url_prints_the_url_and_nothing_else(start: Start) -> None:
+    server = start("--port", "0", "--print-url")
+    line = listening(server)
+    assert line.startswith("http://127.0.0.1:")
+    assert line.endswith("/v1\n")
+    assert models(line.strip()) == ["antiphon/sample"]
+    server.send_signal(signal.SIGINT)
+    out, _ = server.communicate(timeout=30)
+    assert out == ""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_server_ends_well(start: Start, stop: signal.Signals) -> None:
+    server = start("--port", "0", "--print-url")
+    listening(server)
+    server.send_signal(stop)
+    _, err = server.communicate(timeout=30)
+    assert "Traceback" not in err
+    assert server.returncode == 0
+
+
+def test_the_start_is_told_in_at_most_eight_lines(start: Start) -> None:
+    server = start("--port", "0")
+    assert server.stderr is not None
+    lines = [server.stderr.readline()]
+    while not lines[-1].startswith("export OPENAI_BASE_URL="):
+        lines.append(server.stderr.readline())
+        assert lines[-1], f"it ended: {lines}"
+    assert lines[0].startswith("Antiphon ")
+    assert len(lines) <= 8
+    assert models(lines[-1].partition("=")[2].strip()) == ["antiphon/sample"]
+
+
+def failure(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """The exit code and the one line that a server left that could not start."""
+    out, err = process.communicate(timeout=30)
+    assert out == ""
+    assert err.startswith("antiphon: "), err
+    assert err.count("\n") == 1, err
+    return process.returncode, err
+
+
+def test_a_port_in_use(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, line = failure(start("--port", str(port)))
+    assert code == 1
+    assert str(port) in line
+    assert "--port" in line
+
+
+def test_a_replay_folder_that_is_not_there(start: Start) -> None:
+    code, line = failure(start("--port", "0", "--replay", "no/such/folder"))
+    assert code == 2
+    assert "no/such/folder" in line
+
+
+def test_a_database_that_is_none(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("These are notes, and no database. " * 100)
+    code, line = failure(start("--port", "0", "--database", "notes.txt"))
+    assert code in (1, 2)
+    assert "notes.txt" in line
+
+
+def test_a_database_in_a_place_that_cannot_be(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, line = failure(start("--port", "0", "--database", "file/antiphon.db"))
+    assert code in (1, 2)
+    assert str(tmp_path / "file") in line
