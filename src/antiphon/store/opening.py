@@ -54,7 +54,7 @@ def _open_sqlite(path: str) -> Opened:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"The folder {file.parent} cannot be made: {error.strerror}.") from error
+            raise StoreUnavailable(f"{file}: The folder cannot be made: {error.strerror}.") from error
         engine = create_engine(
             URL.create("sqlite", database=str(file)),
             connect_args={"timeout": _PATIENCE},
