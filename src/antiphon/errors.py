@@ -12,7 +12,9 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── UpstreamTimeout            504  it did not answer in time
 │   └── UpstreamBroken             502  it answered, but not with a whole chat completion
 ├── RecordingNotFound              502  replay has no answer for this model call
-└── StoreUnavailable               503  the database cannot be read or written
+├── StoreUnavailable               503  the database cannot be read or written
+├── ServerStopping                 503  the server is being stopped
+└── InternalError                  500  a fault of this server; the details are in its log
 
 ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
 """
@@ -178,6 +180,15 @@ class StoreUnavailable(AntiphonError):
 
     status = 503
     code = "store_unavailable"
+
+
+class ServerStopping(AntiphonError):
+    """The server is being stopped, and does not wait for this request any longer."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The server is being stopped. Please try again later.")
 
 
 class InternalError(AntiphonError):

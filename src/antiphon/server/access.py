@@ -1,19 +1,29 @@
 """The request log, one line for each request, and the id that each answer carries."""
 
+import asyncio
 import logging
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from antiphon.errors import ServerStopping
 from antiphon.ids import new_id
+from antiphon.server.answers import error_answer
 from antiphon.service.run import Run
 from antiphon.wire.json import JSONObject
 
 log = logging.getLogger("antiphon.access")
 
+_NO_ANSWER = 499
+"""What is logged for a request that got no answer."""
+
 
 class AccessLog:
-    """Middleware that gives every answer an `x-request-id` and logs it when it is done."""
+    """Middleware that gives every answer an `x-request-id` and logs it when it is done.
+
+    It ends what is cancelled because the server stops: a stream is cut, and who has got nothing yet gets
+    an error.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -24,7 +34,7 @@ class AccessLog:
             return
         began = time.monotonic()
         request_id = new_id("req", 16)
-        status = 499
+        status = _NO_ANSWER
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -35,6 +45,10 @@ class AccessLog:
 
         try:
             await self.app(scope, receive, answer)
+        except asyncio.CancelledError:
+            # A client that went away does not get here: its request ends where its work is.
+            if status == _NO_ANSWER:
+                await error_answer(ServerStopping())(scope, receive, answer)
         finally:
             if log.isEnabledFor(logging.INFO):
                 fields: JSONObject = {"request_id": request_id, "status": status}

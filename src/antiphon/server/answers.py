@@ -21,6 +21,11 @@ def json_text(body: bytes, status: int = 200, headers: dict[str, str] | None = N
     return Response(body, status, headers, media_type="application/json")
 
 
+def error_answer(error: AntiphonError) -> Response:
+    """Returns an error in its envelope."""
+    return json_answer(ErrorEnvelope(error.body()), error.status, error.headers)
+
+
 def nobody_there() -> Response:
     """Returns what the log shows for a request whose client went away."""
     return Response(status_code=499)
@@ -29,7 +34,7 @@ def nobody_there() -> Response:
 async def on_error(request: Request, error: Exception) -> Response:
     """Answers with an error of the tree."""
     assert isinstance(error, AntiphonError)
-    return json_answer(ErrorEnvelope(error.body()), error.status, error.headers)
+    return error_answer(error)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -47,5 +52,4 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 async def on_fault(request: Request, error: Exception) -> Response:
     """Answers for faults of this server; the server logs the traceback."""
-    fault = InternalError()
-    return json_answer(ErrorEnvelope(fault.body()), fault.status)
+    return error_answer(InternalError())

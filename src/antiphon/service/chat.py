@@ -22,7 +22,7 @@ class ChatCompletions:
         return await model.chat_model.complete(request)
 
     async def stream(self, body: JSONObject) -> AsyncGenerator[list[bytes], None]:
-        """Yields the batches of chunks of a streamed completion; raises `UpstreamBroken` if there are none."""
+        """Yields the chunks of a streamed completion in batches; `UpstreamBroken` if there are none."""
         model, request = await self._routed(body)
         empty = True
         async with aclosing(model.chat_model.stream(request)) as batches:

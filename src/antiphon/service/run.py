@@ -70,24 +70,36 @@ class Run:
     async def _commit(self, events: list[Event]) -> list[Event]:
         last = events[-1]
         assert isinstance(last, _TERMINAL)
+        # From here on this is how the response ended, even if nobody waits for the commit any more.
+        self.final = last.response
         if self._start is not None:
             try:
                 await self._store.finish_response(self._owner, _finished(last.response))
             except AntiphonError as error:
                 events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
+                await self._unlock()
         last = events[-1]
         assert isinstance(last, _TERMINAL)
-        self._end(last.response)
+        self.final = last.response
         return events
 
     def _give_up(self, response: Response) -> None:
         if self.final is None:
+            self.final = response
             if self._start is not None:
-                self._store.finish_response(self._owner, _finished(response))
-            self._end(response)
+                try:
+                    # Nobody waits for the write, which stands all the same; the store logs if it fails.
+                    self._store.finish_response(self._owner, _finished(response)).cancel()
+                except AntiphonError as error:
+                    log.error("response %s remains in progress: %s", response.id, error.message)
 
-    def _end(self, response: Response) -> None:
-        self.final = response
+    async def _unlock(self) -> None:
+        """Lets others into the conversation; the store has not, as it could not finish the response."""
+        if self._start is not None and self._start.conversation_id is not None:
+            try:
+                await self._store.unlock_conversation(self.loop.response.id)
+            except AntiphonError as error:
+                log.error("a conversation remains locked: %s", error.message)
 
 
 def _finished(response: Response) -> FinishedResponse:

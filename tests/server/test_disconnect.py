@@ -1,0 +1,195 @@
+"""Clients that go away: the backend is told within a second, and what was begun is brought to an end."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from antiphon.store import Store
+from antiphon.wire.json import JSON, JSONObject
+from tests.server.client import SECONDS, get, post
+from tests.server.faults import TEXT, call
+from tests.serving import Serving, backend, backends
+from tests.upstream import Answer, Upstream, chunk, silence, sse
+
+STREAM_OR_JSON = pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
+
+
+def hanging(*payloads: JSONObject) -> Answer:
+    return sse(*payloads, done=False, end="hang")
+
+
+POSITIONS: dict[str, tuple[Answer, str, list[JSON]]] = {
+    "created": (silence(), "response.in_progress", []),
+    "nothing_sent": (hanging(), "response.in_progress", []),
+    "role": (hanging(chunk("", role="assistant")), "response.in_progress", []),
+    "text": (hanging(chunk("Hel")), "response.output_text.delta", ["Hel"]),
+    "reasoning": (hanging(chunk(reasoning="Hm")), "response.reasoning_text.delta", ["Hm"]),
+    "arguments": (hanging(*call('{"a')), "response.function_call_arguments.delta", ['{"a']),
+    "second_item": (
+        hanging(chunk("Well"), *call('{"a')),
+        "response.function_call_arguments.delta",
+        ["Well", '{"a'],
+    ),
+    "before_the_end": (
+        hanging(chunk("Hello"), chunk(finish="stop")),
+        "response.output_text.delta",
+        ["Hello"],
+    ),
+}
+"""What the backend sends before it is silent, the event until which the client reads, what is kept."""
+
+
+@contextmanager
+def sent(url: str, path: str, body: JSONObject) -> Iterator[socket.socket]:
+    """Sends a request and hands out its connection, which goes away at the end."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {parts.path}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        connection.sendall(head.encode() + content)
+        yield connection
+
+
+def read_until(connection: socket.socket, event: str) -> bytes:
+    received = b""
+    while f"event: {event}\n".encode() not in received:
+        piece = connection.recv(65536)
+        assert piece, received
+        received += piece
+    return received
+
+
+def settled(server: Serving) -> JSONObject:
+    """The newest stored response, after everything that the server had to write is written."""
+    server.call(server.store.heartbeat())
+    newest: JSONObject = get(server.url, "/responses?limit=1").json["data"][0]
+    return newest
+
+
+def contents(response: JSONObject) -> list[JSON]:
+    return [
+        item["arguments"] if item["type"] == "function_call" else item["content"][0]["text"]
+        for item in response["output"]
+    ]
+
+
+def request(**more: JSON) -> JSONObject:
+    return {"model": "up/m", "input": "Hi", "stream": True} | more
+
+
+@pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+def test_D13_a_stream_is_left(
+    server: Serving, upstream: Upstream, position: tuple[Answer, str, list[JSON]]
+) -> None:
+    answer, event, expected = position
+    upstream.script(answer)
+    with sent(server.url, "/responses", request()) as connection:
+        read_until(connection, event)
+        assert upstream.hanging.wait(SECONDS)
+    assert upstream.disconnected.wait(1)
+    response = settled(server)
+    assert response["status"] == "cancelled"
+    assert response["error"] is None
+    assert response["completed_at"] is None
+    assert contents(response) == expected
+    assert {item.get("status", "incomplete") for item in response["output"][-1:]} <= {"incomplete"}
+
+
+@pytest.mark.parametrize("answer", [silence(), hanging(chunk("Hel"))], ids=["created", "text"])
+def test_a_reply_is_not_waited_for(server: Serving, upstream: Upstream, answer: Answer) -> None:
+    upstream.script(answer)
+    with sent(server.url, "/responses", request(stream=False)):
+        assert upstream.hanging.wait(SECONDS)
+    assert upstream.disconnected.wait(1)
+    assert settled(server)["status"] == "cancelled"
+
+
+@STREAM_OR_JSON
+@pytest.mark.parametrize("answer", [silence(), hanging(chunk("Hel"))], ids=["created", "text"])
+def test_chat_completions(server: Serving, upstream: Upstream, answer: Answer, stream: bool) -> None:
+    upstream.script(answer)
+    body: JSONObject = {"model": "up/m", "messages": [], "stream": stream}
+    with sent(server.url, "/chat/completions", body):
+        assert upstream.hanging.wait(SECONDS)
+    assert upstream.disconnected.wait(1)
+
+
+@STREAM_OR_JSON
+def test_the_conversation_is_free_again(server: Serving, upstream: Upstream, stream: bool) -> None:
+    conversation = post(server.url, "/conversations", {}).json["id"]
+    body = request(conversation=conversation, stream=stream)
+    upstream.script(hanging(chunk("Hel")))
+    with sent(server.url, "/responses", body):
+        assert upstream.hanging.wait(SECONDS)
+        locked = post(server.url, "/responses", body)
+        assert locked.status == 400
+        assert (locked.error["code"], locked.error["param"]) == ("conversation_locked", "conversation")
+    assert upstream.disconnected.wait(1)
+    assert settled(server)["status"] == "cancelled"
+    assert get(server.url, f"/conversations/{conversation}/items").json["data"] == []
+    upstream.script(TEXT)
+    assert post(server.url, "/responses", body | {"stream": False}).json["status"] == "completed"
+    items = get(server.url, f"/conversations/{conversation}/items").json["data"]
+    assert [item["role"] for item in items] == ["assistant", "user"]
+
+
+def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None:
+    before = get(server.url, "/responses").json
+    upstream.script(hanging(chunk("Hel")))
+    with sent(server.url, "/responses", request(store=False)) as connection:
+        read_until(connection, "response.output_text.delta")
+    assert upstream.disconnected.wait(1)
+    server.call(server.store.heartbeat())
+    assert get(server.url, "/responses").json == before
+
+
+@STREAM_OR_JSON
+def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool) -> None:
+    database = tmp_path / "state.db"
+    with ExitStack() as stack:
+        upstream = stack.enter_context(Upstream())
+        upstream.script(hanging(chunk("Hel")))
+        with Serving(database, backends(backend(upstream))) as server:
+            conversation = post(server.url, "/conversations", {}).json["id"]
+            body = request(conversation=conversation, stream=stream)
+            client = stack.enter_context(sent(server.url, "/responses", body))
+            assert upstream.hanging.wait(SECONDS)
+        assert upstream.disconnected.wait(1)
+        head, _, content = b"".join(iter(partial(client.recv, 65536), b"")).partition(b"\r\n\r\n")
+    if stream:
+        assert b"response.output_text.delta" in content
+        # No end of the HTTP body: nobody can take it for a whole stream.
+        assert not content.endswith(b"0\r\n\r\n")
+    else:
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(content)["error"] == {
+            "message": "The server is being stopped. Please try again later.",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
+    assert "Traceback" not in caplog.text
+
+    async def look() -> tuple[str, JSONObject]:
+        store = await Store.open(str(database))
+        try:
+            (stored,) = (await store.list_responses("local")).responses
+            await store.lock_conversation("local", conversation, "resp_next")
+            return stored.status, json.loads(stored.body)
+        finally:
+            await store.close()
+
+    status, stored = asyncio.run(look())
+    assert status == stored["status"] == "cancelled"
