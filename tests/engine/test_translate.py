@@ -4,9 +4,10 @@ import pytest
 from antiphon.config import PRESETS, Capabilities
 from antiphon.decode import create_response
 from antiphon.engine.translate import Translated, translate
-from antiphon.wire.items import Item, Message
+from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
+from tests.bodies import CODEX
 
 BARE = Capabilities(
     developer_role=False,
@@ -142,3 +143,22 @@ def test_names_of_namespaces_are_kept_for_the_reply() -> None:
 def test_null_means_the_default_for_every_kind_of_backend(kind: JSON) -> None:
     body: JSONObject = dict.fromkeys(CreateResponse.__struct_fields__)
     assert chat(body, PRESETS[kind]) == {"stream_options": {"include_usage": True}}
+
+
+def test_a_request_of_codex() -> None:
+    request = create_response.decode(msgspec.json.encode(CODEX))
+    assert isinstance(request.input, list)
+    items = [item for item in request.input if not isinstance(item, CompactionTrigger | ItemReference)]
+    asked = translate(request, items, "gpt-x", PRESETS["vllm"])
+    assert [tool["function"]["name"] for tool in asked.chat_request["tools"]] == [
+        "run_command",
+        "helpers__spawn",
+    ]
+    assert [message["role"] for message in asked.chat_request["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    assert asked.chat_request["messages"][2]["tool_calls"][0]["function"]["name"] == "helpers__spawn"
