@@ -12,6 +12,7 @@ from antiphon.store.errors import (
     ItemNotFound,
 )
 from antiphon.store.rows import ItemPage, NewConversation, StoredConversation, StoredItem
+from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import (
     ME,
@@ -31,7 +32,7 @@ def test_a_conversation_comes_back_as_it_was_made(store: Store, run: Run) -> Non
     new = NewConversation(id="conv_1", created_at=5.0, metadata='{"a":"b"}', items=[], item_ids=[])
     run(store.create_conversation(ME, new))
     assert run(store.get_conversation(ME, "conv_1")) == StoredConversation("conv_1", 5.0, '{"a":"b"}')
-    assert run(store.list_items(ME, "conv_1")) == ItemPage([], has_more=False)
+    assert run(store.list_items(ME, "conv_1", PageQuery())) == ItemPage([], has_more=False)
     assert run(store.get_conversation(ME, "conv_2")) is None
 
 
@@ -98,17 +99,17 @@ def test_items_in_pages(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "c", "a", "b")
         await converse(store, "conv_2", "elsewhere")
-        first = await store.list_items(ME, "conv_1", limit=2)
+        first = await store.list_items(ME, "conv_1", PageQuery(limit=2))
         assert first == ItemPage([StoredItem("b", body("b")), StoredItem("a", body("a"))], has_more=True)
-        second = await store.list_items(ME, "conv_1", limit=2, after="a")
+        second = await store.list_items(ME, "conv_1", PageQuery(limit=2, after="a"))
         assert second == ItemPage([StoredItem("c", body("c"))], has_more=False)
-        upwards = await store.list_items(ME, "conv_1", order="asc", after="c")
+        upwards = await store.list_items(ME, "conv_1", PageQuery(order="asc", after="c"))
         assert [found.id for found in upwards.items] == ["a", "b"]
         with pytest.raises(CursorNotFound, match="No item found with id 'elsewhere'"):
-            await store.list_items(ME, "conv_1", after="elsewhere")
+            await store.list_items(ME, "conv_1", PageQuery(after="elsewhere"))
         await store.delete_item(ME, "conv_1", "a")
         with pytest.raises(CursorNotFound, match="'a'"):
-            await store.list_items(ME, "conv_1", after="a")
+            await store.list_items(ME, "conv_1", PageQuery(after="a"))
 
     run(scenario())
 
@@ -146,7 +147,7 @@ def test_a_deleted_conversation_is_gone_and_its_items_are_not(store: Store, run:
         assert not await store.delete_conversation(ME, "conv_1")
         assert await store.get_conversation(ME, "conv_1") is None
         with pytest.raises(ConversationNotFound):
-            await store.list_items(ME, "conv_1")
+            await store.list_items(ME, "conv_1", PageQuery())
         with pytest.raises(ConversationNotFound):
             await store.lock_conversation(ME, "conv_1", "resp_1")
         assert await store.find_items(ME, ["a"]) == {"a": body("a")}

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.store import Store
 from antiphon.store.opening import explain, open_engine
+from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, respond
 
@@ -43,7 +44,7 @@ def test_a_database_in_memory(run: Run, url: str) -> None:
     async def scenario() -> None:
         store = await Store.open(url)
         await asyncio.gather(*[respond(store, f"resp_{n}", [f"a{n}"], [f"b{n}"]) for n in range(20)])
-        assert len((await store.list_responses(ME)).responses) == 20
+        assert len((await store.list_responses(ME, PageQuery())).responses) == 20
         assert store.location == ":memory:"
         assert await store.size() > 0
         await store.close()

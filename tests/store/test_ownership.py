@@ -13,6 +13,7 @@ from antiphon.store.errors import (
     PreviousResponseNotFound,
 )
 from antiphon.store.rows import ItemPage, NewItem, StoredItem
+from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
 from tests.store.samples import ME, bodies, body, converse, finished, item, new_response, respond, seen_in
 
@@ -21,14 +22,17 @@ Call = Callable[[Store], Awaitable[object]]
 FINDS_NOTHING: dict[str, tuple[Call, object]] = {
     "get_response": (lambda store: store.get_response("thief", "resp_1"), None),
     "delete_response": (lambda store: store.delete_response("thief", "resp_1"), False),
-    "response_input_items": (lambda store: store.response_input_items("thief", "resp_1"), None),
+    "response_input_items": (lambda store: store.response_input_items("thief", "resp_1", PageQuery()), None),
     "find_items": (lambda store: store.find_items("thief", ["in", "out", "kept"]), {}),
     "get_conversation": (lambda store: store.get_conversation("thief", "conv_1"), None),
     "delete_conversation": (lambda store: store.delete_conversation("thief", "conv_1"), False),
 }
 
 RAISES: dict[str, tuple[Call, type[Exception]]] = {
-    "list_responses": (lambda store: store.list_responses("thief", after="resp_1"), CursorNotFound),
+    "list_responses": (
+        lambda store: store.list_responses("thief", PageQuery(after="resp_1")),
+        CursorNotFound,
+    ),
     "response_history": (lambda store: store.response_history("thief", "resp_1"), PreviousResponseNotFound),
     "begin_response": (
         lambda store: store.begin_response("thief", new_response("resp_2", references=["in"])),
@@ -42,7 +46,7 @@ RAISES: dict[str, tuple[Call, type[Exception]]] = {
         lambda store: store.add_items("thief", "conv_1", [item("x")], ["x"]),
         ConversationNotFound,
     ),
-    "list_items": (lambda store: store.list_items("thief", "conv_1"), ConversationNotFound),
+    "list_items": (lambda store: store.list_items("thief", "conv_1", PageQuery()), ConversationNotFound),
     "get_item": (lambda store: store.get_item("thief", "conv_1", "kept"), ConversationNotFound),
     "delete_item": (lambda store: store.delete_item("thief", "conv_1", "kept"), ConversationNotFound),
     "conversation_items": (lambda store: store.conversation_items("thief", "conv_1"), ConversationNotFound),
@@ -96,8 +100,8 @@ def test_it_is_missing(store: Store, run: Run, method: str) -> None:
 def test_lists_hold_ones_own(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await keep_something(store)
-        assert (await store.list_responses("thief")).responses == []
-        assert [found.id for found in (await store.list_responses(ME)).responses] == ["resp_1"]
+        assert (await store.list_responses("thief", PageQuery())).responses == []
+        assert [found.id for found in (await store.list_responses(ME, PageQuery())).responses] == ["resp_1"]
 
     run(scenario())
 
@@ -123,7 +127,7 @@ def test_two_owners_may_have_items_of_the_same_id(store: Store, run: Run) -> Non
         )
         assert await store.find_items(ME, ["same"]) == {"same": body("same")}
         assert await store.find_items("somebody", ["same"]) == {"same": theirs.body}
-        page = await store.response_input_items("somebody", "resp_2")
+        page = await store.response_input_items("somebody", "resp_2", PageQuery())
         assert page == ItemPage([StoredItem("same", theirs.body)], has_more=False)
         assert (await store.response_history("somebody", "resp_2")).bodies == [theirs.body]
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, bodies, converse, seen_in
 
@@ -72,7 +73,7 @@ def test_what_a_killed_server_acknowledged_is_there(url: str, open_store: OpenSt
             assert found.output == bodies(f"out_{response}")
         await store.recover(silent_for=30)
         after: str | None = None
-        while (page := await store.list_responses(ME, limit=100, after=after)).responses:
+        while (page := await store.list_responses(ME, PageQuery(limit=100, after=after))).responses:
             assert all(found.status in ("completed", "failed") for found in page.responses)
             after = page.responses[-1].id
 

@@ -6,6 +6,7 @@ import pytest
 from antiphon.store import Store
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
 from antiphon.store.rows import ItemPage, NewResponse, StoredItem
+from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
 from tests.store.samples import (
     ME,
@@ -126,7 +127,7 @@ def test_stored_items_are_linked_where_they_stand(store: Store, run: Run) -> Non
         await respond(store, "resp_1", ["a"], ["b"])
         mixed = msgspec.structs.replace(new_response("resp_2", "new"), input_ids=["b", "new", "a", "b"])
         await store.begin_response(ME, mixed)
-        page = await store.response_input_items(ME, "resp_2", order="asc")
+        page = await store.response_input_items(ME, "resp_2", PageQuery(order="asc"))
         assert ids_of(page) == ["b", "new", "a", "b"]
 
     run(scenario())
@@ -184,14 +185,14 @@ def test_another_owners_link_keeps_no_item(store: Store, run: Run) -> None:
 def test_input_items_in_pages(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await respond(store, "resp_1", ["c", "a", "b"], ["output"])
-        first = await store.response_input_items(ME, "resp_1", limit=2)
+        first = await store.response_input_items(ME, "resp_1", PageQuery(limit=2))
         assert first == ItemPage([StoredItem("b", body("b")), StoredItem("a", body("a"))], has_more=True)
-        second = await store.response_input_items(ME, "resp_1", limit=2, after="a")
+        second = await store.response_input_items(ME, "resp_1", PageQuery(limit=2, after="a"))
         assert second == ItemPage([StoredItem("c", body("c"))], has_more=False)
-        upwards = await store.response_input_items(ME, "resp_1", order="asc", after="c")
+        upwards = await store.response_input_items(ME, "resp_1", PageQuery(order="asc", after="c"))
         assert ids_of(upwards) == ["a", "b"]
         with pytest.raises(CursorNotFound, match="No item found with id 'output'"):
-            await store.response_input_items(ME, "resp_1", after="output")
+            await store.response_input_items(ME, "resp_1", PageQuery(after="output"))
 
     run(scenario())
 
@@ -202,27 +203,27 @@ def test_responses_in_pages(store: Store, run: Run) -> None:
             new = new_response(f"resp_{number}", at=at)
             await store.begin_response(ME, msgspec.structs.replace(new, model=f"m{number % 2}"))
         await store.finish_response(ME, finished("resp_3", "x", "y"))
-        first = await store.list_responses(ME, limit=2)
+        first = await store.list_responses(ME, PageQuery(limit=2))
         assert [found.id for found in first.responses] == ["resp_0", "resp_3"]
         assert [found.output for found in first.responses] == [[], bodies("x", "y")]
         assert first.has_more
-        rest = await store.list_responses(ME, limit=2, after="resp_3")
+        rest = await store.list_responses(ME, PageQuery(limit=2, after="resp_3"))
         assert [found.id for found in rest.responses] == ["resp_2", "resp_1"]
         assert not rest.has_more
-        upwards = await store.list_responses(ME, order="asc", after="resp_2")
+        upwards = await store.list_responses(ME, PageQuery(order="asc", after="resp_2"))
         assert [found.id for found in upwards.responses] == ["resp_3", "resp_0"]
-        of_model = await store.list_responses(ME, model="m1")
+        of_model = await store.list_responses(ME, PageQuery(), model="m1")
         assert [found.id for found in of_model.responses] == ["resp_3", "resp_1"]
         with pytest.raises(CursorNotFound):
-            await store.list_responses(ME, after="resp_9")
+            await store.list_responses(ME, PageQuery(after="resp_9"))
 
     run(scenario())
 
 
 def test_empty_pages(store: Store, run: Run) -> None:
     run(respond(store, "resp_1", [], []))
-    assert run(store.response_input_items(ME, "resp_1")) == ItemPage([], has_more=False)
-    assert run(store.list_responses("nobody")).responses == []
+    assert run(store.response_input_items(ME, "resp_1", PageQuery())) == ItemPage([], has_more=False)
+    assert run(store.list_responses("nobody", PageQuery())).responses == []
 
 
 def test_many_responses_at_once(store: Store, run: Run) -> None:

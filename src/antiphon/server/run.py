@@ -41,7 +41,11 @@ def run(settings: Settings, *, print_url: bool) -> None:
 
 
 async def _serve(settings: Settings, print_url: bool) -> None:
-    listener = _bind(settings.host, settings.port)
+    with _bind(settings.host, settings.port) as listener:
+        await _serve_on(listener, settings, print_url)
+
+
+async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     # No two servers of one machine have the same port: after a crash the next one takes up the state.
@@ -55,25 +59,28 @@ async def _serve(settings: Settings, print_url: bool) -> None:
             replaying=settings.replay is not None,
             notices=notices,
         )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            # Before the URL is told: from here on a signal ends the server in order. uvicorn puts its own
+            # handler over this one and raises what it caught again when it has ended; then it is enough.
+            signal.signal(stop, server.handle_exit)
         if print_url:
             print(url, flush=True)  # noqa: T201
         else:
             print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
-        config = uvicorn.Config(
-            app,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=_GRACE,
-        )
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn takes the signals over and raises them again when it has ended: then it is enough.
-            signal.signal(stop, lambda *_: None)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await server.serve(sockets=[listener])
 
 
 @asynccontextmanager

@@ -90,11 +90,7 @@ class Conversations:
 
     async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Item]:
         """Lists a conversation's items."""
-        return item_page(
-            await self._store.list_items(
-                owner, conversation_id, limit=query.limit, order=query.order, after=query.after
-            )
-        )
+        return item_page(await self._store.list_items(owner, conversation_id, query))
 
     async def get_item(self, owner: str, conversation_id: str, item_id: str) -> Item:
         """Returns one item of a conversation."""

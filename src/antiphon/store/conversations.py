@@ -12,10 +12,10 @@ from antiphon.store.rows import (
     ItemPage,
     NewConversation,
     NewItem,
-    Order,
     StoredConversation,
 )
 from antiphon.store.tables import conversation_items, conversations, items
+from antiphon.wire.lists import PageQuery
 
 _IS_OWN = (
     (conversations.c.id == bindparam("conversation_id"))
@@ -136,13 +136,11 @@ def append_items(connection: Connection, conversation_id: str, ids: Sequence[str
     return len(links)
 
 
-def list_items(
-    connection: Connection, owner: str, conversation_id: str, limit: int, order: Order, after: str | None
-) -> ItemPage:
+def list_items(connection: Connection, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
     """Returns a page of the conversation's items. Raises `ConversationNotFound` and `CursorNotFound`."""
     _require(connection, owner, conversation_id)
     where = (conversation_items.c.conversation_id == conversation_id) & (items.c.owner == owner)
-    return page_of_items(connection, conversation_items, where, limit, order, after)
+    return page_of_items(connection, conversation_items, where, query)
 
 
 def get_item(connection: Connection, owner: str, conversation_id: str, item_id: str) -> str | None:

@@ -6,8 +6,9 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exis
 from sqlalchemy.exc import IntegrityError
 
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
-from antiphon.store.rows import ItemPage, NewItem, Order, StoredItem
+from antiphon.store.rows import ItemPage, NewItem, StoredItem
 from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
+from antiphon.wire.lists import PageQuery
 
 ItemRow = dict[str, str]
 
@@ -87,14 +88,13 @@ def page_of_items(
     connection: Connection,
     link: Table,
     where: ColumnElement[bool],
-    limit: int,
-    order: Order,
-    after: str | None,
+    query: PageQuery,
 ) -> ItemPage:
-    """Returns the first `limit` items after the item `after`, ordered by their positions in `link`.
+    """Returns the page of items that `query` asks for, ordered by their positions in `link`.
 
-    `where` says which rows of `link` and `items`. Raises `CursorNotFound` if `after` is not among them.
+    `where` says which rows of `link` and `items`. Raises `CursorNotFound` if the cursor is not among them.
     """
+    after, upwards = query.after, query.order == "asc"
     position = link.c.position
     listed = select(items.c.id, items.c.body).join(link, link.c.item_id == items.c.id).where(where)
     if after is not None:
@@ -103,7 +103,7 @@ def page_of_items(
         ).scalar()
         if at is None:
             raise CursorNotFound(after)
-        listed = listed.where(position > at if order == "asc" else position < at)
-    listed = listed.order_by(position if order == "asc" else position.desc()).limit(limit + 1)
+        listed = listed.where(position > at if upwards else position < at)
+    listed = listed.order_by(position if upwards else position.desc()).limit(query.limit + 1)
     found = [StoredItem(item_id, body) for item_id, body in connection.execute(listed)]
-    return ItemPage(found[:limit], has_more=len(found) > limit)
+    return ItemPage(found[: query.limit], has_more=len(found) > query.limit)

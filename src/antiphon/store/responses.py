@@ -12,11 +12,11 @@ from antiphon.store.rows import (
     FinishedResponse,
     ItemPage,
     NewResponse,
-    Order,
     ResponsePage,
     StoredResponse,
 )
 from antiphon.store.tables import items, response_items, responses
+from antiphon.wire.lists import PageQuery
 
 
 class Beginning(Struct, frozen=True):
@@ -154,18 +154,12 @@ def get_response(connection: Connection, owner: str, response_id: str) -> Stored
     return None if row is None else _with_output(connection, owner, [row])[0]
 
 
-def list_responses(
-    connection: Connection,
-    owner: str,
-    limit: int,
-    order: Order,
-    after: str | None,
-    model: str | None,
-) -> ResponsePage:
-    """Returns the `limit` responses after the response `after`, by time of creation.
+def list_responses(connection: Connection, owner: str, query: PageQuery, model: str | None) -> ResponsePage:
+    """Returns a page of responses by time of creation, of one model if `model` is given.
 
-    Raises `CursorNotFound` if the owner has no response `after`.
+    Raises `CursorNotFound` if the cursor is no response of the owner.
     """
+    after, upwards = query.after, query.order == "asc"
     key = tuple_(responses.c.created_at, responses.c.id)
     listed = select(*_COLUMNS).where(responses.c.owner == owner)
     if model is not None:
@@ -175,11 +169,13 @@ def list_responses(
         if cursor is None:
             raise CursorNotFound(after)
         at = (cursor.created_at, cursor.id)
-        listed = listed.where(key > at if order == "asc" else key < at)
+        listed = listed.where(key > at if upwards else key < at)
     columns = (responses.c.created_at, responses.c.id)
-    listed = listed.order_by(*(columns if order == "asc" else [column.desc() for column in columns]))
-    rows = connection.execute(listed.limit(limit + 1)).all()
-    return ResponsePage(_with_output(connection, owner, rows[:limit]), has_more=len(rows) > limit)
+    listed = listed.order_by(*(columns if upwards else [column.desc() for column in columns]))
+    rows = connection.execute(listed.limit(query.limit + 1)).all()
+    return ResponsePage(
+        _with_output(connection, owner, rows[: query.limit]), has_more=len(rows) > query.limit
+    )
 
 
 def delete_response(connection: Connection, owner: str, response_id: str) -> bool:
@@ -195,7 +191,7 @@ def delete_response(connection: Connection, owner: str, response_id: str) -> boo
 
 
 def list_input_items(
-    connection: Connection, owner: str, response_id: str, limit: int, order: Order, after: str | None
+    connection: Connection, owner: str, response_id: str, query: PageQuery
 ) -> ItemPage | None:
     """Returns a page of the response's input items, or None if the owner has no such response.
 
@@ -208,7 +204,7 @@ def list_input_items(
         & (response_items.c.direction == "input")
         & (items.c.owner == owner)
     )
-    return page_of_items(connection, response_items, where, limit, order, after)
+    return page_of_items(connection, response_items, where, query)
 
 
 def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[dict[str, str | int]]:

@@ -4,8 +4,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-Order = Literal["asc", "desc"]
-
 
 class NewItem(Struct, frozen=True):
     """An item that is not stored yet; `kind` is its `type`."""

@@ -21,11 +21,11 @@ from antiphon.store.rows import (
     NewConversation,
     NewItem,
     NewResponse,
-    Order,
     ResponsePage,
     StoredConversation,
     StoredResponse,
 )
+from antiphon.wire.lists import PageQuery
 
 _BEGIN, _FINISH = 0, 1
 """The ranks of the frequent writes. Those of one group go out together, a few statements for all."""
@@ -132,37 +132,17 @@ class Store:
         """Returns the response as it stands, or None."""
         return await self._database.read(lambda c: responses.get_response(c, owner, response_id))
 
-    async def list_responses(
-        self,
-        owner: str,
-        *,
-        limit: int = 20,
-        order: Order = "desc",
-        after: str | None = None,
-        model: str | None = None,
-    ) -> ResponsePage:
+    async def list_responses(self, owner: str, query: PageQuery, *, model: str | None = None) -> ResponsePage:
         """Returns a page of responses by time of creation. Raises `CursorNotFound`."""
-        return await self._database.read(
-            lambda c: responses.list_responses(c, owner, limit, order, after, model)
-        )
+        return await self._database.read(lambda c: responses.list_responses(c, owner, query, model))
 
     async def delete_response(self, owner: str, response_id: str) -> bool:
         """Deletes the response and the items that nothing else links to; False if there is none."""
         return await self._database.write(lambda c: responses.delete_response(c, owner, response_id))
 
-    async def response_input_items(
-        self,
-        owner: str,
-        response_id: str,
-        *,
-        limit: int = 20,
-        order: Order = "desc",
-        after: str | None = None,
-    ) -> ItemPage | None:
+    async def response_input_items(self, owner: str, response_id: str, query: PageQuery) -> ItemPage | None:
         """Returns a page of the input, or None if there is no such response. Raises `CursorNotFound`."""
-        return await self._database.read(
-            lambda c: responses.list_input_items(c, owner, response_id, limit, order, after)
-        )
+        return await self._database.read(lambda c: responses.list_input_items(c, owner, response_id, query))
 
     async def response_history(self, owner: str, response_id: str) -> History:
         """Returns what a follow-up of the response sees. Raises `PreviousResponseNotFound`."""
@@ -203,19 +183,9 @@ class Store:
         """
         await self._database.write(lambda c: conversations.add_items(c, owner, conversation_id, new, ids))
 
-    async def list_items(
-        self,
-        owner: str,
-        conversation_id: str,
-        *,
-        limit: int = 20,
-        order: Order = "desc",
-        after: str | None = None,
-    ) -> ItemPage:
+    async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
         """Returns a page of a conversation. Raises `ConversationNotFound` and `CursorNotFound`."""
-        return await self._database.read(
-            lambda c: conversations.list_items(c, owner, conversation_id, limit, order, after)
-        )
+        return await self._database.read(lambda c: conversations.list_items(c, owner, conversation_id, query))
 
     async def get_item(self, owner: str, conversation_id: str, item_id: str) -> str | None:
         """Returns the item's body, or None if it is not in there. Raises `ConversationNotFound`."""
