@@ -11,6 +11,9 @@ from antiphon.wire.json import JSON
 Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
 """What a backend is. It sets the capability switches that are not configured (`PRESETS`)."""
 
+Mode = Literal["live", "record", "replay", "record-missing"]
+"""What becomes of model and tool calls: made, made and recorded, answered from recordings, or both."""
+
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -92,17 +95,13 @@ PRESETS: dict[Kind, Capabilities] = {
     "ollama": msgspec.structs.replace(_LOCAL, reasoning_input="reasoning"),
     # vLLM hands the role `developer` to the model's chat template, which seldom knows it; it reads
     # `reasoning`, and no longer `reasoning_content` (vllm-project/vllm pull request 33402).
-    "vllm": msgspec.structs.replace(
-        _LOCAL, max_completion_tokens=True, reasoning_input="reasoning"
-    ),
+    "vllm": msgspec.structs.replace(_LOCAL, max_completion_tokens=True, reasoning_input="reasoning"),
     # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669), and
     # a `tool_choice` that is no string.
     "lmstudio": msgspec.structs.replace(_LOCAL, named_tool_choice=False),
     # llama.cpp knows `max_completion_tokens` only since its pull request 19831, and gives
     # `reasoning_content` back to templates that keep it (pull request 18994).
-    "llamacpp": msgspec.structs.replace(
-        _LOCAL, reasoning_effort=False, reasoning_input="reasoning_content"
-    ),
+    "llamacpp": msgspec.structs.replace(_LOCAL, reasoning_effort=False, reasoning_input="reasoning_content"),
     "other": _LOCAL,
 }
 """The capability switches of each kind of backend; `other` is what any compatible server should accept."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from antiphon.config import BackendSettings, Kind, Secret, Settings
-from antiphon.engine.ports import ModelCatalogue, ResolvedModel
+from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.models import listing as listing_module
 from antiphon.models.client import open_session
@@ -52,14 +52,14 @@ def nowhere(name: str) -> BackendSettings:
 
 
 def resolved(model_id: str, *backends: BackendSettings) -> tuple[str, str]:
-    found = catalogue(lambda models: models.resolve(model_id), *backends)
+    found = catalogue(lambda models: models.resolve(model_id, Call()), *backends)
     return found.id, found.name
 
 
 def refused(model_id: str, *backends: BackendSettings) -> AntiphonError:
     async def call(models: Models) -> AntiphonError:
         with pytest.raises((NotFound, InvalidRequest)) as caught:
-            await models.resolve(model_id)
+            await models.resolve(model_id, Call())
         return caught.value
 
     return catalogue(call, *backends)
@@ -83,7 +83,7 @@ def test_backend_and_model() -> None:
 
 def test_the_model_is_called_at_its_backend() -> None:
     async def call(models: Models) -> bytes:
-        found = await models.resolve("b")
+        found = await models.resolve("b", Call())
         return await found.chat_model.complete({"model": found.name, "messages": []})
 
     with Upstream(["a"]) as first, Upstream(["b"]) as second:
@@ -149,7 +149,7 @@ def test_the_message_names_backends_without_a_list() -> None:
 
 def test_the_only_backend_answers_for_itself_if_it_lists_nothing() -> None:
     async def call(models: Models) -> ResolvedModel:
-        found = await models.resolve("gpt")
+        found = await models.resolve("gpt", Call())
         with pytest.raises(UpstreamUnreachable):
             await found.chat_model.complete({"model": found.name, "messages": []})
         return found
@@ -160,7 +160,7 @@ def test_the_only_backend_answers_for_itself_if_it_lists_nothing() -> None:
 @pytest.mark.parametrize("model_id", ["antiphon/sample", "sample"])
 def test_the_sample_is_always_there(model_id: str) -> None:
     async def call(models: Models) -> ResolvedModel:
-        return await models.resolve(model_id)
+        return await models.resolve(model_id, Call())
 
     with Upstream(["a"]) as upstream:
         for found in (catalogue(call), catalogue(call, at("house", upstream))):
@@ -200,7 +200,7 @@ def test_the_list_of_models() -> None:
 def test_what_is_found_is_in_the_catalogue_without_a_second_question() -> None:
     async def call(models: Models) -> str:
         await models.list_models()
-        return (await models.resolve("llama")).id
+        return (await models.resolve("llama", Call())).id
 
     with Upstream() as upstream:
         upstream.models_answer = reply(models_list("llama", owned_by="library"))
@@ -334,13 +334,13 @@ def test_a_failure_keeps_the_earlier_list_and_is_not_asked_again_at_once() -> No
 def test_a_new_model_is_found_when_somebody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def call(models: Models) -> str:
         with pytest.raises(NotFound):
-            await models.resolve("new")
+            await models.resolve("new", Call())
         upstream.models_answer = reply(models_list("a", "new"))
         with pytest.raises(NotFound):
-            await models.resolve("new")
+            await models.resolve("new", Call())
         asked = len(upstream.requests)
         monkeypatch.setattr("antiphon.models.routing._UNKNOWN_AGE", -1.0)
-        found = await models.resolve("new")
+        found = await models.resolve("new", Call())
         assert len(upstream.requests) == asked + 1
         return found.id
 
@@ -368,9 +368,9 @@ def test_giving_up_a_wait_does_not_stop_the_question_of_others(monkeypatch: pyte
 
     async def call(models: Models) -> str:
         assert "has not listed its models yet" in models.notices()[0]
-        impatient = asyncio.create_task(models.resolve("a"))
+        impatient = asyncio.create_task(models.resolve("a", Call()))
         await asyncio.sleep(0)
-        patient = asyncio.create_task(models.resolve("a"))
+        patient = asyncio.create_task(models.resolve("a", Call()))
         await asyncio.sleep(0)
         impatient.cancel()
         return (await patient).id

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from antiphon.engine.ports import ChatModel, ModelCatalogue
+from antiphon.engine.ports import Call, ChatModel, ModelCatalogue
 from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
 from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.llama_stack_hash import request_hash
@@ -236,7 +236,7 @@ def catalogue(tmp_path: Path) -> PlayerCatalogue:
 def test_a_model_is_found_as_it_is_and_without_its_first_segment(
     asked: str, name: str, catalogue: ModelCatalogue
 ) -> None:
-    resolved = asyncio.run(catalogue.resolve(asked))
+    resolved = asyncio.run(catalogue.resolve(asked, Call()))
     assert (resolved.name, resolved.id) == (name, asked)
     (value,) = stream(resolved.chat_model, {**chat_request(), "model": resolved.name})
     assert value["choices"][0]["delta"] == {"content": name}
@@ -246,7 +246,7 @@ def test_a_model_is_found_as_it_is_and_without_its_first_segment(
 @pytest.mark.parametrize("asked", ["gpt-5", "openai/gpt-5", "a/b/gpt-4o", "", "/", "Qwen3"])
 def test_another_model_is_not_found(asked: str, catalogue: ModelCatalogue) -> None:
     with pytest.raises(NotFound, match=r"gpt-4o") as caught:
-        asyncio.run(catalogue.resolve(asked))
+        asyncio.run(catalogue.resolve(asked, Call()))
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from antiphon import decode
 from antiphon.config import PRESETS, Capabilities
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import InvalidRequest
 from antiphon.ids import new_id
 from antiphon.service.responses import Responses
@@ -19,6 +19,7 @@ from antiphon.store.rows import FinishedResponse, NewConversation
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, ResponseFailed
 from antiphon.wire.json import JSON
+from antiphon.wire.lists import PageQuery
 from antiphon.wire.models import ModelList
 from tests.upstream import chunk
 
@@ -45,7 +46,7 @@ class Scripted:
     async def complete(self, request: ChatRequest) -> bytes:
         raise NotImplementedError
 
-    async def resolve(self, model_id: str) -> ResolvedModel:
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         return ResolvedModel(self, "m", "up/m")
 
     async def list_models(self) -> ModelList:
@@ -74,7 +75,7 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
     body = decode.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
-    return await Responses(store, model, lambda: 1.0, new_id).create(OWNER, body)
+    return await Responses(store, model, lambda: 1.0, new_id).create(OWNER, body, Call())
 
 
 async def collected(run: Run) -> list[Event]:
@@ -114,7 +115,7 @@ def test_the_client_goes_while_the_end_is_committed(tmp_path: Path, caplog: pyte
         assert run.final is not None
         assert run.final.status == "completed"
         assert await status_of(store, run) == "completed"
-        assert len((await store.list_items(OWNER, "conv_1")).items) == 2
+        assert len((await store.list_items(OWNER, "conv_1", PageQuery())).items) == 2
 
     with_store(tmp_path, check)
     assert caplog.text == ""

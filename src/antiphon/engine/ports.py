@@ -1,12 +1,32 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from antiphon.config import Capabilities
+from antiphon.config import Capabilities, Mode
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.models import ModelList
+
+
+DEFAULT_SCOPE = "default"
+
+
+@dataclass(slots=True)
+class Call:
+    """What a request of a client says of the model and tool calls that it causes, and what became of them.
+
+    Real backends ignore it; recording, replay and faults go by it.
+    """
+
+    scope: str = DEFAULT_SCOPE
+    """The test or scenario that the request belongs to. It decides between recordings of the same call."""
+    mode: Mode | None = None
+    """What the request asks for; None stands for the server's own mode."""
+    faults: str | None = None
+    """Fault rules that the request brings; they come before the server's."""
+    notes: list[str] = field(default_factory=list)
+    """A line for each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
 
 
 class ChatModel(Protocol):
@@ -48,8 +68,11 @@ class ResolvedModel:
 class ModelCatalogue(Protocol):
     """The models that this server can call."""
 
-    async def resolve(self, model_id: str) -> ResolvedModel:
-        """Finds the model that a caller names; raises `NotFound` with the code `model_not_found`."""
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+        """Finds the model that a caller names; raises `NotFound` with the code `model_not_found`.
+
+        The model is for the calls of one request, `call`.
+        """
         ...
 
     async def list_models(self) -> ModelList:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from antiphon.config import BackendSettings, Kind, Settings
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.models.client import HttpChatModel, open_session
 from antiphon.models.discovery import USUAL_PORTS, Found, discover
@@ -84,7 +84,7 @@ class Models:
     def _add_found(self, found: Found) -> None:
         self._add(found.backend, Listing.known(self._session, found.backend, found.models, found.seconds))
 
-    async def resolve(self, model_id: str) -> ResolvedModel:
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         """Finds the model that a caller names.
 
         Raises `NotFound` with the code `model_not_found`, and `InvalidRequest` with the code

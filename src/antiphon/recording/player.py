@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from antiphon.config import Capabilities
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
 from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.explain import describe_differences, nearest, printable
@@ -102,7 +102,7 @@ class PlayerCatalogue:
         """Reads a directory of recordings; raises `ConfigError` when it is none or answers nothing."""
         return cls(read_directory(directory))
 
-    async def resolve(self, model_id: str) -> ResolvedModel:
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         """Finds a recorded model by its id, or by its id without the first segment (`openai/gpt-4o`)."""
         for name in (model_id, model_id.partition("/")[2]):
             if name in self._names:

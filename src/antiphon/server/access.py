@@ -6,6 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from antiphon.engine.ports import Call
 from antiphon.errors import ServerStopping
 from antiphon.ids import new_id
 from antiphon.server.answers import error_answer
@@ -19,7 +20,7 @@ _NO_ANSWER = 499
 
 
 class AccessLog:
-    """Middleware that gives every answer an `x-request-id` and logs it when it is done.
+    """Around an application: gives every answer an `x-request-id` and logs it when it is done.
 
     It ends what is cancelled because the server stops: a stream is cut, and who has got nothing yet gets
     an error.
@@ -53,8 +54,12 @@ class AccessLog:
             if log.isEnabledFor(logging.INFO):
                 fields: JSONObject = {"request_id": request_id, "status": status}
                 fields["seconds"] = round(time.monotonic() - began, 3)
-                run = scope.get("state", {}).get("run")
+                state = scope.get("state", {})
+                run, call = state.get("run"), state.get("call")
                 text = _run_line(run, fields) if isinstance(run, Run) else _line(scope, fields)
+                if isinstance(call, Call) and call.notes:
+                    fields["recording"] = call.notes
+                    text = "; ".join([text, *call.notes])
                 log.info(text, extra={"fields": fields})
 
 

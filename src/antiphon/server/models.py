@@ -13,7 +13,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
-from antiphon.server.requests import read_body
+from antiphon.server.requests import call_of, read_body
 from antiphon.server.sse import EventStream, chunk_frames
 from antiphon.service.chat import ChatCompletions
 from antiphon.wire.errors import ErrorEnvelope
@@ -30,10 +30,11 @@ async def chat_completions(request: Request) -> Response:
             "Invalid type for 'stream': expected a boolean.", code="invalid_type", param="stream"
         )
     chat: ChatCompletions = request.app.state.chat
+    call = call_of(request)
     async with stopped_by_disconnect(request.receive):
         if not streamed:
-            return json_text(await chat.complete(body))
-        batches = chat.stream(body)
+            return json_text(await chat.complete(body, call))
+        batches = chat.stream(body, call)
         # The backend's own status is known with its first chunks: until then an error is an HTTP error.
         first = await anext(batches)
         return EventStream(_frames(first, batches))

@@ -1,9 +1,11 @@
-"""What routes read of a request: bodies, query parameters, the owner."""
+"""What routes read of a request: bodies, query parameters, the owner, the headers about recordings."""
 
 from typing import get_args
 
+import msgspec
 from starlette.requests import Request
 
+from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import InvalidRequest, RequestTooLarge
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
@@ -12,11 +14,21 @@ LOCAL_OWNER = "local"
 """Who owns the objects of callers without a key."""
 
 _MAX_ID = 256
+_MAX_SCOPE = 1000
+_PROVIDER_DATA = ("x-ogx-provider-data", "x-llamastack-provider-data")
+"""Headers with JSON in which llama-stack's clients name the test that they run."""
 
 
 def owner_of(request: Request) -> str:
     """Returns whose objects the caller may see."""
     return LOCAL_OWNER
+
+
+def call_of(request: Request) -> Call:
+    """Returns what the request says of the calls that it causes; the request log finds it there too."""
+    call = Call(scope=_scope(request))
+    request.state.call = call
+    return call
 
 
 async def read_body(request: Request) -> bytes:
@@ -46,15 +58,7 @@ async def read_body(request: Request) -> bytes:
 
 def path_id(request: Request, name: str) -> str:
     """Returns an id from the path; one that no object can have is refused early."""
-    value: str = request.path_params[name]
-    if len(value) > _MAX_ID:
-        raise InvalidRequest(
-            f"Invalid '{name}': string too long. Expected a string with maximum length {_MAX_ID}, but got a "
-            f"string with length {len(value)} instead.",
-            code="string_above_max_length",
-            param=name,
-        )
-    return value
+    return _checked(request.path_params[name], name)
 
 
 def page_query(request: Request) -> PageQuery:
@@ -68,10 +72,17 @@ def page_query(request: Request) -> PageQuery:
             code="invalid_value",
             param="order",
         )
-    after = query.get("after")
     return PageQuery(
-        limit=_limit(query.get("limit", "20")), order="asc" if order == "asc" else "desc", after=after
+        limit=_limit(query.get("limit", "20")),
+        order="asc" if order == "asc" else "desc",
+        after=query_text(request, "after"),
     )
+
+
+def query_text(request: Request, name: str) -> str | None:
+    """Returns an id or a name from the query, None where it is absent."""
+    value = request.query_params.get(name)
+    return None if value is None else _checked(value, name)
 
 
 def check_include(request: Request) -> None:
@@ -95,6 +106,43 @@ def boolean(request: Request, name: str) -> bool:
             f"Invalid type for '{name}': expected a boolean.", code="invalid_type", param=name
         )
     return value in ("true", "1")
+
+
+def _checked(value: str, name: str) -> str:
+    if len(value) > _MAX_ID:
+        raise InvalidRequest(
+            f"Invalid '{name}': string too long. Expected a string with maximum length {_MAX_ID}, but got a "
+            f"string with length {len(value)} instead.",
+            code="string_above_max_length",
+            param=name,
+        )
+    if "\0" in value:  # PostgreSQL cannot even look for it.
+        raise InvalidRequest(
+            f"Invalid '{name}': the character U+0000 is not allowed.", code="invalid_value", param=name
+        )
+    return value
+
+
+def _scope(request: Request) -> str:
+    scope = request.headers.get("x-antiphon-scope") or _test_id(request) or DEFAULT_SCOPE
+    if len(scope) > _MAX_SCOPE:
+        raise InvalidRequest(
+            f"Invalid scope: expected at most {_MAX_SCOPE} characters, but got {len(scope)}.",
+            code="string_above_max_length",
+            param="x-antiphon-scope",
+        )
+    return scope
+
+
+def _test_id(request: Request) -> str | None:
+    for name in _PROVIDER_DATA:
+        try:
+            data = msgspec.json.decode(request.headers.get(name, "null"))
+        except (msgspec.DecodeError, RecursionError):
+            continue  # Whatever else other servers take there does not matter here.
+        if isinstance(data, dict) and isinstance(test_id := data.get("__test_id"), str):
+            return test_id
+    return None
 
 
 def _limit(text: str) -> int:

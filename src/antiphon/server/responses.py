@@ -11,7 +11,16 @@ from antiphon import decode
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
-from antiphon.server.requests import boolean, check_include, owner_of, page_query, path_id, read_body
+from antiphon.server.requests import (
+    boolean,
+    call_of,
+    check_include,
+    owner_of,
+    page_query,
+    path_id,
+    query_text,
+    read_body,
+)
 from antiphon.server.sse import EventStream, event_frames
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
@@ -20,7 +29,7 @@ from antiphon.service.run import Run
 async def create(request: Request) -> Response:
     """POST /v1/responses"""
     body = decode.create_response.decode(await read_body(request))
-    run = await _responses(request).create(owner_of(request), body)
+    run = await _responses(request).create(owner_of(request), body, call_of(request))
     request.state.run = run
     if body.stream:
         return EventStream(_frames(run))
@@ -31,8 +40,8 @@ async def create(request: Request) -> Response:
 
 async def list_responses(request: Request) -> Response:
     """GET /v1/responses, which other self-hosted servers have too"""
-    model = request.query_params.get("model")
-    return json_answer(await _responses(request).list(owner_of(request), page_query(request), model))
+    query, model = page_query(request), query_text(request, "model")
+    return json_answer(await _responses(request).list(owner_of(request), query, model))
 
 
 async def get(request: Request) -> Response:

@@ -3,7 +3,7 @@
 import msgspec
 
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Clock, Ids, ModelCatalogue
+from antiphon.engine.ports import Call, Clock, Ids, ModelCatalogue
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
 from antiphon.service.context import Context, conversation_id, gather
@@ -29,13 +29,13 @@ class Responses:
         self._clock = clock
         self._ids = ids
 
-    async def create(self, owner: str, request: CreateResponse) -> Run:
+    async def create(self, owner: str, request: CreateResponse, call: Call) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
 
         Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
         """
         check_create_response(request)
-        model = await self._catalogue.resolve(request.model or "")
+        model = await self._catalogue.resolve(request.model or "", call)
         now = self._clock()
         response = new_response(request, self._ids("resp"), int(now))
         locked = request.conversation is not None and response.store
@@ -67,9 +67,7 @@ class Responses:
 
     async def list(self, owner: str, query: PageQuery, model: str | None) -> Page[Response]:
         """Lists stored responses by the time of their creation, of one model if `model` is given."""
-        page = await self._store.list_responses(
-            owner, limit=query.limit, order=query.order, after=query.after, model=model
-        )
+        page = await self._store.list_responses(owner, query, model=model)
         responses = [_response(stored) for stored in page.responses]
         return Page(
             data=responses,
@@ -80,9 +78,7 @@ class Responses:
 
     async def input_items(self, owner: str, response_id: str, query: PageQuery) -> Page[Item]:
         """Lists the items that a response was given; raises `NotFound`."""
-        page = await self._store.response_input_items(
-            owner, response_id, limit=query.limit, order=query.order, after=query.after
-        )
+        page = await self._store.response_input_items(owner, response_id, query)
         if page is None:
             raise _not_found(response_id)
         return item_page(page)
