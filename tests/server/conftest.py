@@ -1,10 +1,11 @@
 """One server and one scripted backend for the tests of a module; each test begins with a clean slate."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.server.client import get
+from tests.server.client import get, post
 from tests.serving import Serving, backend, backends
 from tests.upstream import Upstream
 
@@ -16,12 +17,24 @@ def shared_upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
-    database = tmp_path_factory.mktemp("server") / "state.db"
-    with Serving(database, backends(backend(shared_upstream))) as server:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that holds the server's state."""
+    return tmp_path_factory.mktemp("server") / "state.db"
+
+
+@pytest.fixture(scope="module")
+def shared_server(database: Path, shared_upstream: Upstream) -> Iterator[Serving]:
+    with Serving(database, backends(backend(shared_upstream)), max_body_bytes=1_000_000) as server:
         # The list of models is asked for once; from here on the backend sees what a test causes.
         assert get(server.url, "/models").status == 200
         yield server
+
+
+@pytest.fixture(scope="module")
+def conversation(shared_server: Serving) -> str:
+    """The id of a conversation."""
+    created: str = post(shared_server.url, "/conversations", {}).json["id"]
+    return created
 
 
 @pytest.fixture

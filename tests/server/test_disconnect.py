@@ -13,6 +13,7 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.lists import PageQuery
 from tests.server.client import SECONDS, get, post
 from tests.server.faults import TEXT, call
 from tests.serving import Serving, backend, backends
@@ -185,7 +186,7 @@ def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture,
     async def look() -> tuple[str, JSONObject]:
         store = await Store.open(str(database))
         try:
-            (stored,) = (await store.list_responses("local")).responses
+            (stored,) = (await store.list_responses("local", PageQuery())).responses
             await store.lock_conversation("local", conversation, "resp_next")
             return stored.status, json.loads(stored.body)
         finally:

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from antiphon.config import BackendSettings
+from antiphon.config import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.models.test_client import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, get, post, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream
+
+
+THINKING = msgspec.structs.replace(PRESETS["openai"], think_tags=True)
 
 
 def refusing_url() -> str:
@@ -36,7 +39,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Ups
     with pytest.MonkeyPatch.context() as patch, Upstream(tls=untrusted_tls(folder)) as untrusted:
         patch.setattr(socket, "getaddrinfo", resolve)
         given = [
-            backend(shared_upstream),
+            backend(shared_upstream, capabilities=THINKING),
             backend(shared_upstream, "hasty", first_byte_timeout=0.05, idle_timeout=0.05),
             at(refusing_url(), "dead"),
             at("http://models.invalid/v1", "nowhere"),

@@ -50,6 +50,11 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return json_answer(ErrorEnvelope(body), error.status_code, dict(error.headers or {}))
 
 
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """Ends the request of a client that went away before its body was whole."""
+    return nobody_there()
+
+
 async def on_fault(request: Request, error: Exception) -> Response:
     """Answers for faults of this server; the server logs the traceback."""
     return error_answer(InternalError())

@@ -4,14 +4,15 @@ import time
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from antiphon.engine.ports import Clock, Ids, ModelCatalogue
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
 from antiphon.server import conversations, models, responses
 from antiphon.server.access import AccessLog
-from antiphon.server.answers import on_error, on_fault, on_http_exception
+from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
 from antiphon.service.responses import Responses
@@ -27,20 +28,22 @@ def create_app(
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
     clock: Clock = time.time,
     ids: Ids = new_id,
-) -> Starlette:
+) -> ASGIApp:
     """Returns the application over an open store and catalogue; whoever opened them closes them."""
     app = Starlette(
         routes=[*responses.routes, *conversations.routes, *models.routes],
-        middleware=[Middleware(AccessLog)],
         exception_handlers={
             AntiphonError: on_error,
             HTTPException: on_http_exception,
+            ClientDisconnect: on_disconnect,
             Exception: on_fault,
         },
     )
+    app.router.redirect_slashes = False
     app.state.max_body_bytes = max_body_bytes
     app.state.catalogue = catalogue
     app.state.chat = ChatCompletions(catalogue)
     app.state.conversations = Conversations(store, clock)
     app.state.responses = Responses(store, catalogue, clock, ids)
-    return app
+    # Around all of it, and not a middleware: Starlette answers for faults outside of those.
+    return AccessLog(app)

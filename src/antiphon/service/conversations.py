@@ -1,5 +1,8 @@
 """Conversations and their items."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 from msgspec import UNSET
 
@@ -10,7 +13,7 @@ from antiphon.service.context import resolve_items
 from antiphon.service.items import decode_item, item_page
 from antiphon.service.validation import check_items, check_metadata
 from antiphon.store import Store
-from antiphon.store.errors import ConversationNotFound
+from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
 from antiphon.store.rows import NewConversation, StoredConversation
 from antiphon.wire.conversations import (
     Conversation,
@@ -37,17 +40,19 @@ class Conversations:
     async def create(self, owner: str, request: CreateConversation) -> Conversation:
         """Begins a conversation, with items if the request brings some."""
         check_metadata(request.metadata)
-        check_items(request.items or [], "items")
-        items, new_items = await resolve_items(self._store, owner, request.items or [], for_conversation=True)
+        given = request.items or []
+        check_items(given, "items")
         now = self._clock()
-        conversation = NewConversation(
-            id=new_id("conv", SHORT),
-            created_at=now,
-            metadata=_encode(request.metadata or {}).decode(),
-            items=new_items,
-            item_ids=_ids(items),
-        )
-        await self._store.create_conversation(owner, conversation)
+        with _about_items():
+            items, new_items = await resolve_items(self._store, owner, given, for_conversation=True)
+            conversation = NewConversation(
+                id=new_id("conv", SHORT),
+                created_at=now,
+                metadata=_encode(request.metadata or {}).decode(),
+                items=new_items,
+                item_ids=_ids(items),
+            )
+            await self._store.create_conversation(owner, conversation)
         return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
 
     async def get(self, owner: str, conversation_id: str) -> Conversation:
@@ -79,8 +84,9 @@ class Conversations:
     async def add_items(self, owner: str, conversation_id: str, request: CreateItems) -> Page[Item]:
         """Appends items, all or none, and returns just these, in order."""
         check_items(request.items, "items")
-        items, new_items = await resolve_items(self._store, owner, request.items, for_conversation=True)
-        await self._store.add_items(owner, conversation_id, new_items, _ids(items))
+        with _about_items():
+            items, new_items = await resolve_items(self._store, owner, request.items, for_conversation=True)
+            await self._store.add_items(owner, conversation_id, new_items, _ids(items))
         return Page(
             data=items,
             first_id=str(items[0].id) if items else None,
@@ -104,6 +110,16 @@ class Conversations:
         if not await self._store.delete_item(owner, conversation_id, item_id):
             raise _item_not_found(conversation_id, item_id)
         return await self.get(owner, conversation_id)
+
+
+@contextmanager
+def _about_items() -> Iterator[None]:
+    """Errors about items name the key that holds them here; in responses it is `input`."""
+    try:
+        yield
+    except (DuplicateItem, ItemNotFound) as error:
+        error.param = "items"
+        raise
 
 
 def _ids(items: list[Item]) -> list[str]:

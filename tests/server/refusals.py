@@ -1,0 +1,41 @@
+"""What a refusal of a bad input must be, and that it leaves nothing behind."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from antiphon.wire.json import JSON
+from tests.server.client import Reply
+
+
+class Bad(NamedTuple):
+    """A body, and the error that it gives."""
+
+    body: JSON | bytes
+    param: str | None
+    code: str | None
+    status: int = 400
+    says: str = ""
+    """How the message begins."""
+
+
+def rows(database: Path) -> dict[str, int]:
+    """How many rows each table holds, and how many conversations are locked."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        count = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        locked = "SELECT count(*) FROM conversations WHERE locked_by IS NOT NULL"
+        return count | {"locked": connection.execute(locked).fetchone()[0]}
+
+
+def check(answer: Reply, bad: Bad) -> None:
+    assert answer.status == bad.status
+    error = answer.error
+    assert (error["param"], error["code"]) == (bad.param, bad.code)
+    assert error["type"] == "invalid_request_error"
+    assert error["message"].startswith(bad.says)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"].startswith("req_")
