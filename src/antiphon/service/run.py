@@ -76,7 +76,10 @@ class Run:
             try:
                 await self._store.finish_response(self._owner, _finished(last.response))
             except AntiphonError as error:
-                events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
+                if isinstance(last, ResponseFailed):  # It is told why already.
+                    log.error("response %s cannot be stored: %s", last.response.id, error.message)
+                else:
+                    events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
                 await self._unlock()
         last = events[-1]
         assert isinstance(last, _TERMINAL)

@@ -1,0 +1,168 @@
+"""The plain cases of Open Responses' acceptance suite, over raw HTTP; the sample answers.
+
+The requests say what those of the suite say; every body and every event must be as Open Responses has it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.schemas import check_openresponses_event, check_openresponses_response
+from tests.serving import Serving, backends
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
+    "RU5ErkJggg=="
+)
+
+
+def message(role: str, content: JSON, **more: JSON) -> JSONObject:
+    return {"type": "message", "role": role, "content": content} | more
+
+
+BASIC: JSONObject = {"input": [message("user", "Say hello in exactly 3 words.")]}
+PHASES: JSONObject = {
+    "input": [
+        message("user", "Inspect the request."),
+        message("assistant", "I am looking at it.", phase="commentary"),
+        message("assistant", "It is fine.", phase="final_answer"),
+        message("user", "Say it again."),
+    ]
+}
+SYSTEM: JSONObject = {
+    "input": [message("system", "You are a pirate. Always speak so."), message("user", "Say hello.")]
+}
+TOOLS: JSONObject = {
+    "input": [message("user", "What is the weather like in San Francisco?")],
+    "tools": [
+        {
+            "type": "function",
+            "name": "get_weather",
+            "description": "Get the current weather for a location",
+            "parameters": {
+                "type": "object",
+                "properties": {"location": {"type": "string", "description": "City and state"}},
+                "required": ["location"],
+            },
+        }
+    ],
+}
+IMAGE: JSONObject = {
+    "input": [
+        message(
+            "user",
+            [
+                {"type": "input_text", "text": "What do you see? One sentence."},
+                {"type": "input_image", "image_url": PIXEL},
+            ],
+        )
+    ]
+}
+TURNS: JSONObject = {
+    "input": [
+        message("user", "My name is Alice."),
+        message("assistant", "Hello Alice! Nice to meet you."),
+        message("user", "What is my name?"),
+    ]
+}
+CASES = {
+    "basic-response": BASIC,
+    "assistant-phase": PHASES,
+    "system-prompt": SYSTEM,
+    "tool-calling": TOOLS,
+    "image-input": IMAGE,
+    "multi-turn": TURNS,
+}
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[httpx2.Client]:
+    with (
+        Serving(tmp_path / "state.db", backends()) as server,
+        httpx2.Client(base_url=server.url, headers={"Authorization": "Bearer none"}) as http,
+    ):
+        yield http
+
+
+def answered(http: httpx2.Client, request: JSONObject) -> JSONObject:
+    """The checked response to a request."""
+    answer = http.post("/responses", json={"model": "antiphon/sample", **request})
+    assert answer.status_code == 200, answer.text
+    body: JSONObject = answer.json()
+    check_openresponses_response(body)
+    assert body["status"] == "completed"
+    assert body["output"]
+    return body
+
+
+def streamed(http: httpx2.Client, request: JSONObject) -> list[JSONObject]:
+    """The checked events of a stream."""
+    answer = http.post("/responses", json={"model": "antiphon/sample", "stream": True, **request})
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    *frames, end, rest = answer.text.split("\n\n")
+    assert (end, rest) == ("data: [DONE]", "")
+    events = []
+    for frame in frames:
+        name, data = frame.split("\n")
+        event = msgspec.json.decode(data.removeprefix("data: "))
+        assert name == f"event: {event['type']}"
+        check_openresponses_event(event)
+        events.append(event)
+    return events
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_response(http: httpx2.Client, name: str) -> None:
+    body = answered(http, CASES[name])
+    kinds = [item["type"] for item in body["output"]]
+    assert ("function_call" in kinds) == (name == "tool-calling")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_streaming_response(http: httpx2.Client, name: str) -> None:
+    events = streamed(http, CASES[name])
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    final = events[-1]
+    assert final["type"] == "response.completed"
+    check_openresponses_response(final["response"])
+    assert final["response"]["status"] == "completed"
+    kinds = {event["type"] for event in events}
+    delta = "function_call_arguments" if name == "tool-calling" else "output_text"
+    assert {f"response.{delta}.delta", f"response.{delta}.done"} <= kinds
+
+
+def test_streamed_and_whole_say_the_same(http: httpx2.Client) -> None:
+    whole = answered(http, BASIC)
+    final = streamed(http, BASIC)[-1]["response"]
+    texts = [body["output"][0]["content"][0]["text"] for body in (whole, final)]
+    assert texts[0] == texts[1]
+    assert whole.keys() == final.keys()
+
+
+def test_phases_come_back(http: httpx2.Client) -> None:
+    """Phases of the input are shown again where its items are listed; a message without one has no key."""
+    body = answered(http, PHASES)
+    items = http.get(f"/responses/{body['id']}/input_items", params={"order": "asc"}).json()["data"]
+    assert [item.get("phase", "absent") for item in items] == [
+        "absent",
+        "commentary",
+        "final_answer",
+        "absent",
+    ]
+
+
+def test_a_stored_response_is_still_valid(http: httpx2.Client) -> None:
+    body = answered(http, TOOLS)
+    stored = http.get(f"/responses/{body['id']}").json()
+    check_openresponses_response(stored)
+    assert stored == body
+
+
+def test_errors_are_client_errors(http: httpx2.Client) -> None:
+    answer = http.post("/responses", json={"model": "antiphon/sample"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "input"

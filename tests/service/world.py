@@ -1,0 +1,240 @@
+"""The use cases over a SQLite file and a scripted chat model, for tests that run in one process."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from antiphon import decode
+from antiphon.config import Capabilities
+from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.errors import AntiphonError, NotFound
+from antiphon.ids import new_id
+from antiphon.service.chat import ChatCompletions
+from antiphon.service.conversations import Conversations
+from antiphon.service.responses import Responses
+from antiphon.service.run import Run
+from antiphon.store import Store
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.lists import PageQuery
+from antiphon.wire.models import ModelList
+from tests.store.samples import count_characters, count_rows
+
+T = TypeVar("T")
+
+ME = "me"
+
+
+def say(*pieces: str, finish: str | None = "stop", **delta: JSON) -> list[bytes]:
+    """The chunks of a reply: a text in pieces, or the last delta as given, and the end."""
+    deltas: list[JSONObject] = [{"content": piece} for piece in pieces]
+    chunks: list[JSONObject] = [{"choices": [{"index": 0, "delta": each}]} for each in deltas]
+    if delta:
+        chunks.append({"choices": [{"index": 0, "delta": delta}]})
+    if finish is not None:
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    return [msgspec.json.encode(chunk) for chunk in chunks]
+
+
+def call_function(call_id: str, name: str = "f", arguments: str = "{}") -> list[bytes]:
+    """The chunks of a reply that is one function call."""
+    call = {"index": 0, "id": call_id, "function": {"name": name, "arguments": arguments}}
+    return say(finish="tool_calls", tool_calls=[call])
+
+
+class ScriptedModel:
+    """Gives the scripted replies in turn, then the last one again and again, a chunk for each network read.
+
+    A reply may be an error. With `hang` set, every reply stops before its last chunk.
+    """
+
+    capabilities = Capabilities(think_tags=False)
+
+    def __init__(self) -> None:
+        self.requests: list[ChatRequest] = []
+        self.replies: deque[list[bytes] | Exception] = deque([say("Fine.")])
+        self.hang = False
+        self.closed = 0
+        """How many streams have ended, in whatever way."""
+        self.called = asyncio.Event()
+        """Set by the first call."""
+
+    def script(self, *replies: list[bytes] | Exception) -> None:
+        self.replies = deque(replies)
+
+    def _next(self, request: ChatRequest) -> list[bytes]:
+        self.requests.append(request)
+        self.called.set()
+        reply = self.replies[0] if len(self.replies) == 1 else self.replies.popleft()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        try:
+            *chunks, last = self._next(request)
+            for chunk in chunks:
+                yield [chunk]
+            if self.hang:
+                await asyncio.Event().wait()
+            yield [last]
+        finally:
+            self.closed += 1
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        return self._next(request)[0]
+
+
+class Catalogue:
+    """Knows the one model `up/m`."""
+
+    def __init__(self, model: ScriptedModel) -> None:
+        self._model = model
+
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+        if model_id != "up/m":
+            raise NotFound("unknown", code="model_not_found", param="model")
+        return ResolvedModel(self._model, "m", "up/m")
+
+    async def list_models(self) -> ModelList:
+        raise AssertionError("not part of these tests")
+
+    def notices(self) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+class World:
+    """Everything that a test needs; what it returns is as on the wire."""
+
+    def __init__(self, runner: asyncio.Runner, store: Store, path: Path) -> None:
+        self.run = runner.run
+        self.store = store
+        self.model = ScriptedModel()
+        catalogue = Catalogue(self.model)
+        ticks = count(1000)
+        self.responses = Responses(store, catalogue, lambda: float(next(ticks)), new_id)
+        self.conversations = Conversations(store, lambda: float(next(ticks)))
+        self.chat = ChatCompletions(catalogue)
+        self._url = f"sqlite:///{path}"
+
+    async def prepare(self, **request: JSON) -> Run:
+        """Creates a response, up to the point where its events can be read."""
+        body = msgspec.json.encode({"model": "up/m", **request})
+        return await self.responses.create(ME, decode.create_response.decode(body), Call())
+
+    def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
+        """Makes a whole response to `text`, which may also be a list of items."""
+        given = {} if text is None else {"input": text}
+
+        async def made() -> JSONObject:
+            run = await self.prepare(**given, **request)
+            response: JSONObject = wire(await run.response())
+            return response
+
+        return self.run(made())
+
+    def events(self, **request: JSON) -> list[JSONObject]:
+        """Makes a response and returns its events."""
+
+        async def made() -> list[JSONObject]:
+            run = await self.prepare(**request)
+            return [wire(event) async for batch in run.events() for event in batch]
+
+        return self.run(made())
+
+    def get(self, response_id: str) -> JSONObject:
+        response: JSONObject = wire(self.run(self.responses.get(ME, response_id)))
+        return response
+
+    def settle(self) -> None:
+        """Waits for all writes that are under way: a later one is committed with them, or after them."""
+        self.run(self.store.heartbeat())
+
+    def input_items(self, response_id: str) -> list[JSONObject]:
+        """The input of a response, oldest first."""
+        query = PageQuery(limit=100, order="asc")
+        page: JSONObject = wire(self.run(self.responses.input_items(ME, response_id, query)))
+        items: list[JSONObject] = page["data"]
+        return items
+
+    def begin(self, *items: JSON) -> str:
+        """Creates a conversation and returns its id."""
+        body = decode.create_conversation.decode(msgspec.json.encode({"items": items}))
+        return self.run(self.conversations.create(ME, body)).id
+
+    def add(self, conversation: str, *items: JSON) -> list[JSONObject]:
+        """Adds items to a conversation."""
+        body = decode.create_items.decode(msgspec.json.encode({"items": items}))
+        page: JSONObject = wire(self.run(self.conversations.add_items(ME, conversation, body)))
+        added: list[JSONObject] = page["data"]
+        return added
+
+    def items(self, conversation: str) -> list[JSONObject]:
+        """The items of a conversation, oldest first."""
+        query = PageQuery(limit=100, order="asc")
+        page: JSONObject = wire(self.run(self.conversations.list_items(ME, conversation, query)))
+        items: list[JSONObject] = page["data"]
+        return items
+
+    def seen(self) -> list[JSON]:
+        """What each message of the last model call said."""
+        return [message.get("content") for message in self.model.requests[-1]["messages"]]
+
+    def rows(self, table: str = "items") -> int:
+        return count_rows(self._url)[table]
+
+    def all_rows(self) -> dict[str, int]:
+        return count_rows(self._url)
+
+    def characters(self) -> int:
+        """The length of everything that is stored."""
+        return count_characters(self._url)
+
+
+def wire(value: object) -> JSON:
+    """A wire type as it goes out."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def user(text: str, **more: JSON) -> JSONObject:
+    return {"type": "message", "role": "user", "content": text} | more
+
+
+def text_of(response: JSONObject) -> str:
+    """The text of a response's last item."""
+    text: str = response["output"][-1]["content"][0]["text"]
+    return text
+
+
+class SlowStore(Store):
+    """A store whose ends of responses are committed, but nobody is told before `release` is set."""
+
+    release: asyncio.Event
+
+    def finish_response(self, owner: str, finished: JSON) -> asyncio.Future[None]:
+        committed = super().finish_response(owner, finished)
+
+        async def held() -> None:
+            await self.release.wait()
+            await committed
+
+        return asyncio.ensure_future(held())
+
+
+class FailingStore(Store):
+    """A store that cannot commit the end of a response."""
+
+    error: AntiphonError
+
+    def finish_response(self, owner: str, finished: JSON) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_exception(self.error)
+        return future
