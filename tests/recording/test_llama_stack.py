@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from antiphon.errors import ConfigError
-from antiphon.recording.llama_stack import RecordedCall, read_directory, read_recording
+from antiphon.recording.calls import RecordedCall
+from antiphon.recording.llama_stack import read_directory, read_recording
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import chat_request, chunk, recording, recordings, write
 
@@ -72,7 +73,8 @@ def test_other_kinds_are_recognised(endpoint: str, kind: str) -> None:
     content["request"]["endpoint"] = endpoint
     call = read(content)
     assert call.kind == kind
-    assert json.loads(call.payloads()[0]) == content["response"]["body"]
+    assert [json.loads(payload) for payload in call.payloads()] == [{"any": 1}]
+    assert call.type_name == "openai.types.Chunk"
 
 
 def test_a_tool_call_is_recognised() -> None:

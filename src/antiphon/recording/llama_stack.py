@@ -5,20 +5,15 @@ imported, and the data beside them is plain JSON.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.errors import ConfigError
-from antiphon.recording.canonical import canonical_key, canonical_request
-from antiphon.recording.llama_stack_hash import request_hash, tool_hash
-from antiphon.wire.json import JSON, JSONObject
-
-Kind = Literal["chat", "completion", "embedding", "models", "tool", "other"]
+from antiphon.recording.calls import DEFAULT_SCOPE, Address, Kind, RecordedCall, RecordedError
+from antiphon.wire.json import JSONObject
 
 _KINDS: tuple[tuple[str, Kind], ...] = (
     ("completions", "completion"),
@@ -27,23 +22,17 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 )
 
 
-class RecordedError(Struct):
-    """What the call raised; `body` is the error object of the backend's answer."""
-
-    message: str = ""
-    status_code: int | None = None
-    body: JSON = None
-
-
 class _Value(Struct):
     data: Raw = msgspec.field(name="__data__")
+    type: str | None = msgspec.field(name="__type__", default=None)
 
 
 class _Request(Struct):
     method: str = ""
     url: str = ""
     endpoint: str = ""
-    body: JSON = None
+    body: JSONObject | None = None
+    provider_metadata: JSONObject = {}
     provider: str = ""
     tool_name: str | None = None
     kwargs: JSONObject = {}
@@ -51,6 +40,7 @@ class _Request(Struct):
 
 class _Response(Struct):
     body: Raw = Raw(b"null")
+    is_streaming: bool = False
     is_exception: bool = False
     exception_data: RecordedError | None = None
     exception_message: str | None = None
@@ -63,46 +53,8 @@ class _File(Struct):
 
 
 _file_decoder = msgspec.json.Decoder(_File)
-_stream_decoder = msgspec.json.Decoder(list[_Value])
+_list_decoder = msgspec.json.Decoder(list[Raw])
 _value_decoder = msgspec.json.Decoder(_Value)
-
-
-@dataclass(frozen=True)
-class RecordedCall:
-    """One recorded call.
-
-    `name` is the file's path below the directory, with `/`. `request` is the body that was sent (of a tool
-    call: its arguments) and `key`, of a chat, its canonical key. `parts` are the recorded values as JSON
-    texts: the chunks of a stream, or the one reply; of kinds other than chat, the whole recorded body. A call
-    that failed has an `error` and no parts.
-    """
-
-    name: str
-    kind: Kind
-    key: str
-    test_id: str | None
-    request: JSONObject
-    streamed: bool
-    parts: tuple[Raw, ...]
-    error: RecordedError | None
-    recorded: _Request = field(repr=False)
-
-    def payloads(self) -> list[bytes]:
-        """Returns the parts on one line each, with keys, numbers and their order as recorded."""
-        return [msgspec.json.format(bytes(part), indent=-1) for part in self.parts]
-
-    @cached_property
-    def stale(self) -> bool:
-        """The file's name is not the hash of its content: llama-stack would not find it."""
-        request = self.recorded
-        if request.tool_name is not None:
-            digest = tool_hash(request.provider, request.tool_name, request.kwargs)
-        else:
-            try:
-                digest = request_hash(request.method, request.url, request.body, self.test_id)
-            except (ValueError, RecursionError):  # Not an address, or nested too deeply.
-                return True
-        return digest not in self.name
 
 
 @dataclass(frozen=True)
@@ -137,28 +89,36 @@ def read_recording(content: bytes, name: str) -> RecordedCall:
     """Reads one recording; raises `ConfigError`, which names the file, when it is none."""
     try:
         file = _file_decoder.decode(content)
-        kind = _kind(file.request)
-        request = file.request.kwargs if kind == "tool" else file.request.body
-        request = request if isinstance(request, dict) else {}
-        key = canonical_key(canonical_request(request)) if kind == "chat" else ""
-        streamed, parts = _parts(file.response, kind)
+        request = file.request
+        kind = _kind(request)
+        streamed, parts, type_name = _answer(file.response, kind)
+        call = RecordedCall(
+            name=name,
+            named_by_hash=True,
+            kind=kind,
+            scope=file.test_id or DEFAULT_SCOPE,
+            request=request.kwargs if kind == "tool" else request.body or {},
+            streamed=streamed,
+            parts=parts,
+            type_name=type_name,
+            error=_error(file.response),
+            address=Address(
+                method=request.method,
+                url=request.url,
+                endpoint=request.endpoint,
+                provider=request.provider,
+                tool_name=request.tool_name or "",
+                metadata=request.provider_metadata,
+            ),
+        )
+        # Only a chat has a key; it is worked out here, so that a request too deep for it is a broken file.
+        if call.key and not call.parts and call.error is None:
+            raise ConfigError(f"{name}: holds no answer")
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply for a recording") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"{name}: not a recording of llama-stack: {error}") from None
-    if kind == "chat" and not parts and not file.response.is_exception:
-        raise ConfigError(f"{name}: holds no answer")
-    return RecordedCall(
-        name=name,
-        kind=kind,
-        key=key,
-        test_id=file.test_id,
-        request=request,
-        streamed=streamed,
-        parts=parts,
-        error=_error(file.response),
-        recorded=file.request,
-    )
+    return call
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -171,11 +131,7 @@ def _kind(request: _Request) -> Kind:
     if request.tool_name is not None:
         return "tool"
     # One recording of a chat stands under /v1/completions, so the body has the last word.
-    if (
-        request.endpoint.endswith("completions")
-        and isinstance(request.body, dict)
-        and "messages" in request.body
-    ):
+    if request.endpoint.endswith("completions") and "messages" in (request.body or {}):
         return "chat"
     return next((kind for ending, kind in _KINDS if request.endpoint.endswith(ending)), "other")
 
@@ -186,18 +142,29 @@ def _error(response: _Response) -> RecordedError | None:
     return response.exception_data or RecordedError(response.exception_message or "")
 
 
-def _parts(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...]]:
-    body = response.body
-    first = _first_byte(body)
+def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str]:
+    """Takes an answer apart: whether it was streamed, its values, and the class of the first."""
+    first = _first_byte(response.body)
     if response.is_exception or first == b"n":
-        return False, ()
-    streamed = first == b"["
-    if kind != "chat":
-        return streamed, (body,)
-    values = _stream_decoder.decode(body) if streamed else [_value_decoder.decode(body)]
-    if any(_first_byte(value.data) != b"{" for value in values):
+        return False, (), ""
+    listed = first == b"[" and (response.is_streaming or kind in ("chat", "models"))
+    elements = _list_decoder.decode(response.body) if listed else [response.body]
+    values = [_value(element, kind) for element in elements]
+    type_name = next((value.type for value in values if value.type is not None), "")
+    return listed and kind != "models", tuple(value.data for value in values), type_name
+
+
+def _value(element: Raw, kind: Kind) -> _Value:
+    """Unwraps a value; only those of endpoints that are not OpenAI's may stand without a class."""
+    try:
+        value = _value_decoder.decode(element)
+    except msgspec.ValidationError:
+        if kind != "other":
+            raise
+        return _Value(element)
+    if kind == "chat" and _first_byte(value.data) != b"{":
         raise msgspec.ValidationError("Expected `object` - at `$.response.body[...].__data__`")
-    return streamed, tuple(value.data for value in values)
+    return value
 
 
 def _first_byte(text: Raw) -> bytes:

@@ -8,9 +8,10 @@ from pathlib import Path
 from antiphon.config import Capabilities
 from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
+from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall, RecordedError
 from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.explain import describe_differences, nearest, printable
-from antiphon.recording.llama_stack import Collection, RecordedCall, RecordedError, read_directory
+from antiphon.recording.llama_stack import Collection, read_directory
 from antiphon.recording.replies import fold_chunks, unfold_reply
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
@@ -76,7 +77,8 @@ class Player:
         position = nearest(asked, canonical)
         if position is None:
             return miss
-        test = f" ({printable(test_id)})" if (test_id := calls[position].test_id) else ""
+        scope = calls[position].scope
+        test = "" if scope == DEFAULT_SCOPE else f" ({printable(scope)})"
         differences = describe_differences(asked, canonical[position])
         return f"{miss} The nearest is {printable(calls[position].name)}{test}. They differ:\n{differences}"
 

@@ -1,0 +1,97 @@
+"""One recorded call, whatever the format of the file that holds it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antiphon.recording.canonical import canonical_key, canonical_request
+from antiphon.recording.llama_stack_hash import request_hash, tool_hash
+from antiphon.wire.json import JSON, JSONObject
+
+Kind = Literal["chat", "completion", "embedding", "models", "tool", "other"]
+
+DEFAULT_SCOPE = "default"
+"""The scope of a call that was made outside of any test or scenario."""
+
+
+class RecordedError(Struct, omit_defaults=True):
+    """What the call raised. `body` is the error object of the backend's answer.
+
+    `category`, `provider` and `type` are llama-stack's words for the client library's exception.
+    """
+
+    message: str = ""
+    status_code: int | None = None
+    body: JSON = None
+    category: str = ""
+    provider: str = ""
+    type: str = ""
+
+
+class Address(Struct, frozen=True, omit_defaults=True):
+    """Where a call went: a model's URL, or a tool.
+
+    Of the URL only the path counts in llama-stack's hash; the default is what its client for OpenAI asks.
+    A tool has a provider (or the label of an MCP server) and a name instead. `metadata` is llama-stack's
+    note on the versions of its libraries.
+    """
+
+    method: str = "POST"
+    url: str = "https://api.openai.com/v1/v1/chat/completions"
+    endpoint: str = "/v1/chat/completions"
+    provider: str = ""
+    tool_name: str = ""
+    metadata: Mapping[str, JSON] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCall:
+    """One recorded call.
+
+    `request` is the body that was sent; of a tool call, its arguments. `parts` are the recorded values as
+    JSON texts: the chunks of a stream, the models of a list, or the one reply. A call that failed has an
+    `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they are not
+    known. `name` is the file's path below its directory, with `/`, and the call's number when the file holds
+    several. `type_name` is the Python class that llama-stack noted; it is text and never looked up.
+    """
+
+    kind: Kind
+    request: JSONObject
+    scope: str = DEFAULT_SCOPE
+    streamed: bool = False
+    parts: tuple[Raw, ...] = ()
+    error: RecordedError | None = None
+    gaps: tuple[int, ...] = ()
+    address: Address = field(default=Address(), repr=False)
+    type_name: str = ""
+    name: str = ""
+    named_by_hash: bool = False
+
+    def payloads(self) -> list[bytes]:
+        """Returns the parts on one line each, with keys, numbers and their order as recorded."""
+        return [msgspec.json.format(bytes(part), indent=-1) for part in self.parts]
+
+    @cached_property
+    def key(self) -> str:
+        """The canonical key of a chat; empty for other kinds. Raises RecursionError for a monstrous one."""
+        return canonical_key(canonical_request(self.request)) if self.kind == "chat" else ""
+
+    @cached_property
+    def exact_hash(self) -> str | None:
+        """llama-stack's hash of the call, or None when it has none: no address, or nested too deeply."""
+        try:
+            if self.kind == "tool":
+                return tool_hash(self.address.provider, self.address.tool_name, self.request)
+            test_id = None if self.scope == DEFAULT_SCOPE else self.scope
+            return request_hash(self.address.method, self.address.url, self.request, test_id)
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def stale(self) -> bool:
+        """The file's name should be the hash of its content, and is not: llama-stack would miss it."""
+        return self.named_by_hash and (self.exact_hash is None or self.exact_hash not in self.name)
