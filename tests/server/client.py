@@ -1,5 +1,6 @@
 """A plain HTTP client for tests that look at status lines, headers and frames; no SDK in between."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,3 +117,15 @@ def check_life_cycle(events: list[JSON]) -> None:
         elif "output_index" in event:
             assert event["output_index"] == open_item, names
     assert open_item is None or names[-1] == "failed", names
+
+
+async def tasks() -> set["asyncio.Task[object]"]:
+    """Returns what is at work in the server; to be run there."""
+    return asyncio.all_tasks()
+
+
+async def ended(before: set["asyncio.Task[object]"]) -> list[str]:
+    """Returns what has begun since `before` and does not end within a second; to be run in the server."""
+    begun = asyncio.all_tasks() - before - {asyncio.current_task()}
+    running = (await asyncio.wait(begun, timeout=1))[1] if begun else set()
+    return [repr(task) for task in running]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ import pytest
 from antiphon.store import Store
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
-from tests.server.client import SECONDS, get, post
+from tests.server.client import SECONDS, ended, get, post, tasks
 from tests.server.faults import TEXT, call
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream, chunk, silence, sse
@@ -144,6 +145,24 @@ def test_the_conversation_is_free_again(server: Serving, upstream: Upstream, str
     assert post(server.url, "/responses", body | {"stream": False}).json["status"] == "completed"
     items = get(server.url, f"/conversations/{conversation}/items").json["data"]
     assert [item["role"] for item in items] == ["assistant", "user"]
+
+
+def test_B47_half_a_body(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
+    parts = urlsplit(server.url)
+    caplog.set_level(logging.INFO, "antiphon.access")
+    with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        before = server.call(tasks())
+        connection.sendall(
+            b"POST /v1/responses HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+        )
+        # The server asks for the body when it begins to read it.
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b'{"model": "up/m",')
+    assert server.call(ended(before)) == []
+    assert "POST /v1/responses 499" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert upstream.requests == []
 
 
 def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None:

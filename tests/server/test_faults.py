@@ -1,6 +1,5 @@
 """Every fault of a backend, streamed and as JSON, and what must be true of each answer (`faults.py`)."""
 
-import asyncio
 import socket
 from collections.abc import Iterator
 
@@ -10,11 +9,10 @@ import pytest
 from antiphon.config import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.models.test_client import untrusted_tls
-from tests.server.client import Reply, check_life_cycle, get, post, types
+from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream
-
 
 THINKING = msgspec.structs.replace(PRESETS["openai"], think_tags=True)
 
@@ -71,17 +69,6 @@ def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer)
     if any(each.end == "hang" for each in answers):
         assert upstream.disconnected.wait(1)
     return answer
-
-
-async def tasks() -> set["asyncio.Task[object]"]:
-    return asyncio.all_tasks()
-
-
-async def ended(before: set["asyncio.Task[object]"]) -> list[str]:
-    """Returns what has begun since and does not end within a second."""
-    begun = asyncio.all_tasks() - before - {asyncio.current_task()}
-    running = (await asyncio.wait(begun, timeout=1))[1] if begun else set()
-    return [repr(task) for task in running]
 
 
 def stored(server: Serving) -> JSONObject:
