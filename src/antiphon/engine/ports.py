@@ -8,7 +8,6 @@ from antiphon.config import Capabilities, Mode
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.models import ModelList
 
-
 DEFAULT_SCOPE = "default"
 
 
