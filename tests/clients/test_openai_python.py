@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, WEATHER, calls, function, says, says_json
 from tests.serving import Serving
+from tests.store.samples import count_rows
 from tests.upstream import Upstream, chunk, sse
 
 SAMPLE = "antiphon/sample"
@@ -165,6 +166,36 @@ def test_parsed_arguments_of_a_strict_tool(client: OpenAI, upstream: Upstream) -
     (call,) = [item for item in response.output if item.type == "function_call"]
     assert call.arguments == '{"title": "Soup"}'
     assert call.status == "completed"
+
+
+@pytest.mark.parametrize("how", ["create", "parse", "stream"])
+def test_output_goes_back_as_input(client: OpenAI, server: Serving, upstream: Upstream, how: str) -> None:
+    """The SDK's own objects, appended to the input as its documentation shows."""
+    called = {"index": 0, "id": "call_1", "function": {"name": "get_weather", "arguments": '{"city": "O"}'}}
+    upstream.script(
+        sse(
+            chunk(reasoning_content="Hm."),
+            chunk("Wait."),
+            chunk(tool_calls=[called]),
+            chunk(finish="tool_calls"),
+        ),
+        says("Cold."),
+    )
+    request: JSONObject = {"model": "up/m", "tools": [WEATHER]}
+    items: JSON = [{"role": "user", "content": "Oslo?"}]
+    if how == "stream":
+        _, first = streamed(client, input=items, **request)
+    else:
+        first = getattr(client.responses, how)(input=items, **request)
+    items += first.output
+    items.append({"type": "function_call_output", "call_id": "call_1", "output": "-3"})
+    rows = count_rows(f"sqlite:///{server.store.location}")["items"]
+    second = client.responses.create(input=items, **request)
+    assert second.output_text == "Cold."
+    user, assistant, tool = upstream.chats[1].json["messages"]
+    assert (user["content"], assistant["content"], tool["content"]) == ("Oslo?", "Wait.", "-3")
+    # New are the user's message, which has no id, the output of the call and the answer.
+    assert count_rows(f"sqlite:///{server.store.location}")["items"] == rows + 3
 
 
 def test_functions_of_a_namespace_keep_it(client: OpenAI, upstream: Upstream) -> None:

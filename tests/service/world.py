@@ -77,12 +77,11 @@ class ScriptedModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         try:
-            *chunks, last = self._next(request)
-            for chunk in chunks:
+            reply = self._next(request)
+            for missing, chunk in zip(range(len(reply), 0, -1), reply, strict=True):
+                if self.hang and missing == 1:
+                    await asyncio.Event().wait()
                 yield [chunk]
-            if self.hang:
-                await asyncio.Event().wait()
-            yield [last]
         finally:
             self.closed += 1
 
