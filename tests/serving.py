@@ -50,8 +50,9 @@ COMPONENTS = {
 def backend(
     upstream: Upstream, name: str = "up", capabilities: Capabilities = PRESETS["openai"], **settings: float
 ) -> BackendSettings:
-    """Returns the settings of a scripted backend."""
-    return BackendSettings(name=name, base_url=upstream.base_url, capabilities=capabilities, **settings)
+    """Returns the settings of a scripted backend; `settings` are its timeouts, in seconds."""
+    plain = BackendSettings(name=name, base_url=upstream.base_url, capabilities=capabilities)
+    return msgspec.structs.replace(plain, **settings)
 
 
 def backends(*given: BackendSettings) -> OpenCatalogue:
