@@ -54,9 +54,9 @@ class RecordedCall:
 
     `request` is the body that was sent; of a tool call, its arguments. `parts` are the recorded values as
     JSON texts: the chunks of a stream, the models of a list, or the one reply. A call that failed has an
-    `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they are not
-    known. `name` is the file's path below its directory, with `/`, and the call's number when the file holds
-    several. `type_name` is the Python class that llama-stack noted; it is text and never looked up.
+    `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they
+    are not known. `name` is the file's path below its directory, with `/`, and the call's number when the
+    file holds several. `type_name` is the Python class that llama-stack noted; it is text, never looked up.
     """
 
     kind: Kind

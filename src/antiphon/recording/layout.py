@@ -1,0 +1,31 @@
+"""JSON laid out for people and for line-wise diffs: what fits on a line stands on one."""
+
+import json
+import re
+
+from antiphon.wire.json import JSON
+
+_WIDTH = 110
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Characters that a reader does not see, or that turn the text around for him."""
+
+
+def laid_out(value: JSON) -> str:
+    """Returns the value as JSON with a line break at its end."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _lines(value, 0)) + "\n"
+
+
+def _lines(value: JSON, indent: int) -> str:
+    compact = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or indent + len(compact) <= _WIDTH:
+        return compact
+    if isinstance(value, dict):
+        opening, closing = "{}"
+        members = [
+            f"{json.dumps(name, ensure_ascii=False)}: {_lines(value[name], indent + 1)}" for name in value
+        ]
+    else:
+        opening, closing = "[]"
+        members = [_lines(member, indent + 1) for member in value]
+    pad = "\n" + " " * (indent + 1)
+    return f"{opening}{pad}{f',{pad}'.join(members)}\n{' ' * indent}{closing}"

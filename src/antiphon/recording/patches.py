@@ -1,0 +1,79 @@
+"""What changes from one JSON object to the next, by JSON Pointer (RFC 6901).
+
+`{"/choices/0/delta/content": "Hi"}` says more to a reader, in fewer lines, than a JSON Patch (RFC 6902) does.
+"""
+
+import msgspec
+
+from antiphon.wire.json import JSON, JSONObject
+
+
+def difference(before: JSONObject, after: JSONObject) -> tuple[JSONObject, list[str]]:
+    """Returns what to set (pointer to value) and which pointers to remove to make `after` of `before`."""
+    changed: JSONObject = {}
+    removed: list[str] = []
+    _compare(before, after, "", (changed, removed))
+    return changed, removed
+
+
+def apply(target: JSONObject, changed: JSONObject, removed: list[str]) -> None:
+    """Changes `target` as `difference` says; raises ValueError for a pointer that leads nowhere."""
+    for pointer in removed:
+        holder, last = locate(target, pointer)
+        if not isinstance(holder, dict) or last not in holder:
+            raise ValueError(f"nothing to remove at {pointer}")
+        del holder[last]
+    for pointer, value in changed.items():
+        holder, last = locate(target, pointer)
+        holder[last] = value
+
+
+def locate(target: JSON, pointer: str) -> tuple[JSON, str | int]:
+    """Returns the object or list that holds the pointer's place, and the key or position in it.
+
+    The key may be new; a position must be there. Raises ValueError when the pointer leads nowhere.
+    """
+    names = [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:]]
+    if not names or pointer[0] != "/":
+        raise ValueError(f"not a JSON Pointer to a place below the root: {pointer!r}")
+    holder = target
+    for name in names[:-1]:
+        holder = holder[_key(holder, name, pointer)]
+    if isinstance(holder, dict):
+        return holder, names[-1]
+    return holder, _key(holder, names[-1], pointer)
+
+
+def same(one: JSON, other: JSON) -> bool:
+    """Tells whether two values are the same JSON; Python's own `==` holds 1, 1.0 and true for one value."""
+    return type(one) is type(other) and msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+def _key(holder: JSON, name: str, pointer: str) -> str | int:
+    if isinstance(holder, dict) and name in holder:
+        return name
+    if isinstance(holder, list) and name.isascii() and name.isdigit() and int(name) < len(holder):
+        return int(name)
+    raise ValueError(f"nothing at {pointer}")
+
+
+def _compare(before: JSON, after: JSON, pointer: str, found: tuple[JSONObject, list[str]]) -> None:
+    changed, removed = found
+    # An empty object that fills is set whole: one line for it instead of one for each member.
+    if isinstance(before, dict) and isinstance(after, dict) and (before or not pointer):
+        removed.extend(f"{pointer}/{_escaped(name)}" for name in before if name not in after)
+        for name, value in after.items():
+            place = f"{pointer}/{_escaped(name)}"
+            if name in before:
+                _compare(before[name], value, place, found)
+            else:
+                changed[place] = value
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for position, value in enumerate(after):
+            _compare(before[position], value, f"{pointer}/{position}", found)
+    elif not same(before, after):
+        changed[pointer] = after
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
