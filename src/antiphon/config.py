@@ -63,7 +63,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     verbosity: Annotated[bool, Meta(description="Off: `verbosity` is left out.")] = True
     service_tier: Annotated[bool, Meta(description="Off: `service_tier` is left out.")] = True
     prompt_cache: Annotated[
-        bool, Meta(description="Off: `prompt_cache_key` and `prompt_cache_retention` are left out.")
+        bool, Meta(description="Off: `prompt_cache_key` and the other `prompt_cache_` options are left out.")
     ] = True
     safety_identifier: Annotated[
         bool, Meta(description="Off: `safety_identifier` and `user` are left out.")

@@ -48,6 +48,8 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         value = getattr(request, name)
         if value is not None:
             setattr(response, name, value)
+    if request.prompt_cache_options is not None:
+        response.prompt_cache_options = request.prompt_cache_options
     if request.conversation is not None:
         conversation = request.conversation
         response.conversation = (

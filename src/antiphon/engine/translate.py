@@ -93,6 +93,9 @@ def _accounting(chat: ChatRequest, request: CreateResponse, capabilities: Capabi
             chat["prompt_cache_key"] = request.prompt_cache_key
         if request.prompt_cache_retention is not None:
             chat["prompt_cache_retention"] = request.prompt_cache_retention
+        if request.prompt_cache_options is not None:
+            options = request.prompt_cache_options
+            chat["prompt_cache_options"] = {"mode": options.mode, "ttl": options.ttl}
     if capabilities.safety_identifier:
         if request.safety_identifier is not None:
             chat["safety_identifier"] = request.safety_identifier

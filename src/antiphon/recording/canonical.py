@@ -35,6 +35,7 @@ _NEVER_COUNTS = frozenset(
         "service_tier",
         "prompt_cache_key",
         "prompt_cache_retention",
+        "prompt_cache_options",
         "safety_identifier",
     }
 )

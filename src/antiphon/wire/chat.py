@@ -90,6 +90,7 @@ class ChatRequest(TypedDict, total=False):
     safety_identifier: str
     prompt_cache_key: str
     prompt_cache_retention: str
+    prompt_cache_options: dict[str, str]
     user: str
 
 

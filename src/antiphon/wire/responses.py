@@ -67,6 +67,11 @@ class PromptReference(Struct, kw_only=True):
     variables: JSONObject | None | UnsetType = UNSET
 
 
+class PromptCacheOptions(Struct):
+    mode: Literal["implicit", "explicit"] = "implicit"
+    ttl: Literal["30m"] = "30m"
+
+
 class ContextManagement(Struct, kw_only=True):
     type: Literal["compaction"]
     compact_threshold: Annotated[int, Meta(ge=1000)] | None = None
@@ -104,7 +109,7 @@ class CreateResponse(Struct, kw_only=True):
     safety_identifier: Annotated[str, Meta(max_length=64)] | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=64)] | None = None
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
-    prompt_cache_options: JSONObject | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
     user: str | None = None
     service_tier: ServiceTier | None = None
     moderation: JSONObject | None = None
@@ -176,6 +181,7 @@ class Response(Struct, kw_only=True):
     metadata: Metadata
     conversation: ConversationReference | UnsetType = UNSET
     prompt: PromptReference | UnsetType = UNSET
+    prompt_cache_options: PromptCacheOptions | UnsetType = UNSET
     context_management: list[ContextManagement] | UnsetType = UNSET
     moderation: JSON | UnsetType = UNSET
 
