@@ -14,6 +14,17 @@ from antiphon.wire.json import JSON, JSONObject
 
 Kind = Literal["chat", "completion", "embedding", "models", "tool", "other"]
 
+USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
+    ("chat", True): "openai.types.chat.chat_completion_chunk.ChatCompletionChunk",
+    ("chat", False): "openai.types.chat.chat_completion.ChatCompletion",
+    ("completion", True): "openai.types.completion.Completion",
+    ("completion", False): "openai.types.completion.Completion",
+    ("embedding", False): "openai.types.create_embedding_response.CreateEmbeddingResponse",
+    ("models", False): "openai.types.model.Model",
+    ("tool", False): "ogx_api.tools.ToolInvocationResult",
+}
+"""The classes that llama-stack's recorder notes for a kind of call, streamed or not."""
+
 DEFAULT_SCOPE = "default"
 """The scope of a call that was made outside of any test or scenario."""
 
@@ -56,7 +67,8 @@ class RecordedCall:
     JSON texts: the chunks of a stream, the models of a list, or the one reply. A call that failed has an
     `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they
     are not known. `name` is the file's path below its directory, with `/`, and the call's number when the
-    file holds several. `type_name` is the Python class that llama-stack noted; it is text, never looked up.
+    file holds several. `type_name` is the Python class that llama-stack noted, if it is not the usual one; it
+    is text and never looked up.
     """
 
     kind: Kind

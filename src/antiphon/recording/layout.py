@@ -10,9 +10,9 @@ _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Characters that a reader does not see, or that turn the text around for him."""
 
 
-def laid_out(value: JSON) -> str:
-    """Returns the value as JSON with a line break at its end."""
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _lines(value, 0)) + "\n"
+def laid_out(value: JSON, indent: int = 0) -> str:
+    """Returns the value as JSON, without a line break at its end; `indent` is how far in it stands."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _lines(value, indent))
 
 
 def _lines(value: JSON, indent: int) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.errors import ConfigError
-from antiphon.recording.calls import DEFAULT_SCOPE, Address, Kind, RecordedCall, RecordedError
+from antiphon.recording.calls import DEFAULT_SCOPE, USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
 from antiphon.wire.json import JSONObject
 
 _KINDS: tuple[tuple[str, Kind], ...] = (
@@ -143,15 +143,18 @@ def _error(response: _Response) -> RecordedError | None:
 
 
 def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str]:
-    """Takes an answer apart: whether it was streamed, its values, and the class of the first."""
+    """Takes an answer apart: whether it was streamed, its values, and the class if it is unusual."""
     first = _first_byte(response.body)
     if response.is_exception or first == b"n":
         return False, (), ""
     listed = first == b"[" and (response.is_streaming or kind in ("chat", "models"))
     elements = _list_decoder.decode(response.body) if listed else [response.body]
     values = [_value(element, kind) for element in elements]
+    streamed = listed and kind != "models"
     type_name = next((value.type for value in values if value.type is not None), "")
-    return listed and kind != "models", tuple(value.data for value in values), type_name
+    if type_name == USUAL_TYPES.get((kind, streamed)):
+        type_name = ""
+    return streamed, tuple(value.data for value in values), type_name
 
 
 def _value(element: Raw, kind: Kind) -> _Value:

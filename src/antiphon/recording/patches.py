@@ -58,9 +58,9 @@ def _key(holder: JSON, name: str, pointer: str) -> str | int:
 
 
 def _compare(before: JSON, after: JSON, pointer: str, found: tuple[JSONObject, list[str]]) -> None:
+    """Goes down to what differs; an object that empties or fills, and a list of scalars, are set whole."""
     changed, removed = found
-    # An empty object that fills is set whole: one line for it instead of one for each member.
-    if isinstance(before, dict) and isinstance(after, dict) and (before or not pointer):
+    if _both(dict, before, after) and (not pointer or (before and after)):
         removed.extend(f"{pointer}/{_escaped(name)}" for name in before if name not in after)
         for name, value in after.items():
             place = f"{pointer}/{_escaped(name)}"
@@ -68,11 +68,19 @@ def _compare(before: JSON, after: JSON, pointer: str, found: tuple[JSONObject, l
                 _compare(before[name], value, place, found)
             else:
                 changed[place] = value
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+    elif _both(list, before, after) and len(before) == len(after) and _holds_containers(after):
         for position, value in enumerate(after):
             _compare(before[position], value, f"{pointer}/{position}", found)
     elif not same(before, after):
         changed[pointer] = after
+
+
+def _both(kind: type, before: JSON, after: JSON) -> bool:
+    return isinstance(before, kind) and isinstance(after, kind)
+
+
+def _holds_containers(values: list[JSON]) -> bool:
+    return any(isinstance(value, dict | list) for value in values)
 
 
 def _escaped(name: str) -> str:

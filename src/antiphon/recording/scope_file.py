@@ -108,7 +108,7 @@ class ScopeWriter:
     """The file of a scope as it grows: each call is taken apart once, however often the file is saved."""
 
     def __init__(self, scope: str) -> None:
-        self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {laid_out(scope).strip()},\n "calls": ['
+        self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {laid_out(scope)},\n "calls": ['
         self._blocks: list[str] = []
         self._requests = Requests()
         self._addresses: dict[int | None, Address] = {None: Address()}
@@ -132,11 +132,11 @@ class ScopeWriter:
             gaps=pack(call.gaps),
         )
         self._answer(entry, call)
-        self._blocks.append(laid_out(msgspec.to_builtins(entry)).rstrip("\n"))
+        self._blocks.append(laid_out(msgspec.to_builtins(entry), 2))
 
     def save(self, path: Path) -> None:
         """Writes the file; raises OSError, and the file then is as it was."""
-        text = "".join(f"\n{block}," for block in self._blocks).rstrip(",")
+        text = ",".join(f"\n  {block}" for block in self._blocks)
         write_atomically(path, f"{self._head}{text}\n ]\n}}\n".encode())
 
     def _answer(self, entry: _Call, call: RecordedCall) -> None:

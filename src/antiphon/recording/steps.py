@@ -2,8 +2,8 @@
 
 Each step changes the chunk before it. `set` and `unset` say what (`patches.py`); a step with `text` stands
 for as many chunks as it has pieces, each with its piece of the text at the pointer `at`. `lengths` are the
-pieces' lengths in characters, without the last one's. So text, function arguments, reasoning and refusals fold
-alike, and anything unusual (log probabilities, a backend's own fields) stays as it was.
+pieces' lengths in characters, without the last one's. So text, function arguments, reasoning and refusals
+fold alike, and anything unusual (log probabilities, a backend's own fields) stays as it was.
 """
 
 from collections.abc import Iterable, Iterator
