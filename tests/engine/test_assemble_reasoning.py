@@ -177,3 +177,13 @@ def test_a_think_element_that_length_cut() -> None:
     reply = assemble(chunk(content="<think>and then"), chunk("length"), options=THINK)
     assert reply.reasoning() == ["and then"]
     assert reply.texts() == []
+
+
+def test_thinking_among_pieces_of_content() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    reply = assemble(
+        chunk(content=[thinking]), chunk(content=[{"type": "text", "text": "Yes"}]), chunk(content="."), STOP
+    )
+    assert [item["type"] for item in reply.items] == ["reasoning", "message"]
+    assert reply.items[0]["content"] == [{"type": "reasoning_text", "text": "Hm."}]
+    assert reply.items[1]["content"][0]["text"] == "Yes."

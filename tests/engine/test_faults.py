@@ -3,6 +3,7 @@ import pytest
 from antiphon.engine.faults import error_inside
 from antiphon.errors import UpstreamBroken, UpstreamRefused
 from antiphon.wire.json import JSON
+from tests.engine.replies import assemble, failure_of, raw
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,13 @@ def test_a_full_context_is_the_inputs_fault() -> None:
     made = error_inside("backend/model", {"message": "m", "code": "context_length_exceeded"})
     assert (made.param, made.type) == ("input", "invalid_request_error")
     assert made.response_code == "context_length_exceeded"
+
+
+def test_a_chunk_that_is_itself_an_error_keeps_its_words() -> None:
+    message = failure_of(raw({"object": "error", "message": "Out of memory", "code": 500}))
+    assert message == "backend/model: Out of memory"
+
+
+def test_a_choice_without_an_index_is_the_first() -> None:
+    body = {"choices": [{"index": None, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+    assert assemble(raw(body)).texts() == ["Hi"]

@@ -18,10 +18,11 @@ from antiphon.engine.logprobs import complete, last_tokens
 from antiphon.engine.ports import Ids
 from antiphon.engine.think import Piece, ThinkSplitter
 from antiphon.errors import UpstreamBroken, UpstreamError
-from antiphon.wire.chat import ChatUsage, Choice, Chunk, Delta, ReasoningDetail, ToolCallDelta
+from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
 from antiphon.wire.items import Item
+from antiphon.wire.json import JSON
 
 _decode = msgspec.json.Decoder(Chunk).decode
 
@@ -80,15 +81,16 @@ class Assembler:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            if chunk.error:
-                self.failure = error_inside(self._options.source, chunk.error)
+            error = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
+            if error:
+                self.failure = error_inside(self._options.source, error)
                 break
             if chunk.usage is not None:
                 self.usage = chunk.usage
             if chunk.service_tier is not None:
                 self.service_tier = chunk.service_tier
             for choice in chunk.choices or ():
-                if choice.index == 0:
+                if not choice.index:
                     self._choice(events, choice)
         return events
 
@@ -149,12 +151,15 @@ class Assembler:
             reasoning = delta.reasoning_content or delta.reasoning
             if reasoning:
                 self._reasoning(events, None, reasoning)
-        if delta.content:
-            if self._think is None or self._think.plain:
-                self._text(events, "text", delta.content, logprobs)
+        content = delta.content
+        if content:
+            if not isinstance(content, str):
+                self._pieces(events, _pieces_of(content))
+            elif self._think is None or self._think.plain:
+                self._text(events, "text", content, logprobs)
             else:
                 self._early_logprobs += logprobs
-                self._pieces(events, self._think.feed(delta.content))
+                self._pieces(events, self._think.feed(content))
         if delta.refusal:
             self._flush(events)
             self._text(events, "refusal", delta.refusal, NO_LOGPROBS)
@@ -250,6 +255,24 @@ class Assembler:
 
     def _broken(self, what: str) -> UpstreamBroken:
         return UpstreamBroken(f"{self._options.source}: {what}")
+
+
+def _as_error(chunk: Chunk) -> JSON:
+    """A chunk that is itself an error object, as older servers send it."""
+    return {"message": chunk.message, "code": chunk.code}
+
+
+def _pieces_of(content: list[ContentPiece]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for piece in content:
+        thinking = piece.thinking
+        if isinstance(thinking, list):
+            thinking = "".join(inner.text or "" for inner in thinking)
+        if thinking:
+            pieces.append(("reasoning", thinking))
+        if piece.text:
+            pieces.append(("text", piece.text))
+    return pieces
 
 
 def _excerpt(payload: bytes) -> str:

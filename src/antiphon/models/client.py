@@ -141,7 +141,7 @@ class HttpChatModel:
             response.close()
         try:
             completion = msgspec.json.decode(body, type=_Completion)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             text = f"its answer is not a chat completion: {excerpt(body) or 'it is empty'}"
             raise UpstreamBroken(speaks(self._backend, text)) from error
         if completion.choices:
@@ -190,7 +190,7 @@ class HttpChatModel:
         body = await self._read(response)
         try:
             return msgspec.json.format(body, indent=-1)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
             raise UpstreamBroken(speaks(self._backend, text)) from error
 

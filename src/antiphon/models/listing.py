@@ -45,7 +45,7 @@ async def fetch_models(session: ClientSession, backend: BackendSettings, seconds
     try:
         # `data` is null where Ollama has no models yet.
         entries = msgspec.json.decode(body, type=_List).data or []
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         text = f"its answer is not a list of models: {excerpt(body) or 'it is empty'}"
         raise UpstreamBroken(speaks(backend, text)) from error
     return [_model(entry, backend) for entry in entries if isinstance(entry, dict) and _named(entry)]

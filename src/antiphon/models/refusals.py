@@ -87,7 +87,7 @@ def read_refusal(body: bytes) -> Refusal | None:
     """Finds the message in an error body in any of the usual forms; None where there is none."""
     try:
         return _from_json(msgspec.json.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

@@ -14,7 +14,7 @@ from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.requests import call_of, read_body
-from antiphon.server.sse import EventStream, chunk_frames
+from antiphon.server.sse import DONE, EventStream, chunk_frames
 from antiphon.service.chat import ChatCompletions
 from antiphon.wire.errors import ErrorEnvelope
 
@@ -78,3 +78,4 @@ async def _frames(
                 yield chunk_frames(chunks)
         except AntiphonError as error:
             yield chunk_frames([msgspec.json.encode(ErrorEnvelope(error.body()))])
+        yield DONE

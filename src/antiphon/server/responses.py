@@ -21,7 +21,7 @@ from antiphon.server.requests import (
     query_text,
     read_body,
 )
-from antiphon.server.sse import EventStream, event_frames
+from antiphon.server.sse import DONE, EventStream, event_frames
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
 
@@ -84,4 +84,5 @@ def _responses(request: Request) -> Responses:
 async def _frames(run: Run) -> AsyncGenerator[bytes | bytearray, None]:
     async with aclosing(run.events()) as batches:
         async for events in batches:
-            yield event_frames(events)
+            frames = event_frames(events)
+            yield frames + DONE if run.final is not None else frames

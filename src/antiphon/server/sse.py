@@ -31,7 +31,7 @@ def chunk_frames(chunks: list[bytes]) -> bytes:
 
 
 class EventStream(Response):
-    """Sends what `frames` yields, a write for each, then `data: [DONE]`.
+    """Sends what `frames` yields, a write for each; the last of them ends with `DONE`.
 
     When the client goes away, `frames` is cancelled at once, and with it the call to the backend.
     """
@@ -45,11 +45,15 @@ class EventStream(Response):
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
         async with stopped_by_disconnect(receive), aclosing(self._frames) as frames:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for frame in frames:
-                await send({"type": "http.response.body", "body": bytes(frame), "more_body": True})
-            await send({"type": "http.response.body", "body": DONE, "more_body": False})
+                if not begun:
+                    # Not before the first frame: what has begun ends in order when it is cancelled.
+                    begun = True
+                    await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                more = not frame.endswith(DONE)
+                await send({"type": "http.response.body", "body": bytes(frame), "more_body": more})
 
 
 _lines: dict[type, bytes] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -36,7 +35,6 @@ class Run:
         self._store = store
         self._owner = owner
         self._start = start
-        self._began = time.monotonic()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yields the events in batches; the last event is terminal."""

@@ -115,8 +115,16 @@ class ReasoningDetail(Struct):
     index: int | None = None
 
 
+class ContentPiece(Struct):
+    """Mistral's form of content: pieces of text, and of thinking, which holds pieces itself."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: "str | list[ContentPiece] | None" = None
+
+
 class Delta(Struct):
-    content: str | None = None
+    content: str | list[ContentPiece] | None = None
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
@@ -131,7 +139,7 @@ class ChoiceLogprobs(Struct):
 class Choice(Struct):
     """`message` stands in for `delta` where a backend answers a streaming request in one piece."""
 
-    index: int = 0
+    index: int | None = 0
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
@@ -155,9 +163,15 @@ class ChatUsage(Struct):
 
 
 class Chunk(Struct):
-    """One chunk of a streamed chat completion; `error` is how backends report a fault inside a stream."""
+    """One chunk of a streamed chat completion.
+
+    `error` is how most backends report a fault inside a stream; some send an error object as the chunk, whose
+    `message` and `code` these are.
+    """
 
     choices: list[Choice] | None = None
     usage: ChatUsage | None = None
     service_tier: str | None = None
     error: JSON = None
+    message: JSON = None
+    code: JSON = None
