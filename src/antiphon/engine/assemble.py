@@ -81,9 +81,9 @@ class Assembler:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            error = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
-            if error:
-                self.failure = error_inside(self._options.source, error)
+            fault = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
+            if fault:
+                self.failure = error_inside(self._options.source, fault)
                 break
             if chunk.usage is not None:
                 self.usage = chunk.usage
