@@ -120,8 +120,14 @@ def test_a_cancelled_task_is_stored_as_cancelled(world: World) -> None:
     assert world.model.closed == 1
 
 
-def test_a_response_whose_commit_nobody_waits_for_keeps_its_end(open_world: OpenWorld) -> None:
+@pytest.mark.parametrize(
+    ("reply", "status"), [(say("Fine."), "completed"), (UpstreamBroken("up/m: cut"), "failed")]
+)
+def test_a_response_whose_commit_nobody_waits_for_keeps_its_end(
+    open_world: OpenWorld, reply: list[bytes] | Exception, status: str
+) -> None:
     world = open_world(SlowStore)
+    world.model.script(reply)
     store = world.store
     assert isinstance(store, SlowStore)
 
@@ -139,8 +145,7 @@ def test_a_response_whose_commit_nobody_waits_for_keeps_its_end(open_world: Open
 
     response_id = world.run(scenario())
     world.settle()
-    stored = world.get(response_id)
-    assert (stored["status"], text_of(stored)) == ("completed", "Fine.")
+    assert world.get(response_id)["status"] == status
 
 
 def test_a_fault_of_the_server_ends_the_stream(world: World, caplog: pytest.LogCaptureFixture) -> None:
