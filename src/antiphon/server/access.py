@@ -35,13 +35,14 @@ class AccessLog:
             return
         began = time.monotonic()
         request_id = new_id("req", 16)
-        status = _NO_ANSWER
+        status, streamed = _NO_ANSWER, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streamed
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                status, headers = message["status"], message.get("headers", ())
+                streamed = any(value.startswith(b"text/event-stream") for _, value in headers)
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
@@ -52,7 +53,7 @@ class AccessLog:
                 await error_answer(ServerStopping())(scope, receive, answer)
         finally:
             if log.isEnabledFor(logging.INFO):
-                fields: JSONObject = {"request_id": request_id, "status": status}
+                fields: JSONObject = {"request_id": request_id, "status": status, "stream": streamed}
                 fields["seconds"] = round(time.monotonic() - began, 3)
                 state = scope.get("state", {})
                 run, call = state.get("run"), state.get("call")
@@ -82,7 +83,9 @@ def _run_line(run: Run, fields: JSONObject) -> str:
         "output_tokens": usage.output_tokens if usage else None,
         "error": error.message if error else None,
     }
+    stream = " stream" if fields["stream"] else ""
     tools = f" {len(response.tools)} tools" if response.tools else ""
     tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
     why = f": {error.message}" if error else ""
-    return f"{response.id} {response.model}{tools} {fields['seconds']:.2f}s{tokens} {response.status}{why}"
+    what = f"{response.id} {response.model}{stream}{tools}"
+    return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{why}"

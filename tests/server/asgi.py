@@ -1,0 +1,92 @@
+"""Calls of an ASGI application without a socket."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Scope
+
+from antiphon.wire.json import JSON
+
+
+def scope(
+    method: str = "GET", path: str = "/", query: str = "", headers: Mapping[str, str] | None = None
+) -> Scope:
+    """Returns the scope of an HTTP request."""
+    named = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": named,
+        "server": ("127.0.0.1", 8321),
+        "scheme": "http",
+    }
+
+
+def request(given: Scope, *pieces: bytes, path: Mapping[str, str] | None = None, limit: int = 100) -> Request:
+    """Returns a request whose body comes in `pieces`; `path` are its path parameters."""
+    app = Starlette()
+    app.state.max_body_bytes = limit
+    waiting = messages(pieces)
+
+    async def receive() -> Message:
+        return next(waiting)
+
+    return Request({**given, "app": app, "path_params": dict(path or {})}, receive)
+
+
+def messages(pieces: Iterable[bytes]) -> Iterator[Message]:
+    """Yields what a server hands out of a request body, and then that the client has gone."""
+    for piece in pieces:
+        yield {"type": "http.request", "body": piece, "more_body": True}
+    yield {"type": "http.request", "body": b"", "more_body": False}
+    while True:
+        yield {"type": "http.disconnect"}
+
+
+class Answer:
+    """What an application has sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    @property
+    def status(self) -> int:
+        status: int = self.sent[0]["status"]
+        return status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def json(self) -> JSON:
+        return msgspec.json.decode(b"".join(message.get("body", b"") for message in self.sent[1:]))
+
+
+async def run(app: ASGIApp, given: Scope, answer: Answer) -> None:
+    """Runs `app` for a request without a body whose client waits for its answer."""
+    begun = False
+
+    async def receive() -> Message:
+        nonlocal begun
+        if begun:
+            await asyncio.Event().wait()
+        begun = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        answer.sent.append(message)
+
+    await app(given, receive, send)
+
+
+def called(app: ASGIApp, given: Scope) -> Answer:
+    """Returns what `app` answers."""
+    answer = Answer()
+    asyncio.run(run(app, given, answer))
+    return answer

@@ -1,0 +1,105 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp
+
+from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.errors import NotFound
+from antiphon.server.app import create_app
+from antiphon.store import Store
+from antiphon.wire.models import Model, ModelList
+from tests.server.asgi import Answer, run, scope
+
+
+class Catalogue:
+    """No models; or, if told so, a fault."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+        raise NotFound("none", code="model_not_found", param="model")
+
+    async def list_models(self) -> ModelList:
+        if self.fault is not None:
+            raise self.fault
+        return ModelList(data=[Model(id="a/b", owned_by="tests")])
+
+    def notices(self) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        return None
+
+
+def with_app(folder: Path, catalogue: Catalogue, test: Callable[[ASGIApp], Awaitable[None]]) -> None:
+    async def work() -> None:
+        store = await Store.open(str(folder / "state.db"))
+        try:
+            await test(create_app(store, catalogue))
+        finally:
+            await store.close()
+
+    asyncio.run(work())
+
+
+async def answered(app: ASGIApp, method: str, path: str) -> Answer:
+    answer = Answer()
+    await run(app, scope(method, path), answer)
+    return answer
+
+
+def test_a_route(tmp_path: Path) -> None:
+    async def check(app: ASGIApp) -> None:
+        answer = await answered(app, "GET", "/v1/models")
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        assert [model["id"] for model in answer.json["data"]] == ["a/b"]
+
+    with_app(tmp_path, Catalogue(), check)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/", 404, "Invalid URL (GET /)"),
+        ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
+        ("GET", "/v1/responses/", 404, "Invalid URL (GET /v1/responses/)"),
+        ("POST", "/v1/responses/resp_1/cancel", 404, "Invalid URL (POST /v1/responses/resp_1/cancel)"),
+        ("GET", "/v1/conversations", 405, "Not allowed to GET on /v1/conversations."),
+        ("PUT", "/v1/responses", 405, "Not allowed to PUT on /v1/responses."),
+        ("GET", "/docs", 404, "Invalid URL (GET /docs)"),
+    ],
+)
+def test_what_is_not_there(tmp_path: Path, method: str, path: str, status: int, message: str) -> None:
+    async def check(app: ASGIApp) -> None:
+        answer = await answered(app, method, path)
+        assert answer.status == status
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+        assert answer.json == {"error": error}
+        assert answer.headers["x-request-id"].startswith("req_")
+
+    with_app(tmp_path, Catalogue(), check)
+
+
+def test_a_fault_has_the_envelope_and_an_id_and_is_handed_to_the_server(tmp_path: Path) -> None:
+    async def check(app: ASGIApp) -> None:
+        answer = Answer()
+        with pytest.raises(ZeroDivisionError):
+            await run(app, scope("GET", "/v1/models"), answer)
+        assert answer.status == 500
+        assert answer.headers["x-request-id"].startswith("req_")
+        assert answer.json["error"]["type"] == "server_error"
+        assert "secret" not in answer.json["error"]["message"]
+
+    with_app(tmp_path, Catalogue(ZeroDivisionError("secret")), check)
+
+
+def test_no_cookie_and_no_cors_by_default(tmp_path: Path) -> None:
+    async def check(app: ASGIApp) -> None:
+        answer = Answer()
+        await run(app, scope("GET", "/v1/models", headers={"origin": "https://evil.example"}), answer)
+        assert answer.headers.keys() == {"content-length", "content-type", "x-request-id"}
+
+    with_app(tmp_path, Catalogue(), check)
