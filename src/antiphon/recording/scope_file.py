@@ -18,7 +18,7 @@ from antiphon.recording.atomic import write_atomically
 from antiphon.recording.calls import DEFAULT_SCOPE, Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.layout import laid_out
 from antiphon.recording.sharing import Requests, SharedRequest, restore
-from antiphon.recording.steps import Step, fold, pack, parse, unfold, unpack
+from antiphon.recording.steps import Step, Stream, fold, pack, parse, unfold, unpack
 from antiphon.wire.json import JSON, JSONObject
 
 VERSION = 1
@@ -39,7 +39,6 @@ class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
     kept_messages: int | None = None
     request: JSONObject = {}
     reply: JSON = UNSET
-    starts_like: int | None = None
     chunks: list[Step] | UnsetType = UNSET
     values: list[Step] | UnsetType = UNSET
     type_name: str = ""
@@ -112,7 +111,7 @@ class ScopeWriter:
         self._blocks: list[str] = []
         self._requests = Requests()
         self._addresses: dict[int | None, Address] = {None: Address()}
-        self._start: tuple[int | None, JSONObject] = (None, {})
+        self._stream: Stream | None = None
 
     def add(self, call: RecordedCall) -> None:
         """Adds a call at the end."""
@@ -146,15 +145,14 @@ class ScopeWriter:
             return
         if not (call.streamed or call.parts):
             return
-        like, start = self._start
-        steps = fold(call.parts, start)
+        steps = fold(call.parts, self._stream)
         if call.streamed:
             entry.chunks = steps
         else:
             entry.values = steps
-        if first is not None:
-            entry.starts_like = like
-            self._start = (entry.call, first)
+        last = parse(call.parts[-1]) if call.parts else None
+        if first is not None and last is not None:
+            self._stream = Stream(entry.call, first, last)
 
 
 class _Reader:
@@ -165,7 +163,7 @@ class _Reader:
         self._scope = scope
         self._requests: dict[int, JSONObject] = {}
         self._addresses: dict[int | None, Address] = {None: Address()}
-        self._firsts: dict[int, Raw] = {}
+        self._streams: dict[int, tuple[Raw, Raw]] = {}
 
     def read(self, entries: list[_Call]) -> list[RecordedCall]:
         """Returns the calls; raises `ConfigError` for one that contradicts itself."""
@@ -173,7 +171,7 @@ class _Reader:
         for entry in entries:
             try:
                 calls.append(self._call(entry))
-            except (ValueError, LookupError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, msgspec.DecodeError) as error:
                 raise ConfigError(f"{self._name}: call {entry.call}: {error}") from None
         return calls
 
@@ -204,12 +202,7 @@ class _Reader:
         steps = entry.values if isinstance(entry.chunks, UnsetType) else entry.chunks
         if isinstance(steps, UnsetType):
             return ()
-        start: JSONObject = {}
-        if entry.starts_like is not None:
-            if entry.starts_like not in self._firsts:
-                raise ValueError(f"starts like call {entry.starts_like}, which has no chunks before it")
-            start = msgspec.json.decode(self._firsts[entry.starts_like])
-        parts = tuple(unfold(steps, start))
-        if parts and parse(parts[0]) is not None:
-            self._firsts[entry.call] = parts[0]
+        parts = tuple(unfold(steps, self._streams))
+        if parts:
+            self._streams[entry.call] = (parts[0], parts[-1])
         return parts

@@ -1,12 +1,14 @@
 """A stream of chunks as a few steps: what is constant once, text as text, and the points where it was cut.
 
-Each step changes the chunk before it. `set` and `unset` say what (`patches.py`); a step with `text` stands
-for as many chunks as it has pieces, each with its piece of the text at the pointer `at`. `lengths` are the
-pieces' lengths in characters, without the last one's. So text, function arguments, reasoning and refusals
-fold alike, and anything unusual (log probabilities, a backend's own fields) stays as it was.
+Each step changes the chunk before it, or the first or last chunk of an earlier stream. `set` and `unset` say
+what (`patches.py`); a step with `text` stands for as many chunks as it has pieces, each with its piece of the
+text at the pointer `at`. `lengths` are the pieces' lengths in characters, without the last one's. So text,
+function arguments, reasoning and refusals fold alike, and anything unusual (log probabilities, a backend's
+own fields) stays as it was.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw, Struct
@@ -22,9 +24,12 @@ _object_decoder = msgspec.json.Decoder(JSONObject)
 class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One step from chunk to chunk, or a chunk that is no JSON object.
 
-    `raw` is such a chunk's bytes, read as Latin-1; the next step goes on from the chunk before it.
+    `raw` is such a chunk's bytes, read as Latin-1; the next step goes on from the chunk before it. With
+    `starts_like` or `ends_like` a step changes the first or the last chunk of the call with that number.
     """
 
+    starts_like: int | None = None
+    ends_like: int | None = None
     set: JSONObject = {}
     unset: list[str] = []
     at: str = ""
@@ -33,36 +38,56 @@ class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
     raw: str | None = None
 
 
-def fold(parts: Iterable[Raw], start: JSONObject) -> list[Step]:
-    """Returns the steps from `start` (an earlier stream's first chunk, or empty) through all parts."""
+@dataclass(frozen=True)
+class Stream:
+    """The first and the last chunk of an earlier stream, and the number of its call."""
+
+    number: int
+    first: JSONObject
+    last: JSONObject
+
+
+def fold(parts: Sequence[Raw], earlier: Stream | None) -> list[Step]:
+    """Returns the steps that tell the parts; `earlier` is the stream that they may be likened to."""
     steps: list[_Growing] = []
-    before = start
+    before = earlier.first if earlier else {}
     for part in parts:
         chunk = parse(part)
         if chunk is None:
-            steps.append(_Growing(raw=bytes(part).decode("latin-1")))
+            steps.append(_Growing(Step(raw=bytes(part).decode("latin-1"))))
             continue
         changed, removed = difference(before, chunk)
         if not (steps and steps[-1].takes(changed, removed)):
-            steps.append(_Growing(changed, removed))
+            steps.append(_Growing(Step(set=changed, unset=removed)))
         before = chunk
-    return [step.result() for step in steps]
+    told = [step.result() for step in steps]
+    if earlier and told:
+        _liken(told, before, earlier)
+    return told
 
 
-def unfold(steps: Iterable[Step], start: JSONObject) -> Iterator[Raw]:
-    """Yields the parts again, as compact JSON; `start` is changed. Raises ValueError for a broken step."""
+def unfold(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> Iterator[Raw]:
+    """Yields the parts again, as compact JSON; `streams` are the first and last parts of earlier calls.
+
+    Raises ValueError for a step that leads nowhere.
+    """
+    chunk: JSONObject = {}
     for step in steps:
         if step.raw is not None:
             yield Raw(step.raw.encode("latin-1"))
             continue
-        apply(start, step.set, step.unset)
+        if (number := step.starts_like or step.ends_like) is not None:
+            if number not in streams:
+                raise ValueError(f"begins or ends like call {number}, which has no chunks before it")
+            chunk = _object_decoder.decode(streams[number][step.starts_like is None])
+        apply(chunk, step.set, step.unset)
         if not step.at:
-            yield Raw(msgspec.json.encode(start))
+            yield Raw(msgspec.json.encode(chunk))
             continue
-        holder, key = locate(start, step.at)
+        holder, key = locate(chunk, step.at)
         for piece in _pieces(step.text, step.lengths):
             holder[key] = piece
-            yield Raw(msgspec.json.encode(start))
+            yield Raw(msgspec.json.encode(chunk))
 
 
 def parse(part: Raw) -> JSONObject | None:
@@ -98,40 +123,49 @@ def unpack(text: str) -> list[int]:
     return numbers
 
 
-class _Growing:
-    """A step to which further chunks may be added."""
+def _liken(steps: list[Step], last: JSONObject, earlier: Stream) -> None:
+    """Notes the earlier stream on the first step that changes it, and on the last where that says less."""
+    first = next((step for step in steps if step.raw is None), None)
+    if first is not None:
+        first.starts_like = earlier.number
+    final = steps[-1]
+    if final is not first and final.raw is None and not final.at:
+        changed, removed = difference(earlier.last, last)
+        likened = Step(ends_like=earlier.number, set=changed, unset=removed)
+        if len(msgspec.json.encode(likened)) < len(msgspec.json.encode(final)):
+            steps[-1] = likened
 
-    def __init__(
-        self, changed: JSONObject | None = None, removed: list[str] | None = None, raw: str | None = None
-    ) -> None:
-        self._set = changed or {}
-        self._unset = removed or []
-        self._raw = raw
-        self._at = ""
-        self._pieces: list[str] = []
+
+@dataclass
+class _Growing:
+    """A step to which further chunks may be added; its text is in pieces until it ends."""
+
+    step: Step
+    pieces: list[str] = field(default_factory=list)
 
     def takes(self, changed: JSONObject, removed: list[str]) -> bool:
         """Adds a chunk if it only brings the next piece of the step's text; tells whether it did."""
-        if removed or self._raw is not None or len(changed) > 1:
+        step = self.step
+        if removed or step.raw is not None or len(changed) > 1:
             return False
         if not changed:  # The same piece once more.
-            if self._at:
-                self._pieces.append(self._pieces[-1])
-            return bool(self._at)
+            self.pieces.extend(self.pieces[-1:])
+            return bool(self.pieces)
         ((pointer, piece),) = changed.items()
         if not isinstance(piece, str):
             return False
-        if not self._at and isinstance(first := self._set.get(pointer), str):
-            del self._set[pointer]
-            self._at, self._pieces = pointer, [first]
-        if pointer != self._at:
+        if not step.at and isinstance(step.set.get(pointer), str):
+            step.at, self.pieces = pointer, [step.set.pop(pointer)]
+        if pointer != step.at:
             return False
-        self._pieces.append(piece)
+        self.pieces.append(piece)
         return True
 
     def result(self) -> Step:
-        lengths = pack(len(piece) for piece in self._pieces[:-1])
-        return Step(self._set, self._unset, self._at, "".join(self._pieces), lengths, self._raw)
+        """Returns the step with its text joined."""
+        self.step.text = "".join(self.pieces)
+        self.step.lengths = pack(len(piece) for piece in self.pieces[:-1])
+        return self.step
 
 
 def _pieces(text: str, lengths: str) -> Iterator[str]:
