@@ -114,10 +114,9 @@ class Serving:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             try:
                 runner.run(self._serve())
-            except BaseException as error:
-                if not self._ready.done():
-                    self._ready.set_exception(error)
-                raise
+            finally:
+                if not self._ready.done():  # The thread's own traceback says why.
+                    self._ready.set_exception(RuntimeError("the server did not start"))
 
     async def _serve(self) -> None:
         catalogue = await self._open_catalogue()

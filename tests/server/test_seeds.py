@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+from openai.types.responses import Response
 
 from antiphon.wire.json import JSONObject
 from tests.serving import Serving, recordings
@@ -72,6 +73,7 @@ def test_the_search_answer_replays_as_a_response(client: OpenAI, stream: bool) -
         "input": as_input(body["messages"]),
         "tools": as_tools(body["tools"]),
     }
+    response: Response
     if stream:
         with client.responses.stream(**request) as events:
             deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
@@ -93,6 +95,7 @@ def test_the_permission_check_replays_as_a_response(client: OpenAI, stream: bool
         "input": as_input(body["messages"]),
         "tools": as_tools(body["tools"]),
     }
+    response: Response
     if stream:
         with client.responses.stream(**request) as events:
             deltas = [
