@@ -32,7 +32,8 @@ DEFAULT_SCOPE = "default"
 class RecordedError(Struct, omit_defaults=True):
     """What the call raised. `body` is the error object of the backend's answer.
 
-    `category`, `provider` and `type` are llama-stack's words for the client library's exception.
+    `category`, `provider` and `type` are llama-stack's words for the client library's exception; we keep the
+    name of our own error as the `type` where the backend answered with no HTTP error, and its `Retry-After`.
     """
 
     message: str = ""
@@ -41,6 +42,7 @@ class RecordedError(Struct, omit_defaults=True):
     category: str = ""
     provider: str = ""
     type: str = ""
+    retry_after: str = ""
 
 
 class Address(Struct, frozen=True, omit_defaults=True):
@@ -68,7 +70,7 @@ class RecordedCall:
     `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they
     are not known. `name` is the file's path below its directory, with `/`, and the call's number when the
     file holds several. `type_name` is the Python class that llama-stack noted, if it is not the usual one; it
-    is text and never looked up.
+    is text and never looked up. `hash_name` is the file's name at llama-stack, also after an import.
     """
 
     kind: Kind
@@ -81,7 +83,7 @@ class RecordedCall:
     address: Address = field(default=Address(), repr=False)
     type_name: str = ""
     name: str = ""
-    named_by_hash: bool = False
+    hash_name: str = ""
 
     def payloads(self) -> list[bytes]:
         """Returns the parts on one line each, with keys, numbers and their order as recorded."""
@@ -103,7 +105,24 @@ class RecordedCall:
         except (ValueError, RecursionError):
             return None
 
+    @property
+    def file(self) -> str:
+        """The path of the file that holds the call."""
+        file, _, number = self.name.rpartition("#")
+        return file if number.isdecimal() else self.name
+
+    @property
+    def number(self) -> int | None:
+        """The call's number in its file; None when the file holds this call alone."""
+        number = self.name.removeprefix(self.file)[1:]
+        return int(number) if number else None
+
+    @property
+    def named_by_hash(self) -> bool:
+        """It is llama-stack's, which keeps one answer for a request and gives it as often as it is asked."""
+        return bool(self.hash_name)
+
     @cached_property
     def stale(self) -> bool:
         """The file's name should be the hash of its content, and is not: llama-stack would miss it."""
-        return self.named_by_hash and (self.exact_hash is None or self.exact_hash not in self.name)
+        return self.named_by_hash and (self.exact_hash is None or self.exact_hash not in self.hash_name)

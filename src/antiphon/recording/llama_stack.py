@@ -6,7 +6,7 @@ imported, and the data beside them is plain JSON.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 from msgspec import Raw, Struct
@@ -94,7 +94,7 @@ def read_recording(content: bytes, name: str) -> RecordedCall:
         streamed, parts, type_name = _answer(file.response, kind)
         call = RecordedCall(
             name=name,
-            named_by_hash=True,
+            hash_name=PurePosixPath(name).name,
             kind=kind,
             scope=file.test_id or DEFAULT_SCOPE,
             request=request.kwargs if kind == "tool" else request.body or {},

@@ -29,9 +29,13 @@ _SLUG_LENGTH = 100
 
 
 class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values` of a list."""
+    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values` of a list.
+
+    `hash_name` is the name of llama-stack's file that the call was imported from.
+    """
 
     call: int
+    hash_name: str = ""
     kind: Kind = "chat"
     address: Address | None = None
     like: int | None = None
@@ -120,6 +124,7 @@ class ScopeWriter:
         self._addresses[number] = call.address
         entry = _Call(
             call=number,
+            hash_name=call.hash_name,
             kind=call.kind,
             address=None if call.address == self._addresses[shared.like] else call.address,
             like=shared.like,
@@ -193,6 +198,7 @@ class _Reader:
             gaps=tuple(unpack(entry.gaps)),
             address=address,
             type_name=entry.type_name,
+            hash_name=entry.hash_name,
             name=f"{self._name}#{entry.call}",
         )
 

@@ -1,4 +1,4 @@
-"""What keys, tokens and passwords look like: the forms that their issuers publish, and what they are called."""
+"""What keys, tokens and passwords look like: the forms their issuers publish, and the names they go by."""
 
 import re
 from typing import NamedTuple
