@@ -155,6 +155,14 @@ class Upstream:
         for answer in answers:
             self._answers.put(answer)
 
+    def forget(self) -> None:
+        """Drops the requests so far and the answers that nobody has asked for, for the next test."""
+        self.requests.clear()
+        self._answers = queue.SimpleQueue()
+        self._last = None
+        self.hanging.clear()
+        self.disconnected.clear()
+
     def __enter__(self) -> Self:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()

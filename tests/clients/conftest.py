@@ -10,18 +10,31 @@ from tests.serving import Serving, backend, backends
 from tests.upstream import Upstream
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    """The backend `up`; its model `m` says what the test scripts."""
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
     with Upstream() as upstream:
         yield upstream
 
 
-@pytest.fixture
-def server(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
-    """The server; at the end every answer is validated against OpenAI's description."""
-    with Serving(tmp_path / "state.db", backends(backend(upstream))) as server:
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
+    """One server for the tests of a module; at their end every answer is validated."""
+    database: Path = tmp_path_factory.mktemp("server") / "state.db"
+    with Serving(database, backends(backend(shared_upstream))) as server:
         yield server
+
+
+@pytest.fixture
+def upstream(shared_upstream: Upstream) -> Upstream:
+    """The backend `up`; its model `m` says what the test scripts."""
+    shared_upstream.forget()
+    return shared_upstream
+
+
+@pytest.fixture
+def server(shared_server: Serving, upstream: Upstream) -> Serving:
+    """The server in front of `upstream`."""
+    return shared_server
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
@@ -10,9 +12,22 @@ from openai.types.responses import Response
 
 from antiphon.wire.json import JSON
 from tests.clients.replies import WEATHER, calls, says
-from tests.serving import Serving
+from tests.serving import Serving, backend, backends
 from tests.store.samples import count_rows
 from tests.upstream import Upstream, chunk, reply, sse
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def server(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
+    """A server of the test's own: a response that one test has left may be written during the next."""
+    with Serving(tmp_path / "state.db", backends(backend(upstream))) as server:
+        yield server
 
 
 def kinds(client: OpenAI, conversation: str) -> list[str]:

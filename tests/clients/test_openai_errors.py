@@ -102,7 +102,7 @@ def test_a_broken_upstream_fails_the_response(client: OpenAI, upstream: Upstream
         client.responses.create(model="up/m", input="Hi")
     assert caught.value.status_code in (502, 504)
     assert caught.value.message
-    (response,) = stored(client)
+    response = latest(client)
     assert response["status"] == "failed"
     assert response["error"]["code"] == "server_error"
 
@@ -117,15 +117,16 @@ def test_a_broken_upstream_raises_in_the_stream(client: OpenAI, upstream: Upstre
     assert "response.completed" not in types
     assert isinstance(caught.value.body, dict)
     assert caught.value.body["type"] == "server_error"
-    (response,) = stored(client)
+    response = latest(client)
     assert response["status"] == "failed"
     assert response["error"]["message"] == caught.value.message
 
 
-def stored(client: OpenAI) -> list[JSONObject]:
-    listed: JSON = client.get("/responses", cast_to=object)
-    data: list[JSONObject] = listed["data"]
-    return data
+def latest(client: OpenAI) -> JSONObject:
+    """The response that was stored last."""
+    listed: JSON = client.get("/responses", cast_to=object, options={"params": {"limit": 1}})
+    response: JSONObject = listed["data"][0]
+    return response
 
 
 def test_the_context_window(client: OpenAI, upstream: Upstream) -> None:

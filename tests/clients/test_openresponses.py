@@ -4,7 +4,6 @@ The requests say what those of the suite say; every body and every event must be
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import msgspec
@@ -79,10 +78,10 @@ CASES = {
 }
 
 
-@pytest.fixture
-def http(tmp_path: Path) -> Iterator[httpx2.Client]:
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     with (
-        Serving(tmp_path / "state.db", backends()) as server,
+        Serving(tmp_path_factory.mktemp("server") / "state.db", backends()) as server,
         httpx2.Client(base_url=server.url, headers={"Authorization": "Bearer none"}) as http,
     ):
         yield http
