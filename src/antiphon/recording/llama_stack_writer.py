@@ -28,10 +28,12 @@ def write(directory: Path, call: RecordedCall) -> Path:
 
 
 def file_name(call: RecordedCall) -> str:
-    """Returns the name that llama-stack looks for. A list of models bears a hash of the models' ids too.
+    """Returns the name that llama-stack looks for, or the one that an imported call had there.
 
-    Raises `ConfigError` for a call that has no hash.
+    A list of models bears a hash of the models' ids too. Raises `ConfigError` for a call that has no hash.
     """
+    if call.hash_name:
+        return call.hash_name
     if call.exact_hash is None:
         raise ConfigError(f"{call.name}: llama-stack cannot hold this call: it has no address")
     if call.kind != "models":

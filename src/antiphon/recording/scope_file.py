@@ -26,6 +26,7 @@ MARK = b'"antiphon_recordings"'
 """The key that tells these files from llama-stack's; it stands first."""
 
 _SLUG_LENGTH = 100
+_HASH_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
 
 
 class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -186,6 +187,9 @@ class _Reader:
         address = entry.address or self._addresses[entry.like]
         if entry.call in self._requests:
             raise ValueError("its number is taken")
+        # It names the file that an export writes, so it must not lead out of a folder.
+        if entry.hash_name and not _HASH_NAME.fullmatch(entry.hash_name):
+            raise ValueError(f"{entry.hash_name!r} is no name of a recording")
         self._requests[entry.call] = request
         self._addresses[entry.call] = address
         return RecordedCall(
