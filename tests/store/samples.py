@@ -1,4 +1,7 @@
-"""Short ways to say what a test stores. An item's body is the JSON text of its own id."""
+"""Short ways to say what a test stores. An item's body is the JSON text of its own id.
+
+"a*" stands for an item whose id is "a" and whose body is not that of "a".
+"""
 
 import json
 from collections.abc import Sequence
@@ -17,11 +20,12 @@ Status = Literal["completed", "failed", "incomplete", "cancelled"]
 
 
 def item(item_id: str) -> NewItem:
-    return NewItem(item_id, "message", body(item_id))
+    return NewItem(item_id.rstrip("*"), "message", body(item_id))
 
 
 def body(item_id: str) -> str:
-    return json.dumps({"id": item_id})
+    changed = {"changed": True} if item_id.endswith("*") else {}
+    return json.dumps({"id": item_id.rstrip("*"), **changed})
 
 
 def bodies(*item_ids: str) -> list[str]:
@@ -42,7 +46,7 @@ def new_response(
         model="m",
         body=json.dumps({"id": response_id, "status": "in_progress"}),
         input_new=[item(item_id) for item_id in new],
-        input_ids=[*new, *references],
+        input_ids=[*(item_id.rstrip("*") for item_id in new), *references],
         previous_response_id=previous,
     )
 

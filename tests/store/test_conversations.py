@@ -77,8 +77,9 @@ def test_added_items_keep_their_order(store: Store, run: Run) -> None:
         (["x"], ["x", "there"], ItemAlreadyInConversation),
         (["x"], ["x", "x"], ItemAlreadyInConversation),
         (["x"], ["x", "unknown"], ItemNotFound),
-        (["x", "there"], ["x", "there"], DuplicateItem),
-        (["x", "stored"], ["x", "stored"], DuplicateItem),
+        (["x", "there"], ["x", "there"], ItemAlreadyInConversation),
+        (["x", "there*"], ["x", "there"], DuplicateItem),
+        (["x", "stored*"], ["x", "stored"], DuplicateItem),
     ],
 )
 def test_all_items_are_added_or_none(

@@ -167,7 +167,7 @@ def test_a_response_whose_end_cannot_be_stored_has_failed(open_store: OpenStore,
         await converse(store, "conv_1", "taken")
         await begin_in(store, "conv_1", "resp_1", "a")
         with pytest.raises(DuplicateItem):
-            await store.finish_response(ME, finished("resp_1", "taken"))
+            await store.finish_response(ME, finished("resp_1", "taken*"))
         assert await status_of(store, "resp_1") == "in_progress"
         assert await store.recover(silent_for=30) == 1
         assert await status_of(store, "resp_1") == "failed"
@@ -182,7 +182,7 @@ def test_a_response_that_could_not_begin_locks_nobody_out(open_store: OpenStore,
     async def scenario() -> None:
         await converse(store, "conv_1", "taken")
         with pytest.raises(DuplicateItem):
-            await begin_in(store, "conv_1", "resp_1", "taken")
+            await begin_in(store, "conv_1", "resp_1", "taken*")
         with pytest.raises(DuplicateItem):
             await store.finish_response(ME, finished("resp_1", "b"))
         await store.lock_conversation(ME, "conv_1", "resp_2")

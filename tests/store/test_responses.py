@@ -88,7 +88,7 @@ def test_a_cancelled_task_has_handed_its_response_over(store: Store, run: Run) -
 def test_what_begin_failed_with_finish_fails_with(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await respond(store, "resp_1", ["msg_1"], [])
-        begun = store.begin_response(ME, new_response("resp_2", "msg_1"))
+        begun = store.begin_response(ME, new_response("resp_2", "msg_1*"))
         ended = store.finish_response(ME, finished("resp_2", "msg_2"))
         with pytest.raises(DuplicateItem) as at_end:
             await ended
@@ -104,7 +104,7 @@ def test_what_begin_failed_with_finish_fails_with(store: Store, run: Run) -> Non
 
 def test_begin_that_failed_long_before_finish(store: Store, run: Run) -> None:
     async def scenario() -> None:
-        store.begin_response(ME, new_response("resp_1", "same", "same"))
+        store.begin_response(ME, new_response("resp_1", "same", "same*"))
         await store.heartbeat()
         with pytest.raises(DuplicateItem, match="same"):
             await store.finish_response(ME, finished("resp_1"))
@@ -116,10 +116,32 @@ def test_an_output_item_with_a_stored_id_is_refused(store: Store, run: Run) -> N
     async def scenario() -> None:
         await store.begin_response(ME, new_response("resp_1", "msg_1"))
         with pytest.raises(DuplicateItem, match="msg_1"):
-            await store.finish_response(ME, finished("resp_1", "msg_0", "msg_1"))
+            await store.finish_response(ME, finished("resp_1", "msg_0", "msg_1*"))
 
     run(scenario())
     assert run(store.find_items(ME, ["msg_0"])) == {}
+
+
+def test_an_item_that_many_send_at_once_is_stored_once(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        sent = [store.begin_response(ME, new_response(f"resp_{n}", "msg_1")) for n in range(8)]
+        await asyncio.gather(*sent)
+        for number in range(8):
+            page = await store.response_input_items(ME, f"resp_{number}", PageQuery())
+            assert page is not None
+            assert [found.id for found in page.items] == ["msg_1"]
+
+    run(scenario())
+
+
+def test_a_response_is_there_as_soon_as_its_id_is_known(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        store.begin_response(ME, new_response("resp_1", "msg_1"))
+        found = await store.get_response(ME, "resp_1")
+        assert found is not None
+        assert found.status == "in_progress"
+
+    run(scenario())
 
 
 def test_stored_items_are_linked_where_they_stand(store: Store, run: Run) -> None:

@@ -50,7 +50,7 @@ class Conversations:
                 created_at=now,
                 metadata=_encode(request.metadata or {}).decode(),
                 items=new_items,
-                item_ids=_ids(items),
+                item_ids=[str(item.id) for item in _once(items)],
             )
             await self._store.create_conversation(owner, conversation)
         return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
@@ -86,12 +86,14 @@ class Conversations:
         check_items(request.items, "items")
         with _about_items():
             items, new_items = await resolve_items(self._store, owner, request.items, for_conversation=True)
-            await self._store.add_items(owner, conversation_id, new_items, _ids(items))
+            items = _once(items)
+            ids = [str(item.id) for item in items]
+            await self._store.add_items(owner, conversation_id, new_items, ids)
         return Page(
             data=items,
-            first_id=str(items[0].id) if items else None,
+            first_id=ids[0] if ids else None,
             has_more=False,
-            last_id=str(items[-1].id) if items else None,
+            last_id=ids[-1] if ids else None,
         )
 
     async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Item]:
@@ -122,9 +124,9 @@ def _about_items() -> Iterator[None]:
         raise
 
 
-def _ids(items: list[Item]) -> list[str]:
-    """Ids in order; a stored item that one request names twice is added once."""
-    return list(dict.fromkeys(str(item.id) for item in items))
+def _once(items: list[Item]) -> list[Item]:
+    """The items in order; a stored one that a request names twice is added once."""
+    return list({str(item.id): item for item in items}.values())
 
 
 def _conversation(stored: StoredConversation) -> Conversation:

@@ -3,7 +3,7 @@
 InvalidRequest
 ├── PreviousResponseNotFound       400  a response of the chain is unknown, deleted or somebody else's
 ├── ItemAlreadyInConversation      400  the item is in the conversation, or was named twice
-└── DuplicateItem                  400  an item with this id is stored already
+└── DuplicateItem                  400  the id belongs to an item that says something else
 NotFound
 ├── ConversationNotFound           404  unknown, deleted or somebody else's
 ├── ItemNotFound                   404  an id stands for a stored item that is not there
@@ -35,7 +35,7 @@ class ItemAlreadyInConversation(InvalidRequest):
 
 
 class DuplicateItem(InvalidRequest):
-    """A new item has the id of a stored one, or two new items have the same id."""
+    """An id belongs to a stored item, or to another item of the request, that says something else."""
 
     param = "input"
 

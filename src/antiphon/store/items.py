@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
 from antiphon.store.rows import ItemPage, NewItem, StoredItem
@@ -12,7 +12,10 @@ from antiphon.wire.lists import PageQuery
 
 ItemRow = dict[str, str]
 
-_INSERT = insert(items)
+_INSERT = {
+    "postgresql": postgresql.insert(items).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(items).on_conflict_do_nothing(),
+}
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -38,24 +41,18 @@ def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
 
 
 def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
-    """Stores items. Raises `DuplicateItem`, after a rollback, if one of the ids is taken."""
-    if not rows:
+    """Stores items. One that is stored already, word for word, is that item: clients send theirs again.
+
+    Raises `DuplicateItem` if an id is taken by an item that says something else.
+    """
+    if not rows or connection.execute(_INSERT[connection.dialect.name], rows).rowcount == len(rows):
         return
-    try:
-        connection.execute(_INSERT, rows)
-    except IntegrityError as error:
-        connection.rollback()  # PostgreSQL answers nothing else in a failed transaction
-        raise DuplicateItem(_first_duplicate(connection, rows)) from error
-
-
-def _first_duplicate(connection: Connection, rows: list[ItemRow]) -> str:
-    seen: set[tuple[str, str]] = set()
-    for row in rows:
-        key = (row["owner"], row["id"])
-        if key in seen or find_items(connection, row["owner"], [row["id"]]):
-            return row["id"]
-        seen.add(key)
-    return rows[0]["id"]  # the one that had the id is gone again
+    for owner in {row["owner"] for row in rows}:
+        own = [row for row in rows if row["owner"] == owner]
+        stored = find_items(connection, owner, [row["id"] for row in own])
+        for row in own:
+            if stored.get(row["id"]) != row["body"]:
+                raise DuplicateItem(row["id"])
 
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:

@@ -130,7 +130,14 @@ class Store:
 
     async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
         """Returns the response as it stands, or None."""
+        await self._begun(response_id)
         return await self._database.read(lambda c: responses.get_response(c, owner, response_id))
+
+    async def _begun(self, response_id: str) -> None:
+        """Waits until a response whose id is known is there: nobody waits for its first write."""
+        job = self._beginning.get(response_id)
+        if job is not None:
+            await asyncio.wait([job.future])
 
     async def list_responses(self, owner: str, query: PageQuery, *, model: str | None = None) -> ResponsePage:
         """Returns a page of responses by time of creation. Raises `CursorNotFound`."""
@@ -146,6 +153,7 @@ class Store:
 
     async def response_history(self, owner: str, response_id: str) -> History:
         """Returns what a follow-up of the response sees. Raises `PreviousResponseNotFound`."""
+        await self._begun(response_id)
         return await self._database.read(lambda c: history.response_history(c, owner, response_id))
 
     async def find_items(self, owner: str, ids: Collection[str]) -> dict[str, str]:

@@ -96,6 +96,7 @@ class McpApprovalRequest(Struct, tag="mcp_approval_request", kw_only=True):
 
 class McpApprovalResponse(Struct, tag="mcp_approval_response", kw_only=True):
     id: str | None | UnsetType = UNSET
+    request_id: str | None | UnsetType = UNSET
     approval_request_id: str
     approve: bool
     reason: str | None | UnsetType = UNSET
@@ -149,6 +150,7 @@ class LocalShellCall(Struct, tag="local_shell_call", kw_only=True):
 
 class LocalShellCallOutput(Struct, tag="local_shell_call_output", kw_only=True):
     id: str | None | UnsetType = UNSET
+    call_id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     output: str
 
