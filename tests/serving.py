@@ -20,7 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.models.routing import Models
-from antiphon.recording.player import PlayerCatalogue
+from antiphon.recording.catalogue import RecordingCatalogue
+from antiphon.recording.collection import Collection
+from antiphon.recording.faults import Faults
+from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.store import Store
 from antiphon.wire.json import JSON
@@ -65,7 +68,7 @@ def recordings(directory: Path) -> OpenCatalogue:
     """Opens the catalogue that replays a directory of recordings."""
 
     async def opened() -> ModelCatalogue:
-        return PlayerCatalogue.open(directory)
+        return RecordingCatalogue(None, Replay(Collection(directory)), "replay", Faults())
 
     return opened
 

@@ -160,10 +160,79 @@ class Settings(Struct, frozen=True, kw_only=True):
             "Default: `antiphon.db` in `$XDG_DATA_HOME/antiphon` or `~/.local/share/antiphon`."
         ),
     ]
+    record: Annotated[
+        str | None,
+        Meta(
+            description="Make model and tool calls and write them to this folder. Short for "
+            '`recording = "record"` and `recordings`.'
+        ),
+    ] = None
     replay: Annotated[
         str | None,
-        Meta(description="A folder of recordings that answer model calls instead of backends."),
+        Meta(
+            description="Answer model and tool calls from this folder, and call nothing. Short for "
+            '`recording = "replay"` and `recordings`.'
+        ),
     ] = None
+    recording: Annotated[
+        Mode,
+        Meta(
+            description="What becomes of model and tool calls: made, made and written, answered from "
+            "recordings only, or made and written where no recording answers."
+        ),
+    ] = "live"
+    recordings: Annotated[str | None, Meta(description="The folder of recordings.")] = None
+    recording_header: Annotated[
+        bool,
+        Meta(
+            description="Let requests choose a mode (`X-Antiphon-Recording`) and faults "
+            "(`X-Antiphon-Fault`). Not for servers that strangers reach."
+        ),
+    ] = False
+    repeat: Annotated[
+        bool,
+        Meta(
+            description="Let the last of several recordings of one call answer again when all have been used."
+        ),
+    ] = False
+    replay_speed: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How fast recordings answer: 0 at once, 1 with the recorded gaps, 2 twice as fast.",
+        ),
+    ] = 0.0
+    volatile: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of text that differs from run to run, each `NAME=REGEX`; tried when "
+            "nothing else answers. A variable has one a line."
+        ),
+    ] = ()
+    never_record: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of further secrets, each `NAME=REGEX`: no call that holds one is recorded."
+        ),
+    ] = ()
+    hit_log: Annotated[
+        str | None,
+        Meta(
+            description="A file to which each replayed call adds a line of JSON, for "
+            "`antiphon recordings check`."
+        ),
+    ] = None
+    freeze: Annotated[
+        bool,
+        Meta(
+            description="Make ids and times a function of the scope and the order of its requests, so "
+            "that two runs give the same bytes. The state is kept in memory unless `database` is set."
+        ),
+    ] = False
+    fault: Annotated[
+        str,
+        Meta(description="Rules by which calls fail, such as `cut:3,model=gpt-4o,call=2`; separated by `;`."),
+    ] = ""
     discover: Annotated[
         bool, Meta(description="Look for local model servers on their usual ports at start-up.")
     ] = True

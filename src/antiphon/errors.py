@@ -11,7 +11,9 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── UpstreamUnreachable        502  no connection: refused, DNS, TLS
 │   ├── UpstreamTimeout            504  it did not answer in time
 │   └── UpstreamBroken             502  it answered, but not with a whole chat completion
-├── RecordingNotFound              502  replay has no answer for this model call
+├── RecordingNotFound              502  replay has no answer for this model or tool call
+├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
+├── RecordingNotWritten            500  the file of a recording cannot be written
 ├── StoreUnavailable               503  the database cannot be read or written
 ├── ServerStopping                 503  the server is being stopped
 └── InternalError                  500  a fault of this server; the details are in its log
@@ -169,10 +171,24 @@ class UpstreamBroken(UpstreamError):
 
 
 class RecordingNotFound(AntiphonError):
-    """Replay has no recording for this model call."""
+    """Replay has no recording for this model or tool call."""
 
     status = 502
     code = "recording_not_found"
+
+
+class SecretInRecording(AntiphonError):
+    """The call holds what looks like a key or a token; nothing is written. The message names the place."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "secret_in_recording"
+
+
+class RecordingNotWritten(AntiphonError):
+    """The file of a recording cannot be written."""
+
+    code = "recording_not_written"
 
 
 class StoreUnavailable(AntiphonError):

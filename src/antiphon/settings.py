@@ -27,6 +27,7 @@ from antiphon.wire.json import JSON, JSONObject
 _OPENAI_URL = "https://api.openai.com/v1"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 _SECRET_SETTINGS = frozenset({"api_key", "database", "base_url"})
+_PATHS = frozenset({"record", "replay", "recordings", "hit_log"})
 _RESERVED = "antiphon"
 
 
@@ -36,8 +37,7 @@ def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) 
     `flags` maps the names of settings to values; None stands for a flag that was not given.
     Raises `ConfigError` with the setting, its source and what would be right.
     """
-    values: JSONObject = {"database": str(_folder(env, "XDG_DATA_HOME", ".local/share") / "antiphon.db")}
-    origins = {setting.name: "default" for setting in SETTINGS}
+    gathered = _Gathered(env)
     backends: dict[str, BackendSettings] = {}
     files = (_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
     for path in files:
@@ -45,27 +45,16 @@ def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) 
         for name, table in _tables(document.pop("models", {}), path).items():
             backends[name] = _backend(name, table, path, env)
         _check_names(document, SETTINGS, ("models",), str(path))
-        for setting in SETTINGS:
-            if setting.name in document:
-                value = _convert(setting, document[setting.name], str(path))
-                values[setting.name] = _located(setting.name, value, path.parent, env)
-                origins[setting.name] = str(path)
-    for setting in SETTINGS:
-        if env.get(setting.env):
-            value = _convert(setting, env[setting.env], setting.env, strict=False)
-            values[setting.name] = _located(setting.name, value, cwd, env)
-            origins[setting.name] = setting.env
-        if flags.get(setting.name) is not None:
-            value = _convert(setting, flags[setting.name], setting.flag, strict=False)
-            values[setting.name] = _located(setting.name, value, cwd, env)
-            origins[setting.name] = setting.flag
+        given = {s.name: (document[s.name], str(path)) for s in SETTINGS if s.name in document}
+        gathered.take(given, path.parent, strict=True)
+    gathered.take({s.name: (env[s.env], s.env) for s in SETTINGS if env.get(s.env)}, cwd, strict=False)
+    given = {s.name: (flags[s.name], s.flag) for s in SETTINGS if flags.get(s.name) is not None}
+    gathered.take(given, cwd, strict=False)
     for backend in _environment_backends(env):
         backends.setdefault(backend.name, backend)
-    settings = Settings(**values)
+    settings = gathered.settings()
     others, notices = _without_self(backends, settings)
-    return msgspec.structs.replace(
-        settings, models=others, origins=origins, notices=(*_misspelt(env), *notices)
-    )
+    return msgspec.structs.replace(settings, models=others, notices=(*_misspelt(env), *notices))
 
 
 def endpoint(url: str) -> tuple[str, int]:
@@ -73,6 +62,53 @@ def endpoint(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     return "127.0.0.1" if host in _LOOPBACK else host, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+class _Gathered:
+    """The settings as they are found: what is taken later wins."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._values: JSONObject = {
+            "database": str(_folder(env, "XDG_DATA_HOME", ".local/share") / "antiphon.db")
+        }
+        self._origins = {setting.name: "default" for setting in SETTINGS}
+
+    def take(self, given: Mapping[str, tuple[JSON, str]], folder: Path, *, strict: bool) -> None:
+        """Takes values with what they are called where they come from; paths are relative to `folder`."""
+        for setting in SETTINGS:
+            if setting.name in given:
+                value, where = given[setting.name]
+                value = _convert(setting, value, where, strict=strict)
+                self._values[setting.name] = _located(setting.name, value, folder, self._env)
+                self._origins[setting.name] = where
+        self._expand(given)
+
+    def _expand(self, given: Mapping[str, tuple[JSON, str]]) -> None:
+        """Makes `record` and `replay` what they are short for: the last word counts, in either form."""
+        short = [name for name in ("record", "replay") if name in given]
+        long = [name for name in ("recording", "recordings") if name in given]
+        if len(short) > 1 or (short and long):
+            ways = " and ".join(given[name][1] for name in (*short, *long))
+            raise ConfigError(f"{ways}: give one of record, replay, or recording with recordings")
+        if short:
+            (name,) = short
+            self._values |= {"recording": name, "recordings": self._values[name]}
+            self._origins |= dict.fromkeys(("recording", "recordings"), given[name][1])
+        for name in {"record", "replay"}.difference(short) if short or long else ():
+            self._values.pop(name, None)
+            self._origins[name] = "default"
+
+    def settings(self) -> Settings:
+        """Returns the settings; raises `ConfigError` for those that make no sense together."""
+        if self._values.get("freeze") and self._origins["database"] == "default":
+            # Frozen ids are the same in each run, and would be taken in the state of the last one.
+            self._values["database"] = ":memory:"
+        settings = Settings(**self._values, origins=self._origins)
+        if settings.recording != "live" and settings.recordings is None:
+            where = self._origins["recording"]
+            raise ConfigError(f"{where}: the mode {settings.recording!r} needs a folder: set recordings")
+        return settings
 
 
 def _folder(env: Mapping[str, str], variable: str, default: str) -> Path:
@@ -146,6 +182,8 @@ def _checked_url(url: str, where: str) -> str:
 
 def _convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:
     """Returns `value` as the setting's type; text from the environment is read as numbers and switches."""
+    if not strict and isinstance(value, str) and setting.default == ():
+        value = value.splitlines()
     try:
         return msgspec.convert(value, setting.type, strict=strict, dec_hook=_secret)
     except msgspec.ValidationError as error:
@@ -162,7 +200,7 @@ def _secret(expected: type, value: JSON) -> Secret:
 
 def _located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSON:
     """Returns the paths among the settings as absolute ones: relative to the file that gives them."""
-    is_path = name == "replay" or (name == "database" and "://" not in value and value != ":memory:")
+    is_path = name in _PATHS or (name == "database" and "://" not in value and value != ":memory:")
     if not is_path or value is None:
         return value
     if value == "~" or value.startswith("~/"):

@@ -10,9 +10,13 @@ import pytest
 
 from antiphon.engine.ports import Call, ChatModel, ModelCatalogue
 from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
+from antiphon.recording.catalogue import RecordingCatalogue
+from antiphon.recording.collection import Collection
+from antiphon.recording.faults import Faults
 from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.llama_stack_hash import request_hash
-from antiphon.recording.player import Player, PlayerCatalogue
+from antiphon.recording.player import Player
+from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import chat_request, chunk, recording, recordings, write
@@ -22,7 +26,11 @@ PERMISSIONS = "aadc06753bab7e4450f37786f558c58bef42fce2301fd2f868f85564de6e1d96.
 
 
 def player(directory: Path) -> Player:
-    return Player([call for call in read_directory(directory).calls if call.kind == "chat"])
+    return Player(Replay(Collection(directory)), Call(), WORDED_FOR)
+
+
+def opened(directory: Path) -> RecordingCatalogue:
+    return RecordingCatalogue(None, Replay(Collection(directory)), "replay", Faults())
 
 
 def stream(model: ChatModel, body: JSONObject) -> list[JSON]:
@@ -80,7 +88,7 @@ def test_the_second_seed_calls_a_function() -> None:
 @pytest.mark.usefixtures("no_sockets")
 def test_every_real_chat_is_answered() -> None:
     directory = recordings("llama-stack")
-    model = player(directory)
+    model, replay = player(directory), Replay(Collection(directory))
     for call in read_directory(directory).calls:
         if call.kind != "chat":
             continue
@@ -89,7 +97,7 @@ def test_every_real_chat_is_answered() -> None:
                 stream(model, call.request)
             assert caught.value.upstream_status == call.error.status_code
             continue
-        answer = model.find(cast(ChatRequest, call.request))
+        answer = replay.get(call.request, Call())
         assert answer.key == call.key
         body = json.loads((directory / answer.name).read_text())["response"]["body"]
         if answer.streamed:
@@ -217,11 +225,11 @@ def test_a_request_that_is_nested_too_deeply_is_a_miss(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> PlayerCatalogue:
+def catalogue(tmp_path: Path) -> RecordingCatalogue:
     for name, model in (("a.json", "gpt-4o"), ("b.json", "Qwen/Qwen3"), ("c.json", "gpt-4o")):
         write(tmp_path, name, recording({**chat_request(), "model": model}, [chunk({"content": model})]))
     (tmp_path / "notes.json").write_text("{}")
-    return PlayerCatalogue.open(tmp_path)
+    return opened(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -260,13 +268,13 @@ def test_the_operator_is_told_what_is_replayed_and_what_is_not(
     catalogue: ModelCatalogue, tmp_path: Path
 ) -> None:
     replayed, unreadable = catalogue.notices()
-    assert replayed == f"replaying 3 model calls from {tmp_path}"
+    assert replayed == f"recordings: 3 model calls in {tmp_path}"
     assert "notes.json" in unreadable
 
 
 def test_a_directory_that_answers_nothing_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no recorded chat completions"):
-        PlayerCatalogue.open(tmp_path)
+        opened(tmp_path)
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ConfigError, match=r"broken\.json"):
-        PlayerCatalogue.open(tmp_path)
+        opened(tmp_path)

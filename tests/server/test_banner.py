@@ -5,9 +5,9 @@ from antiphon.server.banner import MAX_LINES, banner
 
 
 def lines(
-    *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, replaying: bool = False
+    *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, mode: str = "live"
 ) -> list[str]:
-    return banner(url=url, store="/tmp/a.db", store_bytes=size, replaying=replaying, notices=[*notices])
+    return banner(url=url, store="/tmp/a.db", store_bytes=size, mode=mode, notices=[*notices])
 
 
 def test_everything_is_said() -> None:
@@ -51,8 +51,10 @@ def test_open_access_is_a_warning(host: str, warns: bool) -> None:
     assert (host in access) is warns
 
 
-def test_replay() -> None:
-    assert "mode      replay: no backend is called" in lines(replaying=True)
+def test_the_mode_is_named() -> None:
+    assert "mode      replay from tapes: no backend is called" in lines(
+        mode="replay from tapes: no backend is called"
+    )
 
 
 @pytest.mark.parametrize(

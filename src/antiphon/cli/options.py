@@ -23,10 +23,16 @@ def setting_flags(command: Command) -> Command:
         flag, kind = setting.flag, kind_text(setting)
         if kind == "switch":
             command = click.option(f"{flag}/--no{flag[1:]}", default=None, help=text)(command)
+        elif kind == "list":
+            command = click.option(flag, multiple=True, callback=_given, metavar="TEXT", help=text)(command)
         else:
             metavar = f"[{kind}]" if "|" in kind else kind.upper()
             command = click.option(flag, metavar=metavar, help=text)(command)
     return command
+
+
+def _given(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
+    return list(values) or None
 
 
 def kind_text(setting: Setting) -> str:
@@ -45,7 +51,7 @@ def kind_text(setting: Setting) -> str:
 
 def default_text(setting: Setting) -> str:
     """Returns the default in words; empty if there is none or if the setting's own text tells it."""
-    if setting.default is None or setting.default is msgspec.NODEFAULT:
+    if setting.default in (None, (), "") or setting.default is msgspec.NODEFAULT:
         return ""
     if isinstance(setting.default, bool):
         return "on" if setting.default else "off"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from antiphon.config import Capabilities, Mode
 from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList
 
 DEFAULT_SCOPE = "default"
@@ -84,6 +85,17 @@ class ModelCatalogue(Protocol):
 
     async def close(self) -> None:
         """Closes the connections to backends."""
+        ...
+
+
+class ToolCalls(Protocol):
+    """Tools that run here or on other servers: the seam at which their calls are recorded and replayed."""
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Runs the tool `name` of a provider (an MCP server's label, or our own name of a service).
+
+        Returns what it gives as JSON; raises `UpstreamError` when it fails.
+        """
         ...
 
 

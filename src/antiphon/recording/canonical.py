@@ -70,6 +70,15 @@ def canonical_key(canonical: JSONObject) -> str:
     return hashlib.sha256(msgspec.json.encode(canonical, order="deterministic")).hexdigest()
 
 
+def canonical_arguments(arguments: JSON) -> JSON:
+    """Returns the arguments of a tool call by value: 1.0 is 1."""
+    if isinstance(arguments, dict):
+        return {name: canonical_arguments(member) for name, member in arguments.items()}
+    if isinstance(arguments, list):
+        return [canonical_arguments(member) for member in arguments]
+    return _number(arguments)
+
+
 def _root(body: JSONObject) -> JSONObject:
     root = _without_nulls(body)
     extra = root.pop("extra_body", None)
@@ -91,14 +100,6 @@ def _same(value: JSON, default: JSON) -> bool:
 def _number(value: JSON) -> JSON:
     """Writes 1.0 as 1, because clients in other languages do."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _numbers(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return {name: _numbers(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_numbers(member) for member in value]
-    return _number(value)
 
 
 def _messages(messages: list[JSON]) -> list[JSON]:
@@ -214,7 +215,7 @@ def _function_call(function: JSONObject) -> JSONObject:
     function = _without_nulls(function)
     if isinstance(arguments := function.get("arguments"), str):
         try:
-            value = _numbers(msgspec.json.decode(arguments))
+            value = canonical_arguments(msgspec.json.decode(arguments))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return function  # Models do write broken JSON; it counts as the text that it is.
         if isinstance(value, dict | list):

@@ -1,10 +1,11 @@
 """Says why no recording answers a request: the nearest one, and where it differs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 import msgspec
 
+from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
 _LISTED = 6
@@ -16,6 +17,9 @@ _LEAD = 20
 _COMPARED = 2000
 """Characters of two texts that are compared to say how near they are."""
 
+_CANDIDATES = 100
+"""Requests that are compared message by message, of those that begin alike."""
+
 _ABSENT = object()
 
 
@@ -23,14 +27,36 @@ def nearest(asked: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
     """Returns the position of the canonical request that is nearest to `asked`, or None if there is none.
 
     Nearest has, in this order: the same model, the longest common beginning of the conversation, the most
-    similar message after it, the fewest other differences.
+    similar message after it, the fewest other differences. Of very many with the same beginning only the
+    last ones are compared further.
     """
-    best: tuple[tuple[float, ...], int] | None = None
-    for position, request in enumerate(recorded):
-        score = _likeness(asked, request)
-        if best is None or score > best[0]:
-            best = (score, position)
-    return None if best is None else best[1]
+    requests = list(recorded)
+    beginnings = [_common(asked, request) for request in requests]
+    longest = max(beginnings, default=None)
+    close = [position for position, common in enumerate(beginnings) if common == longest][-_CANDIDATES:]
+    return max(close, key=lambda position: _likeness(asked, requests[position]), default=None)
+
+
+def explain_miss(asked: JSONObject, recorded: Sequence[tuple[RecordedCall, JSONObject]], used: int) -> str:
+    """Returns why nothing answers the canonical request `asked`: the nearest recording and its differences.
+
+    `recorded` are the calls with their canonical requests; `used` of them are this very call, and have
+    answered before.
+    """
+    miss = f"No recording answers this call to {printable(str(asked.get('model') or asked.get('tool')))}."
+    if used:
+        times = "once" if used == 1 else f"{used} times"
+        return (
+            f"{miss} It is recorded {times} in its scope, and all of that has been used; "
+            "`repeat` lets the last answer again."
+        )
+    position = nearest(asked, [canonical for _, canonical in recorded])
+    if position is None:
+        return miss
+    call, canonical = recorded[position]
+    scope = f" ({printable(call.scope)})" if call.scope != DEFAULT_SCOPE else ""
+    differences = describe_differences(asked, canonical)
+    return f"{miss} The nearest is {printable(call.name)}{scope}. They differ:\n{differences}"
 
 
 def describe_differences(asked: JSONObject, recorded: JSONObject) -> str:
@@ -47,18 +73,24 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
 
 
-def _likeness(asked: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
+def _common(asked: JSONObject, recorded: JSONObject) -> tuple[bool, int]:
+    """Whether the models are the same, and how many messages at the beginning are."""
     mine, theirs = _message_list(asked), _message_list(recorded)
     common = 0
     while common < min(len(mine), len(theirs)) and mine[common] == theirs[common]:
         common += 1
+    return asked.get("model") == recorded.get("model"), common
+
+
+def _likeness(asked: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
+    mine, theirs = _message_list(asked), _message_list(recorded)
+    _, common = _common(asked, recorded)
     following = 0.0
     if common < min(len(mine), len(theirs)):
         following = _similarity(mine[common], theirs[common])
     names = (asked.keys() | recorded.keys()) - {"model", "messages"}
     others = sum(asked.get(name, _ABSENT) != recorded.get(name, _ABSENT) for name in names)
-    same_model = asked.get("model") == recorded.get("model")
-    return (same_model, common, following, -abs(len(mine) - len(theirs)), -others)
+    return (following, -abs(len(mine) - len(theirs)), -others)
 
 
 def _message_list(request: JSONObject) -> list[JSON]:

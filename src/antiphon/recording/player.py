@@ -1,147 +1,101 @@
 """Replay: a chat model that answers from recordings and opens no connection."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
+from asyncio import sleep
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from itertools import chain, repeat
+from typing import cast
+
+import msgspec
 
 from antiphon.config import Capabilities
-from antiphon.engine.ports import Call, ResolvedModel
-from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
-from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall, RecordedError
-from antiphon.recording.canonical import canonical_key, canonical_request
-from antiphon.recording.explain import describe_differences, nearest, printable
-from antiphon.recording.llama_stack import Collection, read_directory
+from antiphon.engine.ports import Call
+from antiphon.recording.calls import RecordedCall
+from antiphon.recording.outcomes import raised
+from antiphon.recording.replay import Replay
 from antiphon.recording.replies import fold_chunks, unfold_reply
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Model, ModelList
-
-_NAMED = 5
-"""How many files or models a message names; the rest is counted."""
+from antiphon.wire.json import JSON, JSONObject
 
 
 class Player:
-    """A `ChatModel` over recorded calls: the request's canonical key says which one answers.
+    """A `ChatModel` over recorded calls, for the calls of one request."""
 
-    Of several recordings with one key the first that is not stale always answers, or else the first;
-    `calls` come in the order of their files' names.
-    """
-
-    def __init__(self, calls: Sequence[RecordedCall]) -> None:
-        found: defaultdict[str, list[RecordedCall]] = defaultdict(list)
-        for call in calls:
-            found[call.key].append(call)
-        self._calls = {key: _first(group) for key, group in found.items()}
+    def __init__(self, replay: Replay, call: Call, capabilities: Capabilities) -> None:
+        self._replay = replay
+        self._call = call
+        self._capabilities = capabilities
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything, so that requests are worded as for OpenAI; recorded text is never taken for tags."""
-        return Capabilities(think_tags=False)
+        """Those of the backend that was recorded, so that requests are worded as they were."""
+        return self._capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields the recorded chunks, each alone; raises `RecordingNotFound`, or the recorded error."""
-        call = self.find(request)
-        if call.streamed:
-            chunks = call.payloads()
-        else:
-            options = request.get("stream_options")
-            include_usage = isinstance(options, dict) and options.get("include_usage") is True
-            chunks = unfold_reply(call.payloads()[0], include_usage=include_usage)
-        for chunk in chunks:
-            yield [chunk]
-            await asyncio.sleep(0)  # No read ever waits here, and others want to run between two chunks.
+        recorded = self._replay.get(cast(JSONObject, request), self._call)
+        async with aclosing(play(recorded, request, self._replay.speed)) as batches:
+            async for chunks in batches:
+                yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the recorded reply; raises `RecordingNotFound`, or the recorded error."""
-        call = self.find(request)
-        return fold_chunks(call.payloads()) if call.streamed else call.payloads()[0]
-
-    def find(self, request: ChatRequest) -> RecordedCall:
-        """Finds the recording of an answer; raises `RecordingNotFound`, or the recorded error."""
-        try:
-            canonical = canonical_request({**request})
-            call = self._calls.get(canonical_key(canonical))
-            if call is None:
-                raise RecordingNotFound(self._explain(canonical))
-        except RecursionError:
-            raise RecordingNotFound("No recording answers this call: it is nested too deeply.") from None
-        if call.error is not None:
-            raise _raised(call.error)
-        return call
-
-    def _explain(self, asked: JSONObject) -> str:
-        miss = f"No recording answers this call to {printable(str(asked.get('model')))}."
-        calls = list(self._calls.values())
-        canonical = [canonical_request(call.request) for call in calls]
-        position = nearest(asked, canonical)
-        if position is None:
-            return miss
-        scope = calls[position].scope
-        test = "" if scope == DEFAULT_SCOPE else f" ({printable(scope)})"
-        differences = describe_differences(asked, canonical[position])
-        return f"{miss} The nearest is {printable(calls[position].name)}{test}. They differ:\n{differences}"
+        recorded = self._replay.get(cast(JSONObject, request), self._call)
+        return await play_whole(recorded, self._replay.speed)
 
 
-class PlayerCatalogue:
-    """The models that a collection of recordings can answer for."""
+class ToolPlayer:
+    """`ToolCalls` that are answered from recordings, for the calls of one request."""
 
-    def __init__(self, collection: Collection) -> None:
-        """Raises `ConfigError` when the collection answers no chat request at all."""
-        calls = [call for call in collection.calls if call.kind == "chat"]
-        self._names = sorted({name for call in calls if isinstance(name := call.request.get("model"), str)})
-        if not self._names:
-            problems = "".join(f"\n  {printable(line)}" for line in _named(collection.problems))
-            raise ConfigError(f"{collection.directory}: no recorded chat completions{problems}")
-        self._player = Player(calls)
-        self._notices = [
-            f"replaying {len(calls)} model calls from {collection.directory}",
-            *(f"unreadable: {printable(line)}" for line in _named(collection.problems)),
-        ]
+    def __init__(self, replay: Replay, call: Call) -> None:
+        self._replay = replay
+        self._call = call
 
-    @classmethod
-    def open(cls, directory: Path) -> "PlayerCatalogue":
-        """Reads a directory of recordings; raises `ConfigError` when it is none or answers nothing."""
-        return cls(read_directory(directory))
-
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
-        """Finds a recorded model by its id, or by its id without the first segment (`openai/gpt-4o`)."""
-        for name in (model_id, model_id.partition("/")[2]):
-            if name in self._names:
-                return ResolvedModel(chat_model=self._player, name=name, id=model_id)
-        raise NotFound(
-            f"The model '{model_id}' is not recorded. Recorded are: {', '.join(_named(self._names))}.",
-            code="model_not_found",
-            param="model",
-        )
-
-    async def list_models(self) -> ModelList:
-        """Returns the recorded models, sorted by id."""
-        return ModelList(data=[Model(id=name, owned_by="recording") for name in self._names])
-
-    def notices(self) -> list[str]:
-        """Returns lines for the operator: what is replayed, and which files could not be read."""
-        return self._notices
-
-    async def close(self) -> None:
-        """Has nothing to close."""
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Returns the recorded result; raises `RecordingNotFound`, or the recorded error."""
+        recorded = self._replay.get_result(provider, name, arguments, self._call)
+        return await play_result(recorded, self._replay.speed)
 
 
-def _first(group: list[RecordedCall]) -> RecordedCall:
-    return next((call for call in group if not call.stale), group[0])
+async def play(
+    recorded: RecordedCall, request: ChatRequest, speed: float
+) -> AsyncGenerator[list[bytes], None]:
+    """Yields a recorded answer as chunks, each alone; a recorded error is raised where it came.
+
+    With `speed` 0 nothing waits; with 1 chunks come with the recorded gaps, with 2 twice as fast.
+    """
+    chunks = recorded.payloads()
+    if chunks and not recorded.streamed:
+        options = request.get("stream_options")
+        include_usage = isinstance(options, dict) and options.get("include_usage") is True
+        chunks = unfold_reply(chunks[0], include_usage=include_usage)
+    for chunk, gap in zip(chunks, chain(recorded.gaps, repeat(0)), strict=False):
+        if gap and speed:
+            await sleep(gap / 1000 / speed)
+        yield [chunk]
+        await sleep(0)  # No read ever waits here, and others want to run between two chunks.
+    if recorded.error is not None:
+        raise raised(recorded.error)
 
 
-def _raised(error: RecordedError) -> UpstreamError:
-    body = error.body if isinstance(error.body, dict) else {}
-    message, code, param = (
-        value if isinstance(value := body.get(name), str) else None for name in ("message", "code", "param")
-    )
-    message = message or error.message or "The recorded call failed without a message."
-    if error.status_code is not None and 400 <= error.status_code < 600:
-        return UpstreamRefused(message, upstream_status=error.status_code, code=code, param=param)
-    return UpstreamError(message)
+async def play_whole(recorded: RecordedCall, speed: float) -> bytes:
+    """Returns a recorded answer in one piece, or raises the recorded error."""
+    await _wait(recorded, speed)
+    if recorded.error is not None:
+        raise raised(recorded.error)
+    chunks = recorded.payloads()
+    return fold_chunks(chunks) if recorded.streamed else chunks[0]
 
 
-def _named(names: list[str]) -> list[str]:
-    more = len(names) - _NAMED
-    return names if more <= 0 else [*names[:_NAMED], f"and {more} more"]
+async def play_result(recorded: RecordedCall, speed: float) -> JSON:
+    """Returns the recorded result of a tool, or raises the recorded error."""
+    await _wait(recorded, speed)
+    if recorded.error is not None:
+        raise raised(recorded.error)
+    result: JSON = msgspec.json.decode(recorded.parts[0])
+    return result
+
+
+async def _wait(recorded: RecordedCall, speed: float) -> None:
+    if speed and recorded.gaps:
+        await sleep(sum(recorded.gaps) / 1000 / speed)

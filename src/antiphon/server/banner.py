@@ -5,7 +5,7 @@ from antiphon import __version__
 MAX_LINES = 8
 
 
-def banner(*, url: str, store: str, store_bytes: int, replaying: bool, notices: list[str]) -> list[str]:
+def banner(*, url: str, store: str, store_bytes: int, mode: str, notices: list[str]) -> list[str]:
     """Returns the lines: name, what answers, the store, who has access, and the URL to paste.
 
     `notices` are about backends and settings; those that do not fit are counted.
@@ -13,7 +13,7 @@ def banner(*, url: str, store: str, store_bytes: int, replaying: bool, notices: 
     lines = [f"Antiphon {__version__}"]
     tail = [
         f"store     {store} ({_size(store_bytes)})",
-        f"mode      {'replay: no backend is called' if replaying else 'live'}",
+        f"mode      {mode}",
         f"access    {_access(url)}",
         f"export OPENAI_BASE_URL={url}",
     ]

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import uvicorn
 
@@ -17,6 +16,7 @@ from antiphon.errors import AntiphonError
 from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.banner import banner
+from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.store import Store
 
 log = logging.getLogger("antiphon.server")
@@ -56,7 +56,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
             url=url,
             store=store.location,
             store_bytes=await store.size(),
-            replaying=settings.replay is not None,
+            mode=mode_line(settings),
             notices=notices,
         )
         server = uvicorn.Server(
@@ -85,15 +85,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 
 @asynccontextmanager
 async def _opened(settings: Settings, server_id: str) -> AsyncGenerator[tuple[Store, ModelCatalogue], None]:
-    catalogue: ModelCatalogue
-    if settings.replay is not None:
-        from antiphon.recording.player import PlayerCatalogue
-
-        catalogue = PlayerCatalogue.open(Path(settings.replay))
-    else:
-        from antiphon.models.routing import Models
-
-        catalogue = await Models.open(settings)
+    catalogue = await open_catalogue(settings)
     try:
         store = await Store.open(settings.database, server_id=server_id)
         alive = asyncio.create_task(_stay_alive(store))

@@ -1,0 +1,146 @@
+"""A directory of recordings, of both formats, in memory; and the writing of new ones."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
+from antiphon.recording import llama_stack, scope_file, secrets
+from antiphon.recording.calls import RecordedCall
+from antiphon.recording.explain import printable
+from antiphon.recording.index import ChatIndex
+from antiphon.recording.secret_patterns import Pattern
+from antiphon.recording.tool_index import ToolIndex
+from antiphon.recording.volatile import RULES, Rule
+
+
+class _Scope:
+    """The file of one scope, as this run writes it."""
+
+    def __init__(self, name: str, directory: Path, file: str) -> None:
+        self.file = file
+        self.begun = False
+        """Whether this run has begun the file anew."""
+        self._name = name
+        self._path = directory / file
+        self._lock = asyncio.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        self._writer = scope_file.ScopeWriter(self._name)
+        self._count = 0
+
+    def add(self, call: RecordedCall) -> int:
+        """Adds a call, and returns its number in the file."""
+        self._writer.add(call)
+        self._count += 1
+        return self._count
+
+    async def save(self) -> None:
+        async with self._lock:
+            try:
+                await asyncio.to_thread(self._writer.save, self._path)
+            except OSError as error:
+                raise RecordingNotWritten(f"{self._path}: {error.strerror or error}") from error
+
+
+class Collection:
+    """The recordings of a directory; `problems` name the files that could not be read."""
+
+    def __init__(
+        self,
+        directory: Path,
+        rules: Sequence[Rule] = RULES,
+        *,
+        repeat: bool = False,
+        secret_patterns: Sequence[Pattern] = (),
+    ) -> None:
+        """Reads the directory; one that is not there yet is empty. Raises `ConfigError` if it is a file."""
+        self.directory = directory
+        self.chats = ChatIndex(rules, repeat=repeat)
+        self.tools = ToolIndex(repeat=repeat)
+        self.problems: list[str] = []
+        self._secret_patterns = secret_patterns
+        self._scopes: dict[str, _Scope] = {}
+        self._own: defaultdict[str, list[RecordedCall]] = defaultdict(list)
+        if directory.exists():
+            for call in read_calls(directory, self.problems):
+                self._take_in(call)
+                # What was imported into a scope's file is written again with it.
+                if call.number is not None:
+                    self._own[call.scope].append(call)
+
+    async def add(self, call: RecordedCall, *, anew: bool) -> None:
+        """Adds a call to its scope and writes the scope's file.
+
+        With `anew` the first call of a scope begins its file anew, once in the life of the collection.
+        Raises `SecretInRecording`, and the call is not kept; raises `RecordingNotWritten`.
+        """
+        self.check(call)
+        scope = self._scope(call.scope)
+        if anew and not scope.begun:
+            scope.clear()
+            self.chats.restart(call.scope, scope.file)
+            self.tools.restart(call.scope, scope.file)
+        scope.begun = True
+        self._take_in(replace(call, name=f"{scope.file}#{scope.add(call)}"), used=not anew)
+        await scope.save()
+
+    def check(self, call: RecordedCall) -> None:
+        """Raises `SecretInRecording` when a key, a token or a password stands in a call."""
+        findings = secrets.find_in_call(call, self._secret_patterns)
+        if findings:
+            lines = "".join(f"\n  {printable(str(finding))}" for finding in findings)
+            raise SecretInRecording(
+                f"This call is not recorded, because it holds what looks like a secret:{lines}"
+            )
+
+    def _scope(self, name: str) -> _Scope:
+        if name not in self._scopes:
+            calls = self._own.pop(name, [])
+            # A scope that stands in another file, such as one in a sub-folder, stays there.
+            file = calls[0].file if calls else scope_file.file_name(name)
+            scope = self._scopes[name] = _Scope(name, self.directory, file)
+            for call in calls:
+                if call.file == file:
+                    scope.add(call)
+        return self._scopes[name]
+
+    def _take_in(self, call: RecordedCall, *, used: bool = False) -> None:
+        indexes: dict[str, ChatIndex | ToolIndex] = {"chat": self.chats, "tool": self.tools}
+        index = indexes.get(call.kind)
+        if index is None:
+            return
+        try:
+            entry = index.add(call)
+        except RecursionError:
+            self.problems.append(f"{call.name}: nested too deeply for a recording")
+            return
+        if used:
+            index.mark(entry)
+
+
+def read_calls(directory: Path, problems: list[str]) -> Iterator[RecordedCall]:
+    """Yields every call of the `*.json` files in a directory and its sub-folders, by the files' names.
+
+    A file that is no recording spoils nothing else: a line about it is added to `problems`. Raises
+    `ConfigError` when it is no directory.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: no such directory of recordings")
+    for path in sorted(directory.rglob("*.json"), key=lambda path: (path.name, path)):
+        if not path.is_file():
+            continue
+        name = path.relative_to(directory).as_posix()
+        try:
+            content = path.read_bytes()
+            if scope_file.MARK in content[:100]:
+                yield from scope_file.parse_file(content, name)
+            else:
+                yield llama_stack.read_recording(content, name)
+        except ConfigError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{name}: {error.strerror}")

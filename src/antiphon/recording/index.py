@@ -1,0 +1,160 @@
+"""Finds the recording that answers a chat request: by llama-stack's hash, by the canonical key, or not."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+from urllib.parse import urlsplit
+
+from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
+from antiphon.recording.canonical import canonical_key, canonical_request
+from antiphon.recording.llama_stack_hash import request_hash
+from antiphon.recording.tracks import Tracks
+from antiphon.recording.turns import Entry, Turns, lent
+from antiphon.recording.volatile import Rule, folded_key, needed
+from antiphon.wire.json import JSONObject
+
+CAPABILITIES = "capabilities"
+"""The key of a recorded address's metadata under which the backend's capability switches stand."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The recording that answers, how it was found, and the volatile rules that this took."""
+
+    call: RecordedCall
+    how: Literal["exact", "canonical"]
+    rules: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Miss:
+    """No recording answers; `used` recordings of this very call have answered before, in the same scope."""
+
+    canonical: JSONObject
+    used: int = 0
+
+
+class ChatIndex:
+    """Recorded chats in memory. Nothing here waits: two callers never get the same turn of a sequence."""
+
+    def __init__(self, rules: Sequence[Rule], *, repeat: bool) -> None:
+        self._rules = rules
+        self._turns = Turns(repeat=repeat)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.entries: list[Entry] = []
+        self.models: dict[str, JSONObject] = {}
+        """The names of the recorded models, and the capability switches that are recorded with each."""
+        self._tracks = Tracks(self._alternative)
+        self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._by_folded_key: defaultdict[str, list[Entry]] | None = None
+        self._by_hash: dict[str, RecordedCall] = {}
+        self._addresses: defaultdict[str, dict[tuple[str, str, bool], str]] = defaultdict(dict)
+        self._best: dict[tuple[str, str], Entry] = {}
+
+    def add(self, call: RecordedCall) -> Entry:
+        """Takes a recorded chat in, after those of its scope; raises RecursionError for a monstrous one."""
+        canonical = canonical_request(call.request)
+        entry = Entry(call, canonical, canonical_key(canonical))
+        self._add(entry)
+        return entry
+
+    def _add(self, entry: Entry) -> None:
+        call = entry.call
+        self.entries.append(entry)
+        self._best.clear()
+        if isinstance(name := call.request.get("model"), str):
+            self.models.setdefault(name, call.address.metadata.get(CAPABILITIES, {}))
+        self._by_key[entry.key].append(entry)
+        if self._by_folded_key is not None:
+            self._by_folded_key[folded_key(entry.canonical, self._rules)].append(entry)
+        if call.named_by_hash:
+            self._add_alternative(entry)
+
+    def restart(self, scope: str, file: str) -> None:
+        """Forgets what stands in the file of a scope, and begins the scope anew."""
+        self._turns.restart(scope)
+        kept = [entry for entry in self.entries if entry.call.file != file]
+        if len(kept) < len(self.entries):
+            self._clear()
+            for entry in kept:
+                self._add(entry)
+
+    def mark(self, entry: Entry) -> None:
+        """Says that a recording has had its turn: its call was just made."""
+        self._turns.mark(entry)
+
+    def find(self, request: JSONObject, scope: str) -> Hit | Miss:
+        """Returns what answers a request, and takes its turn; raises RecursionError for a monstrous one."""
+        canonical = canonical_request(request)
+        candidates = self._by_key.get(canonical_key(canonical))
+        if not any(_is_own(entry, scope) for entry in candidates or ()):
+            call = self._exact(request, scope)
+            if call is not None:
+                return Hit(call, "exact")
+        if candidates:
+            entry = self._turns.take(candidates, scope, lambda group: self._best_of(group, scope))
+            if entry is None:
+                return Miss(canonical, used=len(lent(candidates, scope)))
+            same = entry.call.scope == scope and entry.call.request == request
+            return Hit(entry.call, "exact" if same and not entry.call.stale else "canonical")
+        return self._find_folded(canonical, scope)
+
+    def _find_folded(self, canonical: JSONObject, scope: str) -> Hit | Miss:
+        if self._by_folded_key is None:
+            self._by_folded_key = defaultdict(list)
+            for entry in self.entries:
+                self._by_folded_key[folded_key(entry.canonical, self._rules)].append(entry)
+        candidates = self._by_folded_key.get(folded_key(canonical, self._rules))
+        if not candidates:
+            return Miss(canonical)
+
+        def rank(entry: Entry) -> tuple[bool, bool, bool, int, int, str]:
+            return self._rank(entry, scope, needed(canonical, entry.canonical, self._rules)[1])
+
+        turn = self._turns.take(candidates, scope, lambda group: min(group, key=rank))
+        if turn is None:
+            return Miss(canonical, used=len(lent(candidates, scope)))
+        return Hit(turn.call, "canonical", needed(canonical, turn.canonical, self._rules)[0])
+
+    def _add_alternative(self, entry: Entry) -> None:
+        call = entry.call
+        self._by_hash[PurePosixPath(call.hash_name).stem] = call
+        self._tracks.add(call, entry.canonical)
+        try:
+            address = urlsplit(call.address.url)
+        except ValueError:
+            return
+        place = (call.address.method, address.path, "bedrock" in address.netloc)
+        self._addresses[call.scope].setdefault(place, call.address.url)
+
+    def _exact(self, request: JSONObject, scope: str) -> RecordedCall | None:
+        test_id = None if scope == DEFAULT_SCOPE else scope
+        for (method, _, _), url in self._addresses.get(scope, {}).items():
+            call = self._by_hash.get(request_hash(method, url, request, test_id))
+            if call is not None:
+                return call
+        return None
+
+    def _alternative(self, key: str, scope: str) -> RecordedCall | None:
+        candidates = self._by_key.get(key)
+        group = lent(candidates, scope) if candidates else ()
+        return self._best_of(group, scope).call if group else None
+
+    def _best_of(self, group: Sequence[Entry], scope: str) -> Entry:
+        place = (group[0].key, scope)
+        if place not in self._best:
+            self._best[place] = min(group, key=lambda entry: self._rank(entry, scope, 0))
+        return self._best[place]
+
+    def _rank(self, entry: Entry, scope: str, foldings: int) -> tuple[bool, bool, bool, int, int, str]:
+        """What makes an alternative better, the most important first; smaller is better."""
+        ends, fresh, length = self._tracks.follow(entry.call, scope)
+        return (not ends, not fresh, entry.call.stale, foldings, -length, entry.call.hash_name)
+
+
+def _is_own(entry: Entry, scope: str) -> bool:
+    return entry.call.scope == scope and not entry.call.named_by_hash

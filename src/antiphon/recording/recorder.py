@@ -1,0 +1,137 @@
+"""Calls a backend or a tool and records what it answers, while the answer passes."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import cast
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import asdict
+
+from antiphon.config import Capabilities
+from antiphon.engine.ports import Call, ChatModel, ToolCalls
+from antiphon.errors import AntiphonError
+from antiphon.recording.calls import Address, RecordedCall
+from antiphon.recording.collection import Collection
+from antiphon.recording.index import CAPABILITIES
+from antiphon.recording.outcomes import recorded
+from antiphon.recording.replay import WORDED_FOR
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
+
+
+class Tape:
+    """Takes in the calls of one request. With `anew` they replace what their scope held before this run."""
+
+    def __init__(self, collection: Collection, call: Call, *, anew: bool) -> None:
+        self._collection = collection
+        self._call = call
+        self._anew = anew
+
+    def begin(self, recording: RecordedCall) -> "Take":
+        """Begins a call, which has no answer yet; raises `SecretInRecording` for what is to be sent."""
+        recording = replace(recording, scope=self._call.scope)
+        self._collection.check(recording)
+        return Take(self, recording)
+
+    async def keep(self, recording: RecordedCall) -> None:
+        """Adds a whole call; raises `SecretInRecording` and `RecordingNotWritten`."""
+        await self._collection.add(recording, anew=self._anew)
+        self._call.notes.append("recorded")
+
+
+class Take:
+    """One call that is being recorded."""
+
+    def __init__(self, tape: Tape, recording: RecordedCall) -> None:
+        self._tape = tape
+        self._recording = recording
+        self._parts: list[Raw] = []
+        self._gaps: list[int] = []
+        self._last = time.monotonic()
+
+    def add(self, parts: Sequence[bytes]) -> None:
+        """Takes in what one read brought."""
+        now = time.monotonic()
+        waited, self._last = round((now - self._last) * 1000), now
+        self._parts += [Raw(part) for part in parts]
+        self._gaps += [waited, *[0] * (len(parts) - 1)][: len(parts)]
+
+    async def end(self, error: AntiphonError | None = None) -> None:
+        """Records the call. An error that says nothing about the call itself leaves no recording."""
+        failure = None if error is None else recorded(error)
+        if error is None or failure is not None:
+            parts, gaps = tuple(self._parts), tuple(self._gaps)
+            await self._tape.keep(replace(self._recording, parts=parts, gaps=gaps, error=failure))
+
+
+class Recorder:
+    """A `ChatModel` that records the calls to another one.
+
+    What is to be recorded must hold no secret: a request is looked through before it is sent, an answer
+    before it is written. A call whose end nobody waits for is not recorded.
+    """
+
+    def __init__(self, inner: ChatModel, tape: Tape) -> None:
+        self._inner = inner
+        self._tape = tape
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the backend."""
+        return self._inner.capabilities
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        """Yields the backend's chunks as they come; after the last one they are written."""
+        take = self._begin(request, streamed=True)
+        try:
+            async with aclosing(self._inner.stream(request)) as batches:
+                async for chunks in batches:
+                    take.add(chunks)
+                    yield chunks
+        except AntiphonError as error:
+            await take.end(error)
+            raise
+        await take.end()
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        """Returns the backend's reply, which is written by then."""
+        take = self._begin(request, streamed=False)
+        try:
+            reply = await self._inner.complete(request)
+        except AntiphonError as error:
+            await take.end(error)
+            raise
+        take.add([reply])
+        await take.end()
+        return reply
+
+    def _begin(self, request: ChatRequest, *, streamed: bool) -> Take:
+        usual = asdict(WORDED_FOR)
+        unusual = {name: value for name, value in asdict(self.capabilities).items() if value != usual[name]}
+        address = Address(metadata={CAPABILITIES: unusual}) if unusual else Address()
+        body = cast(JSONObject, request)
+        return self._tape.begin(RecordedCall(kind="chat", request=body, streamed=streamed, address=address))
+
+
+class ToolRecorder:
+    """`ToolCalls` that records the calls to others, under the same rules."""
+
+    def __init__(self, inner: ToolCalls, tape: Tape) -> None:
+        self._inner = inner
+        self._tape = tape
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Returns the tool's result, which is written by then."""
+        address = Address(url="", endpoint="", provider=provider, tool_name=name)
+        take = self._tape.begin(RecordedCall(kind="tool", request=arguments, address=address))
+        try:
+            result = await self._inner.call(provider, name, arguments)
+        except AntiphonError as error:
+            await take.end(error)
+            raise
+        take.add([msgspec.json.encode(result)])
+        await take.end()
+        return result
