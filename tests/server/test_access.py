@@ -161,3 +161,12 @@ def test_no_key_and_no_words_of_the_caller_are_logged(
     everything = caplog.text + str([record.__dict__ for record in caplog.records])
     assert "my secret" not in everything
     assert "sk-canary" not in everything
+
+
+def test_a_refused_request_says_where_and_not_what(
+    server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    logged(server, upstream, input=[{"role": "my secret", "content": "x"}])
+    assert line(caplog).startswith("POST /v1/responses 400 ")
+    assert line(caplog).endswith(" invalid_value: input[0].role")
+    assert "my secret" not in caplog.text

@@ -7,7 +7,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.engine.ports import Call
-from antiphon.errors import ServerStopping
+from antiphon.errors import AntiphonError, ServerStopping
 from antiphon.ids import new_id
 from antiphon.server.answers import error_answer
 from antiphon.service.run import Run
@@ -17,6 +17,7 @@ log = logging.getLogger("antiphon.access")
 
 _NO_ANSWER = 499
 """What is logged for a request that got no answer."""
+_MAX_WHY = 300
 
 
 class AccessLog:
@@ -57,16 +58,22 @@ class AccessLog:
                 fields["seconds"] = round(time.monotonic() - began, 3)
                 state = scope.get("state", {})
                 run, call = state.get("run"), state.get("call")
-                text = _run_line(run, fields) if isinstance(run, Run) else _line(scope, fields)
+                text = _run_line(run, fields) if isinstance(run, Run) else _line(scope, state, fields)
                 if isinstance(call, Call) and call.notes:
                     fields["recording"] = call.notes
                     text = "; ".join([text, *call.notes])
                 log.info(text, extra={"fields": fields})
 
 
-def _line(scope: Scope, fields: JSONObject) -> str:
+def _line(scope: Scope, state: JSONObject, fields: JSONObject) -> str:
+    """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
     fields |= {"method": scope["method"], "path": scope["path"][:200]}
-    return f"{fields['method']} {fields['path']} {fields['status']} {fields['seconds']:.2f}s"
+    error = state.get("error")
+    why = ""
+    if isinstance(error, AntiphonError):
+        fields |= {"code": error.code, "param": error.param}
+        why = f" {error.code or error.type}" + (f": {error.param}" if error.param else "")
+    return f"{fields['method']} {fields['path']} {fields['status']} {fields['seconds']:.2f}s{why}"
 
 
 def _run_line(run: Run, fields: JSONObject) -> str:
@@ -86,6 +93,6 @@ def _run_line(run: Run, fields: JSONObject) -> str:
     stream = " stream" if fields["stream"] else ""
     tools = f" {len(response.tools)} tools" if response.tools else ""
     tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
-    why = f": {error.message}" if error else ""
+    why = f": {error.message.splitlines()[0][:_MAX_WHY]}" if error else ""
     what = f"{response.id} {response.model}{stream}{tools}"
     return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{why}"

@@ -32,8 +32,9 @@ def nobody_there() -> Response:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """Answers with an error of the tree."""
+    """Answers with an error of the tree; the request log names it."""
     assert isinstance(error, AntiphonError)
+    request.state.error = error
     return error_answer(error)
 
 
