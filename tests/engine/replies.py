@@ -101,4 +101,4 @@ def as_wire(things: Iterable[msgspec.Struct]) -> list[JSONObject]:
 def counted_ids() -> Ids:
     """Ids that count from 0: `msg_0`, `rs_1`, ..."""
     numbers = count()
-    return lambda prefix: f"{prefix}_{next(numbers)}"
+    return lambda prefix, size=0: f"{prefix}_{next(numbers)}"

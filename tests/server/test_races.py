@@ -11,7 +11,6 @@ from antiphon import decode
 from antiphon.config import PRESETS, Capabilities
 from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import InvalidRequest
-from antiphon.ids import new_id
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
 from antiphon.store import Store
@@ -75,7 +74,7 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
     body = decode.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
-    return await Responses(store, model, lambda: 1.0, new_id).create(OWNER, body, Call())
+    return await Responses(store, model).create(OWNER, body, Call())
 
 
 async def collected(run: Run) -> list[Event]:

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from antiphon.ids import ITEM_PREFIXES, SHORT
+from antiphon.ids import ITEM_PREFIXES, SHORT, new_id
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
@@ -19,21 +19,21 @@ def item(value: JSON) -> Item:
 
 
 def normal(value: JSON) -> JSONObject:
-    form: JSONObject = wire(normal_form(item(value)))
+    form: JSONObject = wire(normal_form(item(value), new_id))
     return form
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_normal_form_keeps_everything_and_is_its_own(name: str) -> None:
-    form = normal_form(item(KINDS[name]))
+    form = normal_form(item(KINDS[name]), new_id)
     assert {key: wire(form)[key] for key in KINDS[name]} == KINDS[name]
     assert re.fullmatch(ITEM_PREFIXES[item_kind(form)] + "_[0-9a-f]{50}", str(form.id))
-    assert normal_form(form) == form
+    assert normal_form(form, new_id) == form
     assert decode_item(encode_item(form)) == form
 
 
 def test_ids_of_conversations_are_shorter() -> None:
-    assert re.fullmatch("msg_[0-9a-f]{48}", str(normal_form(item(KINDS["user"]), SHORT).id))
+    assert re.fullmatch("msg_[0-9a-f]{48}", str(normal_form(item(KINDS["user"]), new_id, SHORT).id))
 
 
 def test_a_given_id_and_status_stay() -> None:
@@ -69,14 +69,14 @@ def test_reasoning_has_no_status_and_no_nulls() -> None:
 
 
 def test_a_string_is_a_user_message() -> None:
-    message = wire(message_of("Hi"))
+    message = wire(message_of("Hi", new_id))
     assert message["role"] == "user"
     assert message["content"] == [{"type": "input_text", "text": "Hi"}]
     assert normal(message) == message
 
 
 def test_an_item_for_the_store() -> None:
-    form = normal_form(item(KINDS["reasoning"]))
+    form = normal_form(item(KINDS["reasoning"]), new_id)
     row = new_item(form)
     assert (row.id, row.kind) == (form.id, "reasoning")
     assert msgspec.json.decode(row.body) == wire(form)

@@ -13,7 +13,6 @@ from antiphon import decode
 from antiphon.config import Capabilities
 from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.errors import AntiphonError, NotFound
-from antiphon.ids import new_id
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
 from antiphon.service.responses import Responses
@@ -118,16 +117,19 @@ class World:
         self.store = store
         self.model = ScriptedModel()
         catalogue = Catalogue(self.model)
-        ticks = count(1000)
-        self.responses = Responses(store, catalogue, lambda: float(next(ticks)), new_id)
-        self.conversations = Conversations(store, lambda: float(next(ticks)))
+        self.responses = Responses(store, catalogue)
+        self.conversations = Conversations(store)
         self.chat = ChatCompletions(catalogue)
+        self._ticks = count(1000)
         self._url = f"sqlite:///{path}"
+
+    def _call(self) -> Call:
+        return Call(clock=lambda: float(next(self._ticks)))
 
     async def prepare(self, **request: JSON) -> Run:
         """Creates a response, up to the point where its events can be read."""
         body = msgspec.json.encode({"model": "up/m", **request})
-        return await self.responses.create(ME, decode.create_response.decode(body), Call())
+        return await self.responses.create(ME, decode.create_response.decode(body), self._call())
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
         """Makes a whole response to `text`, which may also be a list of items."""
@@ -167,12 +169,12 @@ class World:
     def begin(self, *items: JSON) -> str:
         """Creates a conversation and returns its id."""
         body = decode.create_conversation.decode(msgspec.json.encode({"items": items}))
-        return self.run(self.conversations.create(ME, body)).id
+        return self.run(self.conversations.create(ME, body, self._call())).id
 
     def add(self, conversation: str, *items: JSON) -> list[JSONObject]:
         """Adds items to a conversation."""
         body = decode.create_items.decode(msgspec.json.encode({"items": items}))
-        page: JSONObject = wire(self.run(self.conversations.add_items(ME, conversation, body)))
+        page: JSONObject = wire(self.run(self.conversations.add_items(ME, conversation, body, self._call())))
         added: list[JSONObject] = page["data"]
         return added
 

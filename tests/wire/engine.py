@@ -61,7 +61,7 @@ class Run:
             context(request),
             ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
             clock=lambda: NOW,
-            ids=lambda prefix: f"{prefix}_{next(numbers):050x}",
+            ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}",
         )
         self.events: list[JSONObject] = []
 

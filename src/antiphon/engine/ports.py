@@ -1,15 +1,30 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from antiphon.config import Capabilities, Mode
+from antiphon.ids import LONG, new_id
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList
 
 DEFAULT_SCOPE = "default"
+"""The scope of requests that name none."""
+
+
+class Clock(Protocol):
+    """Tells the time in seconds since 1970."""
+
+    def __call__(self) -> float: ...
+
+
+class Ids(Protocol):
+    """Makes a fresh id: `prefix`, an underscore, and two hexadecimal digits for each of `size` bytes."""
+
+    def __call__(self, prefix: str, size: int = LONG) -> str: ...
 
 
 @dataclass(slots=True)
@@ -25,8 +40,11 @@ class Call:
     """What the request asks for; None stands for the server's own mode."""
     faults: str | None = None
     """Fault rules that the request brings; they come before the server's."""
+    clock: Clock = time.time
+    ids: Ids = new_id
+    """Where the times and ids come from that the server makes for the request."""
     notes: list[str] = field(default_factory=list)
-    """A line for each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
+    """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
 
 
 class ChatModel(Protocol):
@@ -97,15 +115,3 @@ class ToolCalls(Protocol):
         Returns what it gives as JSON; raises `UpstreamError` when it fails.
         """
         ...
-
-
-class Clock(Protocol):
-    """Tells the time in seconds since 1970."""
-
-    def __call__(self) -> float: ...
-
-
-class Ids(Protocol):
-    """Makes a fresh id that begins with `prefix` and an underscore."""
-
-    def __call__(self, prefix: str, /) -> str: ...

@@ -1,15 +1,13 @@
 """The ASGI application."""
 
-import time
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from antiphon.engine.ports import Clock, Ids, ModelCatalogue
+from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError
-from antiphon.ids import new_id
+from antiphon.recording.freeze import Freeze
 from antiphon.server import conversations, models, responses
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
@@ -26,10 +24,13 @@ def create_app(
     catalogue: ModelCatalogue,
     *,
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-    clock: Clock = time.time,
-    ids: Ids = new_id,
+    recording_header: bool = False,
+    freeze: Freeze | None = None,
 ) -> ASGIApp:
-    """Returns the application over an open store and catalogue; whoever opened them closes them."""
+    """Returns the application over an open store and catalogue; whoever opened them closes them.
+
+    With `recording_header` requests may choose a mode and faults; `freeze` makes their ids and times.
+    """
     app = Starlette(
         routes=[*responses.routes, *conversations.routes, *models.routes],
         exception_handlers={
@@ -41,9 +42,11 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.max_body_bytes = max_body_bytes
+    app.state.recording_header = recording_header
+    app.state.freeze = freeze
     app.state.catalogue = catalogue
     app.state.chat = ChatCompletions(catalogue)
-    app.state.conversations = Conversations(store, clock)
-    app.state.responses = Responses(store, catalogue, clock, ids)
+    app.state.conversations = Conversations(store)
+    app.state.responses = Responses(store, catalogue)
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
     return AccessLog(app)

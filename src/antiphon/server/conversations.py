@@ -6,14 +6,14 @@ from starlette.routing import Route
 
 from antiphon import decode
 from antiphon.server.answers import json_answer
-from antiphon.server.requests import check_include, owner_of, page_query, path_id, read_body
+from antiphon.server.requests import call_of, check_include, owner_of, page_query, path_id, read_body
 from antiphon.service.conversations import Conversations
 
 
 async def create(request: Request) -> Response:
     """POST /v1/conversations; the body may be empty"""
     body = decode.create_conversation.decode(await read_body(request) or b"{}")
-    return json_answer(await _conversations(request).create(owner_of(request), body))
+    return json_answer(await _conversations(request).create(owner_of(request), body, call_of(request)))
 
 
 async def get(request: Request) -> Response:
@@ -36,7 +36,8 @@ async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}/items"""
     check_include(request)
     body = decode.create_items.decode(await read_body(request))
-    return json_answer(await _conversations(request).add_items(owner_of(request), _id(request), body))
+    call = call_of(request)
+    return json_answer(await _conversations(request).add_items(owner_of(request), _id(request), body, call))
 
 
 async def list_items(request: Request) -> Response:

@@ -5,8 +5,10 @@ from typing import get_args
 import msgspec
 from starlette.requests import Request
 
+from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import InvalidRequest, RequestTooLarge
+from antiphon.recording.freeze import Freeze
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
 
@@ -26,7 +28,10 @@ def owner_of(request: Request) -> str:
 
 def call_of(request: Request) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
-    call = Call(scope=_scope(request))
+    call = Call(scope=_scope(request), mode=_mode(request), faults=_allowed(request, "x-antiphon-fault"))
+    freeze: Freeze | None = request.app.state.freeze
+    if freeze is not None:
+        call.clock, call.ids = freeze.begin(call.scope)
     request.state.call = call
     return call
 
@@ -132,6 +137,34 @@ def _scope(request: Request) -> str:
             param="x-antiphon-scope",
         )
     return scope
+
+
+def _mode(request: Request) -> Mode | None:
+    text = _allowed(request, "x-antiphon-recording")
+    for mode in get_args(Mode):
+        if text == mode:
+            found: Mode = mode
+            return found
+    if text is None:
+        return None
+    raise InvalidRequest(
+        f"Invalid value: '{text[:100]}'. Supported values are: "
+        f"{', '.join(repr(known) for known in get_args(Mode))}.",
+        code="invalid_value",
+        param="x-antiphon-recording",
+    )
+
+
+def _allowed(request: Request, name: str) -> str | None:
+    """Returns a header by which a request steers recording, which the operator must have allowed."""
+    text = request.headers.get(name)
+    if text is not None and not request.app.state.recording_header:
+        raise InvalidRequest(
+            f"The header {name} is not allowed; the server's setting 'recording_header' allows it.",
+            code="recording_header_not_allowed",
+            param=name,
+        )
+    return text
 
 
 def _test_id(request: Request) -> str | None:

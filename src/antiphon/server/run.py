@@ -13,6 +13,7 @@ import uvicorn
 from antiphon.config import Settings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError
+from antiphon.recording.freeze import Freeze
 from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.banner import banner
@@ -50,7 +51,13 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     # No two servers of one machine have the same port: after a crash the next one takes up the state.
     async with _opened(settings, f"{socket.gethostname()}:{port}") as (store, catalogue):
-        app = create_app(store, catalogue, max_body_bytes=settings.max_body_bytes)
+        app = create_app(
+            store,
+            catalogue,
+            max_body_bytes=settings.max_body_bytes,
+            recording_header=settings.recording_header,
+            freeze=Freeze() if settings.freeze else None,
+        )
         notices = [*settings.notices, *catalogue.notices()]
         lines = banner(
             url=url,

@@ -3,8 +3,9 @@
 import msgspec
 from msgspec import Struct
 
+from antiphon.engine.ports import Ids
 from antiphon.errors import InvalidRequest
-from antiphon.ids import ITEM_PREFIXES, LONG, SHORT, new_id
+from antiphon.ids import ITEM_PREFIXES, LONG, SHORT
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
@@ -31,7 +32,7 @@ class Context(Struct, frozen=True, kw_only=True):
         return [str(item.id) for item in self.input]
 
 
-async def gather(store: Store, owner: str, request: CreateResponse) -> Context:
+async def gather(store: Store, owner: str, request: CreateResponse, ids: Ids) -> Context:
     """Finds what `request` continues and what its references stand for.
 
     Raises `InvalidRequest` (previous_response_not_found, duplicate items) and `NotFound` (conversation,
@@ -55,10 +56,10 @@ async def gather(store: Store, owner: str, request: CreateResponse) -> Context:
     items: list[Item] = []
     new_items: list[NewItem] = []
     if isinstance(request.input, list):
-        items, new_items = await resolve_items(store, owner, request.input)
+        items, new_items = await resolve_items(store, owner, request.input, ids)
         _check_repeats(history, items)
     elif request.input is not None:
-        items = [message_of(request.input)]
+        items = [message_of(request.input, ids)]
         new_items = [new_item(items[0])]
     return Context(history=history, input=items, new_items=new_items, conversation_position=position)
 
@@ -71,7 +72,7 @@ def conversation_id(request: CreateResponse) -> str:
 
 
 async def resolve_items(
-    store: Store, owner: str, given: list[InputItem], *, for_conversation: bool = False
+    store: Store, owner: str, given: list[InputItem], ids: Ids, *, for_conversation: bool = False
 ) -> tuple[list[Item], list[NewItem]]:
     """Brings the items of a request into normal form and puts stored items in the place of references.
 
@@ -92,9 +93,9 @@ async def resolve_items(
         if known is not None and for_conversation:
             items.append(decode_item(known))
             continue
-        normal = normal_form(item, SHORT if for_conversation else LONG)
+        normal = normal_form(item, ids, SHORT if for_conversation else LONG)
         if known is not None and known != encode_item(normal):
-            normal = msgspec.structs.replace(normal, id=new_id(ITEM_PREFIXES[item_kind(normal)]))
+            normal = msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)]))
             known = None
         if known is None:
             new_items.append(new_item(normal))

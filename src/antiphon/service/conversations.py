@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.ports import Clock
+from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
-from antiphon.ids import SHORT, new_id
+from antiphon.ids import SHORT
 from antiphon.service.context import resolve_items
 from antiphon.service.items import decode_item, item_page
 from antiphon.service.validation import check_items, check_metadata
@@ -33,20 +33,19 @@ _decode_metadata = msgspec.json.Decoder(Metadata).decode
 class Conversations:
     """The use cases of `/v1/conversations`; every method raises `NotFound` for what `owner` has not."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
 
-    async def create(self, owner: str, request: CreateConversation) -> Conversation:
+    async def create(self, owner: str, request: CreateConversation, call: Call) -> Conversation:
         """Begins a conversation, with items if the request brings some."""
         check_metadata(request.metadata)
         given = request.items or []
         check_items(given, "items")
-        now = self._clock()
+        now = call.clock()
         with _about_items():
-            items, new_items = await resolve_items(self._store, owner, given, for_conversation=True)
+            items, new_items = await resolve_items(self._store, owner, given, call.ids, for_conversation=True)
             conversation = NewConversation(
-                id=new_id("conv", SHORT),
+                id=call.ids("conv", SHORT),
                 created_at=now,
                 metadata=_encode(request.metadata or {}).decode(),
                 items=new_items,
@@ -81,11 +80,15 @@ class Conversations:
             raise ConversationNotFound(conversation_id)
         return DeletedConversation(conversation_id)
 
-    async def add_items(self, owner: str, conversation_id: str, request: CreateItems) -> Page[Item]:
+    async def add_items(
+        self, owner: str, conversation_id: str, request: CreateItems, call: Call
+    ) -> Page[Item]:
         """Appends items, all or none, and returns just these, in order."""
         check_items(request.items, "items")
         with _about_items():
-            items, new_items = await resolve_items(self._store, owner, request.items, for_conversation=True)
+            items, new_items = await resolve_items(
+                self._store, owner, request.items, call.ids, for_conversation=True
+            )
             items = _once(items)
             ids = [str(item.id) for item in items]
             await self._store.add_items(owner, conversation_id, new_items, ids)

@@ -3,7 +3,8 @@
 import msgspec
 from msgspec import UNSET
 
-from antiphon.ids import ITEM_PREFIXES, LONG, new_id
+from antiphon.engine.ports import Ids
+from antiphon.ids import ITEM_PREFIXES, LONG
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputImage, InputText, OutputText
 from antiphon.wire.items import Item, Message
@@ -49,7 +50,7 @@ def item_kind(item: Item) -> str:
     return str(item.__struct_config__.tag)
 
 
-def normal_form(item: Item, id_size: int = LONG) -> Item:
+def normal_form(item: Item, ids: Ids, id_size: int = LONG) -> Item:
     """Returns an input item as the API shows it later: with id and status, its content as parts.
 
     Clients that dump their own objects send null for whatever was not there: that is the same as absent.
@@ -64,15 +65,15 @@ def normal_form(item: Item, id_size: int = LONG) -> Item:
         if getattr(item, name) in (None, UNSET):
             changes[name] = value
     if not isinstance(item.id, str):
-        changes["id"] = new_id(ITEM_PREFIXES[kind], id_size)
+        changes["id"] = ids(ITEM_PREFIXES[kind], id_size)
     if isinstance(item, Message):
         changes["content"] = _parts(item)
     return msgspec.structs.replace(item, **changes) if changes else item
 
 
-def message_of(text: str) -> Message:
+def message_of(text: str, ids: Ids) -> Message:
     """Returns the user message that a string as input stands for."""
-    return Message(id=new_id("msg"), status="completed", content=[InputText(text)], role="user")
+    return Message(id=ids("msg"), status="completed", content=[InputText(text)], role="user")
 
 
 def encode_item(item: Item) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, Clock, Ids, ModelCatalogue
+from antiphon.engine.ports import Call, ModelCatalogue
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
 from antiphon.service.context import Context, conversation_id, gather
@@ -23,11 +23,9 @@ _encode = msgspec.json.Encoder().encode
 class Responses:
     """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
 
-    def __init__(self, store: Store, catalogue: ModelCatalogue, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, catalogue: ModelCatalogue) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._clock = clock
-        self._ids = ids
 
     async def create(self, owner: str, request: CreateResponse, call: Call) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
@@ -36,15 +34,15 @@ class Responses:
         """
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", call)
-        now = self._clock()
-        response = new_response(request, self._ids("resp"), int(now))
+        now = call.clock()
+        response = new_response(request, call.ids("resp"), int(now))
         locked = request.conversation is not None and response.store
         if locked:
             await self._store.lock_conversation(owner, conversation_id(request), response.id)
         ready = False
         try:
-            context = await gather(self._store, owner, request)
-            loop = Loop(request, response, context.items, model, self._clock, self._ids)
+            context = await gather(self._store, owner, request, call.ids)
+            loop = Loop(request, response, context.items, model, call.clock, call.ids)
             ready = True
         finally:
             if locked and not ready:
