@@ -45,6 +45,8 @@ class Call:
     """Where the times and ids come from that the server makes for the request."""
     notes: list[str] = field(default_factory=list)
     """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
+    recordings: list[str] = field(default_factory=list)
+    """The names of the recordings that answered, and of those that were made."""
 
 
 class ChatModel(Protocol):

@@ -72,8 +72,8 @@ class Collection:
                 if call.number is not None:
                     self._own[call.scope].append(call)
 
-    async def add(self, call: RecordedCall, *, anew: bool) -> None:
-        """Adds a call to its scope and writes the scope's file.
+    async def add(self, call: RecordedCall, *, anew: bool) -> str:
+        """Adds a call to its scope and writes the scope's file; returns its name.
 
         With `anew` the first call of a scope begins its file anew, once in the life of the collection.
         Raises `SecretInRecording`, and the call is not kept; raises `RecordingNotWritten`.
@@ -85,8 +85,10 @@ class Collection:
             self.chats.restart(call.scope, scope.file)
             self.tools.restart(call.scope, scope.file)
         scope.begun = True
-        self._take_in(replace(call, name=f"{scope.file}#{scope.add(call)}"), used=not anew)
+        call = replace(call, name=f"{scope.file}#{scope.add(call)}")
+        self._take_in(call, used=not anew)
         await scope.save()
+        return call.name
 
     def check(self, call: RecordedCall) -> None:
         """Raises `SecretInRecording` when a key, a token or a password stands in a call."""

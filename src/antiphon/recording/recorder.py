@@ -38,7 +38,7 @@ class Tape:
 
     async def keep(self, recording: RecordedCall) -> None:
         """Adds a whole call; raises `SecretInRecording` and `RecordingNotWritten`."""
-        await self._collection.add(recording, anew=self._anew)
+        self._call.recordings.append(await self._collection.add(recording, anew=self._anew))
         self._call.notes.append("recorded")
 
 

@@ -70,6 +70,7 @@ class Replay:
         if isinstance(found, Miss):
             call.notes.append("miss")
             return found
+        call.recordings.append(found.call.name)
         folded = f" (folded: {', '.join(found.rules)})" if found.rules else ""
         name = _HASH.sub(lambda digest: digest[0][:6], printable(found.call.name))
         call.notes.append(f"hit {found.how} {name}{folded}")

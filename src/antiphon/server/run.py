@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from antiphon.config import Settings
 from antiphon.engine.ports import ModelCatalogue
@@ -42,22 +43,13 @@ def run(settings: Settings, *, print_url: bool) -> None:
 
 
 async def _serve(settings: Settings, print_url: bool) -> None:
-    with _bind(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         await _serve_on(listener, settings, print_url)
 
 
 async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool) -> None:
-    host, port = listener.getsockname()[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-    # No two servers of one machine have the same port: after a crash the next one takes up the state.
-    async with _opened(settings, f"{socket.gethostname()}:{port}") as (store, catalogue):
-        app = create_app(
-            store,
-            catalogue,
-            max_body_bytes=settings.max_body_bytes,
-            recording_header=settings.recording_header,
-            freeze=Freeze() if settings.freeze else None,
-        )
+    async with opened(settings, listener) as (app, store, catalogue):
+        url = f"{address(listener)}/v1"
         notices = [*settings.notices, *catalogue.notices()]
         lines = banner(
             url=url,
@@ -66,19 +58,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
             mode=mode_line(settings),
             notices=notices,
         )
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
+        server = http_server(app, grace=_GRACE)
         for stop in (signal.SIGINT, signal.SIGTERM):
             # Before the URL is told: from here on a signal ends the server in order. uvicorn puts its own
             # handler over this one and raises what it caught again when it has ended; then it is enough.
@@ -91,18 +71,53 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, server_id: str) -> AsyncGenerator[tuple[Store, ModelCatalogue], None]:
+async def opened(
+    settings: Settings, listener: socket.socket
+) -> AsyncGenerator[tuple[ASGIApp, Store, ModelCatalogue], None]:
+    """Opens all that answers on a socket, and closes it at the end; raises as `run` does."""
     catalogue = await open_catalogue(settings)
     try:
-        store = await Store.open(settings.database, server_id=server_id)
+        # No two servers of one machine have the same port: after a crash the next one takes up the state.
+        port = listener.getsockname()[1]
+        store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(_stay_alive(store))
         try:
-            yield store, catalogue
+            app = create_app(
+                store,
+                catalogue,
+                max_body_bytes=settings.max_body_bytes,
+                recording_header=settings.recording_header,
+                freeze=Freeze() if settings.freeze else None,
+            )
+            yield app, store, catalogue
         finally:
             alive.cancel()
             await store.close()
     finally:
         await catalogue.close()
+
+
+def http_server(app: ASGIApp, *, grace: int) -> uvicorn.Server:
+    """Returns the HTTP server for an application; once stopped, open streams have `grace` seconds to end."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=grace,
+        )
+    )
+
+
+def address(listener: socket.socket) -> str:
+    """Returns the URL of a listening socket, without a path."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def _stay_alive(store: Store) -> None:
@@ -118,7 +133,8 @@ async def _stay_alive(store: Store) -> None:
         await asyncio.sleep(_HEARTBEAT)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a listening socket; port 0 takes any free one. Raises OSError in words for the operator."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
