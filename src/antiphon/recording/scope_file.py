@@ -69,7 +69,7 @@ def file_name(scope: str) -> str:
     """Returns the name of a scope's file: readable, and another one for every scope on any file system."""
     if scope == DEFAULT_SCOPE:
         return f"{DEFAULT_SCOPE}.json"
-    slug = re.sub(r"[^a-z0-9_.]+", "-", scope.lower()).strip("-.")[:_SLUG_LENGTH]
+    slug = re.sub(r"[^a-z0-9_]+", "-", scope.lower()).strip("-")[:_SLUG_LENGTH]
     return f"{slug}-{hashlib.sha256(scope.encode()).hexdigest()[:16]}.json".lstrip("-")
 
 
@@ -141,8 +141,12 @@ class ScopeWriter:
 
     def save(self, path: Path) -> None:
         """Writes the file; raises OSError, and the file then is as it was."""
+        write_atomically(path, self.content())
+
+    def content(self) -> bytes:
+        """Returns what `save` writes."""
         text = ",".join(f"\n  {block}" for block in self._blocks)
-        write_atomically(path, f"{self._head}{text}\n ]\n}}\n".encode())
+        return f"{self._head}{text}\n ]\n}}\n".encode()
 
     def _answer(self, entry: _Call, call: RecordedCall) -> None:
         first = parse(call.parts[0]) if call.parts else None

@@ -79,7 +79,10 @@ def _search(value: JSON, place: str, patterns: Sequence[Pattern]) -> Iterator[tu
     if isinstance(value, dict):
         for name, member in value.items():
             inner = f"{place}.{name}" if place else name
-            yield from _search_text(name, f"{inner} (the name)", patterns)
+            named = list(_search_text(name, f"{place or 'the value'} (the name of a member)", patterns))
+            if named:  # The path must not tell what the finding hides.
+                inner = f"{place}.…" if place else "…"
+            yield from named
             if isinstance(member, str) and SECRET_NAME.fullmatch(name) and _may_be_secret(member):
                 yield _finding(inner, "named secret", member)
             yield from _search(member, inner, patterns)

@@ -97,7 +97,10 @@ def restore(shared: SharedRequest, known: Mapping[int, JSONObject]) -> JSONObjec
         raise ValueError(f"is like call {shared.like}, which does not stand before it")
     request = {name: value for name, value in base.items() if name not in shared.without} | shared.request
     if shared.kept_messages is not None:
-        request["messages"] = _first(base.get("messages"), shared.kept_messages) + request["messages"]
+        added = shared.request.get("messages")
+        if not isinstance(added, list):
+            raise ValueError("keeps messages and brings none of its own")
+        request["messages"] = _first(base.get("messages"), shared.kept_messages) + added
     return request
 
 

@@ -18,6 +18,8 @@ from antiphon.wire.json import JSONObject
 
 _PADDING = "obfuscation"
 """Random characters that OpenAI adds to a chunk to hide its length on the wire; they carry nothing."""
+_LONGEST_RUN = 1_000_000
+"""More chunks than any stream has; a file that says so is broken, or means harm."""
 _object_decoder = msgspec.json.Decoder(JSONObject)
 
 
@@ -119,6 +121,8 @@ def unpack(text: str) -> list[int]:
     numbers: list[int] = []
     for word in text.split():
         number, _, count = word.partition("x")
+        if int(count or 1) > _LONGEST_RUN:
+            raise ValueError(f"a run of {count}")
         numbers.extend([int(number)] * int(count or 1))
     return numbers
 
