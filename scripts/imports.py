@@ -27,8 +27,9 @@ FLOORS = {
     "server": 4,
     "viewer": 4,
     "agent": 4,
-    "pytest_plugin": 4,
     "cli": 5,
+    "testing": 5,
+    "pytest_plugin": 6,
     "__main__": 6,
 }
 CEILINGS = {"wire": -1, "store": 0}

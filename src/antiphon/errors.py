@@ -176,6 +176,10 @@ class RecordingNotFound(AntiphonError):
     status = 502
     code = "recording_not_found"
 
+    def __init__(self, message: str) -> None:
+        # OpenAI's clients repeat a call that ends with 502, unless they are told that it is no use.
+        super().__init__(message, headers={"x-should-retry": "false"})
+
 
 class SecretInRecording(AntiphonError):
     """The call holds what looks like a key or a token; nothing is written. The message names the place."""

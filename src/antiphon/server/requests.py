@@ -129,7 +129,7 @@ def _checked(value: str, name: str) -> str:
 
 
 def _scope(request: Request) -> str:
-    scope = request.headers.get("x-antiphon-scope") or _test_id(request) or DEFAULT_SCOPE
+    scope = _utf8(request.headers.get("x-antiphon-scope", "")) or _test_id(request) or DEFAULT_SCOPE
     if len(scope) > _MAX_SCOPE:
         raise InvalidRequest(
             f"Invalid scope: expected at most {_MAX_SCOPE} characters, but got {len(scope)}.",
@@ -137,6 +137,14 @@ def _scope(request: Request) -> str:
             param="x-antiphon-scope",
         )
     return scope
+
+
+def _utf8(header: str) -> str:
+    """Returns a header's text as it was meant; on its way every byte has become a character."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
 
 
 def _mode(request: Request) -> Mode | None:

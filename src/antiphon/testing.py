@@ -1,0 +1,172 @@
+"""The server inside a Python process, for tests: models are called once and recorded, and then replayed.
+
+    with serve("tests/recordings") as server:
+        client = OpenAI(base_url=server.url_of("the capital"), api_key="unused")
+        client.responses.create(model="gpt-4o", input="What is the capital of France?")
+
+`antiphon.pytest_plugin` does this for the tests of a project.
+"""
+
+import asyncio
+import os
+import re
+import socket
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from antiphon.config import SETTINGS, BackendSettings, Mode, Settings
+from antiphon.engine.ports import DEFAULT_SCOPE, Call
+from antiphon.errors import AntiphonError, ConfigError
+from antiphon.server.run import address, http_server, listen, opened
+from antiphon.service.run import Run
+from antiphon.settings import load_settings
+from antiphon.wire.json import JSON
+
+_GRACE = 1
+"""Seconds that streams have to end which are still open at the end of `serve`."""
+_FIXED = frozenset({"host", "port", "record", "replay", "recording", "recordings"})
+"""Settings that follow from the arguments of `serve`."""
+_SCOPED = re.compile(rb"/scope/([^/]+)(/.*)")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the model calls of one request.
+
+    `recordings` names those that answered or were made, as file and number: `default.json#2`. `error` is what
+    the server answered with, if it was an error.
+    """
+
+    scope: str
+    hits: int
+    misses: int
+    recorded: int
+    recordings: tuple[str, ...]
+    error: str | None
+
+
+class LocalServer:
+    """A server that runs in this process; `url` is its API's base URL in the scope that `serve` was given."""
+
+    def __init__(self, origin: str, scope: str) -> None:
+        self._origin = origin
+        self._states: deque[dict[str, JSON]] = deque()
+        self.url = self.url_of(scope)
+
+    def url_of(self, scope: str) -> str:
+        """Returns the base URL under which all requests belong to a scope (a test, a scenario).
+
+        A request that names a scope in its headers belongs to that one.
+        """
+        return f"{self._origin}/scope/{quote(scope, safe='')}/v1"
+
+    def take(self) -> list[Outcome]:
+        """Returns the outcomes of the requests since the last time, in their order."""
+        states = [self._states.popleft() for _ in range(len(self._states))]
+        return [outcome for state in states if (outcome := _outcome(state)) is not None]
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Returns the application with the scope in its paths, and with an eye on its requests."""
+
+        async def scoped(scope: Scope, receive: Receive, send: Send) -> None:
+            # The server fills this in as it goes, and is done before the client has its last byte.
+            self._states.append(scope["state"])
+            await app(_without_prefix(scope), receive, send)
+
+        return scoped
+
+
+@contextmanager
+def serve(
+    recordings: str | Path | None = None,
+    mode: Mode = "replay",
+    *,
+    scope: str = DEFAULT_SCOPE,
+    backends: Sequence[BackendSettings] | None = None,
+    **settings: JSON,
+) -> Iterator[LocalServer]:
+    """Serves on a free port of this machine, from a thread, until the block ends.
+
+    `recordings` is the folder of recordings. Backends are found as `antiphon serve` finds them, unless they
+    are given; `settings` are further settings by their names. The state is kept in memory, unless `database`
+    says otherwise. Raises `ConfigError` for settings or recordings that are wrong, and `StoreUnavailable`.
+    """
+    loaded = _settings(recordings, mode, backends, settings)
+    with (
+        listen(loaded.host, loaded.port) as listener,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="antiphon") as executor,
+    ):
+        server = LocalServer(address(listener), scope)
+        ready: Future[uvicorn.Server] = Future()
+        running = executor.submit(asyncio.run, _serve(server, loaded, listener, ready))
+        wait((ready, running), return_when=FIRST_COMPLETED)
+        http = (ready if ready.done() else running).result()
+        try:
+            yield server
+        finally:
+            http.should_exit = True
+            running.result()
+
+
+async def _serve(
+    server: LocalServer, settings: Settings, listener: socket.socket, ready: "Future[uvicorn.Server]"
+) -> uvicorn.Server:
+    async with opened(settings, listener) as (app, _, _):
+        http = http_server(server.around(app), grace=_GRACE)
+        ready.set_result(http)
+        await http.serve(sockets=[listener])
+        return http
+
+
+def _settings(
+    recordings: str | Path | None,
+    mode: Mode,
+    backends: Sequence[BackendSettings] | None,
+    given: dict[str, JSON],
+) -> Settings:
+    names = {setting.name for setting in SETTINGS} - _FIXED
+    if unknown := sorted(given.keys() - names):
+        raise ConfigError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(names))}")
+    place = None if recordings is None else str(recordings)
+    fixed = {"host": "127.0.0.1", "port": 0, "recording": mode, "recordings": place}
+    settings = load_settings({"database": ":memory:", **given, **fixed}, os.environ, Path.cwd())
+    if backends is None:
+        return settings
+    named = {backend.name: backend for backend in backends}
+    return msgspec.structs.replace(settings, models=named, discover=False)
+
+
+def _without_prefix(scope: Scope) -> Scope:
+    match = _SCOPED.fullmatch(scope["raw_path"]) if scope["type"] == "http" else None
+    if match is None:
+        return scope
+    # The last of two headers counts least: a request's own header goes before its path.
+    headers = [*scope["headers"], (b"x-antiphon-scope", unquote_to_bytes(match[1]))]
+    return {**scope, "path": unquote_to_bytes(match[2]).decode(), "raw_path": match[2], "headers": headers}
+
+
+def _outcome(state: dict[str, JSON]) -> Outcome | None:
+    call, run, error = state.get("call"), state.get("run"), state.get("error")
+    if isinstance(run, Run) and run.loop.failure is not None:
+        error = run.loop.failure
+    if not isinstance(call, Call):
+        return None
+    recorded = call.notes.count("recorded")
+    return Outcome(
+        scope=call.scope,
+        hits=sum(note.startswith("hit ") for note in call.notes),
+        # What is recorded because nothing answered is no miss in the end.
+        misses=max(0, call.notes.count("miss") - recorded),
+        recorded=recorded,
+        recordings=tuple(call.recordings),
+        error=error.message if isinstance(error, AntiphonError) else None,
+    )
