@@ -1,0 +1,152 @@
+"""The server's application without a socket, over recordings or over a scripted backend."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+import msgspec
+
+from antiphon.config import Capabilities, Mode
+from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.errors import AntiphonError, NotFound
+from antiphon.recording.catalogue import RecordingCatalogue
+from antiphon.recording.collection import Collection
+from antiphon.recording.faults import Faults
+from antiphon.recording.freeze import Freeze
+from antiphon.recording.replay import WORDED_FOR, Replay
+from antiphon.server.app import create_app
+from antiphon.store import Store
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.models import Model, ModelList
+
+T = TypeVar("T")
+Answered = Sequence[JSONObject] | AntiphonError
+
+
+class Backend:
+    """A catalogue of the one model `m`, which gives scripted replies, and the last one ever after.
+
+    A reply is the chunks of a stream, one for each network read, or an error; `cut` is an error after them.
+    """
+
+    def __init__(self, *replies: Answered, capabilities: Capabilities = WORDED_FOR) -> None:
+        self.capabilities = capabilities
+        self.requests: list[ChatRequest] = []
+        self.cut: AntiphonError | None = None
+        self.open = 0
+        self._replies = list(replies)
+
+    def _next(self, request: ChatRequest) -> Sequence[JSONObject]:
+        self.requests.append(request)
+        reply = self._replies[0] if len(self._replies) == 1 else self._replies.pop(0)
+        if isinstance(reply, AntiphonError):
+            raise reply
+        return reply
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        self.open += 1
+        try:
+            for chunk in self._next(request):
+                await asyncio.sleep(0)
+                yield [msgspec.json.encode(chunk)]
+            if self.cut is not None:
+                raise self.cut
+        finally:
+            self.open -= 1
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        (reply,) = self._next(request)
+        return msgspec.json.encode(reply)
+
+    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+        if model_id not in ("m", "up/m"):
+            raise NotFound("unknown", code="model_not_found", param="model")
+        return ResolvedModel(self, "m", "up/m")
+
+    async def list_models(self) -> ModelList:
+        return ModelList(data=[Model(id="up/m", owned_by="tests")])
+
+    def notices(self) -> list[str]:
+        return ["up"]
+
+    async def close(self) -> None:
+        self.open = -1
+
+
+def said(text: str, **rest: JSON) -> JSONObject:
+    """A whole chat completion."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **rest}
+
+
+def catalogue(
+    directory: Path,
+    mode: Mode = "replay",
+    backends: ModelCatalogue | None = None,
+    *,
+    faults: str = "",
+    repeat: bool = False,
+    speed: float = 0.0,
+) -> RecordingCatalogue:
+    """A catalogue over a directory of recordings."""
+    replay = Replay(Collection(directory, repeat=repeat), speed=speed)
+    return RecordingCatalogue(backends, replay, mode, Faults(faults))
+
+
+@asynccontextmanager
+async def asking(
+    models: ModelCatalogue, *, header: bool = False, freeze: bool = False
+) -> AsyncGenerator[httpx2.AsyncClient, None]:
+    """A client of an application over `models`, with its state in memory."""
+    store = await Store.open(":memory:")
+    try:
+        app = create_app(store, models, recording_header=header, freeze=Freeze() if freeze else None)
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://server/v1") as client:
+            yield client
+    finally:
+        await store.close()
+
+
+def with_client(
+    models: ModelCatalogue,
+    test: Callable[[httpx2.AsyncClient], Awaitable[T]],
+    *,
+    header: bool = False,
+    freeze: bool = False,
+) -> T:
+    """Runs `test` with a client, and returns what it returns."""
+
+    async def run() -> T:
+        async with asking(models, header=header, freeze=freeze) as client:
+            return await test(client)
+
+    return asyncio.run(run())
+
+
+def in_scope(scope: str) -> dict[str, str]:
+    """The header that names a scope."""
+    return {"x-antiphon-scope": scope}
+
+
+def payloads(answer: httpx2.Response) -> list[JSON]:
+    """What the `data:` lines of a stream hold; its `[DONE]` must be there."""
+    lines = [line.removeprefix("data: ") for line in answer.text.split("\n") if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]", answer.text[:500]
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def text_of(answer: httpx2.Response) -> str:
+    """What a chat completion says, streamed or not."""
+    assert answer.status_code == 200, answer.text
+    if answer.headers["content-type"].startswith("application/json"):
+        content = answer.json()["choices"][0]["message"]["content"]
+        return str(content)
+    choices = [choice for chunk in payloads(answer) for choice in chunk["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
