@@ -18,6 +18,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.freeze import Freeze
 from antiphon.recording.replay import WORDED_FOR, Replay
+from antiphon.recording.replies import fold_chunks
 from antiphon.server.app import create_app
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
@@ -60,8 +61,8 @@ class Backend:
             self.open -= 1
 
     async def complete(self, request: ChatRequest) -> bytes:
-        (reply,) = self._next(request)
-        return msgspec.json.encode(reply)
+        reply = [msgspec.json.encode(each) for each in self._next(request)]
+        return reply[0] if len(reply) == 1 else fold_chunks(reply)
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         if model_id not in ("m", "up/m"):
