@@ -4,7 +4,7 @@ A generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->` in
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from antiphon.cli import antiphon
 from antiphon.cli.options import default_text, kind_text
+from antiphon.cli.recordings import recordings
 from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,11 +38,27 @@ def fill(text: str) -> str:
 
 def commands() -> str:
     """Returns the help text of the program and of each of its commands."""
-    helps = [
-        ("antiphon", antiphon),
-        *((f"antiphon {name}", each) for name, each in antiphon.commands.items()),
+    return "".join(
+        f"## {name}\n\n```text\n{_help(name, command)}\n```\n\n"
+        for name, command in _commands("antiphon", antiphon)
+    )
+
+
+def recordings_commands() -> str:
+    """Returns the table of the commands that look after recordings."""
+    rows = [
+        [f"`antiphon recordings {name}`", command.get_short_help_str(HELP_WIDTH)]
+        for name, command in sorted(recordings.commands.items())
     ]
-    return "".join(f"## {name}\n\n```text\n{_help(name, command)}\n```\n\n" for name, command in helps)
+    return _table(["command", "what it does"], rows)
+
+
+def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yields a command and, if it is a group, all below it, each with its full name."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner, each in command.commands.items():
+            yield from _commands(f"{name} {inner}", each)
 
 
 def _help(name: str, command: click.Command) -> str:
@@ -88,6 +105,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "recordings_commands": recordings_commands,
     "settings": settings,
     "backend_settings": backend_settings,
     "capabilities": capabilities,

@@ -110,9 +110,12 @@ def test_commands_exist(page: str, words: list[str]) -> None:
         assert set(arguments) <= set(targets), page
         return
     assert program == "antiphon", page
-    name, *flags = arguments
-    command = antiphon.commands[name]
-    assert isinstance(command.make_context(name, flags), click.Context)
+    command: click.Command = antiphon
+    name = program
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        command = command.commands[name]
+    assert isinstance(command.make_context(name, arguments), click.Context)
 
 
 @pytest.mark.parametrize(("page", "text"), examples("toml"))

@@ -9,7 +9,8 @@ import httpx2
 import msgspec
 import pytest
 
-from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
+from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.index import Hit
 from antiphon.recording.llama_stack import read_recording

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import BinaryIO, ParamSpec
+from typing import ParamSpec
 
 import click
 
@@ -85,10 +85,10 @@ def show(directory: Path, names: tuple[str, ...]) -> None:
 
 
 @_command("explain")
-@click.argument("request", type=click.File("rb"))
+@click.argument("request", type=click.Path(allow_dash=True))
 @click.option("--in", "directory", required=True, metavar="DIRECTORY", type=_path, help="The recordings.")
 @click.option("--scope", default="default", show_default=True, help="The scope that asks.")
-def explain(request: BinaryIO, directory: Path, scope: str) -> None:
+def explain(request: str, directory: Path, scope: str) -> None:
     """Say what answers a chat request, or why nothing does.
 
     REQUEST is a file with the body of the request; - is standard input. The exit code is 1 when nothing
@@ -103,9 +103,10 @@ def explain(request: BinaryIO, directory: Path, scope: str) -> None:
     from antiphon.wire.json import JSONObject
 
     try:
-        body = msgspec.json.decode(request.read(), type=JSONObject)
+        with click.open_file(request, "rb") as file:
+            body = msgspec.json.decode(file.read(), type=JSONObject)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ConfigError(f"{request.name}: no chat request: {error}") from None
+        raise ConfigError(f"{request}: no chat request: {error}") from None
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")
     call = Call(scope=scope)
@@ -152,9 +153,8 @@ def prune(directory: Path, hits: Path | None, yes: bool) -> None:
     if yes:
         checks.remove(directory, names)
     _print([f"{problem.kind}: {problem.text}" for problem in pruned])
-    click.echo(
-        f"{_calls(len(names))} removed" if yes else f"{_calls(len(names))} to remove; --yes removes them"
-    )
+    outcome = "removed" if yes else "to remove; --yes removes them"
+    click.echo(f"{_count(len(names), 'call')} {outcome}")
 
 
 @_command("import")
@@ -170,7 +170,7 @@ def import_(directories: tuple[Path, ...], into: Path) -> None:
 
     calls, problems = read_all(directories)
     done = import_calls(calls, into)
-    click.echo(f"{_calls(done.calls)} in {done.files} files in {into}")
+    click.echo(f"{_count(done.calls, 'call')} in {_count(done.files, 'file')} in {into}")
     _tell(problems)
 
 
@@ -187,7 +187,7 @@ def export(directories: tuple[Path, ...], into: Path) -> None:
 
     calls, problems = read_all(directories)
     done = export_calls(calls, into)
-    click.echo(f"{_calls(done.calls)} in {done.files} files in {into}")
+    click.echo(f"{_count(done.calls, 'call')} in {_count(done.files, 'file')} in {into}")
     for line in done.left_out:
         click.echo(f"antiphon: left out: {line}", err=True)
     _tell(problems)
@@ -233,5 +233,5 @@ def _tell(problems: list[str]) -> None:
         click.echo(f"antiphon: unreadable: {printable(problem)}", err=True)
 
 
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count} calls"
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"

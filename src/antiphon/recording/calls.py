@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.llama_stack_hash import request_hash, tool_hash
 from antiphon.wire.json import JSON, JSONObject
@@ -24,9 +25,6 @@ USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
     ("tool", False): "ogx_api.tools.ToolInvocationResult",
 }
 """The classes that llama-stack's recorder notes for a kind of call, streamed or not."""
-
-DEFAULT_SCOPE = "default"
-"""The scope of a call that was made outside of any test or scenario."""
 
 
 class RecordedError(Struct, omit_defaults=True):

@@ -5,7 +5,8 @@ from difflib import SequenceMatcher
 
 import msgspec
 
-from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
+from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.recording.calls import RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
 _LISTED = 6

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
-from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
+from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.recording.tracks import Tracks

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Raw, Struct
 
+from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
-from antiphon.recording.calls import DEFAULT_SCOPE, USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
+from antiphon.recording.calls import USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
 from antiphon.wire.json import JSONObject
 
 _KINDS: tuple[tuple[str, Kind], ...] = (

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
+from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.atomic import write_atomically
-from antiphon.recording.calls import DEFAULT_SCOPE, USUAL_TYPES, RecordedCall
+from antiphon.recording.calls import USUAL_TYPES, RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
 

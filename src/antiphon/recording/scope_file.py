@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.atomic import write_atomically
-from antiphon.recording.calls import DEFAULT_SCOPE, Address, Kind, RecordedCall, RecordedError
+from antiphon.recording.calls import Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.layout import laid_out
 from antiphon.recording.sharing import Requests, SharedRequest, restore
 from antiphon.recording.steps import Step, Stream, fold, pack, parse, unfold, unpack

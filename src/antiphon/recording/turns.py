@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from antiphon.recording.calls import DEFAULT_SCOPE, RecordedCall
+from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.recording.calls import RecordedCall
 from antiphon.wire.json import JSONObject
 
 
