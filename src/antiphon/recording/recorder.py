@@ -1,9 +1,9 @@
 """Calls a backend or a tool and records what it answers, while the answer passes."""
 
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from time import monotonic
 from typing import cast
 
 import msgspec
@@ -50,11 +50,11 @@ class Take:
         self._recording = recording
         self._parts: list[Raw] = []
         self._gaps: list[int] = []
-        self._last = time.monotonic()
+        self._last = monotonic()
 
     def add(self, parts: Sequence[bytes]) -> None:
         """Takes in what one read brought."""
-        now = time.monotonic()
+        now = monotonic()
         waited, self._last = round((now - self._last) * 1000), now
         self._parts += [Raw(part) for part in parts]
         self._gaps += [waited, *[0] * (len(parts) - 1)][: len(parts)]
