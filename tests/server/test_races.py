@@ -125,7 +125,7 @@ def test_a_response_that_cannot_begin_frees_its_conversation(tmp_path: Path) -> 
 
     async def check(store: Store) -> None:
         named = await conversation(store)
-        late = await created(store, Scripted(HELLO), conversation=named, input=[item])
+        late = await created(store, Scripted(HELLO), conversation=named, input=[item | {"content": "Ho"}])
         first = await created(store, Scripted(HELLO), input=[item])
         await collected(first)
         events = await collected(late)

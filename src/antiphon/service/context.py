@@ -1,5 +1,7 @@
 """What the model is to see: history and input, gathered before anything is stored or sent."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
@@ -57,7 +59,7 @@ async def gather(store: Store, owner: str, request: CreateResponse, ids: Ids) ->
     new_items: list[NewItem] = []
     if isinstance(request.input, list):
         items, new_items = await resolve_items(store, owner, request.input, ids)
-        _check_repeats(history, items)
+        _check_repeats({str(item.id) for item in history}, items)
     elif request.input is not None:
         items = [message_of(request.input, ids)]
         new_items = [new_item(items[0])]
@@ -100,12 +102,13 @@ async def resolve_items(
         if known is None:
             new_items.append(new_item(normal))
         items.append(normal)
+    _check_repeats(set(), new_items)
     return items, new_items
 
 
-def _check_repeats(history: list[Item], items: list[Item]) -> None:
-    seen = {item.id for item in history}
+def _check_repeats(seen: set[str], items: Sequence[Item | NewItem]) -> None:
     for item in items:
-        if item.id in seen:
-            raise DuplicateItem(str(item.id))
-        seen.add(item.id)
+        item_id = str(item.id)
+        if item_id in seen:
+            raise DuplicateItem(item_id)
+        seen.add(item_id)
