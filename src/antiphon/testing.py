@@ -158,7 +158,7 @@ def _outcome(state: dict[str, JSON]) -> Outcome | None:
     call, run, error = state.get("call"), state.get("run"), state.get("error")
     if isinstance(run, Run) and run.loop.failure is not None:
         error = run.loop.failure
-    if not isinstance(call, Call):
+    if not isinstance(call, Call) or not (call.notes or error):
         return None
     recorded = call.notes.count("recorded")
     return Outcome(
