@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
 from antiphon.recording.llama_stack import read_directory
+from antiphon.recording.secret_patterns import PATTERNS
 from antiphon.recording.secrets import Finding, find, find_in_call, user_pattern
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import chat_request, chunk, recordings
@@ -205,3 +206,17 @@ def test_nothing_breaks_the_search(value: JSON) -> None:
 
 def test_a_deep_value_in_a_text_does_no_harm() -> None:
     assert find({"content": "[" * 5000}) == []
+
+
+def test_the_hints_let_no_built_in_pattern_out() -> None:
+    assert all(pattern.hints for pattern in PATTERNS)
+    assert all(hint == hint.lower() for pattern in PATTERNS for hint in pattern.hints)
+    assert find("SK_LIVE_" + LETTERS) == find("sk-" + LETTERS[:8]) == []
+
+
+@pytest.mark.parametrize("letters", ["a", "eyJ", "sk-", "Az0/", "://a:", "bearer ", "key=1a"])
+def test_a_long_text_is_searched_in_linear_time(letters: str) -> None:
+    find(
+        {"content": f"key sk- bearer :// eyj {letters * 100_000}"}
+    )  # The suite's time limit is the assertion.
+    assert find({"content": f"{letters * 100_000} {SECRET}"})[-1].kind == "GitHub token"

@@ -16,7 +16,14 @@ import msgspec
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.replies import fold_chunks
-from antiphon.recording.secret_patterns import PATTERNS, PLACEHOLDER, SECRET_NAME, Pattern
+from antiphon.recording.secret_patterns import (
+    ANY_HINT,
+    PATTERNS,
+    PLACEHOLDER,
+    SECRET_NAME,
+    SHORTEST,
+    Pattern,
+)
 from antiphon.wire.json import JSON
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
@@ -44,7 +51,7 @@ def find(value: JSON, patterns: Sequence[Pattern] = (), place: str = "") -> list
     """
     # The same secret may fit two forms: the first one names it.
     found: dict[tuple[str, str], Finding] = {}
-    for finding, secret in _search(value, place, (*patterns, *PATTERNS)):
+    for finding, secret in _search(value, place, patterns):
         found.setdefault((finding.place, secret), finding)
     return list(found.values())
 
@@ -106,11 +113,17 @@ def _search_text(text: str, place: str, patterns: Sequence[Pattern]) -> Iterator
 
 
 def _matches(text: str, place: str, patterns: Sequence[Pattern]) -> Iterator[tuple[Finding, str]]:
-    for kind, expression, least in patterns:
-        for match in expression.finditer(text) if len(text) >= least else ():
+    for kind, expression, _ in (*patterns, *_likely(text)):
+        for match in expression.finditer(text):
             secret = match["secret"] if "secret" in expression.groupindex else match[0]
             if secret and not PLACEHOLDER.fullmatch(secret):
                 yield _finding(place, kind, secret)
+
+
+def _likely(text: str) -> Iterator[Pattern]:
+    """Yields the built-in patterns that may be in the text, by their hints; of most texts none."""
+    if len(text) >= SHORTEST and ANY_HINT.search(lowered := text.lower()):
+        yield from (pattern for pattern in PATTERNS if any(hint in lowered for hint in pattern.hints))
 
 
 def _finding(place: str, kind: str, secret: str) -> tuple[Finding, str]:

@@ -1,6 +1,7 @@
 """Requests that repeat earlier ones: a conversation that goes on, the same tools and schemas once more."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +10,10 @@ from antiphon.wire.json import JSON, JSONObject
 
 _WORTH = 60
 """Bytes that sharing has to save, or the request stands whole: fewer are not worth looking back for."""
+
+
+_LOOKED_AT = 200
+"""How many calls back a request may refer; it keeps a long run from getting slower with each call."""
 
 
 class SharedRequest(Struct):
@@ -34,8 +39,8 @@ class Requests:
         """Says the request in terms of the earlier one that saves the most, and keeps it under its number."""
         encoded = _Encoded(request)
         best, most = None, _WORTH
-        for earlier, candidate in self._known.items():
-            if (saved := encoded.saved_by(candidate)) >= most:
+        for earlier, candidate in islice(reversed(self._known.items()), _LOOKED_AT):
+            if (saved := encoded.saved_by(candidate)) > most:
                 best, most = earlier, saved
         self._known[number] = encoded
         return SharedRequest(request) if best is None else encoded.as_changes(self._known[best], best)
