@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.recording.calls import RecordedCall
+from antiphon.recording.collection import read_calls
 from antiphon.wire.json import JSON, JSONObject
 
 _RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "recordings"
@@ -20,6 +22,14 @@ def recordings(name: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return directory
+
+
+def calls_in(directory: Path) -> list[RecordedCall]:
+    """Returns all calls of a directory, every file of which can be read."""
+    problems: list[str] = []
+    calls = list(read_calls(directory, problems))
+    assert problems == []
+    return calls
 
 
 def chunk(delta: JSONObject, finish_reason: str | None = None, **rest: JSON) -> JSONObject:

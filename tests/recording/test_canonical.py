@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.recording.canonical import canonical_key, canonical_request
-from antiphon.recording.llama_stack import read_directory
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording import rewrites
-from tests.recording.samples import chat_request, recordings
+from tests.recording.samples import calls_in, chat_request, recordings
 
 texts = st.text(min_size=1, max_size=12)
 names = st.sampled_from(["city", "unit", "query"])
@@ -247,17 +246,15 @@ def test_no_json_value_breaks_it(value: JSON) -> None:
 
 @pytest.mark.parametrize("rewrite", rewrites.REWRITES)
 def test_rewritten_real_requests_keep_their_keys(rewrite: rewrites.Rewrite) -> None:
-    calls = read_directory(recordings("llama-stack")).calls
+    calls = calls_in(recordings("llama-stack"))
     chats = [call for call in calls if call.kind == "chat"]
     assert chats
     assert [call.name for call in chats if key(rewrite(call.request)) != call.key] == []
 
 
 def test_changed_real_requests_lose_their_keys() -> None:
-    known = {call.key for call in read_directory(recordings("llama-stack")).calls if call.kind == "chat"}
-    for body in [
-        call.request for call in read_directory(recordings("llama-stack")).calls if call.kind == "chat"
-    ]:
+    known = {call.key for call in calls_in(recordings("llama-stack")) if call.kind == "chat"}
+    for body in [call.request for call in calls_in(recordings("llama-stack")) if call.kind == "chat"]:
         last = {**body["messages"][-1], "content": f"{body['messages'][-1]['content']}."}
         assert key({**body, "messages": [*body["messages"][:-1], last]}) not in known
         assert key({**body, "temperature": 0.123}) not in known

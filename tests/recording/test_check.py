@@ -10,11 +10,10 @@ from antiphon.errors import ConfigError
 from antiphon.recording import scope_file
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.check import Problem, check, read_hits, remove
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.llama_stack_writer import write
 from antiphon.wire.json import JSON
 from tests.recording import samples
-from tests.recording.samples import chat_request, recordings
+from tests.recording.samples import calls_in, chat_request, recordings
 
 SCOPE = "tests/test_small.py::test_hello"
 
@@ -58,7 +57,7 @@ def test_a_stale_file_is_found(tmp_path: Path) -> None:
 
 def test_stale_real_files_are_found() -> None:
     found = {problem.names[0] for problem in check(recordings("llama-stack")) if problem.kind == "stale"}
-    assert found == {each.name for each in read_directory(recordings("llama-stack")).calls if each.stale}
+    assert found == {each.name for each in calls_in(recordings("llama-stack")) if each.stale}
 
 
 def test_r18_what_a_run_did_not_use_is_found(tmp_path: Path) -> None:

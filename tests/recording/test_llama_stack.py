@@ -10,9 +10,10 @@ import pytest
 
 from antiphon.errors import ConfigError
 from antiphon.recording.calls import RecordedCall
-from antiphon.recording.llama_stack import read_directory, read_recording
+from antiphon.recording.convert import read_all
+from antiphon.recording.llama_stack import read_recording
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chat_request, chunk, recording, recordings, write
+from tests.recording.samples import calls_in, chat_request, chunk, recording, recordings, write
 
 
 def read(content: JSON) -> RecordedCall:
@@ -28,14 +29,12 @@ def recorded_values(path: Path) -> list[JSON]:
 @pytest.mark.parametrize("name", ["seeds", "llama-stack"])
 def test_every_real_file_is_read(name: str) -> None:
     directory = recordings(name)
-    collection = read_directory(directory)
-    assert collection.problems == []
-    assert {call.name for call in collection.calls} == {path.name for path in directory.glob("*.json")}
+    assert {call.name for call in calls_in(directory)} == {path.name for path in directory.glob("*.json")}
 
 
 def test_real_chats_give_their_values_as_recorded() -> None:
     directory = recordings("llama-stack")
-    chats = [call for call in read_directory(directory).calls if call.kind == "chat"]
+    chats = [call for call in calls_in(directory) if call.kind == "chat"]
     for call in chats:
         if call.error is None:
             payloads = call.payloads()
@@ -47,7 +46,7 @@ def test_real_chats_give_their_values_as_recorded() -> None:
 
 def test_the_kinds_of_the_real_files_are_told_apart() -> None:
     directory = recordings("llama-stack")
-    kinds = Counter(call.kind for call in read_directory(directory).calls)
+    kinds = Counter(call.kind for call in calls_in(directory))
     paths = Counter(
         json.loads(path.read_text())["request"].get("endpoint", "tool") for path in directory.glob("*.json")
     )
@@ -131,9 +130,8 @@ BROKEN: dict[str, bytes] = {
 def test_a_broken_file_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_bytes(content)
     write(tmp_path, "whole.json", recording(chat_request(), [chunk({"content": "Hi"})]))
-    collection = read_directory(tmp_path)
-    assert [call.name for call in collection.calls] == ["whole.json"]
-    (problem,) = collection.problems
+    calls, (problem,) = read_all([tmp_path])
+    assert [call.name for call in calls] == ["whole.json"]
     assert problem.startswith("broken.json: ")
     assert "\n" not in problem
 
@@ -143,9 +141,9 @@ def test_a_request_just_within_the_nesting_that_json_allows_does_no_harm(tmp_pat
         content = json.dumps(recording({**chat_request(), "seed": "DEEP"}, [chunk({"content": "Hi"})]))
         nested = content.replace('"DEEP"', "[" * depth + "]" * depth)
         (tmp_path / f"{depth}.json").write_text(nested)
-    collection = read_directory(tmp_path)
-    assert len(collection.calls) + len(collection.problems) == 7
-    assert all(call.stale for call in collection.calls)
+    calls, problems = read_all([tmp_path])
+    assert len(calls) + len(problems) == 7
+    assert all(call.stale for call in calls)
 
 
 def test_sub_folders_are_read_and_other_files_are_not(tmp_path: Path) -> None:
@@ -154,12 +152,12 @@ def test_sub_folders_are_read_and_other_files_are_not(tmp_path: Path) -> None:
     write(tmp_path, "a/deeper/two.json", content)
     write(tmp_path, "a/notes.txt", content)
     os.mkfifo(tmp_path / "pipe.json")
-    assert [call.name for call in read_directory(tmp_path).calls] == ["b/one.json", "a/deeper/two.json"]
+    assert [call.name for call in calls_in(tmp_path)] == ["b/one.json", "a/deeper/two.json"]
 
 
 def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
-        read_directory(tmp_path / "nowhere")
+        read_all([tmp_path / "nowhere"])
 
 
 def test_the_types_that_a_file_names_are_not_imported(
@@ -175,6 +173,6 @@ def test_the_types_that_a_file_names_are_not_imported(
     for value, name in zip(content["response"]["body"], ["booby_trap.Chunk", "os.system"], strict=True):
         value["__type__"] = name
     write(tmp_path, "hostile.json", content)
-    (call,) = read_directory(tmp_path).calls
+    (call,) = calls_in(tmp_path)
     assert [json.loads(payload) for payload in call.payloads()] == chunks
     assert "booby_trap" not in sys.modules

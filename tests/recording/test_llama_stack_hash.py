@@ -6,18 +6,17 @@ from dataclasses import replace
 import pytest
 
 from antiphon.recording.calls import RecordedCall
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.wire.json import JSON
-from tests.recording.samples import chat_request, recordings
+from tests.recording.samples import calls_in, chat_request, recordings
 
 
 def real_calls() -> list[RecordedCall]:
-    return [*read_directory(recordings("llama-stack")).calls, *read_directory(recordings("seeds")).calls]
+    return [*calls_in(recordings("llama-stack")), *calls_in(recordings("seeds"))]
 
 
 def test_both_seeds_bear_the_hash_of_their_content() -> None:
-    calls = read_directory(recordings("seeds")).calls
+    calls = calls_in(recordings("seeds"))
     assert [call.stale for call in calls] == [False, False]
 
 

@@ -9,11 +9,11 @@ from msgspec import Raw
 
 from antiphon.errors import ConfigError
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
-from antiphon.recording.llama_stack import read_directory, read_recording
+from antiphon.recording.llama_stack import read_recording
 from antiphon.recording.llama_stack_hash import request_hash, tool_hash
 from antiphon.recording.llama_stack_writer import file_content, file_name, write
 from antiphon.wire.json import JSON
-from tests.recording.samples import chat_request, chunk, recordings
+from tests.recording.samples import calls_in, chat_request, chunk, recordings
 
 PROMPT = {"model": "small", "prompt": "Once"}
 SCOPE = "tests/test_small.py::test_hello"
@@ -26,7 +26,7 @@ def call(*answers: JSON, **rest: JSON) -> RecordedCall:
 
 @pytest.mark.parametrize("directory", ["llama-stack", "seeds"])
 def test_real_files_are_written_as_they_were(directory: str) -> None:
-    for recorded in read_directory(recordings(directory)).calls:
+    for recorded in calls_in(recordings(directory)):
         before = json.loads((recordings(directory) / recorded.name).read_text())
         after = json.loads(file_content(recorded))
         # Some files have this key, which is empty in all that do, and some have not.
@@ -36,7 +36,7 @@ def test_real_files_are_written_as_they_were(directory: str) -> None:
 
 
 def test_real_files_that_are_not_stale_get_the_name_they_had() -> None:
-    calls = [*read_directory(recordings("llama-stack")).calls, *read_directory(recordings("seeds")).calls]
+    calls = [*calls_in(recordings("llama-stack")), *calls_in(recordings("seeds"))]
     fresh = [recorded for recorded in calls if not recorded.stale]
     assert len(fresh) > 450
     assert {recorded.kind for recorded in fresh} >= {"chat", "completion", "models", "tool", "other"}

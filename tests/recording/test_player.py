@@ -13,13 +13,12 @@ from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamEr
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.recording.player import Player
 from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chat_request, chunk, recording, recordings, write
+from tests.recording.samples import calls_in, chat_request, chunk, recording, recordings, write
 
 EXPERTS = "639c49548ecb34e8dedcc65738498e22c6d0dc67fbf9cb852f4a99f653eab6f3.json"
 PERMISSIONS = "aadc06753bab7e4450f37786f558c58bef42fce2301fd2f868f85564de6e1d96.json"
@@ -89,7 +88,7 @@ def test_the_second_seed_calls_a_function() -> None:
 def test_every_real_chat_is_answered() -> None:
     directory = recordings("llama-stack")
     model, replay = player(directory), Replay(Collection(directory))
-    for call in read_directory(directory).calls:
+    for call in calls_in(directory):
         if call.kind != "chat":
             continue
         if call.error is not None:
@@ -205,7 +204,7 @@ def test_a_miss_names_the_nearest_recording(tmp_path: Path) -> None:
 def test_a_miss_in_a_real_collection_is_short_and_printable() -> None:
     directory = recordings("llama-stack")
     model = player(directory)
-    for call in read_directory(directory).calls[:40]:
+    for call in calls_in(directory)[:40]:
         if call.kind == "chat":
             with pytest.raises(RecordingNotFound) as caught:
                 complete(model, {**call.request, "temperature": 0.123})

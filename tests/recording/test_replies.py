@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.errors import UpstreamBroken
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.replies import fold_chunks, unfold_reply
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chunk, recordings
+from tests.recording.samples import calls_in, chunk, recordings
 
 
 def fold(*chunks: JSON) -> JSONObject:
@@ -138,7 +137,7 @@ def test_an_unfolded_reply_folds_to_itself(said: list[JSONObject], include_usage
 
 
 def test_real_streams_fold_to_their_text() -> None:
-    streams = [call for call in read_directory(recordings("llama-stack")).calls if call.kind == "chat"]
+    streams = [call for call in calls_in(recordings("llama-stack")) if call.kind == "chat"]
     for call in streams:
         if call.streamed:
             values = [json.loads(text) for text in call.payloads()]

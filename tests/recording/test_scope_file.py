@@ -15,11 +15,10 @@ from msgspec import Raw
 from antiphon.errors import ConfigError
 from antiphon.recording import scope_file
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.replies import fold_chunks
 from antiphon.recording.scope_file import file_name, parse_file, read, write
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chat_request, chunk, recordings
+from tests.recording.samples import calls_in, chat_request, chunk, recordings
 
 WORDS = "The antiphon is sung by two choirs in turn, verse against verse, as the psalms have been for long."
 
@@ -98,7 +97,7 @@ def assert_same(one: RecordedCall, other: RecordedCall) -> None:
 def real_scopes() -> dict[str, list[RecordedCall]]:
     scopes: defaultdict[str, list[RecordedCall]] = defaultdict(list)
     for directory in ("llama-stack", "seeds"):
-        for call in read_directory(recordings(directory)).calls:
+        for call in calls_in(recordings(directory)):
             scopes[call.scope].append(call)
     return scopes
 

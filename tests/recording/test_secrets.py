@@ -15,11 +15,10 @@ from msgspec import Raw
 from antiphon.errors import SecretInRecording
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
 from antiphon.recording.collection import Collection
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.secret_patterns import PATTERNS
 from antiphon.recording.secrets import Finding, find, find_in_call, user_pattern
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chat_request, chunk, recordings
+from tests.recording.samples import calls_in, chat_request, chunk, recordings
 
 LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
 """What random letters look like; secrets are put together, so that they alarm nobody who scans this file."""
@@ -98,7 +97,7 @@ def test_a_name_makes_a_text_a_secret_but_not_a_description_of_one() -> None:
 
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
 def test_real_recordings_hold_none(name: str) -> None:
-    for call in read_directory(recordings(name)).calls:
+    for call in calls_in(recordings(name)):
         assert find_in_call(call) == []
 
 

@@ -7,10 +7,9 @@ import pytest
 from msgspec import Raw
 
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
-from antiphon.recording.llama_stack import read_directory
 from antiphon.recording.show import conversation, line
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import chat_request, chunk, recordings
+from tests.recording.samples import calls_in, chat_request, chunk, recordings
 
 
 def streamed(*deltas: JSONObject, finish_reason: str = "stop", **rest: JSON) -> RecordedCall:
@@ -138,7 +137,7 @@ def test_a_line_has_what_tells_calls_apart() -> None:
 
 
 def test_real_calls_are_shown() -> None:
-    for call in read_directory(recordings("llama-stack")).calls:
+    for call in calls_in(recordings("llama-stack")):
         assert call.name in conversation([call])
         assert "no chat completion" not in conversation([call])
         assert call.name in line(call)

@@ -4,9 +4,7 @@ The files name the Python classes of what they hold (`__type__`). The names are 
 imported, and the data beside them is plain JSON.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import Raw, Struct
@@ -58,34 +56,6 @@ _list_decoder = msgspec.json.Decoder(list[Raw])
 _value_decoder = msgspec.json.Decoder(_Value)
 
 
-@dataclass(frozen=True)
-class Collection:
-    """What a directory holds, in the order of the files' names; `problems` name what could not be read."""
-
-    directory: Path
-    calls: list[RecordedCall]
-    problems: list[str]
-
-
-def read_directory(directory: Path) -> Collection:
-    """Reads every `*.json` file in the directory and its sub-folders.
-
-    A file that is no recording is a problem of the collection and spoils nothing else. Raises `ConfigError`
-    when the directory cannot be read at all.
-    """
-    if not directory.is_dir():
-        raise ConfigError(f"{directory}: no such directory of recordings")
-    calls: list[RecordedCall] = []
-    problems: list[str] = []
-    for path in _files(directory):
-        name = path.relative_to(directory).as_posix()
-        try:
-            calls.append(read_recording(path.read_bytes(), name))
-        except (OSError, ConfigError) as error:
-            problems.append(str(error) if isinstance(error, ConfigError) else f"{name}: {error.strerror}")
-    return Collection(directory, calls, problems)
-
-
 def read_recording(content: bytes, name: str) -> RecordedCall:
     """Reads one recording; raises `ConfigError`, which names the file, when it is none."""
     try:
@@ -120,12 +90,6 @@ def read_recording(content: bytes, name: str) -> RecordedCall:
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"{name}: not a recording of llama-stack: {error}") from None
     return call
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.rglob("*.json"), key=lambda path: (path.name, path)):
-        if path.is_file():
-            yield path
 
 
 def _kind(request: _Request) -> Kind:
