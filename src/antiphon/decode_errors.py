@@ -87,10 +87,10 @@ def _wrong_type(param: str, reason: str, value: JSON) -> InvalidRequest:
     names = " or ".join(_NAMES.get(name, name) for name in wanted) or "another type"
     if not param:
         return InvalidRequest(
-            f"Invalid body: expected {names}, but got {_kind(value)} instead.", code="invalid_type"
+            f"Invalid body: expected {names}, but got {kind_of(value)} instead.", code="invalid_type"
         )
     return InvalidRequest(
-        f"Invalid type for '{param}': expected {names}, but got {_kind(value)} instead.",
+        f"Invalid type for '{param}': expected {names}, but got {kind_of(value)} instead.",
         code="invalid_type",
         param=param,
     )
@@ -116,7 +116,7 @@ def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) ->
     return InvalidRequest(f"Invalid '{param}': {text}", code=f"{noun}_{code}_length", param=param)
 
 
-def _kind(value: JSON) -> str:
+def kind_of(value: JSON) -> str:
     if isinstance(value, bool):
         return "a boolean"
     for kind, name in ((str, "a string"), (int, "an integer"), (float, "a decimal number")):

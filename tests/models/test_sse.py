@@ -118,3 +118,10 @@ def test_F29_any_cut_gives_the_same_payloads(
     points = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     pieces = [body[a:b] for a, b in itertools.pairwise(points)]
     assert split(*pieces) == [" ".join(lines).encode() for lines, _, _ in events]
+
+
+def test_a_read_without_data_changes_nothing() -> None:
+    splitter = SseSplitter()
+    assert splitter.feed(b'data: {"a":1}\r') == []
+    assert splitter.feed(b"") == []
+    assert splitter.feed(b"\ndata: 2\r\n\r\n") == [b'{"a":1} 2']

@@ -18,7 +18,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.freeze import Freeze
 from antiphon.recording.replay import WORDED_FOR, Replay
-from antiphon.recording.replies import fold_chunks
+from antiphon.engine.replies import fold_chunks
 from antiphon.server.app import create_app
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest

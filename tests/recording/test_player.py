@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import cast
 
@@ -42,20 +41,6 @@ def stream(model: ChatModel, body: JSONObject) -> list[JSON]:
 
 def complete(model: ChatModel, body: JSONObject) -> JSON:
     return json.loads(asyncio.run(model.complete(cast(ChatRequest, body))))
-
-
-@pytest.fixture
-def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails a test that looks up a host, connects or listens."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was used")
-
-    for name in ("connect", "connect_ex", "bind", "listen", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with pytest.raises(AssertionError, match="a socket was used"):
-        socket.create_connection(("127.0.0.1", 9))
 
 
 @pytest.mark.usefixtures("no_sockets")

@@ -7,14 +7,14 @@ from antiphon.server.banner import MAX_LINES, banner
 def lines(
     *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, mode: str = "live"
 ) -> list[str]:
-    return banner(url=url, store="/tmp/a.db", store_bytes=size, mode=mode, notices=[*notices])
+    return banner(url=url, store="state.db", store_bytes=size, mode=mode, notices=[*notices])
 
 
 def test_everything_is_said() -> None:
     assert lines("ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms") == [
         f"Antiphon {__version__}",
         "ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms",
-        "store     /tmp/a.db (0 B)",
+        "store     state.db (0 B)",
         "mode      live",
         "access    no key needed; this machine only",
         "export OPENAI_BASE_URL=http://127.0.0.1:8321/v1",
@@ -62,4 +62,4 @@ def test_the_mode_is_named() -> None:
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (45_600_000, "45.6 MB"), (7_800_000_000, "7.8 GB")],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert f"store     /tmp/a.db ({text})" in lines(size=size)
+    assert f"store     state.db ({text})" in lines(size=size)

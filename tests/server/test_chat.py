@@ -53,7 +53,7 @@ def test_an_empty_stream_is_an_error(url: str, upstream: Upstream, name: str) ->
     upstream.script(answer)
     failed = post(url, "/chat/completions", body(stream=True))
     assert failed.status == 502
-    assert failed.error["message"] == "up/m: the stream was empty"
+    assert failed.error["message"] == "up/m: the stream ended without a finish_reason"
 
 
 def test_F22_event_stream_for_json(url: str, upstream: Upstream) -> None:
@@ -156,3 +156,28 @@ def test_nothing_of_it_is_stored(url: str, upstream: Upstream) -> None:
     upstream.script(reply(whole()))
     assert post(url, "/chat/completions", body(stream=False)).status == 200
     assert get(url, "/responses").json["data"] == []
+
+
+def test_F27_a_cut_stream_does_not_end_as_if_it_were_whole(url: str, upstream: Upstream) -> None:
+    upstream.script(sse(chunk("Hel"), done=False))
+    answer = post(url, "/chat/completions", body(stream=True))
+    assert answer.payloads[0]["choices"][0]["delta"] == {"content": "Hel"}
+    assert answer.payloads[-1]["error"]["message"] == "up/m: the stream ended without a finish_reason"
+
+
+def test_F31_an_error_inside_a_stream_has_four_keys(url: str, upstream: Upstream) -> None:
+    upstream.script(sse(chunk("Hel"), {"error": {"message": "Out of memory"}}))
+    answer = post(url, "/chat/completions", body(stream=True))
+    assert answer.payloads[0]["choices"][0]["delta"] == {"content": "Hel"}
+    error = answer.payloads[-1]["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"] == "up/m: Out of memory"
+
+
+def test_F21_one_piece_is_given_in_chunks(url: str, upstream: Upstream) -> None:
+    upstream.script(reply())
+    answer = post(url, "/chat/completions", body(stream=True))
+    assert {payload["object"] for payload in answer.payloads} == {"chat.completion.chunk"}
+    text = "".join(payload["choices"][0]["delta"].get("content", "") for payload in answer.payloads)
+    assert text == "Hello."
+    assert answer.payloads[-1]["choices"][0]["finish_reason"] == "stop"

@@ -32,6 +32,8 @@ class SseSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Returns the payloads that `data` completes. Raises `EventTooLarge`."""
+        if not data:
+            return []
         if self._after_cr or b"\r" in data:
             data = self._with_newlines(data)
         if self._parts:

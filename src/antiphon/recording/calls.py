@@ -88,9 +88,14 @@ class RecordedCall:
         return [msgspec.json.format(bytes(part), indent=-1) for part in self.parts]
 
     @cached_property
+    def canonical(self) -> JSONObject:
+        """The canonical request of a chat; raises RecursionError for a monstrous one."""
+        return canonical_request(self.request)
+
+    @cached_property
     def key(self) -> str:
         """The canonical key of a chat; empty for other kinds. Raises RecursionError for a monstrous one."""
-        return canonical_key(canonical_request(self.request)) if self.kind == "chat" else ""
+        return canonical_key(self.canonical) if self.kind == "chat" else ""
 
     @cached_property
     def exact_hash(self) -> str | None:

@@ -58,8 +58,7 @@ class ChatIndex:
 
     def add(self, call: RecordedCall) -> Entry:
         """Takes a recorded chat in, after those of its scope; raises RecursionError for a monstrous one."""
-        canonical = canonical_request(call.request)
-        entry = Entry(call, canonical, canonical_key(canonical))
+        entry = Entry(call, call.canonical, call.key)
         self._add(entry)
         return entry
 
@@ -146,6 +145,8 @@ class ChatIndex:
         return self._best_of(group, scope).call if group else None
 
     def _best_of(self, group: Sequence[Entry], scope: str) -> Entry:
+        if len(group) == 1:
+            return group[0]
         place = (group[0].key, scope)
         if place not in self._best:
             self._best[place] = min(group, key=lambda entry: self._rank(entry, scope, 0))

@@ -53,6 +53,7 @@ class _File(Struct):
 
 _file_decoder = msgspec.json.Decoder(_File)
 _list_decoder = msgspec.json.Decoder(list[Raw])
+_values_decoder = msgspec.json.Decoder(list[_Value])
 _value_decoder = msgspec.json.Decoder(_Value)
 
 
@@ -113,8 +114,9 @@ def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str
     if response.is_exception or first == b"n":
         return False, (), ""
     listed = first == b"[" and (response.is_streaming or kind in ("chat", "models"))
-    elements = _list_decoder.decode(response.body) if listed else [response.body]
-    values = [_value(element, kind) for element in elements]
+    values = _values(response.body, kind) if listed else [_value(response.body, kind)]
+    if kind == "chat" and any(_first_byte(value.data) != b"{" for value in values):
+        raise msgspec.ValidationError("Expected `object` - at `$.response.body[...].__data__`")
     streamed = listed and kind != "models"
     type_name = next((value.type for value in values if value.type is not None), "")
     if type_name == USUAL_TYPES.get((kind, streamed)):
@@ -122,17 +124,20 @@ def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str
     return streamed, tuple(value.data for value in values), type_name
 
 
+def _values(elements: Raw, kind: Kind) -> list[_Value]:
+    if kind == "other":
+        return [_value(element, kind) for element in _list_decoder.decode(elements)]
+    return _values_decoder.decode(elements)
+
+
 def _value(element: Raw, kind: Kind) -> _Value:
     """Unwraps a value; only those of endpoints that are not OpenAI's may stand without a class."""
     try:
-        value = _value_decoder.decode(element)
+        return _value_decoder.decode(element)
     except msgspec.ValidationError:
         if kind != "other":
             raise
         return _Value(element)
-    if kind == "chat" and _first_byte(value.data) != b"{":
-        raise msgspec.ValidationError("Expected `object` - at `$.response.body[...].__data__`")
-    return value
 
 
 def _first_byte(text: Raw) -> bytes:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
-from antiphon.recording.replies import fold_chunks
 from antiphon.recording.secret_patterns import (
     ANY_HINT,
     PATTERNS,

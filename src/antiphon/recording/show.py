@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.explain import printable
-from antiphon.recording.replies import fold_chunks
 from antiphon.wire.json import JSON, JSONObject
 
 _WORDS = 50

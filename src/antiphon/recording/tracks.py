@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_key, canonical_request
-from antiphon.recording.replies import fold_chunks
 from antiphon.wire.json import JSON, JSONObject
 
 Track = tuple[bool, bool, int]
@@ -51,7 +51,7 @@ class Tracks:
         said = reply_message(call)
         if said is None:
             return []
-        opening = _opening(canonical_request(call.request))
+        opening = _opening(call.canonical)
         if opening not in self._following:
             self._following[opening] = _by_beginning(self._added[opening])
         messages = [*_messages(call.request), said]
@@ -128,7 +128,7 @@ def _spoken(message: JSON) -> JSON:
 
 def _results(call: RecordedCall) -> list[JSON]:
     """The tool results of a request, each with the canonical id of its call."""
-    messages = _messages(canonical_request(call.request))
+    messages = _messages(call.canonical)
     return [message for message in messages if _role(message) == "tool"]
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.decode import decode_json
+from antiphon.decode_errors import kind_of
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
@@ -27,7 +28,9 @@ async def chat_completions(request: Request) -> Response:
     streamed = body.get("stream")
     if streamed is not None and not isinstance(streamed, bool):
         raise InvalidRequest(
-            "Invalid type for 'stream': expected a boolean.", code="invalid_type", param="stream"
+            f"Invalid type for 'stream': expected a boolean, but got {kind_of(streamed)} instead.",
+            code="invalid_type",
+            param="stream",
         )
     chat: ChatCompletions = request.app.state.chat
     call = call_of(request)
@@ -50,10 +53,13 @@ async def get_model(request: Request) -> Response:
     """GET /v1/models/{model}; ids hold slashes"""
     model_id = request.path_params["model"]
     models = await _catalogue(request).list_models()
-    found = next((model for model in models.data if model.id == model_id), None)
-    if found is None:
+    by_id = {model.id: model for model in models.data}
+    if model_id not in by_id:
+        # A bare id stands for the one backend's model that is so called, as in requests.
+        model_id = (await _catalogue(request).resolve(model_id, call_of(request))).id
+    if model_id not in by_id:
         raise NotFound(f"The model '{model_id[:200]}' does not exist.", code="model_not_found", param="model")
-    return json_answer(found)
+    return json_answer(by_id[model_id])
 
 
 routes = [

@@ -4,10 +4,31 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
+import msgspec
+from msgspec import Struct
+
+from antiphon.decode_errors import kind_of
+from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.engine.replies import unfold_reply
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
+
+
+class _SeenChoice(Struct):
+    finish_reason: str | None = None
+    message: JSONObject | None = None
+
+
+class _Seen(Struct):
+    """The little of a chunk that tells whether the stream is whole."""
+
+    choices: list[_SeenChoice] | None = None
+    error: JSON = None
+
+
+_decode = msgspec.json.Decoder(_Seen).decode
 
 
 class ChatCompletions:
@@ -22,15 +43,29 @@ class ChatCompletions:
         return await model.chat_model.complete(request)
 
     async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
-        """Yields the chunks of a streamed completion in batches; `UpstreamBroken` if there are none."""
+        """Yields the chunks of a streamed completion in batches.
+
+        Raises `UpstreamError` for an error inside the stream, and for one that ends before it is finished. A
+        backend that answers in one piece is given in chunks all the same.
+        """
         model, request = await self._routed(body, call)
-        empty = True
+        finished = False
         async with aclosing(model.chat_model.stream(request)) as batches:
             async for chunks in batches:
-                empty = False
+                for position, chunk in enumerate(chunks):
+                    seen = _seen(chunk)
+                    if seen.error:
+                        if chunks[:position]:
+                            yield chunks[:position]
+                        raise error_inside(model.id, seen.error)
+                    finished = finished or any(choice.finish_reason for choice in seen.choices or ())
+                    if any(choice.message is not None for choice in seen.choices or ()):
+                        options = body.get("stream_options")
+                        wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+                        chunks = unfold_reply(chunk, include_usage=wants_usage)
                 yield chunks
-        if empty:
-            raise UpstreamBroken(f"{model.id}: the stream was empty")
+        if not finished:
+            raise UpstreamBroken(f"{model.id}: the stream ended without a finish_reason")
 
     async def _routed(self, body: JSONObject, call: Call) -> tuple[ResolvedModel, ChatRequest]:
         for param, kind, noun in (("model", str, "a string"), ("messages", list, "an array")):
@@ -41,8 +76,18 @@ class ChatCompletions:
                 )
             if not isinstance(value, kind):
                 raise InvalidRequest(
-                    f"Invalid type for '{param}': expected {noun}.", code="invalid_type", param=param
+                    f"Invalid type for '{param}': expected {noun}, but got {kind_of(value)} instead.",
+                    code="invalid_type",
+                    param=param,
                 )
         model = await self._catalogue.resolve(body["model"], call)
         # What else the body holds is for the backend to judge: a typed request is a subset of it.
         return model, cast(ChatRequest, {**body, "model": model.name})
+
+
+def _seen(chunk: bytes) -> _Seen:
+    """What is not to be understood is handed through: the client judges the rest."""
+    try:
+        return _decode(chunk)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _Seen()

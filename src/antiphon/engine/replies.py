@@ -1,6 +1,7 @@
-"""A streamed answer as one chat completion, and one chat completion as a stream.
+"""A streamed answer as one chat completion, and one chat completion as a stream. Pure.
 
-So that a recording of either kind answers a request of either kind.
+So that a recording of either kind answers a request of either kind, and a backend that answers in one piece
+answers a client that asked for a stream.
 """
 
 from collections.abc import Iterable
@@ -33,9 +34,9 @@ def fold_chunks(chunks: Iterable[bytes]) -> bytes:
                 choices.setdefault(choice.get("index") or 0, _Choice()).add(choice)
         reply["choices"] = [{"index": index, **choices[index].result()} for index in sorted(choices)]
     except _MISSHAPEN as error:
-        raise UpstreamBroken(f"The recorded stream holds no chat completion: {error}") from None
+        raise UpstreamBroken(f"The stream holds no chat completion: {error}") from None
     if not choices:
-        raise UpstreamBroken("The recorded stream holds no choices.")
+        raise UpstreamBroken("The stream holds no choices.")
     return msgspec.json.encode(reply)
 
 
@@ -54,7 +55,7 @@ def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
             for part in _choice_parts(choice)
         ]
     except _MISSHAPEN as error:
-        raise UpstreamBroken(f"The recorded answer is no chat completion: {error}") from None
+        raise UpstreamBroken(f"The answer is no chat completion: {error}") from None
     if include_usage and usage is not None:
         chunks.append({**chunk, "choices": [], "usage": usage})
     return [msgspec.json.encode(chunk) for chunk in chunks]
