@@ -90,8 +90,9 @@ class ChatIndex:
     def find(self, request: JSONObject, scope: str) -> Hit | Miss:
         """Returns what answers a request, and takes its turn; raises RecursionError for a monstrous one."""
         canonical = canonical_request(request)
-        candidates = self._by_key.get(canonical_key(canonical))
-        if not any(_is_own(entry, scope) for entry in candidates or ()):
+        candidates = self._by_key.get(canonical_key(canonical), ())
+        # The hash takes the longest; where one recording has the key, there is nothing to choose.
+        if len(candidates) != 1 and not any(_is_own(entry, scope) for entry in candidates):
             call = self._exact(request, scope)
             if call is not None:
                 return Hit(call, "exact")
