@@ -15,6 +15,7 @@ AntiphonError                      has status, type, code, param and message: th
 ├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
 ├── RecordingNotWritten            500  the file of a recording cannot be written
 ├── StoreUnavailable               503  the database cannot be read or written
+├── CallsItself                508  a backend's address leads back to this server
 ├── ServerStopping                 503  the server is being stopped
 └── InternalError                  500  a fault of this server; the details are in its log
 
@@ -209,6 +210,19 @@ class ServerStopping(AntiphonError):
 
     def __init__(self) -> None:
         super().__init__("The server is being stopped. Please try again later.")
+
+
+class CallsItself(AntiphonError):
+    """A backend's address leads to this server: the request is its own, come round in a circle."""
+
+    status = 508
+    code = "calls_itself"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is its own backend: a base_url in antiphon.toml, or OPENAI_BASE_URL, leads "
+            "back to it."
+        )
 
 
 class InternalError(AntiphonError):

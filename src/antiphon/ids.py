@@ -2,6 +2,9 @@
 
 import secrets
 
+INSTANCE = secrets.token_hex(16)
+"""Who this process is. Calls to backends carry it; a request that brings it has come round in a circle."""
+INSTANCE_HEADER = "x-antiphon-instance"
 LONG = 25
 """Random bytes of an id that a response makes: 50 hexadecimal digits."""
 SHORT = 24

@@ -18,6 +18,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
 from antiphon.settings import endpoint
@@ -50,7 +51,7 @@ def open_session() -> ClientSession:
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         # A compressed event stream comes in blocks, and not when its words are ready.
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity", INSTANCE_HEADER: INSTANCE},
         timeout=ClientTimeout(total=None),
     )
 

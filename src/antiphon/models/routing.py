@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Models:
 
         `ports` are where local servers are looked for. Backends that cannot be reached are no error.
         """
+        began = time.monotonic()
         async with AsyncExitStack() as stack:
             models = cls(open_session())
             stack.push_async_callback(models.close)
@@ -72,7 +74,8 @@ class Models:
                 for found in await discover(models._session, names, taken, ports):
                     models._add_found(found)
             if asking:
-                await asyncio.wait(asking, timeout=_START_WAIT)
+                # The lists have had the time of the search already.
+                await asyncio.wait(asking, timeout=max(0.0, began + _START_WAIT - time.monotonic()))
             # Start-up was not broken off, so nothing is closed.
             stack.pop_all()
             return models

@@ -14,7 +14,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
-from antiphon.server.requests import call_of, read_body
+from antiphon.server.requests import call_of, read_body, refuse_own
 from antiphon.server.sse import DONE, EventStream, chunk_frames
 from antiphon.service.chat import ChatCompletions
 from antiphon.wire.errors import ErrorEnvelope
@@ -46,6 +46,7 @@ async def chat_completions(request: Request) -> Response:
 
 async def list_models(request: Request) -> Response:
     """GET /v1/models"""
+    refuse_own(request)
     return json_answer(await _catalogue(request).list_models())
 
 

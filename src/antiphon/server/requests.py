@@ -7,7 +7,8 @@ from starlette.requests import Request
 
 from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
-from antiphon.errors import InvalidRequest, RequestTooLarge
+from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
+from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.recording.freeze import Freeze
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
@@ -26,8 +27,15 @@ def owner_of(request: Request) -> str:
     return LOCAL_OWNER
 
 
+def refuse_own(request: Request) -> None:
+    """Raises `CallsItself` for a request that this very server sent to what it takes for a backend."""
+    if request.headers.get(INSTANCE_HEADER) == INSTANCE:
+        raise CallsItself
+
+
 def call_of(request: Request) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
+    refuse_own(request)
     call = Call(scope=_scope(request), mode=_mode(request), faults=_allowed(request, "x-antiphon-fault"))
     freeze: Freeze | None = request.app.state.freeze
     if freeze is not None:
