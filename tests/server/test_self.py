@@ -4,7 +4,7 @@ import pytest
 
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.wire.json import JSONObject
-from tests.server.client import get, post
+from tests.server.client import call, post
 from tests.server.faults import TEXT
 from tests.upstream import Upstream
 
@@ -34,7 +34,7 @@ def test_a_request_that_comes_round_is_refused(
 
 
 def test_the_servers_own_list_of_models_is_no_backends(url: str) -> None:
-    assert get(url, "/models", OWN).status == 508
+    assert call(url, "GET", "/models", headers=OWN).status == 508
 
 
 def test_another_servers_request_is_welcome(url: str, upstream: Upstream) -> None:
