@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def problems(root: Path) -> Iterator[str]:
     """Yields every problem of the project at `root`."""
     ours = tree.modules(root / "src", root)
-    everything = [*ours, *tree.modules(root / "tests", root), *tree.modules(root / "scripts", root)]
+    others = ("tests", "scripts", "bench")
+    everything = [*ours, *(module for folder in others for module in tree.modules(root / folder, root))]
     for module in everything:
         yield from source.sizes(module)
         yield from source.forbidden_calls(module)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.errors import UpstreamBroken
 from antiphon.engine.replies import fold_chunks, unfold_reply
+from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chunk, recordings
 

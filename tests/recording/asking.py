@@ -12,13 +12,13 @@ import msgspec
 
 from antiphon.config import Capabilities, Mode
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.freeze import Freeze
 from antiphon.recording.replay import WORDED_FOR, Replay
-from antiphon.engine.replies import fold_chunks
 from antiphon.server.app import create_app
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest

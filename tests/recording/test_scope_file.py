@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import ConfigError
 from antiphon.recording import scope_file
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
-from antiphon.engine.replies import fold_chunks
 from antiphon.recording.scope_file import file_name, parse_file, read, write
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chat_request, chunk, recordings

@@ -22,6 +22,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.models import ModelList
+from tests.schemas import check_event, check_response
 from tests.store.samples import count_characters, count_rows
 
 T = TypeVar("T")
@@ -138,6 +139,7 @@ class World:
         async def made() -> JSONObject:
             run = await self.prepare(**given, **request)
             response: JSONObject = wire(await run.response())
+            check_response(response)
             return response
 
         return self.run(made())
@@ -149,10 +151,14 @@ class World:
             run = await self.prepare(**request)
             return [wire(event) async for batch in run.events() for event in batch]
 
-        return self.run(made())
+        events = self.run(made())
+        for event in events:
+            check_event(event)
+        return events
 
     def get(self, response_id: str) -> JSONObject:
         response: JSONObject = wire(self.run(self.responses.get(ME, response_id)))
+        check_response(response)
         return response
 
     def settle(self) -> None:
