@@ -93,6 +93,8 @@ def test_each_rule_that_would_do_is_named() -> None:
     assert needed(found("T-12"), found("T-34"), rules) == (["ticket"], 1)
     both = user_rules([r"one=T-\d+", r"two=T-\d+"])
     assert needed(found("T-12"), found("T-34"), both) == (["one", "two"], 1)
+    beside = user_rules([r"number=N-\d+", r"one=T-\d+", r"two=T-\d+"])
+    assert needed(found("T-12 N-1"), found("T-34 N-2"), beside) == (["number", "one", "two"], 1)
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,12 @@ def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
     def same_with(those: Sequence[Rule]) -> bool:
         return _fold_text(mine, those) == _fold_text(theirs, those)
 
-    indispensable = [
-        rule.name for rule in rules if not same_with([other for other in rules if other is not rule])
-    ]
-    return indispensable or [rule.name for rule in rules if same_with([rule])]
+    alone = [rule for rule in rules if not same_with([other for other in rules if other is not rule])]
+    if not same_with(alone):
+        # Where two rules fold the same difference, neither can be missed alone.
+        completing = [rule for rule in rules if same_with([r for r in rules if r in alone or r is rule])]
+        alone = [rule for rule in rules if rule in alone or rule in completing]
+    return [rule.name for rule in alone]
 
 
 def _folded(canonical: JSONObject, rules: Sequence[Rule]) -> JSONObject:

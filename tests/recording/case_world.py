@@ -1,0 +1,64 @@
+"""Recording and replay over HTTP for the catalogue's cases: a backend, the server, a client."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from antiphon.config import Mode
+from antiphon.testing import LocalServer, serve
+from antiphon.wire.json import JSON, JSONObject
+from tests.server.client import Reply, post
+from tests.serving import backend
+from tests.upstream import Answer, Upstream, chunk, sse
+
+MODEL = "up/m"
+
+
+def words(*pieces: str) -> Answer:
+    """A stream that says `pieces`, with usage."""
+    usage = {"prompt_tokens": 3, "completion_tokens": len(pieces), "total_tokens": 3 + len(pieces)}
+    return sse(*(chunk(piece) for piece in pieces), chunk(finish="stop"), chunk(usage=usage))
+
+
+def calling(name: str, arguments: JSON, call_id: str = "call_1") -> Answer:
+    """A stream that calls a function."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"index": 0, "id": call_id, "type": "function", "function": function}
+    return sse(chunk(tool_calls=[call]), chunk(finish="tool_calls"))
+
+
+@contextmanager
+def recording(
+    directory: Path, *answers: Answer, mode: Mode = "record", **settings: JSON
+) -> Iterator[tuple[LocalServer, Upstream]]:
+    """Serves before a backend that gives these answers, and writes them to the directory."""
+    with Upstream() as upstream:
+        upstream.script(*answers)
+        with serve(directory, mode, backends=[backend(upstream)], **settings) as server:
+            yield server, upstream
+
+
+def ask(url: str, text: str = "Hello", **rest: JSON) -> Reply:
+    """Asks for a response, by default a stream."""
+    return post(url, "/responses", {"model": MODEL, "input": text, "stream": True, **rest})
+
+
+def chat(url: str, text: str = "Hello", **rest: JSON) -> Reply:
+    """Asks for a chat completion in one piece."""
+    return post(url, "/chat/completions", chat_body(text, **rest))
+
+
+def chat_body(text: str = "Hello", **rest: JSON) -> JSONObject:
+    """The body that `chat` sends."""
+    return {"model": MODEL, "messages": [{"role": "user", "content": text}], **rest}
+
+
+def said(reply: Reply) -> str:
+    """What a response or a chat completion in one piece says, or the code of its error."""
+    if reply.status != 200:
+        return str(reply.error["code"])
+    body = reply.json
+    if "choices" in body:
+        return str(body["choices"][0]["message"]["content"])
+    return "".join(part["text"] for item in body["output"] for part in item.get("content", []))
