@@ -91,7 +91,7 @@ ANSWER = (
     "It is about two kilometres from the station to the old harbour, which is half an hour on foot along the "
     "river. On Sundays the bus number 4 goes there every twenty minutes from nine in the morning until eight "
     "in the evening, and the last one back leaves the harbour at a quarter past eight from the stop beside "
-    "the lighthouse. A ticket costs three euros, and children who are younger than six years go free of charge."
+    "the lighthouse. A ticket costs three euros, and children who are younger than six go free of charge."
 )
 TOOL: JSONObject = {
     "type": "function",
@@ -108,7 +108,7 @@ def test_R16_an_added_turn_is_a_turn_sized_diff(tmp_path: Path) -> None:
     assert [line for line in changes if line[0] == "-"] in ([], ["-   }"])
     block = after[after.index('   "call": 7,') - 1 :]
     assert len(changes) <= len(block) + 5
-    # The block is the turn: what the model had said, what is asked now, what it answers. Nothing is said again.
+    # The block is the turn: what the model had said, what is asked now, what it answers; no more.
     added = "\n".join(line[2:] for line in changes if line[0] == "+")
     assert added.count("Answer 5") == added.count("Question 6") == added.count("Answer 6") == 1
     assert not [each for each in ("Question 5", INSTRUCTIONS, "timetable", "chatcmpl") if each in added]
