@@ -103,6 +103,19 @@ def test_a_replay_folder_that_is_not_there(start: Start) -> None:
     assert "no/such/folder" in line
 
 
+def test_a_folder_for_recordings_that_cannot_be(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, line = failure(start("--port", "0", "--record", "file/recordings"))
+    assert code == 2
+    assert "file/recordings: the folder cannot be made" in line
+
+
+def test_a_host_that_is_none(start: Start) -> None:
+    code, line = failure(start("--port", "0", "--host", "no host"))
+    assert code == 1
+    assert line.startswith("antiphon: cannot listen on no host:0: ")
+
+
 def test_a_database_that_is_none(start: Start, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("These are notes, and no database. " * 100)
     code, line = failure(start("--port", "0", "--database", "notes.txt"))

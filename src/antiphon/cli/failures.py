@@ -45,7 +45,7 @@ def _explain(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         hint = "stop the other server, or choose a port with --port (0: any free one)"
         return f"{error.strerror or error}; {hint}"
-    return str(error)
+    return str(error) if error.filename is not None else error.strerror or str(error)
 
 
 def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

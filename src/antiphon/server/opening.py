@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.config import Settings
 from antiphon.engine.ports import ModelCatalogue
+from antiphon.errors import ConfigError
 
 if TYPE_CHECKING:
     from antiphon.recording.replay import Replay
@@ -52,7 +53,10 @@ def _replay(settings: Settings, directory: Path) -> "Replay":
     from antiphon.recording.volatile import RULES, named_pattern, user_rules
 
     secrets = tuple(Pattern(*named_pattern("never_record", text)) for text in settings.never_record)
-
+    if settings.recording == "replay" and not directory.is_dir():
+        raise ConfigError(f"{directory}: there is no such folder of recordings")
+    if settings.recording in ("record", "record-missing"):
+        _make(directory)
     collection = Collection(
         directory,
         (*user_rules(settings.volatile), *RULES),
@@ -61,3 +65,11 @@ def _replay(settings: Settings, directory: Path) -> "Replay":
     )
     hit_log = None if settings.hit_log is None else Path(settings.hit_log)
     return Replay(collection, speed=settings.replay_speed, hit_log=hit_log)
+
+
+def _make(directory: Path) -> None:
+    """Makes the folder at once: the first call is too late to learn that it cannot be written."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{directory}: the folder cannot be made: {error.strerror or error}") from error
