@@ -3,7 +3,8 @@
     python bench/recordings.py [--calls 10000] [--chunks 50] [--format both|own|llama-stack] [--seconds 5]
 
 Makes a folder of recordings: conversations of four calls with tools, each answer a stream. With `both`, half
-of them are files of llama-stack's format, one call each, and half are our own, one file for 20 calls of a scope.
+of them are files of llama-stack's format, one call each, and half are our own, one file for 20 calls of one
+scope.
 Prints the time to load them, the time to find one (the very request; other words for it; what differs in a
 search result's score; a miss; a miss with its explanation), and how many streams a second the server replays.
 """
