@@ -71,7 +71,7 @@ def test_a_wrong_rule_or_pattern_stops_the_start(given: dict[str, JSON], why: st
 
 
 def test_nothing_to_replay_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no recorded chat completions"):
+    with pytest.raises(ConfigError, match="there is no such folder of recordings"):
         opened(settings(recording="replay", recordings=str(tmp_path / "none")))
 
 
