@@ -248,9 +248,10 @@ def main() -> None:
         files = list(directory.rglob("*.json"))
         size = sum(file.stat().st_size for file in files) / 1e6
         print(f"{len(recorded)} calls of {options.chunks} chunks in {len(files)} files, {size:.0f} MB")
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         collection = Collection(directory)
-        print(f"{'load':24} {time.perf_counter() - began:.2f} s")
+        seconds, cpu = time.perf_counter() - began, time.process_time() - before
+        print(f"{'load':24} {seconds:.2f} s, of which {cpu:.2f} s CPU")
         if len(collection.chats.entries) != len(recorded):
             raise SystemExit(f"{collection.problems[:3]}")
         look_up(directory, recorded)

@@ -1,6 +1,7 @@
 """The server's life: bind, open, print, serve, close."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -63,6 +64,8 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
             # Before the URL is told: from here on a signal ends the server in order. uvicorn puts its own
             # handler over this one and raises what it caught again when it has ended; then it is enough.
             signal.signal(stop, server.handle_exit)
+        # What is loaded by now stays: no search for garbage need go through thousands of recordings again.
+        gc.freeze()
         if print_url:
             print(url, flush=True)  # noqa: T201
         else:
