@@ -188,6 +188,13 @@ def test_without_recordings_the_tests_say_what_to_do(project: pytest.Pytester) -
     result.stdout.no_fnmatch_line("*During handling*")
 
 
+def test_a_backend_that_is_gone_leaves_no_recordings(project: pytest.Pytester) -> None:
+    project.makepyfile(test_capitals=CAPITALS.replace("openai/m", "none/m"))
+    result = project.runpytest("--recording=record-missing")
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*= antiphon: record-missing, tests/recordings =*", "hits: 0, *"])
+
+
 def test_live_calls_leave_no_recordings(project: pytest.Pytester) -> None:
     project.makepyfile(test_capitals=CAPITALS)
     project.runpytest("--recording=live").assert_outcomes(passed=3)

@@ -164,6 +164,8 @@ class Rehearsal:
         """Returns the recordings that tests which passed did not need, and those of tests that are gone."""
         from antiphon.recording.collection import read_calls
 
+        if not self._directory.is_dir():  # Nothing was recorded, for no backend answered.
+            return []
         problems: list[str] = []
         calls = [call for call in read_calls(self._directory, problems) if call.kind in ("chat", "tool")]
         return [
