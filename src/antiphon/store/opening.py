@@ -1,6 +1,7 @@
 """From a database URL to an engine, and from a driver's error to words for people."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from msgspec import Struct
@@ -80,9 +81,25 @@ def _open_sqlite(path: str) -> Opened:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: see `_begin_sqlite`
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switches a new database over. Of servers that start together all but one find it locked meanwhile.
+
+    SQLite does not wait for this lock by itself, whatever the busy timeout (sqlite.org/wal.html).
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:
