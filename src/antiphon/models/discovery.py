@@ -13,7 +13,7 @@ from antiphon.models.listing import fetch_models
 from antiphon.wire.models import Model
 
 USUAL_PORTS: dict[int, Kind] = {11434: "ollama", 8000: "vllm", 1234: "lmstudio", 8080: "llamacpp"}
-DEADLINE = 0.25
+DEADLINE = 0.2
 """Seconds that the search may add to the start-up. A server on this machine answers in a hundredth of it."""
 
 # What the servers write into `owned_by`. On a port that many programs use, nothing else tells them apart.

@@ -24,7 +24,7 @@ SAMPLE_BACKEND = "antiphon"
 SAMPLE_NAME = "sample"
 _SAMPLE_ID = f"{SAMPLE_BACKEND}/{SAMPLE_NAME}"
 
-_START_WAIT = 0.3
+_START_WAIT = 0.2
 """Seconds that start-up waits for lists of models; slower ones go on in the background."""
 _LIST_AGE = 60.0
 """Seconds after which a list of models is asked for again when somebody reads it."""
