@@ -1,8 +1,20 @@
 """What tests of several rooms need."""
 
+import os
 import socket
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines differ in speed, so no example has a deadline. CI draws the same examples each time: what fails
+# there fails for a change and not by chance. Elsewhere each run draws others.
+settings.register_profile(
+    "antiphon",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true",
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("antiphon")
 
 
 @pytest.fixture
