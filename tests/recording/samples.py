@@ -1,27 +1,17 @@
 """Recordings for tests: those beside the checkout, and small ones written by hand."""
 
 import json
-import os
 from pathlib import Path
-
-import pytest
 
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import read_calls
 from antiphon.wire.json import JSON, JSONObject
-
-_RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "recordings"
+from tests.shared import shared
 
 
 def recordings(name: str) -> Path:
     """Returns a directory of real recordings; without it the test is skipped, in CI it fails."""
-    directory = _RECORDINGS / name
-    if not directory.is_dir():
-        reason = f"the recordings in ../shared/recordings/{name} are not beside this checkout"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return directory
+    return shared(f"recordings/{name}")
 
 
 def calls_in(directory: Path) -> list[RecordedCall]:
