@@ -2,9 +2,16 @@
 
 import os
 import socket
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from starlette.types import ASGIApp
+
+from antiphon.server.app import create_app
+from antiphon.wire.json import JSON
+from tests.serving import Validated
 
 # Machines differ in speed, so no example has a deadline. CI draws the same examples each time: what fails
 # there fails for a change and not by chance. Elsewhere each run draws others.
@@ -15,6 +22,20 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("antiphon")
+
+
+@pytest.fixture(autouse=True)
+def validated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Checks whatever a server that runs inside the tests answers, by whichever way it was started."""
+    answers = Validated(proxied=False)
+
+    def create_validated(*given: JSON, **settings: JSON) -> ASGIApp:
+        return answers.around(create_app(*given, **settings))
+
+    # By its entry: the package has a function of the same name.
+    monkeypatch.setattr(sys.modules["antiphon.server.run"], "create_app", create_validated)
+    yield
+    answers.check()
 
 
 @pytest.fixture

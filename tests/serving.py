@@ -88,7 +88,7 @@ class Serving:
         self._ready: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="antiphon")
         self._server: uvicorn.Server | None = None
-        self._validated = _Validated()
+        self._validated = Validated()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -148,10 +148,14 @@ class _Server(uvicorn.Server):
         self._ready.set_result(f"http://127.0.0.1:{port}/v1")
 
 
-class _Validated:
-    """Keeps what an application answers, and checks it against OpenAI's description at the end."""
+class Validated:
+    """Keeps what an application answers, and checks it against OpenAI's description at the end.
 
-    def __init__(self) -> None:
+    With `proxied` whole chat completions are checked too, which are a backend's own and not the server's.
+    """
+
+    def __init__(self, *, proxied: bool = True) -> None:
+        self._proxied = proxied
         self._answers: list[tuple[str, str, int, bytes]] = []
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -179,7 +183,7 @@ class _Validated:
                 check_error(msgspec.json.decode(body))
             elif body.startswith((b"event: ", b"data: ")):
                 check_stream(path, body)
-            else:
+            elif self._proxied or path != "/v1/chat/completions":
                 check_body(method, path, msgspec.json.decode(body))
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from antiphon.cli import antiphon
 from antiphon.settings import load_settings
+from tests.schemas import check_response
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTED_URL = "http://127.0.0.1:8321/v1"
@@ -87,6 +88,7 @@ def test_curl_examples_are_answered(base_url: str, page: str, words: list[str]) 
     assert request.full_url.startswith(base_url), page
     with urllib.request.urlopen(request, timeout=30) as answer:
         body = json.load(answer)
+    check_response(body)
     assert body["status"] == "completed"
     assert body["output"][-1]["content"][0]["text"]
 

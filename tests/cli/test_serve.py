@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.schemas import check_openai
+
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -43,7 +45,9 @@ def listening(process: "subprocess.Popen[str]") -> str:
 
 def models(base_url: str) -> list[str]:
     with urllib.request.urlopen(f"{base_url}/models", timeout=30) as answer:
-        return [model["id"] for model in json.load(answer)["data"]]
+        body = json.load(answer)
+    check_openai("ListModelsResponse", body)
+    return [model["id"] for model in body["data"]]
 
 
 def test_print_url_prints_the_url_and_nothing_else(start: Start) -> None:

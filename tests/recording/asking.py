@@ -24,6 +24,7 @@ from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import Model, ModelList
+from tests.serving import Validated
 
 T = TypeVar("T")
 Answered = Sequence[JSONObject] | AntiphonError
@@ -108,9 +109,11 @@ async def asking(
     store = await Store.open(":memory:")
     try:
         app = create_app(store, models, recording_header=header, freeze=Freeze() if freeze else None)
-        transport = httpx2.ASGITransport(app)
+        validated = Validated(proxied=False)
+        transport = httpx2.ASGITransport(validated.around(app))
         async with httpx2.AsyncClient(transport=transport, base_url="http://server/v1") as client:
             yield client
+        validated.check()
     finally:
         await store.close()
 
