@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 
 from antiphon.config import Capabilities, Mode
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.replies import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.recording.catalogue import RecordingCatalogue
@@ -69,6 +69,9 @@ class Backend:
         if model_id not in ("m", "up/m"):
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self, "m", "up/m")
+
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        return inner
 
     async def list_models(self) -> ModelList:
         return ModelList(data=[Model(id="up/m", owned_by="tests")])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import NotFound
 from antiphon.server.app import create_app
 from antiphon.store import Store
@@ -21,6 +21,9 @@ class Catalogue:
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         raise NotFound("none", code="model_not_found", param="model")
+
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        return inner
 
     async def list_models(self) -> ModelList:
         if self.fault is not None:

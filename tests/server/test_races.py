@@ -9,7 +9,7 @@ import pytest
 
 from antiphon import decode
 from antiphon.config import PRESETS, Capabilities
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
@@ -47,6 +47,9 @@ class Scripted:
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         return ResolvedModel(self, "m", "up/m")
+
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        return inner
 
     async def list_models(self) -> ModelList:
         return ModelList(data=[])

@@ -11,7 +11,7 @@ import msgspec
 
 from antiphon import decode
 from antiphon.config import Capabilities
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
@@ -99,6 +99,9 @@ class Catalogue:
         if model_id != "up/m":
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self._model, "m", "up/m")
+
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        return inner
 
     async def list_models(self) -> ModelList:
         raise AssertionError("not part of these tests")

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from antiphon.config import Capabilities, Mode
 from antiphon.ids import LONG, new_id
-from antiphon.wire.chat import ChatRequest
+from antiphon.wire.chat import ChatRequest, ChatTool
+from antiphon.wire.events import Event
+from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList
 
@@ -95,6 +97,13 @@ class ModelCatalogue(Protocol):
         """
         ...
 
+    def tool_calls(self, inner: "ToolCalls", call: Call) -> "ToolCalls":
+        """Returns what makes the tool calls of one request: `inner`, recorded, replayed or made to fail.
+
+        In replay `inner` is never asked.
+        """
+        ...
+
     async def list_models(self) -> ModelList:
         """Returns every model's public id, sorted."""
         ...
@@ -116,4 +125,78 @@ class ToolCalls(Protocol):
 
         Returns what it gives as JSON; raises `UpstreamError` when it fails.
         """
+        ...
+
+
+class HostedCall(Protocol):
+    """One call of a hosted tool: it becomes one output item, and the engine leads it through its life.
+
+    The engine takes the events of `opening`, awaits `run`, takes the events of `closing`. Calls of one reply
+    run at the same time; their items open and close one after another.
+    """
+
+    @property
+    def item(self) -> Item:
+        """The item as it stands, with all that was found.
+
+        What the model is told is read from it (`engine/hosted.py`), in this response and in later ones. What
+        the request does not `include` is hidden from the caller by the engine.
+        """
+        ...
+
+    @property
+    def ends_turn(self) -> bool:
+        """Whether the response ends with this item, because the caller has to answer it (an approval)."""
+        ...
+
+    def opening(self, output_index: int) -> list[Event]:
+        """Returns the item's first events: `output_item.added`, and that it is in progress."""
+        ...
+
+    async def run(self) -> None:
+        """Does the work, within the tool's own limits of time and size.
+
+        What goes wrong with the tool stands in the item, and the model is told. Raises `AntiphonError` only
+        for what ends the response; `closing` is asked for all the same.
+        """
+        ...
+
+    def closing(self, output_index: int) -> list[Event]:
+        """Returns the item's last events: how it ended, and `output_item.done`."""
+        ...
+
+    def skip(self, output_index: int) -> list[Event]:
+        """Returns all events of a call that is not run, because `max_tool_calls` is reached."""
+        ...
+
+
+class HostedTool(Protocol):
+    """A tool that the server runs itself, as one request declares it."""
+
+    @property
+    def position(self) -> int:
+        """The tool's place in the request's `tools`."""
+        ...
+
+    def setup(self, items: list[Item]) -> HostedCall | None:
+        """Returns what is to be done before the model is called, as an item that comes before all others.
+
+        `items` is the context. None where there is nothing to do.
+        """
+        ...
+
+    def functions(self) -> list[ChatTool]:
+        """Returns what the model is offered; asked for when the set-up is done."""
+        ...
+
+    def approved(self, items: list[Item]) -> list[HostedCall]:
+        """Returns the calls that the caller has approved in `items` and that have not been made."""
+        ...
+
+    def call(self, name: str, arguments: str) -> HostedCall:
+        """Begins a call that the model made: the name of one of the functions, and JSON as it wrote it."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the tool's connections."""
         ...

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from antiphon.config import BackendSettings, Kind, Settings
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.models.client import HttpChatModel, open_session
 from antiphon.models.discovery import USUAL_PORTS, Found, discover
@@ -128,6 +128,10 @@ class Models:
     def _listed(self, name: str) -> list[ResolvedModel]:
         found = ((backend, backend.listing.find(name)) for backend in self._backends.values())
         return [backend.resolved(full) for backend, full in found if full is not None]
+
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        """Returns `inner`: these tool calls are made."""
+        return inner
 
     async def list_models(self) -> ModelList:
         """Returns every listed model as `backend/model`, sorted, and the sample last."""

@@ -5,16 +5,16 @@ from contextlib import aclosing
 from typing import cast
 
 from antiphon.config import Capabilities, Mode
-from antiphon.engine.ports import Call, ChatModel, ModelCatalogue, ResolvedModel
+from antiphon.engine.ports import Call, ChatModel, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.errors import ConfigError, InvalidRequest, NotFound
 from antiphon.recording.explain import printable
-from antiphon.recording.faults import Faults, FaultyModel
+from antiphon.recording.faults import Faults, FaultyModel, FaultyTools
 from antiphon.recording.index import Miss
-from antiphon.recording.player import Player, play, play_whole
-from antiphon.recording.recorder import Recorder, Tape
+from antiphon.recording.player import Player, ToolPlayer, play, play_result, play_whole
+from antiphon.recording.recorder import Recorder, Tape, ToolRecorder
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import Model, ModelList
 
 _NAMED = 5
@@ -49,6 +49,15 @@ class RecordingCatalogue:
             raise InvalidRequest(str(error), code="invalid_value", param="x-antiphon-fault") from None
         return ResolvedModel(faulty, found.name, found.id) if faulty.rules else found
 
+    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        """Returns the tool calls of a request: played, recorded or made, and failing where a rule says so."""
+        calls = self._tool_calls(inner, call)
+        try:
+            faulty = FaultyTools(calls, self._faults, call)
+        except ConfigError as error:
+            raise InvalidRequest(str(error), code="invalid_value", param="x-antiphon-fault") from None
+        return faulty if faulty.rules else calls
+
     async def list_models(self) -> ModelList:
         """Returns the backends' models, or the recorded ones where nothing may be called."""
         if self._backends is not None:
@@ -70,6 +79,17 @@ class RecordingCatalogue:
         """Closes the connections to backends."""
         if self._backends is not None:
             await self._backends.close()
+
+    def _tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+        mode, replay = call.mode or self._mode, self._replay
+        if replay is None or (mode == "live" and self._backends is not None):
+            return inner
+        if mode == "replay" or self._backends is None:
+            return ToolPlayer(replay, call)
+        if mode == "record-missing":
+            recorder = ToolRecorder(inner, Tape(replay.collection, call, anew=False))
+            return _FillingTools(replay, recorder, call)
+        return ToolRecorder(inner, Tape(replay.collection, call, anew=True))
 
     async def _resolve(self, model_id: str, call: Call) -> ResolvedModel:
         mode, replay, backends = call.mode or self._mode, self._replay, self._backends
@@ -144,6 +164,21 @@ class _Filling:
         if isinstance(recorded, Miss):
             return await self._recorder.complete(request)
         return await play_whole(recorded, self._replay.speed)
+
+
+class _FillingTools:
+    """`ToolCalls` that play what is recorded, and make and record the rest."""
+
+    def __init__(self, replay: Replay, recorder: ToolCalls, call: Call) -> None:
+        self._replay = replay
+        self._recorder = recorder
+        self._call = call
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        recorded = self._replay.find_result(provider, name, arguments, self._call)
+        if isinstance(recorded, Miss):
+            return await self._recorder.call(provider, name, arguments)
+        return await play_result(recorded, self._replay.speed)
 
 
 def _refused(message: str) -> InvalidRequest:

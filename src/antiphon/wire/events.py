@@ -5,7 +5,7 @@
 
 from msgspec import Struct
 
-from antiphon.wire.content import Logprob, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.wire.content import Annotation, Logprob, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.wire.errors import ErrorBody
 from antiphon.wire.items import Item
 from antiphon.wire.responses import Response
@@ -166,6 +166,101 @@ class FunctionCallArgumentsDone(Struct, tag="response.function_call_arguments.do
     sequence_number: int = 0
 
 
+class OutputTextAnnotationAdded(Struct, tag="response.output_text.annotation.added"):
+    item_id: str
+    output_index: int
+    content_index: int
+    annotation_index: int
+    annotation: Annotation
+    sequence_number: int = 0
+
+
+class WebSearchCallInProgress(Struct, tag="response.web_search_call.in_progress"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class WebSearchCallSearching(Struct, tag="response.web_search_call.searching"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class WebSearchCallCompleted(Struct, tag="response.web_search_call.completed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class FileSearchCallInProgress(Struct, tag="response.file_search_call.in_progress"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class FileSearchCallSearching(Struct, tag="response.file_search_call.searching"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class FileSearchCallCompleted(Struct, tag="response.file_search_call.completed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpListToolsInProgress(Struct, tag="response.mcp_list_tools.in_progress"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpListToolsCompleted(Struct, tag="response.mcp_list_tools.completed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpListToolsFailed(Struct, tag="response.mcp_list_tools.failed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpCallInProgress(Struct, tag="response.mcp_call.in_progress"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpCallCompleted(Struct, tag="response.mcp_call.completed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpCallFailed(Struct, tag="response.mcp_call.failed"):
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class McpCallArgumentsDelta(Struct, tag="response.mcp_call_arguments.delta"):
+    item_id: str
+    output_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
+    item_id: str
+    output_index: int
+    arguments: str
+    sequence_number: int = 0
+
+
 class ErrorEvent(Struct, tag="error"):
     """Nested, as recorded at api.openai.com; the OpenAPI description shows a flat form."""
 
@@ -195,5 +290,20 @@ Event = (
     | ReasoningSummaryTextDone
     | FunctionCallArgumentsDelta
     | FunctionCallArgumentsDone
+    | OutputTextAnnotationAdded
+    | WebSearchCallInProgress
+    | WebSearchCallSearching
+    | WebSearchCallCompleted
+    | FileSearchCallInProgress
+    | FileSearchCallSearching
+    | FileSearchCallCompleted
+    | McpListToolsInProgress
+    | McpListToolsCompleted
+    | McpListToolsFailed
+    | McpCallInProgress
+    | McpCallCompleted
+    | McpCallFailed
+    | McpCallArgumentsDelta
+    | McpCallArgumentsDone
     | ErrorEvent
 )
