@@ -1,0 +1,167 @@
+"""Filters over the attributes of files: comparisons, joined by `and` and `or`.
+
+The source of the rules is OpenAI's description (`ComparisonFilter`, `CompoundFilter`). Where it is silent: a
+key that a file does not have fulfils only `ne` and `nin`; values of different kinds (a string and a number,
+a number and a boolean) are never equal and have no order; booleans have no order.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
+
+from antiphon.decode_errors import kind_of
+from antiphon.errors import InvalidRequest
+from antiphon.wire.json import JSON
+
+Value = str | float | bool
+Attributes = Mapping[str, Value]
+
+_MAX_DEPTH = 10
+"""How deep filters may stand in each other."""
+_MAX_COMPARISONS = 500
+"""The most comparisons in one filter: each is made for every file of a store."""
+_EQUALITIES = ("eq", "ne")
+_ORDERS: dict[str, Callable[[Value, Value], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
+_MEMBERSHIPS = ("in", "nin")
+_JUNCTIONS = ("and", "or")
+_TYPES = (*_EQUALITIES, *_ORDERS, *_MEMBERSHIPS, *_JUNCTIONS)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Compares one attribute with a value, or with the values of a list (`in`, `nin`)."""
+
+    type: str
+    key: str
+    value: Value | tuple[Value, ...]
+
+    def matches(self, attributes: Attributes) -> bool:
+        """Returns whether a file with these attributes passes."""
+        given = attributes.get(self.key)
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        if self.type in _ORDERS:
+            return (
+                given is not None and _have_order(given, values[0]) and _ORDERS[self.type](given, values[0])
+            )
+        found = given is not None and any(_equal(given, value) for value in values)
+        return found if self.type in ("eq", "in") else not found
+
+
+@dataclass(frozen=True)
+class Compound:
+    """Joins filters; `and` of none passes everything, `or` of none nothing."""
+
+    type: str
+    filters: "tuple[Comparison | Compound, ...]"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """Returns whether a file with these attributes passes."""
+        results = (inner.matches(attributes) for inner in self.filters)
+        return all(results) if self.type == "and" else any(results)
+
+
+Filter = Comparison | Compound
+
+
+def decode_filter(value: JSON, param: str = "filters") -> Filter | None:
+    """Returns the filter that a request holds under `param`, or None for null.
+
+    Raises `InvalidRequest` that names the place, such as `filters.filters[1].value`.
+    """
+    if value is None:
+        return None
+    found = _decode(value, param, _MAX_DEPTH)
+    if _comparisons(found) > _MAX_COMPARISONS:
+        raise InvalidRequest(
+            f"Invalid '{param}': at most {_MAX_COMPARISONS} comparisons are allowed.",
+            code="invalid_value",
+            param=param,
+        )
+    return found
+
+
+def _decode(value: JSON, param: str, depth: int) -> Filter:
+    if not isinstance(value, dict):
+        raise _wrong_type(param, "an object", value)
+    kind = value.get("type", "eq" if "key" in value else None)  # `eq` is the default of a comparison
+    if kind is None:
+        raise _missing(f"{param}.type")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        listed = ", ".join(f"'{name}'" for name in _TYPES)
+        raise InvalidRequest(
+            f"Invalid value: {str(kind)[:100]!r}. Supported values are: {listed}.",
+            code="invalid_value",
+            param=f"{param}.type",
+        )
+    if kind in _JUNCTIONS:
+        return _compound(kind, value.get("filters"), f"{param}.filters", depth)
+    key = value.get("key")
+    if not isinstance(key, str):
+        raise _missing(f"{param}.key") if key is None else _wrong_type(f"{param}.key", "a string", key)
+    if value.get("value") is None:
+        raise _missing(f"{param}.value")
+    return Comparison(kind, key, _value(kind, value["value"], f"{param}.value"))
+
+
+def _compound(kind: str, inner: JSON, param: str, depth: int) -> Compound:
+    if inner is None:
+        raise _missing(param)
+    if not isinstance(inner, list):
+        raise _wrong_type(param, "an array", inner)
+    if depth == 0:
+        raise InvalidRequest(
+            f"Invalid '{param}': filters stand in each other more than {_MAX_DEPTH} deep.",
+            code="invalid_value",
+            param=param,
+        )
+    return Compound(kind, tuple(_decode(v, f"{param}[{i}]", depth - 1) for i, v in enumerate(inner)))
+
+
+def _value(kind: str, value: JSON, param: str) -> Value | tuple[Value, ...]:
+    if kind in _MEMBERSHIPS:
+        if not isinstance(value, list):
+            raise _wrong_type(param, "an array", value)
+        return tuple(_scalar(element, f"{param}[{i}]") for i, element in enumerate(value))
+    scalar = _scalar(value, param)
+    if kind in _ORDERS and isinstance(scalar, bool):
+        raise _wrong_type(param, "a string or a number", value)
+    return scalar
+
+
+def _scalar(value: JSON, param: str) -> Value:
+    if isinstance(value, str | int | float):  # a boolean is an int
+        return value
+    raise _wrong_type(param, "a string, a number or a boolean", value)
+
+
+def _comparisons(found: Filter) -> int:
+    if isinstance(found, Comparison):
+        return len(found.value) if isinstance(found.value, tuple) else 1
+    return sum(_comparisons(inner) for inner in found.filters)
+
+
+def _equal(left: Value, right: Value) -> bool:
+    return left == right and _sort(left) is _sort(right)
+
+
+def _have_order(left: Value, right: Value) -> bool:
+    return _sort(left) is _sort(right) and _sort(left) is not bool
+
+
+def _sort(value: Value) -> type:
+    """Integers and other numbers are of one kind; in Python, unlike in JSON, booleans are numbers too."""
+    return type(value) if isinstance(value, str | bool) else float
+
+
+def _missing(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+    )
+
+
+def _wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
+        code="invalid_type",
+        param=param,
+    )
