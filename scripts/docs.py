@@ -4,7 +4,7 @@ A generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->` in
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -14,6 +14,13 @@ from antiphon.cli import antiphon
 from antiphon.cli.options import default_text, kind_text
 from antiphon.cli.recordings import recordings
 from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
+from antiphon.config_tools import (
+    FILE_SEARCH_SETTINGS,
+    MCP_SERVER_SETTINGS,
+    TOOLS_SETTINGS,
+    WEB_SEARCH_SETTINGS,
+)
+from antiphon.config_values import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
@@ -69,7 +76,7 @@ def _help(name: str, command: click.Command) -> str:
 def settings() -> str:
     """Returns the table of the server's settings."""
     rows = [
-        [f"`{each.name}`", f"`{each.flag}`", f"`{each.env}`", kind_text(each), default_text(each), each.doc]
+        [f"`{each.key}`", f"`{each.flag}`", f"`{each.env}`", kind_text(each), default_text(each), each.doc]
         for each in SETTINGS
     ]
     return _table(["key", "flag", "variable", "value", "default", "meaning"], rows)
@@ -77,7 +84,36 @@ def settings() -> str:
 
 def backend_settings() -> str:
     """Returns the table of the keys of `[models.NAME]`, without the capability switches."""
-    rows = [[f"`{each.name}`", kind_text(each), default_text(each), each.doc] for each in BACKEND_SETTINGS]
+    return _keys(BACKEND_SETTINGS)
+
+
+def tools_settings() -> str:
+    """Returns the table of the keys of `[tools]`."""
+    return _keys(TOOLS_SETTINGS)
+
+
+def web_search_settings() -> str:
+    """Returns the table of the keys of `[tools.web_search]`."""
+    return _keys(_without_limits(WEB_SEARCH_SETTINGS))
+
+
+def mcp_settings() -> str:
+    """Returns the table of the keys of `[tools.mcp.NAME]`."""
+    return _keys(_without_limits(MCP_SERVER_SETTINGS))
+
+
+def file_search_settings() -> str:
+    """Returns the table of the keys of `[tools.file_search]`."""
+    return _keys(_without_limits(FILE_SEARCH_SETTINGS))
+
+
+def _without_limits(settings: Iterable[Setting]) -> list[Setting]:
+    """Leaves out what each tool's table has in common with `[tools]`."""
+    return [each for each in settings if each not in TOOLS_SETTINGS]
+
+
+def _keys(settings: Iterable[Setting]) -> str:
+    rows = [[f"`{each.name}`", kind_text(each), default_text(each), each.doc] for each in settings]
     return _table(["key", "value", "default", "meaning"], rows)
 
 
@@ -108,6 +144,10 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "recordings_commands": recordings_commands,
     "settings": settings,
     "backend_settings": backend_settings,
+    "tools_settings": tools_settings,
+    "web_search_settings": web_search_settings,
+    "mcp_settings": mcp_settings,
+    "file_search_settings": file_search_settings,
     "capabilities": capabilities,
 }
 

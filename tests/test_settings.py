@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config import BackendSettings, Secret, Settings
+from antiphon.config import BackendSettings, Settings
+from antiphon.config_values import Secret
 from antiphon.errors import ConfigError
 from antiphon.settings import endpoint, load_settings
 from antiphon.wire.json import JSON

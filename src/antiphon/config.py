@@ -1,11 +1,12 @@
 """Settings: what they are, their defaults and their documentation. `settings.py` finds their values."""
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.config_tools import ToolsSettings
+from antiphon.config_values import Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
@@ -13,30 +14,6 @@ Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
 
 Mode = Literal["live", "record", "replay", "record-missing"]
 """What becomes of model and tool calls: made, made and recorded, answered from recordings, or both."""
-
-Seconds = Annotated[float, Meta(gt=0)]
-
-
-class Secret:
-    """A value that must not be shown. It is masked wherever it is printed."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Returns the value itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -246,6 +223,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["error", "warning", "info", "debug"],
         Meta(description="The least important messages that are logged; `warning` hides the request log."),
     ] = "info"
+    allow_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Hosts that requests may name although they are private: `HOST`, `HOST:PORT`, "
+            "`*.DOMAIN`, an address, or a network such as `10.0.0.0/8`. A variable has commas between them.",
+            extra={"own_flag": "--allow-host", "table": "security", "separator": ","},
+        ),
+    ] = ()
+    tools: ToolsSettings = ToolsSettings()
+    """The hosted tools."""
     models: dict[str, BackendSettings] = {}
     """The backends by name: the configured ones and the environment's."""
     origins: dict[str, str] = {}
@@ -263,48 +250,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         return values | {"database": mask_url(self.database)}
 
 
-class Setting(Struct, frozen=True):
-    """One setting, as documentation, flags and the environment name it."""
-
-    name: str
-    type: object
-    """The annotation, which `msgspec.convert` takes."""
-    default: object
-    """`msgspec.NODEFAULT` where there is none, or where it depends on the machine."""
-    doc: str
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def env(self) -> str:
-        """The environment variable."""
-        return ENV_PREFIX + self.name.upper()
-
-
-ENV_PREFIX = "ANTIPHON_"
-
-
-def _describe(struct: type[Struct]) -> tuple[Setting, ...]:
-    """Returns the documented fields of `struct`, in order."""
-    table = []
-    for field in msgspec.structs.fields(struct):
-        for meta in getattr(field.type, "__metadata__", ()):
-            if isinstance(meta, Meta) and meta.description:
-                table.append(Setting(field.name, field.type, field.default, meta.description))
-    return tuple(table)
-
-
-SETTINGS = _describe(Settings)
+SETTINGS = describe(Settings)
 """The server's settings: each is a key in `antiphon.toml`, an environment variable and a flag of `serve`."""
-BACKEND_SETTINGS = _describe(BackendSettings)
+BACKEND_SETTINGS = describe(BackendSettings)
 """The keys of a table `[models.NAME]`."""
-CAPABILITIES = _describe(Capabilities)
+CAPABILITIES = describe(Capabilities)
 """The capability switches, which stand in the same table."""
-
-
-def mask_url(url: str) -> str:
-    """Returns `url` without the password that it may hold."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)

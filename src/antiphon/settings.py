@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,23 +11,29 @@ import msgspec
 from antiphon.config import (
     BACKEND_SETTINGS,
     CAPABILITIES,
-    ENV_PREFIX,
     PRESETS,
     SETTINGS,
     BackendSettings,
     Capabilities,
     Kind,
-    Secret,
-    Setting,
     Settings,
 )
+from antiphon.config_values import ENV_PREFIX, Secret
 from antiphon.errors import ConfigError
+from antiphon.settings_tools import ToolTables
+from antiphon.settings_values import (
+    check_names,
+    checked_url,
+    convert,
+    located,
+    secret_values,
+    suggestion,
+    user_folder,
+)
 from antiphon.wire.json import JSON, JSONObject
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
-_SECRET_SETTINGS = frozenset({"api_key", "database", "base_url"})
-_PATHS = frozenset({"record", "replay", "recordings", "hit_log"})
 _RESERVED = "antiphon"
 
 
@@ -38,15 +44,15 @@ def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) 
     Raises `ConfigError` with the setting, its source and what would be right.
     """
     gathered = _Gathered(env)
+    tools = ToolTables(env)
     backends: dict[str, BackendSettings] = {}
-    files = (_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
+    files = (user_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
     for path in files:
         document = _read(path)
         for name, table in _tables(document.pop("models", {}), path).items():
             backends[name] = _backend(name, table, path, env)
-        _check_names(document, SETTINGS, ("models",), str(path))
-        given = {s.name: (document[s.name], str(path)) for s in SETTINGS if s.name in document}
-        gathered.take(given, path.parent, strict=True)
+        tools.take(document.pop("tools", {}), path)
+        gathered.take(_settings_of(document, path), path.parent, strict=True)
     gathered.take({s.name: (env[s.env], s.env) for s in SETTINGS if env.get(s.env)}, cwd, strict=False)
     given = {s.name: (flags[s.name], s.flag) for s in SETTINGS if flags.get(s.name) is not None}
     gathered.take(given, cwd, strict=False)
@@ -54,7 +60,12 @@ def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) 
         backends.setdefault(backend.name, backend)
     settings = gathered.settings()
     others, notices = _without_self(backends, settings)
-    return msgspec.structs.replace(settings, models=others, notices=(*_misspelt(env), *notices))
+    return msgspec.structs.replace(
+        settings,
+        models=others,
+        tools=tools.settings(settings.database),
+        notices=(*_misspelt(env), *notices),
+    )
 
 
 def endpoint(url: str) -> tuple[str, int]:
@@ -70,7 +81,7 @@ class _Gathered:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
         self._values: JSONObject = {
-            "database": str(_folder(env, "XDG_DATA_HOME", ".local/share") / "antiphon.db")
+            "database": str(user_folder(env, "XDG_DATA_HOME", ".local/share") / "antiphon.db")
         }
         self._origins = {setting.name: "default" for setting in SETTINGS}
 
@@ -79,8 +90,8 @@ class _Gathered:
         for setting in SETTINGS:
             if setting.name in given:
                 value, where = given[setting.name]
-                value = _convert(setting, value, where, strict=strict)
-                self._values[setting.name] = _located(setting.name, value, folder, self._env)
+                value = convert(setting, value, where, strict=strict)
+                self._values[setting.name] = located(setting.name, value, folder, self._env)
                 self._origins[setting.name] = where
         self._expand(given)
 
@@ -111,14 +122,6 @@ class _Gathered:
         return settings
 
 
-def _folder(env: Mapping[str, str], variable: str, default: str) -> Path:
-    return (Path(env[variable]) if env.get(variable) else _home(env) / default) / "antiphon"
-
-
-def _home(env: Mapping[str, str]) -> Path:
-    return Path(env["HOME"]) if env.get("HOME") else Path.home()
-
-
 def _read(path: Path) -> JSONObject:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -128,6 +131,20 @@ def _read(path: Path) -> JSONObject:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _settings_of(document: JSONObject, path: Path) -> dict[str, tuple[JSON, str]]:
+    """Returns the settings that a file gives, with the file's name: those at its top and in its tables."""
+    given: dict[str, tuple[JSON, str]] = {}
+    for table in sorted({setting.table or "" for setting in SETTINGS}, reverse=True):
+        values = document.pop(table, {}) if table else document
+        where = f"{path}: [{table}]" if table else str(path)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {table!r} is a table: [{table}]")
+        known = [setting for setting in SETTINGS if (setting.table or "") == table]
+        check_names(values, known, (), where)
+        given |= {name: (value, str(path)) for name, value in values.items()}
+    return given
 
 
 def _tables(models: JSON, path: Path) -> dict[str, JSONObject]:
@@ -145,18 +162,13 @@ def _tables(models: JSON, path: Path) -> dict[str, JSONObject]:
 def _backend(name: str, table: JSONObject, path: Path, env: Mapping[str, str]) -> BackendSettings:
     """Makes a backend's settings from its table; the kind's switches come first, the given ones over them."""
     where = f"{path}: [models.{name}]"
-    _check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), (), where)
-    own = {s.name: _convert(s, table[s.name], where) for s in BACKEND_SETTINGS if s.name in table}
-    switches = {s.name: _convert(s, table[s.name], where) for s in CAPABILITIES if s.name in table}
+    check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), (), where)
+    own = {s.name: convert(s, table[s.name], where) for s in BACKEND_SETTINGS if s.name in table}
+    switches = {s.name: convert(s, table[s.name], where) for s in CAPABILITIES if s.name in table}
     if "base_url" not in own:
         raise ConfigError(f"{where}: base_url is missing, such as base_url = {_OPENAI_URL!r}")
-    own["base_url"] = _checked_url(own["base_url"], where)
-    if "api_key_env" in own:
-        if "api_key" in own:
-            raise ConfigError(f"{where}: give api_key or api_key_env, not both")
-        if not env.get(own["api_key_env"]):
-            raise ConfigError(f"{where}: api_key_env names {own['api_key_env']}, which is not set")
-        own["api_key"] = Secret(env[own["api_key_env"]])
+    own["base_url"] = checked_url(own["base_url"], where)
+    secret_values(own, "api_key", env, where)
     kind: Kind = own.pop("kind", None) or _kind(own["base_url"])
     capabilities: Capabilities = msgspec.structs.replace(PRESETS[kind], **switches)
     return BackendSettings(name=name, kind=kind, capabilities=capabilities, origin=path.name, **own)
@@ -167,64 +179,11 @@ def _kind(base_url: str) -> Kind:
     return "openai" if host.endswith(("openai.com", ".azure.com")) else "other"
 
 
-def _checked_url(url: str, where: str) -> str:
-    """Returns `url` without a trailing slash. A credential in it would end up in messages and logs."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError("no host")
-    except ValueError as error:
-        raise ConfigError(f"{where}: base_url must be http://HOST[:PORT]/v1 or https://...") from error
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError(f"{where}: base_url takes no credentials, no query and no fragment; use api_key")
-    return url.rstrip("/")
-
-
-def _convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:
-    """Returns `value` as the setting's type; text from the environment is read as numbers and switches."""
-    if not strict and isinstance(value, str) and setting.default == ():
-        value = value.splitlines()
-    try:
-        return msgspec.convert(value, setting.type, strict=strict, dec_hook=_secret)
-    except msgspec.ValidationError as error:
-        given = "" if setting.name in _SECRET_SETTINGS else f", got {str(value)[:60]!r}"
-        reason = str(error).split(", got")[0].split(" - at")[0].replace("`", "")
-        raise ConfigError(f"{where}: {setting.name}: {reason[:1].lower()}{reason[1:]}{given}") from error
-
-
-def _secret(expected: type, value: JSON) -> Secret:
-    if expected is not Secret or not isinstance(value, str):
-        raise ValueError("expected str")
-    return Secret(value)
-
-
-def _located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSON:
-    """Returns the paths among the settings as absolute ones: relative to the file that gives them."""
-    is_path = name in _PATHS or (name == "database" and "://" not in value and value != ":memory:")
-    if not is_path or value is None:
-        return value
-    if value == "~" or value.startswith("~/"):
-        return str(_home(env) / value[2:])
-    return str(folder / value)
-
-
-def _check_names(given: Iterable[str], known: Iterable[Setting], also: tuple[str, ...], where: str) -> None:
-    names = [*(setting.name for setting in known), *also]
-    for name in given:
-        if name not in names:
-            raise ConfigError(f"{where}: unknown setting {name!r}{_suggestion(name, names)}")
-
-
-def _suggestion(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
-
-
 def _misspelt(env: Mapping[str, str]) -> list[str]:
     """Finds variables that look like misspelt settings; others with our prefix may be somebody else's."""
     names = [setting.env for setting in SETTINGS]
     return [
-        f"{name} is not a setting{_suggestion(name, names)}"
+        f"{name} is not a setting{suggestion(name, names)}"
         for name in env
         if name.startswith(ENV_PREFIX)
         and name not in names
@@ -237,7 +196,7 @@ def _environment_backends(env: Mapping[str, str]) -> list[BackendSettings]:
     found = []
     if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
         variable = "OPENAI_BASE_URL" if env.get("OPENAI_BASE_URL") else "OPENAI_API_KEY"
-        url = _checked_url(env.get("OPENAI_BASE_URL") or _OPENAI_URL, "OPENAI_BASE_URL")
+        url = checked_url(env.get("OPENAI_BASE_URL") or _OPENAI_URL, "OPENAI_BASE_URL")
         key = env.get("OPENAI_API_KEY")
         found.append(
             BackendSettings(
@@ -275,7 +234,7 @@ def _ollama_url(host: str) -> str:
     # A server's variable: an address to listen on is not one to call.
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104
     bracketed = f"[{name}]" if ":" in name else name
-    return _checked_url(f"{parts.scheme}://{bracketed}:{port}{parts.path.rstrip('/')}/v1", "OLLAMA_HOST")
+    return checked_url(f"{parts.scheme}://{bracketed}:{port}{parts.path.rstrip('/')}/v1", "OLLAMA_HOST")
 
 
 def _without_self(

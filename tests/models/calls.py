@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.config import BackendSettings, Secret
+from antiphon.config import BackendSettings
+from antiphon.config_values import Secret
 from antiphon.errors import (
     AntiphonError,
 )

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.config import BackendSettings, Kind, Secret, Settings
+from antiphon.config import BackendSettings, Kind, Settings
+from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.models import listing as listing_module

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from antiphon.cli.failures import debug_flag, one_line
 from antiphon.cli.options import setting_flags
-from antiphon.config import BACKEND_SETTINGS, CAPABILITIES
+from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, SETTINGS
 from antiphon.wire.json import JSON
 
 _BACKEND = frozenset(setting.name for setting in (*BACKEND_SETTINGS, *CAPABILITIES))
@@ -27,8 +27,18 @@ def config(debug: bool, **flags: JSON) -> None:
         from antiphon.settings import load_settings
 
         settings = load_settings(flags, os.environ, Path.cwd())
-    for name, value in settings.shown().items():
-        click.echo(_line(name, value, settings.origins[name]))
+    shown = settings.shown()
+    for setting in SETTINGS:
+        if setting.table is None:
+            click.echo(_line(setting.name, shown[setting.name], settings.origins[setting.name]))
+    for setting in SETTINGS:
+        if setting.table is not None:
+            click.echo(f"\n[{setting.table}]")
+            click.echo(_line(setting.name, shown[setting.name], settings.origins[setting.name]))
+    for name, values in settings.tools.tables().items():
+        click.echo(f"\n[{name}]")
+        for key, value in values.items():
+            click.echo(_line(key, value))
     for backend in settings.models.values():
         click.echo(f"\n[models.{backend.name}]  # {backend.origin}")
         for name, value in {**asdict(backend), **asdict(backend.capabilities)}.items():
@@ -43,4 +53,10 @@ def _line(name: str, value: JSON, origin: str = "") -> str:
     comment = f"  # {origin}" if origin else ""
     if value is None:
         return f"# {name} is not set"
-    return f"{name} = {json.dumps(value, default=str, ensure_ascii=False)}{comment}"
+    return f"{name} = {_toml(value)}{comment}"
+
+
+def _toml(value: JSON) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -6,7 +6,8 @@ from typing import TypeVar, get_args, get_origin
 import click
 import msgspec
 
-from antiphon.config import SETTINGS, Setting
+from antiphon.config import SETTINGS
+from antiphon.config_values import Setting
 from antiphon.wire.json import JSON
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -20,14 +21,16 @@ def setting_flags(command: Command) -> Command:
     for setting in reversed(SETTINGS):
         default = default_text(setting)
         text = f"{setting.doc} [default: {default}]" if default else setting.doc
-        flag, kind = setting.flag, kind_text(setting)
+        flag, name, kind = setting.flag, setting.name, kind_text(setting)
         if kind == "switch":
-            command = click.option(f"{flag}/--no{flag[1:]}", default=None, help=text)(command)
+            command = click.option(f"{flag}/--no{flag[1:]}", name, default=None, help=text)(command)
         elif kind == "list":
-            command = click.option(flag, multiple=True, callback=_given, metavar="TEXT", help=text)(command)
+            command = click.option(flag, name, multiple=True, callback=_given, metavar="TEXT", help=text)(
+                command
+            )
         else:
             metavar = f"[{kind}]" if "|" in kind else kind.upper()
-            command = click.option(flag, metavar=metavar, help=text)(command)
+            command = click.option(flag, name, metavar=metavar, help=text)(command)
     return command
 
 
@@ -36,7 +39,7 @@ def _given(_context: click.Context, _option: click.Parameter, values: tuple[str,
 
 
 def kind_text(setting: Setting) -> str:
-    """Names what a value is: `text`, `integer`, `number`, `switch`, `list`, or its choices: `text|json`."""
+    """Names what a value is: `text`, `integer`, `number`, `switch`, `list`, `table`, or `choice|choice`."""
     annotation: JSON = setting.type
     while arguments := get_args(annotation):
         if isinstance(arguments[0], str):
@@ -44,6 +47,8 @@ def kind_text(setting: Setting) -> str:
         origin: object = get_origin(annotation)
         if origin is tuple:
             return "list"
+        if origin is dict:
+            return "table"
         annotation = arguments[0]
     names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number"}
     return names.get(annotation, "text")
@@ -51,7 +56,7 @@ def kind_text(setting: Setting) -> str:
 
 def default_text(setting: Setting) -> str:
     """Returns the default in words; empty if there is none or if the setting's own text tells it."""
-    if setting.default in (None, (), "") or setting.default is msgspec.NODEFAULT:
+    if setting.default in (None, (), "", {}) or setting.default is msgspec.NODEFAULT:
         return ""
     if isinstance(setting.default, bool):
         return "on" if setting.default else "off"

@@ -1,0 +1,133 @@
+"""Reads the `[tools]` tables of the files, and the variables that other programs name their keys by."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from antiphon.config_tools import (
+    FILE_SEARCH_SETTINGS,
+    MCP_SERVER_SETTINGS,
+    TOOLS_SETTINGS,
+    WEB_SEARCH_SETTINGS,
+    FileSearchSettings,
+    McpServerSettings,
+    McpSettings,
+    ToolsSettings,
+    WebSearchSettings,
+)
+from antiphon.config_values import Secret, Setting
+from antiphon.errors import ConfigError
+from antiphon.settings_values import check_names, checked_url, convert, located, secret_values, user_folder
+from antiphon.wire.json import JSON, JSONObject
+
+_SHARED = ("timeout", "max_bytes", "concurrency")
+"""What a tool takes from `[tools]` if its own table does not say it."""
+_KEYS = {"tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY"}
+_SEARXNG_URL = "SEARXNG_URL"
+_MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers")}
+_TRANSPORTS = {"url": ("auto", "http", "sse"), "command": ("auto", "stdio")}
+
+
+class ToolTables:
+    """The tables as they are found; what is taken later wins, table by table."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._own: JSONObject = {}
+        self._web_search: tuple[JSONObject, str] = ({}, "[tools.web_search]")
+        self._file_search: JSONObject = {}
+        self._servers: dict[str, JSONObject] = {}
+
+    def take(self, tools: JSON, path: Path) -> None:
+        """Takes the value of `tools` in a file; raises `ConfigError` for what is wrong in it."""
+        table = _table(tools, f"{path}: [tools]")
+        check_names(table, TOOLS_SETTINGS, ("web_search", "file_search", "mcp"), f"{path}: [tools]")
+        self._own |= _converted(table, TOOLS_SETTINGS, f"{path}: [tools]")
+        if "web_search" in table:
+            where = f"{path}: [tools.web_search]"
+            values = _checked(table["web_search"], WEB_SEARCH_SETTINGS, where)
+            secret_values(values, "api_key", self._env, where)
+            if "base_url" in values:
+                values["base_url"] = checked_url(values["base_url"], where)
+            self._web_search = (values, where)
+        if "file_search" in table:
+            values = _checked(table["file_search"], FILE_SEARCH_SETTINGS, f"{path}: [tools.file_search]")
+            self._file_search = {
+                name: located(name, value, path.parent, self._env) for name, value in values.items()
+            }
+        for name, server in _table(table.get("mcp", {}), f"{path}: [tools.mcp]").items():
+            self._servers[name] = self._server(server, f"{path}: [tools.mcp.{name}]")
+
+    def settings(self, database: str) -> ToolsSettings:
+        """Returns the settings of all tools; uploaded files lie beside the database by default."""
+        shared = {name: self._own[name] for name in _SHARED if name in self._own}
+        files = {"files": self._default_files(database)}
+        servers = {name: McpServerSettings(**shared | values) for name, values in self._servers.items()}
+        return ToolsSettings(
+            **self._own,
+            web_search=WebSearchSettings(**shared | self._search()),
+            file_search=FileSearchSettings(**files | shared | self._file_search),
+            mcp=McpSettings(servers=servers),
+        )
+
+    def _server(self, table: JSON, where: str) -> JSONObject:
+        values = _checked(table, MCP_SERVER_SETTINGS, where)
+        if ("url" in values) == ("command" in values):
+            raise ConfigError(f"{where}: give url or command, one of them")
+        secret_values(values, "authorization", self._env, where)
+        kind = "url" if "url" in values else "command"
+        if kind == "url":
+            values["url"] = checked_url(values["url"], where, key="url", instead="authorization")
+        for name in _MISPLACED[kind]:
+            if name in values:
+                raise ConfigError(f"{where}: {name} does not go with {kind}")
+        if values.get("transport", "auto") not in _TRANSPORTS[kind]:
+            raise ConfigError(f"{where}: transport = {values['transport']!r} does not go with {kind}")
+        if "authorization" in values and "authorization" in map(str.lower, values.get("headers", ())):
+            raise ConfigError(f"{where}: give authorization or the header Authorization, not both")
+        return values
+
+    def _search(self) -> JSONObject:
+        """Returns the values of `[tools.web_search]`, with what the environment adds."""
+        values, where = dict(self._web_search[0]), self._web_search[1]
+        if "provider" not in values:
+            if "base_url" in values or "api_key" in values:
+                raise ConfigError(f"{where}: provider is missing: say whose base_url and api_key these are")
+            values["provider"] = self._environment_provider()
+        provider = values["provider"]
+        variable = _KEYS.get(provider)
+        if variable and "api_key" not in values:
+            if not self._env.get(variable):
+                raise ConfigError(f"{where}: {provider} needs a key: set api_key, api_key_env or {variable}")
+            values["api_key"] = Secret(self._env[variable])
+        if provider == "searxng" and "base_url" not in values:
+            if not self._env.get(_SEARXNG_URL):
+                raise ConfigError(f"{where}: searxng needs an address: set base_url or {_SEARXNG_URL}")
+            values["base_url"] = checked_url(self._env[_SEARXNG_URL], _SEARXNG_URL)
+        return values
+
+    def _environment_provider(self) -> str:
+        named = [provider for provider, variable in _KEYS.items() if self._env.get(variable)]
+        return [*named, *(["searxng"] if self._env.get(_SEARXNG_URL) else []), "duckduckgo"][0]
+
+    def _default_files(self, database: str) -> str | None:
+        if database == ":memory:":
+            return None
+        if "://" in database:
+            return str(user_folder(self._env, "XDG_DATA_HOME", ".local/share") / "files")
+        return f"{database}.files"
+
+
+def _table(value: JSON, where: str) -> JSONObject:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} is a table, got {str(value)[:60]!r}")
+    return value
+
+
+def _checked(value: JSON, settings: tuple[Setting, ...], where: str) -> JSONObject:
+    table = _table(value, where)
+    check_names(table, settings, (), where)
+    return _converted(table, settings, where)
+
+
+def _converted(table: JSONObject, settings: Iterable[Setting], where: str) -> JSONObject:
+    return {s.name: convert(s, table[s.name], where) for s in settings if s.name in table}
