@@ -1,0 +1,1 @@
+"""The hosted tools: what the server runs itself for any model that can call functions."""

@@ -1,0 +1,70 @@
+"""What hosted tools are given: for the life of the server, and for one request."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+import aiohttp
+from aiohttp import ClientSession
+
+from antiphon.config_tools import ToolsSettings
+from antiphon.engine.ports import Call, ToolCalls
+from antiphon.wire.json import JSONObject
+from antiphon.wire.tools import FileSearchTool
+
+
+class FileSearch(Protocol):
+    """Searches the vector stores of one owner."""
+
+    async def __call__(self, tool: FileSearchTool, query: str) -> list[JSONObject]:
+        """Returns the results of a file search call, best first, as `tool` asks for them.
+
+        Each has `file_id`, `filename`, `score`, `text` and `attributes`. Raises `NotFound` for a store that
+        is not there.
+        """
+        ...
+
+
+class Slots:
+    """Bounds how many calls of each tool run at the same time, in the whole server."""
+
+    def __init__(self) -> None:
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
+
+    def of(self, name: str, concurrency: int) -> asyncio.Semaphore:
+        """Returns what `async with` waits at for a free slot of the tool `name`."""
+        return self._semaphores.setdefault(name, asyncio.Semaphore(concurrency))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolServices:
+    """What all requests share: settings, connections, bounds."""
+
+    settings: ToolsSettings
+    session: ClientSession
+    """For the services that the settings name. What callers name goes through the guard instead."""
+    slots: Slots = field(default_factory=Slots)
+
+    @classmethod
+    async def open(cls, settings: ToolsSettings) -> Self:
+        """Opens the shared connections; to be closed in the same event loop."""
+        return cls(settings=settings, session=ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self.session.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContext:
+    """What the tools of one request are given."""
+
+    services: ToolServices
+    owner: str
+    call: Call
+    """Whose `ids` and `clock` the tools use."""
+    wrap: Callable[[ToolCalls], ToolCalls]
+    """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, call)`."""
+    file_search: FileSearch | None = None
+    """None where the server keeps no files."""

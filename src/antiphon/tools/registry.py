@@ -1,0 +1,41 @@
+"""Which hosted tool runs for which type of tool on the wire."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from antiphon.engine.functions import is_switched_off
+from antiphon.engine.ports import HostedTool
+from antiphon.tools.context import ToolContext
+from antiphon.wire.tools import Tool
+
+T = TypeVar("T", bound=Struct)
+
+_factories: dict[type[Struct], Callable[[Tool, int, ToolContext], HostedTool]] = {}
+
+
+def register(tool_type: type[T], factory: Callable[[T, int, ToolContext], HostedTool]) -> None:
+    """Makes `factory` run the tools of a type on the wire; it is given the tool and its place in `tools`.
+
+    It connects to nothing yet, and raises `InvalidRequest` for what is wrong with the tool. The last
+    registration of a type counts.
+    """
+
+    def make(tool: Tool, position: int, context: ToolContext) -> HostedTool:
+        assert isinstance(tool, tool_type)
+        return factory(tool, position, context)
+
+    _factories[tool_type] = make
+
+
+def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
+    """Returns the hosted tools of a request, in its order; the caller closes them.
+
+    Tools that nobody registered for are left out, and so are those that are switched off.
+    """
+    return [
+        factory(tool, position, context)
+        for position, tool in enumerate(tools)
+        if not is_switched_off(tool) and (factory := _factories.get(type(tool))) is not None
+    ]
