@@ -30,7 +30,7 @@ def test_a_new_database_has_all_tables(url: str) -> None:
         assert set(inspect(connection).get_table_names()) == set(metadata.tables)
         applied = connection.execute(text("SELECT name FROM schema_version")).scalars().all()
     engine.dispose()
-    assert applied == ["m001_initial"]
+    assert applied == [migration.__name__ for migration in MIGRATIONS]
 
 
 def test_later_migrations_run_once_and_in_order(url: str, run: Run) -> None:

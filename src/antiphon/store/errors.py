@@ -7,7 +7,11 @@ InvalidRequest
 NotFound
 ├── ConversationNotFound           404  unknown, deleted or somebody else's
 ├── ItemNotFound                   404  an id stands for a stored item that is not there
-└── CursorNotFound                 404  `after` names nothing in this list
+├── CursorNotFound                 404  `after` or `before` names nothing in this list
+├── FileNotStored                  404  the file is unknown, deleted, expired or somebody else's
+├── VectorStoreNotFound            404  the vector store is unknown, deleted or somebody else's
+├── AttachedFileNotFound           404  the file is not in the vector store
+└── FileBatchNotFound              404  the vector store has no such batch
 """
 
 from antiphon.errors import InvalidRequest, NotFound
@@ -65,9 +69,37 @@ class ItemNotFound(NotFound):
 
 
 class CursorNotFound(NotFound):
-    """`after` names nothing in this list (recorded, also for an item that was deleted)."""
+    """A cursor names nothing in this list (recorded for `after`, also where the item was deleted)."""
 
-    param = "after"
+    def __init__(self, cursor: str, param: str = "after") -> None:
+        super().__init__(f"No item found with id '{cursor}'", param=param)
 
-    def __init__(self, after: str) -> None:
-        super().__init__(f"No item found with id '{after}'")
+
+class FileNotStored(NotFound):
+    """The file is unknown, deleted, expired or somebody else's."""
+
+    param = "id"
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"No such File object: {file_id}")
+
+
+class VectorStoreNotFound(NotFound):
+    """The vector store is unknown, deleted or somebody else's."""
+
+    def __init__(self, vector_store_id: str) -> None:
+        super().__init__(f"Vector store with id '{vector_store_id}' not found.")
+
+
+class AttachedFileNotFound(NotFound):
+    """The file is not in the vector store."""
+
+    def __init__(self, file_id: str, vector_store_id: str) -> None:
+        super().__init__(f"No file found with id '{file_id}' in vector store '{vector_store_id}'.")
+
+
+class FileBatchNotFound(NotFound):
+    """The vector store has no such batch."""
+
+    def __init__(self, batch_id: str, vector_store_id: str) -> None:
+        super().__init__(f"No file batch found with id '{batch_id}' in vector store '{vector_store_id}'.")

@@ -22,7 +22,12 @@ def m001_initial(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial,)
+def m002_files(connection: Connection) -> None:
+    """Adds the tables of files and vector stores."""
+    metadata.create_all(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files)
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -6,6 +6,8 @@ may come from callers; links find the owner through their response or conversati
 """
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -108,4 +110,72 @@ response_items = Table(
     Column("item_id", Text, nullable=False, index=True),
     PrimaryKeyConstraint("response_id", "direction", "position"),
     sqlite_with_rowid=False,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # as the API shows it
+    Column("deadline", Double),  # the same by the store's own clock, which is never frozen
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Text),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""Uploaded files; their bytes lie in a folder, each under its id."""
+Index("files_by_time", files.c.owner, files.c.created_at, files.c.id)
+
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_active_at", Double, nullable=False),  # as the API shows it
+    Column("used_at", Double, nullable=False),  # the same by the store's own clock, which is never frozen
+    Column("expires_after_days", Integer),
+    Column("name", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("embedding_model", Text),
+    Column("embedding_dimension", Integer),
+)
+Index("vector_stores_by_time", vector_stores.c.owner, vector_stores.c.created_at, vector_stores.c.id)
+
+file_batches = Table(
+    "file_batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("vector_store_id", Text, ForeignKey("vector_stores.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+)
+Index("file_batches_of_store", file_batches.c.vector_store_id)
+
+vector_store_files = Table(
+    "vector_store_files",
+    metadata,
+    Column("vector_store_id", Text, ForeignKey("vector_stores.id", ondelete="CASCADE"), nullable=False),
+    Column("file_id", Text, ForeignKey("files.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("batch_id", Text, index=True),
+    Column("status", Text, nullable=False),
+    Column("attempt", Text, nullable=False),  # attached anew, the file's earlier reading counts no more
+    Column("server_id", Text, nullable=False),  # who reads the file while it is in progress
+    Column("usage_bytes", BigInteger, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("attributes", Text, nullable=False),
+    Column("max_chunk_size", Integer, nullable=False),
+    Column("chunk_overlap", Integer, nullable=False),
+    PrimaryKeyConstraint("vector_store_id", "file_id"),
+)
+"""The files of vector stores; the owner is the store's, and the file's."""
+Index(
+    "vector_store_files_by_time",
+    vector_store_files.c.vector_store_id,
+    vector_store_files.c.created_at,
+    vector_store_files.c.file_id,
 )

@@ -11,11 +11,15 @@ Order = Literal["asc", "desc"]
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):
-    """Which page of a list is asked for: `limit` entries in `order`, from behind the entry `after`."""
+    """Which page of a list is asked for: `limit` entries in `order`, from behind the entry `after`.
+
+    With `before` they are the last ones in front of that entry; only the lists of vector stores take it.
+    """
 
     limit: int = 20
     order: Order = "desc"
     after: str | None = None
+    before: str | None = None
 
 
 class Page(Struct, Generic[T], kw_only=True):
