@@ -1,0 +1,152 @@
+"""Links in streamed text that lead to one of the sources. Pure: feed text, get citations."""
+
+from collections import deque
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from antiphon.wire.content import UrlCitation
+
+MAX_URL = 4096
+"""Longer addresses are not looked for (code points)."""
+
+_MAX_BRACKETS = 16
+_SCHEMES = ("https://", "http://")
+_ENDS = frozenset('<>"`|\\^{}。，、；：！？（）「」『』【】《》')
+"""Where an address in running text ends, besides white space and a bracket that was not opened in it."""
+_TRAILING = ".,;:!?'*_~"
+"""Punctuation at the end of an address that belongs to the sentence, unless the source has it, too."""
+_OPENING = {")": "(", "]": "["}
+
+
+def url_key(url: str) -> str | None:
+    """Returns what is the same for all spellings of an address; None if `url` is no address.
+
+    The scheme, a slash at the end, the fragment, `utm_` parameters and percent-encoding make no difference.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # A broken IPv6 address.
+        return None
+    query = [
+        pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith("utm_")
+    ]
+    return f"{parts.netloc.lower()}{unquote(parts.path).rstrip('/')}?{urlencode(query)}"
+
+
+class LinkFinder:
+    """Finds links to known pages, however the text is cut into deltas.
+
+    A link is `[title](url)`, with parentheses around it that hold nothing else, or a bare URL. A citation
+    covers all of it and has the address as it stands in the text (recorded at api.openai.com); the title is
+    the page's. It is given as soon as the end of the link is certain.
+
+    `titles` holds the title of each known page by the `url_key` of its address.
+    """
+
+    def __init__(self, titles: dict[str, str]) -> None:
+        self._titles = titles
+        self._at = 0
+        self._recent = ""
+        self._brackets: deque[tuple[int, bool]] = deque(maxlen=_MAX_BRACKETS)
+        self._label, self._label_end = (0, False), -1
+        self._target = -1
+        self._url: list[str] | None = None
+        self._url_start = 0
+        self._nested: list[str] = []
+        self._pending: tuple[str, UrlCitation] | None = None
+
+    def feed(self, text: str) -> list[UrlCitation]:
+        """Returns the citations that are certain by now."""
+        found: list[UrlCitation] = []
+        for character in text:
+            if self._pending is not None:
+                self._decide(character, found)
+            if self._url is None:
+                self._outside(character)
+            else:
+                self._inside(character, found)
+            self._recent = self._recent[-len(_SCHEMES[0]) + 1 :] + character
+            self._at += 1
+        return found
+
+    def flush(self) -> list[UrlCitation]:
+        """Returns the citations that end with the text."""
+        found: list[UrlCitation] = []
+        if self._url is not None:
+            self._end_url("", found)
+        if self._pending is not None:
+            self._decide("", found)
+        return found
+
+    def _outside(self, character: str) -> None:
+        if character == "[":
+            self._brackets.append((self._at, self._recent.endswith("(")))
+        elif character == "]":
+            if self._brackets:
+                self._label, self._label_end = self._brackets.pop(), self._at
+        elif character == "(":
+            if self._label_end == self._at - 1:
+                self._target = self._at + 1
+        elif character == "/":
+            written = self._recent + character
+            scheme = next((scheme for scheme in _SCHEMES if written.lower().endswith(scheme)), None)
+            if scheme is not None:
+                self._url = [written[-len(scheme) :]]
+                self._url_start = self._at + 1 - len(scheme)
+        elif character == "\n":
+            self._brackets.clear()
+
+    def _inside(self, character: str, found: list[UrlCitation]) -> None:
+        opening = _OPENING.get(character)
+        unbalanced = opening is not None and self._nested[-1:] != [opening]
+        if unbalanced or character.isspace() or character in _ENDS:
+            self._end_url(character, found)
+            self._outside(character)
+            return
+        if opening is not None:
+            self._nested.pop()
+        elif character in "([":
+            self._nested.append(character)
+        assert self._url is not None
+        self._url.append(character)
+        if len(self._url) > MAX_URL:
+            self._url, self._nested = None, []
+
+    def _end_url(self, character: str, found: list[UrlCitation]) -> None:
+        """Ends the address at `character`, which is not part of it."""
+        url = "".join(self._url or ())
+        self._url, self._nested = None, []
+        if character == ")" and self._url_start == self._target:
+            (start, in_parentheses), end = self._label, self._at + 1
+            citation = self._citation(url, start, end)
+            waits_for = ")" if in_parentheses else ""
+        else:
+            bare = url.rstrip(_TRAILING)
+            start = self._url_start
+            citation = self._citation(url, start, start + len(url)) or self._citation(
+                bare, start, start + len(bare)
+            )
+            # An address that is the title of a link is not cited on its own.
+            waits_for = "(" if character == "]" else ""
+        if citation is None:
+            return
+        if waits_for:
+            self._pending = (waits_for, citation)
+        else:
+            found.append(citation)
+
+    def _citation(self, url: str, start: int, end: int) -> UrlCitation | None:
+        key = url_key(url)
+        if key is None or key not in self._titles:
+            return None
+        return UrlCitation(start_index=start, end_index=end, title=self._titles[key], url=url)
+
+    def _decide(self, character: str, found: list[UrlCitation]) -> None:
+        """Settles the citation that waits for the character after it."""
+        assert self._pending is not None
+        (awaited, citation), self._pending = self._pending, None
+        if character != awaited:
+            found.append(citation)
+        elif awaited == ")":
+            citation.start_index -= 1
+            citation.end_index += 1
+            found.append(citation)
