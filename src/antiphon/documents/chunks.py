@@ -1,8 +1,8 @@
 """Cuts a text into chunks that overlap."""
 
 import re
+from array import array
 from collections.abc import Iterator
-from itertools import chain
 
 DEFAULT_SIZE = 800
 """Tokens in a chunk (OpenAI's default)."""
@@ -22,24 +22,21 @@ _LETTERS = 8
 
 
 def chunk(text: str, size: int = DEFAULT_SIZE, overlap: int = DEFAULT_OVERLAP) -> list[str]:
-    """Returns the chunks of a text, in order; each has at most `size` tokens and shares `overlap` with the next.
+    """Returns the chunks of a text in order, each of `size` tokens but the last, sharing `overlap` of them.
 
     A text of at most `size` tokens is one chunk, as it is; one of white space alone has none. How tokens are
-    counted: a word of up to 8 letters with the space before it, 8 letters of a longer one, up to 3 digits,
-    up to 3 signs, a run of white space, and each character of a language that writes without spaces. For
-    English this counts within some percent of what OpenAI's tokenizers do, with no vocabulary to fetch.
+    counted: a word of up to 8 letters with the space before it, each 8 letters of a longer one, up to 3
+    digits, up to 3 signs, a run of white space, and each character of a language that writes without
+    spaces. No vocabulary is fetched, and texts take 4 to 5 characters a token, as with OpenAI's tokenizers.
     Needs 0 <= `overlap` < `size`.
     """
     if not text.strip():
         return []
-    starts = list(_token_starts(text))
-    if len(starts) <= size:
-        return [text]
-    last = len(starts) - overlap
-    begins = range(0, max(last, 1), size - overlap)
-    ends = chain(starts, [len(text)])
-    bounds = list(ends)
-    pieces = (text[bounds[at] : bounds[min(at + size, len(starts))]] for at in begins)
+    bounds = array("Q", _token_starts(text))  # a list of them would be larger than the text
+    count = len(bounds)
+    bounds.append(len(text))
+    begins = range(0, max(count - overlap, 1), size - overlap)
+    pieces = (text[bounds[begin] : bounds[min(begin + size, count)]] for begin in begins)
     return [piece for piece in pieces if piece.strip()]
 
 
