@@ -1,7 +1,7 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -139,8 +139,9 @@ class HostedCall(Protocol):
     def item(self) -> Item:
         """The item as it stands, with all that was found.
 
-        What the model is told is read from it (`engine/hosted.py`), in this response and in later ones. What
-        the request does not `include` is hidden from the caller by the engine.
+        What the model is told is read from it (`engine/hosted.py`), in this response and in later ones: a
+        search that failed has the error in its `results` (`hosted.error_results`). What the request does not
+        `include` is hidden from the caller by the engine, in events too.
         """
         ...
 
@@ -166,7 +167,11 @@ class HostedCall(Protocol):
         ...
 
     def skip(self, output_index: int) -> list[Event]:
-        """Returns all events of a call that is not run, because `max_tool_calls` is reached."""
+        """Returns all events of a call that is not run, because `max_tool_calls` is reached.
+
+        The item's status remains an unfinished one (recorded: `searching`); by it the engine knows that the
+        model must be told so.
+        """
         ...
 
 
@@ -181,16 +186,24 @@ class HostedTool(Protocol):
     def setup(self, items: list[Item]) -> HostedCall | None:
         """Returns what is to be done before the model is called, as an item that comes before all others.
 
-        `items` is the context. None where there is nothing to do.
+        `items` is the context. None where there is nothing to do. Raises `InvalidRequest` for what is wrong
+        with the request; nothing has been sent by then.
         """
         ...
 
     def functions(self) -> list[ChatTool]:
-        """Returns what the model is offered; asked for when the set-up is done."""
+        """Returns what the model is offered; asked for when the set-up is done.
+
+        A name that another function has already, or that no backend takes, goes out as another one; `call`
+        gets the name that is given here.
+        """
         ...
 
     def approved(self, items: list[Item]) -> list[HostedCall]:
-        """Returns the calls that the caller has approved in `items` and that have not been made."""
+        """Returns the calls that the caller has approved in `items` and that have not been made.
+
+        Raises `InvalidRequest` like `setup`.
+        """
         ...
 
     def call(self, name: str, arguments: str) -> HostedCall:
@@ -200,3 +213,17 @@ class HostedTool(Protocol):
     async def close(self) -> None:
         """Closes the tool's connections."""
         ...
+
+
+@dataclass(frozen=True)
+class HostedTools:
+    """The hosted tools of one request, and how often the model may be called on their account."""
+
+    tools: Sequence[HostedTool] = ()
+    max_rounds: int = 10
+    """Model calls of one response; a reply that still calls tools then leaves it incomplete."""
+
+    async def close(self) -> None:
+        """Closes all tools."""
+        for tool in self.tools:
+            await tool.close()
