@@ -10,7 +10,8 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── UpstreamRefused                 it answered with an HTTP error; the status class is kept
 │   ├── UpstreamUnreachable        502  no connection: refused, DNS, TLS
 │   ├── UpstreamTimeout            504  it did not answer in time
-│   └── UpstreamBroken             502  it answered, but not with a whole chat completion
+│   ├── UpstreamBroken             502  it answered, but not with a whole chat completion
+│   └── ToolListFailed             424  an MCP server's tools cannot be listed; 401 and 403 are kept
 ├── RecordingNotFound              502  replay has no answer for this model or tool call
 ├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
 ├── RecordingNotWritten            500  the file of a recording cannot be written
@@ -21,6 +22,8 @@ AntiphonError                      has status, type, code, param and message: th
 
 ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
 """
+
+from http import HTTPStatus
 
 from antiphon.wire.errors import ErrorBody
 
@@ -169,6 +172,27 @@ class UpstreamTimeout(UpstreamError):
 
 class UpstreamBroken(UpstreamError):
     """The backend's answer is not a whole chat completion: cut, empty, not JSON, an error inside."""
+
+
+class ToolListFailed(UpstreamError):
+    """The tools of an MCP server cannot be listed, so the model cannot be asked.
+
+    The words, type, param and code are those of api.openai.com, which puts the server's 401 and 403 into the
+    words only; here they are the status as well, because the token is the caller's. `reason` says more.
+    """
+
+    status = 424
+    type = "external_connector_error"
+    param = "tools"
+    code = "http_error"
+
+    def __init__(self, server_label: str, server_status: int | None, reason: str) -> None:
+        if server_status in (401, 403):
+            self.status = server_status
+        super().__init__(
+            f"Error retrieving tool list from MCP server: '{server_label}'. "
+            f"Http status code: {self.status} ({HTTPStatus(self.status).phrase}). {reason}"
+        )
 
 
 class RecordingNotFound(AntiphonError):
