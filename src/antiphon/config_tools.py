@@ -44,6 +44,13 @@ class WebSearchSettings(ToolLimits, frozen=True, kw_only=True):
     api_key_env: Annotated[str | None, Meta(description="The environment variable that holds the key.")] = (
         None
     )
+    open_pages: Annotated[
+        bool,
+        Meta(
+            description="Let the model open pages and find text in them, for every request. Off: only for "
+            'those with `search_context_size = "high"`.'
+        ),
+    ] = False
     timeout: Annotated[Seconds, Meta(description="Seconds that one call may take.")] = 20.0
 
 

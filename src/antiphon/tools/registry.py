@@ -8,7 +8,14 @@ from msgspec import Struct
 from antiphon.engine.functions import is_switched_off
 from antiphon.engine.ports import HostedTool
 from antiphon.tools.context import ToolContext
-from antiphon.wire.tools import Tool
+from antiphon.tools.web_search import WebSearch
+from antiphon.wire.tools import (
+    Tool,
+    WebSearch20250826Tool,
+    WebSearchPreview20250311Tool,
+    WebSearchPreviewTool,
+    WebSearchTool,
+)
 
 T = TypeVar("T", bound=Struct)
 
@@ -39,3 +46,9 @@ def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
         for position, tool in enumerate(tools)
         if not is_switched_off(tool) and (factory := _factories.get(type(tool))) is not None
     ]
+
+
+register(WebSearchTool, WebSearch)
+register(WebSearch20250826Tool, WebSearch)
+register(WebSearchPreviewTool, WebSearch)
+register(WebSearchPreview20250311Tool, WebSearch)

@@ -1,9 +1,12 @@
 """What every provider of web searches takes and gives."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
+
+from antiphon.wire.json import JSONObject
 
 MAX_SITES = 10
 """How many domains are put into a query as `site:`; search engines take no more than some 30 words."""
@@ -24,6 +27,21 @@ class Search(Struct, frozen=True, omit_defaults=True, kw_only=True):
     region: str | None = None
     city: str | None = None
     timezone: str | None = None
+
+    def with_query(self, query: str) -> Self:
+        """Returns the same search for another query."""
+        return msgspec.structs.replace(self, query=query)
+
+    @property
+    def arguments(self) -> JSONObject:
+        """The search as arguments of a tool call, which `msgspec.convert` turns into a search again."""
+        arguments: JSONObject = msgspec.json.decode(msgspec.json.encode(self))
+        return arguments
+
+    @property
+    def domains(self) -> JSONObject:
+        """The allowed domains as arguments of a tool call; nothing where all are allowed."""
+        return {"allowed_domains": list(self.allowed_domains)} if self.allowed_domains else {}
 
     @property
     def max_results(self) -> int:

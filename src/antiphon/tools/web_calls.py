@@ -1,0 +1,58 @@
+"""The calls behind web search, made for real: searching, opening a page, finding text in it."""
+
+import asyncio
+
+import msgspec
+from aiohttp import ClientSession
+
+from antiphon.config_tools import WebSearchSettings
+from antiphon.errors import UpstreamTimeout
+from antiphon.tools.brave import Brave
+from antiphon.tools.context import Slots, ToolServices
+from antiphon.tools.duckduckgo import DuckDuckGo
+from antiphon.tools.search import Search, SearchProvider, wanted
+from antiphon.tools.searxng import SearXng
+from antiphon.tools.tavily import Tavily
+from antiphon.wire.json import JSON, JSONObject
+
+PAGES = "web"
+"""The provider of pages, as it is recorded: they are read by this server, whoever answers searches."""
+
+
+def search_provider(settings: WebSearchSettings, session: ClientSession) -> SearchProvider:
+    """Returns the provider that the settings name, which hold what it needs."""
+    if settings.provider == "duckduckgo":
+        return DuckDuckGo(settings.timeout)
+    if settings.provider == "searxng":
+        assert settings.base_url is not None
+        return SearXng(session, settings.base_url, settings.api_key)
+    assert settings.api_key is not None
+    if settings.provider == "tavily":
+        return Tavily(session, settings.base_url, settings.api_key)
+    return Brave(session, settings.base_url, settings.api_key)
+
+
+class WebCalls:
+    """`ToolCalls` that go out to the web, within the limits of time, size and number of the settings."""
+
+    def __init__(self, services: ToolServices, provider: SearchProvider) -> None:
+        self._settings = services.settings.web_search
+        self._slots: Slots = services.slots
+        self._provider = provider
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Returns `{"query", "top_k"}` of a search; raises `UpstreamError`."""
+        limits = self._settings
+        async with self._slots.of("web_search", limits.concurrency):
+            try:
+                async with asyncio.timeout(limits.timeout):
+                    return await self._search(arguments)
+            except TimeoutError as error:
+                text = f"Web search ({provider}): no answer within {limits.timeout:g} s"
+                raise UpstreamTimeout(text) from error
+
+    async def _search(self, arguments: JSONObject) -> JSONObject:
+        search = msgspec.convert(arguments, Search)
+        found = await self._provider.search(search)
+        results = wanted(found, search, self._settings.max_bytes)
+        return {"query": search.query, "top_k": msgspec.to_builtins(results)}
