@@ -50,6 +50,8 @@ class _LifeCycles:
         assert event["item_id"] == self.item["id"], event
         if kind.startswith("response.function_call_arguments"):
             self._arguments_event(event)
+        elif kind == "response.output_text.annotation.added":
+            self._annotation_event(event)
         elif kind.endswith("_part.added"):
             self._begin_part(event)
         elif kind.endswith("_part.done"):
@@ -122,6 +124,15 @@ class _LifeCycles:
         assert index == len(self._parts[place])
         assert event["part"] == self._open.pop(place)
         self._parts[place].append(event["part"])
+
+    def _annotation_event(self, event: JSONObject) -> None:
+        place, index = _place(event)
+        part = self._open[place]
+        assert index == len(self._parts[place]), event
+        assert event["annotation_index"] == len(part["annotations"]), event
+        annotation = event["annotation"]
+        assert annotation.get("end_index", annotation.get("index")) <= len(self._texts[place]), event
+        part["annotations"].append(annotation)
 
     def _arguments_event(self, event: JSONObject) -> None:
         assert self.item is not None

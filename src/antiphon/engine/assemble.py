@@ -13,6 +13,7 @@ from antiphon.engine.builders import (
     ToolNames,
 )
 from antiphon.engine.calls import CallTable
+from antiphon.engine.citations import Sources
 from antiphon.engine.faults import error_inside
 from antiphon.engine.logprobs import complete, last_tokens
 from antiphon.engine.ports import Ids
@@ -21,7 +22,7 @@ from antiphon.errors import UpstreamBroken, UpstreamError
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
-from antiphon.wire.items import Item
+from antiphon.wire.items import Item, ItemStatus
 from antiphon.wire.json import JSON
 
 _decode = msgspec.json.Decoder(Chunk).decode
@@ -36,11 +37,15 @@ class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Who speaks, for error messages."""
     tool_names: ToolNames = {}
+    hosted: frozenset[str] = frozenset()
+    """The names of functions that run here."""
     think_tags: bool = False
     logprobs: bool = False
     """Show log probabilities (include: message.output_text.logprobs)."""
     encrypted_reasoning: bool = False
     """Show the backend's opaque reasoning (include: reasoning.encrypted_content)."""
+    sources: Sources | None = None
+    """What the text can cite; citations become annotations."""
 
 
 class Assembler:
@@ -50,12 +55,14 @@ class Assembler:
     open item streams at once, the deltas of others wait until it is whole. Text or reasoning is whole as
     soon as something else begins; a tool call is whole when its arguments are a complete JSON object.
 
-    `output` is the response's list of finished items; the assembler appends to it. `failure` is set when
-    the reply is broken; nothing more is read then.
+    `output` is the response's list of finished items; the assembler appends to it. Calls of hosted functions
+    become no items here: once they are whole, `hosted_calls` has their names and arguments. `failure` is set
+    when the reply is broken; nothing more is read then.
     """
 
     def __init__(self, output: list[Item], ids: Ids, options: AssemblyOptions) -> None:
         self.output = output
+        self.hosted_calls: list[tuple[str, str]] = []
         self.failure: UpstreamError | None = None
         self.finish_reason: str | None = None
         self.usage: ChatUsage | None = None
@@ -112,11 +119,11 @@ class Assembler:
         if self._calls.has_nameless():
             self.failure = self._broken("sent a tool call without the name of a function")
             return events
-        if self._head is None and len(self.output) == self._first and not self.stopped_early:
-            self._switch(events, MessageBuilder(self._ids))
+        if self._head is None and not (self.stopped_early or self.said or self._calls):
+            self._switch(events, MessageBuilder(self._ids, self._options.sources))
         while self._head is not None:
             cut = self.stopped_early and not (self._waiting and self._head.is_whole())
-            self.output.append(self._head.close(events, "incomplete" if cut else "completed"))
+            self._close(self._head, events, "incomplete" if cut else "completed")
             self._open_next(events)
         return events
 
@@ -125,8 +132,14 @@ class Assembler:
         unsent: list[Event] = []
         self._flush(unsent)
         while self._head is not None:
-            self.output.append(self._head.snapshot())
+            if not (isinstance(self._head, FunctionCallBuilder) and self._head.is_hosted):
+                self.output.append(self._head.snapshot())
             self._open_next(unsent)
+
+    @property
+    def said(self) -> list[Item]:
+        """The finished items of this reply."""
+        return self.output[self._first :]
 
     @property
     def stopped_early(self) -> bool:
@@ -187,7 +200,7 @@ class Assembler:
     ) -> None:
         builder = self._last
         if not isinstance(builder, MessageBuilder):
-            builder = MessageBuilder(self._ids)
+            builder = MessageBuilder(self._ids, self._options.sources)
             self._switch(events, builder)
         builder.write(events, kind, delta, logprobs)
 
@@ -225,7 +238,7 @@ class Assembler:
         if builder is None:
             if not (delta.id or name or arguments):
                 return
-            builder = FunctionCallBuilder(self._ids, self._options.tool_names)
+            builder = FunctionCallBuilder(self._ids, self._options.tool_names, self._options.hosted)
             builder.write(events, call_id or (self._ids("call") if delta.id else None), name, arguments)
             self._calls.add(builder, delta.index)
             self._switch(events, builder)
@@ -245,8 +258,15 @@ class Assembler:
     def _close_whole(self, events: list[Event]) -> None:
         """Closes items that others wait for, as long as nothing can be added to them."""
         while self._waiting and self._head is not None and self._head.is_whole():
-            self.output.append(self._head.close(events, "completed"))
+            self._close(self._head, events, "completed")
             self._open_next(events)
+
+    def _close(self, head: ItemBuilder, events: list[Event], status: ItemStatus) -> None:
+        if isinstance(head, FunctionCallBuilder) and head.is_hosted:
+            head.closed = True
+            self.hosted_calls.append((head.name, head.arguments))
+        else:
+            self.output.append(head.close(events, status))
 
     def _open_next(self, events: list[Event]) -> None:
         self._head = self._waiting.popleft() if self._waiting else None

@@ -4,12 +4,14 @@ A builder that is not yet open keeps its deltas: output items stream strictly on
 (`wire.md` 3.3), so an item whose deltas come early waits for the item before it.
 """
 
+from collections.abc import Container
 from typing import Literal, Protocol
 
 import msgspec
 
+from antiphon.engine.citations import Citer, Sources
 from antiphon.engine.ports import Ids
-from antiphon.wire.content import Logprob, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.wire.content import Annotation, Logprob, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.wire.events import (
     NO_LOGPROBS,
     ContentPartAdded,
@@ -19,6 +21,7 @@ from antiphon.wire.events import (
     FunctionCallArgumentsDone,
     OutputItemAdded,
     OutputItemDone,
+    OutputTextAnnotationAdded,
     OutputTextDelta,
     OutputTextDone,
     ReasoningSummaryPartAdded,
@@ -57,10 +60,18 @@ class ItemBuilder(Protocol):
 
 
 class MessageBuilder:
-    """An assistant message of text and refusal parts."""
+    """An assistant message of text and refusal parts.
 
-    def __init__(self, ids: Ids) -> None:
+    With `sources`, citations of them become annotations. What a citer holds back keeps its log probabilities
+    with it; those of marks that it takes out stay, for they tell of every token that the model wrote.
+    """
+
+    def __init__(self, ids: Ids, sources: Sources | None = None) -> None:
         self.item_id = ids("msg")
+        self._sources = sources
+        self._citer: Citer | None = None
+        self._annotations: list[Annotation] = []
+        self._late_logprobs: list[Logprob] = []
         self._output_index = -1
         self._kept: list[tuple[Literal["text", "refusal"], str, list[Logprob]]] = []
         self._kind: Literal["text", "refusal"] | None = None
@@ -88,6 +99,9 @@ class MessageBuilder:
         if kind != self._kind:
             self._end_part(events)
             self._begin_part(events, kind)
+        if self._citer is not None:
+            self._write_cited(events, *self._citer.feed(delta), logprobs)
+            return
         self._text.append(delta)
         index = len(self._parts)
         if kind == "text":
@@ -108,6 +122,7 @@ class MessageBuilder:
     def snapshot(self) -> Message:
         parts: list[OutputText | Refusal] = list(self._parts)
         if self._kind is not None:
+            self._end_citing([])
             parts.append(self._part())
         return self._item("incomplete", parts)
 
@@ -116,16 +131,42 @@ class MessageBuilder:
 
     def _begin_part(self, events: list[Event], kind: Literal["text", "refusal"]) -> None:
         self._kind = kind
-        empty = _text_part("", NO_LOGPROBS) if kind == "text" else Refusal("")
+        if kind == "text" and self._sources is not None:
+            self._citer = Citer(self._sources)
+        empty = _text_part("", [], NO_LOGPROBS) if kind == "text" else Refusal("")
         events.append(ContentPartAdded(self.item_id, self._output_index, len(self._parts), empty))
 
     def _part(self) -> OutputText | Refusal:
         text = "".join(self._text)
-        return _text_part(text, list(self._logprobs)) if self._kind == "text" else Refusal(text)
+        if self._kind == "refusal":
+            return Refusal(text)
+        return _text_part(text, self._annotations, list(self._logprobs))
+
+    def _write_cited(
+        self, events: list[Event], text: str, annotations: list[Annotation], logprobs: list[Logprob]
+    ) -> None:
+        """Adds text whose marks are taken out, and tells of the citations that have ended in it."""
+        self._logprobs.extend(logprobs)
+        if self._late_logprobs:
+            logprobs = self._late_logprobs + logprobs
+        place = self.item_id, self._output_index, len(self._parts)
+        if text:
+            self._text.append(text)
+            events.append(OutputTextDelta(*place, text, logprobs))
+        self._late_logprobs = [] if text else logprobs
+        for annotation in annotations:
+            events.append(OutputTextAnnotationAdded(*place, len(self._annotations), annotation))
+            self._annotations.append(annotation)
+
+    def _end_citing(self, events: list[Event]) -> None:
+        if self._citer is not None:
+            self._write_cited(events, *self._citer.flush(), NO_LOGPROBS)
+            self._citer = None
 
     def _end_part(self, events: list[Event]) -> None:
         if self._kind is None:
             return
+        self._end_citing(events)
         part, index = self._part(), len(self._parts)
         place = self.item_id, self._output_index, index
         if isinstance(part, OutputText):
@@ -135,6 +176,7 @@ class MessageBuilder:
         events.append(ContentPartDone(*place, part))
         self._parts.append(part)
         self._kind, self._text, self._logprobs = None, [], []
+        self._annotations, self._late_logprobs = [], []
 
 
 class ReasoningBuilder:
@@ -220,19 +262,33 @@ class ReasoningBuilder:
 
 
 class FunctionCallBuilder:
-    """A function call. The item is announced once its name is known whole: names may come in pieces."""
+    """A function call. The item is announced once its name is known whole: names may come in pieces.
 
-    def __init__(self, ids: Ids, tool_names: ToolNames) -> None:
+    A call of one of the `hosted` functions is only gathered: it has no events and no item here.
+    """
+
+    def __init__(self, ids: Ids, tool_names: ToolNames, hosted: Container[str] = ()) -> None:
         self.item_id = ids("fc")
         self._ids = ids
         self.call_id: str | None = None
         self.name = ""
         self.closed = False
         self._tool_names = tool_names
+        self._hosted = hosted
         self._output_index = -1
         self._announced = False
         self._arguments: list[str] = []
         self._sent = 0
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the call is one of a hosted tool."""
+        return self.name in self._hosted
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as far as they have come."""
+        return "".join(self._arguments)
 
     def is_whole(self) -> bool:
         """Whether the arguments are a complete JSON object, to which nothing can be added."""
@@ -240,7 +296,7 @@ class FunctionCallBuilder:
         if not self.name or not end.rstrip().endswith("}"):
             return False
         try:
-            return isinstance(msgspec.json.decode("".join(self._arguments)), dict)
+            return isinstance(msgspec.json.decode(self.arguments), dict)
         except (msgspec.DecodeError, RecursionError):
             return False
 
@@ -262,17 +318,17 @@ class FunctionCallBuilder:
     def close(self, events: list[Event], status: ItemStatus) -> FunctionCall:
         self._announce(events)
         self.closed = True
-        item = self._item(status, "".join(self._arguments))
+        item = self._item(status, self.arguments)
         events.append(FunctionCallArgumentsDone(self.item_id, self._output_index, item.name, item.arguments))
         events.append(OutputItemDone(self._output_index, item))
         return item
 
     def snapshot(self) -> FunctionCall:
-        return self._item("incomplete", "".join(self._arguments))
+        return self._item("incomplete", self.arguments)
 
     def _send(self, events: list[Event]) -> None:
         """Sends the arguments that have not been sent; without a name they wait for it."""
-        if self.name and self._sent < len(self._arguments):
+        if self.name and self._sent < len(self._arguments) and not self.is_hosted:
             self._announce(events)
             for arguments in self._arguments[self._sent :]:
                 events.append(FunctionCallArgumentsDelta(self.item_id, self._output_index, arguments))
@@ -295,5 +351,5 @@ class FunctionCallBuilder:
         return item
 
 
-def _text_part(text: str, logprobs: list[Logprob]) -> OutputText:
-    return OutputText(annotations=[], logprobs=logprobs, text=text)
+def _text_part(text: str, annotations: list[Annotation], logprobs: list[Logprob]) -> OutputText:
+    return OutputText(annotations=annotations, logprobs=logprobs, text=text)

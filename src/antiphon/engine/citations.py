@@ -116,7 +116,8 @@ class Citer:
         if self._links is not None:
             last += self._links.flush()
         self._word = ""
-        return text, [*found, *sorted(last, key=_end)]
+        last.sort(key=_end)
+        return text, [*found, *last]
 
     def _certain(self, text: str, done: int) -> int:
         """The length of `text` without an end that may be the beginning of a mark and the space before it."""
@@ -138,7 +139,8 @@ class Citer:
         if self._links is not None:
             ended += self._links.feed(text)
         self._length += len(text)
-        found += sorted(ended, key=_end)  # The order in which they end does not hang on the deltas.
+        ended.sort(key=_end)  # The order in which they end does not hang on the deltas.
+        found += ended
 
     def _scan_words(self, text: str, ended: list[FileCitation | UrlCitation]) -> None:
         """Looks for file ids among the words; a word at the end of the text may go on in the next piece."""

@@ -1,7 +1,7 @@
 """Links in streamed text that lead to one of the sources. Pure: feed text, get citations."""
 
 from collections import deque
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from antiphon.wire.content import UrlCitation
 
@@ -26,10 +26,9 @@ def url_key(url: str) -> str | None:
         parts = urlsplit(url)
     except ValueError:  # A broken IPv6 address.
         return None
-    query = [
-        pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith("utm_")
-    ]
-    return f"{parts.netloc.lower()}{unquote(parts.path).rstrip('/')}?{urlencode(query)}"
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    kept = "&".join(f"{name}={value}" for name, value in query if not name.startswith("utm_"))
+    return f"{parts.netloc.lower()}{unquote(parts.path).rstrip('/')}?{kept}"
 
 
 class LinkFinder:
@@ -47,8 +46,9 @@ class LinkFinder:
         self._at = 0
         self._recent = ""
         self._brackets: deque[tuple[int, bool]] = deque(maxlen=_MAX_BRACKETS)
-        self._label, self._label_end = (0, False), -1
-        self._target = -1
+        self._label = (0, False)
+        self._label_end: int | None = None
+        self._target: int | None = None
         self._url: list[str] | None = None
         self._url_start = 0
         self._nested: list[str] = []
