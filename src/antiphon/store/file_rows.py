@@ -41,18 +41,29 @@ class NewVectorStore(Struct, frozen=True, kw_only=True):
 
 
 class StoredVectorStore(NewVectorStore, frozen=True, kw_only=True):
-    """A vector store as it stands. `usage_bytes` is that of its completed files."""
+    """A vector store as it stands. `usage_bytes` is that of its completed files.
+
+    `used_at` is `last_active_at` by the store's own clock, by which it expires; the API's may be frozen.
+    """
 
     last_active_at: float
+    used_at: float
     expired: bool
     counts: FileCounts
     usage_bytes: int
 
 
-class StoredBatch(Struct, frozen=True, kw_only=True):
+class NewBatch(Struct, frozen=True, kw_only=True):
+    """Files that are attached together."""
+
     id: str
-    vector_store_id: str
     created_at: float
+
+
+class StoredBatch(NewBatch, frozen=True, kw_only=True):
+    """A batch as it stands; a file that was attached again since counts no more."""
+
+    vector_store_id: str
     cancelled: bool
     counts: FileCounts
 
@@ -79,7 +90,16 @@ class AttachedFile(Attachment, frozen=True, kw_only=True):
     error_message: str | None
 
 
-class Unread(Struct, frozen=True, kw_only=True):
+class NamedFile(Struct, frozen=True, kw_only=True):
+    """A file in a vector store as a search sees it; `attributes` is a JSON text."""
+
+    vector_store_id: str
+    file_id: str
+    filename: str
+    attributes: str
+
+
+class Unread(Struct, frozen=True):
     """Why a file could not be read into a vector store."""
 
     code: FileErrorCode

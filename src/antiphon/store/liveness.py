@@ -1,11 +1,12 @@
-"""Which servers are at work, and what becomes of responses whose end was not stored."""
+"""Which servers are at work, and what becomes of responses and files whose end was not stored."""
 
 from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from antiphon.store.tables import conversations, is_running, responses, servers
+from antiphon.store.attachments import fail_lost
+from antiphon.store.tables import conversations, is_running, responses, servers, vector_store_files
 from antiphon.wire.json import JSONObject
 
 _FAIL = (
@@ -18,6 +19,7 @@ _FAIL = (
 def join(connection: Connection, server_id: str, now: float) -> None:
     """Enters the server. What an earlier server of the same id left running has failed."""
     _give_up(connection, responses.c.server_id == server_id, conversations.c.locked_server == server_id)
+    fail_lost(connection, vector_store_files.c.server_id == server_id)
     heartbeat(connection, server_id, now)
 
 
@@ -36,11 +38,13 @@ def leave(connection: Connection, server_id: str) -> None:
 def recover(connection: Connection, server_id: str, now: float, silent_for: float) -> int:
     """Ends what servers left running that have not been heard of for `silent_for` seconds.
 
-    Their responses become failed and their conversation locks are released. Returns how many responses.
+    Their responses and the files that they were reading become failed, and their conversation locks are
+    released. Returns how many responses.
     """
     heartbeat(connection, server_id, now)
     connection.execute(delete(servers).where(servers.c.seen_at < now - silent_for))
     alive = select(servers.c.id)
+    fail_lost(connection, vector_store_files.c.server_id.not_in(alive))
     return _give_up(
         connection, responses.c.server_id.not_in(alive), conversations.c.locked_server.not_in(alive)
     )

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store import conversations, history, items, liveness, responses
+from antiphon.store.attachments import AttachmentRecords
 from antiphon.store.database import Database, Job
+from antiphon.store.files import FileRecords
 from antiphon.store.migrations import migrate
 from antiphon.store.opening import open_engine, size_in_bytes
 from antiphon.store.rows import (
@@ -25,6 +27,7 @@ from antiphon.store.rows import (
     StoredConversation,
     StoredResponse,
 )
+from antiphon.store.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
 _BEGIN, _FINISH = 0, 1
@@ -34,6 +37,8 @@ _BEGIN, _FINISH = 0, 1
 class Store:
     """Responses, conversations and their items, each with an owner whom every method asks for first.
 
+    Files and vector stores have their own methods, on `files`, `vector_stores` and `attachments`.
+
     A write is committed when its method returns or its future resolves. What another owner has is not
     found, like what does not exist. Every method raises `StoreUnavailable` when the database fails.
     """
@@ -42,6 +47,9 @@ class Store:
         self._database = database
         self._server_id = server_id
         self._clock = clock
+        self.files = FileRecords(database, clock)
+        self.vector_stores = VectorStoreRecords(database, clock)
+        self.attachments = AttachmentRecords(database, server_id)
         self._beginning: dict[str, Job[object]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""

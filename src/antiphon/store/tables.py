@@ -173,6 +173,14 @@ vector_store_files = Table(
     PrimaryKeyConstraint("vector_store_id", "file_id"),
 )
 """The files of vector stores; the owner is the store's, and the file's."""
+is_being_read = vector_store_files.c.status == bindparam("being_read", "in_progress", literal_execute=True)
+"""The condition that a file's reading has not ended. Written into the SQL, as in `is_running`."""
+Index(
+    "vector_store_files_being_read",
+    vector_store_files.c.server_id,
+    sqlite_where=is_being_read,
+    postgresql_where=is_being_read,
+)
 Index(
     "vector_store_files_by_time",
     vector_store_files.c.vector_store_id,

@@ -1,0 +1,246 @@
+"""The files in vector stores, one by one and in batches. Whoever asks has checked the store's owner."""
+
+from collections.abc import Collection, Sequence
+
+from msgspec import Struct
+from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, select, update
+
+from antiphon.ids import new_id
+from antiphon.store.database import Database
+from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, VectorStoreNotFound
+from antiphon.store.file_rows import AttachedFile, Attachment, NamedFile, NewBatch, Rows, StoredBatch, Unread
+from antiphon.store.pages import page_by_time
+from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
+from antiphon.wire.lists import PageQuery
+from antiphon.wire.vector_stores import FileCounts, FileStatus
+
+_COLUMNS = tuple(vector_store_files.c[name] for name in AttachedFile.__struct_fields__)
+_LOST = {
+    "status": "failed",
+    "error_code": "server_error",
+    "error_message": "The server stopped before the file was read. Please attach it again.",
+}
+
+
+class AttachmentRecords:
+    """The files in all vector stores."""
+
+    def __init__(self, database: Database, server_id: str) -> None:
+        self._database = database
+        self._server_id = server_id
+
+    async def attach(
+        self, vector_store_id: str, given: Sequence[Attachment], batch: NewBatch | None = None
+    ) -> list[AttachedFile]:
+        """Stores that files are in progress, with a batch if they are one; those attached before begin anew.
+
+        Raises `VectorStoreNotFound` if the store was deleted meanwhile.
+        """
+        attached = [
+            AttachedFile(
+                **{name: getattr(each, name) for name in each.__struct_fields__},
+                vector_store_id=vector_store_id,
+                batch_id=batch.id if batch else None,
+                status="in_progress",
+                attempt=new_id("attempt", 8),
+                usage_bytes=0,
+                error_code=None,
+                error_message=None,
+            )
+            for each in given
+        ]
+        await self._database.write(lambda c: _attach(c, vector_store_id, attached, batch, self._server_id))
+        return attached
+
+    async def get(self, vector_store_id: str, file_id: str) -> AttachedFile:
+        """Raises `AttachedFileNotFound`."""
+        found = await self._database.read(lambda c: _files(c, _is(vector_store_id, file_id)))
+        if not found:
+            raise AttachedFileNotFound(file_id, vector_store_id)
+        return found[0]
+
+    async def named(
+        self, vector_store_ids: Sequence[str], file_ids: Collection[str] | None = None
+    ) -> list[NamedFile]:
+        """Returns the completed files of these vector stores, all of them or those in `file_ids`."""
+        return await self._database.read(lambda c: _named(c, vector_store_ids, file_ids))
+
+    async def is_wanted(self, file: AttachedFile) -> bool:
+        """Whether the file is still to be read: not cancelled, detached or attached anew."""
+        where = _is(file.vector_store_id, file.file_id) & is_being_read
+        found = await self._database.read(lambda c: _files(c, where))
+        return [each.attempt for each in found] == [file.attempt]
+
+    async def page(
+        self,
+        vector_store_id: str,
+        query: PageQuery,
+        *,
+        status: FileStatus | None = None,
+        batch_id: str | None = None,
+    ) -> Rows[AttachedFile]:
+        """Returns a page of a store's files, or of one batch, or with one status. Raises `CursorNotFound`."""
+        listed = select(*_COLUMNS).where(vector_store_files.c.vector_store_id == vector_store_id)
+        if status is not None:
+            listed = listed.where(vector_store_files.c.status == status)
+        if batch_id is not None:
+            listed = listed.where(vector_store_files.c.batch_id == batch_id)
+        key = (vector_store_files.c.created_at, vector_store_files.c.file_id)
+        rows, has_more = await self._database.read(lambda c: page_by_time(c, listed, key, query))
+        return Rows([AttachedFile(**row._asdict()) for row in rows], has_more)
+
+    async def set_attributes(self, vector_store_id: str, file_id: str, attributes: str) -> None:
+        """Replaces the attributes, a JSON text. Raises `AttachedFileNotFound`."""
+        changed = (
+            update(vector_store_files).where(_is(vector_store_id, file_id)).values(attributes=attributes)
+        )
+        if await self._database.write(lambda c: c.execute(changed).rowcount) == 0:
+            raise AttachedFileNotFound(file_id, vector_store_id)
+
+    async def detach(self, vector_store_id: str, file_id: str) -> bool:
+        """Takes the file out of the vector store; False if it is not in there."""
+        gone = delete(vector_store_files).where(_is(vector_store_id, file_id))
+        return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
+
+    async def finish(self, file: AttachedFile, outcome: int | Unread) -> None:
+        """Stores how reading a file ended: with the bytes that its text takes, or with an error.
+
+        Nothing is stored if it was cancelled, detached or attached anew meanwhile.
+        """
+        if isinstance(outcome, int):
+            values = {"status": "completed", "usage_bytes": outcome}
+        else:
+            values = {"status": "failed", "error_code": outcome.code, "error_message": outcome.message}
+        ended = (
+            update(vector_store_files)
+            .where(_is(file.vector_store_id, file.file_id))
+            .where(vector_store_files.c.attempt == file.attempt)
+            .where(is_being_read)
+            .values(values)
+        )
+        await self._database.write(lambda c: c.execute(ended))
+
+    async def get_batch(self, vector_store_id: str, batch_id: str) -> StoredBatch:
+        """Raises `FileBatchNotFound`."""
+        return await self._database.read(lambda c: _get_batch(c, vector_store_id, batch_id))
+
+    async def cancel_batch(self, vector_store_id: str, batch_id: str) -> list[str]:
+        """Cancels the files of a batch that are in progress, and returns their ids.
+
+        A batch without any stays as it is. Raises `FileBatchNotFound`.
+        """
+        return await self._database.write(lambda c: _cancel_batch(c, vector_store_id, batch_id))
+
+
+class Counted(Struct):
+    """How many files there are, and what the completed ones take."""
+
+    counts: FileCounts
+    usage_bytes: int
+
+
+def count_files(connection: Connection, by: Column[str], ids: Sequence[str]) -> dict[str, Counted]:
+    """Returns the numbers of the files of each vector store or batch: `by` is the column that names it."""
+    found = {
+        each: Counted(FileCounts(in_progress=0, completed=0, failed=0, cancelled=0, total=0), 0)
+        for each in ids
+    }
+    status = vector_store_files.c.status
+    grouped = (
+        select(by, status, func.count(), func.sum(vector_store_files.c.usage_bytes))
+        .where(by.in_(ids))
+        .group_by(by, status)
+    )
+    for owner, name, number, size in connection.execute(grouped):
+        counted = found[owner]
+        setattr(counted.counts, name, number)
+        counted.counts.total += number
+        counted.usage_bytes += int(size)
+    return found
+
+
+def fail_lost(connection: Connection, of_servers: ColumnElement[bool]) -> None:
+    """Gives an end to the files that servers were reading which are gone. See `liveness`."""
+    connection.execute(update(vector_store_files).where(is_being_read, of_servers).values(_LOST))
+
+
+def _attach(
+    connection: Connection,
+    vector_store_id: str,
+    attached: Sequence[AttachedFile],
+    batch: NewBatch | None,
+    server_id: str,
+) -> None:
+    there = select(vector_stores.c.id).where(vector_stores.c.id == vector_store_id)
+    if connection.execute(there).one_or_none() is None:
+        raise VectorStoreNotFound(vector_store_id)
+    if batch is not None:
+        row = {"id": batch.id, "created_at": batch.created_at, "vector_store_id": vector_store_id}
+        connection.execute(insert(file_batches), row | {"cancelled": False})
+    before = [each.file_id for each in attached]
+    connection.execute(
+        delete(vector_store_files).where(
+            vector_store_files.c.vector_store_id == vector_store_id, vector_store_files.c.file_id.in_(before)
+        )
+    )
+    rows = [
+        {name: getattr(each, name) for name in each.__struct_fields__} | {"server_id": server_id}
+        for each in attached
+    ]
+    connection.execute(insert(vector_store_files), rows)
+
+
+def _is(vector_store_id: str, file_id: str) -> ColumnElement[bool]:
+    return (vector_store_files.c.vector_store_id == vector_store_id) & (
+        vector_store_files.c.file_id == file_id
+    )
+
+
+def _files(connection: Connection, where: ColumnElement[bool]) -> list[AttachedFile]:
+    rows = connection.execute(select(*_COLUMNS).where(where)).all()
+    return [AttachedFile(**row._asdict()) for row in rows]
+
+
+def _named(
+    connection: Connection, vector_store_ids: Sequence[str], file_ids: Collection[str] | None
+) -> list[NamedFile]:
+    chosen = (
+        select(
+            vector_store_files.c.vector_store_id,
+            vector_store_files.c.file_id,
+            files.c.filename,
+            vector_store_files.c.attributes,
+        )
+        .join(files, files.c.id == vector_store_files.c.file_id)
+        .where(vector_store_files.c.vector_store_id.in_(vector_store_ids))
+        .where(vector_store_files.c.status == "completed")
+    )
+    if file_ids is not None:
+        chosen = chosen.where(vector_store_files.c.file_id.in_(file_ids))
+    return [NamedFile(**row._asdict()) for row in connection.execute(chosen)]
+
+
+def _get_batch(connection: Connection, vector_store_id: str, batch_id: str) -> StoredBatch:
+    row = connection.execute(
+        select(file_batches).where(
+            file_batches.c.id == batch_id, file_batches.c.vector_store_id == vector_store_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise FileBatchNotFound(batch_id, vector_store_id)
+    counted = count_files(connection, vector_store_files.c.batch_id, [batch_id])
+    return StoredBatch(**row._asdict(), counts=counted[batch_id].counts)
+
+
+def _cancel_batch(connection: Connection, vector_store_id: str, batch_id: str) -> list[str]:
+    _get_batch(connection, vector_store_id, batch_id)
+    cancelled = connection.execute(
+        update(vector_store_files)
+        .where(vector_store_files.c.batch_id == batch_id, is_being_read)
+        .values(status="cancelled")
+        .returning(vector_store_files.c.file_id)
+    )
+    ids = list(cancelled.scalars())
+    if ids:
+        connection.execute(update(file_batches).where(file_batches.c.id == batch_id).values(cancelled=True))
+    return ids

@@ -1,0 +1,126 @@
+"""Vector stores: what is known of them, and whether they have expired."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from antiphon.store.attachments import count_files
+from antiphon.store.database import Database
+from antiphon.store.errors import VectorStoreNotFound
+from antiphon.store.file_rows import NewVectorStore, Rows, StoredVectorStore
+from antiphon.store.pages import page_by_time
+from antiphon.store.tables import vector_store_files, vector_stores
+from antiphon.wire.lists import PageQuery
+
+DAY = 86_400.0
+"""Seconds."""
+_STALE = 60.0
+"""How old, in seconds, the note of a store's last use may be: not every search has to write."""
+
+_COLUMNS = (
+    vector_stores.c.id,
+    vector_stores.c.created_at,
+    vector_stores.c.name,
+    vector_stores.c.metadata,
+    vector_stores.c.expires_after_days,
+    vector_stores.c.embedding_model,
+    vector_stores.c.embedding_dimension,
+    vector_stores.c.last_active_at,
+    vector_stores.c.used_at,
+)
+_StoreRow = Row[str, float, str, str, int | None, str | None, int | None, float, float]
+_USED = (
+    update(vector_stores)
+    .where(vector_stores.c.id.in_(bindparam("ids", expanding=True)))
+    .where(vector_stores.c.used_at < bindparam("now") - _STALE)
+    .values(
+        # The API's clock may be frozen: time goes on from where it was.
+        last_active_at=vector_stores.c.last_active_at + bindparam("now") - vector_stores.c.used_at,
+        used_at=bindparam("now"),
+    )
+)
+_IS_EXPIRED = vector_stores.c.used_at + vector_stores.c.expires_after_days * DAY < bindparam("now")
+
+
+class VectorStoreRecords:
+    """The vector stores of all owners."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, owner: str, new: NewVectorStore) -> None:
+        """Stores a new vector store without files."""
+        row = {name: getattr(new, name) for name in new.__struct_fields__}
+        row |= {"owner": owner, "last_active_at": new.created_at, "used_at": self._clock()}
+        await self._database.write(lambda c: c.execute(insert(vector_stores), row))
+
+    async def get(self, owner: str, vector_store_id: str) -> StoredVectorStore:
+        """Raises `VectorStoreNotFound`."""
+        return (await self.find(owner, [vector_store_id]))[0]
+
+    async def find(self, owner: str, ids: Sequence[str]) -> list[StoredVectorStore]:
+        """Returns these vector stores, in order. Raises `VectorStoreNotFound` for one that is missing."""
+        now = self._clock()
+        found = await self._database.read(lambda c: _find(c, owner, ids, now))
+        for vector_store_id in ids:
+            if vector_store_id not in found:
+                raise VectorStoreNotFound(vector_store_id)
+        return [found[vector_store_id] for vector_store_id in ids]
+
+    async def page(self, owner: str, query: PageQuery) -> Rows[StoredVectorStore]:
+        """Returns a page of the owner's vector stores. Raises `CursorNotFound`."""
+        now = self._clock()
+        return await self._database.read(lambda c: _list(c, owner, query, now))
+
+    async def update(self, owner: str, vector_store_id: str, changes: Mapping[str, str | int | None]) -> None:
+        """Sets `name`, `metadata` or `expires_after_days`. Raises `VectorStoreNotFound`."""
+        own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
+        # Something is always set, so that the answer tells whether the store is there.
+        changed = update(vector_stores).where(own).values(id=vector_store_id, **changes)
+        if await self._database.write(lambda c: c.execute(changed).rowcount) == 0:
+            raise VectorStoreNotFound(vector_store_id)
+
+    async def delete(self, owner: str, vector_store_id: str) -> bool:
+        """Deletes the vector store, but not the files in it; False if there is none."""
+        own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
+        return await self._database.write(lambda c: c.execute(delete(vector_stores).where(own)).rowcount > 0)
+
+    async def mark_used(self, used: Sequence[StoredVectorStore]) -> None:
+        """Notes that these stores were in use just now, to the minute; their expiry is counted from then."""
+        now = self._clock()
+        stale = [store.id for store in used if now - store.used_at > _STALE]
+        if stale:
+            await self._database.write(lambda c: c.execute(_USED, {"ids": stale, "now": now}))
+
+    async def empty_expired(self) -> None:
+        """Takes all files out of the vector stores that have expired; the stores stay, as expired."""
+        expired = select(vector_stores.c.id).where(_IS_EXPIRED)
+        emptied = delete(vector_store_files).where(vector_store_files.c.vector_store_id.in_(expired))
+        await self._database.write(lambda c: c.execute(emptied, {"now": self._clock()}))
+
+
+def _find(connection: Connection, owner: str, ids: Sequence[str], now: float) -> dict[str, StoredVectorStore]:
+    chosen = select(*_COLUMNS).where(vector_stores.c.owner == owner, vector_stores.c.id.in_(ids))
+    return {store.id: store for store in _counted(connection, connection.execute(chosen).all(), now)}
+
+
+def _list(connection: Connection, owner: str, query: PageQuery, now: float) -> Rows[StoredVectorStore]:
+    listed = select(*_COLUMNS).where(vector_stores.c.owner == owner)
+    key = (vector_stores.c.created_at, vector_stores.c.id)
+    rows, has_more = page_by_time(connection, listed, key, query)
+    return Rows(_counted(connection, rows, now), has_more)
+
+
+def _counted(connection: Connection, rows: Sequence[_StoreRow], now: float) -> list[StoredVectorStore]:
+    """Returns the stores with what is told of their files."""
+    counted = count_files(connection, vector_store_files.c.vector_store_id, [row.id for row in rows])
+    return [
+        StoredVectorStore(
+            **row._asdict(),
+            expired=row.expires_after_days is not None and row.used_at + row.expires_after_days * DAY < now,
+            counts=counted[row.id].counts,
+            usage_bytes=counted[row.id].usage_bytes,
+        )
+        for row in rows
+    ]
