@@ -2,6 +2,8 @@
 
 AntiphonError                      has status, type, code, param and message: the API's error envelope
 ├── InvalidRequest                 400  the request is wrong; `param` says where
+│   ├── AddressNotAllowed          400  the request names an address of this machine or a private network
+│   ├── AddressNotFetched          400  what is at an address that the request names cannot be had
 │   ├── ContextLengthExceeded      400  the input does not fit the model's context window
 │   └── ConversationLocked         400  another response is at work in the conversation
 ├── NotFound                       404  no such object, or not the caller's
@@ -74,6 +76,29 @@ class InvalidRequest(AntiphonError):
     @property
     def response_code(self) -> str:
         return "invalid_prompt"
+
+
+class AddressNotAllowed(InvalidRequest):
+    """The request names an address that callers may not reach through the server.
+
+    `host` is what the request says; what it leads to is not told.
+    """
+
+    code = "address_not_allowed"
+
+    def __init__(self, host: str, *, param: str | None) -> None:
+        super().__init__(
+            f"The host '{host[:253]}' is not allowed: it is of this machine, of a private network or "
+            "otherwise not public. Whoever runs the server can allow it with --allow-host HOST or "
+            "[security] allow_hosts in antiphon.toml.",
+            param=param,
+        )
+
+
+class AddressNotFetched(InvalidRequest):
+    """What is at an address that the request names cannot be had: no answer, an error, too much of it."""
+
+    code = "address_not_fetched"
 
 
 class ContextLengthExceeded(InvalidRequest):

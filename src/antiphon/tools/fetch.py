@@ -1,0 +1,133 @@
+"""Fetches what is at an address that a caller names: guarded, bounded in time and size, and anonymous."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx2
+
+from antiphon.errors import AddressNotFetched
+from antiphon.tools.addresses import parse_url
+from antiphon.tools.guard import Guard
+from antiphon.tools.transport import GuardedTransport
+
+MAX_REDIRECTS = 5
+_HEADERS = {
+    "User-Agent": "antiphon",
+    "Accept": "*/*",
+    # What is decompressed here is bounded here.
+    "Accept-Encoding": "gzip",
+}
+_READ = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was at an address."""
+
+    url: str
+    """Where it was in the end, after redirects."""
+    content_type: str
+    """The media type in lower case, without parameters; empty if the server sends none."""
+    charset: str | None
+    """The encoding of a text, if the server names it."""
+    body: bytes
+    is_whole: bool
+    """Whether `body` is all of it: the rest of what is too large is left out."""
+
+
+async def fetch(guard: Guard, url: str, *, seconds: float, max_bytes: int, param: str | None) -> Fetched:
+    """Fetches a URL with GET within `seconds`, following at most five redirects.
+
+    Nothing of the caller goes along: no cookies, no credentials, no headers. At most `max_bytes` are kept,
+    and decompressing stops there.
+
+    Raises `InvalidRequest` for a malformed URL, `AddressNotAllowed`, also for what a redirect leads to, and
+    `AddressNotFetched` for all else that goes wrong; each with `param`.
+    """
+    target = parse_url(url, param)
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(
+                transport=GuardedTransport(guard, param=param),
+                headers=_HEADERS,
+                timeout=seconds,
+                trust_env=False,
+            ) as client,
+        ):
+            for _ in range(MAX_REDIRECTS + 1):
+                request = client.build_request("GET", target)
+                response = await client.send(request, stream=True)
+                try:
+                    location = _location(response)
+                    if location is None:
+                        return await _read(response, max_bytes, param)
+                finally:
+                    await response.aclose()
+                client.cookies.clear()
+                target = _next(target, location, param)
+    except (TimeoutError, httpx2.TimeoutException) as error:
+        raise _failed(url, f"it took longer than {seconds:g} seconds", param) from error
+    except (httpx2.HTTPError, zlib.error) as error:
+        raise _failed(url, str(error) or type(error).__name__, param) from error
+    raise _failed(url, f"it redirects more than {MAX_REDIRECTS} times", param)
+
+
+def _location(response: httpx2.Response) -> str | None:
+    return response.headers.get("Location") if response.is_redirect else None
+
+
+def _next(target: httpx2.URL, location: str, param: str | None) -> httpx2.URL:
+    """Returns where a redirect leads; a relative one is completed, and the result is as strictly parsed."""
+    try:
+        joined = target.join(location)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise _failed(str(target), "it redirects to a malformed address", param) from error
+    return parse_url(str(joined), param)
+
+
+async def _read(response: httpx2.Response, max_bytes: int, param: str | None) -> Fetched:
+    url = str(response.url)
+    if response.status_code != 200:
+        raise _failed(url, f"the server answers with status {response.status_code}", param)
+    body = bytearray()
+    async for part in _decoded(response, max_bytes, param):
+        body += part
+        if len(body) > max_bytes:
+            break
+    content_type, _, _ = response.headers.get("Content-Type", "").partition(";")
+    return Fetched(
+        url=url,
+        content_type=content_type.strip().lower(),
+        charset=response.charset_encoding,
+        body=bytes(body[:max_bytes]),
+        is_whole=len(body) <= max_bytes,
+    )
+
+
+async def _decoded(response: httpx2.Response, max_bytes: int, param: str | None) -> AsyncIterator[bytes]:
+    """Yields the body, decompressed piece by piece and never more than is wanted."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity":
+        async for part in response.aiter_raw():
+            yield part
+        return
+    if encoding not in ("gzip", "x-gzip"):
+        raise _failed(str(response.url), f"its encoding {encoding[:20]!r} was not asked for", param)
+    inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    async for part in response.aiter_raw():
+        while part:
+            yield inflate.decompress(part, _READ)
+            part = inflate.unconsumed_tail
+        if inflate.eof:
+            return
+    yield inflate.flush()
+    if not inflate.eof:
+        raise _failed(str(response.url), "its compressed body breaks off", param)
+
+
+def _failed(url: str, reason: str, param: str | None) -> AddressNotFetched:
+    """Words what went wrong, without the query of the URL, which may hold a key."""
+    return AddressNotFetched(f"Error while downloading {url.partition('?')[0][:300]}: {reason}.", param=param)

@@ -1,0 +1,158 @@
+"""The readable text of a web page: what a person would read, with its links, and its title."""
+
+import codecs
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree
+from lxml.html import HTMLParser
+
+from antiphon.tools.fetch import Fetched
+
+_SKIPPED = frozenset(
+    {
+        *("script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "head"),
+        *("nav", "footer", "aside", "form", "button", "select", "dialog"),
+    }
+)
+"""What is no text, or leads through the site instead of being what the page says."""
+_BLOCKS = frozenset(
+    {
+        *(
+            "address",
+            "article",
+            "blockquote",
+            "br",
+            "caption",
+            "dd",
+            "details",
+            "div",
+            "dl",
+            "dt",
+            "figcaption",
+        ),
+        *("figure", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre"),
+        *("section", "summary", "table", "tr", "ul"),
+    }
+)
+_HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT = re.compile(r"text/.*|application/(?:.*[+])?(?:json|xml|yaml|javascript)|application/x-ndjson|")
+
+_CHARSET = re.compile(
+    r"(?:us-)?ascii|(?:iso-|latin|windows-|cp|koi8-|utf-16|shift|euc-|gb|big5|mac)[a-z0-9_-]{0,20}"
+)
+"""The encodings of texts. Python has others, some of which take quadratic time."""
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The text of a page."""
+
+    title: str | None
+    text: str
+
+
+def readable(page: Fetched, max_characters: int) -> Readable | None:
+    """Returns the text of an HTML page or of a plain text; None for anything else.
+
+    Headings, list entries and paragraphs stand on lines of their own; links are written `[text](url)` with
+    whole URLs. The text ends after `max_characters`.
+    """
+    if page.content_type in _HTML:
+        return _html(page, max_characters)
+    if not _TEXT.fullmatch(page.content_type) or b"\x00" in page.body[:1024]:
+        return None
+    text = _decoded(page)
+    return Readable(None, (page.body.decode("utf-8", "replace") if text is None else text)[:max_characters])
+
+
+def _html(page: Fetched, max_characters: int) -> Readable:
+    text = _decoded(page)
+    body, encoding = (page.body, None) if text is None else (text.encode("utf-8", "replace"), "utf-8")
+    # Without an encoding the page's own declaration counts. `huge_tree` stays off: it lifts the parser's
+    # limits of depth and size.
+    parser = HTMLParser(encoding=encoding, remove_comments=True, remove_pis=True)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:  # nothing but white space
+        root = None
+    if root is None:
+        return Readable(None, "")
+    title = _folded(root.findtext(".//title")).strip()
+    found = "".join(_Walk(page.url, max_characters).texts(root))
+    lines = (" ".join(line.split()) for line in found.split("\n"))
+    return Readable(title[:500] or None, "\n".join(line for line in lines if line)[:max_characters])
+
+
+class _Walk:
+    """One way through a page. Not recursive: pages nest as deep as they like."""
+
+    def __init__(self, base: str, max_characters: int) -> None:
+        self._base = base
+        self._left = max_characters
+        self._skipped = 0
+        self._links: list[str | None] = []
+
+    def texts(self, root: etree._Element) -> list[str]:
+        found: list[str] = []
+        for event, element in etree.iterwalk(root, events=("start", "end")):
+            new = self._start(element) if event == "start" else self._end(element)
+            found.append(new)
+            self._left -= len(new)
+            if self._left < 0:
+                break
+        return found
+
+    def _start(self, element: etree._Element) -> str:
+        self._skipped += element.tag in _SKIPPED
+        opening = ""
+        if element.tag == "a":
+            self._links.append(self._target(element))
+            opening = "[" if self._links[-1] else ""
+        if self._skipped:
+            return ""
+        return f"{_break(element)}{_HEADINGS.get(str(element.tag), '')}{opening}{_folded(element.text)}"
+
+    def _end(self, element: etree._Element) -> str:
+        link = self._links.pop() if element.tag == "a" else None
+        closing = "" if self._skipped else f"{f']({link})' if link else ''}{_break(element)}"
+        self._skipped -= element.tag in _SKIPPED
+        return closing if self._skipped else closing + _folded(element.tail)
+
+    def _target(self, element: etree._Element) -> str | None:
+        """Where a link leads, if to another page on the web."""
+        href = element.get("href", "").strip()
+        if not href or href.startswith("#"):
+            return None
+        try:
+            url = urljoin(self._base, href)
+            return url if urlsplit(url).scheme in ("http", "https") else None
+        except ValueError:
+            return None
+
+
+def _break(element: etree._Element) -> str:
+    if element.tag in ("td", "th"):
+        return " "
+    return "\n" if element.tag in _BLOCKS else ""
+
+
+def _folded(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text) if text else ""
+
+
+def _decoded(page: Fetched) -> str | None:
+    """The text of the page as UTF-8 or as the server says; None if neither is right."""
+    try:
+        # What was cut off may have been in the middle of a character.
+        return codecs.getincrementaldecoder("utf-8")().decode(page.body)
+    except UnicodeDecodeError:
+        pass
+    if page.charset is None or not _CHARSET.fullmatch(page.charset.lower()):
+        return None
+    try:
+        return page.body.decode(page.charset, "replace")
+    except LookupError:
+        return None
