@@ -7,6 +7,7 @@ from antiphon.engine.parts import plain_text, tool_output, user_content
 from antiphon.errors import InvalidRequest
 from antiphon.wire.content import (
     ContentPart,
+    FileCitation,
     InputAudio,
     InputFile,
     InputImage,
@@ -119,3 +120,9 @@ def test_plain_text() -> None:
     assert plain_text("a") == "a"
     assert plain_text([OutputText(text="a"), Refusal("b"), OutputText(text="c")]) == "abc"
     assert plain_text([]) == ""
+
+
+def test_plain_text_has_its_marks_again() -> None:
+    cited = FileCitation(file_id="file-1", index=1)
+    parts: list[ContentPart] = [OutputText(text="a.", annotations=[cited]), OutputText(text="b")]
+    assert plain_text(parts) == "a <|file-1|>.b"

@@ -2,6 +2,7 @@
 
 import base64
 
+from antiphon.engine.citations import marked_text
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatContentPart
 from antiphon.wire.content import (
@@ -10,6 +11,7 @@ from antiphon.wire.content import (
     InputAudio,
     InputFile,
     InputImage,
+    OutputText,
     Refusal,
     ToolOutputPart,
 )
@@ -36,12 +38,19 @@ def tool_output(output: str | list[ToolOutputPart]) -> str | list[ChatContentPar
 
 
 def plain_text(content: str | list[ContentPart]) -> str:
-    """Returns the text of an assistant message; a refusal is text that the model wrote, too."""
+    """Returns the text of an assistant message as the model wrote it, with its marks for cited files.
+
+    A refusal is text that the model wrote, too.
+    """
     if isinstance(content, str):
         return content
-    return "".join(
-        part.refusal if isinstance(part, Refusal) else getattr(part, "text", "") for part in content
-    )
+    return "".join(map(_written, content))
+
+
+def _written(part: ContentPart) -> str:
+    if isinstance(part, OutputText) and part.annotations:
+        return marked_text(part)
+    return part.refusal if isinstance(part, Refusal) else getattr(part, "text", "")
 
 
 def _chat_part(part: ContentPart) -> ChatContentPart:
