@@ -1,7 +1,7 @@
 """What hosted tools are given: for the life of the server, and for one request."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -10,6 +10,8 @@ from aiohttp import ClientSession
 
 from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import Call, ToolCalls
+from antiphon.tools.guard import Guard
+from antiphon.tools.pages import PageCache
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
 
@@ -43,13 +45,21 @@ class ToolServices:
 
     settings: ToolsSettings
     session: ClientSession
-    """For the services that the settings name. What callers name goes through the guard instead."""
+    """For the services that the settings name."""
+    guard: Guard
+    """For the addresses that callers and models name."""
+    pages: PageCache = field(default_factory=PageCache)
+    """What was read of the web."""
     slots: Slots = field(default_factory=Slots)
 
     @classmethod
-    async def open(cls, settings: ToolsSettings) -> Self:
-        """Opens the shared connections; to be closed in the same event loop."""
-        return cls(settings=settings, session=ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+    async def open(cls, settings: ToolsSettings, allow_hosts: Iterable[str] = ()) -> Self:
+        """Opens the shared connections; to be closed in the same event loop.
+
+        Raises `ConfigError` for an entry of `allow_hosts` that cannot be read.
+        """
+        guard = Guard(allow_hosts)
+        return cls(settings=settings, session=ClientSession(cookie_jar=aiohttp.DummyCookieJar()), guard=guard)
 
     async def close(self) -> None:
         """Closes the connections."""
