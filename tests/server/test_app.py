@@ -9,6 +9,7 @@ from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import NotFound
 from antiphon.server.app import create_app
 from antiphon.store import Store
+from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Model, ModelList
 from tests.server.asgi import Answer, run, scope
 
@@ -21,6 +22,9 @@ class Catalogue:
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         raise NotFound("none", code="model_not_found", param="model")
+
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         return inner

@@ -17,7 +17,7 @@ from antiphon.store import Store
 from antiphon.store.rows import FinishedResponse, NewConversation
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, ResponseFailed
-from antiphon.wire.json import JSON
+from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.models import ModelList
 from tests.upstream import chunk
@@ -47,6 +47,9 @@ class Scripted:
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         return ResolvedModel(self, "m", "up/m")
+
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         return inner

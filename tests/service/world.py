@@ -100,6 +100,9 @@ class Catalogue:
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self._model, "m", "up/m")
 
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
+
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         return inner
 

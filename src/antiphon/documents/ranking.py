@@ -72,25 +72,29 @@ def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
     return Ranking(threshold or 0.0, embedding, text)
 
 
-def fuse(searches: Sequence[Found[K]], limit: int, threshold: float = 0.0) -> list[tuple[K, float]]:
-    """Returns the best `limit` of what the searches found, with their scores, the best first.
+def fuse(queries: Sequence[Sequence[Found[K]]], limit: int, threshold: float = 0.0) -> list[tuple[K, float]]:
+    """Returns the best `limit` of what searches found, with their scores, the best first.
 
-    The order is that of reciprocal rank fusion. A score is the mean of the likenesses, weighted as the
-    searches are, but never above that of the hit before it, so that the scores fall as the ranks do.
+    `queries` holds the searches for each query. The order is that of reciprocal rank fusion. A score is the
+    mean of the likenesses to one query, weighted as its searches are; that of the query which is answered
+    best. But it is never above that of the hit before it, so that the scores fall as the ranks do.
     """
     ranks: dict[K, float] = {}
     scores: dict[K, float] = {}
-    total = sum(search.weight for search in searches)
-    for search in searches:
-        best_first = sorted(search.scores.items(), key=lambda item: -item[1])
-        for rank, (key, score) in enumerate(best_first, start=1):
-            ranks[key] = ranks.get(key, 0.0) + search.weight / (_DAMPING + rank)
-            scores[key] = scores.get(key, 0.0) + search.weight / total * score
+    for searches in queries:
+        means: dict[K, float] = {}
+        total = sum(search.weight for search in searches)
+        for search in searches:
+            best_first = sorted(search.scores.items(), key=lambda item: -item[1])
+            for rank, (key, score) in enumerate(best_first, start=1):
+                ranks[key] = ranks.get(key, 0.0) + search.weight / (_DAMPING + rank)
+                means[key] = means.get(key, 0.0) + search.weight / total * score
+        scores = {key: max(scores.get(key, 0.0), means.get(key, 0.0)) for key in {**scores, **means}}
     hits: list[tuple[K, float]] = []
     ceiling = 1.0
-    for key in sorted(ranks, key=lambda key: (-ranks[key], -scores[key]))[:limit]:
+    for key in sorted(ranks, key=lambda key: (-ranks[key], -scores[key])):
         ceiling = min(ceiling, scores[key])
-        if ceiling < threshold:
+        if ceiling < threshold or len(hits) == limit:
             break
         hits.append((key, ceiling))
     return hits

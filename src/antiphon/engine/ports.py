@@ -97,6 +97,13 @@ class ModelCatalogue(Protocol):
         """
         ...
 
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        """Returns the answer to a request for embeddings, which has a `model` and an `input`.
+
+        It is recorded and replayed as well. Raises `NotFound` as `resolve` does, and `UpstreamError`.
+        """
+        ...
+
     def tool_calls(self, inner: "ToolCalls", call: Call) -> "ToolCalls":
         """Returns what makes the tool calls of one request: `inner`, recorded, replayed or made to fail.
 

@@ -23,12 +23,14 @@ from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
 from antiphon.settings import endpoint
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.json import JSON
+from antiphon.wire.json import JSON, JSONObject
 
 _log = logging.getLogger("antiphon.models")
 
 MAX_RETRY_AFTER = 2.0
 """Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
+_CHAT = "/chat/completions"
+_EMBEDDINGS = "/embeddings"
 _MAX_ERROR_BYTES = 64 * 1024
 _LAST_BYTES_TIMEOUT = 0.05
 """Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
@@ -81,7 +83,7 @@ def failure(backend: BackendSettings, error: ClientError, *, begun: bool) -> Ups
 
 
 class HttpChatModel:
-    """The chat models of one backend (`engine.ports.ChatModel`).
+    """The chat models of one backend (`engine.ports.ChatModel`), and its embedding models.
 
     Errors: `UpstreamUnreachable`, `UpstreamTimeout`, `UpstreamRefused`, `UpstreamBroken`,
     `ContextLengthExceeded`.
@@ -90,7 +92,6 @@ class HttpChatModel:
     def __init__(self, session: ClientSession, backend: BackendSettings) -> None:
         self._session = session
         self._backend = backend
-        self._url = backend.base_url + "/chat/completions"
         self._headers = {"Content-Type": "application/json", **authorization(backend)}
         self._timeout = ClientTimeout(
             total=None, connect=backend.connect_timeout, sock_read=backend.first_byte_timeout
@@ -106,7 +107,7 @@ class HttpChatModel:
 
         A backend that answers in one piece all the same gives one payload, a chat completion.
         """
-        response = await self._post(request)
+        response = await self._post(_CHAT, request)
         splitter = SseSplitter()
         begun = False
         try:
@@ -133,13 +134,7 @@ class HttpChatModel:
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the JSON text of a whole chat completion."""
-        response = await self._post(request)
-        try:
-            if not _is_json(response):
-                raise await self._strange(response)
-            body = await self._read(response)
-        finally:
-            response.close()
+        body = await self._answer(_CHAT, request)
         try:
             completion = msgspec.json.decode(body, type=_Completion)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -151,23 +146,48 @@ class HttpChatModel:
             raise failed_inside(self._backend, completion.error)
         raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
 
-    async def _post(self, request: ChatRequest) -> ClientResponse:
+    async def embed(self, request: JSONObject) -> JSONObject:
+        """Returns the backend's answer to a request for embeddings, a JSON object with its `data`."""
+        body = await self._answer(_EMBEDDINGS, request)
+        try:
+            answer = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
+            raise UpstreamBroken(speaks(self._backend, text)) from error
+        if isinstance(answer, dict) and isinstance(answer.get("data"), list):
+            return answer
+        if isinstance(answer, dict) and answer.get("error") is not None:
+            raise failed_inside(self._backend, answer["error"])
+        raise UpstreamBroken(speaks(self._backend, f"its answer has no data: {excerpt(body)}"))
+
+    async def _answer(self, path: str, request: ChatRequest | JSONObject) -> bytes:
+        """Returns the body of an answer in one piece."""
+        response = await self._post(path, request)
+        try:
+            if not _is_json(response):
+                raise await self._strange(response)
+            return await self._read(response)
+        finally:
+            response.close()
+
+    async def _post(self, path: str, request: ChatRequest | JSONObject) -> ClientResponse:
         """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
+        url = self._backend.base_url + path
         body = msgspec.json.encode(request)
-        problem, delay = await self._try(body)
+        problem, delay = await self._try(url, body)
         if isinstance(problem, AntiphonError) and delay is not None:
             _log.warning("%s; trying once more in %g s", problem.message, delay)
             await asyncio.sleep(delay)
-            problem, _ = await self._try(body)
+            problem, _ = await self._try(url, body)
         if isinstance(problem, AntiphonError):
             raise problem
         return problem
 
-    async def _try(self, body: bytes) -> tuple[ClientResponse | AntiphonError, float | None]:
+    async def _try(self, url: str, body: bytes) -> tuple[ClientResponse | AntiphonError, float | None]:
         """Returns an answer, or an error and the seconds after which another attempt makes sense."""
         try:
             response = await self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+                url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
             )
         except aiohttp.ClientError as error:
             hopeful = isinstance(error, aiohttp.ClientConnectorError) and not isinstance(

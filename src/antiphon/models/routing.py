@@ -18,6 +18,7 @@ from antiphon.models.discovery import USUAL_PORTS, Found, discover
 from antiphon.models.listing import Listing
 from antiphon.models.sample import SampleModel
 from antiphon.settings import endpoint
+from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Model, ModelList
 
 SAMPLE_BACKEND = "antiphon"
@@ -128,6 +129,15 @@ class Models:
     def _listed(self, name: str) -> list[ResolvedModel]:
         found = ((backend, backend.listing.find(name)) for backend in self._backends.values())
         return [backend.resolved(full) for backend, full in found if full is not None]
+
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        """Returns the answer of the backend that has the model; raises what `resolve` does, too."""
+        found = await self.resolve(request["model"], call)
+        if not isinstance(found.chat_model, HttpChatModel):
+            raise InvalidRequest(
+                f"The model {found.id!r} makes no embeddings.", code="model_not_supported", param="model"
+            )
+        return await found.chat_model.embed({**request, "model": found.name})
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         """Returns `inner`: these tool calls are made."""

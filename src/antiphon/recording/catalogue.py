@@ -17,6 +17,8 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import Model, ModelList
 
+_EMBEDDINGS = "embeddings"
+"""What stands as the provider of recorded embeddings."""
 _NAMED = 5
 """How many files or models a message names; the rest is counted."""
 
@@ -48,6 +50,13 @@ class RecordingCatalogue:
         except ConfigError as error:
             raise InvalidRequest(str(error), code="invalid_value", param="x-antiphon-fault") from None
         return ResolvedModel(faulty, found.name, found.id) if faulty.rules else found
+
+    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+        """Returns embeddings: played, recorded or asked for, as the result of a tool call is."""
+        arguments = {name: value for name, value in request.items() if name != "model"}
+        calls = self.tool_calls(_EmbeddingCalls(self._backends, call), call)
+        answer: JSONObject = await calls.call(_EMBEDDINGS, request["model"], arguments)
+        return answer
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         """Returns the tool calls of a request: played, recorded or made, and failing where a rule says so."""
@@ -179,6 +188,19 @@ class _FillingTools:
         if isinstance(recorded, Miss):
             return await self._recorder.call(provider, name, arguments)
         return await play_result(recorded, self._replay.speed)
+
+
+class _EmbeddingCalls:
+    """Requests for embeddings as `ToolCalls`: the model's name is that of the tool."""
+
+    def __init__(self, backends: ModelCatalogue | None, call: Call) -> None:
+        self._backends = backends
+        self._call = call
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        if self._backends is None:
+            raise _refused("This server only replays, so no embeddings can be asked for.")
+        return await self._backends.embed({**arguments, "model": name}, self._call)
 
 
 def _refused(message: str) -> InvalidRequest:

@@ -13,6 +13,7 @@ from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
+from antiphon.service.embeddings import Embeddings
 from antiphon.service.responses import Responses
 from antiphon.store import Store
 
@@ -46,6 +47,7 @@ def create_app(
     app.state.freeze = freeze
     app.state.catalogue = catalogue
     app.state.chat = ChatCompletions(catalogue)
+    app.state.embeddings = Embeddings(catalogue)
     app.state.conversations = Conversations(store)
     app.state.responses = Responses(store, catalogue)
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.

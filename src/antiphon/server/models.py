@@ -1,4 +1,4 @@
-"""`/v1/models` and `/v1/chat/completions`: what is handed through to backends."""
+"""`/v1/models`, `/v1/chat/completions` and `/v1/embeddings`: what is handed through to backends."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,6 +17,7 @@ from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.requests import call_of, read_body, refuse_own
 from antiphon.server.sse import DONE, EventStream, chunk_frames
 from antiphon.service.chat import ChatCompletions
+from antiphon.service.embeddings import Embeddings
 from antiphon.wire.errors import ErrorEnvelope
 
 
@@ -44,6 +45,18 @@ async def chat_completions(request: Request) -> Response:
     return nobody_there()
 
 
+async def embeddings(request: Request) -> Response:
+    """POST /v1/embeddings"""
+    body = decode_json(await read_body(request))
+    if not isinstance(body, dict):
+        raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
+    made: Embeddings = request.app.state.embeddings
+    call = call_of(request)
+    async with stopped_by_disconnect(request.receive):
+        return json_answer(await made.create(body, call))
+    return nobody_there()
+
+
 async def list_models(request: Request) -> Response:
     """GET /v1/models"""
     refuse_own(request)
@@ -65,6 +78,7 @@ async def get_model(request: Request) -> Response:
 
 routes = [
     Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+    Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", list_models, methods=["GET"]),
     Route("/v1/models/{model:path}", get_model, methods=["GET"]),
 ]

@@ -1,8 +1,20 @@
-"""The chunks of vector stores' files: added, deleted, found by words and by vectors."""
+"""The chunks of vector stores' files: added, found by words and by vectors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
+from sqlalchemy import Connection, bindparam, delete, insert, select, text
+
+from antiphon.store.chunk_tables import chunks, pgvector_schema
+from antiphon.store.chunk_vectors import find_nearest, pgvector_text
+from antiphon.store.chunk_words import find_words, store_token, words
+from antiphon.store.database import Database
+from antiphon.store.tables import vector_store_files
+from antiphon.wire.json import JSON
+
+_BATCH = 200
+"""How many chunks one write adds, so that other writes need not wait long."""
 
 
 class NewChunk(Struct, frozen=True):
@@ -13,26 +25,164 @@ class NewChunk(Struct, frozen=True):
 
 
 class ChunkQuery(Struct, frozen=True):
-    """What is looked for, in which vector stores; with `file_ids` in these files alone.
+    """What is looked for in which vector stores: words, a vector (packed 32-bit floats), or both.
 
-    `text` None searches by vector alone; `vectors` hold a query vector for each set of vector stores whose
-    chunks have embeddings of the same model.
+    `allowed` has, for each store, the files that may be found; None allows all that are completed.
     """
 
     vector_store_ids: Sequence[str]
-    text: str | None
+    words: str | None
     vector: bytes | None
-    file_ids: Collection[str] | None
+    allowed: Mapping[str, Sequence[str]] | None
     limit: int
+    """How many chunks are found by words, and how many by the vector."""
 
 
-class FoundChunk(Struct, frozen=True):
-    """A chunk that was found; `text_score` and `vector_score` lie between 0 and 1, None where not found."""
+class FoundChunks(Struct, frozen=True):
+    """Scores between 0 and 1 by the ids of chunks."""
 
-    id: int
+    by_words: dict[int, float]
+    by_vector: dict[int, float]
+
+
+class StoredChunk(Struct, frozen=True):
     vector_store_id: str
     file_id: str
     position: int
     text: str
-    text_score: float | None
-    vector_score: float | None
+
+
+class ChunkRecords:
+    """The chunks of all vector stores. Who may see them is for the caller to know."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def replace(
+        self, vector_store_id: str, file_id: str, attempt: str, new: Sequence[NewChunk]
+    ) -> bool:
+        """Stores the chunks of a file, in place of those it had.
+
+        They are found once the file is `completed`. Returns False if the file was taken out of the store, or
+        attached anew (`attempt`), meanwhile.
+        """
+        file = (vector_store_id, file_id, attempt)
+        if not await self._database.write(lambda c: _clear(c, *file)):
+            return False
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            if not await self._database.write(lambda c, b=batch, s=start: _add(c, file, s, b)):  # type: ignore[misc]
+                return False
+        return True
+
+    async def search(self, query: ChunkQuery) -> FoundChunks:
+        """Returns the best chunks of completed files; what is not allowed takes nobody's place."""
+        return await self._database.read(lambda c: _search(c, query))
+
+    async def get(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
+        """Returns those of the chunks `ids` that are still there."""
+        return await self._database.read(lambda c: _get(c, ids))
+
+    async def of_file(self, vector_store_id: str, file_id: str) -> list[str]:
+        """Returns the texts of a file's chunks, in order."""
+        own = (chunks.c.vector_store_id == vector_store_id) & (chunks.c.file_id == file_id)
+        listed = select(chunks.c.text).where(own).order_by(chunks.c.position)
+        return await self._database.read(lambda c: list(c.execute(listed).scalars()))
+
+
+_LAST = select(chunks.c.id).order_by(chunks.c.id.desc()).limit(1)
+
+
+def _is_current(connection: Connection, vector_store_id: str, file_id: str, attempt: str) -> bool:
+    at = vector_store_files.c
+    current = (at.vector_store_id == vector_store_id) & (at.file_id == file_id) & (at.attempt == attempt)
+    return connection.execute(select(at.file_id).where(current).with_for_update()).first() is not None
+
+
+def _clear(connection: Connection, vector_store_id: str, file_id: str, attempt: str) -> bool:
+    if not _is_current(connection, vector_store_id, file_id, attempt):
+        return False
+    own = (chunks.c.vector_store_id == vector_store_id) & (chunks.c.file_id == file_id)
+    connection.execute(delete(chunks).where(own))
+    return True
+
+
+def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Sequence[NewChunk]) -> bool:
+    if not _is_current(connection, *file):
+        return False
+    rows = [
+        {"vector_store_id": file[0], "file_id": file[1], "position": start + at, "text": chunk.text}
+        for at, chunk in enumerate(new)
+    ]
+    inserted = insert(chunks).returning(chunks.c.id, sort_by_parameter_order=True)
+    ids = connection.execute(inserted, rows).scalars().all()
+    sqlite = connection.dialect.name == "sqlite"
+    schema = None if sqlite else pgvector_schema(connection)
+    terms = [words(chunk.text) for chunk in new]
+    connection.execute(
+        text(_ADD_TERMS_SQLITE if sqlite else _ADD_TERMS_POSTGRESQL),
+        [
+            {"id": chunk_id, "store": store_token(file[0]), "terms": " ".join(found), "words": len(found)}
+            for chunk_id, found in zip(ids, terms, strict=True)
+        ],
+    )
+    vectors: list[dict[str, JSON]] = [
+        {"id": chunk_id, "vector": pgvector_text(chunk.vector) if schema else chunk.vector}
+        for chunk_id, chunk in zip(ids, new, strict=True)
+        if chunk.vector is not None
+    ]
+    if vectors:
+        value = f"CAST(:vector AS {schema}.vector)" if schema else ":vector"
+        connection.execute(
+            text(f"INSERT INTO chunk_vectors (chunk_id, vector) VALUES (:id, {value})"),  # noqa: S608
+            vectors,
+        )
+    return True
+
+
+_ADD_TERMS_SQLITE = "INSERT INTO chunk_terms (rowid, store, terms) VALUES (:id, :store, :terms)"
+_ADD_TERMS_POSTGRESQL = (
+    "INSERT INTO chunk_terms (chunk_id, terms, words) VALUES (:id, to_tsvector('english', :terms), :words)"
+)
+_SCOPE = (
+    "SELECT id FROM chunks JOIN vector_store_files USING (vector_store_id, file_id) "
+    "WHERE status = 'completed' AND "
+)
+_IN_STORES = {
+    "sqlite": "vector_store_id IN (SELECT value FROM json_each(:store_list))",
+    "postgresql": "vector_store_id IN (SELECT json_array_elements_text(CAST(:store_list AS json)))",
+}
+_IN_FILES = {
+    "sqlite": "(vector_store_id, file_id) IN "
+    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:files))",
+    "postgresql": "(vector_store_id, file_id) IN "
+    "(SELECT value ->> 0, value ->> 1 FROM json_array_elements(CAST(:files AS json)))",
+}
+
+
+def _search(connection: Connection, query: ChunkQuery) -> FoundChunks:
+    stores = list(query.vector_store_ids)
+    given: dict[str, JSON] = {"stores": stores, "store_list": msgspec.json.encode(stores).decode()}
+    scope = _SCOPE + _IN_STORES[connection.dialect.name]
+    if query.allowed is not None:
+        scope = _SCOPE + _IN_FILES[connection.dialect.name]
+        pairs = [(store, file) for store in stores for file in query.allowed.get(store, ())]
+        given["files"] = msgspec.json.encode(pairs).decode()
+    by_words = by_vector = None
+    if query.words is not None:
+        by_words = find_words(connection, query.words, scope, given, query.limit)
+    if query.vector is not None:
+        by_vector = find_nearest(connection, query.vector, scope, given, query.limit)
+    return FoundChunks(by_words or {}, by_vector or {})
+
+
+_GET = select(
+    chunks.c.id, chunks.c.vector_store_id, chunks.c.file_id, chunks.c.position, chunks.c.text
+).where(chunks.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def _get(connection: Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:
+    if not ids:
+        return {}
+    rows = connection.execute(_GET, {"ids": list(ids)})
+    return {row.id: StoredChunk(row.vector_store_id, row.file_id, row.position, row.text) for row in rows}

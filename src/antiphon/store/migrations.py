@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
+from antiphon.store.chunk_tables import chunks
 from antiphon.store.tables import metadata, schema_version
 
 Migration = Callable[[Connection], None]
@@ -27,7 +28,12 @@ def m002_files(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files)
+def m003_chunks(connection: Connection) -> None:
+    """Adds the tables of chunks, and what finds words and vectors in them."""
+    metadata.create_all(connection, [chunks])
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks)
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

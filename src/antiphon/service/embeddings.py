@@ -1,0 +1,91 @@
+"""Embeddings, handed through to the backend that has the model; also those of files and queries."""
+
+import math
+from array import array
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from antiphon.decode_errors import kind_of
+from antiphon.engine.ports import Call, ModelCatalogue
+from antiphon.errors import InvalidRequest, UpstreamBroken
+from antiphon.wire.json import JSON, JSONObject
+
+
+class _Embedding(Struct):
+    embedding: list[float]
+    index: int | None = None
+
+
+class _Reply(Struct):
+    data: list[_Embedding]
+
+
+class Embeddings:
+    """The use cases of `/v1/embeddings`: same routing and same errors as for chat completions."""
+
+    def __init__(self, catalogue: ModelCatalogue) -> None:
+        self._catalogue = catalogue
+
+    async def create(self, body: JSONObject, call: Call) -> JSONObject:
+        """Returns the backend's answer to a request as it stands."""
+        if body.get("model") is None:
+            raise _missing("model")
+        if not isinstance(body["model"], str):
+            raise _wrong_type("model", "a string", body["model"])
+        given = body.get("input")
+        if given is None:
+            raise _missing("input")
+        if not isinstance(given, str | list):
+            raise _wrong_type("input", "a string or an array", given)
+        if not given:
+            raise InvalidRequest(
+                "Invalid 'input': it must not be empty.", code="invalid_value", param="input"
+            )
+        return await self._catalogue.embed(body, call)
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None, call: Call
+    ) -> list[bytes]:
+        """Returns the vectors of texts as packed 32-bit floats.
+
+        `dimensions` asks for vectors of that length, and None leaves it to the model. Raises `AntiphonError`
+        as `create` does, and `UpstreamBroken` for an answer that is not one vector for each text.
+        """
+        body: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
+        if dimensions is not None:
+            body["dimensions"] = dimensions
+        answer = await self._catalogue.embed(body, call)
+        try:
+            reply = msgspec.convert(answer, _Reply)
+        except msgspec.ValidationError as error:
+            raise UpstreamBroken(f"{model}: its answer holds no embeddings: {error}") from error
+        if len(reply.data) != len(texts):
+            raise UpstreamBroken(f"{model}: {len(reply.data)} embeddings for {len(texts)} texts")
+        ordered = sorted(enumerate(reply.data), key=lambda at: at[0] if at[1].index is None else at[1].index)
+        return [_packed(model, each.embedding) for _, each in ordered]
+
+
+def _packed(model: str, vector: list[float]) -> bytes:
+    try:
+        packed = array("f", vector)
+    except OverflowError as error:
+        raise UpstreamBroken(f"{model}: an embedding holds a number beyond 32 bits") from error
+    if not 0 < math.hypot(*packed) < math.inf:
+        raise UpstreamBroken(f"{model}: an embedding is empty, zero or not finite")
+    return packed.tobytes()
+
+
+def _missing(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+    )
+
+
+def _wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
+        code="invalid_type",
+        param=param,
+    )

@@ -1,0 +1,58 @@
+"""Finds chunks by vectors: every vector of the stores is compared, by pgvector or here."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import cast
+
+import simsimd
+from sqlalchemy import Connection, text
+
+from antiphon.store.chunk_tables import pgvector_schema
+from antiphon.wire.json import JSON
+
+_FLOAT = 4
+"""Bytes of a 32-bit float."""
+_distance = cast("Callable[[memoryview[float], memoryview[float]], float]", simsimd.cosine)
+"""1 - cosine of two vectors; the library's types know of no single pair."""
+_ROWS = 1000
+"""How many vectors are in memory at a time."""
+
+_SCAN = "SELECT chunk_id, vector FROM chunk_vectors WHERE chunk_id IN ({scope}) AND length(vector) = :bytes"
+_NEAREST = (
+    "SELECT chunk_id, 1 - distance FROM (SELECT chunk_id, vector OPERATOR({schema}.<=>) "
+    "CAST(:vector AS {schema}.vector) AS distance FROM chunk_vectors "
+    # Nothing is compared with vectors of another length, which another model made.
+    "WHERE chunk_id IN ({scope}) AND {schema}.vector_dims(vector) = :dimensions) AS compared "
+    "WHERE distance <> 'NaN' ORDER BY distance, chunk_id LIMIT :limit"
+)
+
+
+def find_nearest(
+    connection: Connection, vector: bytes, scope: str, given: dict[str, JSON], limit: int
+) -> dict[int, float]:
+    """Returns the ids of the chunks in `scope` whose vectors are nearest to `vector`, with their cosines.
+
+    `scope` is an SQL query for ids of chunks with the parameters `given`. A cosine below 0 counts as 0.
+    """
+    schema = None if connection.dialect.name == "sqlite" else pgvector_schema(connection)
+    if schema is None:
+        rows = connection.execute(text(_SCAN.format(scope=scope)), {**given, "bytes": len(vector)})
+        compared = _compared(vector, rows.yield_per(_ROWS).tuples())
+        nearest = heapq.nlargest(limit, compared, key=itemgetter(1))
+    else:
+        own = {"vector": pgvector_text(vector), "dimensions": len(vector) // _FLOAT, "limit": limit}
+        found = connection.execute(text(_NEAREST.format(scope=scope, schema=schema)), {**given, **own})
+        nearest = [(chunk_id, cosine) for chunk_id, cosine in found]
+    return {chunk_id: min(max(cosine, 0.0), 1.0) for chunk_id, cosine in nearest}
+
+
+def pgvector_text(vector: bytes) -> str:
+    """Returns packed floats as pgvector reads them: `[0.1,0.2]`."""
+    return f"[{','.join(map(repr, memoryview(vector).cast('f').tolist()))}]"
+
+
+def _compared(vector: bytes, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, float]]:
+    sought = memoryview(vector).cast("f")
+    for chunk_id, packed in rows:
+        yield chunk_id, 1.0 - _distance(sought, memoryview(packed).cast("f"))
