@@ -11,6 +11,7 @@ from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store import conversations, history, items, liveness, responses
 from antiphon.store.attachments import AttachmentRecords
+from antiphon.store.chunks import ChunkRecords
 from antiphon.store.database import Database, Job
 from antiphon.store.files import FileRecords
 from antiphon.store.migrations import migrate
@@ -50,6 +51,7 @@ class Store:
         self.files = FileRecords(database, clock)
         self.vector_stores = VectorStoreRecords(database, clock)
         self.attachments = AttachmentRecords(database, server_id)
+        self.chunks = ChunkRecords(database)
         self._beginning: dict[str, Job[object]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""
