@@ -7,7 +7,7 @@ import msgspec
 from antiphon.config import Capabilities
 from antiphon.decode import create_response
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest
@@ -58,8 +58,7 @@ def loop(model: ScriptedModel, body: JSONObject | None = None, items: list[Item]
         new_response(request, "resp_1", int(NOW)),
         items or [Message(role="user", content="Hi")],
         ResolvedModel(chat_model=model, name="model", id="backend/model"),
-        clock=lambda: NOW,
-        ids=counted_ids(),
+        Call(clock=lambda: NOW, ids=counted_ids()),
     )
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from antiphon.config import Capabilities
-from antiphon.engine.functions import Functions, flat_name, translate_tools
+from antiphon.engine.choices import Chosen, choose
+from antiphon.engine.functions import flat_name, translate_tools
 from antiphon.errors import InvalidRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (
@@ -24,11 +25,14 @@ F, G = FunctionTool(name="f"), FunctionTool(name="g")
 CRM = NamespaceTool(name="crm", tools=[FunctionTool(name="find"), FunctionTool(name="store")])
 
 
-def translated(tools: list[Tool], choice: ToolChoice | None = None) -> Functions:
-    return translate_tools(tools, choice, ALL)
+def translated(
+    tools: list[Tool], choice: ToolChoice | None = None, capabilities: Capabilities = ALL
+) -> Chosen:
+    functions = translate_tools(tools, capabilities, {})
+    return choose(choice, tools, functions, capabilities)
 
 
-def names(functions: Functions) -> list[str]:
+def names(functions: Chosen) -> list[str]:
     return [tool["function"]["name"] for tool in functions.tools]
 
 
@@ -52,13 +56,13 @@ def test_what_a_function_leaves_out_is_left_out() -> None:
 
 def test_strict_is_left_out_where_the_backend_does_not_know_it() -> None:
     tool = FunctionTool(name="f", strict=True)
-    functions = translate_tools([tool], None, Capabilities(strict_tools=False))
+    functions = translated([tool], None, Capabilities(strict_tools=False))
     assert functions.tools == [{"type": "function", "function": {"name": "f"}}]
 
 
 def test_namespaces_become_functions_and_can_be_given_back() -> None:
-    functions = translated([F, CRM])
-    assert names(functions) == ["f", "crm__find", "crm__store"]
+    functions = translate_tools([F, CRM], ALL, {})
+    assert list(functions.tools) == ["f", "crm__find", "crm__store"]
     assert functions.names == {"crm__find": ("crm", "find"), "crm__store": ("crm", "store")}
 
 
@@ -117,7 +121,7 @@ def test_no_choice_is_no_choice() -> None:
 
 @pytest.mark.parametrize("choice", ["auto", "none", None])
 def test_without_tools_there_is_nothing_to_choose(choice: ToolChoice | None) -> None:
-    assert translated([], choice) == Functions([], {}, None)
+    assert translated([], choice) == Chosen([], None, [])
 
 
 @pytest.mark.parametrize(("name", "flat"), [("f", "f"), ("find", "crm__find"), ("crm__find", "crm__find")])
@@ -182,6 +186,6 @@ def test_allowed_tools_whose_names_are_no_strings(entry: JSONObject, key: str) -
 
 def test_a_backend_that_takes_no_named_choice_is_offered_that_function_alone() -> None:
     tools: list[Tool] = [FunctionTool(name="look"), FunctionTool(name="jump")]
-    functions = translate_tools(tools, FunctionChoice(name="jump"), Capabilities(named_tool_choice=False))
+    functions = translated(tools, FunctionChoice(name="jump"), Capabilities(named_tool_choice=False))
     assert [tool["function"]["name"] for tool in functions.tools] == ["jump"]
     assert functions.choice == "required"

@@ -202,10 +202,10 @@ def test_mcp_calls_of_a_history() -> None:
     ok = McpCall(id="mcp_1", name="f", arguments="{}", server_label="s", output="42")
     broken = McpCall(id="mcp_2", name="f", arguments="{}", server_label="s", error="no such page")
     assert translated(ok, broken) == [
-        {"role": "assistant", "content": "", "tool_calls": [tool_call("mcp_1")]},
-        tool("mcp_1", "42"),
-        {"role": "assistant", "content": "", "tool_calls": [tool_call("mcp_2")]},
-        tool("mcp_2", "Error: no such page"),
+        {"role": "assistant", "content": "", "tool_calls": [tool_call("call_1")]},
+        tool("call_1", "42"),
+        {"role": "assistant", "content": "", "tool_calls": [tool_call("call_2")]},
+        tool("call_2", "no such page"),
     ]
 
 

@@ -136,7 +136,7 @@ def test_what_a_schema_leaves_out_is_left_out() -> None:
 
 def test_names_of_namespaces_are_kept_for_the_reply() -> None:
     namespace = {"type": "namespace", "name": "crm", "tools": TOOLS}
-    assert translated({"tools": [namespace]}).tool_names == {"crm__f": ("crm", "f")}
+    assert translated({"tools": [namespace]}).functions.names == {"crm__f": ("crm", "f")}
 
 
 @pytest.mark.parametrize("kind", list(PRESETS))

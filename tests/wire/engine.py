@@ -8,7 +8,7 @@ import msgspec
 from antiphon.config import Capabilities
 from antiphon.decode import create_response
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest
@@ -60,8 +60,7 @@ class Run:
             new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
             context(request),
             ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
-            clock=lambda: NOW,
-            ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}",
+            Call(clock=lambda: NOW, ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}"),
         )
         self.events: list[JSONObject] = []
 

@@ -1,6 +1,9 @@
-"""Tools and tool choices, as a chat backend understands them. Pure."""
+"""Tools as functions, which is all that a chat backend understands. Pure."""
 
 import hashlib
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
@@ -8,61 +11,71 @@ from antiphon.config import Capabilities
 from antiphon.engine.builders import ToolNames
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatFunction, ChatTool
-from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import (
-    AllowedToolsChoice,
-    CustomTool,
-    FunctionChoice,
-    FunctionTool,
-    NamespaceTool,
-    Tool,
-    ToolChoice,
-    WebSearchTool,
-)
+from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
 
 MAX_NAME = 64
 """Longest function name that api.openai.com takes in a chat completion."""
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+"""What MCP allows in the name of a tool, and api.openai.com does not in the name of a function."""
+
+Offered = Mapping[int, Sequence[ChatTool]]
+"""The functions of hosted tools, by the tool's position in the request."""
+Renamed = Mapping[tuple[str, str], str]
+"""Functions of hosted tools that go out under another name: owner (`hosted.Told`) and name to that name."""
+
+
+class HostedFunction(msgspec.Struct, frozen=True):
+    """A function of a hosted tool."""
+
+    position: int
+    """Where the tool stands in the request."""
+    kind: str
+    """The tool's type."""
+    owner: str
+    """The label of an MCP server, else the function's own name."""
+    name: str
+    """The function's own name."""
 
 
 class Functions(msgspec.Struct, frozen=True):
-    """What a request offers the model."""
+    """Every function that a request's tools come to, in order, by the name that the backend knows."""
 
-    tools: list[ChatTool]
+    tools: dict[str, ChatTool]
     names: ToolNames
     """Names that differ between client and backend: the backend's to (namespace, name)."""
-    choice: str | JSONObject | None
-    """The chat `tool_choice`; None where the client left it to the default."""
+    hosted: dict[str, HostedFunction]
+    """Those that run here."""
+
+    @property
+    def renamed(self) -> Renamed:
+        """The functions of hosted tools that the backend knows under another name."""
+        return {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
 
 
-def translate_tools(tools: list[Tool], choice: ToolChoice | None, capabilities: Capabilities) -> Functions:
-    """Flattens tools into chat functions and translates the choice among them.
+def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
+    """Flattens tools into chat functions.
 
-    Raises `InvalidRequest` for tools that no chat backend can be given and for a choice that is not
-    among the tools (text recorded at api.openai.com).
+    Raises `InvalidRequest` for tools that no chat backend can be given.
     """
-    names: ToolNames = {}
-    chat_tools: dict[str, ChatTool] = {}
+    functions = Functions({}, {}, {})
+    taken = _own_names(tools) if offered else frozenset()
     for position, tool in enumerate(tools):
         place = f"tools[{position}]"
         if isinstance(tool, FunctionTool):
-            _add(chat_tools, tool, tool.name, f"{place}.name", capabilities)
+            _add(functions, tool, tool.name, f"{place}.name", capabilities)
         elif isinstance(tool, NamespaceTool):
             for inner, function in enumerate(tool.tools):
                 if isinstance(function, CustomTool):
                     raise _unsupported(f"{place}.tools[{inner}]", "custom")
                 name = flat_name(tool.name, function.name)
-                names[name] = (tool.name, function.name)
-                _add(chat_tools, function, name, f"{place}.tools[{inner}].name", capabilities)
+                functions.names[name] = (tool.name, function.name)
+                _add(functions, function, name, f"{place}.tools[{inner}].name", capabilities)
+        elif position in offered:
+            for chat_tool in offered[position]:
+                _add_hosted(functions, position, tool, chat_tool, taken)
         elif not is_switched_off(tool):
             raise _unsupported(place, tool_type(tool))
-    if isinstance(choice, AllowedToolsChoice):
-        allowed = _allowed(choice, tools, names)
-        kept = [tool for name, tool in chat_tools.items() if name in allowed]
-        return Functions(kept, names, choice.mode if kept else None)
-    chosen = _choice(choice, chat_tools, names)
-    if isinstance(chosen, dict) and not capabilities.named_tool_choice:
-        return Functions([chat_tools[chosen["function"]["name"]]], names, "required")
-    return Functions(list(chat_tools.values()), names, chosen)
+    return functions
 
 
 def is_switched_off(tool: Tool) -> bool:
@@ -87,10 +100,15 @@ def flat_name(namespace: str, name: str) -> str:
     return f"{flat[: MAX_NAME - 9]}_{digest}"
 
 
-def _add(
-    tools: dict[str, ChatTool], tool: FunctionTool, name: str, param: str, capabilities: Capabilities
-) -> None:
-    if name in tools:
+def _own_names(tools: list[Tool]) -> frozenset[str]:
+    """The names of the functions that the caller runs: a hosted one never takes the name of such a one."""
+    spaces = [tool for tool in tools if isinstance(tool, NamespaceTool)]
+    inner = {flat_name(space.name, tool.name) for space in spaces for tool in space.tools}
+    return frozenset(inner | {tool.name for tool in tools if isinstance(tool, FunctionTool)})
+
+
+def _add(functions: Functions, tool: FunctionTool, name: str, param: str, capabilities: Capabilities) -> None:
+    if name in functions.tools:
         raise InvalidRequest(
             f"Invalid '{param}': two tools have the name '{name}'. Tool names must be unique.",
             code="invalid_value",
@@ -103,62 +121,30 @@ def _add(
         function["parameters"] = tool.parameters
     if capabilities.strict_tools and isinstance(tool.strict, bool):
         function["strict"] = tool.strict
-    tools[name] = {"type": "function", "function": function}
+    functions.tools[name] = {"type": "function", "function": function}
 
 
-def _choice(
-    choice: ToolChoice | None, tools: dict[str, ChatTool], names: ToolNames
-) -> str | JSONObject | None:
-    if choice is None or isinstance(choice, str):
-        if choice == "required" and not tools:
-            raise _not_found("required")
-        return choice if tools else None
-    if not isinstance(choice, FunctionChoice):
-        raise _not_found(str(choice.__struct_config__.tag))
-    found = next((name for name in tools if name in _backend_names(choice.name, names)), None)
-    if found is None:
-        raise _not_found("function")
-    return {"type": "function", "function": {"name": found}}
+def _add_hosted(
+    functions: Functions, position: int, tool: Tool, chat_tool: ChatTool, own: Container[str]
+) -> None:
+    own_name = chat_tool["function"]["name"]
+    owner = tool.server_label if isinstance(tool, McpTool) else own_name
+    name = next(
+        name for name in _possible_names(owner, own_name) if name not in own and name not in functions.tools
+    )
+    functions.hosted[name] = HostedFunction(position, tool_type(tool), owner, own_name)
+    functions.tools[name] = {"type": "function", "function": {**chat_tool["function"], "name": name}}
 
 
-def _allowed(choice: AllowedToolsChoice, tools: list[Tool], names: ToolNames) -> set[str]:
-    """The backend's names of the functions that the choice allows."""
-    functions = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
-    namespaces = {tool.name for tool in tools if isinstance(tool, NamespaceTool)}
-    types = {tool_type(tool) for tool in tools}
-    allowed: set[str] = set()
-    for position, entry in enumerate(choice.tools):
-        place = f"tool_choice.tools[{position}]"
-        kind = _string(entry.get("type"), f"{place}.type")
-        name = _string(entry.get("name", ""), f"{place}.name")
-        found = _named(kind, name, functions, namespaces, names)
-        if not found and (kind in ("function", "namespace") or kind not in types):
-            raise _not_found(kind)
-        allowed |= found
-    return allowed
-
-
-def _named(kind: str, name: str, functions: set[str], namespaces: set[str], names: ToolNames) -> set[str]:
-    if kind == "namespace" and name in namespaces:
-        return {flat for flat, (namespace, _) in names.items() if namespace == name}
-    if kind == "function":
-        return {flat for flat in _backend_names(name, names) if flat in functions or flat in names}
-    return set()
-
-
-def _backend_names(name: str, names: ToolNames) -> list[str]:
-    """A function's own name, then the flat names of functions so called in namespaces."""
-    return [name, *(flat for flat, (_, inner) in names.items() if inner == name)]
-
-
-def _not_found(kind: str) -> InvalidRequest:
-    return InvalidRequest(f"Tool choice '{kind}' not found in 'tools' parameter.", param="tool_choice")
-
-
-def _string(value: JSON, param: str) -> str:
-    if isinstance(value, str):
-        return value
-    raise InvalidRequest(f"Invalid type for '{param}': expected a string.", code="invalid_type", param=param)
+def _possible_names(owner: str, name: str) -> Iterator[str]:
+    """The name, if a backend takes it, then others that tell whose it is."""
+    name = _NOT_IN_NAMES.sub("_", name)
+    if len(name) <= MAX_NAME:
+        yield name
+    flat = flat_name(_NOT_IN_NAMES.sub("_", owner), name)
+    yield flat
+    for number in count(2):
+        yield flat_name(flat, str(number))
 
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:

@@ -120,7 +120,7 @@ def _web_action(item: WebSearchCall) -> tuple[str, JSONObject]:
 def _output(item: HostedItem) -> str | list[ChatContentPart] | None:
     if isinstance(item, McpCall):
         if isinstance(item.output, str) and not item.error:
-            return [_text(item.output)]
+            return item.output
         return _error_text(item.error) or item.output or "The tool gave no output."
     if isinstance(item, CodeInterpreterCall):
         return _logs(item.outputs) if isinstance(item.outputs, list) else None

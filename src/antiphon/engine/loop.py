@@ -2,16 +2,21 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import chain
 from typing import get_args
 
 import msgspec
 
 from antiphon.engine.assemble import Assembler, AssemblyOptions
-from antiphon.engine.ports import Clock, Ids, ResolvedModel
-from antiphon.engine.translate import Translated, translate
+from antiphon.engine.citations import sources_of
+from antiphon.engine.messages import translate_reply
+from antiphon.engine.ports import Call, HostedTools, ResolvedModel
+from antiphon.engine.rounds import HostedWork
+from antiphon.engine.translate import Translated, continued, translate
 from antiphon.engine.truncate import shortened
+from antiphon.engine.usage import total, usage_of
 from antiphon.errors import AntiphonError, ContextLengthExceeded
-from antiphon.wire.chat import ChatUsage
+from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.events import (
     ErrorEvent,
     Event,
@@ -21,18 +26,18 @@ from antiphon.wire.events import (
     ResponseIncomplete,
     ResponseInProgress,
 )
-from antiphon.wire.items import Item
+from antiphon.wire.items import FunctionCall, Item
 from antiphon.wire.responses import (
     CreateResponse,
     IncompleteDetails,
-    InputTokensDetails,
-    OutputTokensDetails,
     Response,
     ResponseError,
     ResponseStatus,
     ServiceTier,
     Usage,
 )
+
+_NO_TOOLS = HostedTools()
 
 _TIERS = get_args(ServiceTier)
 """The tiers that the API knows; Groq, for one, sends others."""
@@ -41,9 +46,9 @@ _TIERS = get_args(ServiceTier)
 class Loop:
     """Makes one response.
 
-    `response` is the response in progress and never changes; the last event carries the finished one. The
-    request is translated at once, so that a request that no backend can be given fails before the stream
-    begins (`InvalidRequest`).
+    `response` is the response in progress and never changes; the last event carries the finished one, whose
+    items are whole (`hosted.shown` hides what the request does not include). The request is translated at
+    once, so that a request that no backend can be given fails before the stream begins (`InvalidRequest`).
     """
 
     def __init__(
@@ -52,48 +57,46 @@ class Loop:
         response: Response,
         items: list[Item],
         model: ResolvedModel,
-        clock: Clock,
-        ids: Ids,
+        call: Call,
+        hosted: HostedTools = _NO_TOOLS,
     ) -> None:
         self.response = response
+        self.include = frozenset(request.include or ())
         self.failure: AntiphonError | None = None
         self._request = request
         self._items = items
         self._model = model
-        self._clock = clock
+        self._call = call
+        self._hosted = hosted
         self._output: list[Item] = []
         self._sequence = 0
-        self._translated = self._translate(items)
-        capabilities = model.chat_model.capabilities
-        include = request.include or ()
-        options = AssemblyOptions(
-            source=model.id,
-            tool_names=self._translated.tool_names,
-            think_tags=capabilities.think_tags,
-            logprobs="message.output_text.logprobs" in include,
-            encrypted_reasoning="reasoning.encrypted_content" in include,
-        )
-        self._assembler = Assembler(self._output, ids, options)
+        self._last: list[Event] = []
+        self._shorter = shortened(items) if response.truncation == "auto" else iter(())
+        self._rounds = 0
+        self._said: list[ChatMessage] = []
+        self._usage: Usage | None = None
+        self._is_exhausted = False
+        self._work = HostedWork(self._output, self.include, response.max_tool_calls)
+        self._tools = {tool.position: tool for tool in hosted.tools}
+        self._setups = [setup for tool in hosted.tools if (setup := tool.setup(items)) is not None]
+        self._approved = [approved for tool in hosted.tools for approved in tool.approved(items)]
+        self._translated = self._translate(items, are_set_up=not self._setups)
+        self._assembler = self._new_assembler()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yields the events in batches, one for each network read, numbered; the last is terminal.
 
-        Closing the generator, or cancelling its task, closes the connection to the backend.
+        Closing the generator, or cancelling its task, closes the connection to the backend and stops the
+        tools.
         """
         yield self._numbered([ResponseCreated(self.response), ResponseInProgress(self.response)])
-        assembler = self._assembler
         try:
-            async with aclosing(self._replies()) as batches:
-                async for chunks in batches:
-                    events = assembler.feed(chunks)
-                    if events:
-                        yield self._numbered(events)
-                    if assembler.failure is not None:
-                        break
+            async with aclosing(self._batches()) as batches:
+                async for events in batches:
+                    yield self._numbered(events)
         except AntiphonError as error:
             self.failure = error
-        events = assembler.finish() if self.failure is None else []
-        self.failure = self.failure or assembler.failure
+        events = self._last
         if self.failure is None:
             events.append(self._ended())
         else:
@@ -112,40 +115,143 @@ class Loop:
 
     def cancelled(self) -> Response:
         """Returns the response as it stands when nobody waits for it any more."""
-        self._assembler.abandon()
+        self._abandon()
         return self._terminal(status="cancelled")
 
-    async def _replies(self) -> AsyncGenerator[list[bytes], None]:
-        """The model's chunks; with `truncation: auto` the context is shortened until it fits."""
-        chat_request = self._translated.chat_request
-        shorter = shortened(self._items) if self.response.truncation == "auto" else iter(())
+    async def close(self) -> None:
+        """Closes the hosted tools."""
+        await self._hosted.close()
+
+    async def _batches(self) -> AsyncGenerator[list[Event], None]:
+        """What comes between the first events and the terminal one; what goes out with that is `_last`."""
+        if self._tools:
+            async with aclosing(self._before_the_model()) as batches:
+                async for events in batches:
+                    yield events
         while True:
+            assembler = self._assembler
             try:
-                async with aclosing(self._model.chat_model.stream(chat_request)) as batches:
-                    async for chunks in batches:
-                        yield chunks
-                return
+                async with aclosing(self._model.chat_model.stream(self._chat_request())) as reads:
+                    async for chunks in reads:
+                        events = assembler.feed(chunks)
+                        if events:
+                            yield events
+                        if assembler.failure is not None:
+                            break
             except ContextLengthExceeded:
-                items = next(shorter, None)
+                items = next(self._shorter, None)
                 if items is None:
                     raise
-                chat_request = self._translate(items).chat_request
+                self._translated = self._translate(items)
+                continue
+            self._last = assembler.finish()
+            if assembler.failure is not None:
+                raise assembler.failure
+            if assembler.stopped_early or not assembler.hosted_calls:
+                return
+            async with aclosing(self._hosted_calls()) as batches:
+                async for events in batches:
+                    yield events
+            if self._ends_turn():
+                return
+            self._go_on()
 
-    def _translate(self, items: list[Item]) -> Translated:
+    async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
+        """Sets the hosted tools up, and makes the calls that the caller has approved."""
+        if self._setups:
+            async with aclosing(self._work.set_up(self._setups)) as batches:
+                async for events in batches:
+                    yield events
+            self._translated = self._translate(self._items)
+        if self._approved:
+            begin = len(self._output)
+            async with aclosing(self._work.run(self._approved)) as batches:
+                async for events in batches:
+                    yield events
+            self._remember(self._output[begin:])
+        self._assembler = self._new_assembler()
+
+    async def _hosted_calls(self) -> AsyncGenerator[list[Event], None]:
+        """Makes the calls of the reply that has just ended."""
+        if self._last:
+            yield self._last
+            self._last = []
+        functions = self._translated.functions.hosted
+        calls = []
+        for name, arguments in self._assembler.hosted_calls:
+            function = functions[name]
+            calls.append(self._tools[function.position].call(function.name, arguments))
+        async with aclosing(self._work.run(calls)) as batches:
+            async for events in batches:
+                yield events
+
+    def _ends_turn(self) -> bool:
+        """Whether the response ends, though tools have been called in the last reply."""
+        if self._work.waits or any(isinstance(item, FunctionCall) for item in self._assembler.said):
+            return True  # It is the caller's turn.
+        usage, limit = self._total_usage(), self.response.max_output_tokens
+        is_spent = limit is not None and usage is not None and usage.output_tokens >= limit
+        self._is_exhausted = is_spent or self._rounds + 1 >= self._hosted.max_rounds
+        return self._is_exhausted
+
+    def _go_on(self) -> None:
+        """Turns to the next model call, which is told what the last reply and its tools have brought."""
+        self._remember(self._assembler.said)
+        self._rounds += 1
+        self._usage = self._total_usage()
+        service_tier = self._assembler.service_tier
+        self._assembler = self._new_assembler()
+        self._assembler.service_tier = service_tier
+
+    def _remember(self, items: list[Item]) -> None:
         capabilities = self._model.chat_model.capabilities
-        return translate(self._request, items, self._model.name, capabilities)
+        renamed = self._translated.functions.renamed
+        self._said += translate_reply(items, capabilities, renamed, self.response.max_tool_calls)
+
+    def _chat_request(self) -> ChatRequest:
+        if not self._rounds and not self._said:
+            return self._translated.chat_request
+        spent = self._usage.output_tokens if self._usage else 0
+        return continued(self._translated, self._said, spent=spent, is_first=not self._rounds)
+
+    def _translate(self, items: list[Item], *, are_set_up: bool = True) -> Translated:
+        """Translates the context. Before the set-ups only what does not depend on them is looked at."""
+        request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
+        offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
+        capabilities = self._model.chat_model.capabilities
+        return translate(request, items, self._model.name, capabilities, offered)
+
+    def _new_assembler(self) -> Assembler:
+        functions = self._translated.functions
+        options = AssemblyOptions(
+            source=self._model.id,
+            tool_names=functions.names,
+            hosted=frozenset(functions.hosted),
+            think_tags=self._model.chat_model.capabilities.think_tags,
+            logprobs="message.output_text.logprobs" in self.include,
+            encrypted_reasoning="reasoning.encrypted_content" in self.include,
+            sources=sources_of(chain(self._items, self._output)),
+        )
+        return Assembler(self._output, self._call.ids, options)
 
     def _ended(self) -> Event:
-        if not self._assembler.stopped_early:
-            completed_at = int(self._clock())
+        if not (self._assembler.stopped_early or self._is_exhausted):
+            completed_at = int(self._call.clock())
             return ResponseCompleted(self._terminal(status="completed", completed_at=completed_at))
-        too_long = self._assembler.finish_reason == "length"
+        too_long = self._is_exhausted or self._assembler.finish_reason == "length"
         details = IncompleteDetails("max_output_tokens" if too_long else "content_filter")
         return ResponseIncomplete(self._terminal(status="incomplete", incomplete_details=details))
 
+    def _abandon(self) -> None:
+        self._assembler.abandon()
+        self._work.abandon()
+
+    def _total_usage(self) -> Usage | None:
+        return total(self._usage, usage_of(self._assembler.usage))
+
     def _failed(self, error: AntiphonError) -> list[Event]:
         """An `error` event, then `response.failed`; a rate limit has only the latter (`wire.md` 4)."""
-        self._assembler.abandon()
+        self._abandon()
         failed = ResponseFailed(
             self._terminal(status="failed", error=ResponseError(error.response_code, error.message))
         )
@@ -162,7 +268,7 @@ class Loop:
             status=status,
             output=list(self._output),
             service_tier=tier if tier in _TIERS else unknown,
-            usage=_usage(self._assembler.usage),
+            usage=self._total_usage(),
             **changes,
         )
 
@@ -173,20 +279,3 @@ class Loop:
             number += 1
         self._sequence = number
         return events
-
-
-def _usage(usage: ChatUsage | None) -> Usage | None:
-    """Token counts in the Responses form; None where the backend tells none."""
-    if usage is None:
-        return None
-    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-    details = usage.completion_tokens_details
-    reasoning = details.reasoning_tokens if details else None
-    return Usage(
-        input_tokens=prompt,
-        input_tokens_details=InputTokensDetails(cached_tokens=cached or 0),
-        output_tokens=completion,
-        output_tokens_details=OutputTokensDetails(reasoning_tokens=reasoning or 0),
-        total_tokens=usage.total_tokens or prompt + completion,
-    )

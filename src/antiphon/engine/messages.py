@@ -2,12 +2,16 @@
 
 from collections import defaultdict, deque
 
+from msgspec import UnsetType
+
 from antiphon.config import Capabilities
-from antiphon.engine.functions import flat_name
+from antiphon.engine.functions import Renamed, flat_name
+from antiphon.engine.hosted import Told, denied, told
 from antiphon.engine.parts import plain_text, tool_output, user_content
 from antiphon.errors import InvalidRequest
-from antiphon.wire.chat import ChatMessage, ChatToolCall
+from antiphon.wire.chat import ChatContentPart, ChatMessage, ChatToolCall
 from antiphon.wire.items import (
+    CodeInterpreterCall,
     CustomToolCall,
     CustomToolCallOutput,
     FileSearchCall,
@@ -23,28 +27,51 @@ from antiphon.wire.items import (
     WebSearchCall,
 )
 
-_SILENT = (WebSearchCall, FileSearchCall, McpListTools, McpApprovalRequest, McpApprovalResponse)
-"""Items that a chat backend need not be told: what they brought is in the answer that follows them."""
-
-Call = FunctionCall | CustomToolCall | McpCall
+Call = FunctionCall | CustomToolCall
 Output = FunctionCallOutput | CustomToolCallOutput
 
 
-def translate_items(items: list[Item], capabilities: Capabilities) -> list[ChatMessage]:
+def translate_items(
+    items: list[Item], capabilities: Capabilities, renamed: Renamed | None = None
+) -> list[ChatMessage]:
     """Translates the whole context, oldest item first.
 
     An assistant message, the tool calls after it and the reasoning before it become one message; each tool
-    output follows directly on that message, in the order of the calls. Raises `InvalidRequest` where calls
-    and outputs do not fit together (texts as on api.openai.com) or an item cannot be told to a chat model.
+    output follows directly on that message, in the order of the calls. `renamed` are functions of hosted
+    tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
+    fit together (texts as on api.openai.com) or an item cannot be told to a chat model.
     """
-    return _Translation(items, capabilities).messages
+    return _Translation(items, capabilities, renamed or {}).messages
+
+
+def translate_reply(
+    items: list[Item], capabilities: Capabilities, renamed: Renamed, max_tool_calls: int | None
+) -> list[ChatMessage]:
+    """Translates a reply of the model with the hosted calls that it made, for the same response.
+
+    Calls of one reply stay together, which in a context nobody can tell from calls of several replies. Calls
+    that were skipped are told as such, for the limit `max_tool_calls`.
+    """
+    return _Translation(items, capabilities, renamed, one_reply=True, limit=max_tool_calls).messages
 
 
 class _Translation:
-    def __init__(self, items: list[Item], capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        items: list[Item],
+        capabilities: Capabilities,
+        renamed: Renamed,
+        *,
+        one_reply: bool = False,
+        limit: int | None = None,
+    ) -> None:
         self.messages: list[ChatMessage] = []
         self._capabilities = capabilities
+        self._renamed = renamed
+        self._one_reply = one_reply
+        self._limit = limit
         self._outputs = _outputs_by_call(items)
+        self._requests = {item.id: item for item in items if isinstance(item, McpApprovalRequest)}
         self._assistant: ChatMessage | None = None
         self._answers: list[ChatMessage] = []
         self._answered = False
@@ -60,7 +87,7 @@ class _Translation:
             else:
                 self._flush()
                 self.messages.append(self._message(item))
-        elif isinstance(item, FunctionCall | CustomToolCall | McpCall):
+        elif isinstance(item, FunctionCall | CustomToolCall):
             self._call(item)
         elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
             # Its message stands already behind the call; what comes next belongs to a new reply.
@@ -68,7 +95,13 @@ class _Translation:
         elif isinstance(item, Reasoning):
             self._open_reply(has_text=False)
             self._reasoning.extend(part.text for part in item.content or item.summary)
-        elif not isinstance(item, _SILENT):
+        elif isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall):
+            self._hosted_call(item.id, told(item, self._limit))
+        elif isinstance(item, McpApprovalResponse):
+            request = None if item.approve else self._requests.get(item.approval_request_id)
+            if request is not None:
+                self._hosted_call(request.id, denied(request, item))
+        elif not isinstance(item, McpListTools | McpApprovalRequest):
             raise InvalidRequest(
                 f"Items of type '{item.__struct_config__.tag}' cannot be given to a chat model.",
                 code="unsupported_item",
@@ -89,29 +122,29 @@ class _Translation:
 
     def _call(self, item: Call) -> None:
         answer = self._answer(item)
-        if answer is None:
-            return
-        reply = self._open_reply(has_text=False)
-        reply.setdefault("tool_calls", []).append(_tool_call(item))
-        if isinstance(item, McpCall):
-            self._answered = True
-        self._answers.append(answer)
+        if answer is not None:
+            self._add_call(_tool_call(item), answer)
 
-    def _answer(self, item: Call) -> ChatMessage | None:
-        """The tool message that answers a call; None if the call was cut off and never answered."""
-        if isinstance(item, McpCall):
-            text = item.output if isinstance(item.output, str) else f"Error: {item.error or 'no output'}"
-            return {"role": "tool", "tool_call_id": str(item.id), "content": text}
+    def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
+        """What answers a call; None if the call was cut off and never answered."""
         outputs = self._outputs.get(item.call_id)
         if outputs:
-            return {
-                "role": "tool",
-                "tool_call_id": item.call_id,
-                "content": tool_output(outputs.popleft().output),
-            }
+            return tool_output(outputs.popleft().output)
         if item.status == "incomplete":
             return None
         raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
+
+    def _hosted_call(self, item_id: str | UnsetType | None, call: Told | None) -> None:
+        """Adds the call of a hosted tool together with its answer."""
+        if call is not None:
+            name = self._renamed.get((call.owner, call.name), call.name)
+            self._add_call(_chat_call(_short_id(str(item_id)), name, call.arguments), call.output)
+            # In a context, the next item may well be what the model said to it.
+            self._answered = not self._one_reply
+
+    def _add_call(self, call: ChatToolCall, answer: str | list[ChatContentPart]) -> None:
+        self._open_reply(has_text=False).setdefault("tool_calls", []).append(call)
+        self._answers.append({"role": "tool", "tool_call_id": call["id"], "content": answer})
 
     def _open_reply(self, has_text: bool) -> ChatMessage:
         """The assistant message that the next piece of a reply joins, a new one if need be."""
@@ -161,11 +194,16 @@ def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
 
 def _tool_call(item: Call) -> ChatToolCall:
     if isinstance(item, CustomToolCall):
-        call_id, name, arguments = item.call_id, item.name, item.input
-    elif isinstance(item, FunctionCall):
-        name = flat_name(item.namespace, item.name) if item.namespace else item.name
-        call_id, arguments = item.call_id, item.arguments
-    else:
-        call_id, name, arguments = str(item.id), item.name, item.arguments
+        return _chat_call(item.call_id, item.name, item.input)
+    name = flat_name(item.namespace, item.name) if item.namespace else item.name
+    return _chat_call(item.call_id, name, item.arguments)
+
+
+def _chat_call(call_id: str, name: str, arguments: str) -> ChatToolCall:
     # Chat templates parse the arguments: a call without any is an empty object.
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
+
+
+def _short_id(item_id: str) -> str:
+    """A call id for an item that has none: api.openai.com takes 40 characters, and item ids are longer."""
+    return f"call_{item_id.rpartition('_')[2][-24:]}"

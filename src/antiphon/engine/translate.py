@@ -3,10 +3,10 @@
 import msgspec
 
 from antiphon.config import Capabilities
-from antiphon.engine.builders import ToolNames
-from antiphon.engine.functions import translate_tools
+from antiphon.engine.choices import choose
+from antiphon.engine.functions import Functions, Offered, translate_tools
 from antiphon.engine.messages import translate_items
-from antiphon.wire.chat import ChatRequest
+from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
@@ -16,33 +16,62 @@ class Translated(msgspec.Struct, frozen=True):
     """A chat request, and how to read the reply to it."""
 
     chat_request: ChatRequest
-    tool_names: ToolNames
+    functions: Functions
+    later_tools: list[ChatTool]
+    """What the next model call of the same response offers."""
 
 
 def translate(
-    request: CreateResponse, items: list[Item], model: str, capabilities: Capabilities
+    request: CreateResponse,
+    items: list[Item],
+    model: str,
+    capabilities: Capabilities,
+    offered: Offered | None = None,
 ) -> Translated:
     """Translates a request whose whole context is `items`; `model` is the backend's own name for it.
 
-    Raises `InvalidRequest` for what no chat backend can be told.
+    `offered` are the functions of the hosted tools that this server runs. Raises `InvalidRequest` for what no
+    chat backend can be told.
     """
-    functions = translate_tools(request.tools or [], request.tool_choice, capabilities)
-    messages = translate_items(items, capabilities)
+    tools = request.tools or []
+    functions = translate_tools(tools, capabilities, offered or {})
+    chosen = choose(request.tool_choice, tools, functions, capabilities)
+    messages = translate_items(items, capabilities, functions.renamed)
     if request.instructions:
         messages.insert(0, {"role": "system", "content": request.instructions})
     chat: ChatRequest = {"model": model, "messages": messages, "stream": True}
     if capabilities.stream_usage:
         chat["stream_options"] = {"include_usage": True}
-    if functions.tools:
-        chat["tools"] = functions.tools
-        if functions.choice is not None:
-            chat["tool_choice"] = functions.choice
+    if chosen.tools:
+        chat["tools"] = chosen.tools
+        if chosen.choice is not None:
+            chat["tool_choice"] = chosen.choice
         if request.parallel_tool_calls is not None and capabilities.parallel_tool_calls:
             chat["parallel_tool_calls"] = request.parallel_tool_calls
     _sampling(chat, request, capabilities)
     _format(chat, request, capabilities)
     _accounting(chat, request, capabilities)
-    return Translated(chat, functions.names)
+    return Translated(chat, functions, chosen.later_tools)
+
+
+def continued(
+    translated: Translated, messages: list[ChatMessage], *, spent: int, is_first: bool
+) -> ChatRequest:
+    """Returns the request for the next model call of a response.
+
+    `messages` is what has been said and done in the response so far, `spent` the tokens that its model calls
+    have written. A tool choice asks for one call: after the first the model is free.
+    """
+    chat = translated.chat_request.copy()
+    chat["messages"] = [*chat["messages"], *messages]
+    if not is_first and chat.get("tool_choice", "none") != "none":
+        chat["tools"] = translated.later_tools
+        chat["tool_choice"] = "auto"
+    if "max_completion_tokens" in chat:
+        chat["max_completion_tokens"] -= spent
+    elif "max_tokens" in chat:
+        chat["max_tokens"] -= spent
+    return chat
 
 
 def _sampling(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:

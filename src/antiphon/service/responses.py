@@ -42,7 +42,7 @@ class Responses:
         ready = False
         try:
             context = await gather(self._store, owner, request, call.ids)
-            loop = Loop(request, response, context.items, model, call.clock, call.ids)
+            loop = Loop(request, response, context.items, model, call)
             ready = True
         finally:
             if locked and not ready:

@@ -1,0 +1,40 @@
+"""Token counts, from a chat backend's form to that of a response. Pure."""
+
+from antiphon.wire.chat import ChatUsage
+from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
+
+
+def usage_of(usage: ChatUsage | None) -> Usage | None:
+    """Returns the token counts of one model call; None where the backend tells none."""
+    if usage is None:
+        return None
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    details = usage.completion_tokens_details
+    reasoning = details.reasoning_tokens if details else None
+    return Usage(
+        input_tokens=prompt,
+        input_tokens_details=InputTokensDetails(cached_tokens=cached or 0),
+        output_tokens=completion,
+        output_tokens_details=OutputTokensDetails(reasoning_tokens=reasoning or 0),
+        total_tokens=usage.total_tokens or prompt + completion,
+    )
+
+
+def total(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Returns the sum over model calls, as far as their counts are known."""
+    if one is None or other is None:
+        return one or other
+    ours, theirs = one.input_tokens_details, other.input_tokens_details
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        input_tokens_details=InputTokensDetails(
+            cached_tokens=ours.cached_tokens + theirs.cached_tokens,
+            cache_write_tokens=ours.cache_write_tokens + theirs.cache_write_tokens,
+        ),
+        output_tokens=one.output_tokens + other.output_tokens,
+        output_tokens_details=OutputTokensDetails(
+            one.output_tokens_details.reasoning_tokens + other.output_tokens_details.reasoning_tokens
+        ),
+        total_tokens=one.total_tokens + other.total_tokens,
+    )
