@@ -1,5 +1,7 @@
 """The response object before it has any output: the request's settings, echoed as api.openai.com does."""
 
+import re
+
 import msgspec
 from msgspec import UNSET
 
@@ -13,7 +15,10 @@ from antiphon.wire.responses import (
     TextConfig,
     TextFormat,
 )
-from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
+from antiphon.wire.tools import FunctionTool, McpTool, NamespaceTool, Tool
+
+REDACTED = "<redacted>"
+"""What api.openai.com shows instead of headers, tokens and paths (recorded)."""
 
 
 def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
@@ -76,6 +81,8 @@ def _tool(tool: Tool) -> Tool:
             tool,
             tools=[_function(inner) if isinstance(inner, FunctionTool) else inner for inner in tool.tools],
         )
+    if isinstance(tool, McpTool):
+        return _mcp(tool)
     return _function(tool) if isinstance(tool, FunctionTool) else tool
 
 
@@ -85,4 +92,25 @@ def _function(tool: FunctionTool) -> FunctionTool:
         description=tool.description or None,
         parameters=None if tool.parameters is UNSET else tool.parameters,
         strict=True if tool.strict is UNSET or tool.strict is None else tool.strict,
+    )
+
+
+def _mcp(tool: McpTool) -> McpTool:
+    """MCP servers are echoed with most keys, and without secrets (recorded).
+
+    The path of `server_url` is hidden where the request has headers or a token, or where the URL itself has a
+    query or a password; otherwise it is shown.
+    """
+    url = tool.server_url or None
+    if url and (tool.headers or tool.authorization or re.search(r"[?#@]", url)):
+        host = re.match(r"(https?://)(?:[^/?#]*@)?([^/?#@]+)", url, re.IGNORECASE)
+        url = f"{host[1]}{host[2]}/{REDACTED}" if host else REDACTED
+    return msgspec.structs.replace(
+        tool,
+        allowed_tools=None if tool.allowed_tools is UNSET else tool.allowed_tools,
+        authorization=REDACTED if tool.authorization else UNSET,
+        headers=dict.fromkeys(tool.headers, REDACTED) if tool.headers else None,
+        require_approval=tool.require_approval or "always",
+        server_description=tool.server_description or None,
+        server_url=url,
     )

@@ -8,8 +8,10 @@ from msgspec import Struct
 from antiphon.engine.functions import is_switched_off
 from antiphon.engine.ports import HostedTool
 from antiphon.tools.context import ToolContext
+from antiphon.tools.mcp_tool import mcp_tool
 from antiphon.tools.web_search import WebSearch
 from antiphon.wire.tools import (
+    McpTool,
     Tool,
     WebSearch20250826Tool,
     WebSearchPreview20250311Tool,
@@ -48,6 +50,7 @@ def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
     ]
 
 
+register(McpTool, mcp_tool)
 register(WebSearchTool, WebSearch)
 register(WebSearch20250826Tool, WebSearch)
 register(WebSearchPreviewTool, WebSearch)

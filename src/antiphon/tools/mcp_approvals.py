@@ -1,0 +1,119 @@
+"""Which tools of an MCP server a request allows, which need approval, and what was approved. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import msgspec
+
+from antiphon.errors import InvalidRequest
+from antiphon.wire.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import McpTool
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Tools by name and by whether they only read; both must fit where both are given."""
+
+    names: frozenset[str] | None
+    read_only: bool | None
+
+    def fits(self, entry: JSONObject) -> bool:
+        """Whether a tool, as `mcp_list_tools` items list it, is meant."""
+        annotations = entry.get("annotations") or {}
+        return (self.names is None or entry["name"] in self.names) and (
+            self.read_only is None or bool(annotations.get("read_only")) is self.read_only
+        )
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`allowed_tools` and `require_approval` of one tool of a request."""
+
+    allowed: Filter | None
+    always: Filter | None
+    never: Filter | None
+    otherwise: bool
+    """Whether tools that neither filter means need approval."""
+
+    @classmethod
+    def of(cls, tool: McpTool, position: int) -> Self:
+        """Reads every form of both parameters; raises `InvalidRequest`. Approval is needed by default."""
+        place = f"tools[{position}]"
+        allowed = _filter(tool.allowed_tools, f"{place}.allowed_tools")
+        approval, param = tool.require_approval, f"{place}.require_approval"
+        if not approval or approval in ("always", "never"):
+            return cls(allowed, None, None, otherwise=approval != "never")
+        if not isinstance(approval, dict) or not approval.keys() <= {"always", "never"}:
+            raise _invalid(param, "expected 'always', 'never', or an object with filters under these keys")
+        always = _filter(approval.get("always"), f"{param}.always")
+        never = _filter(approval.get("never"), f"{param}.never")
+        return cls(allowed, always, never, otherwise=True)
+
+    def allows(self, entry: JSONObject) -> bool:
+        """Whether the model may be offered the tool."""
+        return self.allowed is None or self.allowed.fits(entry)
+
+    def needs_approval(self, entry: JSONObject) -> bool:
+        """Whether the caller must approve each call of the tool; in doubt it must."""
+        if self.always is not None and self.always.fits(entry):
+            return True
+        if self.never is not None and self.never.fits(entry):
+            return False
+        return self.otherwise
+
+
+def approved_requests(items: Iterable[Item], server_label: str) -> list[McpApprovalRequest]:
+    """Returns the requests to one server that the caller approved and that no call has followed yet.
+
+    A request may come twice, stored and sent back by the client; its arguments are compared by value. Raises
+    `InvalidRequest` for an answer to no request of this context, and for a request that was changed.
+    """
+    requests: dict[str, McpApprovalRequest] = {}
+    answers: dict[str, bool] = {}
+    made: set[str] = set()
+    for item in items:
+        if isinstance(item, McpApprovalRequest):
+            first = requests.setdefault(str(item.id), item)
+            if _meaning(first) != _meaning(item):
+                raise _invalid("input", f"the approval request '{item.id}' is not as it was made")
+        elif isinstance(item, McpApprovalResponse):
+            answers[item.approval_request_id] = item.approve
+        elif isinstance(item, McpCall) and item.approval_request_id:
+            made.add(item.approval_request_id)
+    for request_id in answers.keys() - requests.keys():
+        raise InvalidRequest(f"No approval request found with id '{request_id}'.", param="input")
+    return [
+        request
+        for request_id, request in requests.items()
+        if request.server_label == server_label and answers.get(request_id) and request_id not in made
+    ]
+
+
+def _meaning(request: McpApprovalRequest) -> tuple[str, str, JSON]:
+    try:
+        arguments: JSON = msgspec.json.decode(request.arguments)
+    except msgspec.DecodeError:
+        arguments = request.arguments
+    return request.server_label, request.name, arguments
+
+
+def _filter(value: JSON, param: str) -> Filter | None:
+    """A filter in either form; None where nothing is filtered."""
+    if not value and not isinstance(value, list):
+        return None
+    names, read_only = value, None
+    if isinstance(value, dict):
+        if not value.keys() <= {"tool_names", "read_only"}:
+            raise _invalid(param, "expected 'tool_names' and 'read_only' only")
+        names, read_only = value.get("tool_names"), value.get("read_only")
+    if not (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))):
+        raise _invalid(param, "expected the names of tools")
+    if not (read_only is None or isinstance(read_only, bool)):
+        raise _invalid(f"{param}.read_only", "expected a boolean")
+    return Filter(None if names is None else frozenset(names), read_only)
+
+
+def _invalid(param: str, why: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {why}.", code="invalid_value", param=param)
