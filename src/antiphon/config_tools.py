@@ -1,7 +1,7 @@
 """Settings of the hosted tools: the tables below `[tools]` in `antiphon.toml`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -10,6 +10,7 @@ from antiphon.wire.json import JSON
 
 SearchProvider = Literal["duckduckgo", "tavily", "brave", "searxng"]
 """Who answers web searches."""
+SEARCH_PROVIDERS: frozenset[str] = frozenset(get_args(SearchProvider))
 
 McpTransport = Literal["auto", "http", "sse", "stdio"]
 """How an MCP server is reached; `auto` tries streamable HTTP, then SSE, or is stdio for a command."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from antiphon.config_tools import SEARCH_PROVIDERS
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_arguments, canonical_key
 from antiphon.recording.index import Hit, Miss
@@ -14,6 +15,7 @@ class ToolIndex:
     """Recorded tool calls in memory, under the same rules of scope and order as chats.
 
     llama-stack's files name its own provider of a tool (`tavily`), which is not ours: they answer for any.
+    Who answers web searches is a matter of keys and not of the request: those are one provider here.
     """
 
     def __init__(self, *, repeat: bool) -> None:
@@ -59,7 +61,12 @@ class ToolIndex:
 
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
     """Returns the canonical form of a tool call: arguments by value, whatever the order of their keys."""
-    return {"provider": provider, "tool": name, "arguments": canonical_arguments(arguments)}
+    searches = name == "web_search" and provider in SEARCH_PROVIDERS
+    return {
+        "provider": "" if searches else provider,
+        "tool": name,
+        "arguments": canonical_arguments(arguments),
+    }
 
 
 def _best(entries: Sequence[Entry]) -> Entry:

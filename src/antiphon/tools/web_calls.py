@@ -8,11 +8,12 @@ from aiohttp import ClientSession
 from antiphon.config_tools import WebSearchSettings
 from antiphon.errors import UpstreamTimeout
 from antiphon.tools.brave import Brave
-from antiphon.tools.context import Slots, ToolServices
+from antiphon.tools.context import ToolServices
 from antiphon.tools.duckduckgo import DuckDuckGo
 from antiphon.tools.search import Search, SearchProvider, wanted
 from antiphon.tools.searxng import SearXng
 from antiphon.tools.tavily import Tavily
+from antiphon.tools.web_pages import WebPages
 from antiphon.wire.json import JSON, JSONObject
 
 PAGES = "web"
@@ -36,23 +37,30 @@ class WebCalls:
     """`ToolCalls` that go out to the web, within the limits of time, size and number of the settings."""
 
     def __init__(self, services: ToolServices, provider: SearchProvider) -> None:
-        self._settings = services.settings.web_search
-        self._slots: Slots = services.slots
+        self._limits = services.settings.web_search
+        self._slots = services.slots
         self._provider = provider
+        self._pages = WebPages(services)
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns `{"query", "top_k"}` of a search; raises `UpstreamError`."""
-        limits = self._settings
-        async with self._slots.of("web_search", limits.concurrency):
+        """Returns `{"query", "top_k"}` of a search, or `results` of what was read of a page.
+
+        Raises `UpstreamError`.
+        """
+        async with self._slots.of("web_search", self._limits.concurrency):
             try:
-                async with asyncio.timeout(limits.timeout):
-                    return await self._search(arguments)
+                async with asyncio.timeout(self._limits.timeout):
+                    return await self._made(name, arguments)
             except TimeoutError as error:
-                text = f"Web search ({provider}): no answer within {limits.timeout:g} s"
+                text = f"Web search ({provider}): no answer within {self._limits.timeout:g} s"
                 raise UpstreamTimeout(text) from error
 
-    async def _search(self, arguments: JSONObject) -> JSONObject:
+    async def _made(self, name: str, arguments: JSONObject) -> JSONObject:
+        domains = tuple(arguments.get("allowed_domains", ()))
+        if name == "open_page":
+            return await self._pages.open(arguments["url"], domains)
+        if name == "find_in_page":
+            return await self._pages.find(arguments["url"], arguments["pattern"], domains)
         search = msgspec.convert(arguments, Search)
-        found = await self._provider.search(search)
-        results = wanted(found, search, self._settings.max_bytes)
+        results = wanted(await self._provider.search(search), search, self._limits.max_bytes)
         return {"query": search.query, "top_k": msgspec.to_builtins(results)}

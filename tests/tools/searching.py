@@ -1,0 +1,95 @@
+"""Web search as the engine sees it, over a search service that a test scripts."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from antiphon.config_tools import ToolsSettings, WebSearchSettings
+from antiphon.config_values import Secret
+from antiphon.engine.ports import Call, HostedCall, HostedTool, ToolCalls
+from antiphon.tools.context import ToolContext, ToolServices
+from antiphon.tools.registry import open_tools
+from antiphon.wire.events import Event
+from antiphon.wire.items import WebSearchCall
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import Tool, WebSearchTool
+from tests.upstream import Upstream
+
+T = TypeVar("T")
+
+KEY = "tvly-canary"
+RESULT: JSONObject = {
+    "url": "https://example.com/a",
+    "title": "A page",
+    "content": "What it says.",
+    "score": 0.5,
+    "raw_content": None,
+}
+"""One result, as the model is shown it."""
+
+
+def place(service: Upstream) -> str:
+    """Where a scripted search service is."""
+    return f"http://127.0.0.1:{service.port}"
+
+
+def tavily(service: Upstream, **settings: JSON) -> WebSearchSettings:
+    """Settings of web search through a scripted Tavily."""
+    usual = WebSearchSettings(provider="tavily", base_url=place(service), api_key=Secret(KEY))
+    return msgspec.structs.replace(usual, **settings)
+
+
+def run(work: Callable[[ToolServices], Awaitable[T]], settings: WebSearchSettings) -> T:
+    """Runs `work` with services of these settings, and closes them."""
+
+    async def opened() -> T:
+        async with services(settings) as given:
+            return await work(given)
+
+    return asyncio.run(opened())
+
+
+@asynccontextmanager
+async def services(settings: WebSearchSettings) -> AsyncIterator[ToolServices]:
+    """Opens and closes services."""
+    given = await ToolServices.open(ToolsSettings(web_search=settings))
+    try:
+        yield given
+    finally:
+        await given.close()
+
+
+def unchanged(calls: ToolCalls) -> ToolCalls:
+    """The seam of a server that only makes calls."""
+    return calls
+
+
+def opened(
+    given: ToolServices, tool: Tool | None = None, wrap: Callable[[ToolCalls], ToolCalls] = unchanged
+) -> HostedTool:
+    """The hosted tool for one tool on the wire, by default a plain `web_search`."""
+    context = ToolContext(services=given, owner="me", call=Call(), wrap=wrap)
+    [hosted] = open_tools([tool or WebSearchTool()], context)
+    return hosted
+
+
+async def led(call: HostedCall) -> list[Event]:
+    """Leads a call through its life, as the engine does; returns its events."""
+    events = call.opening(0)
+    await call.run()
+    return events + call.closing(0)
+
+
+def item_of(call: HostedCall) -> WebSearchCall:
+    """The call's item."""
+    assert isinstance(call.item, WebSearchCall)
+    return call.item
+
+
+def asking(query: str) -> str:
+    """The arguments with which a model calls `web_search`."""
+    return json.dumps({"query": query})
