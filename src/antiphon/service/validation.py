@@ -4,6 +4,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.wire.items import CompactionTrigger, InputItem
 from antiphon.wire.responses import CreateResponse, Metadata
+from antiphon.wire.vector_stores import Attributes
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 
@@ -52,22 +53,22 @@ def check_create_response(request: CreateResponse) -> None:
         check_items(request.input, "input")
 
 
-def check_metadata(metadata: Metadata | None) -> None:
-    """At most 16 pairs, keys to 64 and values to 512 characters."""
+def check_metadata(metadata: Metadata | Attributes | None, param: str = "metadata") -> None:
+    """At most 16 pairs, keys to 64 characters, values that are strings to 512."""
     if not metadata:
         return
     if len(metadata) > _MAX_PAIRS:
         raise InvalidRequest(
-            f"Invalid 'metadata': too many properties. Expected an object with at most {_MAX_PAIRS} "
+            f"Invalid '{param}': too many properties. Expected an object with at most {_MAX_PAIRS} "
             f"properties, but got an object with {len(metadata)} properties instead.",
             code="object_above_max_properties",
-            param="metadata",
+            param=param,
         )
     for key, value in metadata.items():
         if len(key) > _MAX_KEY:
-            raise _too_long(f"metadata.{key[:_MAX_KEY]}...", "property name", _MAX_KEY, len(key))
-        if len(value) > _MAX_VALUE:
-            raise _too_long(f"metadata.{key}", "string", _MAX_VALUE, len(value))
+            raise _too_long(f"{param}.{key[:_MAX_KEY]}...", "property name", _MAX_KEY, len(key))
+        if isinstance(value, str) and len(value) > _MAX_VALUE:
+            raise _too_long(f"{param}.{key}", "string", _MAX_VALUE, len(value))
 
 
 def check_items(items: list[InputItem], param: str) -> None:

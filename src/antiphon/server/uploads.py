@@ -1,0 +1,232 @@
+"""Reads a file out of a multipart form, piece by piece, onto the disk."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from msgspec import Struct
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from antiphon.errors import InvalidRequest, RequestTooLarge
+from antiphon.service.file_folder import Upload
+from antiphon.service.files import FileDetails
+from antiphon.wire.files import FilePurpose
+
+_MAX_TEXT = 64 * 1024
+"""Bytes of everything in the form that is not the file."""
+_MAX_PARTS = 20
+_MAX_FILENAME = 255
+_LIFETIMES = (3600, 2_592_000)
+"""Between an hour and 30 days, in seconds (OpenAI's description)."""
+
+
+async def read_upload(request: Request, upload: Upload) -> FileDetails:
+    """Writes the form's `file` to `upload`, and returns what the form says of it.
+
+    Raises `InvalidRequest` for what is wrong or missing, and `RequestTooLarge`.
+    """
+    try:
+        form = _Form(_boundary(request))
+    except FormParserError as error:  # a boundary that is too long
+        raise _unreadable(str(error)) from None
+    async for piece in request.stream():
+        if piece:
+            await upload.write(form.feed(piece))
+    form.finish()
+    return _details(form)
+
+
+class _Part(Struct):
+    name: str
+    filename: str | None
+    media_type: str | None
+
+
+class _Form:
+    """A form as it arrives. The bytes of the file are handed on, the values are kept."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.values: dict[str, str] = {}
+        self.file: _Part | None = None
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin_part,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._end_headers,
+                "on_part_data": self._data,
+                "on_part_end": self._end_part,
+                "on_end": self._end,
+            },
+        )
+        self._header = (bytearray(), bytearray())
+        self._headers: dict[bytes, bytes] = {}
+        self._part: _Part | None = None
+        self._parts = 0
+        self._value = bytearray()
+        self._text = 0
+        self._arrived: list[bytes] = []
+        self._whole = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Takes what one network read brought, and returns the part of it that belongs to the file."""
+        self._arrived.clear()
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _unreadable(str(error)) from None
+        arrived = b"".join(self._arrived)
+        self._text += len(piece) - len(arrived)
+        if self._text > _MAX_TEXT:
+            raise RequestTooLarge(f"The form holds more than {_MAX_TEXT} bytes beside the file.")
+        return arrived
+
+    def finish(self) -> None:
+        """Raises `InvalidRequest` if the form is cut."""
+        if not self._whole:
+            raise _unreadable("it ends before its last boundary")
+
+    def _begin_part(self) -> None:
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise _unreadable(f"it has more than {_MAX_PARTS} parts")
+        self._headers = {}
+        self._value.clear()
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _end_header(self) -> None:
+        name, value = self._header
+        self._headers[bytes(name).lower()] = bytes(value).strip()
+        self._header = (bytearray(), bytearray())
+
+    def _end_headers(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        if b"name" not in options:
+            raise _unreadable("a part has no name")
+        filename = options.get(b"filename")
+        self._part = _Part(
+            name=_text(options[b"name"]),
+            filename=None if filename is None else _text(filename),
+            media_type=_text(self._headers.get(b"content-type", b"")) or None,
+        )
+        if self._part.name == "file" and filename is not None:
+            if self.file is not None:
+                raise _unreadable("it has more than one file")
+            self.file = self._part
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._part is self.file:
+            self._arrived.append(data[start:end])
+        else:
+            self._value.extend(data[start:end])
+
+    def _end_part(self) -> None:
+        if self._part is not None and self._part is not self.file:
+            self.values[self._part.name] = _text(bytes(self._value))
+
+    def _end(self) -> None:
+        self._whole = True
+
+
+def _boundary(request: Request) -> bytes:
+    given = request.headers.get("content-type", "")
+    media_type, options = parse_options_header(given)
+    if media_type != b"multipart/form-data" or not options.get(b"boundary"):
+        raise InvalidRequest(
+            f"Unsupported content type: '{given[:100]}'. This API method only accepts 'multipart/form-data' "
+            "requests, but you specified another header. Please try again with "
+            "'content-type: multipart/form-data'.",
+            code="unsupported_content_type",
+        )
+    return options[b"boundary"]
+
+
+def _details(form: _Form) -> FileDetails:
+    if form.file is None or not form.file.filename:
+        if "file" in form.values or form.file is not None:
+            raise InvalidRequest(
+                "Invalid type for 'file': expected a file with a name.", code="invalid_type", param="file"
+            )
+        raise _missing("file")
+    return FileDetails(
+        filename=_filename(form.file.filename),
+        media_type=form.file.media_type,
+        purpose=_purpose(form.values),
+        expires_after=_lifetime(form.values),
+    )
+
+
+def _filename(given: str) -> str:
+    """The last part of a path, without control characters: it is shown, but never used as a path."""
+    name = "".join(each for each in given.replace("\\", "/").rpartition("/")[2] if each.isprintable())
+    if not name or len(name) > _MAX_FILENAME:
+        raise InvalidRequest(
+            f"Invalid 'file': the file's name must have between 1 and {_MAX_FILENAME} characters.",
+            code="invalid_value",
+            param="file",
+        )
+    return name
+
+
+def _purpose(values: Mapping[str, str]) -> FilePurpose:
+    given = values.get("purpose")
+    if given is None:
+        raise _missing("purpose")
+    for purpose in get_args(FilePurpose):
+        if given == purpose:
+            found: FilePurpose = purpose
+            return found
+    raise _invalid("purpose", given, ", ".join(repr(known) for known in get_args(FilePurpose)))
+
+
+def _lifetime(values: Mapping[str, str]) -> int | None:
+    """Reads `expires_after` as clients write an object into a form: a part for each of its keys."""
+    anchor, seconds = values.get("expires_after[anchor]"), values.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if anchor is None or seconds is None:
+        raise _missing("expires_after.anchor" if anchor is None else "expires_after.seconds")
+    if anchor != "created_at":
+        raise _invalid("expires_after.anchor", anchor, "'created_at'")
+    least, most = _LIFETIMES
+    if not seconds.isdecimal() or not least <= int(seconds[:20]) <= most:
+        raise InvalidRequest(
+            f"Invalid 'expires_after.seconds': expected an integer between {least} and {most}, but got "
+            f"'{seconds[:20]}' instead.",
+            code="invalid_value",
+            param="expires_after.seconds",
+        )
+    return int(seconds)
+
+
+def _text(value: bytes) -> str:
+    text = value.decode(errors="replace")
+    if "\0" in text:
+        raise InvalidRequest("Invalid body: the character U+0000 is not allowed.", code="invalid_value")
+    return text
+
+
+def _missing(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+    )
+
+
+def _invalid(param: str, given: str, supported: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid value: '{given[:100]}'. Supported values are: {supported}.",
+        code="invalid_value",
+        param=param,
+    )
+
+
+def _unreadable(reason: str) -> InvalidRequest:
+    return InvalidRequest(f"We could not parse your multipart form: {reason}.", code="invalid_form")

@@ -1,0 +1,164 @@
+"""Searches in vector stores, for callers and for the hosted tool."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET, Struct
+
+from antiphon.documents.filters import decode_filter
+from antiphon.documents.ranking import decode_ranking
+from antiphon.engine.ports import Call
+from antiphon.errors import InvalidRequest
+from antiphon.service.attached_files import decode_attributes, target_of
+from antiphon.service.retrieval import Retrieval
+from antiphon.store import Store
+from antiphon.store.file_rows import NamedFile
+from antiphon.tools.context import FileSearch
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import FileSearchTool
+from antiphon.wire.vector_stores import (
+    Attributes,
+    SearchResult,
+    SearchResultsPage,
+    SearchVectorStore,
+    TextContent,
+)
+
+_LIMIT = 10
+"""How many results there are where a request does not say it (OpenAI's description)."""
+_MAX_QUERIES = 20
+_MAX_QUERY = 10_000
+"""Characters of one query."""
+
+
+class Hit(Struct, frozen=True, kw_only=True):
+    """A chunk that answers a query; `score` lies between 0 and 1."""
+
+    file_id: str
+    filename: str
+    score: float
+    text: str
+    attributes: Attributes
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """What is searched, in a request's own words."""
+
+    queries: Sequence[str]
+    max_num_results: int | None
+    filters: JSON
+    ranking_options: JSON
+
+
+class Search:
+    """Finds chunks in the vector stores of an owner."""
+
+    def __init__(self, store: Store, retrieval: Retrieval) -> None:
+        self._store = store
+        self._retrieval = retrieval
+
+    async def search(
+        self, owner: str, vector_store_id: str, request: SearchVectorStore, call: Call
+    ) -> SearchResultsPage:
+        """Answers a search request. Raises `NotFound` and `InvalidRequest`."""
+        queries = [request.query] if isinstance(request.query, str) else request.query
+        _check_queries(queries)
+        query = Query(
+            queries=queries,
+            max_num_results=request.max_num_results,
+            filters=request.filters,
+            ranking_options=request.ranking_options,
+        )
+        hits = await self.find(owner, [vector_store_id], query, call)
+        results = [
+            SearchResult(
+                file_id=hit.file_id,
+                filename=hit.filename,
+                score=hit.score,
+                attributes=hit.attributes,
+                content=[TextContent(hit.text)],
+            )
+            for hit in hits
+        ]
+        return SearchResultsPage(search_query=queries, data=results)
+
+    def for_owner(self, owner: str, call: Call) -> FileSearch:
+        """Returns the search that the hosted tool makes in the vector stores of `owner`."""
+
+        async def search(tool: FileSearchTool, query: str) -> list[JSONObject]:
+            limit = tool.max_num_results
+            asked = Query(
+                queries=[query],
+                max_num_results=None if limit is UNSET else limit,
+                filters=None if tool.filters is UNSET else tool.filters,
+                ranking_options=None if tool.ranking_options is UNSET else tool.ranking_options,
+            )
+            hits = await self.find(owner, tool.vector_store_ids, asked, call)
+            return [{name: getattr(hit, name) for name in hit.__struct_fields__} for hit in hits]
+
+        return search
+
+    async def find(self, owner: str, vector_store_ids: Sequence[str], query: Query, call: Call) -> list[Hit]:
+        """Returns the best chunks of these vector stores, the best first.
+
+        Raises `NotFound` for a store that is not there, and `InvalidRequest` for one that has expired and for
+        filters and options that cannot be.
+        """
+        wanted = decode_filter(query.filters)
+        ranking = decode_ranking(query.ranking_options)
+        ids = list(dict.fromkeys(vector_store_ids))
+        stores = await self._store.vector_stores.find(owner, ids)
+        for store in stores:
+            if store.expired:
+                raise InvalidRequest(
+                    f"The vector store '{store.id}' has expired.", code="vector_store_expired"
+                )
+        allowed = None
+        if wanted is not None:
+            files = await self._store.attachments.named(ids)
+            passed = [file for file in files if wanted.matches(decode_attributes(file.attributes))]
+            allowed = {
+                each: [file.file_id for file in passed if file.vector_store_id == each] for each in ids
+            }
+        found = await self._retrieval.search(
+            [target_of(store) for store in stores],
+            query.queries,
+            limit=query.max_num_results or _LIMIT,
+            allowed=allowed,
+            ranking=ranking,
+            call=call,
+        )
+        await self._store.vector_stores.mark_used(stores)
+        names = await self._names(ids, {hit.file_id for hit in found})
+        return [
+            Hit(
+                file_id=hit.file_id,
+                filename=names[key].filename,
+                score=hit.score,
+                text=hit.text,
+                attributes=decode_attributes(names[key].attributes),
+            )
+            for hit in found
+            if (key := (hit.vector_store_id, hit.file_id)) in names  # it may just have been taken out
+        ]
+
+    async def _names(self, ids: Sequence[str], file_ids: set[str]) -> Mapping[tuple[str, str], NamedFile]:
+        files = await self._store.attachments.named(ids, file_ids) if file_ids else []
+        return {(file.vector_store_id, file.file_id): file for file in files}
+
+
+def _check_queries(queries: Sequence[str]) -> None:
+    if not 1 <= len(queries) <= _MAX_QUERIES:
+        raise InvalidRequest(
+            f"Invalid 'query': expected between 1 and {_MAX_QUERIES} queries, but got {len(queries)} "
+            "instead.",
+            code="invalid_value",
+            param="query",
+        )
+    for query in queries:
+        if not 1 <= len(query) <= _MAX_QUERY:
+            raise InvalidRequest(
+                f"Invalid 'query': expected between 1 and {_MAX_QUERY} characters, but got {len(query)} "
+                "instead.",
+                code="invalid_value",
+                param="query",
+            )
