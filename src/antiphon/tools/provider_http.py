@@ -1,5 +1,6 @@
 """Asks a search service over HTTP, and words what goes wrong."""
 
+import os
 from collections.abc import Mapping
 
 import aiohttp
@@ -96,6 +97,13 @@ class SearchService:
 def dicts(value: JSON) -> list[JSONObject]:
     """Returns the objects of what should be a list of objects."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection; where the service is, is nobody's business but the operator's."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not found"
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else "no connection"
 
 
 async def _whole(response: ClientResponse) -> bytes:

@@ -27,9 +27,10 @@ class SearXng:
         try:
             answer = await self._service.get("/search", query, self._headers)
         except UpstreamRefused as error:
-            if error.upstream_status == 403:
-                error.message += " (its settings.yml has to allow it: search.formats: [html, json])"
-            raise
+            if error.upstream_status != 403:
+                raise
+            hint = f"{error.message} (does its settings.yml allow it? search.formats: [html, json])"
+            raise UpstreamRefused(hint, upstream_status=403) from error
         return [
             SearchResult(
                 url=plain(result.get("url")),
