@@ -8,9 +8,11 @@ from msgspec import Struct
 from antiphon.engine.functions import is_switched_off
 from antiphon.engine.ports import HostedTool
 from antiphon.tools.context import ToolContext
+from antiphon.tools.file_search import FileSearch
 from antiphon.tools.mcp_tool import mcp_tool
 from antiphon.tools.web_search import WebSearch
 from antiphon.wire.tools import (
+    FileSearchTool,
     McpTool,
     Tool,
     WebSearch20250826Tool,
@@ -50,6 +52,7 @@ def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
     ]
 
 
+register(FileSearchTool, FileSearch)
 register(McpTool, mcp_tool)
 register(WebSearchTool, WebSearch)
 register(WebSearch20250826Tool, WebSearch)

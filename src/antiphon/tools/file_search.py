@@ -1,0 +1,154 @@
+"""File search as a hosted tool: a `file_search_call` that finds chunks in vector stores."""
+
+import asyncio
+
+import msgspec
+
+from antiphon.engine.hosted import error_results
+from antiphon.engine.ports import HostedCall
+from antiphon.errors import AntiphonError, InvalidRequest
+from antiphon.ids import ITEM_PREFIXES
+from antiphon.tools.base import BasicCall, BasicTool
+from antiphon.tools.context import FileSearch as Searching
+from antiphon.tools.context import ToolContext
+from antiphon.wire.chat import ChatTool
+from antiphon.wire.events import (
+    Event,
+    FileSearchCallCompleted,
+    FileSearchCallInProgress,
+    FileSearchCallSearching,
+    OutputItemAdded,
+    OutputItemDone,
+)
+from antiphon.wire.items import FileSearchCall
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import FileSearchTool
+
+FUNCTION: ChatTool = {
+    "type": "function",
+    "function": {
+        "name": "file_search",
+        "description": "Search files for relevant information",
+        "parameters": {
+            "type": "object",
+            "properties": {"query": {"type": "string", "description": "The search query"}},
+            "required": ["query"],
+        },
+    },
+}
+"""llama-stack's words, which its recordings hold."""
+_MAX_QUERY = 8192
+"""Characters of a query that are looked at."""
+
+
+class FileSearch(BasicTool):
+    """A `HostedTool` over the vector stores that a request names."""
+
+    def __init__(self, tool: FileSearchTool, position: int, context: ToolContext) -> None:
+        """Raises `InvalidRequest` where the request names no store, or the server keeps no files."""
+        super().__init__(position)
+        if not tool.vector_store_ids:
+            param = f"tools[{position}].vector_store_ids"
+            raise InvalidRequest(
+                f"Invalid '{param}': expected at least one vector store.", code="invalid_value", param=param
+            )
+        if context.file_search is None:
+            raise InvalidRequest(
+                "This server keeps no files, so it cannot search them.",
+                code="unsupported_value",
+                param=f"tools[{position}].type",
+            )
+        self._tool = tool
+        self._search = context.file_search
+        self._context = context
+
+    def functions(self) -> list[ChatTool]:
+        """Returns the one function that the model is offered."""
+        return [FUNCTION]
+
+    def call(self, name: str, arguments: str) -> HostedCall:
+        """Begins a search."""
+        item_id = self._context.call.ids(ITEM_PREFIXES["file_search_call"])
+        return FileCall(item_id, _query(arguments), self._tool, self._search, self._context)
+
+
+class FileCall(BasicCall):
+    """One search: an item `file_search_call`, whose events are those of `wire.md` 3.3 rule 7."""
+
+    def __init__(
+        self, item_id: str, query: str, tool: FileSearchTool, search: Searching, context: ToolContext
+    ) -> None:
+        self._call = FileSearchCall(
+            id=item_id, status="searching", queries=[query] if query else [], results=None
+        )
+        super().__init__(self._call)
+        self._item_id = item_id
+        self._query = query
+        self._tool = tool
+        self._search = search
+        self._services = context.services
+
+    def opening(self, output_index: int) -> list[Event]:
+        """Returns `output_item.added`, in progress, searching. What is searched is told at the end."""
+        added = msgspec.structs.replace(self._call, status="in_progress", queries=[], results=None)
+        return [
+            OutputItemAdded(output_index, added),
+            FileSearchCallInProgress(self._item_id, output_index),
+            FileSearchCallSearching(self._item_id, output_index),
+        ]
+
+    async def run(self) -> None:
+        """Searches. What goes wrong is told to the model, and the item has failed."""
+        call = self._call
+        settings = self._services.settings.file_search
+        slots = self._services.slots.of("file_search", settings.concurrency)
+        try:
+            async with asyncio.timeout(settings.timeout), slots:
+                if not self._query:
+                    raise InvalidRequest(
+                        "The arguments of file_search are wrong: expected a 'query' as text."
+                    )
+                call.results = _cut(await self._search(self._tool, self._query), settings.max_bytes)
+            call.status = "completed"
+        except TimeoutError:
+            self._fail(f"The search took longer than {settings.timeout:g} seconds.")
+        except AntiphonError as error:
+            self._fail(" ".join(error.message.split()))
+
+    def closing(self, output_index: int) -> list[Event]:
+        """Returns completed, unless the call failed, and `output_item.done`."""
+        done = OutputItemDone(output_index, self._call)
+        if self._call.status != "completed":
+            return [done]
+        return [FileSearchCallCompleted(self._item_id, output_index), done]
+
+    def _fail(self, message: str) -> None:
+        self._call.results = [*error_results(message)]
+        self._call.status = "failed"
+
+
+def _query(arguments: str) -> str:
+    """The query, if the model gave one as text; some models send a list of them, as other tools take it."""
+    try:
+        given: JSON = msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+    given = given.get("query", given.get("queries")) if isinstance(given, dict) else given
+    if isinstance(given, list):
+        given = "\n".join(each for each in given if isinstance(each, str))
+    return given.strip()[:_MAX_QUERY] if isinstance(given, str) else ""
+
+
+def _cut(results: list[JSONObject], max_bytes: int) -> list[JSONObject]:
+    """Returns the results whose texts fit into `max_bytes` together; the last one may be cut."""
+    kept: list[JSONObject] = []
+    for result in results:
+        text = str(result.get("text", "")).encode()
+        if len(text) > max_bytes:
+            text = text[:max_bytes]
+            result = {**result, "text": text.decode("utf-8", "ignore")}
+        max_bytes -= len(text)
+        kept.append(result)
+        if max_bytes <= 0:
+            break
+    return kept
