@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
 from antiphon.server.requests import (
     boolean,
-    check_include,
+    include_of,
     owner_of,
     page_query,
     path_id,
@@ -114,10 +114,11 @@ def test_query_text() -> None:
 
 def test_include_in_both_forms() -> None:
     known = "reasoning.encrypted_content"
-    check_include(query(f"include={known}&include[]={known}&include=web_search_call.results"))
+    include = include_of(query(f"include={known}&include[]={known}&include=web_search_call.results"))
+    assert include == {known, "web_search_call.results"}
     for text in (f"include={known}&include=zzz", "include[]=zzz"):
         with pytest.raises(InvalidRequest, match=f"Invalid value: 'zzz'.*'{known}'"):
-            check_include(query(text))
+            include_of(query(text))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ The words are those of llama-stack, so that recordings made with it answer here 
 """
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from itertools import combinations
 
 import msgspec
 from msgspec import UNSET
@@ -24,6 +25,13 @@ from antiphon.wire.json import JSON, JSONObject
 HostedItem = WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall
 """What a call of a hosted tool becomes."""
 
+_HIDEABLE = (
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+)
+"""The values of `include` that concern hosted calls."""
 _UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "calling"})
 _PAGE_ACTIONS = {"open_page": ("url",), "find_in_page": ("url", "pattern")}
 """Further actions of web search, each a function of its own, with their arguments."""
@@ -88,6 +96,18 @@ def shown(item: Item, include: Container[str]) -> Item:
     if isinstance(item, CodeInterpreterCall) and "code_interpreter_call.outputs" not in include:
         return msgspec.structs.replace(item, outputs=None)
     return item
+
+
+def shown_forms(item: Item) -> Iterator[Item]:
+    """Yields every form in which a caller may have seen the item, the whole one first."""
+    if isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall):
+        kind = str(item.__struct_config__.tag)
+        hideable = [name for name in _HIDEABLE if name.startswith(f"{kind}.")]
+        for size in range(len(hideable), -1, -1):
+            for include in combinations(hideable, size):
+                yield shown(item, include)
+    else:
+        yield item
 
 
 def _includes_results(item: WebSearchCall | FileSearchCall, include: Container[str]) -> bool:

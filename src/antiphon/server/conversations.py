@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from antiphon import decode
 from antiphon.server.answers import json_answer
-from antiphon.server.requests import call_of, check_include, owner_of, page_query, path_id, read_body
+from antiphon.server.requests import call_of, include_of, owner_of, page_query, path_id, read_body
 from antiphon.service.conversations import Conversations
 
 
@@ -34,23 +34,23 @@ async def delete(request: Request) -> Response:
 
 async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}/items"""
-    check_include(request)
+    include = include_of(request)
     body = decode.create_items.decode(await read_body(request))
-    call = call_of(request)
-    return json_answer(await _conversations(request).add_items(owner_of(request), _id(request), body, call))
+    conversations, owner, call = _conversations(request), owner_of(request), call_of(request)
+    return json_answer(await conversations.add_items(owner, _id(request), body, call, include))
 
 
 async def list_items(request: Request) -> Response:
     """GET /v1/conversations/{conversation_id}/items"""
-    query = page_query(request)
-    return json_answer(await _conversations(request).list_items(owner_of(request), _id(request), query))
+    conversations, owner, query = _conversations(request), owner_of(request), page_query(request)
+    return json_answer(await conversations.list_items(owner, _id(request), query, include_of(request)))
 
 
 async def get_item(request: Request) -> Response:
     """GET /v1/conversations/{conversation_id}/items/{item_id}"""
-    check_include(request)
-    item_id = path_id(request, "item_id")
-    return json_answer(await _conversations(request).get_item(owner_of(request), _id(request), item_id))
+    conversations, item_id = _conversations(request), path_id(request, "item_id")
+    include = include_of(request)
+    return json_answer(await conversations.get_item(owner_of(request), _id(request), item_id, include))
 
 
 async def delete_item(request: Request) -> Response:

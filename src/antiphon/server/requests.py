@@ -74,9 +74,9 @@ def path_id(request: Request, name: str) -> str:
     return _checked(request.path_params[name], name)
 
 
-def page_query(request: Request) -> PageQuery:
-    """Returns `limit` (1 to 100), `order` and `after` of a list request."""
-    check_include(request)
+def page_query(request: Request, *, default: int = 20, most: int = 100) -> PageQuery:
+    """Returns `limit` (1 to `most`), `order` and `after` of a list request."""
+    include_of(request)
     query = request.query_params
     order = query.get("order", "desc")
     if order not in get_args(Order):
@@ -86,7 +86,7 @@ def page_query(request: Request) -> PageQuery:
             param="order",
         )
     return PageQuery(
-        limit=_limit(query.get("limit", "20")),
+        limit=_limit(query.get("limit", str(default)), most),
         order="asc" if order == "asc" else "desc",
         after=query_text(request, "after"),
     )
@@ -98,10 +98,11 @@ def query_text(request: Request, name: str) -> str | None:
     return None if value is None else _checked(value, name)
 
 
-def check_include(request: Request) -> None:
-    """Refuses unknown values of `include`, in both forms in which clients write a list."""
+def include_of(request: Request) -> frozenset[str]:
+    """Returns `include`, in both forms in which clients write a list; refuses unknown values."""
     query = request.query_params
-    for value in (*query.getlist("include"), *query.getlist("include[]")):
+    include = frozenset((*query.getlist("include"), *query.getlist("include[]")))
+    for value in sorted(include):
         if value not in get_args(Include):
             raise InvalidRequest(
                 f"Invalid value: '{value[:100]}'. Supported values are: "
@@ -109,6 +110,7 @@ def check_include(request: Request) -> None:
                 code="invalid_value",
                 param="include",
             )
+    return include
 
 
 def boolean(request: Request, name: str) -> bool:
@@ -194,7 +196,7 @@ def _test_id(request: Request) -> str | None:
     return None
 
 
-def _limit(text: str) -> int:
+def _limit(text: str, most: int) -> int:
     try:
         limit = int(text[:20])
     except ValueError:
@@ -203,8 +205,8 @@ def _limit(text: str) -> int:
             code="invalid_type",
             param="limit",
         ) from None
-    if not 1 <= limit <= 100:
-        side, bound = ("below minimum", ">= 1") if limit < 1 else ("above maximum", "<= 100")
+    if not 1 <= limit <= most:
+        side, bound = ("below minimum", ">= 1") if limit < 1 else ("above maximum", f"<= {most}")
         raise InvalidRequest(
             f"Invalid 'limit': integer {side} value. Expected a value {bound}, but got {limit} instead.",
             code="integer_below_min_value" if limit < 1 else "integer_above_max_value",

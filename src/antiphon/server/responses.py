@@ -14,7 +14,7 @@ from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.requests import (
     boolean,
     call_of,
-    check_include,
+    include_of,
     owner_of,
     page_query,
     path_id,
@@ -41,19 +41,21 @@ async def create(request: Request) -> Response:
 async def list_responses(request: Request) -> Response:
     """GET /v1/responses, which other self-hosted servers have too"""
     query, model = page_query(request), query_text(request, "model")
-    return json_answer(await _responses(request).list(owner_of(request), query, model))
+    include = include_of(request)
+    return json_answer(await _responses(request).list(owner_of(request), query, model, include))
 
 
 async def get(request: Request) -> Response:
     """GET /v1/responses/{response_id}"""
-    check_include(request)
+    include = include_of(request)
     if boolean(request, "stream"):
         raise InvalidRequest(
             "Unsupported parameter: 'stream' is supported for background responses only.",
             code="unsupported_parameter",
             param="stream",
         )
-    return json_answer(await _responses(request).get(owner_of(request), path_id(request, "response_id")))
+    response_id = path_id(request, "response_id")
+    return json_answer(await _responses(request).get(owner_of(request), response_id, include))
 
 
 async def delete(request: Request) -> Response:
@@ -64,7 +66,8 @@ async def delete(request: Request) -> Response:
 async def input_items(request: Request) -> Response:
     """GET /v1/responses/{response_id}/input_items"""
     response_id, query = path_id(request, "response_id"), page_query(request)
-    return json_answer(await _responses(request).input_items(owner_of(request), response_id, query))
+    include = include_of(request)
+    return json_answer(await _responses(request).input_items(owner_of(request), response_id, query, include))
 
 
 routes = [

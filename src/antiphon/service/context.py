@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from antiphon.engine.hosted import shown_forms
 from antiphon.engine.ports import Ids
 from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES, LONG, SHORT
@@ -97,8 +98,12 @@ async def resolve_items(
             continue
         normal = normal_form(item, ids, SHORT if for_conversation else LONG)
         if known is not None and known != encode_item(normal):
-            normal = msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)]))
-            known = None
+            stored_item = decode_item(known)
+            if normal in shown_forms(stored_item):
+                normal = stored_item  # What was hidden from the caller is known here.
+            else:
+                normal = msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)]))
+                known = None
         if known is None:
             new_items.append(new_item(normal))
         items.append(normal)

@@ -1,16 +1,17 @@
 """Conversations and their items."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 import msgspec
 from msgspec import UNSET
 
+from antiphon.engine.hosted import shown
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
 from antiphon.service.context import resolve_items
-from antiphon.service.items import decode_item, item_page
+from antiphon.service.items import item_page, shown_item
 from antiphon.service.validation import check_items, check_metadata
 from antiphon.store import Store
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
@@ -81,7 +82,12 @@ class Conversations:
         return DeletedConversation(conversation_id)
 
     async def add_items(
-        self, owner: str, conversation_id: str, request: CreateItems, call: Call
+        self,
+        owner: str,
+        conversation_id: str,
+        request: CreateItems,
+        call: Call,
+        include: Container[str] = (),
     ) -> Page[Item]:
         """Appends items, all or none, and returns just these, in order."""
         check_items(request.items, "items")
@@ -93,22 +99,26 @@ class Conversations:
             ids = [str(item.id) for item in items]
             await self._store.add_items(owner, conversation_id, new_items, ids)
         return Page(
-            data=items,
+            data=[shown(item, include) for item in items],
             first_id=ids[0] if ids else None,
             has_more=False,
             last_id=ids[-1] if ids else None,
         )
 
-    async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Item]:
+    async def list_items(
+        self, owner: str, conversation_id: str, query: PageQuery, include: Container[str] = ()
+    ) -> Page[Item]:
         """Lists a conversation's items."""
-        return item_page(await self._store.list_items(owner, conversation_id, query))
+        return item_page(await self._store.list_items(owner, conversation_id, query), include)
 
-    async def get_item(self, owner: str, conversation_id: str, item_id: str) -> Item:
+    async def get_item(
+        self, owner: str, conversation_id: str, item_id: str, include: Container[str] = ()
+    ) -> Item:
         """Returns one item of a conversation."""
         body = await self._store.get_item(owner, conversation_id, item_id)
         if body is None:
             raise _item_not_found(conversation_id, item_id)
-        return decode_item(body)
+        return shown_item(body, include)
 
     async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> Conversation:
         """Takes an item out of a conversation and returns the conversation (recorded)."""

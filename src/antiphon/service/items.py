@@ -1,8 +1,11 @@
 """Items between the wire, the engine and the store."""
 
+from collections.abc import Container
+
 import msgspec
 from msgspec import UNSET
 
+from antiphon.engine.hosted import shown
 from antiphon.engine.ports import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
 from antiphon.store.rows import ItemPage, NewItem
@@ -91,9 +94,14 @@ def new_item(item: Item) -> NewItem:
     return NewItem(str(item.id), item_kind(item), encode_item(item))
 
 
-def item_page(page: ItemPage) -> Page[Item]:
+def shown_item(body: str, include: Container[str]) -> Item:
+    """Returns a stored item as a caller sees it who asks for `include`."""
+    return shown(decode_item(body), include)
+
+
+def item_page(page: ItemPage, include: Container[str]) -> Page[Item]:
     """Returns a page of stored items as the API shows it."""
-    items = [decode_item(stored.body) for stored in page.items]
+    items = [shown_item(stored.body, include) for stored in page.items]
     return Page(
         data=items,
         first_id=page.items[0].id if items else None,

@@ -1,13 +1,15 @@
 """Responses: made, found, listed and deleted."""
 
+from collections.abc import Callable, Container
+
 import msgspec
 
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, ModelCatalogue
+from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
 from antiphon.service.context import Context, conversation_id, gather
-from antiphon.service.items import decode_item, item_page
+from antiphon.service.items import item_page, shown_item
 from antiphon.service.run import Run
 from antiphon.service.validation import check_create_response
 from antiphon.store import Store
@@ -20,12 +22,21 @@ _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
 
 
+OpenTools = Callable[[str, CreateResponse, Call], HostedTools]
+"""Opens the hosted tools of an owner's request; raises `InvalidRequest` for what is wrong with one."""
+
+
+def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+    return HostedTools()
+
+
 class Responses:
     """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
 
-    def __init__(self, store: Store, catalogue: ModelCatalogue) -> None:
+    def __init__(self, store: Store, catalogue: ModelCatalogue, open_tools: OpenTools = _no_tools) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._open_tools = open_tools
 
     async def create(self, owner: str, request: CreateResponse, call: Call) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
@@ -40,22 +51,26 @@ class Responses:
         if locked:
             await self._store.lock_conversation(owner, conversation_id(request), response.id)
         ready = False
+        hosted = HostedTools()
         try:
+            hosted = self._open_tools(owner, request, call)
             context = await gather(self._store, owner, request, call.ids)
-            loop = Loop(request, response, context.items, model, call)
+            loop = Loop(request, response, context.items, model, call, hosted)
             ready = True
         finally:
-            if locked and not ready:
-                await self._store.unlock_conversation(response.id)
+            if not ready:
+                await hosted.close()
+                if locked:
+                    await self._store.unlock_conversation(response.id)
         start = _start(request, response, context, now) if response.store else None
         return Run(loop, self._store, owner, start)
 
-    async def get(self, owner: str, response_id: str) -> Response:
+    async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""
         stored = await self._store.get_response(owner, response_id)
         if stored is None:
             raise _not_found(response_id)
-        return _response(stored)
+        return _response(stored, include)
 
     async def delete(self, owner: str, response_id: str) -> DeletedResponse:
         """Deletes a response and the items that nothing else holds; raises `NotFound`."""
@@ -63,10 +78,12 @@ class Responses:
             raise _not_found(response_id)
         return DeletedResponse(response_id)
 
-    async def list(self, owner: str, query: PageQuery, model: str | None) -> Page[Response]:
+    async def list(
+        self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()
+    ) -> Page[Response]:
         """Lists stored responses by the time of their creation, of one model if `model` is given."""
         page = await self._store.list_responses(owner, query, model=model)
-        responses = [_response(stored) for stored in page.responses]
+        responses = [_response(stored, include) for stored in page.responses]
         return Page(
             data=responses,
             first_id=responses[0].id if responses else None,
@@ -74,12 +91,14 @@ class Responses:
             last_id=responses[-1].id if responses else None,
         )
 
-    async def input_items(self, owner: str, response_id: str, query: PageQuery) -> Page[Item]:
+    async def input_items(
+        self, owner: str, response_id: str, query: PageQuery, include: Container[str] = ()
+    ) -> Page[Item]:
         """Lists the items that a response was given; raises `NotFound`."""
         page = await self._store.response_input_items(owner, response_id, query)
         if page is None:
             raise _not_found(response_id)
-        return item_page(page)
+        return item_page(page, include)
 
 
 def _start(request: CreateResponse, response: Response, context: Context, now: float) -> NewResponse:
@@ -96,9 +115,9 @@ def _start(request: CreateResponse, response: Response, context: Context, now: f
     )
 
 
-def _response(stored: StoredResponse) -> Response:
+def _response(stored: StoredResponse, include: Container[str]) -> Response:
     response = _decode(stored.body)
-    response.output = [decode_item(body) for body in stored.output]
+    response.output = [shown_item(body, include) for body in stored.output]
     return response
 
 

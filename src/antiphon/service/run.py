@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from antiphon.engine.hosted import shown
 from antiphon.engine.loop import Loop
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.items import new_item
@@ -54,6 +55,8 @@ class Run:
             # The request boundary: a fault of this server still ends the stream in the API's way.
             log.exception("response %s failed", self.loop.response.id)
             yield await self._commit(self.loop.fail(InternalError()))
+        finally:
+            await self.loop.close()
 
     async def response(self) -> Response:
         """Runs to the end and returns the final response; raises the error that it failed with."""
@@ -81,8 +84,15 @@ class Run:
                 await self._unlock()
         last = events[-1]
         assert isinstance(last, _TERMINAL)
-        self.final = last.response
+        self.final = last.response = self._shown(last.response)
         return events
+
+    def _shown(self, response: Response) -> Response:
+        """The response without what the request does not include; it is stored whole."""
+        output = [shown(item, self.loop.include) for item in response.output]
+        if all(ours is theirs for ours, theirs in zip(output, response.output, strict=True)):
+            return response
+        return msgspec.structs.replace(response, output=output)
 
     def _give_up(self, response: Response) -> None:
         if self.final is None:
