@@ -59,7 +59,7 @@ def parse_url(url: str, param: str | None) -> httpx2.URL:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError) as error:
         raise _invalid(param, "it cannot be parsed") from error
-    if parsed.host.lower() != host or parsed.userinfo:
+    if parsed.raw_host.decode().lower() != host or parsed.userinfo:
         raise _invalid(param, "its host is ambiguous")
     return parsed
 

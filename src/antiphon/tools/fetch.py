@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from antiphon.errors import AddressNotFetched
+from antiphon.errors import AddressNotFetched, InvalidRequest
 from antiphon.tools.addresses import parse_url
 from antiphon.tools.guard import Guard
 from antiphon.tools.transport import GuardedTransport
@@ -82,10 +82,9 @@ def _location(response: httpx2.Response) -> str | None:
 def _next(target: httpx2.URL, location: str, param: str | None) -> httpx2.URL:
     """Returns where a redirect leads; a relative one is completed, and the result is as strictly parsed."""
     try:
-        joined = target.join(location)
-    except (httpx2.InvalidURL, ValueError) as error:
-        raise _failed(str(target), "it redirects to a malformed address", param) from error
-    return parse_url(str(joined), param)
+        return parse_url(str(target.join(location)), param)
+    except (InvalidRequest, httpx2.InvalidURL, ValueError) as error:
+        raise _failed(str(target), "it redirects to what is no proper http(s) address", param) from error
 
 
 async def _read(response: httpx2.Response, max_bytes: int, param: str | None) -> Fetched:

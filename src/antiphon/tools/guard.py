@@ -93,7 +93,7 @@ class Guard:
         parsed = parse_url(url, param)
         port = parsed.port or {"http": 80, "https": 443}[parsed.scheme]
         try:
-            await self.addresses(parsed.host, port, param=param)
+            await self.addresses(parsed.raw_host.decode(), port, param=param)
         except OSError:
             return parsed
         return parsed

@@ -100,7 +100,7 @@ class _Walk:
         for event, element in etree.iterwalk(root, events=("start", "end")):
             new = self._start(element) if event == "start" else self._end(element)
             found.append(new)
-            self._left -= len(new)
+            self._left -= len(new.strip())
             if self._left < 0:
                 break
         return found
@@ -146,8 +146,8 @@ def _folded(text: str | None) -> str:
 def _decoded(page: Fetched) -> str | None:
     """The text of the page as UTF-8 or as the server says; None if neither is right."""
     try:
-        # What was cut off may have been in the middle of a character.
-        return codecs.getincrementaldecoder("utf-8")().decode(page.body)
+        # What is cut off may be cut in the middle of a character.
+        return codecs.getincrementaldecoder("utf-8")().decode(page.body, final=page.is_whole)
     except UnicodeDecodeError:
         pass
     if page.charset is None or not _CHARSET.fullmatch(page.charset.lower()):
