@@ -74,6 +74,12 @@ EXEMPTIONS = (
     ),
     Exemption("ConversationItemList", "first_id", _may_be_null, "recorded null on an empty page"),
     Exemption("ConversationItemList", "last_id", _may_be_null, "recorded null on an empty page"),
+    *(
+        Exemption(component, name, _may_be_null, "null on an empty page, as for conversations")
+        for component in ("ListFilesResponse", "ListVectorStoresResponse", "ListVectorStoreFilesResponse")
+        for name in ("first_id", "last_id")
+    ),
+    Exemption("OpenAIFile", "purpose", _takes_also("evals"), "a purpose that an upload may have"),
     Exemption("ResponseItemList", "first_id", _may_be_null, "null on an empty page, as for conversations"),
     Exemption("ResponseItemList", "last_id", _may_be_null, "null on an empty page, as for conversations"),
 )

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
+from antiphon.config_tools import FileSearchSettings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
@@ -25,6 +26,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
+from antiphon.service.file_services import FileServices
 from antiphon.store import Store
 from antiphon.wire.json import JSON
 from tests.schemas import check_error, check_event, check_openai, check_response
@@ -33,6 +35,9 @@ from tests.upstream import Upstream
 T = TypeVar("T")
 
 OpenCatalogue = Callable[[], Awaitable[ModelCatalogue]]
+
+MAX_FILE = 1_000_000
+"""The largest file that the server takes, in bytes."""
 
 COMPONENTS = {
     ("GET", r"/v1/responses/[^/]+/input_items"): "ResponseItemList",
@@ -44,6 +49,26 @@ COMPONENTS = {
     ("POST", r"/v1/conversations/[^/]+/items"): "ConversationItemList",
     ("GET", r"/v1/conversations/[^/]+/items/[^/]+"): "ConversationItem",
     ("DELETE", r"/v1/conversations/[^/]+/items/[^/]+"): "ConversationResource",
+    ("POST", r"/v1/files"): "OpenAIFile",
+    ("GET", r"/v1/files"): "ListFilesResponse",
+    ("GET", r"/v1/files/[^/]+"): "OpenAIFile",
+    ("DELETE", r"/v1/files/[^/]+"): "DeleteFileResponse",
+    ("POST", r"/v1/vector_stores"): "VectorStoreObject",
+    ("GET", r"/v1/vector_stores"): "ListVectorStoresResponse",
+    ("GET", r"/v1/vector_stores/[^/]+"): "VectorStoreObject",
+    ("POST", r"/v1/vector_stores/[^/]+"): "VectorStoreObject",
+    ("DELETE", r"/v1/vector_stores/[^/]+"): "DeleteVectorStoreResponse",
+    ("POST", r"/v1/vector_stores/[^/]+/search"): "VectorStoreSearchResultsPage",
+    ("POST", r"/v1/vector_stores/[^/]+/files"): "VectorStoreFileObject",
+    ("GET", r"/v1/vector_stores/[^/]+/files"): "ListVectorStoreFilesResponse",
+    ("GET", r"/v1/vector_stores/[^/]+/files/[^/]+"): "VectorStoreFileObject",
+    ("POST", r"/v1/vector_stores/[^/]+/files/[^/]+"): "VectorStoreFileObject",
+    ("DELETE", r"/v1/vector_stores/[^/]+/files/[^/]+"): "DeleteVectorStoreFileResponse",
+    ("GET", r"/v1/vector_stores/[^/]+/files/[^/]+/content"): "VectorStoreFileContentResponse",
+    ("POST", r"/v1/vector_stores/[^/]+/file_batches"): "VectorStoreFileBatchObject",
+    ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+"): "VectorStoreFileBatchObject",
+    ("POST", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/cancel"): "VectorStoreFileBatchObject",
+    ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/files"): "ListVectorStoreFilesResponse",
     ("GET", r"/v1/models"): "ListModelsResponse",
     ("GET", r"/v1/models/.+"): "Model",
 }
@@ -125,9 +150,15 @@ class Serving:
         catalogue = await self._open_catalogue()
         self.store = await Store.open(self._database)
         try:
-            app = create_app(self.store, catalogue, max_body_bytes=self._max_body_bytes)
-            self._server = _Server(self._validated.around(app), self._ready)
-            await self._server.serve()
+            files = FileServices.open(self.store, catalogue, FileSearchSettings(max_file_bytes=MAX_FILE))
+            try:
+                app = create_app(
+                    self.store, catalogue, max_body_bytes=self._max_body_bytes, file_services=files
+                )
+                self._server = _Server(self._validated.around(app), self._ready)
+                await self._server.serve()
+            finally:
+                await files.close()
         finally:
             await self.store.close()
             await catalogue.close()
@@ -181,6 +212,8 @@ class Validated:
                 continue
             if status >= 400:
                 check_error(msgspec.json.decode(body))
+            elif re.fullmatch(r"/v1/files/[^/]+/content", path):
+                continue  # whatever was uploaded
             elif body.startswith((b"event: ", b"data: ")):
                 check_stream(path, body)
             elif self._proxied or path != "/v1/chat/completions":

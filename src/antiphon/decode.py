@@ -10,6 +10,14 @@ from antiphon.errors import InvalidRequest
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
 from antiphon.wire.json import JSON
 from antiphon.wire.responses import CreateResponse
+from antiphon.wire.vector_stores import (
+    CreateFileBatch,
+    CreateVectorStore,
+    CreateVectorStoreFile,
+    SearchVectorStore,
+    UpdateVectorStore,
+    UpdateVectorStoreFile,
+)
 
 T = TypeVar("T")
 
@@ -62,6 +70,12 @@ create_response = BodyDecoder(CreateResponse, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))
 update_conversation = BodyDecoder(UpdateConversation)
 create_items = BodyDecoder(CreateItems, ("items",))
+create_vector_store = BodyDecoder(CreateVectorStore)
+update_vector_store = BodyDecoder(UpdateVectorStore)
+search_vector_store = BodyDecoder(SearchVectorStore)
+create_vector_store_file = BodyDecoder(CreateVectorStoreFile)
+update_vector_store_file = BodyDecoder(UpdateVectorStoreFile)
+create_file_batch = BodyDecoder(CreateFileBatch)
 
 
 def _add_types(items: JSON) -> None:

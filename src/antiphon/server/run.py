@@ -20,6 +20,7 @@ from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.banner import banner
 from antiphon.server.opening import mode_line, open_catalogue
+from antiphon.service.file_services import FileServices
 from antiphon.store import Store
 
 log = logging.getLogger("antiphon.server")
@@ -28,6 +29,8 @@ _HEARTBEAT = 5.0
 """Seconds between two signs of life of this server in the database."""
 _SILENCE = 20.0
 """Seconds of silence after which another server counts as gone."""
+_TIDYING = 60.0
+"""Seconds between two searches for files that have expired."""
 _GRACE = 5
 """Seconds that open streams have to end once the server is told to stop."""
 
@@ -85,14 +88,21 @@ async def opened(
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(_stay_alive(store))
         try:
+            file_services = FileServices.open(store, catalogue, settings.tools.file_search)
+            tidying = asyncio.create_task(_tidy(file_services))
             app = create_app(
                 store,
                 catalogue,
                 max_body_bytes=settings.max_body_bytes,
                 recording_header=settings.recording_header,
                 freeze=Freeze() if settings.freeze else None,
+                file_services=file_services,
             )
-            yield app, store, catalogue
+            try:
+                yield app, store, catalogue
+            finally:
+                tidying.cancel()
+                await file_services.close()
         finally:
             alive.cancel()
             await store.close()
@@ -134,6 +144,16 @@ async def _stay_alive(store: Store) -> None:
         except AntiphonError as error:
             log.error("the database does not answer: %s", error.message)
         await asyncio.sleep(_HEARTBEAT)
+
+
+async def _tidy(file_services: FileServices) -> None:
+    """Deletes what has expired."""
+    while True:
+        try:
+            await file_services.delete_expired()
+        except AntiphonError as error:
+            log.error("files that have expired cannot be deleted: %s", error.message)
+        await asyncio.sleep(_TIDYING)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """Uploaded files."""
 
+import asyncio
 from pathlib import Path
 
 from msgspec import UNSET, Struct
@@ -74,7 +75,10 @@ class Files:
     async def content(self, owner: str, file_id: str) -> tuple[Path, str]:
         """Returns where the bytes of a file lie, and what the file is called."""
         stored = await self._store.files.get(owner, file_id)
-        return self.folder.path_of(stored.id), stored.filename
+        path = self.folder.path_of(stored.id)
+        if not await asyncio.to_thread(path.is_file):
+            raise StoreUnavailable(f"The bytes of the file {file_id} are missing from the folder of files.")
+        return path, stored.filename
 
     async def delete(self, owner: str, file_id: str) -> DeletedFile:
         """Deletes a file, and takes it out of all vector stores."""

@@ -95,6 +95,10 @@ class VectorStores:
             raise VectorStoreNotFound(vector_store_id)
         return DeletedVectorStore(vector_store_id)
 
+    async def empty_expired(self) -> None:
+        """Takes the files out of the vector stores of all owners whose time is over."""
+        await self._store.vector_stores.empty_expired()
+
 
 def _changes(request: UpdateVectorStore) -> Mapping[str, str | int | None]:
     changes: dict[str, str | int | None] = {}

@@ -1,0 +1,52 @@
+"""Files, vector stores and searches, made together: one folder, one reader of files."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from antiphon.config_tools import FileSearchSettings
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.service.attached_files import AttachedFiles
+from antiphon.service.embeddings import Embeddings
+from antiphon.service.file_folder import FileFolder
+from antiphon.service.files import Files
+from antiphon.service.ingestion import Ingestion
+from antiphon.service.retrieval import Retrieval
+from antiphon.service.search import Search
+from antiphon.service.vector_stores import VectorStores
+from antiphon.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileServices:
+    """What a server that keeps files does with them."""
+
+    files: Files
+    vector_stores: VectorStores
+    attached_files: AttachedFiles
+    search: Search
+    ingestion: Ingestion
+
+    @classmethod
+    def open(cls, store: Store, catalogue: ModelCatalogue, settings: FileSearchSettings) -> Self:
+        """Opens the folder of files. Raises `StoreUnavailable` if it cannot be made."""
+        folder = FileFolder.open(settings.files, settings.max_file_bytes)
+        retrieval = Retrieval(store.chunks, Embeddings(catalogue))
+        ingestion = Ingestion(store, folder, retrieval)
+        attached_files = AttachedFiles(store, folder, ingestion)
+        return cls(
+            files=Files(store, folder),
+            vector_stores=VectorStores(store, attached_files, settings.embedding_model),
+            attached_files=attached_files,
+            search=Search(store, retrieval),
+            ingestion=ingestion,
+        )
+
+    async def delete_expired(self) -> None:
+        """Deletes files whose time is over, and empties vector stores whose time is. Call it now and then."""
+        await self.files.delete_expired()
+        await self.vector_stores.empty_expired()
+
+    async def close(self) -> None:
+        """Stops reading files."""
+        await self.ingestion.close()
+        self.files.folder.close()
