@@ -54,9 +54,7 @@ class SearchService:
             ) as response:
                 return self._read(response, await _whole(response))
         except aiohttp.ClientConnectorError as error:
-            raise UpstreamUnreachable(
-                self._speaks(f"cannot connect: {error.strerror or 'no answer'}")
-            ) from error
+            raise UpstreamUnreachable(self._speaks(f"cannot connect: {_reason(error)}")) from error
         except aiohttp.ClientError as error:
             raise UpstreamBroken(self._speaks(f"the answer broke off: {type(error).__name__}")) from error
 
@@ -103,6 +101,8 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     """Why there is no connection; where the service is, is nobody's business but the operator's."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name is not found"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "its certificate is not trusted"
     return os.strerror(error.errno) if error.errno and error.errno > 0 else "no connection"
 
 
