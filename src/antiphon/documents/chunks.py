@@ -27,7 +27,7 @@ def chunk(text: str, size: int = DEFAULT_SIZE, overlap: int = DEFAULT_OVERLAP) -
     A text of at most `size` tokens is one chunk, as it is; one of white space alone has none. How tokens are
     counted: a word of up to 8 letters with the space before it, each 8 letters of a longer one, up to 3
     digits, up to 3 signs, a run of white space, and each character of a language that writes without
-    spaces. No vocabulary is fetched, and texts take 4 to 5 characters a token, as with OpenAI's tokenizers.
+    spaces. No vocabulary is fetched, and English takes about 4 characters a token, as with OpenAI's.
     Needs 0 <= `overlap` < `size`.
     """
     if not text.strip():

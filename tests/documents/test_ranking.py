@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.documents.ranking import Found, Ranking, decode_ranking, fuse
+from antiphon.errors import InvalidRequest
+from antiphon.wire.json import JSON
+
+
+def test_what_both_searches_found_comes_first() -> None:
+    words = Found(1.0, {"a": 0.9, "b": 0.5})
+    vectors = Found(1.0, {"c": 0.8, "b": 0.7})
+    assert [key for key, _ in fuse([[words, vectors]], 10)] == ["b", "a", "c"]
+
+
+def test_the_score_is_the_weighted_mean_and_falls_with_the_ranks() -> None:
+    words = Found(1.0, {"a": 1.0, "b": 0.4})
+    vectors = Found(3.0, {"a": 0.6, "b": 0.8})
+    hits = fuse([[words, vectors]], 10)
+    # b is the better one of the heavier search.
+    assert [key for key, _ in hits] == ["b", "a"]
+    assert [score for _, score in hits] == pytest.approx([0.7, 0.7])
+
+
+def test_a_single_search_keeps_its_scores() -> None:
+    assert fuse([[Found(0.5, {1: 0.2, 2: 0.9})]], 10) == [(2, 0.9), (1, 0.2)]
+
+
+def test_weights_decide_between_the_first_of_each() -> None:
+    words, vectors = {"by words": 0.5}, {"by vector": 0.5}
+    for weights, first in (((2, 1), "by words"), ((1, 2), "by vector")):
+        hits = fuse([[Found(weights[0], words), Found(weights[1], vectors)]], 1)
+        assert [key for key, _ in hits] == [first]
+
+
+def test_of_several_queries_the_best_answered_counts() -> None:
+    first, second = Found(1.0, {"a": 0.9}), Found(1.0, {"a": 0.1, "b": 0.3})
+    assert fuse([[first], [second]], 10) == [("a", 0.9), ("b", 0.3)]
+
+
+def test_the_threshold_leaves_out_what_is_below() -> None:
+    found = Found(1.0, {"a": 0.9, "b": 0.5, "c": 0.49})
+    assert [key for key, _ in fuse([[found]], 10, 0.5)] == ["a", "b"]
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.builds(
+                Found,
+                st.floats(0.1, 5),
+                st.dictionaries(st.integers(0, 9), st.floats(0, 1)),
+            ),
+            max_size=2,
+        ),
+        max_size=3,
+    ),
+    st.integers(1, 5),
+    st.floats(0, 1),
+)
+def test_scores_are_bounded_and_fall(queries: list[list[Found[int]]], limit: int, threshold: float) -> None:
+    hits = fuse(queries, limit, threshold)
+    scores = [score for _, score in hits]
+    assert len(hits) <= limit
+    assert len({key for key, _ in hits}) == len(hits)
+    assert scores == sorted(scores, reverse=True)
+    assert all(threshold <= score <= 1 for score in scores)
+
+
+def test_the_options_are_decoded() -> None:
+    assert decode_ranking(None) == Ranking(0.0, 1.0, 1.0)
+    assert decode_ranking({"ranker": "auto", "score_threshold": 0.25}) == Ranking(0.25)
+    weights = {"embedding_weight": 0, "text_weight": 2}
+    assert decode_ranking({"hybrid_search": weights}) == Ranking(0.0, 0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "param", "code"),
+    [
+        ([], "ranking_options", "invalid_type"),
+        ({"ranker": "best"}, "ranking_options.ranker", "invalid_value"),
+        ({"ranker": []}, "ranking_options.ranker", "invalid_value"),
+        ({"score_threshold": 1.5}, "ranking_options.score_threshold", "invalid_value"),
+        ({"score_threshold": -0.1}, "ranking_options.score_threshold", "invalid_value"),
+        ({"score_threshold": "0"}, "ranking_options.score_threshold", "invalid_type"),
+        ({"score_threshold": True}, "ranking_options.score_threshold", "invalid_type"),
+        ({"hybrid_search": 1}, "ranking_options.hybrid_search", "invalid_type"),
+        (
+            {"hybrid_search": {"text_weight": 1}},
+            "ranking_options.hybrid_search.embedding_weight",
+            "missing_required_parameter",
+        ),
+        (
+            {"hybrid_search": {"text_weight": -1, "embedding_weight": 1}},
+            "ranking_options.hybrid_search.text_weight",
+            "invalid_value",
+        ),
+        (
+            {"hybrid_search": {"text_weight": 0, "embedding_weight": 0}},
+            "ranking_options.hybrid_search",
+            "invalid_value",
+        ),
+    ],
+)
+def test_what_is_wrong_is_a_400_that_names_the_place(options: JSON, param: str, code: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        decode_ranking(options)
+    assert (caught.value.param, caught.value.code) == (param, code)
