@@ -59,6 +59,10 @@ EXEMPTIONS = (
         _may_be_null,
         "recorded null where the request has no description",
     ),
+    *(
+        Exemption("MCPTool", name, _may_be_null, "recorded null where the request has none")
+        for name in ("server_description", "server_url")
+    ),
     Exemption("WebSearchToolCall", "action", _may_be_absent, "recorded without it while the call runs"),
     Exemption(
         "MCPApprovalResponseResource",

@@ -154,3 +154,37 @@ def test_a_schema_is_echoed_with_every_key() -> None:
     text_format = {"type": "json_schema", "name": "a", "schema": {"type": "object"}}
     made = response({"text": {"format": text_format}})["text"]
     assert made == {"format": text_format | {"description": None, "strict": False}, "verbosity": "medium"}
+
+
+def test_web_search_is_echoed_with_its_default_and_a_place_with_every_key() -> None:
+    place = {"type": "approximate", "city": "Utrecht"}
+    tools = [{"type": "web_search"}, {"type": "web_search", "user_location": place}]
+    plain, placed = response({"tools": tools})["tools"]
+    assert plain == {"type": "web_search", "search_context_size": "medium"}
+    assert placed == plain | {"user_location": place | {"country": None, "region": None, "timezone": None}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        (
+            {},
+            {
+                "filters": None,
+                "max_num_results": 20,
+                "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+            },
+        ),
+        (
+            {"max_num_results": 3, "ranking_options": {"score_threshold": 0.5}},
+            {
+                "filters": None,
+                "max_num_results": 3,
+                "ranking_options": {"ranker": "auto", "score_threshold": 0.5},
+            },
+        ),
+    ],
+)
+def test_file_search_is_echoed_with_its_defaults(sent: JSONObject, echoed: JSONObject) -> None:
+    tool: JSONObject = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+    assert response({"tools": [tool | sent]})["tools"] == [tool | echoed]

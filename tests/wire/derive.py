@@ -1,25 +1,44 @@
 """From what api.openai.com answered to the chat chunks that would have led a chat backend to say the same."""
 
+import json
+
 import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.wire.recordings import Exchange
+
+HOSTED_CALLS = {"web_search_call", "file_search_call", "mcp_call"}
+"""Items that stand for a call that a chat model makes."""
 
 OPAQUE = "opaque"
 """What a backend sends as its hidden reasoning where the recording shows nothing of it."""
 
 
 def chunks_of(exchange: Exchange) -> list[bytes]:
-    """Returns the chunks of one model call, in order."""
+    """Returns the chunks of the only model call, in order."""
+    [chunks] = replies_of(exchange)
+    return chunks
+
+
+def replies_of(exchange: Exchange) -> list[list[bytes]]:
+    """Returns the chunks of each model call, in order: a call of a hosted tool ends one.
+
+    The usage of all of them stands in the last.
+    """
     if exchange.events:
         deltas = _from_events(exchange.events)
         response = exchange.events[-1]["response"]
     else:
         deltas = _from_items(exchange.body["output"])
         response = exchange.body
-    first: JSONObject = {"role": "assistant", "content": ""}
-    chunks = [_chunk(first), *deltas, *_ending(response)]
-    return [msgspec.json.encode(chunk) for chunk in chunks]
+    replies: list[list[JSONObject]] = [[]]
+    for delta in deltas:
+        replies[-1].append(delta)
+        if _is_end(delta):
+            replies.append([])
+    replies[-1] += _ending(response)
+    first = _chunk({"role": "assistant", "content": ""})
+    return [[msgspec.json.encode(chunk) for chunk in [first, *reply]] for reply in replies]
 
 
 def _from_events(events: list[JSONObject]) -> list[JSONObject]:
@@ -30,7 +49,7 @@ def _from_events(events: list[JSONObject]) -> list[JSONObject]:
         index = event.get("output_index", 0)
         match event["type"]:
             case "response.output_item.added":
-                chunks += _beginning(done[index], index)
+                chunks += _beginning(done.get(index) or event["item"], index)
             case "response.reasoning_summary_text.delta":
                 chunks.append(_summary(event["summary_index"], event["delta"]))
             case "response.reasoning_text.delta":
@@ -57,7 +76,7 @@ def _from_items(items: list[JSONObject]) -> list[JSONObject]:
                     if part["type"] == "refusal":
                         chunks.append(_chunk({"refusal": part["refusal"]}))
                     else:
-                        chunks.append(_text(part["text"], part.get("logprobs")))
+                        chunks.append(_text(_marked(part), part.get("logprobs")))
             case "function_call":
                 chunks.append(_arguments(index, item["arguments"]))
     return chunks
@@ -69,10 +88,37 @@ def _beginning(item: JSONObject, index: int) -> list[JSONObject]:
         function = {"name": item["name"], "arguments": ""}
         call = {"index": index, "id": item["call_id"], "type": "function", "function": function}
         return [_chunk({"tool_calls": [call]})]
+    if item["type"] in HOSTED_CALLS:
+        name, arguments = hosted_function(item)
+        function = {"name": name, "arguments": arguments}
+        call = {"index": 0, "id": f"call_{index}", "type": "function", "function": function}
+        return [_chunk({"tool_calls": [call]}), _end("tool_calls")]
     hidden = item.get("encrypted_content") or (None if item.get("summary") else OPAQUE)
     if item["type"] == "reasoning" and hidden:
         return [_chunk({"reasoning_details": [_detail("encrypted", data=hidden)]})]
     return []
+
+
+def hosted_function(item: JSONObject) -> tuple[str, str]:
+    """The function that stands for a call of a hosted tool, and its arguments as JSON."""
+    if item["type"] == "mcp_call":
+        return item["name"], item["arguments"]
+    if item["type"] == "file_search_call":
+        return "file_search", json.dumps({"query": item["queries"][0]})
+    action = dict(item["action"])
+    kind = action.pop("type")
+    if kind == "search":
+        return "web_search", json.dumps({"query": action["query"]})
+    return kind, json.dumps(action)
+
+
+def _marked(part: JSONObject) -> str:
+    """The text with a mark for each file that it cites: what a model writes that is told to cite so."""
+    text: str = part["text"]
+    for note in reversed(part["annotations"]):
+        if note["type"] == "file_citation":
+            text = f"{text[: note['index']]} <|{note['file_id']}|>{text[note['index'] :]}"
+    return text
 
 
 def _ending(response: JSONObject) -> list[JSONObject]:
@@ -91,9 +137,18 @@ def _ending(response: JSONObject) -> list[JSONObject]:
         "completion_tokens_details": usage["output_tokens_details"],
         "total_tokens": usage["total_tokens"],
     }
-    last = _chunk({}) | {"service_tier": response.get("service_tier")}
-    last["choices"][0]["finish_reason"] = reason
+    last = _end(reason) | {"service_tier": response.get("service_tier")}
     return [last, {"choices": [], "usage": chat_usage}]
+
+
+def _end(reason: str) -> JSONObject:
+    chunk = _chunk({})
+    chunk["choices"][0]["finish_reason"] = reason
+    return chunk
+
+
+def _is_end(chunk: JSONObject) -> bool:
+    return chunk["choices"][0]["finish_reason"] is not None
 
 
 def _chunk(delta: JSONObject) -> JSONObject:

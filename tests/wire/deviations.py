@@ -54,9 +54,33 @@ DEVIATIONS = (
         "value",
         "the API seals the same reasoning anew each time it shows it; output_item.done is compared",
     ),
+)
+
+_ACTION = rf"({_ITEM}|response\.output\[\])\.action"
+
+HOSTED_DEVIATIONS = (
     Deviation(
-        rf"{_RESPONSE}\.tools\[\]\.(server_url|headers\..+)",
+        rf"{_RESPONSE}\.tools\[\]\.user_location",
+        "absent here",
+        "the API takes the caller to be in the US; this server takes nobody to be anywhere",
+        unless_sent="user_location",
+    ),
+    Deviation(rf"{_RESPONSE}\.tools\[\]\.filters", "absent here", "a key that the API has given up"),
+    Deviation(rf"{_ACTION}\.queries", "absent there", _YOUNGER),
+    Deviation(
+        rf"{_ACTION}\.queries\[\]",
         "value",
-        "secrets of the hosted tool mcp are hidden",
+        "the API's model asks several things at once; the function that chat models know asks one",
+    ),
+    Deviation(
+        rf"{_ACTION}\.sources",
+        "absent here",
+        "a source of the API's own, `oai-weather`, and no page",
+    ),
+    Deviation(
+        rf"{_RESPONSE}\.max_tool_calls",
+        "value",
+        "not sent, because the API ignored the limit when this was recorded (`wire.md` 3.3, rule 13)",
     ),
 )
+"""The same for responses with hosted tools."""

@@ -1,18 +1,21 @@
 """Runs recorded requests through the engine, with a model that says what a recording says."""
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from itertools import count
 
 import msgspec
 
 from antiphon.config import Capabilities
 from antiphon.decode import create_response
+from antiphon.engine.hosted import shown
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.content import InputText
+from antiphon.wire.events import Terminal
 from antiphon.wire.items import (
     CompactionTrigger,
     FunctionCall,
@@ -23,44 +26,55 @@ from antiphon.wire.items import (
 )
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
-from antiphon.wire.tools import FunctionTool, NamespaceTool
+from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 
 NOW = 1767368377.25
 
 
 class ScriptedModel:
-    """A chat model that sends its chunks, each in a network read of its own or all in one, or fails."""
+    """A chat model that gives one reply after the other, or fails.
+
+    The chunks of a reply come each in a network read of its own, or all in one.
+    """
 
     capabilities = Capabilities()
 
     def __init__(
-        self, chunks: list[bytes], error: AntiphonError | None = None, in_one_read: bool = False
+        self, *replies: list[bytes], error: AntiphonError | None = None, in_one_read: bool = False
     ) -> None:
-        self._reads = [chunks] if in_one_read else [[chunk] for chunk in chunks]
+        self._replies = deque(replies)
         self._error = error
+        self._in_one_read = in_one_read
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         if self._error is not None:
             raise self._error
-        for chunks in self._reads:
+        reply = self._replies.popleft()
+        for chunks in [reply] if self._in_one_read else [[chunk] for chunk in reply]:
             yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
         raise AssertionError("the loop always streams")
 
 
+OpenTools = Callable[[list[Tool], Call], list[HostedTool]]
+
+
 class Run:
     """One response: the events and, if it failed, the error."""
 
-    def __init__(self, body: JSON, model: ScriptedModel) -> None:
+    def __init__(self, body: JSON, model: ScriptedModel, open_tools: OpenTools | None = None) -> None:
         request = create_response.decode(msgspec.json.encode(body))
         numbers = count()
+        call = Call(clock=lambda: NOW, ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}")
+        hosted = open_tools(request.tools or [], call) if open_tools else []
         self._loop = Loop(
-            _without_hosted_tools(request),
+            request if open_tools else _without_hosted_tools(request),
             new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
             context(request),
             ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
-            Call(clock=lambda: NOW, ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}"),
+            call,
+            HostedTools(hosted),
         )
         self.events: list[JSONObject] = []
 
@@ -71,6 +85,9 @@ class Run:
     async def play(self) -> None:
         """Collects the events as they go over the wire."""
         async for events in self._loop.events():
+            last = events[-1]
+            if isinstance(last, Terminal):
+                last.response.output = [shown(item, self._loop.include) for item in last.response.output]
             self.events += [msgspec.json.decode(msgspec.json.encode(event)) for event in events]
 
 

@@ -74,8 +74,30 @@ COVERED = (
 )
 """Recordings with at least one exchange that the engine is compared with."""
 
+HOSTED = (
+    "a-builtin-tool-web_search-find_in_page",
+    "a-builtin-tool-web_search-open_page-sources",
+    "a-builtin-tool-web_search-open_page",
+    "a-builtin-tool-web_search-sources",
+    "a-builtin-tool-web_search-stream",
+    "a-builtin-tool-web_search",
+    "a-max-tool-calls-web-search-v1",
+    "a-max-tool-calls-web-search-v2",
+    "b-openai_include_raw_annotations_streaming",
+    "b-openai_responses_model_builtin_tools_web_search",
+    "b-openai_responses_model_file_search_tool",
+    "b-openai_responses_model_file_search_tool_with_results",
+    "b-openai_responses_model_mcp_list_tools_stream_backfills_missing_results",
+    "b-openai_responses_model_mcp_server_tool",
+    "b-openai_responses_model_mcp_server_tool_with_connector",
+    "b-openai_responses_model_web_search_tool_stream",
+    "b-openai_responses_model_web_search_tool_with_allowed_domains",
+    "b-openai_responses_model_web_search_tool_with_user_location",
+)
+"""Recordings with at least one exchange that the engine is compared with, hosted tools and all."""
+
 _CODE = "the hosted tool code_interpreter"
-_WEB = "the hosted tool web_search"
+_SWITCHED_OFF = "web search without access to the web, which is left out here"
 _BACKGROUND = "background responses"
 _TOKENS = "counting input tokens"
 _MADE_UP = "written by hand, not recorded: its status is `complete`, which the API does not know"
@@ -86,16 +108,8 @@ LEFT_OUT = {
     "a-builtin-tool-code_interpreter-outputs-multi-stream": _CODE,
     "a-builtin-tool-code_interpreter-stream": _CODE,
     "a-builtin-tool-code_interpreter": _CODE,
-    "a-builtin-tool-web_search-find_in_page": _WEB,
-    "a-builtin-tool-web_search-open_page-sources": _WEB,
-    "a-builtin-tool-web_search-open_page": _WEB,
-    "a-builtin-tool-web_search-sources": _WEB,
-    "a-builtin-tool-web_search-stream": _WEB,
-    "a-builtin-tool-web_search": _WEB,
     "a-max-tool-calls-code-interpreter-stream-v1": _CODE,
     "a-max-tool-calls-code-interpreter-stream-v3-two": _CODE,
-    "a-max-tool-calls-web-search-v1": _WEB,
-    "a-max-tool-calls-web-search-v2": _WEB,
     "b-background_mode_reasoning_vcr": _BACKGROUND,
     "b-background_mode_streaming_continuation_vcr": _BACKGROUND,
     "b-background_mode_streaming_vcr": _BACKGROUND,
@@ -104,15 +118,7 @@ LEFT_OUT = {
     "b-openai_previous_response_id": _MADE_UP,
     "b-openai_responses_code_execution_return_image": _CODE,
     "b-openai_responses_image_generation_jpeg": "the hosted tool image_generation",
-    "b-openai_responses_model_builtin_tools_web_search": _WEB,
-    "b-openai_responses_model_file_search_tool": "the hosted tool file_search",
-    "b-openai_responses_model_file_search_tool_with_results": "the hosted tool file_search",
-    "b-openai_responses_model_mcp_list_tools_stream_backfills_missing_results": "the hosted tool mcp",
-    "b-openai_responses_model_mcp_server_tool_with_connector": "the hosted tool mcp",
-    "b-openai_responses_model_web_search_tool_stream": _WEB,
-    "b-openai_responses_model_web_search_tool_with_allowed_domains": _WEB,
-    "b-openai_responses_model_web_search_tool_with_user_location": _WEB,
-    "b-openai_responses_model_web_search_tool_without_external_access": _WEB,
+    "b-openai_responses_model_web_search_tool_without_external_access": _SWITCHED_OFF,
     "b-openai_responses_thinking_with_code_execution_tool": _CODE,
     "b-openai_responses_thinking_with_code_execution_tool_stream": _CODE,
     "b-openai_responses_verbosity": _MADE_UP,
@@ -147,6 +153,8 @@ class Exchange(NamedTuple):
 
 ENGINE_ITEMS = {"message", "reasoning", "function_call"}
 """What one model call can give; the other items are made by hosted tools."""
+HOSTED_ITEMS = {"web_search_call", "file_search_call", "mcp_list_tools", "mcp_call"}
+"""What the hosted tools of this server make."""
 
 _UNTRANSLATED = {"compaction", "code_interpreter_call"}
 """Items in the input that belong to issues of their own."""
@@ -182,16 +190,27 @@ def engine_exchanges(recording: str) -> list[Exchange]:
     These are POST /v1/responses without hosted tool calls in the output, without items in the input that
     the engine does not translate, and not in the background.
     """
-    return [exchange for exchange in exchanges(recording) if _is_for_engine(exchange)]
+    return [
+        exchange
+        for exchange in exchanges(recording)
+        if _is_one_response(exchange) and {item["type"] for item in exchange.output()} <= ENGINE_ITEMS
+    ]
 
 
-def _is_for_engine(exchange: Exchange) -> bool:
+def hosted_exchanges(recording: str) -> list[Exchange]:
+    """The exchanges of a recording that the engine answers with the hosted tools of this server."""
+    return [
+        exchange
+        for exchange in exchanges(recording)
+        if _is_one_response(exchange)
+        and (kinds := {item["type"] for item in exchange.output()}) <= ENGINE_ITEMS | HOSTED_ITEMS
+        and kinds & HOSTED_ITEMS
+    ]
+
+
+def _is_one_response(exchange: Exchange) -> bool:
     if (exchange.method, exchange.path) != ("POST", "/v1/responses"):
         return False
     sent = exchange.request["input"]
     kinds = {item.get("type", "message") for item in sent} if isinstance(sent, list) else set()
-    return (
-        not exchange.request.get("background")
-        and not kinds & _UNTRANSLATED
-        and {item["type"] for item in exchange.output()} <= ENGINE_ITEMS
-    )
+    return not exchange.request.get("background") and not kinds & _UNTRANSLATED

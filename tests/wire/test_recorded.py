@@ -21,6 +21,7 @@ from tests.wire.deviations import DEVIATIONS
 from tests.wire.engine import Run, ScriptedModel
 from tests.wire.recordings import (
     COVERED,
+    HOSTED,
     LEFT_OUT,
     Exchange,
     engine_exchanges,
@@ -31,7 +32,8 @@ TOO_LONG = "Your input exceeds the context window of this model. Please adjust y
 
 
 def test_every_recording_is_covered_or_left_out() -> None:
-    assert sorted([*COVERED, *LEFT_OUT]) == recording_names()
+    assert sorted({*COVERED, *HOSTED, *LEFT_OUT}) == recording_names()
+    assert not {*COVERED, *HOSTED} & LEFT_OUT.keys()
 
 
 @pytest.mark.parametrize("recording", LEFT_OUT)
@@ -124,7 +126,7 @@ def model_for(exchange: Exchange, in_one_read: bool = False) -> ScriptedModel:
     """A model that says what led to the exchange."""
     last = exchange.events[-1]["type"] if exchange.events else ""
     if exchange.status != 200 or last == "response.failed":
-        return ScriptedModel([], ContextLengthExceeded(TOO_LONG))
+        return ScriptedModel(error=ContextLengthExceeded(TOO_LONG))
     return ScriptedModel(chunks_of(exchange), in_one_read=in_one_read)
 
 

@@ -15,7 +15,7 @@ from antiphon.wire.responses import (
     TextConfig,
     TextFormat,
 )
-from antiphon.wire.tools import FunctionTool, McpTool, NamespaceTool, Tool
+from antiphon.wire.tools import FileSearchTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
 
 REDACTED = "<redacted>"
 """What api.openai.com shows instead of headers, tokens and paths (recorded)."""
@@ -83,6 +83,10 @@ def _tool(tool: Tool) -> Tool:
         )
     if isinstance(tool, McpTool):
         return _mcp(tool)
+    if isinstance(tool, WebSearchTool):
+        return _web_search(tool)
+    if isinstance(tool, FileSearchTool):
+        return _file_search(tool)
     return _function(tool) if isinstance(tool, FunctionTool) else tool
 
 
@@ -92,6 +96,26 @@ def _function(tool: FunctionTool) -> FunctionTool:
         description=tool.description or None,
         parameters=None if tool.parameters is UNSET else tool.parameters,
         strict=True if tool.strict is UNSET or tool.strict is None else tool.strict,
+    )
+
+
+def _web_search(tool: WebSearchTool) -> WebSearchTool:
+    """Web search is echoed with its defaults, a place with every key (recorded)."""
+    location = {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None}
+    return msgspec.structs.replace(
+        tool,
+        search_context_size=tool.search_context_size or "medium",
+        user_location=location | tool.user_location if tool.user_location else tool.user_location,
+    )
+
+
+def _file_search(tool: FileSearchTool) -> FileSearchTool:
+    """File search is echoed with its defaults (recorded)."""
+    return msgspec.structs.replace(
+        tool,
+        filters=tool.filters or None,
+        max_num_results=tool.max_num_results or 20,
+        ranking_options={"ranker": "auto", "score_threshold": 0.0} | (tool.ranking_options or {}),
     )
 
 

@@ -25,6 +25,8 @@ from antiphon.wire.vector_stores import (
 
 _LIMIT = 10
 """How many results there are where a request does not say it (OpenAI's description)."""
+_TOOL_LIMIT = 20
+"""How many the hosted tool takes (echoed by api.openai.com in recordings)."""
 _MAX_QUERIES = 20
 _MAX_QUERY = 10_000
 """Characters of one query."""
@@ -85,10 +87,9 @@ class Search:
         """Returns the search that the hosted tool makes in the vector stores of `owner`."""
 
         async def search(tool: FileSearchTool, query: str) -> list[JSONObject]:
-            limit = tool.max_num_results
             asked = Query(
                 queries=[query],
-                max_num_results=None if limit is UNSET else limit,
+                max_num_results=tool.max_num_results or _TOOL_LIMIT,
                 filters=None if tool.filters is UNSET else tool.filters,
                 ranking_options=None if tool.ranking_options is UNSET else tool.ranking_options,
             )

@@ -1,0 +1,139 @@
+"""Runs recorded requests with this server's hosted tools, whose calls give what a recording says."""
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
+from antiphon.engine.ports import Call, HostedTool, ToolCalls
+from antiphon.errors import UpstreamRefused
+from antiphon.tools.context import ToolContext, ToolServices
+from antiphon.tools.registry import open_tools
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import FileSearchTool, Tool
+from tests.wire.derive import replies_of
+from tests.wire.engine import Run, ScriptedModel
+from tests.wire.recordings import Exchange
+
+SETTINGS = ToolsSettings(
+    web_search=WebSearchSettings(open_pages=True),
+    mcp=McpSettings(
+        servers={"connector_googlecalendar": McpServerSettings(url="https://calendar.example/mcp")}
+    ),
+)
+
+
+class RecordedCalls:
+    """`ToolCalls` that give what the items of a recording hold; nothing is sent to anybody."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        output = exchange.output()
+        self._lists = {i["server_label"]: i["tools"] for i in output if i["type"] == "mcp_list_tools"}
+        self._mcp = deque(item for item in output if item["type"] == "mcp_call")
+        self._actions = deque(item["action"] for item in output if item["type"] == "web_search_call")
+        self._cited = cited(exchange, "url_citation")
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Returns what the next call of the recording gave."""
+        if provider not in self._lists:
+            return self._web(name, arguments)
+        if name == "tools/list":
+            return {"tools": [_listed(tool) for tool in self._lists[provider]]}
+        item = self._mcp.popleft()
+        assert (name, arguments) == (item["name"], msgspec.json.decode(item["arguments"]))
+        if item["error"]:
+            assert item["error"]["type"] == "http_error"
+            raise UpstreamRefused(item["error"]["message"], upstream_status=item["error"]["code"])
+        return {"content": [{"type": "text", "text": item["output"]}], "isError": False}
+
+    def _web(self, name: str, arguments: JSONObject) -> JSON:
+        """The pages that a recording shows as sources; where it shows none, those that are cited."""
+        action = self._actions.popleft()
+        if name != "web_search":
+            return {"results": [_page(action["url"], self._cited)]}
+        sources = [source["url"] for source in action.get("sources", []) if source["type"] == "url"]
+        pages = [_page(url, self._cited) for url in sources or self._cited]
+        return {"query": arguments["query"], "top_k": pages}
+
+
+class RecordedFiles:
+    """Searches of vector stores that find what a recording shows, or else the files that are cited."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._output = exchange.output()
+        self._cited = cited(exchange, "file_citation")
+
+    async def __call__(self, tool: FileSearchTool, query: str) -> list[JSONObject]:
+        [item] = [item for item in self._output if item["type"] == "file_search_call"]
+        assert [query] == item["queries"]
+        found: list[JSONObject] | None = item["results"]
+        if found is not None:
+            return found
+        return [{"score": 1.0, "text": "...", "attributes": {}} | file for file in self._cited.values()]
+
+
+def cited(exchange: Exchange, kind: str) -> dict[str, JSONObject]:
+    """The citations of one kind, by what they cite without what the API adds to addresses."""
+    notes = [
+        note
+        for item in exchange.output()
+        if item["type"] == "message"
+        for part in item["content"]
+        for note in part["annotations"]
+        if note["type"] == kind
+    ]
+    key = "url" if kind == "url_citation" else "file_id"
+    kept = {"title"} if kind == "url_citation" else {"file_id", "filename"}
+    return {
+        note[key].removesuffix("?utm_source=openai"): {name: note[name] for name in kept} for note in notes
+    }
+
+
+def play(exchange: Exchange) -> Run:
+    """Runs the request of an exchange to its end, with a model and tools that do as it says."""
+
+    async def played() -> Run:
+        services = await ToolServices.open(SETTINGS)
+        model = ScriptedModel(*replies_of(exchange))
+
+        def hosted(tools: list[Tool], call: Call) -> list[HostedTool]:
+            context = ToolContext(
+                services=services,
+                owner="me",
+                call=call,
+                wrap=lambda inner: calls,
+                file_search=RecordedFiles(exchange),
+            )
+            return open_tools(tools, context)
+
+        calls: ToolCalls = RecordedCalls(exchange)
+        try:
+            run = Run(_without_limit(exchange.request), model, hosted)
+            await run.play()
+        finally:
+            await services.close()
+        return run
+
+    return asyncio.run(played())
+
+
+def _without_limit(request: JSONObject) -> JSONObject:
+    """The API ignored `max_tool_calls` in February 2026, when both recordings with it were made."""
+    return {name: value for name, value in request.items() if name != "max_tool_calls"}
+
+
+def _listed(tool: JSONObject) -> JSONObject:
+    """A tool as an MCP server lists it."""
+    read_only = tool["annotations"]["read_only"]
+    return {
+        "name": tool["name"],
+        "description": tool["description"],
+        "inputSchema": tool["input_schema"],
+        "annotations": {"readOnlyHint": read_only},
+    }
+
+
+def _page(url: str, known: dict[str, JSONObject]) -> JSONObject:
+    title = known.get(url, {}).get("title", url)
+    return {"url": url, "title": title, "content": "...", "score": 0.5, "raw_content": None}
