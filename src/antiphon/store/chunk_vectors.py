@@ -1,12 +1,12 @@
 """Finds chunks by vectors: every vector of the stores is compared, by pgvector or here."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import cast
 
 import simsimd
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from antiphon.store.chunk_tables import pgvector_schema
 from antiphon.wire.json import JSON
@@ -20,10 +20,11 @@ _ROWS = 1000
 
 _SCAN = "SELECT chunk_id, vector FROM chunk_vectors WHERE chunk_id IN ({scope}) AND length(vector) = :bytes"
 _NEAREST = (
-    "SELECT chunk_id, 1 - distance FROM (SELECT chunk_id, vector OPERATOR({schema}.<=>) "
-    "CAST(:vector AS {schema}.vector) AS distance FROM chunk_vectors "
-    # Nothing is compared with vectors of another length, which another model made.
-    "WHERE chunk_id IN ({scope}) AND {schema}.vector_dims(vector) = :dimensions) AS compared "
+    # Nothing is compared with vectors of another length, which another model made: a mere condition in
+    # WHERE may be looked at too late.
+    "SELECT chunk_id, 1 - distance FROM (SELECT chunk_id, "
+    "CASE WHEN {schema}.vector_dims(vector) = :dimensions THEN vector OPERATOR({schema}.<=>) CAST(:vector AS {schema}.vector) END AS distance "
+    "FROM chunk_vectors WHERE chunk_id IN ({scope})) AS compared "
     "WHERE distance <> 'NaN' ORDER BY distance, chunk_id LIMIT :limit"
 )
 
@@ -38,7 +39,7 @@ def find_nearest(
     schema = None if connection.dialect.name == "sqlite" else pgvector_schema(connection)
     if schema is None:
         rows = connection.execute(text(_SCAN.format(scope=scope)), {**given, "bytes": len(vector)})
-        compared = _compared(vector, rows.yield_per(_ROWS).tuples())
+        compared = _compared(vector, rows.yield_per(_ROWS))
         nearest = heapq.nlargest(limit, compared, key=itemgetter(1))
     else:
         own = {"vector": pgvector_text(vector), "dimensions": len(vector) // _FLOAT, "limit": limit}
@@ -52,7 +53,7 @@ def pgvector_text(vector: bytes) -> str:
     return f"[{','.join(map(repr, memoryview(vector).cast('f').tolist()))}]"
 
 
-def _compared(vector: bytes, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, float]]:
+def _compared(vector: bytes, rows: Iterable[Row[int, bytes]]) -> Iterator[tuple[int, float]]:
     sought = memoryview(vector).cast("f")
     for chunk_id, packed in rows:
         yield chunk_id, 1.0 - _distance(sought, memoryview(packed).cast("f"))
