@@ -36,6 +36,7 @@ class _LifeCycles:
         self._texts: dict[str, str] = {}
         self._arguments = ""
         self._arguments_done: str | None = None
+        self._stages: list[str] = []
 
     def take(self, event: JSONObject) -> None:
         kind: str = event["type"]
@@ -50,6 +51,8 @@ class _LifeCycles:
         assert event["item_id"] == self.item["id"], event
         if kind.startswith("response.function_call_arguments"):
             self._arguments_event(event)
+        elif kind.startswith(f"response.{self.item['type']}."):
+            self._stage(kind.rpartition(".")[2])
         elif kind == "response.output_text.annotation.added":
             self._annotation_event(event)
         elif kind.endswith("_part.added"):
@@ -77,12 +80,16 @@ class _LifeCycles:
                 assert "status" not in item
                 assert "content" not in item
         self.item = item
+        self._stages = []
         self._parts, self._open, self._texts = {"content": [], "summary": []}, {}, {}
         self._arguments, self._arguments_done = "", None
 
     def _end_item(self, item: JSONObject) -> None:
         assert self.item is not None
         assert self._open == {}, f"parts are still open: {self._open}"
+        if item["type"] in _STAGES:
+            self._end_hosted(item)
+            return
         begun = {key: value for key, value in self.item.items() if key not in _GROWING}
         assert {key: value for key, value in item.items() if key not in _GROWING} == begun
         if item["type"] == "function_call":
@@ -92,6 +99,24 @@ class _LifeCycles:
             assert item.get("summary", []) == self._parts["summary"]
         if item["type"] != "reasoning":
             assert item["status"] in ("completed", "incomplete")
+        self.done.append(item)
+        self.item = None
+
+    def _stage(self, stage: str) -> None:
+        """A step in the life of a hosted call."""
+        assert self.item is not None
+        assert stage in _STAGES[self.item["type"]][len(self._stages) :]
+        self._stages.append(stage)
+
+    def _end_hosted(self, item: JSONObject) -> None:
+        assert self.item is not None
+        assert item["id"] == self.item["id"]
+        stages = _STAGES[item["type"]]
+        if item.get("status", "completed") == "completed" and "completed" in stages:
+            last = "failed" if item.get("error") else "completed"
+            assert self._stages == [*stages[: stages.index("completed")], last]
+        else:
+            assert "completed" not in self._stages
         self.done.append(item)
         self.item = None
 
@@ -144,6 +169,14 @@ class _LifeCycles:
             assert event["name"] == self.item["name"]
             self._arguments_done = event["arguments"]
 
+
+_STAGES = {
+    "web_search_call": ["in_progress", "searching", "completed"],
+    "mcp_list_tools": ["in_progress", "completed", "failed"],
+    "mcp_call": ["in_progress", "completed", "failed"],
+    "mcp_approval_request": [],
+}
+"""What is told of hosted calls between their beginning and their end."""
 
 _GROWING = frozenset({"content", "summary", "arguments", "status", "encrypted_content"})
 
