@@ -1,20 +1,12 @@
 """The tools of one MCP server: connected when the first is needed, within the server's limits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from mcp import ClientSession, MCPError
-from mcp_types import (
-    CallToolRequest,
-    CallToolRequestParams,
-    CallToolResult,
-    ListToolsRequest,
-    ListToolsResult,
-    PaginatedRequestParams,
-)
+from mcp import MCPError
 
-from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamTimeout
+from antiphon.errors import UpstreamError, UpstreamRefused, UpstreamTimeout
 from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_servers import McpServer
 from antiphon.tools.mcp_session import Kind, McpSession, SessionExpired
@@ -22,9 +14,8 @@ from antiphon.wire.json import JSONObject
 
 T = TypeVar("T")
 
-MAX_TOOLS = 10_000
-"""Tools of one server that are taken. A server whose pages never end stops here."""
-
+_OF_TOOLS = ("name", "description", "inputSchema", "annotations")
+"""What is used of a listed tool; icons, titles and output schemas are not."""
 _NO_SUCH_TRANSPORT = frozenset({400, 404, 405, 406, 410, 415, 501})
 """What servers that know only SSE answer to a POST at the address of their event stream."""
 
@@ -45,24 +36,23 @@ class McpClient:
         self._opening = asyncio.Lock()
 
     async def list_tools(self) -> JSONObject:
-        """Returns `{"tools": [...]}` with all pages, in the server's order and MCP's form."""
-        return await self._bounded(self._list)
+        """Returns `{"tools": [...]}` with all pages, in the server's order and words."""
+
+        async def listed(session: McpSession) -> JSONObject:
+            tools = await session.list_tools()
+            return {"tools": [{key: tool[key] for key in _OF_TOOLS if key in tool} for tool in tools]}
+
+        return await self._bounded(listed)
 
     async def call_tool(self, name: str, arguments: JSONObject) -> JSONObject:
         """Returns the answer's `content`, `isError` and `structuredContent`, if any, in MCP's form."""
 
-        async def call(session: ClientSession) -> JSONObject:
-            # Not the session's own `call_tool`: that lists the tools before a first call.
-            parameters = CallToolRequestParams(name=name, arguments=arguments)
-            result = await session.send_request(CallToolRequest(params=parameters), CallToolResult)
-            return result.model_dump(
-                by_alias=True,
-                mode="json",
-                exclude_none=True,
-                include={"content", "is_error", "structured_content"},
-            )
+        async def called(session: McpSession) -> JSONObject:
+            result = await session.call_tool(name, arguments)
+            used = {"content", "is_error", "structured_content"}
+            return result.model_dump(by_alias=True, mode="json", exclude_none=True, include=used)
 
-        return await self._bounded(call)
+        return await self._bounded(called)
 
     async def close(self) -> None:
         """Ends the session, if there is one."""
@@ -70,49 +60,26 @@ class McpClient:
         if session is not None:
             await session.close()
 
-    async def _list(self, session: ClientSession) -> JSONObject:
-        tools: list[JSONObject] = []
-        cursor: str | None = None
-        while True:
-            parameters = PaginatedRequestParams(cursor=cursor)
-            page = await session.send_request(ListToolsRequest(params=parameters), ListToolsResult)
-            tools += [
-                tool.model_dump(
-                    by_alias=True,
-                    mode="json",
-                    exclude_none=True,
-                    include={"name", "description", "input_schema", "annotations"},
-                )
-                for tool in page.tools
-            ]
-            if page.next_cursor is None:
-                return {"tools": tools}
-            if len(tools) >= MAX_TOOLS or page.next_cursor == cursor:
-                raise UpstreamBroken(f"MCP server '{self._server.label}': its list of tools does not end.")
-            cursor = page.next_cursor
-
-    async def _bounded(
-        self, send: Callable[[ClientSession], Coroutine[None, None, JSONObject]]
-    ) -> JSONObject:
+    async def _bounded(self, ask: Callable[[McpSession], Awaitable[JSONObject]]) -> JSONObject:
         seconds = self._server.settings.timeout
         try:
             async with asyncio.timeout(seconds), self._slots:
-                return await self._ask(send)
+                return await self._ask(ask)
         except TimeoutError:
             label = self._server.label
             raise UpstreamTimeout(f"MCP server '{label}': it did not answer within {seconds:g} s.") from None
         except MCPError as error:
             return {"error": {"code": error.code, "message": error.message}}
 
-    async def _ask(self, send: Callable[[ClientSession], Coroutine[None, None, T]]) -> T:
+    async def _ask(self, ask: Callable[[McpSession], Awaitable[T]]) -> T:
         session = await self._connected()
         try:
-            return await session.ask(send)
+            return await ask(session)
         except SessionExpired:
             # Nothing was run: the protocol asks for a new session (streamable HTTP, session management).
             await session.close()
             session = await self._connected()
-            return await session.ask(send)
+            return await ask(session)
 
     async def _connected(self) -> McpSession:
         async with self._opening:

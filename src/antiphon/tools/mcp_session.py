@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import httpx2
 from mcp import ClientSession, MCPError, StdioServerParameters
@@ -13,7 +13,22 @@ from mcp.client import Transport
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION, Implementation
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.transport_context import TransportContext
+from mcp_types import (
+    CONNECTION_CLOSED,
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    Implementation,
+    ListToolsRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
+    RequestId,
+)
 from pydantic import ValidationError
 
 from antiphon import __version__
@@ -27,11 +42,15 @@ from antiphon.errors import (
 from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_http import MAX_ANSWER, Exchange, current_exchange, http_client
 from antiphon.tools.mcp_servers import McpServer
-from antiphon.wire.json import JSON
+from antiphon.wire.json import JSON, JSONObject
 
 T = TypeVar("T")
 
 Kind = Literal["http", "sse", "stdio"]
+Send: TypeAlias = Callable[[ClientSession], Coroutine[None, None, T]]
+
+MAX_TOOLS = 10_000
+"""Tools of one server that are taken. A server whose pages never end stops here."""
 
 CLOSING_SECONDS = 2.0
 """How long the end of a session may take: a server is told of it, and may not care."""
@@ -45,6 +64,28 @@ class SessionExpired(UpstreamRefused):
     """The server does not know the session any more: 404, as the protocol says."""
 
 
+class _Dispatcher(JSONRPCDispatcher[TransportContext]):
+    """Keeps lists of tools from the SDK, which refuses a whole list for one tool that it does not like."""
+
+    page: Sequence[JSONObject] = ()
+    """The last page, as the server wrote it."""
+
+    async def send_raw_request(
+        self,
+        method: str,
+        params: Mapping[str, JSON] | None,
+        opts: CallOptions | None = None,
+        *,
+        _related_request_id: RequestId | None = None,
+    ) -> JSONObject:
+        result = await super().send_raw_request(method, params, opts, _related_request_id=_related_request_id)
+        tools = result.get("tools")
+        if method != "tools/list" or not isinstance(tools, list):
+            return result
+        self.page = [tool for tool in tools if isinstance(tool, dict)]
+        return result | {"tools": []}
+
+
 class McpSession:
     """An initialised session. It lives in a task of its own, because the SDK's task groups must be left
     where they were entered, while requests come from many tasks."""
@@ -55,6 +96,7 @@ class McpSession:
         self._guard = guard
         self._closing = asyncio.Event()
         self._handshake = Exchange()
+        self._dispatcher: _Dispatcher | None = None
         self._opened: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live())
 
@@ -64,7 +106,8 @@ class McpSession:
             waited: set[asyncio.Future[JSON]] = {self._task, self._opened}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            await self.close()
+            self._task.cancel()
+            await asyncio.wait({self._task})
             raise
         if not self._opened.done():
             raise await self._failure(self._handshake, "it ended the session before it began")
@@ -74,7 +117,41 @@ class McpSession:
         """Whether the session can still be used."""
         return not self._task.done() and not self._closing.is_set()
 
-    async def ask(self, send: Callable[[ClientSession], Coroutine[None, None, T]]) -> T:
+    async def list_tools(self) -> list[JSONObject]:
+        """Returns all pages of `tools/list`, with every tool as the server wrote it; raises as `_ask`."""
+        tools: list[JSONObject] = []
+        cursor: str | None = None
+        while True:
+            page, after = await self._page(cursor)
+            tools += page
+            if after is None:
+                return tools
+            if len(tools) >= MAX_TOOLS or after == cursor:
+                raise self._broken("its list of tools does not end")
+            cursor = after
+
+    async def call_tool(self, name: str, arguments: JSONObject) -> CallToolResult:
+        """Calls a tool; raises as `_ask`."""
+        # Not the session's own `call_tool`: that lists the tools before a first call.
+        request = CallToolRequest(params=CallToolRequestParams(name=name, arguments=arguments))
+        return await self._ask(lambda session: session.send_request(request, CallToolResult))
+
+    async def close(self) -> None:
+        """Ends the session, and the process of a stdio server."""
+        self._closing.set()
+        try:
+            await asyncio.wait({self._task}, timeout=CLOSING_SECONDS)
+        finally:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _page(self, cursor: str | None) -> tuple[Sequence[JSONObject], str | None]:
+        """One page, and the cursor of the next."""
+        request = ListToolsRequest(params=PaginatedRequestParams(cursor=cursor))
+        result = await self._ask(lambda session: session.send_request(request, ListToolsResult))
+        return self._dispatcher.page if self._dispatcher else (), result.next_cursor
+
+    async def _ask(self, send: Send[T]) -> T:
         """Makes one request; raises `UpstreamError`, or `MCPError` where the server answered with one."""
         exchange = Exchange()
         try:
@@ -88,19 +165,13 @@ class McpSession:
         except ValidationError as error:
             raise self._broken(f"it sent what is not MCP: {_first(error)}") from error
 
-    async def close(self) -> None:
-        """Ends the session, and the process of a stdio server."""
-        self._closing.set()
-        try:
-            await asyncio.wait({self._task}, timeout=CLOSING_SECONDS)
-        finally:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
     async def _live(self) -> None:
         async with AsyncExitStack() as stack:
             read, write = await stack.enter_async_context(await self._streams(stack))
-            session = await stack.enter_async_context(ClientSession(read, write, client_info=_WE))
+            self._dispatcher = _Dispatcher(read, write)
+            session = await stack.enter_async_context(
+                ClientSession(dispatcher=self._dispatcher, client_info=_WE)
+            )
             await self._send(_handshake, session, self._handshake)
             self._opened.set_result(session)
             await self._closing.wait()
@@ -128,12 +199,7 @@ class McpSession:
         transport: Transport = sse_client(url, httpx_client_factory=same_client)
         return transport
 
-    async def _send(
-        self,
-        send: Callable[[ClientSession], Coroutine[None, None, T]],
-        session: ClientSession,
-        exchange: Exchange,
-    ) -> T:
+    async def _send(self, send: Send[T], session: ClientSession, exchange: Exchange) -> T:
         """Sends in a context that knows its exchange; over SSE, a refused request is never answered."""
         token = current_exchange.set(exchange)
         try:
