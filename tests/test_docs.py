@@ -64,8 +64,9 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("page", "program"),
-    # What begins with a file's name belongs to a session (test_docs_console.py).
-    [each for each in examples("python") if not each[1].startswith("# tests/")],
+    # What begins with a file's name belongs to a session (test_docs_console.py), or is a part of the server
+    # (tools/test_registry.py).
+    [each for each in examples("python") if not each[1].startswith(("# tests/", "# src/"))],
 )
 def test_python_examples_run(base_url: str, page: str, program: str) -> None:
     assert DOCUMENTED_URL in program

@@ -1,8 +1,14 @@
 """What most hosted tools have in common."""
 
+from typing import Generic, TypeVar
+
+import msgspec
+
 from antiphon.engine.ports import HostedCall
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
+
+ItemType = TypeVar("ItemType", bound=Item)
 
 
 class BasicTool:
@@ -28,14 +34,14 @@ class BasicTool:
         """Does nothing: there are no connections."""
 
 
-class BasicCall:
+class BasicCall(Generic[ItemType]):
     """A `HostedCall` that sends its item as it stands when it opens and when it closes; `run` is missing."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: ItemType) -> None:
         self._item = item
 
     @property
-    def item(self) -> Item:
+    def item(self) -> ItemType:
         """The item as it stands."""
         return self._item
 
@@ -46,7 +52,8 @@ class BasicCall:
 
     def opening(self, output_index: int) -> list[Event]:
         """Returns `output_item.added`."""
-        return [OutputItemAdded(output_index, self.item)]
+        # A copy: the item changes while the event waits to be sent.
+        return [OutputItemAdded(output_index, msgspec.structs.replace(self.item))]
 
     def closing(self, output_index: int) -> list[Event]:
         """Returns `output_item.done`."""

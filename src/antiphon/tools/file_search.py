@@ -72,7 +72,7 @@ class FileSearch(BasicTool):
         return FileCall(item_id, _query(arguments), self._tool, self._search, self._context)
 
 
-class FileCall(BasicCall):
+class FileCall(BasicCall[FileSearchCall]):
     """One search: an item `file_search_call`, whose events are those of `wire.md` 3.3 rule 7."""
 
     def __init__(

@@ -99,14 +99,13 @@ class _Asked:
     arguments: JSONObject
 
 
-class WebCall(BasicCall):
+class WebCall(BasicCall[WebSearchCall]):
     """One call: an item `web_search_call`, whose events are those of `wire.md` 3.3 rules 6 and 13."""
 
     def __init__(
         self, item_id: str, action: JSONObject, calls: ToolCalls, asked: _Asked, problem: str | None
     ) -> None:
-        self._call = WebSearchCall(id=item_id, status="searching", action=action)
-        super().__init__(self._call)
+        super().__init__(WebSearchCall(id=item_id, status="searching", action=action))
         self._item_id = item_id
         self._calls = calls
         self._asked = asked
@@ -114,7 +113,7 @@ class WebCall(BasicCall):
 
     def opening(self, output_index: int) -> list[Event]:
         """Returns `output_item.added`, in progress, searching. What is searched is told at the end."""
-        added = msgspec.structs.replace(self._call, status="in_progress", action=UNSET, results=UNSET)
+        added = msgspec.structs.replace(self.item, status="in_progress", action=UNSET, results=UNSET)
         return [
             OutputItemAdded(output_index, added),
             WebSearchCallInProgress(self._item_id, output_index),
@@ -123,7 +122,7 @@ class WebCall(BasicCall):
 
     async def run(self) -> None:
         """Makes the call. What goes wrong is told to the model, and the item has failed."""
-        call = self._call
+        call = self.item
         try:
             if self._problem is not None:
                 raise UpstreamError(self._problem)
@@ -137,15 +136,15 @@ class WebCall(BasicCall):
 
     def closing(self, output_index: int) -> list[Event]:
         """Returns completed, unless the call failed, and `output_item.done`."""
-        done = OutputItemDone(output_index, self._call)
-        if self._call.status != "completed":
+        done = OutputItemDone(output_index, self.item)
+        if self.item.status != "completed":
             return [done]
         return [WebSearchCallCompleted(self._item_id, output_index), done]
 
     def _add_sources(self) -> None:
-        if self._asked.name == "web_search" and self._call.action and self._call.results:
-            urls = [result["url"] for result in self._call.results]
-            self._call.action["sources"] = [{"type": "url", "url": url} for url in urls]
+        if self._asked.name == "web_search" and self.item.action and self.item.results:
+            urls = [result["url"] for result in self.item.results]
+            self.item.action["sources"] = [{"type": "url", "url": url} for url in urls]
 
 
 def _given(name: str, arguments: str) -> JSONObject:
