@@ -90,12 +90,12 @@ def cited(exchange: Exchange, kind: str) -> dict[str, JSONObject]:
     }
 
 
-def play(exchange: Exchange) -> Run:
+def play(exchange: Exchange, in_one_read: bool = False) -> Run:
     """Runs the request of an exchange to its end, with a model and tools that do as it says."""
 
     async def played() -> Run:
         services = await ToolServices.open(SETTINGS)
-        model = ScriptedModel(*replies_of(exchange))
+        model = ScriptedModel(*replies_of(exchange), in_one_read=in_one_read)
 
         def hosted(tools: list[Tool], call: Call) -> list[HostedTool]:
             context = ToolContext(

@@ -53,6 +53,12 @@ def test_what_hosted_tools_say_fits_the_descriptions(recording: str) -> None:
 
 
 @pytest.mark.parametrize("recording", HOSTED)
+def test_the_batches_of_the_network_make_no_difference(recording: str) -> None:
+    for exchange, run in runs(recording):
+        assert play(exchange, in_one_read=True).events == run.events, exchange.name
+
+
+@pytest.mark.parametrize("recording", HOSTED)
 def test_the_sequence_numbers_are_contiguous(recording: str) -> None:
     for _, run in runs(recording):
         assert [event["sequence_number"] for event in run.events] == list(range(len(run.events)))

@@ -1,5 +1,6 @@
 """Links in streamed text that lead to one of the sources. Pure: feed text, get citations."""
 
+import re
 from collections import deque
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,10 +11,13 @@ MAX_URL = 4096
 
 _MAX_BRACKETS = 16
 _SCHEMES = ("https://", "http://")
+_LONGEST = len(_SCHEMES[0])
 _ENDS = frozenset('<>"`|\\^{}。，、；：！？（）「」『』【】《》')
 """Where an address in running text ends, besides white space and a bracket that was not opened in it."""
 _TRAILING = ".,;:!?'*_~"
 """Punctuation at the end of an address that belongs to the sentence, unless the source has it, too."""
+_TELLING = re.compile(r"[\[\](/\n]")
+"""What is looked at outside of an address; all other text is passed over."""
 _OPENING = {")": "(", "]": "["}
 
 
@@ -45,27 +49,31 @@ class LinkFinder:
         self._titles = titles
         self._at = 0
         self._recent = ""
+        # Brackets: where each begins, and whether a parenthesis stands before it.
         self._brackets: deque[tuple[int, bool]] = deque(maxlen=_MAX_BRACKETS)
         self._label = (0, False)
         self._label_end: int | None = None
+        # Where an address would begin that belongs to `_label`.
         self._target: int | None = None
         self._url: list[str] | None = None
         self._url_start = 0
         self._nested: list[str] = []
+        # A citation that is not certain before the next character, and which one would change it.
         self._pending: tuple[str, UrlCitation] | None = None
 
     def feed(self, text: str) -> list[UrlCitation]:
         """Returns the citations that are certain by now."""
         found: list[UrlCitation] = []
-        for character in text:
-            if self._pending is not None:
-                self._decide(character, found)
-            if self._url is None:
-                self._outside(character)
-            else:
-                self._inside(character, found)
-            self._recent = self._recent[-len(_SCHEMES[0]) + 1 :] + character
-            self._at += 1
+        start = 0
+        while start < len(text):
+            if self._url is None and self._pending is None:
+                telling = _TELLING.search(text, start)
+                end = telling.start() if telling else len(text)
+                self._pass(text[start:end])
+                start = end
+            if start < len(text):
+                self._take(text[start], found)
+                start += 1
         return found
 
     def flush(self) -> list[UrlCitation]:
@@ -76,6 +84,19 @@ class LinkFinder:
         if self._pending is not None:
             self._decide("", found)
         return found
+
+    def _take(self, character: str, found: list[UrlCitation]) -> None:
+        if self._pending is not None:
+            self._decide(character, found)
+        if self._url is None:
+            self._outside(character)
+        else:
+            self._inside(character, found)
+        self._pass(character)
+
+    def _pass(self, text: str) -> None:
+        self._recent = (self._recent + text[-_LONGEST:])[-_LONGEST:]
+        self._at += len(text)
 
     def _outside(self, character: str) -> None:
         if character == "[":
