@@ -11,6 +11,7 @@ search result's score; a miss; a miss with its explanation), and how many stream
 
 import argparse
 import asyncio
+import gc
 import statistics
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def timed(what: str, times: int, run: Callable[[int], None]) -> None:
 def look_up(directory: Path, recorded: list[RecordedCall]) -> None:
     """Times the ways in which a recording is found, or is not."""
     replay = Replay(Collection(directory, repeat=True))
+    gc.freeze()  # As the server does.
     step = max(1, len(recorded) // LOOKUPS)
     asked = [recorded[number * step % len(recorded)] for number in range(LOOKUPS)]
 

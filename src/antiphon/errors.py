@@ -17,6 +17,7 @@ AntiphonError                      has status, type, code, param and message: th
 ├── RecordingNotFound              502  replay has no answer for this model or tool call
 ├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
 ├── RecordingNotWritten            500  the file of a recording cannot be written
+├── RecordingNotReadable           500  the file of a recording is gone, or another one since it was loaded
 ├── StoreUnavailable               503  the database cannot be read or written
 ├── CallsItself                508  a backend's address leads back to this server
 ├── ServerStopping                 503  the server is being stopped
@@ -243,6 +244,15 @@ class RecordingNotWritten(AntiphonError):
     """The file of a recording cannot be written."""
 
     code = "recording_not_written"
+
+
+class RecordingNotReadable(AntiphonError):
+    """The file of a recording was there when it was loaded, and now it is gone or another one."""
+
+    code = "recording_not_readable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"x-should-retry": "false"})
 
 
 class StoreUnavailable(AntiphonError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.errors import ConfigError
+from antiphon.errors import ConfigError, RecordingNotReadable
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.convert import read_all
 from antiphon.recording.llama_stack import read_recording
@@ -176,3 +176,32 @@ def test_the_types_that_a_file_names_are_not_imported(
     (call,) = calls_in(tmp_path)
     assert [json.loads(payload) for payload in call.payloads()] == chunks
     assert "booby_trap" not in sys.modules
+
+
+def test_chunks_are_read_again_only_from_the_file_that_was_loaded(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.json", recording(chat_request(), [chunk({"content": "Hi"}, "stop")]))
+    first, second = (calls_in(tmp_path)[0] for _ in range(2))
+    assert len(first.parts) == 1
+    assert json.loads(first.payloads()[0]) == chunk({"content": "Hi"}, "stop")
+    path.unlink()
+    assert json.loads(first.payloads()[0]) == chunk({"content": "Hi"}, "stop")
+    with pytest.raises(RecordingNotReadable, match=r"a\.json"):
+        second.payloads()
+
+
+def test_a_broken_chunk_is_told_when_the_file_is_loaded(tmp_path: Path) -> None:
+    for name, chunks in {"text": ["x"], "number": [{}, 1], "bare": [chunk({})]}.items():
+        content = recording(chat_request(), chunks)
+        if name == "bare":
+            content["response"]["body"] = chunks
+        write(tmp_path, f"{name}.json", content)
+    cut = json.dumps(recording(chat_request(), [chunk({"content": "Hi"})]))
+    (tmp_path / "cut.json").write_text(cut[: cut.index("Hi")])
+    calls, problems = read_all([tmp_path])
+    assert calls == []
+    assert [line.partition(".json: not a recording")[0] for line in problems] == [
+        "bare",
+        "cut",
+        "number",
+        "text",
+    ]

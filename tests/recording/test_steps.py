@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from antiphon.recording.steps import Step, Stream, fold, pack, parse, unfold, unpack
+from antiphon.recording.steps import Step, Stream, fold, outline, pack, parse, unfold, unpack
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import chunk
 
@@ -23,8 +23,20 @@ def parts(*chunks: JSON) -> list[Raw]:
 def there_and_back(stream: Sequence[Raw], earlier: Stream | None = None) -> list[Raw]:
     """Folds, writes to JSON, reads and unfolds."""
     steps = msgspec.json.decode(msgspec.json.encode(fold(stream, earlier)), type=list[Step])
-    streams = {} if earlier is None else {earlier.number: tuple(parts(earlier.first, earlier.last))}
-    return list(unfold(steps, streams))  # type: ignore[arg-type]
+    streams: dict[int, tuple[Raw, Raw]] = {}
+    if earlier is not None:
+        first, last = parts(earlier.first, earlier.last)
+        streams[earlier.number] = (first, last)
+    assert_outlined(steps, streams)
+    return list(unfold(steps, streams))
+
+
+def assert_outlined(steps: Sequence[Step], streams: dict[int, tuple[Raw, Raw]]) -> None:
+    """The outline says the same as the parts, and leaves the steps as they were."""
+    told = outline(steps, streams)
+    told_again = list(unfold(steps, streams))
+    ends = [bytes(told_again[0]), bytes(told_again[-1])] if told_again else [b"", b""]
+    assert [told[0], *map(bytes, told[1:])] == [len(told_again), *ends]
 
 
 def texts(stream: Sequence[Raw]) -> list[str]:
@@ -170,6 +182,8 @@ def test_padding_is_left_out_and_nothing_else() -> None:
 def test_a_broken_step_is_an_error(step: Step) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (the caller names the place)
         list(unfold([Step(set={"/a": ""}), step], {}))
+    with pytest.raises(ValueError):  # noqa: PT011
+        outline([Step(set={"/a": ""}), step], {})
 
 
 @given(st.lists(st.integers(0, 12)))

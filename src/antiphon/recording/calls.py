@@ -1,6 +1,6 @@
 """One recorded call, whatever the format of the file that holds it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -75,7 +75,7 @@ class RecordedCall:
     request: JSONObject
     scope: str = DEFAULT_SCOPE
     streamed: bool = False
-    parts: tuple[Raw, ...] = ()
+    parts: Sequence[Raw] = ()
     error: RecordedError | None = None
     gaps: tuple[int, ...] = ()
     address: Address = field(default=Address(), repr=False)

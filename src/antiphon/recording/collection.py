@@ -11,6 +11,7 @@ from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
 from antiphon.recording import llama_stack, scope_file, secrets
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.explain import printable
+from antiphon.recording.files import Files
 from antiphon.recording.index import ChatIndex
 from antiphon.recording.secret_patterns import Pattern
 from antiphon.recording.tool_index import ToolIndex
@@ -143,17 +144,14 @@ def read_calls(directory: Path, problems: list[str]) -> Iterator[RecordedCall]:
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")
-    for path in sorted(directory.rglob("*.json"), key=lambda path: (path.name, path)):
-        if not path.is_file():
-            continue
-        name = path.relative_to(directory).as_posix()
-        try:
-            content = path.read_bytes()
-            if scope_file.MARK in content[:100]:
-                yield from scope_file.parse_file(content, name)
-            else:
-                yield llama_stack.read_recording(content, name)
-        except ConfigError as error:
-            problems.append(str(error))
-        except OSError as error:
-            problems.append(f"{name}: {error.strerror}")
+    try:
+        for content, source in Files(directory, problems):
+            try:
+                if scope_file.MARK in bytes(content[:100]):
+                    yield from scope_file.parse_file(content, source.name)
+                else:
+                    yield llama_stack.read_recording(content, source.name, source)
+            except ConfigError as error:
+                problems.append(str(error))
+    except OSError as error:
+        raise ConfigError(f"{directory}: {error.strerror}") from error

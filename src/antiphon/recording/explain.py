@@ -32,7 +32,10 @@ def nearest(asked: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
     last ones are compared further.
     """
     requests = list(recorded)
-    beginnings = [_common(asked, request) for request in requests]
+    model, messages = asked.get("model"), _message_list(asked)
+    beginnings = [
+        (request.get("model") == model, _common(messages, _message_list(request))) for request in requests
+    ]
     longest = max(beginnings, default=None)
     close = [position for position, common in enumerate(beginnings) if common == longest][-_CANDIDATES:]
     return max(close, key=lambda position: _likeness(asked, requests[position]), default=None)
@@ -74,18 +77,19 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
 
 
-def _common(asked: JSONObject, recorded: JSONObject) -> tuple[bool, int]:
-    """Whether the models are the same, and how many messages at the beginning are."""
-    mine, theirs = _message_list(asked), _message_list(recorded)
+def _common(mine: list[JSON], theirs: list[JSON]) -> int:
+    """How many messages at the beginning are the same."""
     common = 0
-    while common < min(len(mine), len(theirs)) and mine[common] == theirs[common]:
+    for one, other in zip(mine, theirs, strict=False):
+        if one != other:
+            break
         common += 1
-    return asked.get("model") == recorded.get("model"), common
+    return common
 
 
 def _likeness(asked: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
     mine, theirs = _message_list(asked), _message_list(recorded)
-    _, common = _common(asked, recorded)
+    common = _common(mine, theirs)
     following = 0.0
     if common < min(len(mine), len(theirs)):
         following = _similarity(mine[common], theirs[common])

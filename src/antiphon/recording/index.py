@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,7 +12,8 @@ from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.recording.tracks import Tracks
 from antiphon.recording.turns import Entry, Turns, lent
-from antiphon.recording.volatile import Rule, folded_key, needed
+from antiphon.recording.volatile import Rule, needed
+from antiphon.recording.volatile_index import VolatileIndex
 from antiphon.wire.json import JSONObject
 
 CAPABILITIES = "capabilities"
@@ -51,7 +51,7 @@ class ChatIndex:
         """The names of the recorded models, and the capability switches that are recorded with each."""
         self._tracks = Tracks(self._alternative)
         self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
-        self._by_folded_key: defaultdict[str, list[Entry]] | None = None
+        self._volatile = VolatileIndex(self._rules)
         self._by_hash: dict[str, RecordedCall] = {}
         self._addresses: defaultdict[str, dict[tuple[str, str, bool], str]] = defaultdict(dict)
         self._best: dict[tuple[str, str], Entry] = {}
@@ -69,8 +69,7 @@ class ChatIndex:
         if isinstance(name := call.request.get("model"), str):
             self.models.setdefault(name, call.address.metadata.get(CAPABILITIES, {}))
         self._by_key[entry.key].append(entry)
-        if self._by_folded_key is not None:
-            self._by_folded_key[folded_key(entry.canonical, self._rules)].append(entry)
+        self._volatile.add(entry)
         if call.named_by_hash:
             self._add_alternative(entry)
 
@@ -105,11 +104,7 @@ class ChatIndex:
         return self._find_folded(canonical, scope)
 
     def _find_folded(self, canonical: JSONObject, scope: str) -> Hit | Miss:
-        if self._by_folded_key is None:
-            self._by_folded_key = defaultdict(list)
-            for entry in self.entries:
-                self._by_folded_key[folded_key(entry.canonical, self._rules)].append(entry)
-        candidates = self._by_folded_key.get(folded_key(canonical, self._rules))
+        candidates = self._volatile.find(canonical)
         if not candidates:
             return Miss(canonical)
 
@@ -123,8 +118,8 @@ class ChatIndex:
 
     def _add_alternative(self, entry: Entry) -> None:
         call = entry.call
-        self._by_hash[PurePosixPath(call.hash_name).stem] = call
-        self._tracks.add(call, entry.canonical)
+        self._by_hash[call.hash_name.removesuffix(".json")] = call
+        self._tracks.add(call)
         try:
             address = urlsplit(call.address.url)
         except ValueError:

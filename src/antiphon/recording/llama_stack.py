@@ -4,7 +4,7 @@ The files name the Python classes of what they hold (`__type__`). The names are 
 imported, and the data beside them is plain JSON.
 """
 
-from pathlib import PurePosixPath
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,6 +12,8 @@ from msgspec import Raw, Struct
 from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.calls import USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
+from antiphon.recording.files import Source
+from antiphon.recording.parts import LazyParts
 from antiphon.wire.json import JSONObject
 
 _KINDS: tuple[tuple[str, Kind], ...] = (
@@ -51,38 +53,49 @@ class _File(Struct):
     test_id: str | None = None
 
 
+class _Object(Struct):
+    """A JSON object; what it holds is checked for its form and left where it is."""
+
+
+class _ObjectValue(Struct):
+    data: _Object = msgspec.field(name="__data__")
+    type: str | None = msgspec.field(name="__type__", default=None)
+
+
+class _ObjectResponse(Struct):
+    body: list[_ObjectValue] | _ObjectValue | None = None
+    is_streaming: bool = False
+    is_exception: bool = False
+    exception_data: RecordedError | None = None
+    exception_message: str | None = None
+
+
+class _ObjectFile(Struct):
+    request: _Request
+    response: _ObjectResponse
+    test_id: str | None = None
+
+
+_Answer = tuple[bool, Sequence[Raw], str]
+"""Whether an answer was streamed, its values, and their class if it is unusual."""
+
 _file_decoder = msgspec.json.Decoder(_File)
+_object_file_decoder = msgspec.json.Decoder(_ObjectFile)
 _list_decoder = msgspec.json.Decoder(list[Raw])
 _values_decoder = msgspec.json.Decoder(list[_Value])
 _value_decoder = msgspec.json.Decoder(_Value)
 
 
-def read_recording(content: bytes, name: str) -> RecordedCall:
-    """Reads one recording; raises `ConfigError`, which names the file, when it is none."""
+def read_recording(content: bytes | memoryview, name: str, source: Source | None = None) -> RecordedCall:
+    """Reads one recording; raises `ConfigError`, which names the file, when it is none.
+
+    With a `source` the parts of a chat's answer are looked through, and read again when they are asked for.
+    """
     try:
-        file = _file_decoder.decode(content)
-        request = file.request
-        kind = _kind(request)
-        streamed, parts, type_name = _answer(file.response, kind)
-        call = RecordedCall(
-            name=name,
-            hash_name=PurePosixPath(name).name,
-            kind=kind,
-            scope=file.test_id or DEFAULT_SCOPE,
-            request=request.kwargs if kind == "tool" else request.body or {},
-            streamed=streamed,
-            parts=parts,
-            type_name=type_name,
-            error=_error(file.response),
-            address=Address(
-                method=request.method,
-                url=request.url,
-                endpoint=request.endpoint,
-                provider=request.provider,
-                tool_name=request.tool_name or "",
-                metadata=request.provider_metadata,
-            ),
-        )
+        call = None if source is None else _read_lazily(content, source)
+        if call is None:
+            file = _file_decoder.decode(bytes(content))  # What is kept of it outlives a buffer.
+            call = _call(file, name, _answer(file.response, _kind(file.request)))
         # Only a chat has a key; it is worked out here, so that a request too deep for it is a broken file.
         if call.key and not call.parts and call.error is None:
             raise ConfigError(f"{name}: holds no answer")
@@ -91,6 +104,61 @@ def read_recording(content: bytes, name: str) -> RecordedCall:
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"{name}: not a recording of llama-stack: {error}") from None
     return call
+
+
+def _call(file: _File | _ObjectFile, name: str, answer: _Answer) -> RecordedCall:
+    request = file.request
+    kind = _kind(request)
+    streamed, parts, type_name = answer
+    return RecordedCall(
+        name=name,
+        hash_name=name.rpartition("/")[2],
+        kind=kind,
+        scope=file.test_id or DEFAULT_SCOPE,
+        request=request.kwargs if kind == "tool" else request.body or {},
+        streamed=streamed,
+        parts=parts,
+        type_name=type_name,
+        error=_error(file.response),
+        address=Address(
+            method=request.method,
+            url=request.url,
+            endpoint=request.endpoint,
+            provider=request.provider,
+            tool_name=request.tool_name or "",
+            metadata=request.provider_metadata,
+        ),
+    )
+
+
+def _read_lazily(content: bytes | memoryview, source: Source) -> RecordedCall | None:
+    """Reads a chat but for its chunks; None for another call, and where anything is odd."""
+    try:
+        file = _object_file_decoder.decode(content)
+    except msgspec.ValidationError:
+        return None
+    if _kind(file.request) != "chat":
+        return None
+    return _call(file, source.name, _lazy_answer(file.response, source))
+
+
+def _lazy_answer(response: _ObjectResponse, source: Source) -> _Answer:
+    """As `_answer` does, but the parts are in the file until they are asked for."""
+    if response.is_exception or response.body is None:
+        return False, (), ""
+    streamed = isinstance(response.body, list)
+    values = response.body if isinstance(response.body, list) else [response.body]
+    if not values:
+        return streamed, (), ""
+
+    def read() -> Sequence[Raw]:
+        try:
+            _, parts, _ = _answer(_file_decoder.decode(source.read()).response, "chat")
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            raise source.changed() from None
+        return parts
+
+    return streamed, LazyParts(len(values), read), _unusual_type(values, "chat", streamed)
 
 
 def _kind(request: _Request) -> Kind:
@@ -102,14 +170,14 @@ def _kind(request: _Request) -> Kind:
     return next((kind for ending, kind in _KINDS if request.endpoint.endswith(ending)), "other")
 
 
-def _error(response: _Response) -> RecordedError | None:
+def _error(response: _Response | _ObjectResponse) -> RecordedError | None:
     if not response.is_exception:
         return None
     return response.exception_data or RecordedError(response.exception_message or "")
 
 
-def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str]:
-    """Takes an answer apart: whether it was streamed, its values, and the class if it is unusual."""
+def _answer(response: _Response, kind: Kind) -> _Answer:
+    """Takes an answer apart."""
     first = _first_byte(response.body)
     if response.is_exception or first == b"n":
         return False, (), ""
@@ -118,10 +186,12 @@ def _answer(response: _Response, kind: Kind) -> tuple[bool, tuple[Raw, ...], str
     if kind == "chat" and any(_first_byte(value.data) != b"{" for value in values):
         raise msgspec.ValidationError("Expected `object` - at `$.response.body[...].__data__`")
     streamed = listed and kind != "models"
+    return streamed, tuple(value.data for value in values), _unusual_type(values, kind, streamed)
+
+
+def _unusual_type(values: Sequence[_Value] | Sequence[_ObjectValue], kind: Kind, streamed: bool) -> str:
     type_name = next((value.type for value in values if value.type is not None), "")
-    if type_name == USUAL_TYPES.get((kind, streamed)):
-        type_name = ""
-    return streamed, tuple(value.data for value in values), type_name
+    return "" if type_name == USUAL_TYPES.get((kind, streamed)) else type_name
 
 
 def _values(elements: Raw, kind: Kind) -> list[_Value]:

@@ -10,6 +10,8 @@ import json
 import re
 from urllib.parse import urlsplit
 
+import msgspec
+
 from antiphon.wire.json import JSON, JSONObject
 
 _UUID = "-".join(f"[a-f0-9]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
@@ -20,7 +22,12 @@ _VOLATILE_TEXT = (
     ("<|", re.compile(rf"<\|{_UUID}\|>"), "<|__NORMALIZED__|>"),
 )
 """What is replaced, with a word that is quick to look for: most texts have none of it."""
+_SIGNS = (b"e-", *(word.encode() for word, _, _ in _VOLATILE_TEXT))
+_DIGITS = re.compile(rb"\.[\d\x80-\xff]{4}")
+"""A JSON text in which anything is to be replaced has one of the signs, or such digits (Unicode has more)."""
+_FOUR_DIGITS = re.compile(r"\.\d{4}")
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{4,}")
+_encode = json.JSONEncoder(sort_keys=True).encode
 _MODEL_LISTS = ("/api/tags", "/v1/models", "/v1/openai/v1/models")
 
 
@@ -30,13 +37,15 @@ def request_hash(method: str, url: str, body: JSON, test_id: str | None) -> str:
     Of the URL only the path counts, except that Bedrock's requests are hashed without `stream_options`.
     """
     address = urlsplit(url)
-    body = _settled(body)
     if isinstance(body, dict):
-        for name in ("extra_body", "extra_query"):
-            if isinstance(extra := body.get(name), dict):
-                extra.pop("project_id", None)
-        if "bedrock" in address.netloc:
-            body.pop("stream_options", None)
+        bedrock = "bedrock" in address.netloc
+        body = {
+            name: _settled_member(name, member)
+            for name, member in body.items()
+            if not (bedrock and name == "stream_options")
+        }
+    else:
+        body = _settled(body)
     request: JSONObject = {"method": method.upper(), "endpoint": address.path, "body": body}
     if address.path not in _MODEL_LISTS:
         request["test_id"] = test_id
@@ -49,7 +58,16 @@ def tool_hash(provider: str, tool_name: str, kwargs: JSONObject) -> str:
 
 
 def _hash(value: JSONObject) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_encode(value).encode()).hexdigest()
+
+
+def _settled_member(name: str, member: JSON) -> JSON:
+    """Replaces what differs from run to run in a member of the body; most hold nothing of the kind."""
+    if name in ("extra_body", "extra_query") and isinstance(member, dict):
+        member = {key: value for key, value in member.items() if key != "project_id"}
+    text = msgspec.json.encode(member)
+    volatile = any(sign in text for sign in _SIGNS) or _DIGITS.search(text)
+    return _settled(member) if volatile else member
 
 
 def _settled(value: JSON) -> JSON:
@@ -63,6 +81,6 @@ def _settled(value: JSON) -> JSON:
         for word, pattern, replacement in _VOLATILE_TEXT:
             if word in value:
                 value = pattern.sub(replacement, value)
-        if "." in value:
+        if _FOUR_DIGITS.search(value):
             value = _LONG_DECIMAL.sub(lambda number: f"{float(number[0]):.5f}", value)
     return value

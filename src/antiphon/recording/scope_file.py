@@ -18,8 +18,9 @@ from antiphon.errors import ConfigError
 from antiphon.recording.atomic import write_atomically
 from antiphon.recording.calls import Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.layout import laid_out
+from antiphon.recording.parts import LazyParts
 from antiphon.recording.sharing import Requests, SharedRequest, restore
-from antiphon.recording.steps import Step, Stream, fold, pack, parse, unfold, unpack
+from antiphon.recording.steps import Step, Stream, fold, outline, pack, parse, unfold, unpack
 from antiphon.wire.json import JSON, JSONObject
 
 VERSION = 1
@@ -82,20 +83,29 @@ def read(path: Path, name: str = "") -> list[RecordedCall]:
     return parse_file(path.read_bytes(), name or path.name)
 
 
-def parse_file(content: bytes, name: str) -> list[RecordedCall]:
+def parse_file(content: bytes | memoryview, name: str) -> list[RecordedCall]:
     """Reads the content of a file; raises `ConfigError` as `read` does."""
     try:
-        version = _version_decoder.decode(content).antiphon_recordings
-        if version != VERSION:
-            raise ConfigError(
-                f"{name}: version {version} of the format; this program reads version {VERSION}"
-            )
-        file = _file_decoder.decode(content)
+        file = _decode(content, name)
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply for a recording") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"{name}: not a file of recordings: {error}") from None
     return _Reader(name, file.scope).read(file.calls)
+
+
+def _decode(content: bytes | memoryview, name: str) -> _File:
+    try:
+        file = _file_decoder.decode(content)
+        version = file.antiphon_recordings
+    except msgspec.ValidationError:
+        # What a later version holds may well be nothing that this one knows.
+        version = _version_decoder.decode(content).antiphon_recordings
+        if version == VERSION:
+            raise
+    if version != VERSION:
+        raise ConfigError(f"{name}: version {version} of the format; this program reads version {VERSION}")
+    return file
 
 
 def write(path: Path, scope: str, calls: Sequence[RecordedCall]) -> None:
@@ -211,13 +221,14 @@ class _Reader:
             name=f"{self._name}#{entry.call}",
         )
 
-    def _parts(self, entry: _Call) -> tuple[Raw, ...]:
+    def _parts(self, entry: _Call) -> Sequence[Raw]:
         if entry.reply is not UNSET:
             return (Raw(msgspec.json.encode(entry.reply)),)
         steps = entry.values if isinstance(entry.chunks, UnsetType) else entry.chunks
         if isinstance(steps, UnsetType):
             return ()
-        parts = tuple(unfold(steps, self._streams))
-        if parts:
-            self._streams[entry.call] = (parts[0], parts[-1])
-        return parts
+        count, first, last = outline(steps, self._streams)
+        if not count:
+            return ()
+        self._streams[entry.call] = (first, last)
+        return LazyParts(count, lambda: tuple(unfold(steps, self._streams)))

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.recording.patches import apply, difference, locate
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
 
 _PADDING = "obfuscation"
 """Random characters that OpenAI adds to a chunk to hide its length on the wire; they carry nothing."""
@@ -73,23 +73,65 @@ def unfold(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> Ite
 
     Raises ValueError for a step that leads nowhere.
     """
+    for chunk, place, pieces in _walk(steps, streams):
+        if isinstance(chunk, bytes):
+            yield Raw(chunk)
+        elif place is None:
+            yield Raw(msgspec.json.encode(chunk))
+        else:
+            holder, key = place
+            for piece in pieces:
+                holder[key] = piece
+                yield Raw(msgspec.json.encode(chunk))
+
+
+def outline(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> tuple[int, Raw, Raw]:
+    """Returns how many parts steps tell, the first and the last, without those between; raises as `unfold`.
+
+    Of no parts the first and the last are empty.
+    """
+    count, first = 0, None
+    chunk: JSONObject | bytes = {}
+    for chunk, place, pieces in _walk(steps, streams):
+        if place is not None:
+            holder, key = place
+            holder[key] = pieces[0]
+        first = _part(chunk) if first is None else first
+        if place is not None:
+            holder[key] = pieces[-1]
+        count += max(1, len(pieces))
+    return (0, Raw(), Raw()) if first is None else (count, first, _part(chunk))
+
+
+def _part(chunk: JSONObject | bytes) -> Raw:
+    return Raw(chunk if isinstance(chunk, bytes) else msgspec.json.encode(chunk))
+
+
+def _walk(
+    steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]
+) -> Iterator[tuple[JSONObject | bytes, tuple[JSON, str | int] | None, list[str]]]:
+    """Yields the chunk after each step; where it has text, also the place of that, and its pieces.
+
+    Whoever takes a step sets the place to each piece, or to the last one alone.
+    """
     chunk: JSONObject = {}
     for step in steps:
         if step.raw is not None:
-            yield Raw(step.raw.encode("latin-1"))
+            yield step.raw.encode("latin-1"), None, []
             continue
-        if (number := step.starts_like or step.ends_like) is not None:
+        number = step.ends_like if step.starts_like is None else step.starts_like
+        if number is not None:
             if number not in streams:
                 raise ValueError(f"begins or ends like call {number}, which has no chunks before it")
             chunk = _object_decoder.decode(streams[number][step.starts_like is None])
-        apply(chunk, step.set, step.unset)
-        if not step.at:
-            yield Raw(msgspec.json.encode(chunk))
-            continue
-        holder, key = locate(chunk, step.at)
-        for piece in _pieces(step.text, step.lengths):
-            holder[key] = piece
-            yield Raw(msgspec.json.encode(chunk))
+        if step.set or step.unset:
+            # What is set becomes part of the chunk, which later steps change; the step itself stays.
+            apply(chunk, _object_decoder.decode(msgspec.json.encode(step.set)), step.unset)
+        yield (
+            (chunk, locate(chunk, step.at), list(_pieces(step.text, step.lengths)))
+            if step.at
+            else (chunk, None, [])
+        )
 
 
 def parse(part: Raw) -> JSONObject | None:

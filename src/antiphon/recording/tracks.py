@@ -19,6 +19,9 @@ Track = tuple[bool, bool, int]
 """How good it is to choose a call: whether the run gets to an answer that calls no tool; whether no stale
 recording is needed on the way; how many further calls are recorded."""
 
+_Opening = tuple[str, bytes]
+"""What all calls of one conversation share: the model and the first thing that the user says."""
+
 Choose = Callable[[str, str], RecordedCall | None]
 """Gives the recording that would answer a canonical key in a scope."""
 
@@ -28,13 +31,13 @@ class Tracks:
 
     def __init__(self, choose: Choose) -> None:
         self._choose = choose
-        self._added: defaultdict[str, list[RecordedCall]] = defaultdict(list)
-        self._following: dict[str, dict[str, list[RecordedCall]]] = {}
+        self._added: defaultdict[_Opening, list[RecordedCall]] = defaultdict(list)
+        self._following: dict[_Opening, dict[str, list[RecordedCall]]] = {}
         self._known: dict[tuple[str, str], Track] = {}
 
-    def add(self, call: RecordedCall, canonical: JSONObject) -> None:
+    def add(self, call: RecordedCall) -> None:
         """Takes a recorded chat in."""
-        opening = _opening(canonical)
+        opening = _opening(call.canonical)
         self._added[opening].append(call)
         self._following.pop(opening, None)
         self._known.clear()
@@ -86,10 +89,9 @@ def reply_message(call: RecordedCall) -> JSONObject | None:
     return message if isinstance(message, dict) else None
 
 
-def _opening(canonical: JSONObject) -> str:
-    """What all calls of one conversation share: the model and the first thing that the user says."""
+def _opening(canonical: JSONObject) -> _Opening:
     first = next((message for message in _messages(canonical) if _role(message) == "user"), None)
-    return canonical_key({"model": canonical.get("model"), "messages": first})
+    return str(canonical.get("model")), msgspec.json.encode(first, order="deterministic")
 
 
 def _by_beginning(calls: Iterable[RecordedCall]) -> dict[str, list[RecordedCall]]:

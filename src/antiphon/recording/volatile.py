@@ -6,7 +6,7 @@ application wrote; an operator's own patterns hold everywhere.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from antiphon.errors import ConfigError
@@ -14,6 +14,7 @@ from antiphon.recording.canonical import canonical_key
 from antiphon.wire.json import JSON, JSONObject
 
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_FILE_ID = r"file-[0-9a-f]{24,64}"
 _OPAQUE = rf"(?:{_UUID}|file[-_][0-9A-Za-z]{{8,64}})"
 
 
@@ -21,18 +22,22 @@ _OPAQUE = rf"(?:{_UUID}|file[-_][0-9A-Za-z]{{8,64}})"
 class Rule:
     """Replaces what `pattern` finds. `quoted` rules look only at tool results and the model's words.
 
-    Every find holds the text `sign`, which is quicker to look for.
+    Every find holds a `sign`, which is quicker to look for, as it begins with a character of its own.
     """
 
     name: str
     pattern: re.Pattern[str]
     replacement: str | Callable[[re.Match[str]], str]
     quoted: bool = True
-    sign: str = ""
+    sign: re.Pattern[str] = re.compile("")
+
+    def finds(self, text: str) -> bool:
+        """Tells whether there is anything to replace."""
+        return self.sign.search(text) is not None and self.pattern.search(text) is not None
 
     def fold(self, text: str) -> str:
         """Returns the text with everything that the rule finds replaced."""
-        return self.pattern.sub(self.replacement, text) if self.sign in text else text
+        return text if self.sign.search(text) is None else self.pattern.sub(self.replacement, text)
 
 
 def _five_digits(number: re.Match[str]) -> str:
@@ -44,15 +49,28 @@ RULES = (
         "score",
         re.compile(r"score: *[-+]?\d{0,20}\.?\d{1,40}(?:[eE][-+]?\d{1,4})?"),
         "score: …",
-        sign="score:",
+        sign=re.compile("score:"),
     ),
-    Rule("attributes", re.compile(r",?[ \t\n]{0,8}attributes: *\{[^{}]*\}"), "", sign="attributes:"),
-    Rule("document-id", re.compile(rf"document_id: *{_OPAQUE}"), "document_id: …", sign="document_id:"),
-    Rule("citation", re.compile(rf"<\|{_OPAQUE}\|>"), "<|…|>", sign="<|"),
-    Rule("uuid", re.compile(_UUID), "…", sign="-"),
-    Rule("long-decimal", re.compile(r"-?\d{1,40}\.\d{4,40}"), _five_digits, sign="."),
+    Rule(
+        "attributes",
+        re.compile(r",?[ \t\n]{0,8}attributes: *\{[^{}]*\}"),
+        "",
+        sign=re.compile("attributes:"),
+    ),
+    Rule(
+        "document-id",
+        re.compile(rf"document_id: *{_OPAQUE}"),
+        "document_id: …",
+        sign=re.compile("document_id:"),
+    ),
+    Rule("citation", re.compile(rf"<\|{_OPAQUE}\|>"), "<|…|>", sign=re.compile(r"<\|")),
+    Rule("uuid", re.compile(_UUID), "…", sign=re.compile("-[0-9a-fA-F]{4}-")),
+    Rule("file-id", re.compile(rf"\b{_FILE_ID}\b"), "…", sign=re.compile("file-")),
+    Rule("long-decimal", re.compile(r"-?\d{1,40}\.\d{4,40}"), _five_digits, sign=re.compile(r"\.\d{4}")),
 )
 """The built-in rules: llama-stack's own, and ids that a tool makes up."""
+_SIGN = re.compile("[-.:<]")
+"""Characters of which each find of a built-in rule has one."""
 
 
 def user_rules(patterns: Sequence[str]) -> tuple[Rule, ...]:
@@ -74,31 +92,52 @@ def named_pattern(setting: str, text: str) -> tuple[str, re.Pattern[str]]:
     return name, pattern
 
 
+def is_quoted(message: JSON) -> bool:
+    """Tells whether a message is a tool's result or the model's words."""
+    return isinstance(message, dict) and message.get("role") in ("tool", "assistant")
+
+
 def folded_key(canonical: JSONObject, rules: Sequence[Rule]) -> str:
     """Returns the key of a canonical request after all rules; it never equals one without them."""
     return "volatile " + canonical_key(_folded(canonical, rules))
 
 
 def needed(asked: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tuple[list[str], int]:
-    """Returns the names of the rules that two canonical requests need to be the same, and in how many texts.
+    """Returns the names of the rules that two requests of one folded key need, and in how many texts.
 
     Where two rules fold the same difference, both are named.
     """
     names: set[str] = set()
     differing = 0
-    for (mine, quoted), (theirs, _) in zip(_texts(asked), _texts(recorded), strict=True):
-        if mine != theirs:
+    for mine, theirs in zip(_messages(asked), _messages(recorded), strict=True):
+        applicable = _applicable(rules, is_quoted(mine))
+        for one, other in _differing(mine, theirs):
             differing += 1
-            names.update(_needed_for(mine, theirs, _applicable(rules, quoted)))
+            names.update(_needed_for(one, other, applicable))
     return [rule.name for rule in rules if rule.name in names], differing
 
 
+def _differing(mine: JSON, theirs: JSON) -> Iterator[tuple[str, str]]:
+    """Yields the texts in which two values of the same structure differ."""
+    if mine == theirs:
+        return
+    if isinstance(mine, str):
+        yield mine, theirs
+        return
+    for place in mine if isinstance(mine, dict) else range(len(mine)):
+        yield from _differing(mine[place], theirs[place])
+
+
 def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
-    def same_with(those: Sequence[Rule]) -> bool:
+    rules = [rule for rule in rules if rule.finds(mine) or rule.finds(theirs)]
+    if len(rules) == 1:
+        return [rules[0].name]
+
+    def same_with(those: list[Rule]) -> bool:
         return _fold_text(mine, those) == _fold_text(theirs, those)
 
     alone = [rule for rule in rules if not same_with([other for other in rules if other is not rule])]
-    if not same_with(alone):
+    if len(alone) + 1 < len(rules) and not same_with(alone):
         # Where two rules fold the same difference, neither can be missed alone.
         completing = [rule for rule in rules if same_with([r for r in rules if r in alone or r is rule])]
         alone = [rule for rule in rules if rule in alone or rule in completing]
@@ -106,49 +145,37 @@ def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
 
 
 def _folded(canonical: JSONObject, rules: Sequence[Rule]) -> JSONObject:
-    messages = canonical.get("messages")
-    if not isinstance(messages, list):
+    if not isinstance(canonical.get("messages"), list):
         return canonical
-    return {**canonical, "messages": [_fold(message, rules, _is_quoted(message)) for message in messages]}
+    folded = []
+    for message in _messages(canonical):
+        applicable = _applicable(rules, is_quoted(message))
+        folded.append(_fold(message, applicable) if applicable else message)
+    return {**canonical, "messages": folded}
 
 
-def _is_quoted(message: JSON) -> bool:
-    return isinstance(message, dict) and message.get("role") in ("tool", "assistant")
+def _messages(canonical: JSONObject) -> list[JSON]:
+    messages = canonical.get("messages")
+    return messages if isinstance(messages, list) else []
 
 
-def _fold(value: JSON, rules: Sequence[Rule], quoted: bool) -> JSON:
+def _fold(value: JSON, rules: Sequence[Rule]) -> JSON:
+    if isinstance(value, str):
+        return _fold_text(value, rules)
     if isinstance(value, dict):
-        return {name: _fold(member, rules, quoted) for name, member in value.items()}
+        return {name: _fold(member, rules) for name, member in value.items()}
     if isinstance(value, list):
-        return [_fold(member, rules, quoted) for member in value]
-    return _fold_text(value, _applicable(rules, quoted)) if isinstance(value, str) else value
+        return [_fold(member, rules) for member in value]
+    return value
 
 
 def _fold_text(text: str, rules: Sequence[Rule]) -> str:
+    may_be = _SIGN.search(text) is not None
     for rule in rules:
-        text = rule.fold(text)
+        if may_be or not rule.quoted:
+            text = rule.fold(text)
     return text
 
 
 def _applicable(rules: Sequence[Rule], quoted: bool) -> Sequence[Rule]:
     return rules if quoted else [rule for rule in rules if not rule.quoted]
-
-
-def _texts(canonical: JSONObject) -> list[tuple[str, bool]]:
-    """Every text of the messages in the order of sorted keys: as many in all requests of one folded key."""
-    messages = canonical.get("messages")
-    found: list[tuple[str, bool]] = []
-    for message in messages if isinstance(messages, list) else []:
-        _collect(message, _is_quoted(message), found)
-    return found
-
-
-def _collect(value: JSON, quoted: bool, found: list[tuple[str, bool]]) -> None:
-    if isinstance(value, dict):
-        for name in sorted(value):
-            _collect(value[name], quoted, found)
-    elif isinstance(value, list):
-        for member in value:
-            _collect(member, quoted, found)
-    elif isinstance(value, str):
-        found.append((value, quoted))
