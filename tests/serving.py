@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
-from antiphon.config_tools import FileSearchSettings
+from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
@@ -28,6 +28,7 @@ from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.service.file_services import FileServices
 from antiphon.store import Store
+from antiphon.tools.guard import Guard
 from antiphon.wire.json import JSON
 from tests.schemas import check_error, check_event, check_openai, check_response
 from tests.upstream import Upstream
@@ -106,6 +107,7 @@ class Serving:
     ) -> None:
         self.url = ""
         self.store: Store
+        self.file_services: FileServices
         self._database = str(database)
         self._open_catalogue = catalogue
         self._max_body_bytes = max_body_bytes
@@ -150,15 +152,19 @@ class Serving:
         catalogue = await self._open_catalogue()
         self.store = await Store.open(self._database)
         try:
-            files = FileServices.open(self.store, catalogue, FileSearchSettings(max_file_bytes=MAX_FILE))
+            tools = ToolsSettings(file_search=FileSearchSettings(max_file_bytes=MAX_FILE))
+            self.file_services = FileServices.open(self.store, catalogue, tools, Guard())
             try:
                 app = create_app(
-                    self.store, catalogue, max_body_bytes=self._max_body_bytes, file_services=files
+                    self.store,
+                    catalogue,
+                    max_body_bytes=self._max_body_bytes,
+                    file_services=self.file_services,
                 )
                 self._server = _Server(self._validated.around(app), self._ready)
                 await self._server.serve()
             finally:
-                await files.close()
+                await self.file_services.close()
         finally:
             await self.store.close()
             await catalogue.close()

@@ -6,7 +6,15 @@ from antiphon.config import (
     BackendSettings,
     Settings,
 )
+from antiphon.config_tools import (
+    FILE_SEARCH_SETTINGS,
+    MCP_SERVER_SETTINGS,
+    TOOLS_SETTINGS,
+    WEB_SEARCH_SETTINGS,
+)
 from antiphon.config_values import Secret, mask_url
+
+TOOLS = (*TOOLS_SETTINGS, *WEB_SEARCH_SETTINGS, *MCP_SERVER_SETTINGS, *FILE_SEARCH_SETTINGS)
 
 
 def test_a_secret_is_never_printed() -> None:
@@ -43,7 +51,7 @@ def test_every_setting_is_documented_and_named_everywhere() -> None:
         "capabilities",
         "origin",
     }
-    for setting in (*SETTINGS, *BACKEND_SETTINGS, *CAPABILITIES):
+    for setting in (*SETTINGS, *BACKEND_SETTINGS, *CAPABILITIES, *TOOLS):
         assert setting.doc.endswith(".")
     port = next(setting for setting in SETTINGS if setting.name == "max_body_bytes")
     assert (port.flag, port.env) == ("--max-body-bytes", "ANTIPHON_MAX_BODY_BYTES")
@@ -56,3 +64,9 @@ def test_switches_do_not_collide_with_backend_keys() -> None:
 def test_only_openai_gets_what_only_openai_knows() -> None:
     for kind, preset in PRESETS.items():
         assert preset.service_tier == preset.prompt_cache == preset.developer_role == (kind == "openai")
+
+
+def test_a_setting_in_a_table_has_a_key_a_flag_and_a_variable() -> None:
+    (allow_hosts,) = [setting for setting in SETTINGS if setting.table is not None]
+    assert (allow_hosts.key, allow_hosts.flag) == ("[security] allow_hosts", "--allow-host")
+    assert allow_hosts.env == "ANTIPHON_ALLOW_HOSTS"

@@ -3,6 +3,8 @@ import pytest
 
 from antiphon import errors
 from antiphon.errors import (
+    AddressNotAllowed,
+    AddressNotFetched,
     AntiphonError,
     ContextLengthExceeded,
     ConversationLocked,
@@ -27,6 +29,8 @@ INVALID, SERVER = "invalid_request_error", "server_error"
 EACH: list[tuple[AntiphonError, int, str, str | None, str | None]] = [
     (InvalidRequest("m"), 400, INVALID, None, None),
     (InvalidRequest("m", code="invalid_value", param="tools[0]"), 400, INVALID, "invalid_value", "tools[0]"),
+    (AddressNotAllowed("h", param="input"), 400, INVALID, "address_not_allowed", "input"),
+    (AddressNotFetched("m", param="input"), 400, INVALID, "address_not_fetched", "input"),
     (ContextLengthExceeded("m"), 400, INVALID, "context_length_exceeded", "input"),
     (ConversationLocked(), 400, INVALID, "conversation_locked", "conversation"),
     (NotFound("m"), 404, INVALID, None, None),

@@ -118,6 +118,7 @@ def test_a_file_names_the_provider_and_a_variable_the_key(tmp_path: Path) -> Non
         ("[tools.web_search]\nprovider = 'brave'\napi_key = 'canary'\napi_key_env = 'X'", ["not both"]),
         ("[tools.file_search]\nmax_file_bytes = '1'", ["max_file_bytes", "expected int"]),
         ("[tools.mcp]\na = 'http://h'", ["[tools.mcp.a]", "table"]),
+        ("[tools.mcp.'a b']\nurl = 'http://h'", ["[tools.mcp.a b]", "letters, digits"]),
         ("[tools.mcp.a]\ntransport = 'http'", ["[tools.mcp.a]", "url or command"]),
         ("[tools.mcp.a]\nurl = 'http://h'\ncommand = 'c'", ["url or command"]),
         ("[tools.mcp.a]\nurl = 'h'", ["url must be"]),

@@ -1,5 +1,6 @@
 """Reads the `[tools]` tables of the files, and the variables that other programs name their keys by."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _SHARED = ("timeout", "max_bytes", "concurrency")
 """What a tool takes from `[tools]` if its own table does not say it."""
 _KEYS = {"tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY"}
 _SEARXNG_URL = "SEARXNG_URL"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+"""What api.openai.com takes as the label of an MCP server."""
 _MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers")}
 _TRANSPORTS = {"url": ("auto", "http", "sse"), "command": ("auto", "stdio")}
 
@@ -55,7 +58,7 @@ class ToolTables:
                 name: located(name, value, path.parent, self._env) for name, value in values.items()
             }
         for name, server in _table(table.get("mcp", {}), f"{path}: [tools.mcp]").items():
-            self._servers[name] = self._server(server, f"{path}: [tools.mcp.{name}]")
+            self._servers[name] = self._server(name, server, f"{path}: [tools.mcp.{name}]")
 
     def settings(self, database: str) -> ToolsSettings:
         """Returns the settings of all tools; uploaded files lie beside the database by default."""
@@ -69,7 +72,9 @@ class ToolTables:
             mcp=McpSettings(servers=servers),
         )
 
-    def _server(self, table: JSON, where: str) -> JSONObject:
+    def _server(self, name: str, table: JSON, where: str) -> JSONObject:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: a name begins with a letter, and has letters, digits, - and _ only")
         values = _checked(table, MCP_SERVER_SETTINGS, where)
         if ("url" in values) == ("command" in values):
             raise ConfigError(f"{where}: give url or command, one of them")

@@ -91,6 +91,21 @@ def test_config_prints_the_settings_as_toml_and_keeps_keys_secret(
     assert "hidden" not in out
 
 
+def test_config_prints_the_tables_of_tools(run: Run) -> None:
+    Path("antiphon.toml").write_text(
+        '[tools]\ntimeout = 5\n[tools.mcp.wiki]\nurl = "http://h/?key=canary"\n'
+        'headers = {"X-Key" = "canary"}\n'
+    )
+    code, out, err = run("config", "--allow-host", "a.test", "--allow-host", "10.0.0.0/8")
+    assert (code, err) == (0, "")
+    assert "canary" not in out
+    printed = tomllib.loads(out)
+    assert printed["security"] == {"allow_hosts": ["a.test", "10.0.0.0/8"]}
+    assert (printed["tools"]["timeout"], printed["tools"]["web_search"]["timeout"]) == (5, 5)
+    assert printed["tools"]["mcp"]["wiki"]["headers"] == {"X-Key": "***"}
+    assert printed["tools"]["file_search"]["max_file_bytes"] == 512 * 1024 * 1024
+
+
 def test_config_tells_notices_on_standard_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_PROT", "1")
     _, out, err = run("config")

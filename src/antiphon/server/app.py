@@ -54,6 +54,7 @@ def create_app(
     app.state.chat = ChatCompletions(catalogue)
     app.state.embeddings = Embeddings(catalogue)
     app.state.conversations = Conversations(store)
-    app.state.responses = Responses(store, catalogue)
+    attachments = None if file_services is None else file_services.attachments
+    app.state.responses = Responses(store, catalogue, attachments=attachments)
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
     return AccessLog(app)

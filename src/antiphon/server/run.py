@@ -22,6 +22,7 @@ from antiphon.server.banner import banner
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.file_services import FileServices
 from antiphon.store import Store
+from antiphon.tools.guard import Guard
 
 log = logging.getLogger("antiphon.server")
 
@@ -88,7 +89,7 @@ async def opened(
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(_stay_alive(store))
         try:
-            file_services = FileServices.open(store, catalogue, settings.tools.file_search)
+            file_services = FileServices.open(store, catalogue, settings.tools, Guard(settings.allow_hosts))
             tidying = asyncio.create_task(_tidy(file_services))
             app = create_app(
                 store,

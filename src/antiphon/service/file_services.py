@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
-from antiphon.config_tools import FileSearchSettings
+from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.service.attached_files import AttachedFiles
+from antiphon.service.attachments import Attachments
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.file_folder import FileFolder
 from antiphon.service.files import Files
@@ -14,6 +15,7 @@ from antiphon.service.retrieval import Retrieval
 from antiphon.service.search import Search
 from antiphon.service.vector_stores import VectorStores
 from antiphon.store import Store
+from antiphon.tools.guard import Guard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +27,15 @@ class FileServices:
     attached_files: AttachedFiles
     search: Search
     ingestion: Ingestion
+    attachments: Attachments
 
     @classmethod
-    def open(cls, store: Store, catalogue: ModelCatalogue, settings: FileSearchSettings) -> Self:
-        """Opens the folder of files. Raises `StoreUnavailable` if it cannot be made."""
+    def open(cls, store: Store, catalogue: ModelCatalogue, tools: ToolsSettings, guard: Guard) -> Self:
+        """Opens the folder of files; `guard` judges the addresses of files that requests name.
+
+        Raises `StoreUnavailable` if the folder cannot be made.
+        """
+        settings = tools.file_search
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
         retrieval = Retrieval(store.chunks, Embeddings(catalogue))
         ingestion = Ingestion(store, folder, retrieval)
@@ -39,6 +46,7 @@ class FileServices:
             attached_files=attached_files,
             search=Search(store, retrieval),
             ingestion=ingestion,
+            attachments=Attachments(store=store, folder=folder, guard=guard, seconds=tools.timeout),
         )
 
     async def delete_expired(self) -> None:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from antiphon.engine.hosted import shown
 from antiphon.engine.ports import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
+from antiphon.service.attachments import shown_attachments
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputImage, InputText, OutputText
 from antiphon.wire.items import Item, Message
@@ -96,7 +97,7 @@ def new_item(item: Item) -> NewItem:
 
 def shown_item(body: str, include: Container[str]) -> Item:
     """Returns a stored item as a caller sees it who asks for `include`."""
-    return shown(decode_item(body), include)
+    return shown_attachments(shown(decode_item(body), include))
 
 
 def item_page(page: ItemPage, include: Container[str]) -> Page[Item]:

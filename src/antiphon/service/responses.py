@@ -8,6 +8,7 @@ from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
+from antiphon.service.attachments import Attachments
 from antiphon.service.context import Context, conversation_id, gather
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.run import Run
@@ -33,10 +34,18 @@ def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
 class Responses:
     """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
 
-    def __init__(self, store: Store, catalogue: ModelCatalogue, open_tools: OpenTools = _no_tools) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: ModelCatalogue,
+        open_tools: OpenTools = _no_tools,
+        attachments: Attachments | None = None,
+    ) -> None:
+        """Without `attachments`, files that a request only names are refused."""
         self._store = store
         self._catalogue = catalogue
         self._open_tools = open_tools
+        self._attachments = attachments
 
     async def create(self, owner: str, request: CreateResponse, call: Call) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
@@ -54,7 +63,7 @@ class Responses:
         hosted = HostedTools()
         try:
             hosted = self._open_tools(owner, request, call)
-            context = await gather(self._store, owner, request, call.ids)
+            context = await self._gather(owner, request, call)
             loop = Loop(request, response, context.items, model, call, hosted)
             ready = True
         finally:
@@ -64,6 +73,18 @@ class Responses:
                     await self._store.unlock_conversation(response.id)
         start = _start(request, response, context, now) if response.store else None
         return Run(loop, self._store, owner, start)
+
+    async def _gather(self, owner: str, request: CreateResponse, call: Call) -> Context:
+        """Gathers the context, with the files that are only named in it."""
+        if self._attachments is None:
+            return await gather(self._store, owner, request, call.ids)
+        attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
+        if isinstance(request.input, list):
+            await attaching.download(request.input, "input")
+        context = await gather(self._store, owner, request, call.ids)
+        await attaching.load(context.history, None)
+        await attaching.load(context.input, "input")
+        return context
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""

@@ -64,12 +64,12 @@ def readable(page: Fetched, max_characters: int) -> Readable | None:
         return _html(page, max_characters)
     if not _TEXT.fullmatch(page.content_type) or b"\x00" in page.body[:1024]:
         return None
-    text = _decoded(page)
+    text = decoded_text(page)
     return Readable(None, (page.body.decode("utf-8", "replace") if text is None else text)[:max_characters])
 
 
 def _html(page: Fetched, max_characters: int) -> Readable:
-    text = _decoded(page)
+    text = decoded_text(page)
     body, encoding = (page.body, None) if text is None else (text.encode("utf-8", "replace"), "utf-8")
     # Without an encoding the page's own declaration counts. `huge_tree` stays off: it lifts the parser's
     # limits of depth and size.
@@ -143,8 +143,8 @@ def _folded(text: str | None) -> str:
     return re.sub(r"\s+", " ", text) if text else ""
 
 
-def _decoded(page: Fetched) -> str | None:
-    """The text of the page as UTF-8 or as the server says; None if neither is right."""
+def decoded_text(page: Fetched) -> str | None:
+    """Returns the text as UTF-8, or else as the server says; None if neither is right."""
     try:
         # What is cut off may be cut in the middle of a character.
         return codecs.getincrementaldecoder("utf-8")().decode(page.body, final=page.is_whole)
