@@ -8,7 +8,6 @@ import msgspec
 from antiphon.engine.builders import (
     FunctionCallBuilder,
     ItemBuilder,
-    MessageBuilder,
     ReasoningBuilder,
     ToolNames,
 )
@@ -16,6 +15,7 @@ from antiphon.engine.calls import CallTable
 from antiphon.engine.citations import Sources
 from antiphon.engine.faults import error_inside
 from antiphon.engine.logprobs import complete, last_tokens
+from antiphon.engine.message_builder import MessageBuilder
 from antiphon.engine.ports import Ids
 from antiphon.engine.think import Piece, ThinkSplitter
 from antiphon.errors import UpstreamBroken, UpstreamError
