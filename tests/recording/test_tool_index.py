@@ -152,3 +152,11 @@ def test_tools_fail_by_rule() -> None:
     asyncio.run(ask())
     assert len(tools.calls) == 2
     assert call.notes == ["fault 500,tool=se*,call=2", "fault cut,tool=find"]
+
+
+def test_who_answers_web_searches_does_not_count(tmp_path: Path) -> None:
+    query: JSONObject = {"query": "sea"}
+    record(tmp_path, ("tavily", "web_search", query))
+    assert play(tmp_path, ("duckduckgo", "web_search", query)) == [{"content": "tavily web_search 1"}]
+    with pytest.raises(RecordingNotFound):
+        play(tmp_path, ("an MCP server", "web_search", query))

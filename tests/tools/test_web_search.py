@@ -15,6 +15,8 @@ from antiphon.errors import InvalidRequest, RecordingNotFound
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
+from antiphon.recording.llama_stack_hash import tool_hash
+from antiphon.recording.llama_stack_writer import write
 from antiphon.recording.replay import Replay
 from antiphon.tools.context import ToolServices
 from antiphon.wire.events import Event, OutputItemDone
@@ -24,7 +26,8 @@ from tests.recording.asking import Backend
 from tests.schemas import check_event, check_openai
 from tests.shared import shared
 from tests.tools.searching import KEY, RESULT, asking, item_of, led, opened, run, services, tavily
-from tests.upstream import Upstream, reply, silence
+from tests.upstream import Answer, Upstream, chunk, reply, silence
+from tests.wire.engine import Run, ScriptedModel
 
 TYPES = ["web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"]
 FOUND = {"query": "q", "results": [RESULT]}
@@ -279,6 +282,21 @@ def test_a_recorded_search_is_replayed_without_a_socket(
         search_recorded(tmp_path, "replay", settings, "another")
 
 
+def test_a_call_that_is_not_recorded_ends_the_response_with_a_failed_item(tmp_path: Path) -> None:
+    catalogue = RecordingCatalogue(Backend([]), Replay(Collection(tmp_path)), "replay", Faults())
+
+    async def work(given: ToolServices) -> list[str]:
+        call = opened(given, None, lambda calls: catalogue.tool_calls(calls, Call())).call(
+            "web_search", asking("q")
+        )
+        call.opening(0)
+        with pytest.raises(RecordingNotFound):
+            await call.run()
+        return [*types(call.closing(0)), item_of(call).status]
+
+    assert run(work, WebSearchSettings()) == ["output_item.done", "failed"]
+
+
 def test_options_that_are_not_set_do_not_count_in_a_recording(tmp_path: Path) -> None:
     usual = decoded(search_context_size="medium", user_location=None, filters={"allowed_domains": None})
     narrow = decoded(filters={"allowed_domains": ["https://Example.com/"]})
@@ -315,3 +333,58 @@ def test_a_switched_off_tool_is_not_opened() -> None:
             opened(given, decoded(external_web_access=False))
 
     run(work, WebSearchSettings())
+
+
+def test_a_recorded_search_is_exported_as_llama_stack_holds_it(tmp_path: Path) -> None:
+    with Upstream() as service:
+        service.script(reply(FOUND))
+        search_recorded(tmp_path / "ours", "record", tavily(service), "latest Python version")
+    [entry] = Collection(tmp_path / "ours").tools.entries
+    path = write(tmp_path / "theirs", entry.call)
+    written = json.loads(path.read_text())
+    recorded = json.loads(next(shared("recordings/llama-stack").glob("869b23ea9f*.json")).read_text())
+    assert path.name == f"{tool_hash('tavily', 'web_search', {'query': 'latest Python version'})}.json"
+    assert written["response"]["body"]["__type__"] == recorded["response"]["body"]["__type__"]
+    assert written["response"]["body"]["__data__"].keys() == recorded["response"]["body"]["__data__"].keys()
+    assert search_recorded(tmp_path / "theirs", "replay", WebSearchSettings(), "latest Python version") == [
+        RESULT
+    ]
+
+
+def test_t16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
+    with Upstream() as service:
+        service.script(reply({"detail": "boom"}, status=500))
+        recorded = search_recorded(tmp_path, "record", tavily(service), "q")
+    assert "HTTP 500" in recorded[0]["error"]
+    assert search_recorded(tmp_path, "replay", WebSearchSettings(), "q") == recorded
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(reply({"results": []}), "completed"), (reply({}, status=500), "failed")]
+)
+def test_t15_t16_the_run_goes_on(answer: Answer, status: str) -> None:
+    """An empty result and a failure both end in an answer of the model."""
+    function = {"name": "web_search", "arguments": asking("q")}
+    calls = [{"index": 0, "id": "call_1", "type": "function", "function": function}]
+    replies = [
+        [chunk(tool_calls=calls), chunk(finish="tool_calls")],
+        [chunk("Nobody knows."), chunk(finish="stop")],
+    ]
+    model = ScriptedModel(*([msgspec.json.encode(each) for each in said] for said in replies))
+    body: JSON = {"model": "m", "input": "?", "tools": [{"type": "web_search"}]}
+
+    async def work(given: ToolServices) -> Run:
+        played = Run(body, model, lambda tools, _: [opened(given, tool) for tool in tools])
+        await played.play()
+        return played
+
+    with Upstream() as service:
+        service.script(answer)
+        played = run(work, tavily(service))
+    for event in played.events:
+        check_event(event)
+    response = played.events[-1]["response"]
+    search_call, message = response["output"]
+    assert (response["status"], search_call["status"]) == ("completed", status)
+    assert "results" not in search_call
+    assert message["content"][0]["text"] == "Nobody knows."

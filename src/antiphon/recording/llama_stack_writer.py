@@ -91,10 +91,19 @@ def _response(call: RecordedCall) -> JSONObject:
         }
     type_name = call.type_name or USUAL_TYPES.get((call.kind, call.streamed))
     values = _values(call)
+    if call.kind == "tool":
+        values = [_invocation(value) for value in values]
     if type_name is not None:
         values = [{"__type__": type_name, "__data__": value} for value in values]
     listed = call.streamed or call.kind == "models" or len(values) > 1
     return {"body": values if listed else next(iter(values), None), "is_streaming": call.streamed}
+
+
+def _invocation(value: JSON) -> JSON:
+    """A tool's result as llama-stack holds it: what a web search of ours found is a text of JSON there."""
+    if isinstance(value, dict) and value.keys() == {"query", "top_k"}:
+        return {"content": json.dumps(value), "error_message": None, "error_code": None, "metadata": None}
+    return value
 
 
 def _values(call: RecordedCall) -> list[JSON]:

@@ -10,6 +10,9 @@ from antiphon.recording.index import Hit, Miss
 from antiphon.recording.turns import Entry, Turns, lent
 from antiphon.wire.json import JSONObject
 
+_SEARCH = "any search provider"
+"""Stands in canonical calls for whoever answers web searches."""
+
 
 class ToolIndex:
     """Recorded tool calls in memory, under the same rules of scope and order as chats.
@@ -63,7 +66,7 @@ def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObjec
     """Returns the canonical form of a tool call: arguments by value, whatever the order of their keys."""
     searches = name == "web_search" and provider in SEARCH_PROVIDERS
     return {
-        "provider": "" if searches else provider,
+        "provider": _SEARCH if searches else provider,
         "tool": name,
         "arguments": canonical_arguments(arguments),
     }

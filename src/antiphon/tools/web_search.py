@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from antiphon.engine.hosted import error_results
 from antiphon.engine.ports import HostedCall, ToolCalls
-from antiphon.errors import UpstreamError
+from antiphon.errors import AntiphonError, UpstreamError
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.context import ToolContext
@@ -133,6 +133,9 @@ class WebCall(BasicCall[WebSearchCall]):
         except UpstreamError as error:
             call.results = [*error_results(" ".join(error.message.split()))]
             call.status = "failed"
+        except AntiphonError:
+            call.status = "failed"
+            raise
 
     def closing(self, output_index: int) -> list[Event]:
         """Returns completed, unless the call failed, and `output_item.done`."""
