@@ -1,22 +1,22 @@
+import re
+
 import pytest
 
 from antiphon.config import Capabilities
 from antiphon.engine.choices import Chosen, choose
-from antiphon.engine.functions import flat_name, translate_tools
+from antiphon.engine.functions import HostedFunction, Offered, flat_name, translate_tools
 from antiphon.errors import InvalidRequest
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.chat import ChatTool
+from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import (
-    AllowedToolsChoice,
     CodeInterpreterTool,
     CustomTool,
     FileSearchTool,
-    FunctionChoice,
     FunctionTool,
-    McpChoice,
+    McpTool,
     NamespaceTool,
     Tool,
     ToolChoice,
-    WebSearchChoice,
     WebSearchTool,
 )
 
@@ -110,82 +110,62 @@ def test_a_web_search_that_is_switched_off_is_left_out() -> None:
     assert names(translated([WebSearchTool(external_web_access=False), F])) == ["f"]
 
 
-@pytest.mark.parametrize("choice", ["auto", "none", "required"])
-def test_choices_by_word(choice: ToolChoice) -> None:
-    assert translated([F], choice).choice == choice
+LOOK: ChatTool = {"type": "function", "function": {"name": "look", "description": "Looks."}}
+SERVERS: list[Tool] = [
+    McpTool(server_label="one"),
+    F,
+    McpTool(server_label="two"),
+    WebSearchTool(),
+]
+SEARCH: ChatTool = {"type": "function", "function": {"name": "web_search"}}
+OFFERED: Offered = {0: [LOOK], 2: [LOOK, {"type": "function", "function": {"name": "f"}}], 3: [SEARCH]}
 
 
-def test_no_choice_is_no_choice() -> None:
-    assert translated([F]).choice is None
+def test_functions_of_hosted_tools_stand_at_their_tools_place() -> None:
+    functions = translate_tools(SERVERS, ALL, OFFERED)
+    assert list(functions.tools) == ["look", "f", "two__look", "two__f", "web_search"]
+    assert functions.tools["two__look"]["function"] == {"name": "two__look", "description": "Looks."}
+    assert LOOK["function"]["name"] == "look"
+    assert functions.hosted["two__look"] == HostedFunction(2, "mcp", "two", "look")
+    assert functions.renamed == {("two", "look"): "two__look", ("two", "f"): "two__f"}
 
 
-@pytest.mark.parametrize("choice", ["auto", "none", None])
-def test_without_tools_there_is_nothing_to_choose(choice: ToolChoice | None) -> None:
-    assert translated([], choice) == Chosen([], None, [])
-
-
-@pytest.mark.parametrize(("name", "flat"), [("f", "f"), ("find", "crm__find"), ("crm__find", "crm__find")])
-def test_a_function_by_name(name: str, flat: str) -> None:
-    functions = translated([F, CRM], FunctionChoice(name=name))
-    assert functions.choice == {"type": "function", "function": {"name": flat}}
-    assert names(functions) == ["f", "crm__find", "crm__store"]
-
-
-@pytest.mark.parametrize(
-    ("choice", "kind"),
-    [
-        ("required", "required"),
-        (FunctionChoice(name="f"), "function"),
-        (WebSearchChoice(), "web_search"),
-        (McpChoice(server_label="s"), "mcp"),
-        (AllowedToolsChoice(mode="auto", tools=[{"type": "function", "name": "f"}]), "function"),
-        (AllowedToolsChoice(mode="auto", tools=[{"type": "web_search"}]), "web_search"),
-    ],
-)
-def test_B16_tool_choice_names_absent_tool(choice: ToolChoice, kind: str) -> None:
-    error = refusal_of([], choice)
-    assert error.message == f"Tool choice '{kind}' not found in 'tools' parameter."
-    assert (error.param, error.code) == ("tool_choice", None)
+def test_a_hosted_function_never_takes_the_name_of_the_callers_own() -> None:
+    tools: list[Tool] = [WebSearchTool(), FunctionTool(name="web_search"), CRM, McpTool(server_label="s")]
+    find: ChatTool = {"type": "function", "function": {"name": "crm__find"}}
+    functions = translate_tools(tools, ALL, {0: [SEARCH], 3: [find]})
+    assert list(functions.tools) == [
+        "web_search__web_search",
+        "web_search",
+        "crm__find",
+        "crm__store",
+        "s__crm__find",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("entries", "left"),
+    ("name", "expected"),
     [
-        ([{"type": "function", "name": "g"}], ["g"]),
-        ([{"type": "function", "name": "g"}, {"type": "function", "name": "f"}], ["f", "g"]),
-        ([{"type": "namespace", "name": "crm"}], ["crm__find", "crm__store"]),
-        ([{"type": "function", "name": "store"}], ["crm__store"]),
-        ([{"type": "web_search"}, {"type": "function", "name": "f"}], ["f"]),
+        ("files/read.me", "files_read_me"),
+        ("x" * 65, flat_name("my_server", "x" * 65)),
     ],
 )
-@pytest.mark.parametrize("mode", ["auto", "required"])
-def test_allowed_tools(entries: list[JSONObject], left: list[str], mode: JSON) -> None:
-    tools: list[Tool] = [F, G, CRM, WebSearchTool(external_web_access=False)]
-    functions = translated(tools, AllowedToolsChoice(mode=mode, tools=entries))
-    assert (names(functions), functions.choice) == (left, mode)
+def test_names_that_no_backend_takes(name: str, expected: str) -> None:
+    tool: ChatTool = {"type": "function", "function": {"name": name}}
+    functions = translate_tools([McpTool(server_label="my server")], ALL, {0: [tool]})
+    assert list(functions.tools) == [expected]
+    assert functions.hosted[expected].name == name
+    assert re.fullmatch("[a-zA-Z0-9_-]{1,64}", expected)
 
 
-def test_no_tool_allowed() -> None:
-    functions = translated([F], AllowedToolsChoice(mode="auto", tools=[]))
-    assert (functions.tools, functions.choice) == ([], None)
+def test_one_tool_twice() -> None:
+    tools: list[Tool] = [WebSearchTool() for _ in range(4)]
+    functions = translate_tools(tools, ALL, {place: [SEARCH] for place in range(4)})
+    assert len(functions.tools) == 4
+    assert list(functions.tools)[:2] == ["web_search", "web_search__web_search"]
 
 
-@pytest.mark.parametrize(
-    ("entry", "key"),
-    [
-        ({"type": "function", "name": ["f"]}, "name"),
-        ({"type": {}, "name": "f"}, "type"),
-        ({"name": "f"}, "type"),
-        ({"type": "namespace", "name": None}, "name"),
-    ],
-)
-def test_allowed_tools_whose_names_are_no_strings(entry: JSONObject, key: str) -> None:
-    error = refusal_of([F, CRM], AllowedToolsChoice(mode="auto", tools=[entry]))
-    assert (error.param, error.code) == (f"tool_choice.tools[0].{key}", "invalid_type")
-
-
-def test_a_backend_that_takes_no_named_choice_is_offered_that_function_alone() -> None:
-    tools: list[Tool] = [FunctionTool(name="look"), FunctionTool(name="jump")]
-    functions = translated(tools, FunctionChoice(name="jump"), Capabilities(named_tool_choice=False))
-    assert [tool["function"]["name"] for tool in functions.tools] == ["jump"]
-    assert functions.choice == "required"
+def test_tools_that_nobody_runs_are_refused_beside_those_that_run() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        translate_tools(SERVERS, ALL, {0: [LOOK], 2: []})
+    assert caught.value.param == "tools[3]"
