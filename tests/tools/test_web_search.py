@@ -206,22 +206,6 @@ def test_the_function_is_worded_as_in_the_recordings() -> None:
     assert [json.loads(each) for each in offered] == [function]
 
 
-def test_searches_run_no_more_at_a_time_than_is_set() -> None:
-    with Upstream() as service:
-        service.script(silence())
-
-        async def work(given: ToolServices) -> int:
-            calls = [opened(given).call("web_search", asking(str(number))) for number in range(6)]
-            tasks = [asyncio.create_task(led(call)) for call in calls]
-            await asyncio.to_thread(service.hanging.wait, 10)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            return len(service.requests)
-
-        assert run(work, tavily(service, concurrency=1)) == 1
-
-
 @pytest.mark.parametrize(
     ("options", "param", "code"),
     [
