@@ -49,7 +49,7 @@ class _LifeCycles:
             self._end_item(event["item"])
             return
         assert event["item_id"] == self.item["id"], event
-        if kind.startswith("response.function_call_arguments"):
+        if kind.startswith(("response.function_call_arguments", "response.mcp_call_arguments")):
             self._arguments_event(event)
         elif kind.startswith(f"response.{self.item['type']}."):
             self._stage(kind.rpartition(".")[2])
@@ -111,6 +111,8 @@ class _LifeCycles:
     def _end_hosted(self, item: JSONObject) -> None:
         assert self.item is not None
         assert item["id"] == self.item["id"]
+        if self._arguments_done is not None:
+            assert item["arguments"] == self._arguments == self._arguments_done
         stages = _STAGES[item["type"]]
         if item.get("status", "completed") == "completed" and "completed" in stages:
             last = "failed" if item.get("error") else "completed"
@@ -161,12 +163,12 @@ class _LifeCycles:
 
     def _arguments_event(self, event: JSONObject) -> None:
         assert self.item is not None
-        assert self.item["type"] == "function_call"
+        assert event["type"].startswith(f"response.{self.item['type']}_arguments")
         assert self._arguments_done is None, f"after the end of the arguments: {event}"
         if event["type"].endswith(".delta"):
             self._arguments += event["delta"]
         else:
-            assert event["name"] == self.item["name"]
+            assert event.get("name", self.item["name"]) == self.item["name"]
             self._arguments_done = event["arguments"]
 
 

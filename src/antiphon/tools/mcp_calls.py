@@ -1,5 +1,7 @@
 """What is done with an MCP server in a response, each as one output item: list, call, ask for approval."""
 
+import logging
+
 import msgspec
 from msgspec.structs import replace
 
@@ -22,6 +24,8 @@ from antiphon.wire.events import (
 )
 from antiphon.wire.items import McpApprovalRequest, McpCall, McpListTools
 from antiphon.wire.json import JSONObject
+
+_log = logging.getLogger(__name__)
 
 LIST = "tools/list"
 """The name under which the list is asked for at the seam of tool calls."""
@@ -54,8 +58,11 @@ class ToolListing:
             raise
         self.item = replace(self.item, tools=[entry for entry in listed if self._policy.allows(entry)])
         if left_out:
-            names = ", ".join(left_out)
-            self.item.error = f"Left out, because their input schema is not that of an object: {names}"
+            _log.warning(
+                "MCP server '%s': left out tools whose input schema is not that of an object: %s",
+                self.item.server_label,
+                ", ".join(left_out),
+            )
 
     def closing(self, output_index: int) -> list[Event]:
         kind = McpListToolsFailed if self._failed else McpListToolsCompleted

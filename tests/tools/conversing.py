@@ -1,0 +1,86 @@
+"""Responses with real MCP servers and a model that says what a test tells it to."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings
+from antiphon.decode import create_response
+from antiphon.engine.ports import Call, ToolCalls
+from antiphon.tools.context import ToolContext, ToolServices
+from antiphon.tools.registry import open_tools
+from antiphon.wire.items import Item, Message
+from antiphon.wire.json import JSON, JSONObject
+from tests.engine.hosting import Hosting, Replies
+from tests.engine.looping import collect
+from tests.engine.replies import counted_ids
+from tests.mcp_servers.running import Servers
+
+LOCAL = ("127.0.0.1",)
+ASKED: Item = Message(role="user", content="Hi")
+
+
+def unchanged(inner: ToolCalls) -> ToolCalls:
+    return inner
+
+
+def mcp(running: Servers, path: str, label: str = "s", **more: JSON) -> JSONObject:
+    """A tool whose address the caller names, and whose calls need no approval."""
+    return {
+        "type": "mcp",
+        "server_label": label,
+        "server_url": f"{running.url}{path}",
+        "require_approval": "never",
+    } | more
+
+
+def configured(running: Servers, **paths: str) -> ToolsSettings:
+    """Settings with servers of the operator."""
+    named = {name: McpServerSettings(url=f"{running.url}{path}") for name, path in paths.items()}
+    return ToolsSettings(mcp=McpSettings(servers=named))
+
+
+def converse(
+    model: Replies,
+    tools: list[JSONObject],
+    items: list[Item] | None = None,
+    *,
+    settings: ToolsSettings | None = None,
+    allow_hosts: tuple[str, ...] = LOCAL,
+    wrap: Callable[[ToolCalls], ToolCalls] = unchanged,
+) -> Hosting:
+    """Makes one response whose context is `items`; every event is checked, and so are the items' lives."""
+
+    async def run() -> Hosting:
+        services = await ToolServices.open(settings or ToolsSettings(timeout=10), allow_hosts)
+        try:
+            context = ToolContext(services=services, owner="me", call=Call(ids=counted_ids()), wrap=wrap)
+            request = create_response.decode(
+                msgspec.json.encode({"model": "backend/model", "input": "Hi", "tools": tools})
+            )
+            hosted = open_tools(request.tools or [], context)
+            hosting = Hosting(model, tools, *hosted, items=items or [ASKED])
+            try:
+                hosting.events = await asyncio.wait_for(collect(hosting.loop), 30)
+            finally:
+                await hosting.loop.close()
+            return hosting
+        finally:
+            await services.close()
+
+    hosting = asyncio.run(run())
+    if len(tools) == 1:  # The lists of several servers are made at the same time.
+        hosting.check()
+    return hosting
+
+
+def output(hosting: Hosting, kind: str) -> list[JSONObject]:
+    """The output items of one type."""
+    return [item for item in hosting.response["output"] if item["type"] == kind]
+
+
+def context(hosting: Hosting, *more: Item) -> list[Item]:
+    """The context of the next turn."""
+    items = [msgspec.convert(item, Item) for item in hosting.response["output"]]
+    return [ASKED, *items, *more]
