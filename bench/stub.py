@@ -1,46 +1,163 @@
-"""A chat backend that costs little: every completion is the same prepared stream of tokens.
+"""A backend that costs little: completions and responses from prepared bytes.
 
-    python bench/stub.py PORT TOKENS
+    python bench/stub.py PORT
 
-It reads as little of a request as it can, so that what is measured is the server before it.
+The model's name says what it answers: `burst-200` 200 tokens at once, `paced-50-20` 50 tokens with 20 ms
+between them, each of which is the time at which it was sent, and `tools-3` three calls of the function `file_search`,
+one a round, before it answers. It reads as little of a request as it can, so that what is measured is the
+server before it.
 """
 
 import asyncio
+import itertools
 import sys
+import time
+from functools import cache
 from typing import cast
 
 import uvloop
 
+_OLD_ID = b"0000000000000000"
+_numbers = itertools.count(1)
 
-def stream(tokens: int) -> bytes:
-    """Returns the whole HTTP answer of a streamed completion of `tokens` tokens."""
-    head = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"stub",'
-    head += '"choices":[{"index":0,'
-    parts = [head + '"delta":{"role":"assistant","content":""},"finish_reason":null}]}']
-    for number in range(tokens):
-        parts.append(head + f'"delta":{{"content":" token{number % 10}"}},"finish_reason":null}}]}}')
-    parts.append(head + '"delta":{},"finish_reason":"stop"}]}')
-    usage = f'"usage":{{"prompt_tokens":10,"completion_tokens":{tokens},"total_tokens":{tokens + 10}}}}}'
-    parts.append(head[: head.index('"choices"')] + '"choices":[],' + usage)
-    body = "".join(f"data: {part}\n\n" for part in parts).encode() + b"data: [DONE]\n\n"
+_MODELS = b"""{"object":"list","data":[%s]}""" % b",".join(
+    b'{"id":"%s","object":"model","created":0,"owned_by":"stub"}' % name
+    for name in (b"burst-200", b"burst-1", b"paced-50-20", b"paced-250-20", b"tools-3")
+)
+_JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+_STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+_USAGE = b'"usage":{"prompt_tokens":10,"completion_tokens":%d,"total_tokens":%d}'
+_CHUNK = (
+    b'data: {"id":"chatcmpl-0000000000000000","object":"chat.completion.chunk","created":1,'
+    b'"model":"stub","choices":[{"index":0,"delta":%s,"finish_reason":%s}]}\n\n'
+)
+_CALL = (
+    b'{"role":"assistant","content":"","tool_calls":[{"index":0,"id":"call_0000000000000000",'
+    b'"type":"function","function":{"name":"file_search","arguments":"{\\"query\\": \\"ferry\\"}"}}]}'
+)
+
+
+def _chat_end(tokens: int, reason: bytes = b'"stop"') -> bytes:
+    usage = _USAGE % (tokens, tokens + 10)
     return (
-        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(body)
-    ) + body
+        _CHUNK % (b"{}", reason)
+        + b'data: {"id":"chatcmpl-0000000000000000","object":"chat.completion.chunk","created":1,'
+        + b'"model":"stub","choices":[],%s}\n\ndata: [DONE]\n\n' % usage
+    )
 
 
-MODELS = b'{"object":"list","data":[{"id":"stub","object":"model","created":0,"owned_by":"stub"}]}'
+@cache
+def chat_stream(tokens: int) -> bytes:
+    """Returns the events of a streamed completion of `tokens` tokens."""
+    first = _CHUNK % (b'{"role":"assistant","content":""}', b"null")
+    middle = b"".join(
+        _CHUNK % (b'{"content":" token%d"}' % (number % 10), b"null") for number in range(tokens)
+    )
+    return first + middle + _chat_end(tokens)
+
+
+@cache
+def chat_call() -> bytes:
+    """Returns the events of a streamed completion that calls a function."""
+    return _CHUNK % (_CALL, b"null") + _chat_end(5, b'"tool_calls"')
+
+
+@cache
+def chat_json(tokens: int) -> bytes:
+    """Returns a completion in one piece."""
+    text = b"".join(b" token%d" % (number % 10) for number in range(tokens))
+    return (
+        b'{"id":"chatcmpl-0000000000000000","object":"chat.completion","created":1,"model":"stub",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],%s}'
+        % (text, _USAGE % (tokens, tokens + 10))
+    )
+
+
+def _response(status: bytes, output: bytes, usage: bytes) -> bytes:
+    return (
+        b'{"id":"resp_0000000000000000","object":"response","created_at":1,"status":"%s","error":null,'
+        b'"incomplete_details":null,"instructions":null,"max_output_tokens":null,"model":"stub",'
+        b'"output":[%s],"parallel_tool_calls":true,"previous_response_id":null,"reasoning":null,'
+        b'"store":true,"temperature":1.0,"text":{"format":{"type":"text"}},"tool_choice":"auto",'
+        b'"tools":[],"top_p":1.0,"truncation":"disabled","usage":%s,"user":null,"metadata":{},'
+        b'"background":false,"service_tier":"default","top_logprobs":0,"max_tool_calls":null,'
+        b'"prompt":null,"output_text":null}' % (status, output, usage)
+    )
+
+
+@cache
+def response_json(tokens: int) -> bytes:
+    """Returns a whole response, for servers that need a backend that speaks Responses."""
+    text = b"".join(b" token%d" % (number % 10) for number in range(tokens))
+    usage = (
+        b'{"input_tokens":10,"input_tokens_details":{"cached_tokens":0},"output_tokens":%d,'
+        b'"output_tokens_details":{"reasoning_tokens":0},"total_tokens":%d}' % (tokens, tokens + 10)
+    )
+    return _response(b"completed", _message(b"completed", text), usage)
+
+
+def _message(status: bytes, text: bytes) -> bytes:
+    return (
+        b'{"id":"msg_0000000000000000","type":"message","status":"%s","role":"assistant","content":'
+        b'[{"type":"output_text","text":"%s","annotations":[],"logprobs":[]}]}' % (status, text)
+    )
+
+
+@cache
+def response_stream(tokens: int) -> bytes:
+    """Returns the events of a streamed response."""
+    place = b'"item_id":"msg_0000000000000000","output_index":0,"content_index":0'
+    empty = b'{"type":"output_text","text":"","annotations":[],"logprobs":[]}'
+    opened = (
+        b'{"id":"msg_0000000000000000","type":"message","status":"in_progress","role":"assistant",'
+        b'"content":[]}'
+    )
+    text = b"".join(b" token%d" % (number % 10) for number in range(tokens))
+    part = b'{"type":"output_text","text":"%s","annotations":[],"logprobs":[]}' % text
+    done = _message(b"completed", text)
+    begun = _response(b"in_progress", b"", b"null")
+    events: list[tuple[bytes, bytes]] = [
+        (b"response.created", b'"response":' + begun),
+        (b"response.in_progress", b'"response":' + begun),
+        (b"response.output_item.added", b'"output_index":0,"item":' + opened),
+        (b"response.content_part.added", place + b',"part":' + empty),
+    ]
+    for number in range(tokens):
+        delta = b'%s,"delta":" token%d","logprobs":[]' % (place, number % 10)
+        events.append((b"response.output_text.delta", delta))
+    events += [
+        (b"response.output_text.done", b'%s,"text":"%s","logprobs":[]' % (place, text)),
+        (b"response.content_part.done", place + b',"part":' + part),
+        (b"response.output_item.done", b'"output_index":0,"item":' + done),
+        (b"response.completed", b'"response":' + response_json(tokens)),
+    ]
+    return b"".join(
+        b'event: %s\ndata: {"type":"%s",%s,"sequence_number":%d}\n\n' % (kind, kind, fields, number)
+        for number, (kind, fields) in enumerate(events)
+    )
+
+
+@cache
+def chunked(events: bytes) -> bytes:
+    """Returns the events as HTTP chunks, one each, as servers send them that make one after another."""
+    parts = [event + b"\n\n" for event in events.split(b"\n\n") if event]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
 class Backend(asyncio.Protocol):
     """One connection; requests come one after another."""
 
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
+    def __init__(self) -> None:
         self._buffer = b""
+        self._pace: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport."""
         self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._pace is not None:
+            self._pace.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Answers as soon as a request is whole."""
@@ -50,21 +167,56 @@ class Backend(asyncio.Protocol):
             return
         if head.startswith(b"GET"):
             self._buffer = b""
-            size = b"content-length: %d\r\n\r\n" % len(MODELS)
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n" + size + MODELS)
+            self._transport.write(_JSON % len(_MODELS) + _MODELS)
             return
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         if len(body) >= length:
             self._buffer = b""
-            self._transport.write(self._answer)
+            self._answer(head, body)
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        model = body.partition(b'"model":')[2].partition(b'"')[2].partition(b'"')[0].rpartition(b"/")[2]
+        kind, _, numbers = model.partition(b"-")
+        first, _, second = numbers.partition(b"-")
+        responses = b"/responses" in head.partition(b"\r\n")[0]
+        if b'"stream":true' not in body and b'"stream": true' not in body:
+            answer = response_json(int(first)) if responses else chat_json(int(first))
+            fresh = self._fresh(answer)
+            self._transport.write(_JSON % len(fresh) + fresh)
+        elif kind == b"paced":
+            self._pace = asyncio.create_task(self._paced(int(first), int(second) / 1000))
+        elif kind == b"tools" and body.count(b'"role":"tool"') < int(first):
+            self._stream(chat_call())
+        elif kind == b"tools":
+            self._stream(chat_stream(20))
+        else:
+            self._stream(response_stream(int(first)) if responses else chat_stream(int(first)))
+
+    def _fresh(self, answer: bytes) -> bytes:
+        return answer.replace(_OLD_ID, b"%016d" % next(_numbers))
+
+    def _stream(self, events: bytes) -> None:
+        self._transport.write(_STREAM + self._fresh(chunked(events)))
+
+    async def _paced(self, tokens: int, gap: float) -> None:
+        self._transport.write(_STREAM)
+        due = time.monotonic()
+        for _ in range(tokens):
+            due += gap
+            await asyncio.sleep(due - time.monotonic())
+            self._write_chunk(_CHUNK % (b'{"content":"%d "}' % time.monotonic_ns(), b"null"))
+        self._write_chunk(_chat_end(tokens))
+        self._transport.write(b"0\r\n\r\n")
+
+    def _write_chunk(self, data: bytes) -> None:
+        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
-async def main(port: int, tokens: int) -> None:
+async def main(port: int) -> None:
     """Serves until it is killed."""
-    answer = stream(tokens)
-    server = await asyncio.get_running_loop().create_server(lambda: Backend(answer), "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(main(int(sys.argv[1])))

@@ -1,0 +1,145 @@
+"""A closed-loop client that costs little: connections that send one request after another."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+_DELTA = b'"type":"response.output_text.delta"'
+_DELTA_SPACED = b'"type": "response.output_text.delta"'
+
+
+@dataclass
+class Load:
+    """What one connection after the other is to do. `pause` is the seconds between two requests of one."""
+
+    port: int
+    bodies: list[bytes]
+    """Taken in turn."""
+    clients: int
+    seconds: float = 0.0
+    """How long new requests are sent; 0 sends one for each connection."""
+    headers: bytes = b""
+    method: bytes = b"POST"
+    path: bytes = b"/v1/responses"
+    expected: bytes = b'completed"'
+    """What an answer must hold; the run ends if one does not."""
+    paced: bool = False
+    """The deltas are times: how late they come is measured."""
+
+
+@dataclass
+class Figures:
+    """What was measured; seconds."""
+
+    latencies: list[float] = field(default_factory=list)
+    first_deltas: list[float] = field(default_factory=list)
+    events: int = 0
+    lateness: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    last_answer: bytes = b""
+
+    @property
+    def rate(self) -> float:
+        """Responses a second."""
+        return len(self.latencies) / self.seconds
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, load: Load, figures: Figures, number: int) -> None:
+        self._load = load
+        self._figures = figures
+        self._turn = number
+        self._until = time.monotonic() + load.seconds
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answer = bytearray()
+        self._length: int | None = None
+        self._began = 0.0
+        self._first: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(SystemExit(f"the connection was lost: {bytes(self._answer[-500:])!r}"))
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        answer += data
+        if self._first is None and (_DELTA in data or _DELTA_SPACED in data):
+            self._first = time.monotonic()
+        if self._load.paced:
+            self._measure_lateness(data)
+        if self._length is None:
+            end = answer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = bytes(answer[:end]).lower()
+            _, found, rest = head.partition(b"content-length:")
+            self._length = end + 4 + int(rest.split(b"\r\n")[0]) if found else -1
+        if len(answer) >= self._length if self._length >= 0 else answer.endswith(b"0\r\n\r\n"):
+            self._finished()
+
+    def _measure_lateness(self, data: bytes) -> None:
+        now = time.monotonic_ns()
+        for piece in data.split(b'"delta":"')[1:]:
+            sent = piece[:24].partition(b" ")[0]
+            if sent.isdigit():
+                self._figures.lateness.append((now - int(sent)) / 1e9)
+
+    def _send(self) -> None:
+        load = self._load
+        body = load.bodies[self._turn % len(load.bodies)]
+        self._turn += 1
+        self._answer, self._length, self._first = bytearray(), None, None
+        self._began = time.monotonic()
+        self._transport.write(
+            b"%s %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%s"
+            b"content-length: %d\r\n\r\n%s" % (load.method, load.path, load.headers, len(body), body)
+        )
+
+    def _finished(self) -> None:
+        now, figures = time.monotonic(), self._figures
+        answer = bytes(self._answer)
+        if not answer.startswith(b"HTTP/1.1 200") or self._load.expected not in answer:
+            self.done.set_exception(SystemExit(f"not the answer that was expected: {answer[-3000:]!r}"))
+            self._transport.abort()
+            return
+        figures.latencies.append(now - self._began)
+        if self._first is not None:
+            figures.first_deltas.append(self._first - self._began)
+        figures.events += answer.count(b"data: ")
+        figures.last_answer = answer
+        if now < self._until:
+            self._send()
+        else:
+            self.done.set_result(None)
+            self._transport.close()
+
+
+def _same(connection: _Connection) -> _Connection:
+    return connection
+
+
+async def run(load: Load) -> Figures:
+    """Puts the load on the server and returns the figures."""
+    figures = Figures()
+    loop = asyncio.get_running_loop()
+    began = time.monotonic()
+    connections = []
+    for number in range(load.clients):
+        connection = _Connection(load, figures, number)
+        await loop.create_connection(partial(_same, connection), "127.0.0.1", load.port)
+        connections.append(connection)
+    await asyncio.gather(*(connection.done for connection in connections))
+    figures.seconds = time.monotonic() - began
+    return figures
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Returns the value below which `share` of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

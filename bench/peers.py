@@ -1,0 +1,189 @@
+"""Other servers of the kind, from the package index, each in an environment of its own.
+
+python -m bench.peers            installs them
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.servers import HERE, free_port, started
+from bench.workloads import Target
+
+ENVIRONMENTS = HERE / ".peers"
+OLDEST_FOR_OGX = (3, 12)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server to compare with: its package, and the program that says it is installed."""
+
+    name: str
+    packages: tuple[str, ...]
+    program: str
+
+    @property
+    def folder(self) -> Path:
+        """Its environment."""
+        return ENVIRONMENTS / self.name
+
+    @property
+    def path(self) -> Path:
+        """Its program."""
+        return self.folder / "bin" / self.program
+
+
+PEERS = (
+    Peer("agentic-api", ("agentic-api==0.9.0",), "agentic-server"),
+    Peer("litellm", ("litellm[proxy]==1.109.1",), "litellm"),
+    Peer("ogx", ("ogx==1.5.0",), "ogx"),
+)
+
+
+def install() -> None:
+    """Installs every peer for which there is a Python; says which could not be."""
+    for peer in PEERS:
+        python = _python(OLDEST_FOR_OGX if peer.name == "ogx" else (3, 10))
+        if python is None:
+            print(f"{peer.name}: no Python of its version here")
+        elif peer.path.exists():
+            print(f"{peer.name}: is there")
+        else:
+            subprocess.run([python, "-m", "venv", str(peer.folder)], check=True)
+            pip = [str(peer.folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.packages]
+            found = subprocess.run(pip, check=False)
+            print(f"{peer.name}: {'installed' if not found.returncode else 'could not be installed'}")
+
+
+def _python(oldest: tuple[int, int]) -> str | None:
+    """Returns a Python that is not older, this one if it will do."""
+    if sys.version_info >= oldest:
+        return sys.executable
+    for minor in (13, 12):
+        for name in (f"python3.{minor}", *_pyenv(minor)):
+            found = shutil.which(name)
+            works = (
+                found
+                and not subprocess.run([found, "--version"], check=False, capture_output=True).returncode
+            )
+            if found and works:
+                return found
+    return None
+
+
+def _pyenv(minor: int) -> list[str]:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return [str(path) for path in sorted(root.glob(f"3.{minor}.*/bin/python3"))]
+
+
+@contextmanager
+def running(stub_port: int, folder: str) -> Iterator[list[Target]]:
+    """Runs every peer that is installed, over the backend."""
+    with ExitStack() as stack:
+        targets = []
+        for peer in PEERS:
+            if peer.path.exists():
+                start = {"agentic-api": _agentic_api, "litellm": _litellm, "ogx": _ogx}[peer.name]
+                targets.append(stack.enter_context(start(peer, stub_port, folder)))
+        yield targets
+
+
+@contextmanager
+def _agentic_api(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
+    """It hands a Responses stream of its backend on, and stores it."""
+    port = free_port()
+    command = [str(peer.path), "--llm-api-base", f"http://127.0.0.1:{stub_port}", "--skip-llm-ready-check"]
+    command += ["--gateway-host", "127.0.0.1", "--gateway-port", str(port)]
+    command += ["--db-url", f"sqlite://{folder}/agentic.db?mode=rwc"]
+    env = {"OPENAI_API_KEY": "none", "HOME": folder, "RUST_LOG": "error"}
+    with started(command, port, env=env, folder=folder, probe="/health") as server:
+        yield Target(peer.name, server)
+
+
+@contextmanager
+def _litellm(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
+    """Its bridge from Responses to Chat Completions, which stores nothing without a database of its own."""
+    port = free_port()
+    config = {
+        "model_list": [
+            {
+                "model_name": name,
+                "litellm_params": {
+                    "model": f"custom_openai/{name}",
+                    "api_base": f"http://127.0.0.1:{stub_port}/v1",
+                    "api_key": "none",
+                },
+            }
+            for name in ("burst-200", "burst-1", "paced-250-20")
+        ],
+        "litellm_settings": {"telemetry": False},
+    }
+    path = Path(folder) / "litellm.yaml"
+    path.write_text(json.dumps(config))
+    command = [str(peer.path), "--config", str(path), "--host", "127.0.0.1", "--port", str(port)]
+    env = {"LITELLM_LOG": "ERROR", "HOME": folder, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    with started(command, port, env=env, folder=folder, probe="/health/liveliness", patience=180) as server:
+        yield Target(peer.name, server, stores=False)
+
+
+@contextmanager
+def _ogx(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
+    """Its own translation to Chat Completions, over its OpenAI provider."""
+    port = free_port()
+    path = Path(folder) / "ogx.yaml"
+    path.write_text(json.dumps(_ogx_config(stub_port, port, folder)))
+    command = [str(peer.path), "stack", "run", str(path), "--port", str(port)]
+    env = {"HOME": folder, "OPENAI_API_KEY": "none"}
+    with started(command, port, env=env, folder=folder, probe="/v1/health", patience=240) as server:
+        yield Target(peer.name, server, "openai/")
+
+
+def _ogx_config(stub_port: int, port: int, folder: str) -> dict[str, object]:
+    database = {"type": "sql_sqlite", "db_path": f"{folder}/ogx.db"}
+    return {
+        "version": 2,
+        "distro_name": "bench",
+        "apis": ["inference", "responses"],
+        "providers": {
+            "inference": [
+                {
+                    "provider_id": "openai",
+                    "provider_type": "remote::openai",
+                    "config": {"api_key": "none", "base_url": f"http://127.0.0.1:{stub_port}/v1"},
+                }
+            ],
+            "responses": [
+                {
+                    "provider_id": "builtin",
+                    "provider_type": "inline::builtin",
+                    "config": {
+                        "persistence": {
+                            "agent_state": {"namespace": "agents", "backend": "kv"},
+                            "responses": {"table_name": "responses", "backend": "sql"},
+                        }
+                    },
+                }
+            ],
+        },
+        "storage": {
+            "backends": {"kv": {"type": "kv_sqlite", "db_path": f"{folder}/ogx_kv.db"}, "sql": database},
+            "stores": {
+                "metadata": {"namespace": "registry", "backend": "kv"},
+                "inference": {"table_name": "inference", "backend": "sql"},
+                "conversations": {"table_name": "conversations", "backend": "sql"},
+                "prompts": {"namespace": "prompts", "backend": "kv"},
+            },
+        },
+        "registered_resources": {"models": []},
+        "server": {"port": port, "host": "127.0.0.1"},
+    }
+
+
+if __name__ == "__main__":
+    install()

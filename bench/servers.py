@@ -1,0 +1,147 @@
+"""Servers as processes: started, pinned to a core, watched, stopped."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORES = {_CORES[0]}
+"""The server has a core to itself where there are two."""
+OTHER_CORES = set(_CORES[1:]) or SERVER_CORES
+"""Backend and client share the rest."""
+
+
+@dataclass
+class Process:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    port: int
+    began: float
+    ready: float = 0.0
+    """Seconds until it answered for the first time."""
+    children: list[int] = field(default_factory=list)
+
+    def cpu(self) -> float:
+        """Returns the CPU seconds that it and its children have used."""
+        ticks = 0
+        for pid in _family(self.process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Returns the resident bytes of it and its children."""
+        pages = sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _family(self.process.pid)
+        )
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def peak(self) -> int:
+        """Returns the most resident bytes that its process ever had."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield from _family(int(child))
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(
+    command: Sequence[str], port: int, *, env: dict[str, str], folder: str, probe: str, patience: float = 60
+) -> Iterator[Process]:
+    """Runs a server until the block ends; it is ready when `probe` (a path) gets an answer below 500."""
+    log = Path(folder) / f"server-{port}.log"
+    began = time.monotonic()
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command,
+            env=os.environ | env,
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES),
+        )
+    try:
+        server = Process(process, port, began)
+        server.ready = _wait(server, probe, began + patience, log)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(server: Process, probe: str, until: float, log: Path) -> float:
+    while time.monotonic() < until:
+        if server.process.poll() is not None:
+            raise SystemExit(f"{server.process.args!r}: ended at once\n{log.read_text()[-3000:]}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{probe}", timeout=5):
+                return time.monotonic() - server.began
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                return time.monotonic() - server.began
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise SystemExit(f"{server.process.args!r}: no answer\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def stub() -> Iterator[int]:
+    """Runs the backend and gives its port."""
+    port = free_port()
+    command = [sys.executable, str(HERE / "stub.py"), str(port)]
+    process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, OTHER_CORES))
+    try:
+        while True:
+            with socket.socket() as connection:
+                if connection.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.01)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def antiphon(stub_port: int, folder: str, *flags: str, database: str | None = None) -> Iterator[Process]:
+    """Runs this project's server over the backend."""
+    port = free_port()
+    env = {
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{stub_port}/v1",
+        "ANTIPHON_DISCOVER": "false",
+    }
+    command = [sys.executable, "-m", "antiphon", "serve", "--port", str(port), "--log-level", "warning"]
+    command += ["--database", database or f"{folder}/bench-{port}.db", *flags]
+    with started(command, port, env=env, folder=folder, probe="/v1/models") as server:
+        yield server
