@@ -7,7 +7,7 @@ with Serving(tmp_path / "state.db", upstream) as server:
 import asyncio
 import re
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -27,8 +27,8 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.service.file_services import FileServices
+from antiphon.service.services import Services
 from antiphon.store import Store
-from antiphon.tools.guard import Guard
 from antiphon.wire.json import JSON
 from tests.schemas import check_error, check_event, check_openai, check_response
 from tests.upstream import Upstream
@@ -103,7 +103,13 @@ class Serving:
     """A server over the database `database` (a path or URL) and a catalogue, from `with` to its end."""
 
     def __init__(
-        self, database: Path | str, catalogue: OpenCatalogue, *, max_body_bytes: int = 10**8
+        self,
+        database: Path | str,
+        catalogue: OpenCatalogue,
+        *,
+        max_body_bytes: int = 10**8,
+        tools: ToolsSettings | None = None,
+        allow_hosts: Sequence[str] = (),
     ) -> None:
         self.url = ""
         self.store: Store
@@ -111,6 +117,8 @@ class Serving:
         self._database = str(database)
         self._open_catalogue = catalogue
         self._max_body_bytes = max_body_bytes
+        self._tools = tools
+        self._allow_hosts = allow_hosts
         self._loop = asyncio.new_event_loop()
         self._ready: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="antiphon")
@@ -152,19 +160,12 @@ class Serving:
         catalogue = await self._open_catalogue()
         self.store = await Store.open(self._database)
         try:
-            tools = ToolsSettings(file_search=FileSearchSettings(max_file_bytes=MAX_FILE))
-            self.file_services = FileServices.open(self.store, catalogue, tools, Guard())
-            try:
-                app = create_app(
-                    self.store,
-                    catalogue,
-                    max_body_bytes=self._max_body_bytes,
-                    file_services=self.file_services,
-                )
+            tools = self._tools or ToolsSettings(file_search=FileSearchSettings(max_file_bytes=MAX_FILE))
+            async with Services.open(self.store, catalogue, tools, self._allow_hosts) as services:
+                self.file_services = services.files
+                app = create_app(services, max_body_bytes=self._max_body_bytes)
                 self._server = _Server(self._validated.around(app), self._ready)
                 await self._server.serve()
-            finally:
-                await self.file_services.close()
         finally:
             await self.store.close()
             await catalogue.close()

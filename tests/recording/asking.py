@@ -20,6 +20,7 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.freeze import Freeze
 from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.server.app import create_app
+from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
@@ -114,12 +115,14 @@ async def asking(
     """A client of an application over `models`, with its state in memory."""
     store = await Store.open(":memory:")
     try:
-        app = create_app(store, models, recording_header=header, freeze=Freeze() if freeze else None)
-        validated = Validated(proxied=False)
-        transport = httpx2.ASGITransport(validated.around(app))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://server/v1") as client:
-            yield client
-        validated.check()
+        async with Services.open(store, models) as services:
+            frozen = Freeze() if freeze else None
+            app = create_app(services, recording_header=header, freeze=frozen)
+            validated = Validated(proxied=False)
+            transport = httpx2.ASGITransport(validated.around(app))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://server/v1") as client:
+                yield client
+            validated.check()
     finally:
         await store.close()
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
 from antiphon.errors import NotFound
 from antiphon.server.app import create_app
+from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Model, ModelList
@@ -45,7 +46,8 @@ def with_app(folder: Path, catalogue: Catalogue, test: Callable[[ASGIApp], Await
     async def work() -> None:
         store = await Store.open(str(folder / "state.db"))
         try:
-            await test(create_app(store, catalogue))
+            async with Services.open(store, catalogue) as services:
+                await test(create_app(services))
         finally:
             await store.close()
 

@@ -21,8 +21,8 @@ from antiphon.server.app import create_app
 from antiphon.server.banner import banner
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.file_services import FileServices
+from antiphon.service.services import Services
 from antiphon.store import Store
-from antiphon.tools.guard import Guard
 
 log = logging.getLogger("antiphon.server")
 
@@ -89,21 +89,18 @@ async def opened(
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(_stay_alive(store))
         try:
-            file_services = FileServices.open(store, catalogue, settings.tools, Guard(settings.allow_hosts))
-            tidying = asyncio.create_task(_tidy(file_services))
-            app = create_app(
-                store,
-                catalogue,
-                max_body_bytes=settings.max_body_bytes,
-                recording_header=settings.recording_header,
-                freeze=Freeze() if settings.freeze else None,
-                file_services=file_services,
-            )
-            try:
-                yield app, store, catalogue
-            finally:
-                tidying.cancel()
-                await file_services.close()
+            async with Services.open(store, catalogue, settings.tools, settings.allow_hosts) as services:
+                tidying = asyncio.create_task(_tidy(services.files))
+                app = create_app(
+                    services,
+                    max_body_bytes=settings.max_body_bytes,
+                    recording_header=settings.recording_header,
+                    freeze=Freeze() if settings.freeze else None,
+                )
+                try:
+                    yield app, store, catalogue
+                finally:
+                    tidying.cancel()
         finally:
             alive.cancel()
             await store.close()

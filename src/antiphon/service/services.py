@@ -1,0 +1,82 @@
+"""All use cases of a server, made together over one store and one catalogue."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from antiphon.config_tools import ToolsSettings
+from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
+from antiphon.service.chat import ChatCompletions
+from antiphon.service.conversations import Conversations
+from antiphon.service.embeddings import Embeddings
+from antiphon.service.file_services import FileServices
+from antiphon.service.responses import OpenTools, Responses
+from antiphon.store import Store
+from antiphon.tools.context import ToolContext, ToolServices
+from antiphon.tools.registry import open_tools
+from antiphon.wire.responses import CreateResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What routes call; `owner` is always whose objects are meant."""
+
+    catalogue: ModelCatalogue
+    chat: ChatCompletions
+    conversations: Conversations
+    embeddings: Embeddings
+    files: FileServices
+    responses: Responses
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        store: Store,
+        catalogue: ModelCatalogue,
+        settings: ToolsSettings | None = None,
+        allow_hosts: Iterable[str] = (),
+    ) -> AsyncGenerator[Self, None]:
+        """Opens them until the block ends; whoever opened the store and the catalogue closes these.
+
+        Requests may name addresses of `allow_hosts` though they be private. Raises `ConfigError` for an entry
+        of it that cannot be read, and `StoreUnavailable` if there is no place for files.
+        """
+        settings = settings or ToolsSettings()
+        tools = await ToolServices.open(settings, allow_hosts)
+        try:
+            files = FileServices.open(store, catalogue, settings, tools.guard)
+            try:
+                yield cls(
+                    catalogue=catalogue,
+                    chat=ChatCompletions(catalogue),
+                    conversations=Conversations(store),
+                    embeddings=Embeddings(catalogue),
+                    files=files,
+                    responses=Responses(
+                        store, catalogue, _tools_of(tools, files, catalogue), files.attachments
+                    ),
+                )
+            finally:
+                await files.close()
+        finally:
+            await tools.close()
+
+
+def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:
+    """Returns what opens the hosted tools of a request."""
+
+    def opened(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+        if not request.tools:
+            return HostedTools()
+        context = ToolContext(
+            services=services,
+            owner=owner,
+            call=call,
+            wrap=lambda inner: catalogue.tool_calls(inner, call),
+            file_search=files.search.for_owner(owner, call),
+        )
+        return HostedTools(open_tools(request.tools, context), services.settings.max_rounds)
+
+    return opened
