@@ -23,7 +23,8 @@ _NEAREST = (
     # Nothing is compared with vectors of another length, which another model made: a mere condition in
     # WHERE may be looked at too late.
     "SELECT chunk_id, 1 - distance FROM (SELECT chunk_id, "
-    "CASE WHEN {schema}.vector_dims(vector) = :dimensions THEN vector OPERATOR({schema}.<=>) CAST(:vector AS {schema}.vector) END AS distance "
+    "CASE WHEN {schema}.vector_dims(vector) = :dimensions "
+    "THEN vector OPERATOR({schema}.<=>) CAST(:vector AS {schema}.vector) END AS distance "
     "FROM chunk_vectors WHERE chunk_id IN ({scope})) AS compared "
     "WHERE distance <> 'NaN' ORDER BY distance, chunk_id LIMIT :limit"
 )
