@@ -1,4 +1,5 @@
 import asyncio
+import os
 import stat
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     folder.close()
     assert folder.path.is_dir()
+
+
+def test_what_a_killed_server_was_taking_in_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+    for name in ("upload_old", "upload_new", "file-1", "other"):
+        (tmp_path / name).write_bytes(b"x")
+        if name != "upload_new":
+            os.utime(tmp_path / name, (1.0, 1.0))
+    FileFolder.open(str(tmp_path), 10)
+    assert sorted(names(tmp_path)) == ["file-1", "other", "upload_new"]
 
 
 def test_a_temporary_folder_ends_with_the_server() -> None:

@@ -1,15 +1,12 @@
 """The files of vector stores: attached one by one or in batches, and read in the background."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
 from antiphon.documents.chunks import DEFAULT_OVERLAP, DEFAULT_SIZE
-from antiphon.documents.extract import DocumentError, extract
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest
-from antiphon.service.file_folder import FileFolder
 from antiphon.service.ingestion import Ingestion, Reading
 from antiphon.service.retrieval import StoreTarget
 from antiphon.service.validation import check_metadata
@@ -46,9 +43,8 @@ decode_attributes = msgspec.json.Decoder(Attributes).decode
 class AttachedFiles:
     """The use cases below `/v1/vector_stores/{id}`; what `owner` has not is `NotFound`."""
 
-    def __init__(self, store: Store, folder: FileFolder, ingestion: Ingestion) -> None:
+    def __init__(self, store: Store, ingestion: Ingestion) -> None:
         self._store = store
-        self._folder = folder
         self._ingestion = ingestion
 
     async def add(
@@ -121,17 +117,12 @@ class AttachedFiles:
         return DeletedVectorStoreFile(file_id)
 
     async def content(self, owner: str, vector_store_id: str, file_id: str) -> FileContentPage:
-        """Returns the text of a file as it was read; nothing if it was not."""
+        """Returns the text of a file as it was read, a part for each chunk; nothing if it was not read."""
         attached = await self.get(owner, vector_store_id, file_id)
         if attached.status != "completed":
             return FileContentPage(data=[])
-        file = await self._store.files.get(owner, file_id)
-        path = self._folder.path_of(file_id)
-        try:
-            text = await asyncio.to_thread(extract, path, file.filename, file.media_type)
-        except DocumentError as error:
-            raise InvalidRequest(error.message) from None
-        return FileContentPage(data=[TextContent(text)])
+        texts = await self._store.chunks.of_file(vector_store_id, file_id)
+        return FileContentPage(data=[TextContent(text) for text in texts])
 
     async def add_batch(
         self, owner: str, vector_store_id: str, request: CreateFileBatch, call: Call

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,11 @@ from typing import BinaryIO, Self
 
 from antiphon.errors import RequestTooLarge, StoreUnavailable
 from antiphon.ids import new_id
+
+_UPLOAD = "upload"
+"""How the names of files begin that are on their way in; those of files begin with `file-`."""
+_ABANDONED = 86_400.0
+"""Seconds without a byte after which nobody is sending an upload any more."""
 
 
 class FileFolder:
@@ -33,6 +39,7 @@ class FileFolder:
         with _explained():
             # What people upload is nobody else's to read.
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            _delete_abandoned(Path(path))
         return cls(Path(path), max_file_bytes=max_file_bytes)
 
     def close(self) -> None:
@@ -60,7 +67,7 @@ class Upload:
     def __init__(self, folder: FileFolder) -> None:
         self.size = 0
         self._folder = folder
-        self._path = folder.path / new_id("upload", 12)
+        self._path = folder.path / new_id(_UPLOAD, 12)
         self._file: BinaryIO | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,6 +105,14 @@ class Upload:
         os.fsync(self._file.fileno())
         self._file.close()
         self._path.replace(path)
+
+
+def _delete_abandoned(folder: Path) -> None:
+    """Deletes what a server that was killed had begun to take in; another one may be at work in there."""
+    for path in folder.glob(f"{_UPLOAD}_*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _ABANDONED:
+                path.unlink()
 
 
 @contextmanager

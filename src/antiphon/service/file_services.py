@@ -39,7 +39,7 @@ class FileServices:
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
         retrieval = Retrieval(store.chunks, Embeddings(catalogue))
         ingestion = Ingestion(store, folder, retrieval)
-        attached_files = AttachedFiles(store, folder, ingestion)
+        attached_files = AttachedFiles(store, ingestion)
         return cls(
             files=Files(store, folder),
             vector_stores=VectorStores(store, attached_files, settings.embedding_model),
