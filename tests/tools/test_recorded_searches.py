@@ -1,30 +1,23 @@
 """llama-stack's web search scenarios, from the question to the answer, from its recordings alone."""
 
-import asyncio
 import json
 from functools import cache
 
+import httpx2
 import pytest
 
-from antiphon.config_tools import ToolsSettings
-from antiphon.engine.ports import Call, HostedTools
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
-from antiphon.service.responses import Responses
-from antiphon.store import Store
-from antiphon.tools.context import ToolContext, ToolServices
-from antiphon.tools.registry import open_tools
-from antiphon.wire.items import Message, WebSearchCall
 from antiphon.wire.json import JSON
-from antiphon.wire.responses import CreateResponse, Response
-from antiphon.wire.tools import WebSearchTool
+from tests.recording.asking import in_scope, payloads, with_client
 from tests.shared import is_there, shared
 
 FOLDER = "recordings/llama-stack"
 SCENARIO = "streaming_web_search["
 """Stands in the names of both, `test_response_streaming_...` and `test_response_non_streaming_...`."""
+SHOWN = ["web_search_call.action.sources", "web_search_call.results"]
 
 
 @cache
@@ -44,49 +37,39 @@ def collection() -> Collection:
     return Collection(shared(FOLDER))
 
 
-async def answered(scope: str, body: JSON) -> tuple[Response, list[str]]:
-    """Asks the question of a scenario; the response, and what became of each call."""
-    store = await Store.open(":memory:")
-    services = await ToolServices.open(ToolsSettings())
-    try:
-        catalogue = RecordingCatalogue(None, Replay(collection()), "replay", Faults())
+def answered(scope: str, *, stream: bool) -> JSON:
+    """Asks the question of a scenario over HTTP; the response at its end."""
+    question = questions()[scope]
+    body = {
+        "model": question["model"],
+        "input": question["messages"][0]["content"],
+        "tools": [{"type": "web_search"}],
+        "include": SHOWN,
+        "stream": stream,
+    }
 
-        def hosted(owner: str, request: CreateResponse, call: Call) -> HostedTools:
-            context = ToolContext(
-                services=services,
-                owner=owner,
-                call=call,
-                wrap=lambda calls: catalogue.tool_calls(calls, call),
-            )
-            return HostedTools(open_tools(request.tools or (), context))
+    async def ask(client: httpx2.AsyncClient) -> JSON:
+        answer = await client.post("/responses", json=body, headers=in_scope(scope))
+        assert answer.status_code == 200, answer.text
+        return payloads(answer)[-1]["response"] if stream else answer.json()
 
-        request = CreateResponse(
-            model=body["model"], input=body["messages"][0]["content"], tools=[WebSearchTool()]
-        )
-        call = Call(scope=scope)
-        run = await Responses(store, catalogue, hosted).create("me", request, call)
-        return await run.response(), call.notes
-    finally:
-        await services.close()
-        await store.close()
+    catalogue = RecordingCatalogue(None, Replay(collection()), "replay", Faults())
+    return with_client(catalogue, ask)
 
 
 @pytest.mark.usefixtures("no_sockets")
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("scope", questions(), ids=lambda scope: str(scope).partition("test_response_")[2])
-def test_a_scenario_runs_to_its_answer(scope: str) -> None:
-    response, notes = asyncio.run(answered(scope, questions()[scope]))
-    assert response.status == "completed"
-    *searches, message = response.output
+def test_a_scenario_runs_to_its_answer(scope: str, stream: bool) -> None:
+    response = answered(scope, stream=stream)
+    assert response["status"] == "completed"
+    *searches, message = response["output"]
     assert searches
     for search in searches:
-        assert isinstance(search, WebSearchCall)
-        assert search.status == "completed"
-    assert isinstance(message, Message)
-    assert all(note.startswith("hit ") for note in notes)
-    assert len(notes) == 2 * len(searches) + 1
-    said = json.dumps(
-        [part.text for part in message.content if not isinstance(part, str) and hasattr(part, "text")]
-    )
+        assert (search["type"], search["status"]) == ("web_search_call", "completed")
+        assert len(search["results"]) == 5
+        assert [each["url"] for each in search["action"]["sources"]] == [r["url"] for r in search["results"]]
+    said = message["content"][0]["text"]
     assert ("128" if "llama_experts" in scope else "3.1") in said
 
 
