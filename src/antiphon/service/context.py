@@ -81,7 +81,8 @@ async def resolve_items(
 
     Returns all items in order, and those of them that are new. In a conversation the id of a stored item
     stands for that item, whatever is sent with it (`wire.md` 4.1). For a response the model must see what
-    was sent: an item that differs from the stored one of its id is new, and gets an id of its own.
+    was sent: an item that differs from the stored one of its id is new, and gets an id of its own; one that
+    only lacks what was not shown is the stored one.
     """
     stored = await store.find_items(owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
