@@ -4,8 +4,8 @@
 
 The model's name says what it answers: `burst-200` 200 tokens at once, `paced-50-20` 50 tokens with 20 ms
 between them, each of which is the time at which it was sent, and `tools-3` three calls of the function
-`file_search`, one a round, before it answers. It reads as little of a request as it can, so that what is measured
-is the server before it.
+`file_search`, one a round, before it answers. It reads as little of a request as it can, so that what is
+measured is the server before it.
 """
 
 import asyncio
