@@ -48,6 +48,8 @@ _SQLITE = (
 _POSTGRESQL = (
     "CREATE TABLE chunk_terms (chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, "
     "terms TSVECTOR NOT NULL, words INTEGER NOT NULL)",
+    # Kept in the row: ranking looks into the terms of every chunk that has one of the words.
+    "ALTER TABLE chunk_terms ALTER COLUMN terms SET STORAGE MAIN",
     "CREATE INDEX chunk_terms_index ON chunk_terms USING gin (terms)",
     "CREATE TABLE chunk_vectors (chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, "
     "vector {vector} NOT NULL)",
