@@ -242,11 +242,15 @@ def test_R11_errors_and_cut_streams_replay_as_such(tmp_path: Path) -> None:
         limited, broken = chat(url, "limited"), chat(url, "broken")
         cut = post(url, "/chat/completions", chat_body("cut", stream=True)).payloads
         failed = ask(url, "cut too").last
+        garbled, told = (ask(url, text).last for text in ("garbled", "told"))
         return [
             (limited.status, limited.error, limited.headers["retry-after"]),
             (broken.status, broken.error),
             cut,
-            (failed["status"], failed["error"], [item["content"][0]["text"] for item in failed["output"]]),
+            *(
+                (each["status"], each["error"], [item["content"][0]["text"] for item in each["output"]])
+                for each in (failed, garbled, told)
+            ),
         ]
 
     answers = (
@@ -256,14 +260,19 @@ def test_R11_errors_and_cut_streams_replay_as_such(tmp_path: Path) -> None:
         reply({"error": {"message": "Oh no"}}, status=500),
         sse(chunk("Hal"), done=False, end="cut"),
         sse(chunk("Half"), chunk(" a"), done=False, end="cut"),
+        sse(chunk("Hal"), b'{"choices": [{"del', chunk("f")),
+        sse(chunk("Ha"), {"error": {"message": "Overloaded", "code": 503}}),
     )
     with recording(tmp_path, *answers) as (server, _):
         recorded = outcomes(server.url)
-    limited, broken, cut, failed = recorded
+    limited, broken, cut, failed, garbled, told = recorded
     assert (limited[0], limited[2], broken[0], failed[0]) == (429, "7", 502, "failed")
     assert cut[0]["choices"][0]["delta"] == {"content": "Hal"}
     assert "was cut" in cut[1]["error"]["message"]
     assert failed[2] == ["Half a"]
+    assert (garbled[0], garbled[2], told[0], told[2]) == ("failed", ["Hal"], "failed", ["Ha"])
+    assert "broken chunk" in garbled[1]["message"]
+    assert "Overloaded" in told[1]["message"]
     with serve(tmp_path) as server:
         assert outcomes(server.url) == recorded
 

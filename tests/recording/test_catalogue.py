@@ -2,20 +2,29 @@
 
 import asyncio
 import json
+from itertools import count
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from antiphon.config import Mode
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
-from antiphon.errors import InvalidRequest, NotFound, RecordingNotFound
-from antiphon.recording import player
+from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.errors import (
+    AntiphonError,
+    InvalidRequest,
+    NotFound,
+    RecordingNotFound,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from antiphon.recording import player, scope_file
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
 
@@ -176,3 +185,128 @@ def test_recordings_answer_with_their_gaps_as_fast_as_is_asked(
     naps.clear()
     ask(catalogue(tmp_path, speed=speed), "a")
     assert naps == pytest.approx([sum(waits)] if waits else [])
+
+
+class Searches:
+    """Tools that give numbered results, or fail."""
+
+    def __init__(self, first: int = 1, error: UpstreamError | None = None) -> None:
+        self.made: list[tuple[str, str, JSONObject]] = []
+        self._numbers = count(first)
+        self._error = error
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        self.made.append((provider, name, arguments))
+        if self._error is not None:
+            raise self._error
+        return {"result": next(self._numbers)}
+
+
+def search(models: ModelCatalogue, inner: ToolCalls, *queries: str, call: Call | None = None) -> list[JSON]:
+    """The results of searches, one after the other; of one that fails, its error's message."""
+
+    async def searched() -> list[JSON]:
+        calls, results = models.tool_calls(inner, call or Call()), []
+        for query in queries:
+            try:
+                results.append(await calls.call("tavily", "search", {"query": query}))
+            except AntiphonError as error:
+                results.append(error.message)
+        return results
+
+    return asyncio.run(searched())
+
+
+def results(*numbers: int) -> list[JSON]:
+    return [{"result": number} for number in numbers]
+
+
+def test_tools_are_recorded_and_then_played_and_never_asked_again(tmp_path: Path) -> None:
+    tools, recorded, played = Searches(), Call(), Call()
+    assert search(
+        catalogue(tmp_path, "record", backend("x")), tools, "a", "b", "a", call=recorded
+    ) == results(1, 2, 3)
+    assert tools.made[1] == ("tavily", "search", {"query": "b"})
+    # A folder without a model call is nothing to replay from.
+    ask(catalogue(tmp_path, "record-missing", backend("x")), "q")
+    silent = Searches()
+    assert search(catalogue(tmp_path), silent, "b", "a", "a", call=played) == results(2, 1, 3)
+    assert silent.made == []
+    assert (recorded.notes, played.notes[0]) == (["recorded"] * 3, "hit exact default.json#2")
+    (missing,) = search(catalogue(tmp_path), silent, "c")
+    assert "No recording answers this call to search" in missing
+    assert 'arguments.query: asked "c", recorded' in missing
+
+
+def test_tools_are_called_for_what_is_missing_alone(tmp_path: Path) -> None:
+    search(catalogue(tmp_path, "record", backend("x")), Searches(), "a")
+    tools, call = Searches(first=7), Call()
+    models = catalogue(tmp_path, "record-missing", backend("x"))
+    assert search(models, tools, "a", "b", "a", call=call) == results(1, 7, 8)
+    assert [made[2]["query"] for made in tools.made] == ["b", "a"]
+    assert call.notes == ["hit exact default.json#1", "miss", "recorded", "miss", "recorded"]
+    assert search(catalogue(tmp_path, "record-missing", backend("x")), Searches(), "b", "a", "a") == results(
+        7, 1, 8
+    )
+
+
+def test_live_tools_are_called_and_nothing_is_written(tmp_path: Path) -> None:
+    tools = Searches()
+    models = catalogue(tmp_path / "none", "live", backend("x"))
+    assert models.tool_calls(tools, Call()) is tools
+    assert RecordingCatalogue(backend("x"), None, "live", Faults()).tool_calls(tools, Call()) is tools
+    assert search(models, tools, "a", "a") == results(1, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_mode_of_a_request_holds_for_its_tools(tmp_path: Path) -> None:
+    models, tools = catalogue(tmp_path, "live", backend("x")), Searches()
+    assert search(models, tools, "a", call=Call(mode="record")) == results(1)
+    assert search(models, tools, "a", call=Call(mode="replay")) == results(1)
+    assert search(models, tools, "a") == results(2)
+    assert len(tools.made) == 2
+
+
+def test_a_tool_that_failed_fails_again(tmp_path: Path) -> None:
+    failing = Searches(error=UpstreamTimeout("tavily: no answer in 10 s"))
+    models = catalogue(tmp_path, "record", backend("x"))
+    ask(models, "q")
+    assert search(models, failing, "a") == ["tavily: no answer in 10 s"]
+    assert search(catalogue(tmp_path), Searches(), "a") == ["tavily: no answer in 10 s"]
+
+
+@pytest.mark.parametrize("mode", ["live", "record", "record-missing", "replay"])
+def test_tools_fail_by_rule_in_every_mode(mode: Mode, tmp_path: Path) -> None:
+    models = catalogue(tmp_path, "record", backend("x"))
+    ask(models, "q")
+    search(models, Searches(), "a", "a", "a")
+    failing = catalogue(
+        tmp_path, mode, None if mode == "replay" else backend("x"), faults="500,tool=search,call=2"
+    )
+    first, second, third = search(failing, Searches(), "a", "a", "a")
+    assert "fault '500,tool=search,call=2'" in second
+    assert [type(first), type(third)] == [dict, dict]
+    if mode == "record":  # What was met is what is recorded.
+        ask(catalogue(tmp_path, "record-missing", backend("x")), "q")
+        assert search(catalogue(tmp_path), Searches(), "a", "a", "a") == [first, second, third]
+
+
+def test_a_wrong_rule_of_a_request_is_an_error_before_a_tool_is_called(tmp_path: Path) -> None:
+    for mode in ("live", "record", "record-missing"):
+        models = catalogue(tmp_path, mode, backend("x"))
+        with pytest.raises(InvalidRequest, match="unknown action"):
+            models.tool_calls(Searches(), Call(faults="explode,tool=*"))
+
+
+def test_models_and_tools_begin_their_scope_anew_together(tmp_path: Path) -> None:
+    old = catalogue(tmp_path, "record", backend("Old"))
+    ask(old, "a")
+    search(old, Searches(), "a", "b")
+    new = catalogue(tmp_path, "record", backend("New"))
+    # Whichever comes first replaces the scope; what comes then is added to it.
+    assert search(new, Searches(first=5), "a") == results(5)
+    assert ask(new, "a") == ["New"]
+    assert search(new, Searches(first=6), "b") == results(6)
+    played = catalogue(tmp_path)
+    assert (ask(played, "a"), search(played, Searches(), "b", "a")) == (["New"], results(6, 5))
+    assert [call.kind for call in scope_file.read(tmp_path / "default.json")] == ["tool", "chat", "tool"]

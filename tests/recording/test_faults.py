@@ -192,22 +192,37 @@ def test_the_rules_of_the_request_come_first_and_are_noted() -> None:
     assert call.notes == ["fault 429"]
 
 
-@pytest.mark.parametrize("mode", ["live", "record", "record-missing", "replay"])
-def test_faults_come_over_every_mode_and_are_not_recorded(mode: Mode, tmp_path: Path) -> None:
-    def ask(mode: Mode, rules: str) -> Heard:
-        backends = None if mode == "replay" else Backend(WORDS)
+def ask(directory: Path, mode: Mode, rules: str) -> Heard:
+    backends = None if mode == "replay" else Backend(WORDS)
 
-        async def resolved() -> ChatModel:
-            found = await catalogue(tmp_path, mode, backends, faults=rules).resolve("m", Call())
-            return found.chat_model
+    async def resolved() -> ChatModel:
+        found = await catalogue(directory, mode, backends, faults=rules).resolve("m", Call())
+        return found.chat_model
 
-        return hear(asyncio.run(resolved()))
+    return hear(asyncio.run(resolved()))
 
-    ask("record", "")
-    assert ask(mode, "cut:2").values == WORDS[:2]
-    assert isinstance(ask(mode, "cut:2").error, UpstreamBroken)
-    whole = ask("replay", "")
+
+@pytest.mark.parametrize("mode", ["live", "record-missing", "replay"])
+def test_faults_come_over_what_is_recorded_and_do_not_change_it(mode: Mode, tmp_path: Path) -> None:
+    ask(tmp_path, "record", "")
+    for _ in range(2):
+        failed = ask(tmp_path, mode, "cut:2")
+        assert failed.values == WORDS[:2]
+        assert isinstance(failed.error, UpstreamBroken)
+    whole = ask(tmp_path, "replay", "")
     assert (whole.values, whole.error) == (WORDS, None)
+
+
+@pytest.mark.parametrize("mode", ["record", "record-missing"])
+@pytest.mark.parametrize("rule", ["cut", "cut:2", "stall:1,for=0", "429:7", "500", "garble:2", "unfinished"])
+def test_a_bad_day_is_recorded_and_replayed_without_its_rule(rule: str, mode: Mode, tmp_path: Path) -> None:
+    def told(heard: Heard) -> JSON:
+        error = heard.error
+        return heard.chunks, error and (type(error), error.message, error.headers)
+
+    bad = told(ask(tmp_path, mode, rule))
+    assert bad != told(ask(tmp_path, "live", ""))
+    assert told(ask(tmp_path, "replay", "")) == bad
 
 
 def test_a_wrong_rule_of_a_request_is_the_requests_error(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from antiphon.recording.outcomes import raised, recorded
 from antiphon.recording.recorder import Recorder, Tape
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
-from tests.recording.asking import Backend, said
+from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
 
 WORDS = [chunk({"content": word}) for word in "abc"] + [chunk({}, "stop")]
@@ -101,6 +101,33 @@ def test_a_client_that_leaves_early_records_nothing(chunks: int, tmp_path: Path)
 
     asyncio.run(leave())
     assert (calls(tmp_path), backend.open) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b'{"choices": [{"del', b'{"error": {"message": "Overloaded", "code": 503}}', b'{"choices": 1}', b"\xff"],
+)
+def test_a_broken_chunk_is_recorded_though_nobody_reads_on(broken: bytes, tmp_path: Path) -> None:
+    class Breaking(Backend):
+        async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+            yield [json.dumps(WORDS[0]).encode(), broken]
+            yield [json.dumps(WORDS[1]).encode()]
+
+    async def read(model: Recorder) -> None:
+        async with aclosing(model.stream(BODY)) as batches:
+            await anext(batches)
+
+    noted = Call()
+    asyncio.run(read(recorder(Breaking(WORDS), tmp_path, noted)))
+    assert noted.notes == ["recorded"]
+
+    async def replayed() -> list[bytes]:
+        found = await catalogue(tmp_path).resolve("m", Call())
+        return await gather(found.chat_model.stream(BODY))
+
+    first, last = asyncio.run(replayed())
+    assert json.loads(first) == WORDS[0]
+    assert last.replace(b" ", b"") == broken.replace(b" ", b"")
 
 
 def test_a_cancelled_call_records_nothing(tmp_path: Path) -> None:

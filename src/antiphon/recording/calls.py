@@ -84,8 +84,11 @@ class RecordedCall:
     hash_name: str = ""
 
     def payloads(self) -> list[bytes]:
-        """Returns the parts on one line each, with keys, numbers and their order as recorded."""
-        return [msgspec.json.format(bytes(part), indent=-1) for part in self.parts]
+        """Returns the parts on one line each, with keys, numbers and their order as recorded.
+
+        What is no JSON is given as it is.
+        """
+        return [_on_one_line(bytes(part)) for part in self.parts]
 
     @cached_property
     def canonical(self) -> JSONObject:
@@ -129,3 +132,10 @@ class RecordedCall:
     def stale(self) -> bool:
         """The file's name should be the hash of its content, and is not: llama-stack would miss it."""
         return self.named_by_hash and (self.exact_hash is None or self.exact_hash not in self.hash_name)
+
+
+def _on_one_line(text: bytes) -> bytes:
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except msgspec.DecodeError:
+        return text

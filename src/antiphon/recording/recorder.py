@@ -11,8 +11,10 @@ from msgspec import Raw
 from msgspec.structs import asdict
 
 from antiphon.config import Capabilities
+from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Call, ChatModel, ToolCalls
 from antiphon.errors import AntiphonError
+from antiphon.ids import new_id
 from antiphon.recording.calls import Address, RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.index import CAPABILITIES
@@ -59,6 +61,12 @@ class Take:
         self._parts += [Raw(part) for part in parts]
         self._gaps += [waited, *[0] * (len(parts) - 1)][: len(parts)]
 
+    def is_broken(self) -> bool:
+        """Whether no more of the stream is read after what came last: half a chunk, or an error in one."""
+        reader = Assembler([], new_id, AssemblyOptions(source=""))
+        reader.feed([bytes(part) for part in self._parts])
+        return reader.failure is not None
+
     async def end(self, error: AntiphonError | None = None) -> None:
         """Records the call. An error that says nothing about the call itself leaves no recording."""
         failure = None if error is None else recorded(error)
@@ -71,7 +79,8 @@ class Recorder:
     """A `ChatModel` that records the calls to another one.
 
     What is to be recorded must hold no secret: a request is looked through before it is sent, an answer
-    before it is written. A call whose end nobody waits for is not recorded.
+    before it is written. A call whose end nobody waits for is not recorded, unless its answer is broken: then
+    nobody reads on, and it is recorded as far as it came.
     """
 
     def __init__(self, inner: ChatModel, tape: Tape) -> None:
@@ -93,6 +102,10 @@ class Recorder:
                     yield chunks
         except AntiphonError as error:
             await take.end(error)
+            raise
+        except GeneratorExit:
+            if take.is_broken():
+                await take.end()
             raise
         await take.end()
 
