@@ -149,8 +149,7 @@ def _possible_names(owner: str, name: str) -> Iterator[str]:
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid '{place}': tools of type '{kind}' are not supported by this server. "
-        "Supported types are 'function' and 'namespace'.",
+        f"Invalid '{place}': tools of type '{kind}' are not supported by this server.",
         code="unsupported_tool",
         param=place,
     )
