@@ -88,7 +88,7 @@ BAD: dict[str, Bad] = {
         "missing_required_parameter",
     ),
     "B11_tool_type": Bad(ask(tools=[F, {"type": "zzz"}]), "tools[1].type", "invalid_value"),
-    "B11_hosted_tool": Bad(ask(tools=[{"type": "web_search"}]), "tools[0]", "unsupported_tool"),
+    "B11_hosted_tool": Bad(ask(tools=[{"type": "image_generation"}]), "tools[0]", "unsupported_tool"),
     "B12_duplicate_names": Bad(ask(tools=[F, F]), "tools[1].name", "invalid_value"),
     "B13_no_name": Bad(ask(tools=[{"type": "function"}]), "tools[0].name", "missing_required_parameter"),
     "B14_name_with_spaces": Bad(ask(tools=[F | {"name": "a b"}]), "tools[0].name", "invalid_value"),
