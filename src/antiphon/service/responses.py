@@ -1,6 +1,6 @@
 """Responses: made, found, listed and deleted."""
 
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 
 import msgspec
 
@@ -23,11 +23,11 @@ _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
 
 
-OpenTools = Callable[[str, CreateResponse, Call], HostedTools]
-"""Opens the hosted tools of an owner's request; raises `InvalidRequest` for what is wrong with one."""
+OpenTools = Callable[[str, CreateResponse, Call], Awaitable[HostedTools]]
+"""Opens the hosted tools of an owner's request; raises `InvalidRequest` and `NotFound` for what is wrong."""
 
 
-def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+async def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
     return HostedTools()
 
 
@@ -62,7 +62,7 @@ class Responses:
         ready = False
         hosted = HostedTools()
         try:
-            hosted = self._open_tools(owner, request, call)
+            hosted = await self._open_tools(owner, request, call)
             context = await self._gather(owner, request, call)
             loop = Loop(request, response, context.items, model, call, hosted)
             ready = True

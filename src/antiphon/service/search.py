@@ -7,14 +7,14 @@ from msgspec import UNSET, Struct
 from antiphon.documents.filters import decode_filter
 from antiphon.documents.ranking import decode_ranking
 from antiphon.engine.ports import Call
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.attached_files import decode_attributes, target_of
 from antiphon.service.retrieval import Retrieval
 from antiphon.store import Store
-from antiphon.store.file_rows import NamedFile
+from antiphon.store.file_rows import NamedFile, StoredVectorStore
 from antiphon.tools.context import FileSearch
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import FileSearchTool
+from antiphon.wire.tools import FileSearchTool, Tool
 from antiphon.wire.vector_stores import (
     Attributes,
     SearchResult,
@@ -98,6 +98,24 @@ class Search:
 
         return search
 
+    async def check(self, owner: str, tools: Sequence[Tool]) -> None:
+        """Looks whether the file searches of a request can be made, before its response begins.
+
+        Raises `NotFound` for a store that is not there, and `InvalidRequest` for one that has expired and for
+        filters and options that cannot be; the place is named.
+        """
+        for position, tool in enumerate(tools):
+            if isinstance(tool, FileSearchTool):
+                at = f"tools[{position}]"
+                decode_filter(None if tool.filters is UNSET else tool.filters, f"{at}.filters")
+                options = None if tool.ranking_options is UNSET else tool.ranking_options
+                decode_ranking(options, f"{at}.ranking_options")
+                try:
+                    await self._stores(owner, tool.vector_store_ids)
+                except (NotFound, InvalidRequest) as error:
+                    error.param = f"{at}.vector_store_ids"
+                    raise
+
     async def find(self, owner: str, vector_store_ids: Sequence[str], query: Query, call: Call) -> list[Hit]:
         """Returns the best chunks of these vector stores, the best first.
 
@@ -106,13 +124,8 @@ class Search:
         """
         wanted = decode_filter(query.filters)
         ranking = decode_ranking(query.ranking_options)
-        ids = list(dict.fromkeys(vector_store_ids))
-        stores = await self._store.vector_stores.find(owner, ids)
-        for store in stores:
-            if store.expired:
-                raise InvalidRequest(
-                    f"The vector store '{store.id}' has expired.", code="vector_store_expired"
-                )
+        stores = await self._stores(owner, vector_store_ids)
+        ids = [store.id for store in stores]
         allowed = None
         if wanted is not None:
             files = await self._store.attachments.named(ids)
@@ -141,6 +154,15 @@ class Search:
             for hit in found
             if (key := (hit.vector_store_id, hit.file_id)) in names  # it may just have been taken out
         ]
+
+    async def _stores(self, owner: str, vector_store_ids: Sequence[str]) -> list[StoredVectorStore]:
+        stores = await self._store.vector_stores.find(owner, list(dict.fromkeys(vector_store_ids)))
+        for store in stores:
+            if store.expired:
+                raise InvalidRequest(
+                    f"The vector store '{store.id}' has expired.", code="vector_store_expired"
+                )
+        return stores
 
     async def _names(self, ids: Sequence[str], file_ids: set[str]) -> Mapping[tuple[str, str], NamedFile]:
         files = await self._store.attachments.named(ids, file_ids) if file_ids else []

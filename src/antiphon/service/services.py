@@ -67,9 +67,10 @@ class Services:
 def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:
     """Returns what opens the hosted tools of a request."""
 
-    def opened(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+    async def opened(owner: str, request: CreateResponse, call: Call) -> HostedTools:
         if not request.tools:
             return HostedTools()
+        await files.search.check(owner, request.tools)
         context = ToolContext(
             services=services,
             owner=owner,
