@@ -188,3 +188,41 @@ def test_web_search_is_echoed_with_its_default_and_a_place_with_every_key() -> N
 def test_file_search_is_echoed_with_its_defaults(sent: JSONObject, echoed: JSONObject) -> None:
     tool: JSONObject = {"type": "file_search", "vector_store_ids": ["vs_1"]}
     assert response({"tools": [tool | sent]})["tools"] == [tool | echoed]
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "https://a.example/mcp"),
+        ({"headers": {"X-Key": "secret"}}, "https://a.example/<redacted>"),
+        ({"authorization": "secret"}, "https://a.example/<redacted>"),
+        ({"server_url": "https://a.example:8443/mcp?key=secret"}, "https://a.example:8443/<redacted>"),
+        ({"server_url": "https://me:secret@a.example/mcp"}, "https://a.example/<redacted>"),
+        ({"server_url": "mailto:secret@a.example"}, "<redacted>"),
+    ],
+    ids=["nothing secret", "headers", "token", "query", "password", "no URL"],
+)
+def test_an_mcp_server_is_shown_without_secrets(given: JSONObject, url: str) -> None:
+    tool = {"type": "mcp", "server_label": "s", "server_url": "https://a.example/mcp"} | given
+    (shown,) = response({"tools": [tool]})["tools"]
+    assert "secret" not in str(shown)
+    assert shown["server_url"] == url
+    assert (shown["headers"], shown.get("authorization")) == (
+        {"X-Key": "<redacted>"} if "headers" in given else None,
+        "<redacted>" if "authorization" in given else None,
+    )
+
+
+def test_an_mcp_server_is_shown_with_what_holds_by_default() -> None:
+    tool = {"type": "mcp", "server_label": "s", "connector_id": "connector_gmail"}
+    (shown,) = response({"tools": [tool]})["tools"]
+    assert shown == {
+        "type": "mcp",
+        "server_label": "s",
+        "connector_id": "connector_gmail",
+        "allowed_tools": None,
+        "headers": None,
+        "require_approval": "always",
+        "server_description": None,
+        "server_url": None,
+    }

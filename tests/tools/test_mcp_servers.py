@@ -6,9 +6,9 @@ import pytest
 from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings
 from antiphon.config_values import Secret
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.tools.mcp_servers import server_of
+from antiphon.tools.mcp_servers import check_labels, server_of
 from antiphon.wire.json import JSON
-from antiphon.wire.tools import McpTool
+from antiphon.wire.tools import FunctionTool, McpTool
 
 SETTINGS = ToolsSettings(
     timeout=7,
@@ -89,3 +89,11 @@ def test_what_is_wrong_is_told_with_its_place(given: JSON, param: str, code: str
     assert (error.status, error.param) == (400, param)
     assert code is None or error.code == code
     assert "Bearer x" not in error.message
+
+
+def test_two_servers_of_one_request_have_two_labels() -> None:
+    one, other = McpTool(server_label="a"), McpTool(server_label="b")
+    check_labels([one, FunctionTool(name="a"), other])
+    with pytest.raises(InvalidRequest) as caught:
+        check_labels([one, other, one])
+    assert caught.value.param == "tools[2].server_label"

@@ -1,6 +1,7 @@
 """Which MCP server a tool of a request means, and with which credentials. Pure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -9,7 +10,7 @@ from antiphon.config_tools import McpServerSettings, ToolsSettings
 from antiphon.config_values import Secret
 from antiphon.errors import InvalidRequest
 from antiphon.tools.addresses import parse_url
-from antiphon.wire.tools import McpTool
+from antiphon.wire.tools import McpTool, Tool
 
 _OURS = frozenset(
     {
@@ -89,6 +90,16 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
         headers=configured.headers | added,
     )
     return McpServer(tool.server_label, merged, place, name)
+
+
+def check_labels(tools: Sequence[Tool]) -> None:
+    """Raises `InvalidRequest` where two servers have one label: their lists and calls could be mixed up."""
+    labels: set[str] = set()
+    for position, tool in enumerate(tools):
+        if isinstance(tool, McpTool):
+            if tool.server_label in labels:
+                raise _invalid(f"tools[{position}].server_label", "another MCP server has this label")
+            labels.add(tool.server_label)
 
 
 def _headers(tool: McpTool, place: str) -> dict[str, Secret]:

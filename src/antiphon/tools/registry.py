@@ -9,6 +9,7 @@ from antiphon.engine.functions import is_switched_off
 from antiphon.engine.ports import HostedTool
 from antiphon.tools.context import ToolContext
 from antiphon.tools.file_search import FileSearch
+from antiphon.tools.mcp_servers import check_labels
 from antiphon.tools.mcp_tool import mcp_tool
 from antiphon.tools.web_search import WebSearch
 from antiphon.wire.tools import (
@@ -45,6 +46,7 @@ def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
 
     Tools that nobody registered for are left out, and so are those that are switched off.
     """
+    check_labels(tools)
     return [
         factory(tool, position, context)
         for position, tool in enumerate(tools)
