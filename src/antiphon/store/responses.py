@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from antiphon.store.conversations import append_items, release_locks
-from antiphon.store.errors import CursorNotFound
 from antiphon.store.items import delete_unlinked, insert_items, item_rows, page_of_items, require_stored
+from antiphon.store.pages import page_by_time
 from antiphon.store.rows import (
     FinishedResponse,
     ItemPage,
@@ -157,25 +157,13 @@ def get_response(connection: Connection, owner: str, response_id: str) -> Stored
 def list_responses(connection: Connection, owner: str, query: PageQuery, model: str | None) -> ResponsePage:
     """Returns a page of responses by time of creation, of one model if `model` is given.
 
-    Raises `CursorNotFound` if the cursor is no response of the owner.
+    Raises `CursorNotFound` if the cursor is none of them.
     """
-    after, upwards = query.after, query.order == "asc"
-    key = tuple_(responses.c.created_at, responses.c.id)
     listed = select(*_COLUMNS).where(responses.c.owner == owner)
     if model is not None:
         listed = listed.where(responses.c.model == model)
-    if after is not None:
-        cursor = connection.execute(_GET, {"owner": owner, "response_id": after}).one_or_none()
-        if cursor is None:
-            raise CursorNotFound(after)
-        at = (cursor.created_at, cursor.id)
-        listed = listed.where(key > at if upwards else key < at)
-    columns = (responses.c.created_at, responses.c.id)
-    listed = listed.order_by(*(columns if upwards else [column.desc() for column in columns]))
-    rows = connection.execute(listed.limit(query.limit + 1)).all()
-    return ResponsePage(
-        _with_output(connection, owner, rows[: query.limit]), has_more=len(rows) > query.limit
-    )
+    rows, has_more = page_by_time(connection, listed, (responses.c.created_at, responses.c.id), query)
+    return ResponsePage(_with_output(connection, owner, rows), has_more)
 
 
 def delete_response(connection: Connection, owner: str, response_id: str) -> bool:
