@@ -212,6 +212,30 @@ def test_a_project_may_name_its_scopes(project: pytest.Pytester) -> None:
     project.runpytest().assert_outcomes(passed=3)
 
 
+def test_a_test_that_runs_again_begins_its_scope_anew(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyfile(test_capitals=CAPITALS)
+    # As plugins do that repeat a test which failed.
+    project.makeconftest(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    for _ in range(2):\n"
+        "        for report in runtestprotocol(item, nextitem=nextitem, log=False):\n"
+        "            item.ihook.pytest_runtest_logreport(report=report)\n"
+        "    return True\n"
+    )
+    with Upstream() as upstream:
+        upstream.script(*(sse(chunk(t), chunk(finish="stop")) for t in ("Paris.", "Paris.", "Madrid.")))
+        upstream.script(*(sse(chunk(t), chunk(finish="stop")) for t in ("Madrid.", "Rome.", "Rome.")))
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
+        project.runpytest("--recording=record").assert_outcomes(passed=6)
+    calls = read_calls(project.path / "tests" / "recordings", [])
+    assert [call.name.partition("#")[2] for call in calls] == ["1", "1", "1"]
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    project.runpytest().assert_outcomes(passed=6)
+
+
 def test_projects_that_do_not_use_it_are_not_disturbed(project: pytest.Pytester) -> None:
     project.makepyfile("def test_nothing(): pass")
     result = project.runpytest()

@@ -19,6 +19,12 @@ def ask(url: str, text: str = "Hi", **headers: str) -> str:
         return client.responses.create(model="up/m", input=text).output_text
 
 
+def ask_sample(url: str) -> str:
+    """Asks the model that every server has."""
+    with OpenAI(base_url=url, api_key="none") as client:
+        return client.responses.create(model="antiphon/sample", input="Hi").output_text
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "recordings"
@@ -67,6 +73,27 @@ def test_each_scope_has_its_own_answer(directory: Path) -> None:
         assert [ask(server.url_of(scope)) for scope in ("a", "b")] == ["one", "two"]
     with serve(directory) as server:
         assert [ask(server.url_of(scope)) for scope in ("b", "a")] == ["two", "one"]
+
+
+def test_a_scope_begins_once_more_and_no_other_does(directory: Path) -> None:
+    with Upstream() as upstream, serve(directory, "record", backends=[backend(upstream)]) as server:
+        upstream.script(*(sse(chunk(str(n)), chunk(finish="stop")) for n in range(5)))
+        for scope in ("a", "a", "b"):
+            ask(server.url_of(scope))
+        server.begin("a")
+        assert [ask(server.url_of("a")) for _ in range(2)] == ["3", "4"]
+    with serve(directory) as server:
+        assert [ask(server.url_of(scope)) for scope in ("a", "a", "b")] == ["3", "4", "2"]
+        server.begin("a")
+        assert [ask(server.url_of("a")) for _ in range(2)] == ["3", "4"]
+        with pytest.raises(InternalServerError, match="has been used"):
+            ask(server.url_of("b"))
+
+
+def test_without_recordings_a_scope_begins_all_the_same() -> None:
+    with serve(mode="live", backends=[]) as server:
+        server.begin("a")
+        assert ask_sample(server.url_of("a"))
 
 
 def test_a_miss_is_counted_and_explained_once(directory: Path) -> None:

@@ -67,8 +67,15 @@ def antiphon_scope(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def antiphon_url(antiphon_server: "LocalServer", antiphon_scope: str) -> str:
-    """The base URL for the model calls of one test, for any client: `http://127.0.0.1:PORT/.../v1`."""
+def antiphon_url(antiphon_server: "LocalServer", antiphon_scope: str, request: pytest.FixtureRequest) -> str:
+    """The base URL for the model calls of one test, for any client: `http://127.0.0.1:PORT/.../v1`.
+
+    A test that runs again, as plugins do with one that failed, begins its scope anew.
+    """
+    rehearsal = request.config.pluginmanager.get_plugin("antiphon-rehearsal")
+    assert isinstance(rehearsal, Rehearsal)
+    if rehearsal.runs_again(request.node.nodeid, antiphon_scope):
+        antiphon_server.begin(antiphon_scope)
     return antiphon_server.url_of(antiphon_scope)
 
 
@@ -96,6 +103,7 @@ class Rehearsal:
         self.counts: dict[str, int] = {}
         self.used: set[str] = set()
         self._passed: set[str] = set()
+        self._users: dict[str, set[str]] = {}
         self._collected: set[str] = set()
 
     @contextmanager
@@ -113,6 +121,13 @@ class Rehearsal:
             if self._server is None:
                 pytest.fail(f"antiphon: {problem}\n{_FILL}", pytrace=False)
             yield self._server
+
+    def runs_again(self, test: str, scope: str) -> bool:
+        """Tells whether a test has used a scope before, and no other test has: it is a sequence for those."""
+        users = self._users.setdefault(scope, set())
+        again = users == {test}
+        users.add(test)
+        return again
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -24,7 +24,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.config import SETTINGS, BackendSettings, Mode, Settings
-from antiphon.engine.ports import DEFAULT_SCOPE, Call
+from antiphon.engine.ports import DEFAULT_SCOPE, Call, ModelCatalogue
 from antiphon.errors import AntiphonError, ConfigError
 from antiphon.server.run import address, http_server, listen, opened
 from antiphon.service.run import Run
@@ -60,6 +60,8 @@ class LocalServer:
     def __init__(self, origin: str, scope: str) -> None:
         self._origin = origin
         self._states: deque[dict[str, JSON]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._catalogue: ModelCatalogue | None = None
         self.url = self.url_of(scope)
 
     def url_of(self, scope: str) -> str:
@@ -68,6 +70,25 @@ class LocalServer:
         A request that names a scope in its headers belongs to that one.
         """
         return f"{self._origin}/scope/{quote(scope, safe='')}/v1"
+
+    def begin(self, scope: str) -> None:
+        """Begins a scope once more, for a test that runs again.
+
+        Its recordings answer from the first one on, its faults are counted from one, and what it records
+        replaces what it recorded before. Ids and times that are frozen go on, for no two responses share one.
+        """
+        from antiphon.recording.catalogue import RecordingCatalogue
+
+        async def begin() -> None:
+            if isinstance(self._catalogue, RecordingCatalogue):
+                self._catalogue.begin(scope)
+
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+
+    def serves(self, catalogue: ModelCatalogue) -> None:
+        """Says what answers, from within the server's event loop."""
+        self._loop, self._catalogue = asyncio.get_running_loop(), catalogue
 
     def take(self) -> list[Outcome]:
         """Returns the outcomes of the requests since the last time, in their order."""
@@ -120,7 +141,8 @@ def serve(
 async def _serve(
     server: LocalServer, settings: Settings, listener: socket.socket, ready: "Future[uvicorn.Server]"
 ) -> uvicorn.Server:
-    async with opened(settings, listener) as (app, _, _):
+    async with opened(settings, listener) as (app, _, catalogue):
+        server.serves(catalogue)
         http = http_server(server.around(app), grace=_GRACE)
         ready.set_result(http)
         await http.serve(sockets=[listener])

@@ -1,6 +1,7 @@
 """A directory of recordings of both formats is read, grows, and is written scope by scope."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
 from antiphon.recording import scope_file
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import Collection, read_calls
-from antiphon.recording.index import Hit
+from antiphon.recording.index import Hit, Miss
 from antiphon.recording.secret_patterns import Pattern
 from antiphon.recording.volatile import named_pattern
 from tests.recording.samples import chat_request, chunk, recording, write
@@ -161,3 +162,35 @@ def test_other_kinds_of_calls_are_read_and_left_alone(tmp_path: Path) -> None:
     write(tmp_path, "a.json", content)
     assert [each.kind for each in read_calls(tmp_path, [])] == ["embedding"]
     assert Collection(tmp_path).chats.entries == []
+
+
+def test_what_was_imported_is_forgotten_when_its_scope_is_recorded_anew(tmp_path: Path) -> None:
+    imported = [replace(call(text), hash_name=f"{n}.json") for n, text in enumerate(("Old", "Older"))]
+    scope_file.write(tmp_path / "default.json", "default", imported)
+    collection = Collection(tmp_path)
+    assert answers(collection, "Old") == "default.json#1"
+    add(collection, call("New"))
+    assert [entry.call.name for entry in collection.chats.entries] == ["default.json#1"]
+    for text in ("Old", "Older"):
+        assert isinstance(collection.chats.find(chat_request(text), "default"), Miss)
+    assert questions(tmp_path / "default.json") == ["New"]
+
+
+def test_a_scope_that_begins_once_more_answers_from_the_first(tmp_path: Path) -> None:
+    add(Collection(tmp_path), call("a"), call("a"), call("a", scope="other"))
+    collection = Collection(tmp_path)
+    assert [answers(collection, "a") for _ in range(2)] == ["default.json#1", "default.json#2"]
+    assert isinstance(collection.chats.find(chat_request("a"), "default"), Miss)
+    other = answers(collection, "a", "other")
+    collection.begin("default")
+    assert answers(collection, "a") == "default.json#1"
+    assert isinstance(collection.chats.find(chat_request("a"), "other"), Miss), other
+
+
+def test_a_scope_that_begins_once_more_is_recorded_anew(tmp_path: Path) -> None:
+    collection = Collection(tmp_path)
+    add(collection, call("Failed"), call("Failed too"))
+    collection.begin("default")
+    collection.begin("never seen")
+    add(collection, call("New"), call("Newer"))
+    assert questions(tmp_path / "default.json") == ["New", "Newer"]

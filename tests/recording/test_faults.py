@@ -173,6 +173,17 @@ def test_only_the_nth_call_of_a_scope_fails() -> None:
     ]
 
 
+def test_a_scope_that_begins_once_more_is_counted_from_one() -> None:
+    rules, backend = Faults("cut,call=2"), Backend(WORDS)
+
+    def failed(scope: str) -> bool:
+        return hear(FaultyModel(backend, rules, Call(scope=scope), ("m",))).error is not None
+
+    assert [failed("a"), failed("b")] == [False, False]
+    rules.begin("a")
+    assert [failed("a"), failed("b"), failed("a")] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("pattern", "fails"), [("gpt-4o", True), ("gpt-*", True), ("up/*", True), ("o4", False)]
 )

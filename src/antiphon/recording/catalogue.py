@@ -77,6 +77,12 @@ class RecordingCatalogue:
         recorder = ToolRecorder(failing, Tape(replay.collection, call, anew=False))
         return FillingTools(replay, recorder, call, lambda played: self._failing_tools(played, call))
 
+    def begin(self, scope: str) -> None:
+        """Begins a scope (a test, a scenario) once more, as if nothing had been asked in it."""
+        self._faults.begin(scope)
+        if self._replay is not None:
+            self._replay.collection.begin(scope)
+
     async def list_models(self) -> ModelList:
         """Returns the backends' models, or the recorded ones where nothing may be called."""
         if self._backends is not None:

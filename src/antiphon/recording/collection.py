@@ -87,7 +87,7 @@ class Collection:
     async def add(self, call: RecordedCall, *, anew: bool) -> str:
         """Adds a call to its scope and writes the scope's file; returns its name.
 
-        With `anew` the first call of a scope begins its file anew, once in the life of the collection.
+        With `anew` the first call of a scope begins its file anew, once until `begin` is called.
         Raises `SecretInRecording`, and the call is not kept; raises `RecordingNotWritten`.
         """
         self.check(call)
@@ -101,6 +101,13 @@ class Collection:
         self._take_in(call, used=not anew)
         await scope.save()
         return call.name
+
+    def begin(self, scope: str) -> None:
+        """Begins a scope once more: the first of its recordings is the next, or it is recorded anew."""
+        self.chats.begin(scope)
+        self.tools.begin(scope)
+        if scope in self._scopes:
+            self._scopes[scope].begun = False
 
     def check(self, call: RecordedCall) -> None:
         """Raises `SecretInRecording` when a key, a token or a password stands in a call."""

@@ -37,6 +37,11 @@ class Faults:
         """Returns the fault that a tool call is to have."""
         return self._due([r for r in rules if r.tool is not None and fnmatchcase(name, r.tool)], scope)
 
+    def begin(self, scope: str) -> None:
+        """Begins a scope anew: its next call is the first."""
+        for place in [place for place in self._counts if place[1] == scope]:
+            del self._counts[place]
+
     def _due(self, rules: list[FaultRule], scope: str) -> FaultRule | None:
         """Every rule counts every call that it is about, whichever of them is due."""
         due = None

@@ -73,9 +73,13 @@ class ChatIndex:
         if call.named_by_hash:
             self._add_alternative(entry)
 
+    def begin(self, scope: str) -> None:
+        """Begins a scope anew: the first of its recordings is the next."""
+        self._turns.restart(scope)
+
     def restart(self, scope: str, file: str) -> None:
         """Forgets what stands in the file of a scope, and begins the scope anew."""
-        self._turns.restart(scope)
+        self.begin(scope)
         kept = [entry for entry in self.entries if entry.call.file != file]
         if len(kept) < len(self.entries):
             self._clear()

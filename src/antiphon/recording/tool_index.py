@@ -38,9 +38,13 @@ class ToolIndex:
         self._by_key[entry.key].append(entry)
         return entry
 
+    def begin(self, scope: str) -> None:
+        """Begins a scope anew: the first of its recordings is the next."""
+        self._turns.restart(scope)
+
     def restart(self, scope: str, file: str) -> None:
         """Forgets what stands in the file of a scope, and begins the scope anew."""
-        self._turns.restart(scope)
+        self.begin(scope)
         for key, entries in self._by_key.items():
             self._by_key[key] = [entry for entry in entries if entry.call.file != file]
 
