@@ -127,6 +127,19 @@ def test_quoted_text_goes_into_arguments() -> None:
     assert arguments["city"] == "New York City"
 
 
+def test_a_search_looks_for_what_the_user_wrote() -> None:
+    search: JSONObject = {
+        "type": "object",
+        "properties": {"query": {"type": "string"}},
+        "required": ["query"],
+    }
+    calls = called(ask("When does the ferry leave?", tools=[tool("file_search", search)]))
+    assert calls == [("file_search", {"query": "When does the ferry leave?"})]
+    bounded: JSONObject = {"type": "object", "properties": {"query": {"type": "string", "maxLength": 5}}}
+    [(_, arguments)] = called(ask("When does the ferry leave?", tools=[tool("file_search", bounded)]))
+    assert jsonschema_rs.is_valid(bounded, arguments)
+
+
 def test_without_parameters_the_arguments_are_empty() -> None:
     bare: JSONObject = {"type": "function", "function": {"name": "ping"}}
     assert called(ask(tools=[bare])) == [("ping", {})]

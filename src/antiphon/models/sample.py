@@ -23,6 +23,8 @@ from antiphon.wire.json import JSON, JSONObject
 _CHUNKS_AT_ONCE = 4
 _MAX_QUOTED = 400
 _MAX_SEARCHED = 20_000
+_FREE_TEXT = frozenset({"type", "description", "title"})
+"""The keys of a schema that any text fits."""
 
 
 class _Function(Struct):
@@ -202,7 +204,15 @@ def _is_mentioned(name: str, text: str) -> bool:
 
 
 def _arguments(tool: _Function, asked: _Request) -> str:
-    return _fitting(tool.parameters if tool.parameters is not None else {"type": "object"}, asked)
+    """Returns arguments that fit; a search looks for what the user wrote."""
+    schema = tool.parameters if tool.parameters is not None else {"type": "object"}
+    arguments = _fitting(schema, asked)
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    query = properties.get("query") if isinstance(properties, dict) else None
+    if isinstance(query, dict) and not query.keys() - _FREE_TEXT and query.get("type") == "string":
+        text = _last_user_text(asked)[:_MAX_QUOTED]
+        return msgspec.json.encode({**msgspec.json.decode(arguments), "query": text}).decode()
+    return arguments
 
 
 def _fitting(schema: JSON, asked: _Request) -> str:
