@@ -53,6 +53,8 @@ _POSTGRESQL = (
     "CREATE INDEX chunk_terms_index ON chunk_terms USING gin (terms)",
     "CREATE TABLE chunk_vectors (chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, "
     "vector {vector} NOT NULL)",
+    # In the row as well, as long as they fit: every search compares all of a store's vectors.
+    "ALTER TABLE chunk_vectors ALTER COLUMN vector SET STORAGE MAIN",
 )
 
 
