@@ -1,15 +1,23 @@
 """Text that differs from run to run is folded by named rules, where tools and models speak."""
 
+import json
+import re
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.errors import ConfigError
 from antiphon.recording.canonical import canonical_key, canonical_request
+from antiphon.recording.collection import Collection
+from antiphon.recording.index import Hit
 from antiphon.recording.volatile import RULES, folded_key, named_pattern, needed, user_rules
 from antiphon.wire.json import JSON, JSONObject
+from tests.recording.samples import recordings
 
 ONE = "0b9ae1c2-1111-4222-8333-123456789abc"
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TWO = "ffffffff-9999-4888-a777-cba987654321"
 
 
@@ -131,3 +139,37 @@ def test_no_json_value_breaks_it(value: JSON) -> None:
         canonical = canonical_request({"model": "m", **request})
         assert folded_key(canonical, RULES) == folded_key(canonical, RULES)
         assert needed(canonical, canonical, RULES) == ([], 0)
+
+
+OURS = "file-" + "0123456789abcdef" * 2
+
+
+def test_our_own_ids_of_files_are_folded_as_those_of_others_are() -> None:
+    for theirs, ours in (
+        (f"document_id: {ONE}", f"document_id: {OURS}"),
+        (f"as it says <|{ONE}|>.", f"as it says <|{OURS}|>."),
+        (f"the file {ONE} says so", f"the file {OURS} says so"),
+    ):
+        assert same(found(theirs), found(ours))
+    assert not same(found("see file-cabinet"), found("see file-drawers"))
+
+
+@pytest.mark.parametrize("name", ["llama-stack"])
+def test_real_file_searches_answer_requests_with_our_ids(name: str) -> None:
+    """What differs between two servers that searched the same file: ids, scores, attributes."""
+    collection = Collection(recordings(name))
+    asked = 0
+    for entry in collection.chats.entries:
+        text = msgspec.json.encode(entry.call.request["messages"]).decode()
+        if "document_id: " not in text:
+            continue
+        text, count = re.subn(rf"(document_id: |<\|){UUID}", rf"\1{OURS}", text)
+        text = re.sub(r"score: [0-9.e-]+", "score: 0.25", text)
+        text = re.sub(r", attributes: \{[^{}]*\}", ", attributes: {}", text)
+        hit = collection.chats.find({**entry.call.request, "messages": json.loads(text)}, entry.call.scope)
+        assert isinstance(hit, Hit), entry.call.name
+        assert hit.how == "canonical"
+        assert {"score", "attributes", *(["document-id", "citation"] if count else [])} <= {*hit.rules}
+        assert folded_key(hit.call.canonical, RULES) == folded_key(entry.canonical, RULES)
+        asked += count > 0
+    assert asked >= 5

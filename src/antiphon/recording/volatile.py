@@ -105,7 +105,7 @@ def folded_key(canonical: JSONObject, rules: Sequence[Rule]) -> str:
 def needed(asked: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tuple[list[str], int]:
     """Returns the names of the rules that two requests of one folded key need, and in how many texts.
 
-    Where two rules fold the same difference, both are named.
+    Where several rules fold the same difference, all are named.
     """
     names: set[str] = set()
     differing = 0
@@ -138,9 +138,8 @@ def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
 
     alone = [rule for rule in rules if not same_with([other for other in rules if other is not rule])]
     if len(alone) + 1 < len(rules) and not same_with(alone):
-        # Where two rules fold the same difference, neither can be missed alone.
-        completing = [rule for rule in rules if same_with([r for r in rules if r in alone or r is rule])]
-        alone = [rule for rule in rules if rule in alone or rule in completing]
+        # Several rules fold the same difference: none of them can be missed alone.
+        alone = [rule for rule in rules if rule.pattern.findall(mine) != rule.pattern.findall(theirs)]
     return [rule.name for rule in alone]
 
 
