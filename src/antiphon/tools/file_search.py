@@ -55,7 +55,7 @@ class FileSearch(BasicTool):
         if context.file_search is None:
             raise InvalidRequest(
                 "This server keeps no files, so it cannot search them.",
-                code="unsupported_value",
+                code="unsupported_parameter",
                 param=f"tools[{position}].type",
             )
         self._tool = tool
