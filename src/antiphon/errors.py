@@ -5,9 +5,15 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── AddressNotAllowed          400  the request names an address of this machine or a private network
 │   ├── AddressNotFetched          400  what is at an address that the request names cannot be had
 │   ├── ContextLengthExceeded      400  the input does not fit the model's context window
-│   └── ConversationLocked         400  another response is at work in the conversation
+│   ├── ConversationLocked         400  another response is at work in the conversation
+│   └── ConnectionExpired          400  a WebSocket connection has reached its greatest age
+├── OriginNotAllowed               403  a page of another site opened the WebSocket connection
+├── InvalidApiKey                  401  no key, or one that is not valid (any more)
+├── HostNotAllowed                 403  the Host header of a request to a server without keys is a stranger's
 ├── NotFound                       404  no such object, or not the caller's
 ├── RequestTooLarge                413  the body is over the limit
+├── RateLimited                    429  the caller's key has used up what it may use in a minute
+├── ConnectionBusy                 429  too many requests wait on one WebSocket connection
 ├── UpstreamError                  502  the backend or a tool server failed, and its own words are kept
 │   ├── UpstreamRefused                 it answered with an HTTP error; the status class is kept
 │   ├── UpstreamUnreachable        502  no connection: refused, DNS, TLS
@@ -26,7 +32,9 @@ AntiphonError                      has status, type, code, param and message: th
 ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
 """
 
+import math
 from http import HTTPStatus
+from typing import Literal
 
 from antiphon.wire.errors import ErrorBody
 
@@ -125,6 +133,66 @@ class ConversationLocked(InvalidRequest):
         )
 
 
+class ConnectionExpired(InvalidRequest):
+    """A WebSocket connection has reached its greatest age (text of OpenAI's guide)."""
+
+    code = "websocket_connection_limit_reached"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Responses websocket connection limit reached (60 minutes). Create a new websocket connection to "
+            "continue."
+        )
+
+
+class OriginNotAllowed(AntiphonError):
+    """A page of another site opened a WebSocket connection: browsers let every page reach this machine."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "origin_not_allowed"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"Pages of {origin[:300]} may not open WebSocket connections to this server.")
+
+
+class InvalidApiKey(AntiphonError):
+    """No key, or one that is not valid (the texts are those of api.openai.com)."""
+
+    status = 401
+    type = "invalid_request_error"
+
+    def __init__(self, key: str | None) -> None:
+        """`key` is what was sent, of which a little is shown again; None if nothing was."""
+        if key is None:
+            message = (
+                "You didn't provide an API key. You need to provide your API key in an Authorization header "
+                "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+            )
+        else:
+            shown = f"{key[:8]}***{key[-4:]}" if len(key) > 16 else "***"
+            message = f"Incorrect API key provided: {shown}."
+        # RFC 9110, 11.6.1: a 401 names the scheme that is wanted.
+        super().__init__(
+            message, code=None if key is None else "invalid_api_key", headers={"www-authenticate": "Bearer"}
+        )
+
+
+class HostNotAllowed(AntiphonError):
+    """A request names this machine's server by a name that anybody may give to it (DNS rebinding)."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "host_not_allowed"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"The host name '{host[:253]}' is not this machine's own, and no key is needed here, so that any "
+            "web page could be behind this request. Use localhost or an address, or make a key with "
+            "`antiphon keys create`."
+        )
+
+
 class NotFound(AntiphonError):
     """No such object, or it belongs to somebody else."""
 
@@ -138,6 +206,41 @@ class RequestTooLarge(AntiphonError):
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
+
+
+class ConnectionBusy(AntiphonError):
+    """Too many requests wait on one WebSocket connection, which answers one after another."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} requests wait on this connection already, which answers one after another. Wait for a "
+            "response, or open more connections."
+        )
+
+
+class RateLimited(AntiphonError):
+    """The caller's key has used up what it may use in a minute, or has too many streams open.
+
+    As at api.openai.com, `type` says what there is too much of. `wait` counts seconds.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, what: Literal["requests", "tokens"], wait: float) -> None:
+        super().__init__(
+            message,
+            headers={"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))},
+        )
+        self.type = what
+
+    @property
+    def response_code(self) -> str:
+        return "rate_limit_exceeded"
 
 
 class UpstreamError(AntiphonError):

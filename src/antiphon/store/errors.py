@@ -3,7 +3,8 @@
 InvalidRequest
 ├── PreviousResponseNotFound       400  a response of the chain is unknown, deleted or somebody else's
 ├── ItemAlreadyInConversation      400  the item is in the conversation, or was named twice
-└── DuplicateItem                  400  the id belongs to an item that says something else
+├── DuplicateItem                  400  the id belongs to an item that says something else
+└── KeyNameTaken                   400  another API key has this name
 NotFound
 ├── ConversationNotFound           404  unknown, deleted or somebody else's
 ├── ItemNotFound                   404  an id stands for a stored item that is not there
@@ -47,6 +48,15 @@ class DuplicateItem(InvalidRequest):
         super().__init__(
             f"Duplicate item found with id {item_id}. Remove duplicate items from your input and try again."
         )
+
+
+class KeyNameTaken(InvalidRequest):
+    """Another API key has this name."""
+
+    param = "name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a key named '{name}' already.")
 
 
 class ConversationNotFound(NotFound):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.chunk_tables import chunks
-from antiphon.store.tables import metadata, schema_version
+from antiphon.store.tables import api_keys, metadata, schema_version
 
 Migration = Callable[[Connection], None]
 
@@ -33,7 +33,12 @@ def m003_chunks(connection: Connection) -> None:
     metadata.create_all(connection, [chunks])
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks)
+def m004_keys(connection: Connection) -> None:
+    """Adds the table of API keys."""
+    metadata.create_all(connection, [api_keys])
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks, m004_keys)
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -14,6 +14,7 @@ from antiphon.store.attachments import AttachmentRecords
 from antiphon.store.chunks import ChunkRecords
 from antiphon.store.database import Database, Job
 from antiphon.store.files import FileRecords
+from antiphon.store.keys import KeyRecords
 from antiphon.store.migrations import migrate
 from antiphon.store.opening import open_engine, size_in_bytes
 from antiphon.store.rows import (
@@ -48,6 +49,7 @@ class Store:
         self._database = database
         self._server_id = server_id
         self._clock = clock
+        self.keys = KeyRecords(database)
         self.files = FileRecords(database, clock)
         self.vector_stores = VectorStoreRecords(database, clock)
         self.attachments = AttachmentRecords(database, server_id)

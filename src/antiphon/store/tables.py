@@ -34,6 +34,20 @@ servers = Table(
 )
 """Every server at work on this database, and when it last said so (seconds since 1970)."""
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("hash", Text, primary_key=True),  # SHA-256 of the key, in hexadecimal digits
+    Column("name", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("hint", Text, nullable=False),  # the key's last characters
+    Column("created_at", Double, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("concurrent_streams", Integer),
+)
+"""The keys of callers. The keys themselves are not kept."""
+
 items = Table(
     "items",
     metadata,
