@@ -6,8 +6,6 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from antiphon.documents.html import html_text
-
 MAX_CHARACTERS = 20_000_000
 """The longest text: about 5 million tokens, which is OpenAI's limit for one file."""
 MAX_BYTES = 64 * 1024 * 1024
@@ -67,7 +65,12 @@ def extract(path: Path, filename: str, media_type: str | None) -> str:
         raise DocumentError("server_error", f"The file cannot be read: {error.strerror}.") from error
     kind = (media_type or "").partition(";")[0].strip().lower()
     ending = PurePosixPath(filename.lower()).suffix
-    text = html_text(data) if ending in _HTML_ENDINGS or kind in _HTML_TYPES else _plain_text(data)
+    if ending in _HTML_ENDINGS or kind in _HTML_TYPES:
+        from antiphon.documents.html import html_text  # Only for HTML: it would lengthen every start.
+
+        text = html_text(data)
+    else:
+        text = _plain_text(data)
     return _bounded(text)
 
 

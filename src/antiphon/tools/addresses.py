@@ -2,10 +2,12 @@
 
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from antiphon.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import httpx2
 
 Address = IPv4Address | IPv6Address
 
@@ -41,12 +43,14 @@ _GLOBAL_V6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-def parse_url(url: str, param: str | None) -> httpx2.URL:
+def parse_url(url: str, param: str | None) -> "httpx2.URL":
     """Parses an address that a caller names, strictly; what is returned is what is connected to.
 
     Raises `InvalidRequest` for everything that is not plainly `http(s)://HOST[:PORT][/...]`, with the host as
     an ASCII name, a dotted IPv4 address or an IPv6 address in brackets.
     """
+    import httpx2  # Only when an address is named: it would lengthen every start.
+
     match = _URL.fullmatch(url) if len(url) <= _MAX_URL else None
     if match is None:
         raise _invalid(param, _reason(url))

@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from antiphon.errors import AddressNotAllowed, ConfigError
 from antiphon.tools.addresses import Address, address_of, is_name, is_private_name, is_public, parse_url
+
+if TYPE_CHECKING:
+    import httpx2
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Looks up a name: its IP addresses as text, or `OSError`."""
@@ -82,9 +84,11 @@ class Guard:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """What certificates are checked with. Loading the authorities takes 20 ms: once is enough."""
+        import httpx2
+
         return httpx2.create_ssl_context()
 
-    async def check(self, url: str, *, param: str | None) -> httpx2.URL:
+    async def check(self, url: str, *, param: str | None) -> "httpx2.URL":
         """Judges a URL before anything is done, so that the caller gets an error at `param`.
 
         Raises `InvalidRequest` for a malformed URL and `AddressNotAllowed`. A name that is not found passes:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from antiphon.errors import InvalidRequest, UpstreamError
 from antiphon.tools.context import ToolServices
-from antiphon.tools.fetch import fetch
 from antiphon.tools.pages import Page
-from antiphon.tools.readable import readable
 from antiphon.tools.search import is_allowed, plain
 from antiphon.wire.json import JSONObject
 
@@ -54,6 +52,10 @@ class WebPages:
         return page
 
     async def _read(self, url: str) -> Page:
+        # Only when a page is read: they would lengthen every start.
+        from antiphon.tools.fetch import fetch
+        from antiphon.tools.readable import readable
+
         limits = self._services.settings.web_search
         try:
             fetched = await fetch(
