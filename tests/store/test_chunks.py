@@ -1,11 +1,12 @@
 from array import array
 from collections.abc import Sequence
 from math import cos, sin
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from antiphon.store import Store, chunk_tables, chunk_vectors
 from antiphon.store import chunks as chunk_module
@@ -291,6 +292,33 @@ def test_nothing_is_left_of_what_is_deleted(gone: str, store: Store, run: Run) -
             assert await store._database.read(lambda c, q=count: c.execute(q).scalar()) == 0  # type: ignore[misc]
 
     run(scenario())
+
+
+def test_sqlite_asks_its_index_of_words_once(tmp_path: Path, run: Run) -> None:
+    """Asked again for each row of the scope, it takes seconds where it takes milliseconds."""
+    statements: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(
+        connection: object, cursor: object, statement: str, given: tuple[object, ...], *_: object
+    ) -> None:
+        statements.append((statement, given))
+
+    async def plan() -> list[str]:
+        store = await Store.open(f"sqlite:///{tmp_path}/plan.db")
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            await search(store, "owl")
+            statement, given = next(each for each in statements if "bm25" in each[0])
+            explained = f"EXPLAIN QUERY PLAN {statement}"
+            return await store._database.read(
+                lambda c: [row.detail for row in c.exec_driver_sql(explained, given)]
+            )
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+            await store.close()
+
+    # M is the condition of MATCH; one on the row would be an = before it.
+    assert any(line.startswith("SCAN chunk_terms VIRTUAL TABLE INDEX 0:M") for line in run(plan()))
 
 
 @pytest.mark.parametrize(
