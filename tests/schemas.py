@@ -145,6 +145,16 @@ def check_event(event: JSON) -> None:
         check_response(event["response"])
 
 
+def check_frame(event: JSON) -> None:
+    """Asserts that `event` is what a WebSocket sends: an event of a stream, or an error with a status."""
+    if event["type"] == "error" and "status" in event:
+        assert set(event) == {"type", "status", "error"}, event
+        assert set(event["error"]) - {"headers"} == {"message", "type", "param", "code"}, event
+        _check(OPENRESPONSES, "WebSocketErrorEvent", event)
+    else:
+        check_event(event)
+
+
 def check_openresponses_response(body: JSON) -> None:
     """Asserts that `body` is a response as Open Responses describes it; for plain cases only."""
     _check(OPENRESPONSES, "ResponseResource", body)

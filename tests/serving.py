@@ -30,7 +30,7 @@ from antiphon.service.file_services import FileServices
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSON
-from tests.schemas import check_error, check_event, check_openai, check_response
+from tests.schemas import check_error, check_event, check_frame, check_openai, check_response
 from tests.upstream import Upstream
 
 T = TypeVar("T")
@@ -175,7 +175,12 @@ class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, ready: "Future[str]") -> None:
         super().__init__(
             uvicorn.Config(
-                app, port=0, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=2
+                app,
+                port=0,
+                lifespan="off",
+                ws="websockets-sansio",
+                log_config=None,
+                timeout_graceful_shutdown=2,
             )
         )
         self._ready = ready
@@ -195,25 +200,34 @@ class Validated:
     def __init__(self, *, proxied: bool = True) -> None:
         self._proxied = proxied
         self._answers: list[tuple[str, str, int, bytes]] = []
+        self._frames: list[list[str]] = []
 
     def around(self, app: ASGIApp) -> ASGIApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             status, body = 0, bytearray()
+            frames: list[str] = []
 
             async def keep(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
+                elif message["type"] == "websocket.send":
+                    frames.append(message["text"])
                 else:
                     body.extend(message.get("body", b""))
                 await send(message)
 
             await app(scope, receive, keep)
-            self._answers.append((scope["method"], scope["path"], status, bytes(body)))
+            if scope["type"] == "websocket":
+                self._frames.append(frames)
+            else:
+                self._answers.append((scope["method"], scope["path"], status, bytes(body)))
 
         return wrapped
 
     def check(self) -> None:
+        for frames in self._frames:
+            check_frames(frames)
         for method, path, status, body in self._answers:
             if status == 499:
                 continue
@@ -244,6 +258,17 @@ def check_stream(path: str, body: bytes) -> None:
             assert len(lines) == 1, frame
             assert lines[0].startswith("data: {"), frame
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def check_frames(frames: list[str]) -> None:
+    """Checks the frames of one WebSocket connection: errors, and the events of response after response."""
+    expected = 0
+    for frame in frames:
+        event = msgspec.json.decode(frame)
+        check_frame(event)
+        if "status" not in event:
+            assert event["sequence_number"] in (0, expected)
+            expected = event["sequence_number"] + 1
 
 
 def check_body(method: str, path: str, body: JSON) -> None:

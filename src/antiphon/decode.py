@@ -9,7 +9,7 @@ from antiphon.decode_errors import explain
 from antiphon.errors import InvalidRequest
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
 from antiphon.wire.json import JSON
-from antiphon.wire.responses import CreateResponse
+from antiphon.wire.responses import CreateResponse, ResponseCreateEvent
 from antiphon.wire.vector_stores import (
     CreateFileBatch,
     CreateVectorStore,
@@ -67,6 +67,7 @@ def decode_json(body: bytes) -> JSON:
 
 
 create_response = BodyDecoder(CreateResponse, ("input",))
+response_create_event = BodyDecoder(ResponseCreateEvent, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))
 update_conversation = BodyDecoder(UpdateConversation)
 create_items = BodyDecoder(CreateItems, ("items",))

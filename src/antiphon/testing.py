@@ -143,7 +143,7 @@ async def _serve(
 ) -> uvicorn.Server:
     async with opened(settings, listener) as (app, _, catalogue):
         server.serves(catalogue)
-        http = http_server(server.around(app), grace=_GRACE)
+        http = http_server(server.around(app), grace=_GRACE, max_body_bytes=settings.max_body_bytes)
         ready.set_result(http)
         await http.serve(sockets=[listener])
         return http

@@ -113,6 +113,10 @@ class Loop:
             self._sequence = instead_of.sequence_number
         return self._numbered(self._failed(error))
 
+    def items(self) -> list[Item]:
+        """Returns the context and the output so far, whole: what a follow-up of the response sees."""
+        return self._items + self._output
+
     def cancelled(self) -> Response:
         """Returns the response as it stands when nobody waits for it any more."""
         self._abandon()

@@ -34,46 +34,61 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.monotonic()
-        request_id = new_id("req", 16)
-        status, streamed = _NO_ANSWER, False
+        entry = Entry(scope["method"], scope["path"])
 
         async def answer(message: Message) -> None:
-            nonlocal status, streamed
             if message["type"] == "http.response.start":
-                status, headers = message["status"], message.get("headers", ())
-                streamed = any(value.startswith(b"text/event-stream") for _, value in headers)
-                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+                entry.status, headers = message["status"], message.get("headers", ())
+                entry.stream = any(value.startswith(b"text/event-stream") for _, value in headers)
+                message["headers"] = [*headers, (b"x-request-id", entry.request_id.encode())]
             await send(message)
 
         try:
             await self.app(scope, receive, answer)
         except asyncio.CancelledError:
             # A client that went away does not get here: its request ends where its work is.
-            if status == _NO_ANSWER:
+            if entry.status == _NO_ANSWER:
                 await error_answer(ServerStopping())(scope, receive, answer)
         finally:
-            if log.isEnabledFor(logging.INFO):
-                fields: JSONObject = {"request_id": request_id, "status": status, "stream": streamed}
-                fields["seconds"] = round(time.monotonic() - began, 3)
-                state = scope.get("state", {})
-                run, call = state.get("run"), state.get("call")
-                text = _run_line(run, fields) if isinstance(run, Run) else _line(scope, state, fields)
-                if isinstance(call, Call) and call.notes:
-                    fields["recording"] = call.notes
-                    text = "; ".join([text, *call.notes])
-                log.info(text, extra={"fields": fields})
+            entry.write(scope.get("state", {}))
 
 
-def _line(scope: Scope, state: JSONObject, fields: JSONObject) -> str:
-    """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
-    fields |= {"method": scope["method"], "path": scope["path"][:200]}
-    error = state.get("error")
-    why = ""
-    if isinstance(error, AntiphonError):
-        fields |= {"code": error.code, "param": error.param}
-        why = f" {error.code or error.type}" + (f": {error.param}" if error.param else "")
-    return f"{fields['method']} {fields['path']} {fields['status']} {fields['seconds']:.2f}s{why}"
+class Entry:
+    """A line of the request log: a request, or one that came as a frame over a WebSocket (method `WS`).
+
+    `status` is what was answered, and `stream` whether as a stream.
+    """
+
+    def __init__(self, method: str, path: str) -> None:
+        self.request_id = new_id("req", 16)
+        self.status = _NO_ANSWER
+        self.stream = False
+        self._method = method
+        self._path = path[:200]
+        self._began = time.monotonic()
+
+    def write(self, state: JSONObject) -> None:
+        """Writes it; `state` holds what is known: the run, the call, or the error that was answered."""
+        if not log.isEnabledFor(logging.INFO):
+            return
+        fields: JSONObject = {"request_id": self.request_id, "status": self.status, "stream": self.stream}
+        fields["seconds"] = round(time.monotonic() - self._began, 3)
+        run, call = state.get("run"), state.get("call")
+        text = _run_line(run, fields) if isinstance(run, Run) else self._line(state, fields)
+        if isinstance(call, Call) and call.notes:
+            fields["recording"] = call.notes
+            text = "; ".join([text, *call.notes])
+        log.info(text, extra={"fields": fields})
+
+    def _line(self, state: JSONObject, fields: JSONObject) -> str:
+        """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
+        fields |= {"method": self._method, "path": self._path}
+        error = state.get("error")
+        why = ""
+        if isinstance(error, AntiphonError):
+            fields |= {"code": error.code, "param": error.param}
+            why = f" {error.code or error.type}" + (f": {error.param}" if error.param else "")
+        return f"{self._method} {self._path} {self.status} {fields['seconds']:.2f}s{why}"
 
 
 def _run_line(run: Run, fields: JSONObject) -> str:

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from antiphon.errors import AntiphonError
 from antiphon.recording.freeze import Freeze
-from antiphon.server import conversations, files, models, responses, vector_stores
+from antiphon.server import conversations, files, models, responses, vector_stores, websocket
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.service.services import Services
@@ -29,6 +29,7 @@ def create_app(
     app = Starlette(
         routes=[
             *responses.routes,
+            *websocket.routes,
             *conversations.routes,
             *models.routes,
             *files.routes,

@@ -3,7 +3,7 @@
 from typing import get_args
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
@@ -22,18 +22,18 @@ _PROVIDER_DATA = ("x-ogx-provider-data", "x-llamastack-provider-data")
 """Headers with JSON in which llama-stack's clients name the test that they run."""
 
 
-def owner_of(request: Request) -> str:
+def owner_of(connection: HTTPConnection) -> str:
     """Returns whose objects the caller may see."""
     return LOCAL_OWNER
 
 
-def refuse_own(request: Request) -> None:
+def refuse_own(request: HTTPConnection) -> None:
     """Raises `CallsItself` for a request that this very server sent to what it takes for a backend."""
     if request.headers.get(INSTANCE_HEADER) == INSTANCE:
         raise CallsItself
 
 
-def call_of(request: Request) -> Call:
+def call_of(request: HTTPConnection) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
     refuse_own(request)
     call = Call(scope=_scope(request), mode=_mode(request), faults=_allowed(request, "x-antiphon-fault"))
@@ -138,7 +138,7 @@ def _checked(value: str, name: str) -> str:
     return value
 
 
-def _scope(request: Request) -> str:
+def _scope(request: HTTPConnection) -> str:
     scope = _utf8(request.headers.get("x-antiphon-scope", "")) or _test_id(request) or DEFAULT_SCOPE
     if len(scope) > _MAX_SCOPE:
         raise InvalidRequest(
@@ -157,7 +157,7 @@ def _utf8(header: str) -> str:
         return header
 
 
-def _mode(request: Request) -> Mode | None:
+def _mode(request: HTTPConnection) -> Mode | None:
     text = _allowed(request, "x-antiphon-recording")
     for mode in get_args(Mode):
         if text == mode:
@@ -173,7 +173,7 @@ def _mode(request: Request) -> Mode | None:
     )
 
 
-def _allowed(request: Request, name: str) -> str | None:
+def _allowed(request: HTTPConnection, name: str) -> str | None:
     """Returns a header by which a request steers recording, which the operator must have allowed."""
     text = request.headers.get(name)
     if text is not None and not request.app.state.recording_header:
@@ -185,7 +185,7 @@ def _allowed(request: Request, name: str) -> str | None:
     return text
 
 
-def _test_id(request: Request) -> str | None:
+def _test_id(request: HTTPConnection) -> str | None:
     for name in _PROVIDER_DATA:
         try:
             data = msgspec.json.decode(request.headers.get(name, "null"))

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from antiphon.config import Settings
 from antiphon.engine.ports import ModelCatalogue
@@ -23,6 +24,7 @@ from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.file_services import FileServices
 from antiphon.service.services import Services
 from antiphon.store import Store
+from antiphon.wire.json import JSON
 
 log = logging.getLogger("antiphon.server")
 
@@ -63,7 +65,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
             mode=mode_line(settings),
             notices=notices,
         )
-        server = http_server(app, grace=_GRACE)
+        server = http_server(app, grace=_GRACE, max_body_bytes=settings.max_body_bytes)
         for stop in (signal.SIGINT, signal.SIGTERM):
             # Before the URL is told: from here on a signal ends the server in order. uvicorn puts its own
             # handler over this one and raises what it caught again when it has ended; then it is enough.
@@ -108,13 +110,18 @@ async def opened(
         await catalogue.close()
 
 
-def http_server(app: ASGIApp, *, grace: int) -> uvicorn.Server:
+def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Server:
     """Returns the HTTP server for an application; once stopped, open streams have `grace` seconds to end."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
             lifespan="off",
-            ws="none",
+            ws=_websocket_protocol,  # type: ignore[arg-type]  # All that uvicorn does is to call it.
+            # A frame that is too big is refused by the application, in words; one that is far too big ends
+            # the connection before it is read.
+            ws_max_size=2 * max_body_bytes,
+            # Events are small: to compress each of them costs more than it saves.
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -123,6 +130,18 @@ def http_server(app: ASGIApp, *, grace: int) -> uvicorn.Server:
             timeout_graceful_shutdown=grace,
         )
     )
+
+
+def _websocket_protocol(
+    config: uvicorn.Config,
+    server_state: ServerState,
+    app_state: dict[str, JSON],
+    _loop: asyncio.AbstractEventLoop | None = None,
+) -> asyncio.Protocol:
+    """Serves a connection that becomes a WebSocket; its library is loaded for the first of them."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(config, server_state, app_state, _loop)
 
 
 def address(listener: socket.socket) -> str:

@@ -17,6 +17,13 @@ from antiphon.wire.items import CompactionTrigger, InputItem, Item, ItemReferenc
 from antiphon.wire.responses import CreateResponse
 
 
+class Turn(Struct, frozen=True):
+    """A response that has ended well, and all that a follow-up of it sees, oldest first."""
+
+    response_id: str
+    items: list[Item]
+
+
 class Context(Struct, frozen=True, kw_only=True):
     """All items of a request: `history` from the store, oldest first, then the request's own `input`."""
 
@@ -35,15 +42,20 @@ class Context(Struct, frozen=True, kw_only=True):
         return [str(item.id) for item in self.input]
 
 
-async def gather(store: Store, owner: str, request: CreateResponse, ids: Ids) -> Context:
+async def gather(
+    store: Store, owner: str, request: CreateResponse, ids: Ids, latest: Turn | None = None
+) -> Context:
     """Finds what `request` continues and what its references stand for.
 
+    `latest` is a response that the caller may continue though it need not be stored.
     Raises `InvalidRequest` (previous_response_not_found, duplicate items) and `NotFound` (conversation,
     referenced item).
     """
     history: list[Item] = []
     position = None
-    if request.previous_response_id is not None:
+    if latest is not None and request.previous_response_id == latest.response_id:
+        history = list(latest.items)
+    elif request.previous_response_id is not None:
         found = await store.response_history(owner, request.previous_response_id)
         if found.status in ("in_progress", "queued"):
             raise InvalidRequest(

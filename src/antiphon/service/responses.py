@@ -9,7 +9,7 @@ from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
 from antiphon.service.attachments import Attachments
-from antiphon.service.context import Context, conversation_id, gather
+from antiphon.service.context import Context, Turn, conversation_id, gather
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.run import Run
 from antiphon.service.validation import check_create_response
@@ -47,9 +47,12 @@ class Responses:
         self._open_tools = open_tools
         self._attachments = attachments
 
-    async def create(self, owner: str, request: CreateResponse, call: Call) -> Run:
+    async def create(
+        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None = None
+    ) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
 
+        `latest` is a response that the request may continue though it need not be stored.
         Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
         """
         check_create_response(request)
@@ -63,7 +66,7 @@ class Responses:
         hosted = HostedTools()
         try:
             hosted = await self._open_tools(owner, request, call)
-            context = await self._gather(owner, request, call)
+            context = await self._gather(owner, request, call, latest)
             loop = Loop(request, response, context.items, model, call, hosted)
             ready = True
         finally:
@@ -74,14 +77,14 @@ class Responses:
         start = _start(request, response, context, now) if response.store else None
         return Run(loop, self._store, owner, start)
 
-    async def _gather(self, owner: str, request: CreateResponse, call: Call) -> Context:
+    async def _gather(self, owner: str, request: CreateResponse, call: Call, latest: Turn | None) -> Context:
         """Gathers the context, with the files that are only named in it."""
         if self._attachments is None:
-            return await gather(self._store, owner, request, call.ids)
+            return await gather(self._store, owner, request, call.ids, latest)
         attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
         if isinstance(request.input, list):
             await attaching.download(request.input, "input")
-        context = await gather(self._store, owner, request, call.ids)
+        context = await gather(self._store, owner, request, call.ids, latest)
         await attaching.load(context.history, None)
         await attaching.load(context.input, "input")
         return context

@@ -10,6 +10,7 @@ import msgspec
 from antiphon.engine.hosted import shown
 from antiphon.engine.loop import Loop
 from antiphon.errors import AntiphonError, InternalError
+from antiphon.service.context import Turn
 from antiphon.service.items import new_item
 from antiphon.store import Store
 from antiphon.store.rows import FinishedResponse, NewResponse
@@ -67,6 +68,12 @@ class Run:
             raise self.loop.failure
         assert self.final is not None
         return self.final
+
+    def turn(self) -> Turn | None:
+        """Returns what a follow-up of the response sees, or None if it has not ended well."""
+        if self.final is None or self.final.status not in ("completed", "incomplete"):
+            return None
+        return Turn(self.final.id, self.loop.items())
 
     async def _commit(self, events: list[Event]) -> list[Event]:
         last = events[-1]

@@ -115,6 +115,14 @@ class CreateResponse(Struct, kw_only=True):
     moderation: JSONObject | None = None
 
 
+class ResponseCreateEvent(CreateResponse, kw_only=True):
+    """The frame that asks for a response over a WebSocket; `stream` means nothing there."""
+
+    type: Literal["response.create"]
+    generate: bool | None = None
+    stream_id: str | None = None
+
+
 class InputTokensDetails(Struct):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
