@@ -1,5 +1,6 @@
 """The server inside a Python process."""
 
+import socket
 import threading
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from openai import APIStatusError, InternalServerError, OpenAI
 
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.recording.scope_file import file_name, read
+from antiphon.server.run import listen
 from antiphon.testing import Outcome, serve
 from tests.serving import backend
 from tests.upstream import Upstream, chunk, completion, reply, sse
@@ -171,3 +173,11 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
         serve(mode="live", backends=[], database=str(tmp_path / "file" / "state.db")),
     ):
         pytest.fail("it serves")
+
+
+def test_what_is_written_is_sent_at_once() -> None:
+    """asyncio sets TCP_NODELAY where it knows the protocol of the socket that accepts."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP

@@ -1,30 +1,81 @@
-"""Every real recording is asked for through the API: in its own words, in others, and for something else."""
+"""Every real recording is asked for through the API: in its own words, in others, and for something else.
 
+The server listens on a socket, and no other connection is opened than the ones to it.
+"""
+
+import asyncio
 import copy
 import json
-import logging
+import socket
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import read_calls
+from antiphon.testing import serve
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.asking import catalogue, in_scope, payloads, with_client
 from tests.recording.rewrites import REWRITES, Rewrite
 from tests.recording.samples import recordings
+from tests.server.client import Reply
 
 
 def chats() -> list[RecordedCall]:
     return [call for call in read_calls(recordings("llama-stack"), []) if call.kind == "chat"]
 
 
-async def ask(client: httpx2.AsyncClient, body: JSONObject, scope: str) -> httpx2.Response:
-    return await client.post("/chat/completions", json=body, headers=in_scope(scope))
+class Client:
+    """Asks over one connection: thousands of requests are sent here."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self._path = parts.path
+        self._connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
+
+    def ask(self, body: JSONObject, scope: str) -> Reply:
+        headers = {"Content-Type": "application/json", "X-Antiphon-Scope": scope}
+        self._connection.request("POST", f"{self._path}/chat/completions", json.dumps(body).encode(), headers)
+        response = self._connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, names, response.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def replaying(**settings: JSON) -> Iterator[Client]:
+    """A client of a server that replays; at the end, only this client may have opened a connection."""
+    connect, opened = socket.socket.connect, []
+
+    def watched(self: socket.socket, address: tuple[str, int]) -> None:
+        opened.append(address)
+        connect(self, address)
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("replay looks up a host, or connects to one")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", watched)
+        patch.setattr(socket.socket, "connect_ex", refused)
+        patch.setattr(socket.socket, "sendto", refused)
+        patch.setattr(asyncio.BaseEventLoop, "getaddrinfo", refused)
+        with (
+            serve(recordings("llama-stack"), discover=True, **settings) as server,
+            closing(Client(server.url)) as client,
+        ):
+            yield client
+            own = urlsplit(server.url)
+    assert opened
+    assert set(opened) == {(own.hostname, own.port)}
 
 
 def answer_of(call: RecordedCall) -> JSON:
@@ -35,47 +86,41 @@ def answer_of(call: RecordedCall) -> JSON:
     return values if call.streamed else values[0]
 
 
-def given_by(response: httpx2.Response, call: RecordedCall) -> JSON:
-    if response.status_code != 200:
-        assert response.json()["error"]["code"] != "recording_not_found", response.text
-        return response.status_code
-    return payloads(response) if call.streamed else response.json()
+def given_by(reply: Reply, call: RecordedCall) -> JSON:
+    if reply.status != 200:
+        assert reply.error["code"] != "recording_not_found", reply.body
+        return reply.status
+    return reply.payloads if call.streamed else reply.json
 
 
-@pytest.mark.usefixtures("no_sockets")
-def test_every_real_recording_answers_the_body_it_holds(caplog: pytest.LogCaptureFixture) -> None:
-    async def check(client: httpx2.AsyncClient) -> None:
-        for call in chats():
-            caplog.clear()
-            response = await ask(client, call.request, call.scope)
-            line = caplog.messages[-1]
-            assert "; hit exact" in line or (call.stale and "; hit" in line), line
+def test_every_real_recording_answers_the_body_it_holds(tmp_path: Path) -> None:
+    asked, log = chats(), tmp_path / "hits.jsonl"
+    with replaying(hit_log=str(log)) as client:
+        for call in asked:
+            reply = client.ask(call.request, call.scope)
             if not call.stale:
-                assert call.name[:6] in line
-                assert given_by(response, call) == answer_of(call), call.name
+                assert given_by(reply, call) == answer_of(call), call.name
+    hits = [json.loads(line) for line in log.read_text().splitlines()]
+    for call, hit in zip(asked, hits, strict=True):
+        assert call.stale or (hit["how"], hit["file"]) == ("exact", call.file), hit
 
-    with caplog.at_level(logging.INFO, "antiphon.access"):
-        with_client(catalogue(recordings("llama-stack")), check)
 
-
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(REWRITES), min_size=2, max_size=6, unique=True))
 def test_every_real_recording_answers_other_words_for_the_same(rewrites: list[Rewrite]) -> None:
+    asked = chats()
     answers: defaultdict[str, list[JSON]] = defaultdict(list)
-    for call in chats():
+    for call in asked:
         answers[call.key].append(answer_of(call))
-
-    async def check(client: httpx2.AsyncClient) -> None:
-        for call in chats():
+    with replaying() as client:
+        for call in asked:
             body = call.request
             for rewrite in rewrites:
                 body = rewrite(body)
-            response = await ask(client, {**body, "stream": call.streamed}, call.scope)
-            given = given_by(response, call)
+            reply = client.ask({**body, "stream": call.streamed}, call.scope)
+            given = given_by(reply, call)
             # A stale recording gives way to the one that llama-stack would find.
             assert call.stale or given in answers[call.key], (call.name, rewrites)
-
-    with_client(catalogue(recordings("llama-stack")), check)
 
 
 def another_word(body: JSONObject) -> None:
@@ -127,17 +172,15 @@ EDITS: list[Callable[[JSONObject], None]] = [
 ]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(st.permutations(EDITS))
 def test_no_real_recording_answers_a_request_that_means_something_else(
     edits: list[Callable[[JSONObject], None]],
 ) -> None:
-    async def check(client: httpx2.AsyncClient) -> None:
+    with replaying() as client:
         for number, call in enumerate(chats()):
             body = copy.deepcopy(call.request)
             edits[number % len(edits)](body)
-            response = await ask(client, body, call.scope)
-            assert response.status_code == 502, (call.name, edits[number % len(edits)])
-            assert response.json()["error"]["code"] == "recording_not_found"
-
-    with_client(catalogue(recordings("llama-stack")), check)
+            reply = client.ask(body, call.scope)
+            assert reply.status == 502, (call.name, edits[number % len(edits)])
+            assert reply.error["code"] == "recording_not_found"
