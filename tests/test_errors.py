@@ -12,6 +12,7 @@ from antiphon.errors import (
     InvalidRequest,
     NotFound,
     RecordingNotFound,
+    RecordingNotReadable,
     RequestTooLarge,
     StoreUnavailable,
     ToolListFailed,
@@ -43,6 +44,7 @@ EACH: list[tuple[AntiphonError, int, str, str | None, str | None]] = [
     (ToolListFailed("docs", 401, "m"), 401, "external_connector_error", "http_error", "tools"),
     (ToolListFailed("docs", 500, "m"), 424, "external_connector_error", "http_error", "tools"),
     (RecordingNotFound("m"), 502, SERVER, "recording_not_found", None),
+    (RecordingNotReadable("m"), 500, SERVER, "recording_not_readable", None),
     (StoreUnavailable("m"), 503, SERVER, "store_unavailable", None),
     (InternalError(), 500, SERVER, None, None),
 ]

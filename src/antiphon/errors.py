@@ -6,13 +6,10 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── AddressNotFetched          400  what is at an address that the request names cannot be had
 │   ├── ContextLengthExceeded      400  the input does not fit the model's context window
 │   ├── ConversationLocked         400  another response is at work in the conversation
+│   ├── InvalidEncryptedContent    400  a sealed box is not of this server and caller, or was changed
 │   └── ConnectionExpired          400  a WebSocket connection has reached its greatest age
-├── OriginNotAllowed               403  a page of another site opened the WebSocket connection
-├── InvalidApiKey                  401  no key, or one that is not valid (any more)
-├── HostNotAllowed                 403  the Host header of a request to a server without keys is a stranger's
 ├── NotFound                       404  no such object, or not the caller's
 ├── RequestTooLarge                413  the body is over the limit
-├── RateLimited                    429  the caller's key has used up what it may use in a minute
 ├── ConnectionBusy                 429  too many requests wait on one WebSocket connection
 ├── UpstreamError                  502  the backend or a tool server failed, and its own words are kept
 │   ├── UpstreamRefused                 it answered with an HTTP error; the status class is kept
@@ -21,9 +18,9 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── UpstreamBroken             502  it answered, but not with a whole chat completion
 │   └── ToolListFailed             424  an MCP server's tools cannot be listed; 401 and 403 are kept
 ├── RecordingNotFound              502  replay has no answer for this model or tool call
+│   └── RecordingNotReadable       500  the file that has it is gone, or another one since it was loaded
 ├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
 ├── RecordingNotWritten            500  the file of a recording cannot be written
-├── RecordingNotReadable           500  the file of a recording is gone, or another one since it was loaded
 ├── StoreUnavailable               503  the database cannot be read or written
 ├── CallsItself                508  a backend's address leads back to this server
 ├── ServerStopping                 503  the server is being stopped
@@ -32,9 +29,7 @@ AntiphonError                      has status, type, code, param and message: th
 ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
 """
 
-import math
 from http import HTTPStatus
-from typing import Literal
 
 from antiphon.wire.errors import ErrorBody
 
@@ -145,51 +140,17 @@ class ConnectionExpired(InvalidRequest):
         )
 
 
-class OriginNotAllowed(AntiphonError):
-    """A page of another site opened a WebSocket connection: browsers let every page reach this machine."""
+class InvalidEncryptedContent(InvalidRequest):
+    """A sealed box cannot be opened: it is another server's or another caller's, or it was changed."""
 
-    status = 403
-    type = "invalid_request_error"
-    code = "origin_not_allowed"
+    code = "invalid_encrypted_content"
 
-    def __init__(self, origin: str) -> None:
-        super().__init__(f"Pages of {origin[:300]} may not open WebSocket connections to this server.")
-
-
-class InvalidApiKey(AntiphonError):
-    """No key, or one that is not valid (the texts are those of api.openai.com)."""
-
-    status = 401
-    type = "invalid_request_error"
-
-    def __init__(self, key: str | None) -> None:
-        """`key` is what was sent, of which a little is shown again; None if nothing was."""
-        if key is None:
-            message = (
-                "You didn't provide an API key. You need to provide your API key in an Authorization header "
-                "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
-            )
-        else:
-            shown = f"{key[:8]}***{key[-4:]}" if len(key) > 16 else "***"
-            message = f"Incorrect API key provided: {shown}."
-        # RFC 9110, 11.6.1: a 401 names the scheme that is wanted.
+    def __init__(self, box: str, *, param: str) -> None:
+        start = f"{box[:16]}..." if len(box) > 16 else box
         super().__init__(
-            message, code=None if key is None else "invalid_api_key", headers={"www-authenticate": "Bearer"}
-        )
-
-
-class HostNotAllowed(AntiphonError):
-    """A request names this machine's server by a name that anybody may give to it (DNS rebinding)."""
-
-    status = 403
-    type = "invalid_request_error"
-    code = "host_not_allowed"
-
-    def __init__(self, host: str) -> None:
-        super().__init__(
-            f"The host name '{host[:253]}' is not this machine's own, and no key is needed here, so that any "
-            "web page could be behind this request. Use localhost or an address, or make a key with "
-            "`antiphon keys create`."
+            f"The encrypted content {start} could not be verified. It was not made by this server for this "
+            "caller, or it was changed, or the server's seal_key is another one now.",
+            param=param,
         )
 
 
@@ -220,27 +181,6 @@ class ConnectionBusy(AntiphonError):
             f"{most} requests wait on this connection already, which answers one after another. Wait for a "
             "response, or open more connections."
         )
-
-
-class RateLimited(AntiphonError):
-    """The caller's key has used up what it may use in a minute, or has too many streams open.
-
-    As at api.openai.com, `type` says what there is too much of. `wait` counts seconds.
-    """
-
-    status = 429
-    code = "rate_limit_exceeded"
-
-    def __init__(self, message: str, *, what: Literal["requests", "tokens"], wait: float) -> None:
-        super().__init__(
-            message,
-            headers={"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))},
-        )
-        self.type = what
-
-    @property
-    def response_code(self) -> str:
-        return "rate_limit_exceeded"
 
 
 class UpstreamError(AntiphonError):
@@ -349,13 +289,11 @@ class RecordingNotWritten(AntiphonError):
     code = "recording_not_written"
 
 
-class RecordingNotReadable(AntiphonError):
+class RecordingNotReadable(RecordingNotFound):
     """The file of a recording was there when it was loaded, and now it is gone or another one."""
 
+    status = 500
     code = "recording_not_readable"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, headers={"x-should-retry": "false"})
 
 
 class StoreUnavailable(AntiphonError):

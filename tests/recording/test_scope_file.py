@@ -129,6 +129,14 @@ def test_real_files_take_at_most_twice_the_text_that_they_hold(tmp_path: Path) -
     chats = [calls for calls in real_scopes().values() if all(call.kind == "chat" for call in calls)]
     sizes = [(written(calls, tmp_path, calls[0].scope).stat().st_size, text_size(calls)) for calls in chats]
     assert sum(size for size, _ in sizes) <= 2 * sum(text for _, text in sizes)
+    # What a backend sends around the text (usage, filters, warnings, log probabilities) is there once.
+    assert max(size - 2 * text for size, text in sizes) <= 3072
+
+
+def test_the_smallest_file_is_less_than_a_kilobyte(tmp_path: Path) -> None:
+    """Of a few words, most is what the backend says around them; it is kept, for a replay gives it too."""
+    path = written([streamed("Good morning.", gaps=(300, 0, 12, 9, 0))], tmp_path)
+    assert path.stat().st_size <= 1024
 
 
 def test_r17_an_agent_run_takes_at_most_twice_the_text_that_it_holds(tmp_path: Path) -> None:
