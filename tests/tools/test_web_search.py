@@ -108,13 +108,13 @@ def test_what_is_not_included_is_not_shown() -> None:
     check_openai("WebSearchToolCall", seen)
 
 
-def test_t15_an_empty_result_is_a_completed_search() -> None:
+def test_T15_an_empty_result_is_a_completed_search() -> None:
     events, output = search_for("nobody knows", {"results": []})
     assert types(events)[-2:] == ["web_search_call.completed", "output_item.done"]
     assert json.loads(output) == {"query": "nobody knows", "top_k": []}
 
 
-def test_t16_a_refusal_fails_the_item_and_is_told_to_the_model() -> None:
+def test_T16_a_refusal_fails_the_item_and_is_told_to_the_model() -> None:
     with Upstream() as service:
         service.script(reply({"detail": {"error": f"boom\nkey {KEY}"}}, status=500))
 
@@ -131,7 +131,7 @@ def test_t16_a_refusal_fails_the_item_and_is_told_to_the_model() -> None:
     assert KEY not in output
 
 
-def test_t16_a_silent_service_fails_the_item_in_time() -> None:
+def test_T16_a_silent_service_fails_the_item_in_time() -> None:
     with Upstream() as service:
         service.script(silence())
 
@@ -335,7 +335,7 @@ def test_a_recorded_search_is_exported_as_llama_stack_holds_it(tmp_path: Path) -
     ]
 
 
-def test_t16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
+def test_T16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
     with Upstream() as service:
         service.script(reply({"detail": "boom"}, status=500))
         recorded = search_recorded(tmp_path, "record", tavily(service), "q")
@@ -346,7 +346,7 @@ def test_t16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "status"), [(reply({"results": []}), "completed"), (reply({}, status=500), "failed")]
 )
-def test_t15_t16_the_run_goes_on(answer: Answer, status: str) -> None:
+def test_T15_T16_the_run_goes_on(answer: Answer, status: str) -> None:
     """An empty result and a failure both end in an answer of the model."""
     function = {"name": "web_search", "arguments": asking("q")}
     calls = [{"index": 0, "id": "call_1", "type": "function", "function": function}]

@@ -35,6 +35,7 @@ _MAX_QUERY = 10_000
 class Hit(Struct, frozen=True, kw_only=True):
     """A chunk that answers a query; `score` lies between 0 and 1."""
 
+    vector_store_id: str
     file_id: str
     filename: str
     score: float
@@ -145,6 +146,7 @@ class Search:
         names = await self._names(ids, {hit.file_id for hit in found})
         return [
             Hit(
+                vector_store_id=hit.vector_store_id,
                 file_id=hit.file_id,
                 filename=names[key].filename,
                 score=hit.score,

@@ -22,8 +22,8 @@ class FileSearch(Protocol):
     async def __call__(self, tool: FileSearchTool, query: str) -> list[JSONObject]:
         """Returns the results of a file search call, best first, as `tool` asks for them.
 
-        Each has `file_id`, `filename`, `score`, `text` and `attributes`. Raises `NotFound` for a store that
-        is not there.
+        Each has `vector_store_id`, `file_id`, `filename`, `score`, `text` and `attributes`. Raises `NotFound`
+        for a store that is not there.
         """
         ...
 
