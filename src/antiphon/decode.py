@@ -9,6 +9,7 @@ from antiphon.decode_errors import explain
 from antiphon.errors import InvalidRequest
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
 from antiphon.wire.json import JSON
+from antiphon.wire.prompts import CreatePrompt, SetDefaultVersion, UpdatePrompt
 from antiphon.wire.responses import CreateResponse, ResponseCreateEvent
 from antiphon.wire.vector_stores import (
     CreateFileBatch,
@@ -77,6 +78,9 @@ search_vector_store = BodyDecoder(SearchVectorStore)
 create_vector_store_file = BodyDecoder(CreateVectorStoreFile)
 update_vector_store_file = BodyDecoder(UpdateVectorStoreFile)
 create_file_batch = BodyDecoder(CreateFileBatch)
+create_prompt = BodyDecoder(CreatePrompt)
+update_prompt = BodyDecoder(UpdatePrompt)
+set_default_version = BodyDecoder(SetDefaultVersion)
 
 
 def _add_types(items: JSON) -> None:

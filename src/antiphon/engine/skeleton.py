@@ -10,6 +10,7 @@ from antiphon.wire.responses import (
     CreateResponse,
     JsonObjectFormat,
     JsonSchemaFormat,
+    PromptReference,
     ReasoningConfig,
     Response,
     TextConfig,
@@ -55,6 +56,9 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
             setattr(response, name, value)
     if request.prompt_cache_options is not None:
         response.prompt_cache_options = request.prompt_cache_options
+    if request.prompt is not None:
+        prompt = request.prompt
+        response.prompt = PromptReference(id=prompt.id, version=prompt.version, variables=prompt.variables)
     if request.conversation is not None:
         conversation = request.conversation
         response.conversation = (

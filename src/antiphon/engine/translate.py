@@ -6,8 +6,9 @@ from antiphon.config import Capabilities
 from antiphon.engine.choices import choose
 from antiphon.engine.functions import Functions, Offered, translate_tools
 from antiphon.engine.messages import translate_items
+from antiphon.engine.prompts import FilledPrompt
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
-from antiphon.wire.items import Item
+from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
 
@@ -36,9 +37,14 @@ def translate(
     tools = request.tools or []
     functions = translate_tools(tools, capabilities, offered or {})
     chosen = choose(request.tool_choice, tools, functions, capabilities)
+    prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
+    if prompt is not None and prompt.parts:
+        items = [*items, Message(role="user", content=[*prompt.parts])]
     messages = translate_items(items, capabilities, functions.renamed)
     if request.instructions:
         messages.insert(0, {"role": "system", "content": request.instructions})
+    if prompt is not None:
+        messages.insert(0, {"role": "system", "content": prompt.text})
     chat: ChatRequest = {"model": model, "messages": messages, "stream": True}
     if capabilities.stream_usage:
         chat["stream_options"] = {"include_usage": True}

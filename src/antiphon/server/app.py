@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from antiphon.errors import AntiphonError
 from antiphon.recording.freeze import Freeze
-from antiphon.server import conversations, files, models, responses, vector_stores, websocket
+from antiphon.server import conversations, files, models, prompts, responses, vector_stores, websocket
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.service.services import Services
@@ -34,6 +34,7 @@ def create_app(
             *models.routes,
             *files.routes,
             *vector_stores.routes,
+            *prompts.routes,
         ],
         exception_handlers={
             AntiphonError: on_error,
@@ -52,5 +53,6 @@ def create_app(
     app.state.embeddings = services.embeddings
     app.state.conversations = services.conversations
     app.state.responses = services.responses
+    app.state.prompts = services.prompts
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
     return AccessLog(app)

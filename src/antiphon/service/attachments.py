@@ -62,31 +62,38 @@ class Attaching:
         on its address. Raises `InvalidRequest`, `AddressNotAllowed` and `AddressNotFetched`.
         """
         for part, where in _parts(items, place):
-            if isinstance(part, InputFile) and part.file_url and not part.file_data:
-                part.file_data = await self._downloaded(
-                    part.file_url, part.filename or None, f"{where}.file_url"
-                )
+            await self._download(part, where)
 
     async def load(self, items: Sequence[Item], place: str | None) -> None:
         """Loads what `file_id` names, and downloads what is left to download; what is stored stays as it is.
 
         Raises `NotFound` for a file that is not the owner's, and what `download` raises.
         """
-        await self.download(items, place)
         for part, where in _parts(items, place):
-            if isinstance(part, InputFile) and part.file_url and not part.filename:
-                part.filename = _name_in(part.file_url)
-            if isinstance(part, InputFile) and part.file_id and not part.file_data:
-                part.file_data, name = await self._loaded(part.file_id, f"{where}.file_id")
-                part.filename = part.filename or name
-            elif isinstance(part, InputImage) and part.file_id and not part.image_url:
-                part.image_url, name = await self._loaded(part.file_id, f"{where}.file_id")
-                if not part.image_url.startswith("data:image/"):
-                    raise InvalidRequest(
-                        f"Invalid '{where}.file_id': the file '{name}' is not an image.",
-                        code="invalid_value",
-                        param=f"{where}.file_id",
-                    )
+            await self.load_part(part, where)
+
+    async def load_part(self, part: ContentPart, where: str) -> None:
+        """Loads or downloads what one part names; `where` is its place. Raises what `load` raises."""
+        await self._download(part, where)
+        if isinstance(part, InputFile) and part.file_url and not part.filename:
+            part.filename = _name_in(part.file_url)
+        if isinstance(part, InputFile) and part.file_id and not part.file_data:
+            part.file_data, name = await self._loaded(part.file_id, f"{where}.file_id")
+            part.filename = part.filename or name
+        elif isinstance(part, InputImage) and part.file_id and not part.image_url:
+            part.image_url, name = await self._loaded(part.file_id, f"{where}.file_id")
+            if not part.image_url.startswith("data:image/"):
+                raise InvalidRequest(
+                    f"Invalid '{where}.file_id': the file '{name}' is not an image.",
+                    code="invalid_value",
+                    param=f"{where}.file_id",
+                )
+
+    async def _download(self, part: ContentPart, where: str) -> None:
+        if isinstance(part, InputFile) and part.file_url and not part.file_data:
+            part.file_data = await self._downloaded(
+                part.file_url, part.filename or None, f"{where}.file_url"
+            )
 
     async def _downloaded(self, url: str, name: str | None, param: str) -> str:
         download = _Download(self._attachments, self._left, param)

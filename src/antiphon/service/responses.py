@@ -6,11 +6,13 @@ import msgspec
 
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
+from antiphon.engine.prompts import FilledPrompt
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import NotFound
 from antiphon.service.attachments import Attachments
 from antiphon.service.context import Context, Turn, conversation_id, gather
 from antiphon.service.items import item_page, shown_item
+from antiphon.service.prompts import filled_prompt
 from antiphon.service.run import Run
 from antiphon.service.validation import check_create_response
 from antiphon.store import Store
@@ -57,6 +59,9 @@ class Responses:
         """
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", call)
+        if request.prompt is not None:
+            filled = await filled_prompt(self._store, owner, request.prompt)
+            request = msgspec.structs.replace(request, prompt=filled)
         now = call.clock()
         response = new_response(request, call.ids("resp"), int(now))
         locked = request.conversation is not None and response.store
@@ -87,6 +92,9 @@ class Responses:
         context = await gather(self._store, owner, request, call.ids, latest)
         await attaching.load(context.history, None)
         await attaching.load(context.input, "input")
+        if isinstance(request.prompt, FilledPrompt):
+            for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
+                await attaching.load_part(part, f"prompt.variables.{name}")
         return context
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:

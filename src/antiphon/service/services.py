@@ -11,6 +11,7 @@ from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.file_services import FileServices
+from antiphon.service.prompts import Prompts
 from antiphon.service.responses import OpenTools, Responses
 from antiphon.store import Store
 from antiphon.tools.context import ToolContext, ToolServices
@@ -27,6 +28,7 @@ class Services:
     conversations: Conversations
     embeddings: Embeddings
     files: FileServices
+    prompts: Prompts
     responses: Responses
 
     @classmethod
@@ -54,6 +56,7 @@ class Services:
                     conversations=Conversations(store),
                     embeddings=Embeddings(catalogue),
                     files=files,
+                    prompts=Prompts(store),
                     responses=Responses(
                         store, catalogue, _tools_of(tools, files, catalogue), files.attachments
                     ),

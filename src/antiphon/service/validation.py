@@ -31,9 +31,9 @@ def check_create_response(request: CreateResponse) -> None:
     if not request.model:
         raise _missing("model")
     continues = request.previous_response_id is not None or request.conversation is not None
-    if request.input is None and not continues:
+    if request.input is None and not continues and request.prompt is None:
         raise _missing("input")
-    if request.input == [] and not continues:
+    if request.input == [] and not continues and request.prompt is None:
         raise InvalidRequest(
             "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array "
             "instead.",
@@ -97,7 +97,6 @@ def _check_unsupported(request: CreateResponse) -> None:
     """Refuses what this server cannot do, so that nobody relies on it by mistake."""
     unsupported = {
         "background": request.background,
-        "prompt": request.prompt,
         "context_management": request.context_management,
         "moderation": request.moderation,
     }

@@ -4,6 +4,7 @@ InvalidRequest
 ├── PreviousResponseNotFound       400  a response of the chain is unknown, deleted or somebody else's
 ├── ItemAlreadyInConversation      400  the item is in the conversation, or was named twice
 ├── DuplicateItem                  400  the id belongs to an item that says something else
+├── NotLatestVersion               400  a change of a prompt is based on a version that is not its latest
 └── KeyNameTaken                   400  another API key has this name
 NotFound
 ├── ConversationNotFound           404  unknown, deleted or somebody else's
@@ -12,7 +13,8 @@ NotFound
 ├── FileNotStored                  404  the file is unknown, deleted, expired or somebody else's
 ├── VectorStoreNotFound            404  the vector store is unknown, deleted or somebody else's
 ├── AttachedFileNotFound           404  the file is not in the vector store
-└── FileBatchNotFound              404  the vector store has no such batch
+├── FileBatchNotFound              404  the vector store has no such batch
+└── PromptNotFound                 404  the prompt, or this version of it, is unknown, deleted or another's
 """
 
 from antiphon.errors import InvalidRequest, NotFound
@@ -113,3 +115,23 @@ class FileBatchNotFound(NotFound):
 
     def __init__(self, batch_id: str, vector_store_id: str) -> None:
         super().__init__(f"No file batch found with id '{batch_id}' in vector store '{vector_store_id}'.")
+
+
+class PromptNotFound(NotFound):
+    """The prompt is unknown, deleted or somebody else's, or it has no such version."""
+
+    def __init__(self, prompt_id: str, version: int | str | None = None) -> None:
+        named = f"'{prompt_id}'" if version is None else f"'{prompt_id}' and version '{version}'"
+        super().__init__(f"Prompt with id {named} not found.")
+
+
+class NotLatestVersion(InvalidRequest):
+    """A new version of a prompt is based on one that is not its latest any more."""
+
+    code = "not_latest_version"
+    param = "version"
+
+    def __init__(self, prompt_id: str, version: int, latest: int) -> None:
+        super().__init__(
+            f"Version {version} is not the latest one of the prompt '{prompt_id}', which is {latest}."
+        )

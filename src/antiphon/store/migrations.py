@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.chunk_tables import chunks
-from antiphon.store.tables import api_keys, metadata, schema_version
+from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
 
 Migration = Callable[[Connection], None]
 
@@ -38,7 +38,12 @@ def m004_keys(connection: Connection) -> None:
     metadata.create_all(connection, [api_keys])
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks, m004_keys)
+def m005_prompts(connection: Connection) -> None:
+    """Adds the tables of prompts."""
+    metadata.create_all(connection, [prompts, prompt_versions])
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks, m004_keys, m005_prompts)
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -17,6 +17,7 @@ from antiphon.store.files import FileRecords
 from antiphon.store.keys import KeyRecords
 from antiphon.store.migrations import migrate
 from antiphon.store.opening import open_engine, size_in_bytes
+from antiphon.store.prompts import PromptRecords
 from antiphon.store.rows import (
     ConversationContext,
     FinishedResponse,
@@ -54,6 +55,7 @@ class Store:
         self.vector_stores = VectorStoreRecords(database, clock)
         self.attachments = AttachmentRecords(database, server_id)
         self.chunks = ChunkRecords(database)
+        self.prompts = PromptRecords(database)
         self._beginning: dict[str, Job[object]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""

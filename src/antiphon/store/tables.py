@@ -201,3 +201,24 @@ Index(
     vector_store_files.c.created_at,
     vector_store_files.c.file_id,
 )
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("default_version", Integer, nullable=False),
+    Column("latest_version", Integer, nullable=False),
+)
+Index("prompts_by_time", prompts.c.owner, prompts.c.created_at, prompts.c.id)
+
+prompt_versions = Table(
+    "prompt_versions",
+    metadata,
+    Column("prompt_id", Text, ForeignKey("prompts.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("variables", Text, nullable=False),  # their names, a JSON list
+    PrimaryKeyConstraint("prompt_id", "version"),
+)

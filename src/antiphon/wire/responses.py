@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import Tool, ToolChoice
@@ -62,9 +63,11 @@ class StreamOptions(Struct):
 
 
 class PromptReference(Struct, kw_only=True):
+    """A stored prompt and the values of its variables; without `version` its default one is meant."""
+
     id: str
     version: str | None | UnsetType = UNSET
-    variables: JSONObject | None | UnsetType = UNSET
+    variables: dict[str, str | InputText | InputImage | InputFile] | None | UnsetType = UNSET
 
 
 class PromptCacheOptions(Struct):
