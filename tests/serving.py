@@ -27,6 +27,7 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.service.file_services import FileServices
+from antiphon.service.keys import KeySettings
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSON
@@ -112,6 +113,7 @@ class Serving:
         max_body_bytes: int = 10**8,
         tools: ToolsSettings | None = None,
         allow_hosts: Sequence[str] = (),
+        keys: KeySettings | None = None,
     ) -> None:
         self.url = ""
         self.store: Store
@@ -121,6 +123,7 @@ class Serving:
         self._max_body_bytes = max_body_bytes
         self._tools = tools
         self._allow_hosts = allow_hosts
+        self._keys = keys
         self._loop = asyncio.new_event_loop()
         self._ready: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="antiphon")
@@ -163,7 +166,7 @@ class Serving:
         self.store = await Store.open(self._database)
         try:
             tools = self._tools or ToolsSettings(file_search=FileSearchSettings(max_file_bytes=MAX_FILE))
-            async with Services.open(self.store, catalogue, tools, self._allow_hosts) as services:
+            async with Services.open(self.store, catalogue, tools, self._allow_hosts, self._keys) as services:
                 self.file_services = services.files
                 app = create_app(services, max_body_bytes=self._max_body_bytes)
                 self._server = _Server(self._validated.around(app), self._ready)

@@ -231,6 +231,43 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"own_flag": "--allow-host", "table": "security", "separator": ","},
         ),
     ] = ()
+    api_key: Annotated[
+        Secret | None,
+        Meta(
+            description="A key that callers need, besides those of `antiphon keys`. Better given as a "
+            "variable: others on the machine can read a flag.",
+            extra={"table": "security"},
+        ),
+    ] = None
+    allow_anonymous: Annotated[
+        bool,
+        Meta(
+            description="Serve callers without a key though `host` lets other machines in, or though they "
+            "call this machine by another name. Not needed where there is a key.",
+            extra={"table": "security"},
+        ),
+    ] = False
+    requests_per_minute: Annotated[
+        Annotated[int, Meta(gt=0)] | None,
+        Meta(
+            description="How many requests each key may make in a minute, reading and deleting not counted.",
+            extra={"table": "limits"},
+        ),
+    ] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(gt=0)] | None,
+        Meta(
+            description="How many tokens models may read and write for each key in a minute.",
+            extra={"table": "limits"},
+        ),
+    ] = None
+    concurrent_streams: Annotated[
+        Annotated[int, Meta(gt=0)] | None,
+        Meta(
+            description="How many streams each key may have open at the same time.",
+            extra={"table": "limits"},
+        ),
+    ] = None
     tools: ToolsSettings = ToolsSettings()
     """The hosted tools."""
     models: dict[str, BackendSettings] = {}

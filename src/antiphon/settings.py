@@ -22,6 +22,7 @@ from antiphon.config_values import ENV_PREFIX, Secret
 from antiphon.errors import ConfigError
 from antiphon.settings_tools import ToolTables
 from antiphon.settings_values import (
+    check_api_key,
     check_names,
     checked_url,
     convert,
@@ -116,6 +117,7 @@ class _Gathered:
             # Frozen ids are the same in each run, and would be taken in the state of the last one.
             self._values["database"] = ":memory:"
         settings = Settings(**self._values, origins=self._origins)
+        check_api_key(settings.api_key, self._origins["api_key"])
         if settings.recording != "live" and settings.recordings is None:
             where = self._origins["recording"]
             raise ConfigError(f"{where}: the mode {settings.recording!r} needs a folder: set recordings")

@@ -13,6 +13,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SECRET_SETTINGS = frozenset({"api_key", "database", "base_url", "url", "authorization", "headers", "env"})
 """Their values may hold credentials, and are not repeated in messages."""
+_SHORTEST_KEY = 16
 _PATHS = frozenset({"record", "replay", "recordings", "hit_log", "files"})
 
 
@@ -84,6 +85,18 @@ def secret_values(values: JSONObject, key: str, env: Mapping[str, str], where: s
     if not env.get(variable):
         raise ConfigError(f"{where}: {key}_env names {variable}, which is not set")
     values[key] = Secret(env[variable])
+
+
+def check_api_key(key: Secret | None, where: str) -> None:
+    """Raises `ConfigError` for a key that no client can send, or that is soon guessed."""
+    if key is None:
+        return
+    text = key.reveal()
+    if len(text) < _SHORTEST_KEY or not (text.isascii() and text.isprintable()) or " " in text:
+        raise ConfigError(
+            f"{where}: api_key: a key has at least {_SHORTEST_KEY} ASCII characters and no spaces; "
+            "`antiphon keys create` makes one that nobody guesses"
+        )
 
 
 def user_folder(env: Mapping[str, str], variable: str, default: str) -> Path:

@@ -5,9 +5,9 @@ from antiphon.server.banner import MAX_LINES, banner
 
 
 def lines(
-    *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, mode: str = "live"
+    *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, mode: str = "live", keys: int = 0
 ) -> list[str]:
-    return banner(url=url, store="state.db", store_bytes=size, mode=mode, notices=[*notices])
+    return banner(url=url, store="state.db", store_bytes=size, mode=mode, keys=keys, notices=[*notices])
 
 
 def test_everything_is_said() -> None:
@@ -49,6 +49,12 @@ def test_open_access_is_a_warning(host: str, warns: bool) -> None:
     (access,) = (line for line in lines(url=f"http://{host}:8321/v1") if line.startswith("access"))
     assert ("NO KEY NEEDED" in access) is warns
     assert (host in access) is warns
+
+
+@pytest.mark.parametrize(("keys", "words"), [(1, "(1 is good)"), (3, "(3 are good)")])
+def test_with_keys_access_is_told(keys: int, words: str) -> None:
+    for host in ("127.0.0.1", "0.0.0.0"):
+        assert f"access    a key is needed {words}" in lines(url=f"http://{host}:8321/v1", keys=keys)
 
 
 def test_the_mode_is_named() -> None:

@@ -6,6 +6,7 @@ import click
 
 from antiphon import __version__
 from antiphon.cli.config import config
+from antiphon.cli.keys import keys
 from antiphon.cli.recordings import recordings
 from antiphon.cli.serve import serve
 
@@ -19,7 +20,7 @@ class ServeByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=ServeByDefault, commands=[serve, config, recordings])
+@click.group(cls=ServeByDefault, commands=[serve, config, keys, recordings])
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def antiphon() -> None:
     """Serve the OpenAI Responses and Conversations APIs from any Chat Completions backend.
@@ -30,6 +31,7 @@ def antiphon() -> None:
       antiphon --port 9000                the same on another port
       antiphon serve --replay recordings/ answer from recordings, without any backend
       antiphon config                     show the settings and where each comes from
+      antiphon keys create alice          make a key for a caller
       antiphon recordings list DIRECTORY  show what is recorded there
 
     Without a command, antiphon serves.

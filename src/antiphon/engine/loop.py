@@ -14,7 +14,7 @@ from antiphon.engine.ports import Call, HostedTools, ResolvedModel
 from antiphon.engine.rounds import HostedWork
 from antiphon.engine.translate import Translated, continued, translate
 from antiphon.engine.truncate import shortened
-from antiphon.engine.usage import total, usage_of
+from antiphon.engine.usage import spent, total, usage_of
 from antiphon.errors import AntiphonError, ContextLengthExceeded
 from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.events import (
@@ -133,10 +133,11 @@ class Loop:
                 async for events in batches:
                     yield events
         while True:
-            assembler = self._assembler
+            assembler, request, count = self._assembler, self._chat_request(), 0
             try:
-                async with aclosing(self._model.chat_model.stream(self._chat_request())) as reads:
+                async with aclosing(self._model.chat_model.stream(request)) as reads:
                     async for chunks in reads:
+                        count += len(chunks)
                         events = assembler.feed(chunks)
                         if events:
                             yield events
@@ -148,6 +149,9 @@ class Loop:
                     raise
                 self._translated = self._translate(items)
                 continue
+            finally:
+                if self._call.spend is not None:
+                    self._call.spend(spent(assembler.usage, request, count))
             self._last = assembler.finish()
             if assembler.failure is not None:
                 raise assembler.failure

@@ -1,6 +1,8 @@
 """Token counts, from a chat backend's form to that of a response. Pure."""
 
-from antiphon.wire.chat import ChatUsage
+import msgspec
+
+from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
 
 
@@ -19,6 +21,18 @@ def usage_of(usage: ChatUsage | None) -> Usage | None:
         output_tokens_details=OutputTokensDetails(reasoning_tokens=reasoning or 0),
         total_tokens=usage.total_tokens or prompt + completion,
     )
+
+
+def spent(usage: ChatUsage | None, request: ChatRequest, chunks: int) -> int:
+    """Returns the tokens of one model call that answered with so many chunks.
+
+    Where the backend tells none, or was not heard out, they are a quarter of the request's bytes and one
+    for each chunk; a call without an answer is not counted.
+    """
+    counted = usage_of(usage)
+    if counted is not None:
+        return counted.total_tokens
+    return len(msgspec.json.encode(request)) // 4 + chunks if chunks else 0
 
 
 def total(one: Usage | None, other: Usage | None) -> Usage | None:

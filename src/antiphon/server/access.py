@@ -17,6 +17,8 @@ log = logging.getLogger("antiphon.access")
 
 _NO_ANSWER = 499
 """What is logged for a request that got no answer."""
+_ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
+"""What begins an answer; the second refuses a WebSocket connection."""
 _MAX_WHY = 300
 
 
@@ -31,13 +33,14 @@ class AccessLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        entry = Entry(scope["method"], scope["path"])
+        is_http = scope["type"] == "http"
+        entry = Entry(scope["method"] if is_http else "WS", scope["path"])
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _ANSWERS:
                 entry.status, headers = message["status"], message.get("headers", ())
                 entry.stream = any(value.startswith(b"text/event-stream") for _, value in headers)
                 message["headers"] = [*headers, (b"x-request-id", entry.request_id.encode())]
@@ -47,10 +50,12 @@ class AccessLog:
             await self.app(scope, receive, answer)
         except asyncio.CancelledError:
             # A client that went away does not get here: its request ends where its work is.
-            if entry.status == _NO_ANSWER:
+            if is_http and entry.status == _NO_ANSWER:
                 await error_answer(ServerStopping())(scope, receive, answer)
         finally:
-            entry.write(scope.get("state", {}))
+            # The frames of a WebSocket connection have lines of their own.
+            if is_http or entry.status != _NO_ANSWER:
+                entry.write(scope.get("state", {}))
 
 
 class Entry:

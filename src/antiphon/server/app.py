@@ -10,6 +10,7 @@ from antiphon.recording.freeze import Freeze
 from antiphon.server import conversations, files, models, prompts, responses, vector_stores, websocket
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
+from antiphon.server.authentication import Authentication
 from antiphon.service.services import Services
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
@@ -21,10 +22,12 @@ def create_app(
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
     recording_header: bool = False,
     freeze: Freeze | None = None,
+    is_local: bool = False,
 ) -> ASGIApp:
     """Returns the application over open services; whoever opened them closes them.
 
-    With `recording_header` requests may choose a mode and faults; `freeze` makes their ids and times.
+    With `recording_header` requests may choose a mode and faults; `freeze` makes their ids and times. A
+    server that `is_local` is reached from its own machine alone.
     """
     app = Starlette(
         routes=[
@@ -55,4 +58,4 @@ def create_app(
     app.state.responses = services.responses
     app.state.prompts = services.prompts
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
-    return AccessLog(app)
+    return AccessLog(Authentication(app, services.keys, is_local=is_local))

@@ -5,16 +5,17 @@ from antiphon import __version__
 MAX_LINES = 8
 
 
-def banner(*, url: str, store: str, store_bytes: int, mode: str, notices: list[str]) -> list[str]:
+def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, notices: list[str]) -> list[str]:
     """Returns the lines: name, what answers, the store, who has access, and the URL to paste.
 
-    `notices` are about backends and settings; those that do not fit are counted.
+    `keys` counts those that are good; `notices` are about backends and settings, and those that do not fit
+    are counted.
     """
     lines = [f"Antiphon {__version__}"]
     tail = [
         f"store     {store} ({_size(store_bytes)})",
         f"mode      {mode}",
-        f"access    {_access(url)}",
+        f"access    {_access(url, keys)}",
         f"export OPENAI_BASE_URL={url}",
     ]
     room = MAX_LINES - len(lines) - len(tail)
@@ -26,7 +27,9 @@ def banner(*, url: str, store: str, store_bytes: int, mode: str, notices: list[s
     return [*lines, *notices, *tail]
 
 
-def _access(url: str) -> str:
+def _access(url: str, keys: int) -> str:
+    if keys:
+        return f"a key is needed ({keys} {'is' if keys == 1 else 'are'} good)"
     host = url.split("//")[1].rsplit(":", 1)[0]
     if host in ("127.0.0.1", "localhost", "[::1]"):
         return "no key needed; this machine only"

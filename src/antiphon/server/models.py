@@ -14,7 +14,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
-from antiphon.server.requests import call_of, read_body, refuse_own
+from antiphon.server.requests import begin_stream, call_of, read_body, refuse_own
 from antiphon.server.sse import DONE, EventStream, chunk_frames
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.embeddings import Embeddings
@@ -35,6 +35,8 @@ async def chat_completions(request: Request) -> Response:
         )
     chat: ChatCompletions = request.app.state.chat
     call = call_of(request)
+    if streamed:
+        begin_stream(request)
     async with stopped_by_disconnect(request.receive):
         if not streamed:
             return json_text(await chat.complete(body, call))

@@ -10,11 +10,9 @@ from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.recording.freeze import Freeze
+from antiphon.service.keys import LOCAL_OWNER, Caller
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
-
-LOCAL_OWNER = "local"
-"""Who owns the objects of callers without a key."""
 
 _MAX_ID = 256
 _MAX_SCOPE = 1000
@@ -24,7 +22,21 @@ _PROVIDER_DATA = ("x-ogx-provider-data", "x-llamastack-provider-data")
 
 def owner_of(connection: HTTPConnection) -> str:
     """Returns whose objects the caller may see."""
-    return LOCAL_OWNER
+    caller = caller_of(connection)
+    return LOCAL_OWNER if caller is None else caller.owner
+
+
+def caller_of(connection: HTTPConnection) -> Caller | None:
+    """Returns who calls; None for a caller without a key and without limits."""
+    caller: Caller | None = connection.scope.get("user")
+    return caller
+
+
+def begin_stream(connection: HTTPConnection) -> None:
+    """Counts the answer among the caller's streams, until it has ended. Raises `RateLimited`."""
+    caller = caller_of(connection)
+    if caller is not None:
+        caller.begin_stream()
 
 
 def refuse_own(request: HTTPConnection) -> None:
@@ -40,6 +52,9 @@ def call_of(request: HTTPConnection) -> Call:
     freeze: Freeze | None = request.app.state.freeze
     if freeze is not None:
         call.clock, call.ids = freeze.begin(call.scope)
+    caller = caller_of(request)
+    if caller is not None and caller.meter is not None and caller.meter.limits.tokens_per_minute is not None:
+        call.spend = caller.meter.spend
     request.state.call = call
     return call
 

@@ -12,6 +12,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.requests import (
+    begin_stream,
     boolean,
     call_of,
     include_of,
@@ -29,6 +30,8 @@ from antiphon.service.run import Run
 async def create(request: Request) -> Response:
     """POST /v1/responses"""
     body = decode.create_response.decode(await read_body(request))
+    if body.stream:
+        begin_stream(request)
     run = await _responses(request).create(owner_of(request), body, call_of(request))
     request.state.run = run
     if body.stream:

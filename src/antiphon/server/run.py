@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import ipaddress
 import logging
 import signal
 import socket
@@ -14,14 +15,15 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from antiphon.config import Settings
-from antiphon.engine.ports import ModelCatalogue
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, ConfigError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.banner import banner
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.file_services import FileServices
+from antiphon.service.keys import KeySettings
+from antiphon.service.limits import Limits
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSON
@@ -36,6 +38,11 @@ _TIDYING = 60.0
 """Seconds between two searches for files that have expired."""
 _GRACE = 5
 """Seconds that open streams have to end once the server is told to stop."""
+
+_OPEN_TO_ALL = (
+    "host {host}: other machines could use this server, for there is no key; make one with `antiphon keys "
+    "create`, or set ANTIPHON_API_KEY; --allow-anonymous lets everybody in"
+)
 
 
 def run(settings: Settings, *, print_url: bool) -> None:
@@ -55,14 +62,15 @@ async def _serve(settings: Settings, print_url: bool) -> None:
 
 
 async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool) -> None:
-    async with opened(settings, listener) as (app, store, catalogue):
+    async with opened(settings, listener) as (app, store, services):
         url = f"{address(listener)}/v1"
-        notices = [*settings.notices, *catalogue.notices()]
+        notices = [*settings.notices, *services.catalogue.notices()]
         lines = banner(
             url=url,
             store=store.location,
             store_bytes=await store.size(),
             mode=mode_line(settings),
+            keys=len(services.keys),
             notices=notices,
         )
         server = http_server(app, grace=_GRACE, max_body_bytes=settings.max_body_bytes)
@@ -82,8 +90,9 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 @asynccontextmanager
 async def opened(
     settings: Settings, listener: socket.socket
-) -> AsyncGenerator[tuple[ASGIApp, Store, ModelCatalogue], None]:
+) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
     """Opens all that answers on a socket, and closes it at the end; raises as `run` does."""
+    is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
     catalogue = await open_catalogue(settings)
     try:
         # No two servers of one machine have the same port: after a crash the next one takes up the state.
@@ -91,16 +100,23 @@ async def opened(
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(_stay_alive(store))
         try:
-            async with Services.open(store, catalogue, settings.tools, settings.allow_hosts) as services:
+            keys = _key_settings(settings)
+            async with Services.open(
+                store, catalogue, settings.tools, settings.allow_hosts, keys
+            ) as services:
+                needs_key = await services.keys.is_needed()
+                if not (needs_key or is_local or settings.allow_anonymous):
+                    raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
                 tidying = asyncio.create_task(_tidy(services.files))
                 app = create_app(
                     services,
                     max_body_bytes=settings.max_body_bytes,
                     recording_header=settings.recording_header,
                     freeze=Freeze() if settings.freeze else None,
+                    is_local=is_local and not settings.allow_anonymous,
                 )
                 try:
-                    yield app, store, catalogue
+                    yield app, store, services
                 finally:
                     tidying.cancel()
         finally:
@@ -108,6 +124,15 @@ async def opened(
             await store.close()
     finally:
         await catalogue.close()
+
+
+def _key_settings(settings: Settings) -> KeySettings:
+    limits = Limits(
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        concurrent_streams=settings.concurrent_streams,
+    )
+    return KeySettings(api_key=settings.api_key, limits=limits)
 
 
 def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Server:

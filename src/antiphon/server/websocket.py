@@ -22,12 +22,11 @@ from antiphon.errors import (
     ConnectionExpired,
     InternalError,
     InvalidRequest,
-    OriginNotAllowed,
     RequestTooLarge,
 )
 from antiphon.server.access import Entry
 from antiphon.server.answers import error_answer
-from antiphon.server.requests import call_of, owner_of, refuse_own
+from antiphon.server.requests import call_of, caller_of, owner_of, refuse_own
 from antiphon.service.context import Turn
 from antiphon.service.responses import Responses
 from antiphon.wire.json import JSON
@@ -45,17 +44,12 @@ _encode = msgspec.json.Encoder().encode
 
 async def connect(websocket: WebSocket) -> None:
     """WS /v1/responses"""
-    entry = Entry("WS", websocket.url.path)
     try:
-        _refuse_other_sites(websocket)
         refuse_own(websocket)
         owner_of(websocket)
     except AntiphonError as error:
-        answer = error_answer(error)
-        answer.headers["x-request-id"] = entry.request_id
-        await websocket.send_denial_response(answer)
-        entry.status = error.status
-        entry.write({"error": error})
+        websocket.state.error = error
+        await websocket.send_denial_response(error_answer(error))
         return
     await websocket.accept()
     await Session(websocket).run(LIMIT)
@@ -137,12 +131,20 @@ class Session:
         responses: Responses = request.app.state.responses
         body = decode.response_create_event.decode(self._body(frame))
         _check(body)
-        run = await responses.create(owner_of(request), body, call_of(request), self._latest)
-        request.state.run = run
-        async with aclosing(run.events()) as batches:
-            async for events in batches:
-                for event in events:
-                    await self._send(event)
+        caller = caller_of(request)
+        if caller is not None:
+            caller.begin_request()
+            caller.begin_stream()
+        try:
+            run = await responses.create(owner_of(request), body, call_of(request), self._latest)
+            request.state.run = run
+            async with aclosing(run.events()) as batches:
+                async for events in batches:
+                    for event in events:
+                        await self._send(event)
+        finally:
+            if caller is not None:
+                caller.end_stream()
         turn = run.turn()
         if turn is not None:
             self._latest = turn
@@ -220,13 +222,3 @@ def _check(body: ResponseCreateEvent) -> None:
                 code="unsupported_parameter",
                 param=name,
             )
-
-
-def _refuse_other_sites(websocket: WebSocket) -> None:
-    """Browsers let the pages of any site open WebSocket connections to any server, and say whose page it is.
-
-    Raises `OriginNotAllowed`. Other programs send no origin.
-    """
-    origin = websocket.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != websocket.headers.get("host"):
-        raise OriginNotAllowed(origin)

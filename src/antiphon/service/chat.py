@@ -11,8 +11,9 @@ from antiphon.decode_errors import kind_of
 from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.engine.replies import unfold_reply
+from antiphon.engine.usage import spent
 from antiphon.errors import InvalidRequest, UpstreamBroken
-from antiphon.wire.chat import ChatRequest
+from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
 
 
@@ -26,6 +27,7 @@ class _Seen(Struct):
 
     choices: list[_SeenChoice] | None = None
     error: JSON = None
+    usage: JSON = None
 
 
 _decode = msgspec.json.Decoder(_Seen).decode
@@ -40,7 +42,10 @@ class ChatCompletions:
     async def complete(self, body: JSONObject, call: Call) -> bytes:
         """Returns the JSON text of a whole completion."""
         model, request = await self._routed(body, call)
-        return await model.chat_model.complete(request)
+        answer = await model.chat_model.complete(request)
+        if call.spend is not None:
+            call.spend(spent(_usage(_seen(answer)), request, 1))
+        return answer
 
     async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
         """Yields the chunks of a streamed completion in batches.
@@ -49,21 +54,27 @@ class ChatCompletions:
         backend that answers in one piece is given in chunks all the same.
         """
         model, request = await self._routed(body, call)
-        finished = False
-        async with aclosing(model.chat_model.stream(request)) as batches:
-            async for chunks in batches:
-                for position, chunk in enumerate(chunks):
-                    seen = _seen(chunk)
-                    if seen.error:
-                        if chunks[:position]:
-                            yield chunks[:position]
-                        raise error_inside(model.id, seen.error)
-                    finished = finished or any(choice.finish_reason for choice in seen.choices or ())
-                    if any(choice.message is not None for choice in seen.choices or ()):
-                        options = body.get("stream_options")
-                        wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-                        chunks = unfold_reply(chunk, include_usage=wants_usage)
-                yield chunks
+        finished, count, usage = False, 0, None
+        try:
+            async with aclosing(model.chat_model.stream(request)) as batches:
+                async for chunks in batches:
+                    count += len(chunks)
+                    for position, chunk in enumerate(chunks):
+                        seen = _seen(chunk)
+                        usage = _usage(seen) or usage
+                        if seen.error:
+                            if chunks[:position]:
+                                yield chunks[:position]
+                            raise error_inside(model.id, seen.error)
+                        finished = finished or any(choice.finish_reason for choice in seen.choices or ())
+                        if any(choice.message is not None for choice in seen.choices or ()):
+                            options = body.get("stream_options")
+                            wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+                            chunks = unfold_reply(chunk, include_usage=wants_usage)
+                    yield chunks
+        finally:
+            if call.spend is not None:
+                call.spend(spent(usage, request, count))
         if not finished:
             raise UpstreamBroken(f"{model.id}: the stream ended without a finish_reason")
 
@@ -91,3 +102,12 @@ def _seen(chunk: bytes) -> _Seen:
         return _decode(chunk)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _Seen()
+
+
+def _usage(seen: _Seen) -> ChatUsage | None:
+    if seen.usage is None:
+        return None
+    try:
+        return msgspec.convert(seen.usage, ChatUsage)
+    except msgspec.ValidationError:
+        return None

@@ -43,7 +43,7 @@ class Embeddings:
             raise InvalidRequest(
                 "Invalid 'input': it must not be empty.", code="invalid_value", param="input"
             )
-        return await self._catalogue.embed(body, call)
+        return await self._embed(body, call)
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None, call: Call
@@ -56,7 +56,7 @@ class Embeddings:
         body: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
         if dimensions is not None:
             body["dimensions"] = dimensions
-        answer = await self._catalogue.embed(body, call)
+        answer = await self._embed(body, call)
         try:
             reply = msgspec.convert(answer, _Reply)
         except msgspec.ValidationError as error:
@@ -65,6 +65,14 @@ class Embeddings:
             raise UpstreamBroken(f"{model}: {len(reply.data)} embeddings for {len(texts)} texts")
         ordered = sorted(enumerate(reply.data), key=lambda at: at[0] if at[1].index is None else at[1].index)
         return [_packed(model, each.embedding) for _, each in ordered]
+
+    async def _embed(self, body: JSONObject, call: Call) -> JSONObject:
+        answer = await self._catalogue.embed(body, call)
+        if call.spend is not None:
+            usage = answer.get("usage")
+            total = usage.get("total_tokens") if isinstance(usage, dict) else None
+            call.spend(total if isinstance(total, int) else len(msgspec.json.encode(body)) // 4)
+        return answer
 
 
 def _packed(model: str, vector: list[float]) -> bytes:

@@ -11,6 +11,7 @@ from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.file_services import FileServices
+from antiphon.service.keys import Keys, KeySettings
 from antiphon.service.prompts import Prompts
 from antiphon.service.responses import OpenTools, Responses
 from antiphon.store import Store
@@ -28,6 +29,7 @@ class Services:
     conversations: Conversations
     embeddings: Embeddings
     files: FileServices
+    keys: Keys
     prompts: Prompts
     responses: Responses
 
@@ -39,6 +41,7 @@ class Services:
         catalogue: ModelCatalogue,
         settings: ToolsSettings | None = None,
         allow_hosts: Iterable[str] = (),
+        keys: KeySettings | None = None,
     ) -> AsyncGenerator[Self, None]:
         """Opens them until the block ends; whoever opened the store and the catalogue closes these.
 
@@ -56,6 +59,7 @@ class Services:
                     conversations=Conversations(store),
                     embeddings=Embeddings(catalogue),
                     files=files,
+                    keys=Keys(store.keys, keys or KeySettings()),
                     prompts=Prompts(store),
                     responses=Responses(
                         store, catalogue, _tools_of(tools, files, catalogue), files.attachments
