@@ -1,7 +1,8 @@
-"""Every fault of a backend, streamed and as JSON, and what must be true of each answer (`faults.py`)."""
+"""Every fault of a backend, streamed, as JSON and over a WebSocket, and what must be true (`faults.py`)."""
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.models.test_client import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
+from tests.server.sockets import Socket
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream
 
@@ -60,15 +62,36 @@ def request(model: str, *, stream: bool) -> JSONObject:
     return {"model": model, "input": "Hi", "stream": stream, "tools": tools}
 
 
-def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer) -> Reply:
-    """Asks for a response; afterwards nothing of it may be at work in the server (I5)."""
+@pytest.fixture(scope="module")
+def connection(shared_server: Serving) -> Iterator[Socket]:
+    """One connection for all tests: after every failure it is used on."""
+    with Socket(shared_server.url) as connection:
+        yield connection
+
+
+@contextmanager
+def scripted(server: Serving, upstream: Upstream, *answers: Answer) -> Iterator[None]:
+    """What the backend answers to the block; afterwards nothing of it may be at work in the server (I5)."""
     upstream.script(*answers)
     before = server.call(tasks())
-    answer = post(server.url, "/responses", body)
+    yield
     assert server.call(ended(before)) == []
     if any(each.end == "hang" for each in answers):
         assert upstream.disconnected.wait(1)
-    return answer
+
+
+def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer) -> Reply:
+    """Asks for a response over HTTP."""
+    with scripted(server, upstream, *answers):
+        return post(server.url, "/responses", body)
+
+
+def ask_socket(
+    server: Serving, upstream: Upstream, connection: Socket, model: str, *answers: Answer
+) -> list[JSON]:
+    """Asks for a response over a WebSocket; the socket is still good for the next one."""
+    with scripted(server, upstream, *answers):
+        return connection.ask(**request(model, stream=True))
 
 
 def stored(server: Serving) -> JSONObject:
@@ -117,7 +140,16 @@ def test_stream(server: Serving, upstream: Upstream, fault: Fault) -> None:
         server, upstream, request(fault.model, stream=True), *([fault.answer] if fault.answer else [])
     )
     assert answer.status == 200
-    events = answer.payloads
+    check_events(server, upstream, fault, answer.payloads)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_websocket(server: Serving, upstream: Upstream, connection: Socket, fault: Fault) -> None:
+    answers = [fault.answer] if fault.answer else []
+    check_events(server, upstream, fault, ask_socket(server, upstream, connection, fault.model, *answers))
+
+
+def check_events(server: Serving, upstream: Upstream, fault: Fault, events: list[JSON]) -> None:
     check_life_cycle(events)
     message = events[-1]["response"]["error"]["message"]
     check_message(message, fault)
@@ -146,14 +178,21 @@ def test_json(server: Serving, upstream: Upstream, fault: Fault) -> None:
     assert len(upstream.chats) == calls(fault)
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
+@pytest.mark.parametrize("way", ["stream", "json", "websocket"])
 @pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
-def test_strange_but_whole(server: Serving, upstream: Upstream, whole: Whole, stream: bool) -> None:
-    answer = ask(server, upstream, request("up/m", stream=stream), *whole.answers)
-    assert answer.status == 200
-    if stream:
-        check_life_cycle(answer.payloads)
-    response = answer.last if stream else answer.json
+def test_strange_but_whole(
+    server: Serving, upstream: Upstream, connection: Socket, whole: Whole, way: str
+) -> None:
+    response: JSONObject
+    if way == "json":
+        response = ask(server, upstream, request("up/m", stream=False), *whole.answers).json
+    else:
+        if way == "stream":
+            events = ask(server, upstream, request("up/m", stream=True), *whole.answers).payloads
+        else:
+            events = ask_socket(server, upstream, connection, "up/m", *whole.answers)
+        check_life_cycle(events)
+        response = events[-1]["response"]
     assert contents(response) == whole.output
     assert tuple(item["name"] for item in response["output"] if "name" in item) == whole.names
     assert response["error"] is None

@@ -166,6 +166,20 @@ class FunctionCallArgumentsDone(Struct, tag="response.function_call_arguments.do
     sequence_number: int = 0
 
 
+class CustomToolCallInputDelta(Struct, tag="response.custom_tool_call_input.delta"):
+    item_id: str
+    output_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class CustomToolCallInputDone(Struct, tag="response.custom_tool_call_input.done"):
+    item_id: str
+    output_index: int
+    input: str
+    sequence_number: int = 0
+
+
 class OutputTextAnnotationAdded(Struct, tag="response.output_text.annotation.added"):
     item_id: str
     output_index: int
@@ -290,6 +304,8 @@ Event = (
     | ReasoningSummaryTextDone
     | FunctionCallArgumentsDelta
     | FunctionCallArgumentsDone
+    | CustomToolCallInputDelta
+    | CustomToolCallInputDone
     | OutputTextAnnotationAdded
     | WebSearchCallInProgress
     | WebSearchCallSearching

@@ -21,10 +21,23 @@ class FunctionTool(Struct, tag="function", kw_only=True):
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 
+class CustomTextFormat(Struct, tag="text", kw_only=True):
+    pass
+
+
+class CustomGrammarFormat(Struct, tag="grammar", kw_only=True):
+    """`definition` is in Rust's dialect of regular expressions, or in llguidance's of Lark."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
 class CustomTool(Struct, tag="custom", kw_only=True):
+    """A tool that takes text instead of JSON."""
+
     description: str | None | UnsetType = UNSET
     name: ToolName
-    format: JSONObject | None | UnsetType = UNSET
+    format: CustomTextFormat | CustomGrammarFormat | None | UnsetType = UNSET
     defer_loading: bool | None | UnsetType = UNSET
     allowed_callers: list[str] | None | UnsetType = UNSET
 

@@ -1,0 +1,101 @@
+"""Grammars of custom tools, for backends that do not hold their models to them. Pure, and bounded.
+
+llguidance reads the dialects that api.openai.com reads: Rust's regular expressions, and its own Lark. Neither
+backtracks, and neither reads files.
+"""
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from antiphon.errors import InvalidRequest
+from antiphon.wire.tools import CustomGrammarFormat
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+
+BUDGET = 2.0
+"""Seconds that checking one input may take in all: an ambiguous grammar needs the cube of its length."""
+_BYTES_AT_ONCE = 8
+_MAX_DEFINITION = 200_000
+_EXCERPT = 40
+
+
+class Grammar:
+    """What a custom tool's input must match, from its first character to its last."""
+
+    def __init__(self, text_format: CustomGrammarFormat, param: str) -> None:
+        """Raises `InvalidRequest` with `param` for a definition that is none, or that is too large."""
+        from llguidance import LLMatcher  # 80 ms that most requests need not pay.
+
+        place = f"{param}.definition"
+        if len(text_format.definition) > _MAX_DEFINITION:
+            raise InvalidRequest(
+                f"Invalid '{place}': string too long. Expected a string with maximum length "
+                f"{_MAX_DEFINITION}, but got a string with length {len(text_format.definition)} instead.",
+                code="string_above_max_length",
+                param=place,
+            )
+        if text_format.syntax == "regex":
+            source = LLMatcher.grammar_from_regex(text_format.definition)
+        else:
+            source = LLMatcher.grammar_from_lark(text_format.definition)
+        self._matcher = LLMatcher(_bytes(), source, log_level=0, limits=_limits())
+        if self._matcher.is_error():
+            raise InvalidRequest(
+                f"Invalid '{place}': {self._matcher.get_error()[:500].strip()}",
+                code="invalid_value",
+                param=place,
+            )
+
+    def check(self) -> "InputCheck":
+        """Returns the check of one input."""
+        return InputCheck(self._matcher.deep_copy())
+
+
+class InputCheck:
+    """Follows one input as it grows."""
+
+    def __init__(self, matcher: "LLMatcher") -> None:
+        self._matcher = matcher
+        self._length = 0
+        self._spent = 0.0
+
+    def feed(self, text: str) -> str | None:
+        """Takes the next piece; returns what is wrong with the input, and is not asked again then."""
+        begin = time.perf_counter()
+        data = text.encode()
+        for place in range(0, len(data), _BYTES_AT_ONCE):
+            piece = data[place : place + _BYTES_AT_ONCE]
+            taken = self._matcher.try_consume_tokens(list(piece))
+            if self._matcher.is_error() or self._spent + time.perf_counter() - begin > BUDGET:
+                return "cannot be checked against its grammar, which is too complex"
+            if taken < len(piece):
+                good = len(data[: place + taken].decode(errors="ignore"))
+                rest = text[good : good + _EXCERPT]
+                return f"does not match its grammar from character {self._length + good} on: {rest!r}"
+        self._length += len(text)
+        self._spent += time.perf_counter() - begin
+        return None
+
+    def end(self) -> str | None:
+        """Returns what is wrong with the input that ends here."""
+        if self._matcher.is_accepting():
+            return None
+        return f"ends after {self._length} characters, where its grammar asks for more"
+
+
+@cache
+def _bytes() -> "LLTokenizer":
+    """Text as bytes, each a token."""
+    from llguidance import LLTokenizer
+
+    return LLTokenizer("byte")
+
+
+@cache
+def _limits() -> "LLParserLimits":
+    """Half of what llguidance allows a step, and enough rules for the grammar of a programming language."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(max_items_in_row=1000, max_grammar_size=20_000)
