@@ -47,8 +47,6 @@ class Call:
     """Where the times and ids come from that the server makes for the request."""
     spend: Callable[[int], None] | None = None
     """Told the tokens of each model call when it has ended, or about as many; None: nobody counts them."""
-    seal: Seal | None = None
-    """What closes and opens boxes for the request's owner; None: there are none."""
     notes: list[str] = field(default_factory=list)
     """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
     recordings: list[str] = field(default_factory=list)
