@@ -100,7 +100,10 @@ class LocalServer:
 
         async def scoped(scope: Scope, receive: Receive, send: Send) -> None:
             # The server fills this in as it goes, and is done before the client has its last byte.
-            self._states.append(scope["state"])
+            if scope["type"] == "websocket":  # Each of its frames is a request.
+                scope["state"]["requests"] = self._states
+            else:
+                self._states.append(scope["state"])
             await app(_without_prefix(scope), receive, send)
 
         return scoped
@@ -170,7 +173,7 @@ def _settings(
 
 
 def _without_prefix(scope: Scope) -> Scope:
-    match = _SCOPED.fullmatch(scope["raw_path"]) if scope["type"] == "http" else None
+    match = _SCOPED.fullmatch(scope.get("raw_path", b""))
     if match is None:
         return scope
     # The last of two headers counts least: a request's own header goes before its path.
