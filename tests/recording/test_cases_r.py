@@ -346,7 +346,7 @@ def test_R14_ids_that_a_run_makes_up_do_not_matter(tmp_path: Path, caplog: pytes
         assert said(found(server, "call_other", other)) == "Deep."
     exact, folded = caplog.messages
     assert exact.endswith("hit canonical default.json#1")
-    assert folded.endswith("hit canonical default.json#1 (folded: score, document-id, uuid)")
+    assert folded.endswith("hit canonical default.json#1 (folded: score, document-id)")
 
 
 GAPS = """{"antiphon_recordings": 1, "scope": "default", "calls": [{"call": 1,

@@ -31,9 +31,9 @@ class Rule:
     quoted: bool = True
     sign: re.Pattern[str] = re.compile("")
 
-    def finds(self, text: str) -> bool:
-        """Tells whether there is anything to replace."""
-        return self.sign.search(text) is not None and self.pattern.search(text) is not None
+    def finds(self, text: str) -> list[str]:
+        """Returns what the rule would replace."""
+        return [] if self.sign.search(text) is None else [match[0] for match in self.pattern.finditer(text)]
 
     def fold(self, text: str) -> str:
         """Returns the text with everything that the rule finds replaced."""
@@ -105,7 +105,7 @@ def folded_key(canonical: JSONObject, rules: Sequence[Rule]) -> str:
 def needed(asked: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tuple[list[str], int]:
     """Returns the names of the rules that two requests of one folded key need, and in how many texts.
 
-    Where several rules fold the same difference, all are named.
+    Where several rules could fold a difference, it is the first of them.
     """
     names: set[str] = set()
     differing = 0
@@ -129,18 +129,14 @@ def _differing(mine: JSON, theirs: JSON) -> Iterator[tuple[str, str]]:
 
 
 def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
-    rules = [rule for rule in rules if rule.finds(mine) or rule.finds(theirs)]
-    if len(rules) == 1:
-        return [rules[0].name]
-
-    def same_with(those: list[Rule]) -> bool:
-        return _fold_text(mine, those) == _fold_text(theirs, those)
-
-    alone = [rule for rule in rules if not same_with([other for other in rules if other is not rule])]
-    if len(alone) + 1 < len(rules) and not same_with(alone):
-        # Several rules fold the same difference: none of them can be missed alone.
-        alone = [rule for rule in rules if rule.pattern.findall(mine) != rule.pattern.findall(theirs)]
-    return [rule.name for rule in alone]
+    names = []
+    for rule in rules:
+        if mine == theirs:
+            break
+        if rule.finds(mine) != rule.finds(theirs):
+            names.append(rule.name)
+            mine, theirs = rule.fold(mine), rule.fold(theirs)
+    return names
 
 
 def _folded(canonical: JSONObject, rules: Sequence[Rule]) -> JSONObject:
