@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.tools.mcp_approvals import Policy, approved_requests
+from antiphon.tools.mcp_approvals import Policy, approved_requests, check_approvals
 from antiphon.wire.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import McpTool
+from antiphon.wire.tools import McpTool, Tool
 
 READS: JSONObject = {"name": "look", "annotations": {"read_only": True}}
 WRITES: JSONObject = {"name": "change", "annotations": {"read_only": False}}
@@ -122,3 +122,29 @@ def test_T14_a_request_that_comes_back_with_reordered_arguments_is_the_same() ->
 def test_a_request_that_comes_back_changed_is_refused(changed: McpApprovalRequest) -> None:
     with pytest.raises(AntiphonError, match="not as it was made"):
         approved_requests([asked(), changed, answer()], "s")
+
+
+def servers(*labels: str) -> list[Tool]:
+    return [McpTool(server_label=label, server_url="https://example.com") for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("context", "tools", "param"),
+    [
+        ([asked()], servers("t"), "tools"),
+        ([asked()], [], "tools"),
+        ([], servers("s"), "input"),
+        ([], [], "input"),
+    ],
+    ids=["another server", "no server", "T13 not asked", "T13 not asked and no server"],
+)
+def test_an_approval_without_effect_is_refused(context: list[Item], tools: list[Tool], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_approvals([answer()], [*context, answer()], tools)
+    assert caught.value.param == param
+
+
+def test_an_answer_that_can_be_heeded_is_taken() -> None:
+    check_approvals([answer()], [asked(), answer()], servers("t", "s"))
+    check_approvals([answer()], [asked(), made(), answer()], [])
+    check_approvals([answer(approve=False)], [asked(), answer(approve=False)], [])

@@ -13,6 +13,7 @@ from antiphon.service.items import decode_item, encode_item, item_kind, message_
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.rows import NewItem
+from antiphon.tools.mcp_approvals import check_approvals
 from antiphon.wire.items import CompactionTrigger, InputItem, Item, ItemReference
 from antiphon.wire.responses import CreateResponse
 
@@ -48,8 +49,8 @@ async def gather(
     """Finds what `request` continues and what its references stand for.
 
     `latest` is a response that the caller may continue though it need not be stored.
-    Raises `InvalidRequest` (previous_response_not_found, duplicate items) and `NotFound` (conversation,
-    referenced item).
+    Raises `InvalidRequest` (previous_response_not_found, duplicate items, answers to approval requests that
+    would have no effect) and `NotFound` (conversation, referenced item).
     """
     history: list[Item] = []
     position = None
@@ -73,6 +74,7 @@ async def gather(
     if isinstance(request.input, list):
         items, new_items = await resolve_items(store, owner, request.input, ids)
         _check_repeats({str(item.id) for item in history}, items)
+        check_approvals(items, [*history, *items], request.tools or ())
     elif request.input is not None:
         items = [message_of(request.input, ids)]
         new_items = [new_item(items[0])]

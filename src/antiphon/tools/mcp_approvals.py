@@ -1,6 +1,6 @@
 """Which tools of an MCP server a request allows, which need approval, and what was approved. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +9,7 @@ import msgspec
 from antiphon.errors import InvalidRequest
 from antiphon.wire.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import McpTool
+from antiphon.wire.tools import McpTool, Tool
 
 
 @dataclass(frozen=True)
@@ -64,31 +64,67 @@ class Policy:
         return self.otherwise
 
 
-def approved_requests(items: Iterable[Item], server_label: str) -> list[McpApprovalRequest]:
+def approved_requests(items: Sequence[Item], server_label: str) -> list[McpApprovalRequest]:
     """Returns the requests to one server that the caller approved and that no call has followed yet.
 
     A request may come twice, stored and sent back by the client; its arguments are compared by value. Raises
     `InvalidRequest` for an answer to no request of this context, and for a request that was changed.
     """
     requests: dict[str, McpApprovalRequest] = {}
-    answers: dict[str, bool] = {}
-    made: set[str] = set()
     for item in items:
         if isinstance(item, McpApprovalRequest):
             first = requests.setdefault(str(item.id), item)
             if _meaning(first) != _meaning(item):
                 raise _invalid("input", f"the approval request '{item.id}' is not as it was made")
-        elif isinstance(item, McpApprovalResponse):
-            answers[item.approval_request_id] = item.approve
-        elif isinstance(item, McpCall) and item.approval_request_id:
-            made.add(item.approval_request_id)
+    answers, made = _answers(items), _made(items)
     for request_id in answers.keys() - requests.keys():
-        raise InvalidRequest(f"No approval request found with id '{request_id}'.", param="input")
+        raise _not_asked(request_id)
     return [
         request
         for request_id, request in requests.items()
         if request.server_label == server_label and answers.get(request_id) and request_id not in made
     ]
+
+
+def check_approvals(given: Iterable[Item], context: Iterable[Item], tools: Iterable[Tool]) -> None:
+    """Raises `InvalidRequest` for an answer in `given`, the request's own items, that would have no effect.
+
+    That is one to no request of the context, and an approval of a call whose server is not among `tools`.
+    """
+    answers = _answers(given)
+    if not answers:
+        return
+    context = list(context)
+    requests = {str(item.id): item for item in context if isinstance(item, McpApprovalRequest)}
+    labels = {tool.server_label for tool in tools if isinstance(tool, McpTool)}
+    made = _made(context)
+    for request_id, approved in answers.items():
+        request = requests.get(request_id)
+        if request is None:
+            raise _not_asked(request_id)
+        if approved and request_id not in made and request.server_label not in labels:
+            raise InvalidRequest(
+                f"The approved call of '{request.name}' cannot be made: there is no MCP server "
+                f"'{request.server_label}' among the tools of this request.",
+                code="missing_required_parameter",
+                param="tools",
+            )
+
+
+def _answers(items: Iterable[Item]) -> dict[str, bool]:
+    """The last answer to each approval request, by the request's id."""
+    return {item.approval_request_id: item.approve for item in items if isinstance(item, McpApprovalResponse)}
+
+
+def _made(items: Iterable[Item]) -> set[str]:
+    """The ids of the approval requests whose calls have been made."""
+    return {
+        item.approval_request_id for item in items if isinstance(item, McpCall) and item.approval_request_id
+    }
+
+
+def _not_asked(request_id: str) -> InvalidRequest:
+    return InvalidRequest(f"No approval request found with id '{request_id}'.", param="input")
 
 
 def _meaning(request: McpApprovalRequest) -> tuple[str, str, JSON]:
