@@ -5,8 +5,12 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
+CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
+	$(wildcard tests/real_clients/*/requirements.txt) \
+	$(if $(shell command -v npm),$(wildcard tests/real_clients/*/package-lock.json))))
 
-.PHONY: install run test check docs
+.PHONY: install run test test-clients check docs
 
 install: .venv/installed-dev
 
@@ -15,6 +19,11 @@ run: .venv/installed
 
 test: .venv/installed-dev
 	@$(BIN)/pytest $(ARGS)
+
+# Needs downloads. Without npm the clients on Node are left out.
+test-clients: .venv/installed-dev
+	@$(MAKE) --no-print-directory --jobs=4 $(CLIENTS)
+	@$(BIN)/pytest tests/real_clients $(ARGS)
 
 check: .venv/installed-dev
 	@$(BIN)/ruff check --quiet .
@@ -39,3 +48,15 @@ docs: .venv/installed-dev
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "antiphon needs Python 3.11 or later on PATH (or: make PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
+
+.clients/%/installed: tests/real_clients/%/requirements.txt
+	@echo "Installing the client $* ..." >&2
+	@$(BIN)/python -m venv --clear .clients/$*
+	@.clients/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.clients/%/installed: tests/real_clients/%/package-lock.json tests/real_clients/%/package.json
+	@echo "Installing the client $* ..." >&2
+	@mkdir -p .clients/$* && cp $^ .clients/$*
+	@npm ci --prefix .clients/$* --no-audit --no-fund --loglevel=error >&2
+	@touch $@

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 import msgspec
 import uvicorn
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
@@ -26,6 +27,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
+from antiphon.server.llama_stack import is_llama_stack
 from antiphon.service.file_services import FileServices
 from antiphon.service.keys import KeySettings
 from antiphon.service.services import Services
@@ -145,6 +147,11 @@ class Serving:
         if error is None:
             self._validated.check()
 
+    @property
+    def websockets(self) -> int:
+        """How many WebSocket connections have come and gone."""
+        return self._validated.websockets
+
     def call(self, work: Awaitable[T]) -> T:
         """Runs a coroutine in the server's event loop, for instance one of its store."""
 
@@ -204,8 +211,13 @@ class Validated:
 
     def __init__(self, *, proxied: bool = True) -> None:
         self._proxied = proxied
-        self._answers: list[tuple[str, str, int, bytes]] = []
+        self._answers: list[tuple[HTTPConnection, int, bytes]] = []
         self._frames: list[list[str]] = []
+
+    @property
+    def websockets(self) -> int:
+        """How many WebSocket connections have come and gone."""
+        return len(self._frames)
 
     def around(self, app: ASGIApp) -> ASGIApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -226,14 +238,15 @@ class Validated:
             if scope["type"] == "websocket":
                 self._frames.append(frames)
             else:
-                self._answers.append((scope["method"], scope["path"], status, bytes(body)))
+                self._answers.append((HTTPConnection(scope), status, bytes(body)))
 
         return wrapped
 
     def check(self) -> None:
         for frames in self._frames:
             check_frames(frames)
-        for method, path, status, body in self._answers:
+        for request, status, body in self._answers:
+            method, path = request["method"], request["path"]
             if status == 499:
                 continue
             if status >= 400:
@@ -245,20 +258,25 @@ class Validated:
             elif path == "/v1/embeddings":
                 continue  # a backend's own words, also in base64, which the description does not know
             elif body.startswith((b"event: ", b"data: ")):
-                check_stream(path, body)
+                check_stream(path, body, llama_stack=is_llama_stack(request))
             elif self._proxied or path != "/v1/chat/completions":
                 check_body(method, path, msgspec.json.decode(body))
 
 
-def check_stream(path: str, body: bytes) -> None:
-    """Checks the frames and every event of a stream; one that the client left may lack its end."""
-    events = []
+def check_stream(path: str, body: bytes, *, llama_stack: bool) -> None:
+    """Checks the frames and every event of a stream; one that the client left may lack its end.
+
+    With `llama_stack` the events of items and parts name their response, else none does.
+    """
+    events: list[JSON] = []
     for frame in body.decode().removesuffix("data: [DONE]\n\n").split("\n\n")[:-1]:
         lines = frame.split("\n")
         if path == "/v1/responses":
             assert len(lines) == 2, frame
             event = msgspec.json.decode(lines[1].removeprefix("data: "))
             assert lines[0] == f"event: {event['type']}"
+            if llama_stack and event["type"].startswith(("response.output_item.", "response.content_part.")):
+                assert event.pop("response_id") == events[0]["response"]["id"]
             check_event(event)
             events.append(event)
         else:

@@ -8,19 +8,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from antiphon.server.disconnect import stopped_by_disconnect
-from antiphon.wire.events import Event
+from antiphon.wire.events import ContentPartAdded, ContentPartDone, Event, OutputItemAdded, OutputItemDone
 
 DONE = b"data: [DONE]\n\n"
 
 _encoder = msgspec.json.Encoder()
+_WITH_RESPONSE_ID = (OutputItemAdded, OutputItemDone, ContentPartAdded, ContentPartDone)
+"""The events that name their response on llama-stack's wire, and not on api.openai.com's."""
 
 
-def event_frames(events: list[Event]) -> bytearray:
-    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line."""
+def event_frames(events: list[Event], response_id: str | None = None) -> bytearray:
+    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line.
+
+    `response_id` is told to clients of llama-stack, in the events in which they expect it.
+    """
     buffer = bytearray()
     for event in events:
         buffer += _line(type(event))
         _encoder.encode_into(event, buffer, -1)
+        if response_id is not None and isinstance(event, _WITH_RESPONSE_ID):
+            buffer[-1:] = f',"response_id":"{response_id}"}}'.encode()
         buffer += b"\n\n"
     return buffer
 

@@ -1,0 +1,17 @@
+"""What clients and tests of llama-stack (OGX) need that api.openai.com does not send."""
+
+from starlette.requests import HTTPConnection
+
+_CLIENTS = ("OgxClient/", "LlamaStackClient/")
+"""How the user agents of its clients begin, after `Async` in asynchronous ones."""
+_HEADERS = ("x-ogx-", "x-llamastack-")
+
+
+def is_llama_stack(request: HTTPConnection) -> bool:
+    """Whether a client of llama-stack asks, by its user agent or a header of its own.
+
+    Events of an item or a part then name their response. ogx-client 1.1.3 loses those that do not: for its
+    types `type` may be absent from an event, so that it tells events apart by all fields that must be there.
+    """
+    agent = request.headers.get("user-agent", "").removeprefix("Async")
+    return agent.startswith(_CLIENTS) or any(name.startswith(_HEADERS) for name in request.headers)
