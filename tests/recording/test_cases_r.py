@@ -1,6 +1,6 @@
 """The catalogue's cases of recording and replay, R1 to R14 and R20, each over HTTP.
 
-What hosted tools add to R12, R13 and R14 (their items in the stream, approvals of MCP calls) comes with them.
+R12, R13 and R14 with hosted tools at work are in `test_cases_r_hosted.py`.
 """
 
 import asyncio
@@ -278,7 +278,7 @@ def test_R11_errors_and_cut_streams_replay_as_such(tmp_path: Path) -> None:
 
 
 def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
-    """At the seam that the hosted tools will call through: MCP list and call, search, code."""
+    """At the seam that the hosted tools call through: MCP list and call, search, code."""
     calls: list[tuple[str, str, JSONObject]] = [
         ("mcp:deepwiki", "tools/list", {}),
         ("mcp:deepwiki", "ask", {"question": "Why?", "repo": "a/b"}),

@@ -1,0 +1,60 @@
+"""Recording with hosted tools at work, and replay when all of them are gone."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from antiphon.testing import LocalServer, serve
+from tests.clients.replies import calls, says
+from tests.mcp_servers.running import Servers, servers
+from tests.recording.case_world import recording
+from tests.tools.searching import RESULT, place
+from tests.upstream import Answer, Upstream, reply
+
+SECRET = "The code word is BLUE_FALCON."
+BOIL = {"liquid_name": "myawesomeliquid"}
+ANSWER = f"It boils at -100, says [a page]({RESULT['url']}) with BLUE_FALCON."
+RUN = (
+    calls(
+        ("call_1", "get_boiling_point", BOIL),
+        ("call_2", "web_search", {"query": "the page"}),
+        ("call_3", "file_search", {"query": "code word"}),
+    ),
+    says(ANSWER),
+)
+KINDS = ["mcp_list_tools", "mcp_call", "web_search_call", "file_search_call", "message"]
+"""The items of a response in which the model says `RUN`."""
+
+
+@contextmanager
+def with_tools(directory: Path, *answers: Answer) -> Iterator[tuple[LocalServer, Servers]]:
+    """Records, with MCP servers and a SearXNG at work until the block ends."""
+    with Upstream() as service, servers(directory.parent) as running, pytest.MonkeyPatch.context() as patch:
+        service.script(reply({"results": [RESULT]}))
+        patch.setenv("SEARXNG_URL", place(service))
+        with recording(directory, *answers, allow_hosts=["127.0.0.1"], discover=False) as (server, _):
+            yield server, running
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[LocalServer]:
+    """Replays; whatever is connected to but the server itself, or looked up, fails the test."""
+    connect, called = socket.socket.connect, set()
+
+    def watched(self: socket.socket, address: tuple[str, int]) -> None:
+        called.add(address)
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", watched)
+        patch.setattr(socket.socket, "connect_ex", None)
+        patch.setattr(asyncio.BaseEventLoop, "getaddrinfo", None)
+        with serve(directory, discover=False) as server:
+            own = urlsplit(server.url)
+            yield server
+    assert called == {(own.hostname, own.port)}

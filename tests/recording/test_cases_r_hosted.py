@@ -1,0 +1,118 @@
+"""R12, R13 and R14 with hosted tools: real MCP servers, a search service and files, which then are gone."""
+
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+from openai.types.responses import Response
+
+from antiphon.testing import LocalServer
+from antiphon.wire.json import JSON, JSONObject
+from tests.clients.replies import calls, says
+from tests.recording.case_world import MODEL, ask
+from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
+from tests.tools.searching import RESULT
+
+
+def mcp(url: str, **more: JSON) -> JSONObject:
+    return {"type": "mcp", "server_label": "lab", "server_url": url, "require_approval": "never"} | more
+
+
+def whole_run(url: str, mcp_url: str, *, stream: bool) -> Response:
+    """Uploads a file, and asks with all tools; the ids of file and vector store are new each time."""
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        store = client.vector_stores.create(name="notes")
+        file = ("notes.txt", SECRET.encode())
+        attached = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file)
+        assert attached.status == "completed"
+        request: JSONObject = {
+            "model": MODEL,
+            "input": "At what temperature does it boil, and what is the code word?",
+            "tools": [
+                mcp(mcp_url),
+                {"type": "web_search"},
+                {"type": "file_search", "vector_store_ids": [store.id]},
+            ],
+            "include": ["web_search_call.results", "file_search_call.results"],
+        }
+        if not stream:
+            response: Response = client.responses.create(**request)
+            return response
+        with client.responses.stream(**request) as events:
+            for _ in events:
+                pass
+            return events.get_final_response()
+
+
+def results(response: Response) -> list[JSON]:
+    """What the tools brought and the model said, without ids."""
+    output: JSON = response.to_dict()["output"]
+    listed, called, searched, found, message = output
+    return [
+        [tool["name"] for tool in listed["tools"]],
+        (called["output"], called["error"]),
+        searched["results"],
+        [(hit["text"], hit["filename"]) for hit in found["results"]],
+        message["content"][0]["text"],
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_R12_search_mcp_and_file_search_replay_without_any_socket(stream: bool, tmp_path: Path) -> None:
+    """Also R14: the ids of the file are others than those that the model was told when it was recorded."""
+    directory = tmp_path / "recordings"
+    with with_tools(directory, *RUN) as (server, running):
+        mcp_url = f"{running.url}/basic/mcp"
+        recorded = whole_run(server.url, mcp_url, stream=stream)
+        assert "tools/call" in running.asked()
+    assert recorded.status == "completed"
+    assert [item.type for item in recorded.output] == KINDS
+    assert results(recorded)[1:] == [("-100", None), [RESULT], [(SECRET, "notes.txt")], ANSWER]
+    with alone(directory) as server:
+        replayed = whole_run(server.url, mcp_url, stream=not stream)
+    assert [item.type for item in replayed.output] == KINDS
+    assert results(replayed) == results(recorded)
+
+
+def approving(url: str, mcp_url: str, *, approve: bool) -> tuple[list[str], str]:
+    """Asks for what needs an approval, and gives it or not; the kinds of items, and what is said."""
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        tool = mcp(mcp_url, require_approval="always")
+        first = client.responses.create(model=MODEL, input="Boil it.", tools=[tool])  # type: ignore[list-item]
+        [request] = [item for item in first.output if item.type == "mcp_approval_request"]
+        second = client.responses.create(
+            model=MODEL,
+            input=[{"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve}],
+            previous_response_id=first.id,
+            tools=[tool],  # type: ignore[list-item]
+        )
+        return [item.type for item in (*first.output, *second.output)], second.output_text
+
+
+def test_R13_approvals_of_mcp_calls_across_turns_replay(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    asks = calls(("call_1", "get_boiling_point", BOIL))
+
+    def both(server: LocalServer, url: str) -> dict[bool, tuple[list[str], str]]:
+        return {each: approving(server.url_of(str(each)), url, approve=each) for each in (True, False)}
+
+    with with_tools(directory, asks, says("-100."), asks, says("Then not.")) as (server, running):
+        mcp_url = f"{running.url}/basic/mcp"
+        recorded = both(server, mcp_url)
+        assert running.asked().count("tools/call") == 1
+    assert recorded == {
+        True: (["mcp_list_tools", "mcp_approval_request", "mcp_call", "message"], "-100."),
+        False: (["mcp_list_tools", "mcp_approval_request", "message"], "Then not."),
+    }
+    with alone(directory) as server:
+        assert both(server, mcp_url) == recorded
+
+
+def test_R12_a_server_that_was_never_recorded_is_a_miss(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    with with_tools(directory, *RUN) as (server, running):
+        whole_run(server.url, f"{running.url}/basic/mcp", stream=False)
+    with alone(directory) as server:
+        answer = ask(server.url, tools=[mcp("https://example.com/mcp", server_label="other")], stream=False)
+    assert (answer.status, answer.error["code"]) == (502, "recording_not_found")
+    assert "other" in answer.error["message"]
