@@ -1,0 +1,38 @@
+"""The events of ogx-client's agent, for questions without tools, about a file, and to a tool of its own."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+from ogx_client import OgxClient
+from ogx_client.lib.agents.agent import Agent
+from ogx_client.lib.agents.client_tool import client_tool
+
+
+@client_tool
+def get_weather(city: str) -> str:
+    """Tells the weather in a city.
+
+    :param city: the city
+    """
+    return f"It is cold in {city}."
+
+
+client = OgxClient(base_url=os.environ["OPENAI_BASE_URL"].removesuffix("/v1"), max_retries=0)
+store = client.vector_stores.create(name="notes")
+file = client.files.create(file=("notes.txt", b"The code name is BLUE_FALCON."), purpose="assistants")
+attached = client.vector_stores.files.create(store.id, file_id=file.id)
+while attached.status == "in_progress":
+    attached = client.vector_stores.files.retrieve(file.id, vector_store_id=store.id)
+assert attached.status == "completed", attached
+
+search = {"type": "file_search", "vector_store_ids": [store.id]}
+events: list[list[dict[str, object]]] = []
+for question, tools in zip(sys.argv[1:], ([], [search], [get_weather]), strict=True):
+    agent = Agent(client, model="up/m", instructions="Be brief.", tools=tools)
+    asked = [{"role": "user", "content": question}]
+    turn = agent.create_turn(asked, agent.create_session("steps"))
+    events.append([asdict(chunk.event) for chunk in turn])
+
+sys.stdout.write(json.dumps(events))
