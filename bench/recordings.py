@@ -229,7 +229,7 @@ def replayed(directory: Path, recorded: list[RecordedCall], seconds: float, clie
 def http(path: str, body: JSONObject) -> bytes:
     """Returns a whole HTTP request."""
     text = msgspec.json.encode(body)
-    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(text)}\r\n\r\n".encode() + text
 
 
