@@ -7,32 +7,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Start
 from tests.schemas import check_openai
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts the server in an empty home folder; what still runs at the end of the test is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def process(*flags: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "antiphon", "serve", "--no-discover", *flags]
-        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield process
-    for each in started:
-        with each:
-            each.kill()
 
 
 def listening(process: "subprocess.Popen[str]") -> str:
@@ -69,6 +49,24 @@ def test_a_stopped_server_ends_well(start: Start, stop: signal.Signals) -> None:
     _, err = server.communicate(timeout=30)
     assert "Traceback" not in err
     assert server.returncode == 0
+
+
+def test_a_start_loads_nothing_for_tools_documents_and_other_databases(tmp_path: Path) -> None:
+    heavy = {"mcp", "mcp_types", "pydantic", "httpx2", "ddgs", "lxml", "pypdf", "llguidance", "psycopg"}
+    heavy |= {"openai", "sqlalchemy.dialects.postgresql"}
+    command = [sys.executable, "-X", "importtime", "-m", "antiphon", "serve"]
+    flags = ["--no-discover", "--port", "0", "--print-url"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    with (tmp_path / "imports").open("w+") as imports:  # More than a pipe holds.
+        with subprocess.Popen(
+            [*command, *flags], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=imports, text=True
+        ) as server:
+            listening(server)
+            server.terminate()
+        imports.seek(0)
+        loaded = {line.rpartition("|")[2].strip() for line in imports if line.startswith("import time:")}
+    assert {"antiphon.server.run", "sqlalchemy"} <= loaded
+    assert loaded & heavy == set()
 
 
 def test_the_start_is_told_in_at_most_eight_lines(start: Start) -> None:

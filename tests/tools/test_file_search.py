@@ -8,7 +8,7 @@ import pytest
 
 from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.engine.hosted import shown, told
-from antiphon.engine.ports import Call
+from antiphon.engine.ports import Call, HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.tools.context import FileSearch, ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
@@ -174,6 +174,40 @@ def test_a_search_that_hangs_is_ended() -> None:
     _, item = searched(hanging, settings=FileSearchSettings(timeout=0.01))
     assert item.status == "failed"
     assert "longer than 0.01 seconds" in str(item.results)
+
+
+def test_no_more_searches_run_at_a_time_than_is_set() -> None:
+    running, most, free = 0, 0, asyncio.Event()
+
+    async def busy(tool: FileSearchTool, query: str) -> list[JSONObject]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await free.wait()
+        running -= 1
+        return [HIT]
+
+    async def life() -> list[str | None]:
+        services = await ToolServices.open(ToolsSettings(file_search=FileSearchSettings(concurrency=2)))
+        try:
+            made: list[HostedCall] = []
+            for _ in range(5):  # Each request has tools of its own; the bound holds for the server.
+                context = ToolContext(
+                    services=services, owner="me", call=Call(), wrap=unchanged, file_search=busy
+                )
+                [hosted] = open_tools([FileSearchTool(vector_store_ids=["vs_1"])], context)
+                made.append(hosted.call("file_search", '{"query": "q"}'))
+            tasks = [asyncio.create_task(call.run()) for call in made]
+            for _ in range(100):  # Time enough for all of them to begin.
+                await asyncio.sleep(0)
+            free.set()
+            await asyncio.gather(*tasks)
+            return [call.item.status for call in made if isinstance(call.item, FileSearchCall)]
+        finally:
+            await services.close()
+
+    assert asyncio.run(life()) == ["completed"] * 5
+    assert most == 2
 
 
 def test_results_are_cut_at_the_limit() -> None:

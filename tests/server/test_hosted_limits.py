@@ -1,0 +1,115 @@
+"""The limits of hosted tools, over HTTP: rounds, and tools that hang."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from antiphon.config_tools import FileSearchSettings, ToolsSettings
+from antiphon.wire.json import JSON, JSONObject
+from tests.clients.replies import calls, says
+from tests.mcp_servers.running import Servers, servers
+from tests.server.client import check_life_cycle, post
+from tests.server.forms import uploaded
+from tests.server.test_embeddings import vectors
+from tests.serving import Serving, backend, backends
+from tests.tools.searching import RESULT, tavily
+from tests.upstream import Upstream, reply, silence
+
+SECONDS = 0.3
+"""What a hung tool is given; no test waits for more."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(tmp_path_factory.mktemp("mcp")) as started:
+        yield started
+
+
+@contextmanager
+def serving(path: Path, upstream: Upstream, **tools: JSON) -> Iterator[str]:
+    """The URL of a server with these settings of tools."""
+    settings = ToolsSettings(**tools)
+    opened = backends(backend(upstream))
+    with Serving(path / "limits.db", opened, tools=settings, allow_hosts=["127.0.0.1"]) as server:
+        yield server.url
+
+
+def ask(url: str, tool: JSONObject, stream: bool) -> JSONObject:
+    answer = post(url, "/responses", {"model": "up/m", "input": "?", "tools": [tool], "stream": stream})
+    assert answer.status == 200, answer.body
+    if stream:
+        check_life_cycle(answer.payloads)
+    response: JSONObject = answer.last if stream else answer.json
+    return response
+
+
+def told(upstream: Upstream) -> str:
+    """What the model was told of its last call."""
+    content = upstream.chats[-1].json["messages"][-1]["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_rounds_of_a_response_are_those_of_the_settings(
+    stream: bool, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.script(calls(("call_1", "web_search", {"query": "again"})))
+    with Upstream() as service:
+        service.script(reply({"results": [RESULT]}))
+        with serving(tmp_path, upstream, max_rounds=3, web_search=tavily(service)) as url:
+            response = ask(url, {"type": "web_search"}, stream)
+    assert response["status"] == "incomplete"
+    assert [item["type"] for item in response["output"]] == ["web_search_call"] * 3
+    assert (len(upstream.chats), len(service.requests)) == (3, 3)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_T16_a_search_that_hangs_is_left(stream: bool, upstream: Upstream, tmp_path: Path) -> None:
+    upstream.script(calls(("call_1", "web_search", {"query": "q"})), says("I do not know."))
+    with Upstream() as service:
+        service.script(silence())
+        with serving(tmp_path, upstream, web_search=tavily(service, timeout=SECONDS)) as url:
+            response = ask(url, {"type": "web_search"}, stream)
+    assert outcome(response) == ("completed", "failed", "I do not know.")
+    assert "no answer within 0.3 s" in told(upstream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_T9_a_call_of_an_mcp_server_that_hangs_is_left(
+    stream: bool, upstream: Upstream, running: Servers, tmp_path: Path
+) -> None:
+    upstream.script(calls(("call_1", "hang", {})), says("I do not know."))
+    tool = {
+        "type": "mcp",
+        "server_label": "odd",
+        "server_url": f"{running.url}/odd/mcp",
+        "require_approval": "never",
+    }
+    with serving(tmp_path, upstream, timeout=SECONDS) as url:
+        response = ask(url, tool, stream)
+    assert outcome(response) == ("completed", "failed", "I do not know.")
+    assert "did not answer within 0.3 s" in told(upstream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_file_search_whose_embedding_model_hangs_is_left(
+    stream: bool, upstream: Upstream, tmp_path: Path
+) -> None:
+    settings = FileSearchSettings(embedding_model="up/m", timeout=SECONDS)
+    with serving(tmp_path, upstream, file_search=settings) as url:
+        upstream.script(reply(vectors([1, 0])))
+        store: str = post(url, "/vector_stores", {}).json["id"]
+        body = {"file_id": uploaded(url, "Cats sleep.")}
+        assert post(url, f"/vector_stores/{store}/files", body).json["status"] == "completed"
+        upstream.script(calls(("call_1", "file_search", {"query": "q"})), silence(), says("I do not know."))
+        response = ask(url, {"type": "file_search", "vector_store_ids": [store]}, stream)
+    assert outcome(response) == ("completed", "failed", "I do not know.")
+    assert "longer than 0.3 seconds" in told(upstream)
+
+
+def outcome(response: JSONObject) -> tuple[str, str, str]:
+    """How the response ended, how its call did, and what the model said."""
+    *_, call, message = response["output"]
+    return response["status"], call["status"], message["content"][0]["text"]
