@@ -14,27 +14,7 @@ from antiphon import __version__
 from antiphon.cli import main
 from antiphon.config import Settings
 from antiphon.errors import ConfigError, StoreUnavailable
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs the program in an empty folder and returns its exit code and what it printed."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-
-    def program(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["antiphon", *arguments])
-        with pytest.raises(SystemExit) as exit_info:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_info.value.code or 0), captured.out, captured.err
-
-    return program
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
@@ -100,7 +80,7 @@ def test_config_prints_the_tables_of_tools(run: Run) -> None:
     assert (code, err) == (0, "")
     assert "canary" not in out
     printed = tomllib.loads(out)
-    assert printed["security"] == {"allow_hosts": ["a.test", "10.0.0.0/8"]}
+    assert printed["security"]["allow_hosts"] == ["a.test", "10.0.0.0/8"]
     assert (printed["tools"]["timeout"], printed["tools"]["web_search"]["timeout"]) == (5, 5)
     assert printed["tools"]["mcp"]["wiki"]["headers"] == {"X-Key": "***"}
     assert printed["tools"]["file_search"]["max_file_bytes"] == 512 * 1024 * 1024

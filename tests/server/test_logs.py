@@ -88,6 +88,7 @@ def test_configure(log_format: str, begins: str, capsys: pytest.CaptureFixture[s
     logging.getLogger("antiphon.access").debug("too much")
     logging.getLogger("uvicorn.error").info("theirs")
     logging.getLogger("uvicorn.error").warning("worse")
+    logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
     out, err = capsys.readouterr()
     assert out == ""
     shown = err.splitlines()

@@ -224,9 +224,9 @@ def test_callers_without_a_key_share_the_limits(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["", "two words", "a/b", "-", "é", "x" * 65, "a\nb"])
 def test_names_that_are_refused(world: World, name: str) -> None:
-    for param, given in (("name", {"name": name}), ("owner", {"owner": name})):
+    for param, given in (("name", (name, None)), ("owner", (None, name))):
         with pytest.raises(InvalidRequest) as caught:
-            world.create(**given)
+            world.create(*given)
         assert caught.value.param == param
     assert world.run(world.store.keys.all()) == []
 

@@ -78,6 +78,8 @@ class Entry:
             return
         fields: JSONObject = {"request_id": self.request_id, "status": self.status, "stream": self.stream}
         fields["seconds"] = round(time.monotonic() - self._began, 3)
+        if state.get("key") is not None:
+            fields["key"] = state["key"]
         run, call = state.get("run"), state.get("call")
         text = _run_line(run, fields) if isinstance(run, Run) else self._line(state, fields)
         if isinstance(call, Call) and call.notes:

@@ -11,7 +11,7 @@ from antiphon.server.answers import error_answer
 from antiphon.service.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.keys import Caller, Keys
 
-OPEN_PATHS = frozenset({"/v1/health", "/v1/version"})
+OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
 """What is answered without a key."""
 
 _LOCAL_NAMES = (".localhost", ".local", ".internal")
@@ -40,6 +40,7 @@ class Authentication:
             caller = await self._caller(scope)
             if caller is not None:
                 scope["user"] = caller
+                scope.setdefault("state", {})["key"] = caller.name
                 send = _with_limits(caller, send)
                 if scope.get("method") == "POST":
                     caller.begin_request()

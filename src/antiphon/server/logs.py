@@ -9,6 +9,9 @@ from antiphon.config import Settings
 
 _WORD = {"warning": "warning: ", "error": "error: ", "critical": "error: "}
 
+_NO_HANDSHAKE = "ASGI callable returned without completing handshake."
+"""What uvicorn 0.54 takes for a fault, though a WebSocket connection was refused with a whole answer."""
+
 
 class TextFormatter(logging.Formatter):
     """`12:01:03 message`; the level is named where it is more than a notice. One line, unless a traceback."""
@@ -40,6 +43,11 @@ class JsonFormatter(logging.Formatter):
 def configure(settings: Settings) -> None:
     """Sets the process's logging up."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_meant)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("antiphon").setLevel(settings.log_level.upper())
+
+
+def _is_meant(record: logging.LogRecord) -> bool:
+    return record.msg != _NO_HANDSHAKE

@@ -137,6 +137,7 @@ class Session:
         _check(body)
         caller = caller_of(request)
         if caller is not None:
+            request.state.key = caller.name
             caller.begin_request()
             caller.begin_stream()
         try:

@@ -1,0 +1,61 @@
+"""A server that wants keys, and its callers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from antiphon.config_values import Secret
+from antiphon.service.keys import KeySettings, create_key
+from antiphon.service.limits import Limits
+from antiphon.wire.json import JSON
+from tests.server.client import Reply, call
+from tests.serving import Serving, backend, backends
+from tests.upstream import Upstream
+
+SETTINGS_KEY = "sk-test-the-key-of-the-settings"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who calls with a key."""
+
+    url: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def call(
+        self, method: str, path: str, body: JSON | bytes = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Sends one request."""
+        return call(self.url, method, path, body, self.headers | dict(headers or {}))
+
+    def get(self, path: str) -> Reply:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: JSON = None) -> Reply:
+        return self.call("POST", path, body)
+
+    def made(self, path: str, body: JSON = None, name: str = "id") -> str:
+        """POSTs and returns the id of what was made, which is called `name`."""
+        reply = self.post(path, body)
+        assert reply.status == 200, reply.body
+        made: str = reply.json[name]
+        return made
+
+
+@contextmanager
+def keyed(database: Path | str, upstream: Upstream, **limits: int) -> Iterator[Serving]:
+    """Serves in front of `upstream`; its settings have a key and limits."""
+    settings = KeySettings(api_key=Secret(SETTINGS_KEY), limits=Limits(**limits))
+    with Serving(database, backends(backend(upstream)), keys=settings) as server:
+        yield server
+
+
+def person(server: Serving, name: str, owner: str | None = None, **limits: int) -> Person:
+    """Makes a key for somebody."""
+    key, _ = server.call(create_key(server.store.keys, name, owner, Limits(**limits)))
+    return Person(server.url, key)
