@@ -31,6 +31,17 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(description="Off: a choice of one function goes out as that function alone, and `required`."),
     ] = True
     strict_tools: Annotated[bool, Meta(description="Off: `strict` is left out of function tools.")] = True
+    custom_tools: Annotated[
+        bool,
+        Meta(description="Off: custom tools go out as functions with one string, `input`."),
+    ] = True
+    structured_outputs: Annotated[
+        bool,
+        Meta(
+            description="On: the grammar of a custom tool that has to be called goes out as vLLM's "
+            "`structured_outputs`, and the text of the reply is the input."
+        ),
+    ] = False
     stream_usage: Annotated[
         bool,
         Meta(description="Off: `stream_options` is left out, and usage is known only if it is sent unasked."),
@@ -58,6 +69,7 @@ _LOCAL = Capabilities(
     developer_role=False,
     max_completion_tokens=False,
     strict_tools=False,
+    custom_tools=False,
     verbosity=False,
     service_tier=False,
     prompt_cache=False,
@@ -72,7 +84,9 @@ PRESETS: dict[Kind, Capabilities] = {
     "ollama": msgspec.structs.replace(_LOCAL, reasoning_input="reasoning"),
     # vLLM hands the role `developer` to the model's chat template, which seldom knows it; it reads
     # `reasoning`, and no longer `reasoning_content` (vllm-project/vllm pull request 33402).
-    "vllm": msgspec.structs.replace(_LOCAL, max_completion_tokens=True, reasoning_input="reasoning"),
+    "vllm": msgspec.structs.replace(
+        _LOCAL, structured_outputs=True, max_completion_tokens=True, reasoning_input="reasoning"
+    ),
     # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669), and
     # a `tool_choice` that is no string.
     "lmstudio": msgspec.structs.replace(_LOCAL, named_tool_choice=False),

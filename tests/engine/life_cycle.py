@@ -51,6 +51,8 @@ class _LifeCycles:
         assert event["item_id"] == self.item["id"], event
         if kind.startswith(("response.function_call_arguments", "response.mcp_call_arguments")):
             self._arguments_event(event)
+        elif kind.startswith("response.custom_tool_call_input"):
+            self._input_event(event)
         elif kind.startswith(f"response.{self.item['type']}."):
             self._stage(kind.rpartition(".")[2])
         elif kind == "response.output_text.annotation.added":
@@ -75,6 +77,10 @@ class _LifeCycles:
                 assert item["arguments"] == ""
                 assert item["status"] == "in_progress"
                 assert item["call_id"]
+            case "custom_tool_call":
+                assert item["input"] == ""
+                assert item["status"] == "in_progress"
+                assert item["call_id"]
             case "reasoning":
                 assert item["summary"] == []
                 assert "status" not in item
@@ -94,6 +100,8 @@ class _LifeCycles:
         assert {key: value for key, value in item.items() if key not in _GROWING} == begun
         if item["type"] == "function_call":
             assert item["arguments"] == self._arguments == self._arguments_done
+        elif item["type"] == "custom_tool_call":
+            assert item["input"] == self._arguments == self._arguments_done
         else:
             assert item.get("content", []) == self._parts["content"]
             assert item.get("summary", []) == self._parts["summary"]
@@ -171,6 +179,16 @@ class _LifeCycles:
             assert event.get("name", self.item["name"]) == self.item["name"]
             self._arguments_done = event["arguments"]
 
+    def _input_event(self, event: JSONObject) -> None:
+        assert self.item is not None
+        assert self.item["type"] == "custom_tool_call"
+        assert self._arguments_done is None, f"after the end of the input: {event}"
+        if event["type"].endswith(".delta"):
+            assert event["delta"], "an empty delta tells nothing"
+            self._arguments += event["delta"]
+        else:
+            self._arguments_done = event["input"]
+
 
 _STAGES = {
     "web_search_call": ["in_progress", "searching", "completed"],
@@ -180,7 +198,7 @@ _STAGES = {
 }
 """What is told of hosted calls between their beginning and their end."""
 
-_GROWING = frozenset({"content", "summary", "arguments", "status", "encrypted_content"})
+_GROWING = frozenset({"content", "summary", "arguments", "input", "status", "encrypted_content"})
 
 
 def _place(event: JSONObject) -> tuple[str, JSON]:

@@ -3,6 +3,7 @@
 import pytest
 
 from antiphon.engine.assemble import AssemblyOptions
+from antiphon.engine.call_builder import KnownTools
 from antiphon.wire.json import JSON
 from tests.engine.replies import CALLED, STOP, assemble, call, chunk, failure_of
 
@@ -276,7 +277,7 @@ def test_more_arguments_after_a_call_was_closed_fail() -> None:
 
 
 def test_namespaces_are_given_back() -> None:
-    options = AssemblyOptions(source="backend/model", tool_names={"crm__find": ("crm", "find")})
+    options = AssemblyOptions(source="backend/model", tools=KnownTools(names={"crm__find": ("crm", "find")}))
     reply = assemble(
         call(0, "a", "crm__"),
         call(0, None, "find", "{}"),

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 
 from antiphon.config import Capabilities
@@ -9,6 +11,8 @@ from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (
     AllowedToolsChoice,
     CodeInterpreterChoice,
+    CustomChoice,
+    CustomTool,
     FunctionChoice,
     FunctionTool,
     McpChoice,
@@ -34,7 +38,10 @@ def translated(
 
 
 def names(functions: Chosen) -> list[str]:
-    return [tool["function"]["name"] for tool in functions.tools]
+    return [
+        tool["custom"]["name"] if tool["type"] == "custom" else tool["function"]["name"]
+        for tool in functions.tools
+    ]
 
 
 def refusal_of(tools: list[Tool], choice: ToolChoice | None = None) -> InvalidRequest:
@@ -192,3 +199,47 @@ def test_hosted_tools_that_are_allowed(entry: JSONObject, left: list[str]) -> No
     assert (names(chosen), chosen.choice) == (left, "required")
     # To allow is not to ask for: the others stay forbidden.
     assert chosen.later_tools == chosen.tools
+
+
+C, D = CustomTool(name="c"), CustomTool(name="d")
+FUNCTIONS_ONLY = Capabilities(custom_tools=False)
+
+
+def test_a_custom_tool_that_has_to_be_called() -> None:
+    chosen = translated([F, C, D], CustomChoice(name="d"))
+    assert (chosen.choice, chosen.only) == ({"type": "custom", "custom": {"name": "d"}}, "d")
+    chosen = translated([F, C, D], CustomChoice(name="d"), FUNCTIONS_ONLY)
+    assert (chosen.choice, chosen.only) == ({"type": "function", "function": {"name": "d"}}, "d")
+
+
+def test_a_custom_tool_of_a_namespace_that_has_to_be_called() -> None:
+    space = NamespaceTool(name="crm", tools=[FunctionTool(name="find"), CustomTool(name="note")])
+    chosen = translated([space], CustomChoice(name="note"))
+    assert chosen.choice == {"type": "custom", "custom": {"name": "crm__note"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind"), [(CustomChoice(name="f"), "custom"), (FunctionChoice(name="c"), "function")]
+)
+def test_a_choice_of_the_other_kind_is_not_found(choice: ToolChoice, kind: str) -> None:
+    error = refusal_of([F, C], choice)
+    assert error.message == f"Tool choice '{kind}' not found in 'tools' parameter."
+
+
+@pytest.mark.parametrize(("mode", "only"), [("auto", None), ("required", "d")])
+def test_allowed_custom_tools(mode: Literal["auto", "required"], only: str | None) -> None:
+    chosen = translated([F, C, D], AllowedToolsChoice(mode=mode, tools=[{"type": "custom", "name": "d"}]))
+    assert names(chosen) == ["d"]
+    assert (chosen.choice, chosen.only) == (mode, only)
+
+
+@pytest.mark.parametrize("entry", [{"type": "custom", "name": "f"}, {"type": "function", "name": "c"}])
+def test_an_allowed_tool_of_the_other_kind_is_not_found(entry: JSONObject) -> None:
+    error = refusal_of([F, C], AllowedToolsChoice(mode="auto", tools=[entry]))
+    assert error.param == "tool_choice"
+
+
+@pytest.mark.parametrize(("tools", "only"), [([C], "c"), ([C, F], None)])
+def test_required_means_the_only_tool_there_is(tools: list[Tool], only: str | None) -> None:
+    assert translated(tools, "required").only == only
+    assert translated(tools, "auto").only is None

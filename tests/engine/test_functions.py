@@ -5,11 +5,13 @@ import pytest
 from antiphon.config import Capabilities
 from antiphon.engine.choices import Chosen, choose
 from antiphon.engine.functions import HostedFunction, Offered, flat_name, translate_tools
+from antiphon.engine.grammar import Grammar
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import (
     CodeInterpreterTool,
+    CustomGrammarFormat,
     CustomTool,
     FileSearchTool,
     FunctionTool,
@@ -21,6 +23,7 @@ from antiphon.wire.tools import (
 )
 
 ALL = Capabilities()
+WITHOUT_CUSTOM = Capabilities(custom_tools=False)
 F, G = FunctionTool(name="f"), FunctionTool(name="g")
 CRM = NamespaceTool(name="crm", tools=[FunctionTool(name="find"), FunctionTool(name="store")])
 
@@ -33,7 +36,10 @@ def translated(
 
 
 def names(functions: Chosen) -> list[str]:
-    return [tool["function"]["name"] for tool in functions.tools]
+    return [
+        tool["custom"]["name"] if tool["type"] == "custom" else tool["function"]["name"]
+        for tool in functions.tools
+    ]
 
 
 def refusal_of(tools: list[Tool], choice: ToolChoice | None = None) -> InvalidRequest:
@@ -96,14 +102,49 @@ def test_functions_of_one_name_in_two_namespaces() -> None:
         (CodeInterpreterTool(container="auto"), "tools[1]", "code_interpreter"),
         (FileSearchTool(vector_store_ids=[]), "tools[1]", "file_search"),
         (WebSearchTool(), "tools[1]", "web_search"),
-        (CustomTool(name="c"), "tools[1]", "custom"),
-        (NamespaceTool(name="n", tools=[F, CustomTool(name="c")]), "tools[1].tools[1]", "custom"),
     ],
 )
 def test_tools_that_cannot_run_are_refused_by_name(tool: Tool, param: str, kind: str) -> None:
     error = refusal_of([F, tool])
     assert (error.param, error.code) == (param, "unsupported_tool")
     assert f"tools of type '{kind}' are not supported" in error.message
+
+
+def test_custom_tools_as_the_backend_knows_them() -> None:
+    tools: list[Tool] = [CustomTool(name="c"), NamespaceTool(name="n", tools=[F, CustomTool(name="d")])]
+    native = translate_tools(tools, ALL, {})
+    assert {name: tool["type"] for name, tool in native.tools.items()} == {
+        "c": "custom",
+        "n__f": "function",
+        "n__d": "custom",
+    }
+    assert native.names["n__d"] == ("n", "d")
+    assert set(native.known.custom) == {"c", "n__d"}
+    functions = translate_tools(tools, WITHOUT_CUSTOM, {})
+    assert {tool["type"] for tool in functions.tools.values()} == {"function"}
+    assert functions.known.custom == {"c": None, "n__d": None}
+
+
+def test_only_backends_without_custom_tools_need_the_server_to_check_a_grammar() -> None:
+    broken = CustomTool(name="c", format=CustomGrammarFormat(syntax="regex", definition="("))
+    assert translate_tools([broken], ALL, {}).known.custom == {"c": None}
+    with pytest.raises(InvalidRequest) as caught:
+        translate_tools([NamespaceTool(name="n", tools=[broken])], WITHOUT_CUSTOM, {})
+    assert caught.value.param == "tools[0].tools[0].format.definition"
+    sound = CustomTool(name="c", format=CustomGrammarFormat(syntax="regex", definition="a+"))
+    assert isinstance(translate_tools([sound], WITHOUT_CUSTOM, {}).known.custom["c"], Grammar)
+
+
+@pytest.mark.parametrize("capabilities", [ALL, WITHOUT_CUSTOM])
+def test_a_custom_tool_and_a_function_cannot_have_one_name(capabilities: Capabilities) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        translate_tools([F, CustomTool(name="f")], capabilities, {})
+    assert (caught.value.param, caught.value.code) == ("tools[1].name", "invalid_value")
+
+
+def test_a_hosted_function_never_takes_the_name_of_a_custom_tool() -> None:
+    functions = translate_tools([McpTool(server_label="s"), CustomTool(name="look")], ALL, {0: [LOOK]})
+    assert list(functions.tools) == ["s__look", "look"]
 
 
 def test_a_web_search_that_is_switched_off_is_left_out() -> None:

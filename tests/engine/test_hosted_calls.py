@@ -3,9 +3,10 @@
 import pytest
 
 from antiphon.engine.assemble import AssemblyOptions
+from antiphon.engine.call_builder import KnownTools
 from tests.engine.replies import CALLED, STOP, assemble, call, chunk
 
-HOSTED = AssemblyOptions(source="backend/model", hosted=frozenset({"look"}))
+HOSTED = AssemblyOptions(source="backend/model", tools=KnownTools(hosted=frozenset({"look"})))
 
 
 def test_a_hosted_call_has_no_events_and_no_item() -> None:

@@ -4,14 +4,14 @@ from antiphon.config import Capabilities
 from antiphon.engine.messages import translate_items
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatMessage
-from antiphon.wire.content import InputText, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.wire.content import InputImage, InputText, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.wire.items import (
-    Compaction,
     CustomToolCall,
     CustomToolCallOutput,
     FileSearchCall,
     FunctionCall,
     FunctionCallOutput,
+    ImageGenerationCall,
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
@@ -192,10 +192,42 @@ def test_a_call_without_arguments_is_an_empty_object() -> None:
 
 
 def test_custom_tool_calls_of_a_history() -> None:
-    call_item = CustomToolCall(call_id="a", name="f", input='{"x": "ls -l"}')
-    messages = translated(call_item, CustomToolCallOutput(call_id="a", output="total 0"))
-    assert messages[0]["tool_calls"] == [tool_call("a", arguments='{"x": "ls -l"}')]
+    call_item = CustomToolCall(call_id="a", name="f", input='say "hé"\n')
+    output = CustomToolCallOutput(call_id="a", output="total 0")
+    custom = {"name": "f", "input": 'say "hé"\n'}
+    messages = translated(call_item, output)
+    assert messages == [
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "a", "type": "custom", "custom": custom}]},
+        tool("a", "total 0"),
+    ]
+    messages = translate_items([call_item, output], Capabilities(custom_tools=False))
+    assert messages[0]["tool_calls"] == [tool_call("a", arguments='{"input":"say \\"hé\\"\\n"}')]
     assert messages[1] == tool("a", "total 0")
+
+
+def test_a_custom_call_of_a_namespace_has_the_backends_name() -> None:
+    call_item = CustomToolCall(call_id="a", name="f", namespace="crm", input="x")
+    output = CustomToolCallOutput(call_id="a", output="ok")
+    (call,) = translate_items([call_item, output], Capabilities(custom_tools=False))[0]["tool_calls"]
+    assert call["function"]["name"] == "crm__f"
+
+
+def test_images_in_outputs_are_shown_by_the_user() -> None:
+    calls = [FunctionCall(call_id=name, name="f", arguments="{}") for name in ("a", "b")]
+    image = InputImage(image_url="https://example.org/a.png")
+    messages = translated(
+        *calls,
+        FunctionCallOutput(call_id="a", output=[image]),
+        FunctionCallOutput(call_id="b", output=[InputText("text"), image]),
+        assistant("I see."),
+    )
+    shown = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    assert messages[1:] == [
+        tool("a", "[image]"),
+        tool("b", "text"),
+        {"role": "user", "content": [shown, shown]},
+        {"role": "assistant", "content": "I see."},
+    ]
 
 
 def test_mcp_calls_of_a_history() -> None:
@@ -222,8 +254,8 @@ def test_items_that_the_answer_behind_them_makes_superfluous() -> None:
 
 
 def test_items_that_no_chat_model_can_be_told() -> None:
-    error = refusal_of(Compaction(encrypted_content="x"))
-    assert error.message == "Items of type 'compaction' cannot be given to a chat model."
+    error = refusal_of(ImageGenerationCall(status="completed"))
+    assert error.message == "Items of type 'image_generation_call' cannot be given to a chat model."
     assert error.code == "unsupported_item"
 
 

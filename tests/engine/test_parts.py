@@ -108,12 +108,15 @@ def test_audio() -> None:
 
 
 def test_tool_outputs() -> None:
-    assert tool_output("42") == "42"
-    assert tool_output([InputText("42")]) == "42"
-    assert tool_output([InputText("see"), InputImage(image_url=PNG)]) == [
-        {"type": "text", "text": "see"},
-        {"type": "image_url", "image_url": {"url": PNG}},
-    ]
+    image = InputImage(image_url=PNG)
+    shown = {"type": "image_url", "image_url": {"url": PNG}}
+    assert tool_output("42") == ("42", [])
+    assert tool_output([]) == ([], [])
+    assert tool_output([InputText("42")]) == ("42", [])
+    assert tool_output([InputText("see"), image]) == ("see", [shown])
+    assert tool_output([image, image]) == ("[image], [image]", [shown, shown])
+    texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert tool_output([InputText("a"), image, InputText("b")]) == (texts, [shown])
 
 
 def test_plain_text() -> None:

@@ -43,6 +43,17 @@ def test_text_reasoning_usage_and_end_are_gathered() -> None:
     }
 
 
+def test_calls_of_custom_tools_are_gathered() -> None:
+    reply = fold(
+        call_delta(0, id="a", type="custom", custom={"name": "one", "input": ""}),
+        call_delta(0, custom={"input": "x"}),
+        call_delta(0, custom={"input": "y"}),
+        chunk({}, "tool_calls"),
+    )
+    (call,) = reply["choices"][0]["message"]["tool_calls"]
+    assert call == {"id": "a", "type": "custom", "custom": {"name": "one", "input": "xy"}}
+
+
 def test_parallel_calls_are_gathered_by_index() -> None:
     reply = fold(
         call_delta(0, id="a", type="function", function={"name": "one", "arguments": ""}),

@@ -162,3 +162,69 @@ def test_a_request_of_codex() -> None:
         "assistant",
     ]
     assert asked.chat_request["messages"][2]["tool_calls"][0]["function"]["name"] == "helpers__spawn"
+
+
+SQL: JSONObject = {
+    "type": "custom",
+    "name": "sql",
+    "description": "Asks the database.",
+    "format": {"type": "grammar", "syntax": "regex", "definition": "SELECT .*"},
+}
+DECODING = Capabilities(custom_tools=False, structured_outputs=True)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"tool_choice": {"type": "custom", "name": "sql"}},
+        {"tool_choice": "required", "tools": [SQL]},
+        {
+            "tool_choice": {
+                "type": "allowed_tools",
+                "mode": "required",
+                "tools": [{"type": "custom", "name": "sql"}],
+            }
+        },
+    ],
+)
+def test_a_forced_grammar_holds_the_reply_where_the_backend_can(choice: JSONObject) -> None:
+    body: JSONObject = {
+        "tools": [*TOOLS, SQL],
+        "instructions": "Be quick.",
+        "text": {"format": {"type": "json_object"}},
+        "parallel_tool_calls": True,
+    } | choice
+    made = translated(body, DECODING)
+    assert made.input_of == "sql"
+    assert made.chat_request["messages"][0] == {
+        "role": "system",
+        "content": "Be quick.\n\nReply with the input of the tool sql, and with nothing else.\n\n"
+        "Asks the database.\n\nThe input must match this regular expression:\nSELECT .*",
+    }
+    assert chat(body, DECODING) == {
+        "stream_options": {"include_usage": True},
+        "structured_outputs": {"regex": "SELECT .*"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "capabilities"),
+    [
+        ({"tool_choice": "auto"}, DECODING),
+        ({"tool_choice": "required"}, DECODING),
+        ({"tool_choice": {"type": "function", "name": "f"}}, DECODING),
+        ({"tool_choice": {"type": "custom", "name": "note"}}, DECODING),
+        ({"tool_choice": {"type": "custom", "name": "sql"}}, Capabilities(custom_tools=False)),
+        ({"tool_choice": {"type": "custom", "name": "sql"}}, Capabilities(structured_outputs=True)),
+    ],
+)
+def test_other_choices_leave_the_reply_free(choice: JSONObject, capabilities: Capabilities) -> None:
+    body = {"tools": [*TOOLS, SQL, {"type": "custom", "name": "note"}]} | choice
+    assert translated(body, capabilities).input_of is None
+    assert "structured_outputs" not in chat(body, capabilities)
+    assert len(chat(body, capabilities)["tools"]) == 3
+
+
+def test_vllm_holds_its_models_to_grammars() -> None:
+    assert [kind for kind, preset in PRESETS.items() if preset.structured_outputs] == ["vllm"]
+    assert [kind for kind, preset in PRESETS.items() if preset.custom_tools] == ["openai"]

@@ -5,12 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from antiphon.engine.builders import (
-    FunctionCallBuilder,
-    ItemBuilder,
-    ReasoningBuilder,
-    ToolNames,
-)
+from antiphon.engine.builders import ItemBuilder, ReasoningBuilder
+from antiphon.engine.call_builder import CallBuilder, KnownTools
 from antiphon.engine.calls import CallTable
 from antiphon.engine.citations import Sources
 from antiphon.engine.faults import error_inside
@@ -36,9 +32,9 @@ class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     """Who speaks, for error messages."""
-    tool_names: ToolNames = {}
-    hosted: frozenset[str] = frozenset()
-    """The names of functions that run here."""
+    tools: KnownTools = KnownTools()
+    input_of: str | None = None
+    """A custom tool that had to be called: the text of the reply is its input."""
     think_tags: bool = False
     logprobs: bool = False
     """Show log probabilities (include: message.output_text.logprobs)."""
@@ -99,6 +95,7 @@ class Assembler:
             for choice in chunk.choices or ():
                 if not choice.index:
                     self._choice(events, choice)
+            self._find_fault()
         return events
 
     def finish(self) -> list[Event]:
@@ -113,6 +110,8 @@ class Assembler:
             self.failure = self._broken(f"the reply ended with the finish_reason {self.finish_reason}")
             return events
         self._flush(events)
+        if self._options.input_of is not None and not self._calls:
+            self._input(events, self._options.input_of, "")
         if self.finish_reason in ("tool_calls", "function_call") and not self._calls:
             self.failure = self._broken(f"finish_reason is {self.finish_reason}, but there are no tool calls")
             return events
@@ -123,7 +122,8 @@ class Assembler:
             self._switch(events, MessageBuilder(self._ids, self._options.sources))
         while self._head is not None:
             cut = self.stopped_early and not (self._waiting and self._head.is_whole())
-            self._close(self._head, events, "incomplete" if cut else "completed")
+            if not self._close(self._head, events, "incomplete" if cut else "completed"):
+                break
             self._open_next(events)
         return events
 
@@ -132,7 +132,7 @@ class Assembler:
         unsent: list[Event] = []
         self._flush(unsent)
         while self._head is not None:
-            if not (isinstance(self._head, FunctionCallBuilder) and self._head.is_hosted):
+            if not (isinstance(self._head, CallBuilder) and self._head.is_hosted):
                 self.output.append(self._head.snapshot())
             self._open_next(unsent)
 
@@ -198,6 +198,9 @@ class Assembler:
     def _text(
         self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
     ) -> None:
+        if kind == "text" and self._options.input_of is not None:
+            self._input(events, self._options.input_of, delta)
+            return
         builder = self._last
         if not isinstance(builder, MessageBuilder):
             builder = MessageBuilder(self._ids, self._options.sources)
@@ -227,9 +230,9 @@ class Assembler:
                 self._switch(events, builder)
 
     def _tool_call(self, events: list[Event], delta: ToolCallDelta) -> None:
-        function = delta.function
-        name = function.name if function else None
-        arguments = function.arguments if function else None
+        function, custom = delta.function, delta.custom
+        name = function.name if function else custom.name if custom else None
+        arguments = function.arguments if function else custom.input if custom else None
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         arguments = arguments or ""
@@ -238,7 +241,8 @@ class Assembler:
         if builder is None:
             if not (delta.id or name or arguments):
                 return
-            builder = FunctionCallBuilder(self._ids, self._options.tool_names, self._options.hosted)
+            builder = CallBuilder(self._ids, self._options.tools)
+            builder.is_raw = custom is not None
             builder.write(events, call_id or (self._ids("call") if delta.id else None), name, arguments)
             self._calls.add(builder, delta.index)
             self._switch(events, builder)
@@ -247,6 +251,16 @@ class Assembler:
         else:
             builder.write(events, call_id, name, arguments)
             self._close_whole(events)
+
+    def _input(self, events: list[Event], name: str, text: str) -> None:
+        """Adds to the input of the one custom tool that had to be called."""
+        builder = self._last
+        if not isinstance(builder, CallBuilder):
+            builder = CallBuilder(self._ids, self._options.tools)
+            builder.is_raw = True
+            self._calls.add(builder, None)
+            self._switch(events, builder)
+        builder.write(events, None, name, text)
 
     def _switch(self, events: list[Event], builder: ItemBuilder) -> None:
         self._last = builder
@@ -258,15 +272,28 @@ class Assembler:
     def _close_whole(self, events: list[Event]) -> None:
         """Closes items that others wait for, as long as nothing can be added to them."""
         while self._waiting and self._head is not None and self._head.is_whole():
-            self._close(self._head, events, "completed")
+            if not self._close(self._head, events, "completed"):
+                break
             self._open_next(events)
 
-    def _close(self, head: ItemBuilder, events: list[Event], status: ItemStatus) -> None:
-        if isinstance(head, FunctionCallBuilder) and head.is_hosted:
-            head.closed = True
-            self.hosted_calls.append((head.name, head.arguments))
-        else:
-            self.output.append(head.close(events, status))
+    def _close(self, head: ItemBuilder, events: list[Event], status: ItemStatus) -> bool:
+        """Ends the item; does not, and sets `failure`, if it cannot have this end."""
+        if isinstance(head, CallBuilder):
+            if head.is_hosted:
+                head.closed = True
+                self.hosted_calls.append((head.name, head.arguments))
+                return True
+            head.end_input(events, status)
+            self._find_fault()
+            if self.failure is not None:
+                return False
+        self.output.append(head.close(events, status))
+        return True
+
+    def _find_fault(self) -> None:
+        """Fails the reply where the input of a custom tool breaks its grammar."""
+        if self.failure is None and isinstance(self._head, CallBuilder) and self._head.fault is not None:
+            self.failure = self._broken(self._head.fault)
 
     def _open_next(self, events: list[Event]) -> None:
         self._head = self._waiting.popleft() if self._waiting else None

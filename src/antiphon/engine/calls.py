@@ -1,6 +1,6 @@
 """Which tool call a delta belongs to: backends number, name and repeat them in their own ways."""
 
-from antiphon.engine.builders import FunctionCallBuilder
+from antiphon.engine.call_builder import CallBuilder
 from antiphon.wire.chat import ToolCallDelta
 
 
@@ -13,18 +13,18 @@ class CallTable:
     """
 
     def __init__(self) -> None:
-        self._calls: list[FunctionCallBuilder] = []
-        self._by_index: dict[int, FunctionCallBuilder] = {}
+        self._calls: list[CallBuilder] = []
+        self._by_index: dict[int, CallBuilder] = {}
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def find(self, delta: ToolCallDelta, name: str | None, arguments: str) -> FunctionCallBuilder | None:
+    def find(self, delta: ToolCallDelta, name: str | None, arguments: str) -> CallBuilder | None:
         """Returns the call that `delta` continues, or None if it begins another."""
         has_arguments = bool(arguments) and not arguments.isspace()
         known = self._by_id(delta.id)
         if known is not None and self._may_have(known, delta.index):
-            return None if has_arguments and known.is_whole() else known
+            return None if has_arguments and known.has_whole_arguments() else known
         call = self._candidate(delta.index)
         if call is None:
             return None
@@ -33,13 +33,13 @@ class CallTable:
             is_another = (
                 is_named_otherwise
                 or (delta.index is None and (bool(name) or not has_arguments))
-                or ((bool(name) or has_arguments) and call.is_whole())
+                or ((bool(name) or has_arguments) and call.has_whole_arguments())
             )
         else:
-            is_another = bool(name) and (has_arguments or is_named_otherwise) and call.is_whole()
+            is_another = bool(name) and (has_arguments or is_named_otherwise) and call.has_whole_arguments()
         return None if is_another else call
 
-    def add(self, call: FunctionCallBuilder, index: int | None) -> None:
+    def add(self, call: CallBuilder, index: int | None) -> None:
         """Registers a new call."""
         self._calls.append(call)
         if index is not None:
@@ -53,16 +53,16 @@ class CallTable:
         """Whether the backend left a call without the name of a function."""
         return any(not call.name for call in self._calls)
 
-    def _by_id(self, call_id: str | None) -> FunctionCallBuilder | None:
+    def _by_id(self, call_id: str | None) -> CallBuilder | None:
         if not call_id:
             return None
         return next((call for call in self._calls if call.call_id == call_id), None)
 
-    def _may_have(self, call: FunctionCallBuilder, index: int | None) -> bool:
+    def _may_have(self, call: CallBuilder, index: int | None) -> bool:
         """Whether a delta with this index may belong to `call`, whose id it has."""
         return index is None or self._by_index.get(index) is call or call not in self._by_index.values()
 
-    def _candidate(self, index: int | None) -> FunctionCallBuilder | None:
+    def _candidate(self, index: int | None) -> CallBuilder | None:
         if index is not None:
             return self._by_index.get(index)
         return self._calls[-1] if self._calls else None

@@ -5,17 +5,16 @@ from collections.abc import Container
 import msgspec
 
 from antiphon.config import Capabilities
-from antiphon.engine.builders import ToolNames
+from antiphon.engine.call_builder import ToolNames
 from antiphon.engine.functions import Functions, tool_type
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (
     AllowedToolsChoice,
+    CustomChoice,
     FunctionChoice,
-    FunctionTool,
     McpChoice,
-    NamespaceTool,
     Tool,
     ToolChoice,
 )
@@ -31,6 +30,8 @@ class Chosen(msgspec.Struct, frozen=True):
     """The chat `tool_choice`; None where the client left it to the default."""
     later_tools: list[ChatTool]
     """What the model may call once it has made the call that it was asked for."""
+    only: str | None = None
+    """The one tool that has to be called."""
 
 
 def choose(
@@ -44,14 +45,19 @@ def choose(
     if choice is None or isinstance(choice, str):
         if choice == "required" and not every:
             raise _not_found("required")
-        return Chosen(every, choice if every else None, every)
+        only = next(iter(functions.tools)) if choice == "required" and len(every) == 1 else None
+        return Chosen(every, choice if every else None, every, only)
     if isinstance(choice, AllowedToolsChoice):
-        kept = _kept(functions, _allowed(choice, tools, functions))
-        return Chosen(kept, choice.mode if kept else None, kept)
-    names = _chosen(choice, functions)
-    if len(names) > 1 or not capabilities.named_tool_choice:
-        return Chosen(_kept(functions, names), "required", every)
-    return Chosen(every, {"type": "function", "function": {"name": names[0]}}, every)
+        names = _allowed(choice, tools, functions)
+        kept = _kept(functions, names)
+        only = next(iter(names)) if choice.mode == "required" and len(names) == 1 else None
+        return Chosen(kept, choice.mode if kept else None, kept, only)
+    chosen = _chosen(choice, functions)
+    only = chosen[0] if len(chosen) == 1 else None
+    if only is None or not capabilities.named_tool_choice:
+        return Chosen(_kept(functions, chosen), "required", every, only)
+    kind = functions.tools[only]["type"]
+    return Chosen(every, {"type": kind, kind: {"name": only}}, every, only)
 
 
 def _kept(functions: Functions, names: Container[str]) -> list[ChatTool]:
@@ -60,9 +66,10 @@ def _kept(functions: Functions, names: Container[str]) -> list[ChatTool]:
 
 def _chosen(choice: ToolChoice, functions: Functions) -> list[str]:
     """The backend's names of the functions, one of which is to be called."""
-    if isinstance(choice, FunctionChoice):
-        kind, possible = "function", _backend_names(choice.name, functions.names)
-        names = [name for name in functions.tools if name in possible and name not in functions.hosted][:1]
+    if isinstance(choice, FunctionChoice | CustomChoice):
+        kind = "custom" if isinstance(choice, CustomChoice) else "function"
+        possible = _backend_names(choice.name, functions.names)
+        names = [name for name in _own(functions, kind) if name in possible][:1]
     elif isinstance(choice, McpChoice):
         kind = "mcp"
         names = _of_server(functions, choice.server_label, choice.name)
@@ -73,6 +80,15 @@ def _chosen(choice: ToolChoice, functions: Functions) -> list[str]:
     if not names:
         raise _not_found(kind)
     return names
+
+
+def _own(functions: Functions, kind: str) -> list[str]:
+    """The tools that the caller runs: those that take text, or those that take arguments."""
+    return [
+        name
+        for name in functions.tools
+        if name not in functions.hosted and (name in functions.custom) == (kind == "custom")
+    ]
 
 
 def _of_kind(functions: Functions, kind: str) -> list[str]:
@@ -96,8 +112,6 @@ def _of_server(functions: Functions, label: str, name: object) -> list[str]:
 
 def _allowed(choice: AllowedToolsChoice, tools: list[Tool], functions: Functions) -> set[str]:
     """The backend's names of the functions that the choice allows."""
-    own = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
-    namespaces = {tool.name for tool in tools if isinstance(tool, NamespaceTool)}
     types = {tool_type(tool) for tool in tools}
     allowed: set[str] = set()
     for position, entry in enumerate(choice.tools):
@@ -107,22 +121,16 @@ def _allowed(choice: AllowedToolsChoice, tools: list[Tool], functions: Functions
         if kind == "mcp":
             label = _string(entry.get("server_label", ""), f"{place}.server_label")
             found = set(_of_server(functions, label, name or None))
-        elif kind in ("function", "namespace"):
-            found = _named(kind, name, own, namespaces, functions.names)
+        elif kind == "namespace":
+            found = {flat for flat, (space, _) in functions.names.items() if space == name}
+        elif kind in ("function", "custom"):
+            found = set(_backend_names(name, functions.names)) & set(_own(functions, kind))
         else:
             found = set(_of_kind(functions, kind))
-        if not found and (kind in ("function", "namespace", "mcp") or kind not in types):
+        if not found and (kind in ("function", "custom", "namespace", "mcp") or kind not in types):
             raise _not_found(kind)
         allowed |= found
     return allowed
-
-
-def _named(kind: str, name: str, own: set[str], namespaces: set[str], names: ToolNames) -> set[str]:
-    if kind == "namespace" and name in namespaces:
-        return {flat for flat, (namespace, _) in names.items() if namespace == name}
-    if kind == "function":
-        return {flat for flat in _backend_names(name, names) if flat in own or flat in names}
-    return set()
 
 
 def _backend_names(name: str, names: ToolNames) -> list[str]:

@@ -6,8 +6,7 @@ from antiphon.engine.grammar import Grammar
 from antiphon.engine.tool_input import INPUT
 from antiphon.wire.chat import (
     ChatCustom,
-    ChatCustomCall,
-    ChatCustomTool,
+    ChatTool,
     ChatFunction,
     ChatTool,
     ChatToolCall,
@@ -18,7 +17,7 @@ from antiphon.wire.tools import CustomGrammarFormat, CustomTool
 _SYNTAX = {"lark": "Lark grammar", "regex": "regular expression"}
 
 
-def native_tool(tool: CustomTool, name: str) -> ChatCustomTool:
+def native_tool(tool: CustomTool, name: str) -> ChatTool:
     """Returns the tool as OpenAI's chat API has it; its models keep to the grammar themselves."""
     custom: ChatCustom = {"name": name}
     if tool.description:
@@ -70,7 +69,7 @@ def structured_outputs(text_format: CustomGrammarFormat) -> JSONObject:
     return {"grammar" if text_format.syntax == "lark" else "regex": text_format.definition}
 
 
-def native_call(call_id: str, name: str, text: str) -> ChatCustomCall:
+def native_call(call_id: str, name: str, text: str) -> ChatToolCall:
     """Returns an earlier call for a backend that knows custom tools."""
     return {"id": call_id, "type": "custom", "custom": {"name": name, "input": text}}
 

@@ -8,7 +8,9 @@ from itertools import count
 import msgspec
 
 from antiphon.config import Capabilities
-from antiphon.engine.builders import ToolNames
+from antiphon.engine.call_builder import KnownTools, ToolNames
+from antiphon.engine.custom_tools import as_function, grammar_of, native_tool
+from antiphon.engine.grammar import Grammar
 from antiphon.errors import InvalidRequest
 from antiphon.wire.chat import ChatFunction, ChatTool
 from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
@@ -45,6 +47,16 @@ class Functions(msgspec.Struct, frozen=True):
     """Names that differ between client and backend: the backend's to (namespace, name)."""
     hosted: dict[str, HostedFunction]
     """Those that run here."""
+    custom: dict[str, CustomTool]
+    """Those that take text."""
+    grammars: dict[str, Grammar]
+    """What the inputs of custom tools must match where the backend does not see to it."""
+
+    @property
+    def known(self) -> KnownTools:
+        """What is needed to read the model's calls."""
+        custom = {name: self.grammars.get(name) for name in self.custom}
+        return KnownTools(names=self.names, hosted=self.hosted.keys(), custom=custom)
 
     @property
     def renamed(self) -> Renamed:
@@ -57,19 +69,17 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
 
     Raises `InvalidRequest` for tools that no chat backend can be given.
     """
-    functions = Functions({}, {}, {})
+    functions = Functions({}, {}, {}, {}, {})
     taken = _own_names(tools) if offered else frozenset()
     for position, tool in enumerate(tools):
         place = f"tools[{position}]"
-        if isinstance(tool, FunctionTool):
-            _add(functions, tool, tool.name, f"{place}.name", capabilities)
+        if isinstance(tool, FunctionTool | CustomTool):
+            _add(functions, tool, tool.name, place, capabilities)
         elif isinstance(tool, NamespaceTool):
             for inner, function in enumerate(tool.tools):
-                if isinstance(function, CustomTool):
-                    raise _unsupported(f"{place}.tools[{inner}]", "custom")
                 name = flat_name(tool.name, function.name)
                 functions.names[name] = (tool.name, function.name)
-                _add(functions, function, name, f"{place}.tools[{inner}].name", capabilities)
+                _add(functions, function, name, f"{place}.tools[{inner}]", capabilities)
         elif position in offered:
             for chat_tool in offered[position]:
                 _add_hosted(functions, position, tool, chat_tool, taken)
@@ -104,16 +114,28 @@ def _own_names(tools: list[Tool]) -> frozenset[str]:
     """The names of the functions that the caller runs: a hosted one never takes the name of such a one."""
     spaces = [tool for tool in tools if isinstance(tool, NamespaceTool)]
     inner = {flat_name(space.name, tool.name) for space in spaces for tool in space.tools}
-    return frozenset(inner | {tool.name for tool in tools if isinstance(tool, FunctionTool)})
+    return frozenset(inner | {tool.name for tool in tools if isinstance(tool, FunctionTool | CustomTool)})
 
 
-def _add(functions: Functions, tool: FunctionTool, name: str, param: str, capabilities: Capabilities) -> None:
+def _add(
+    functions: Functions, tool: FunctionTool | CustomTool, name: str, place: str, capabilities: Capabilities
+) -> None:
     if name in functions.tools:
+        param = f"{place}.name"
         raise InvalidRequest(
             f"Invalid '{param}': two tools have the name '{name}'. Tool names must be unique.",
             code="invalid_value",
             param=param,
         )
+    if isinstance(tool, CustomTool):
+        functions.custom[name] = tool
+        if capabilities.custom_tools:
+            functions.tools[name] = native_tool(tool, name)
+        else:
+            functions.tools[name] = as_function(tool, name)
+            if (grammar := grammar_of(tool, place)) is not None:
+                functions.grammars[name] = grammar
+        return
     function: ChatFunction = {"name": name}
     if tool.description:
         function["description"] = tool.description

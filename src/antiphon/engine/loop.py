@@ -26,7 +26,7 @@ from antiphon.wire.events import (
     ResponseIncomplete,
     ResponseInProgress,
 )
-from antiphon.wire.items import FunctionCall, Item
+from antiphon.wire.items import CustomToolCall, FunctionCall, Item
 from antiphon.wire.responses import (
     CreateResponse,
     IncompleteDetails,
@@ -195,7 +195,9 @@ class Loop:
 
     def _ends_turn(self) -> bool:
         """Whether the response ends, though tools have been called in the last reply."""
-        if self._work.waits or any(isinstance(item, FunctionCall) for item in self._assembler.said):
+        if self._work.waits or any(
+            isinstance(item, FunctionCall | CustomToolCall) for item in self._assembler.said
+        ):
             return True  # It is the caller's turn.
         usage, limit = self._total_usage(), self.response.max_output_tokens
         is_spent = limit is not None and usage is not None and usage.output_tokens >= limit
@@ -233,8 +235,8 @@ class Loop:
         functions = self._translated.functions
         options = AssemblyOptions(
             source=self._model.id,
-            tool_names=functions.names,
-            hosted=frozenset(functions.hosted),
+            tools=functions.known,
+            input_of=self._translated.input_of,
             think_tags=self._model.chat_model.capabilities.think_tags,
             logprobs="message.output_text.logprobs" in self.include,
             encrypted_reasoning="reasoning.encrypted_content" in self.include,

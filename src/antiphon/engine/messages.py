@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from msgspec import UnsetType
 
 from antiphon.config import Capabilities
+from antiphon.engine.custom_tools import call_as_function, native_call
 from antiphon.engine.functions import Renamed, flat_name
 from antiphon.engine.hosted import Told, denied, told
 from antiphon.engine.parts import plain_text, tool_output, user_content
@@ -37,8 +38,8 @@ def translate_items(
     """Translates the whole context, oldest item first.
 
     An assistant message, the tool calls after it and the reasoning before it become one message; each tool
-    output follows directly on that message, in the order of the calls. `renamed` are functions of hosted
-    tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
+    output follows directly on that message, in the order of the calls, and then a user message with the
+    images and files of the outputs, which tool messages cannot hold. `renamed` are functions of hosted tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
     fit together (texts as on api.openai.com) or an item cannot be told to a chat model.
     """
     return _Translation(items, capabilities, renamed or {}).messages
@@ -74,6 +75,7 @@ class _Translation:
         self._requests = {item.id: item for item in items if isinstance(item, McpApprovalRequest)}
         self._assistant: ChatMessage | None = None
         self._answers: list[ChatMessage] = []
+        self._shown: list[ChatContentPart] = []
         self._answered = False
         self._reasoning: list[str] = []
         for item in items:
@@ -123,13 +125,15 @@ class _Translation:
     def _call(self, item: Call) -> None:
         answer = self._answer(item)
         if answer is not None:
-            self._add_call(_tool_call(item), answer)
+            self._add_call(_tool_call(item, self._capabilities), answer)
 
     def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
         """What answers a call; None if the call was cut off and never answered."""
         outputs = self._outputs.get(item.call_id)
         if outputs:
-            return tool_output(outputs.popleft().output)
+            answer, shown = tool_output(outputs.popleft().output)
+            self._shown += shown
+            return answer
         if item.status == "incomplete":
             return None
         raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
@@ -167,8 +171,10 @@ class _Translation:
             if reply.get("content") or reply.get("tool_calls"):
                 self.messages.append(reply)
             self.messages.extend(self._answers)
+            if self._shown:
+                self.messages.append({"role": "user", "content": self._shown})
         self._assistant = None
-        self._answers, self._answered, self._reasoning = [], False, []
+        self._answers, self._shown, self._answered, self._reasoning = [], [], False, []
 
 
 def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
@@ -192,10 +198,11 @@ def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
     return outputs
 
 
-def _tool_call(item: Call) -> ChatToolCall:
-    if isinstance(item, CustomToolCall):
-        return _chat_call(item.call_id, item.name, item.input)
+def _tool_call(item: Call, capabilities: Capabilities) -> ChatToolCall:
     name = flat_name(item.namespace, item.name) if item.namespace else item.name
+    if isinstance(item, CustomToolCall):
+        of_its_kind = native_call if capabilities.custom_tools else call_as_function
+        return of_its_kind(item.call_id, name, item.input)
     return _chat_call(item.call_id, name, item.arguments)
 
 

@@ -32,9 +32,22 @@ def user_content(content: str | list[ContentPart]) -> str | list[ChatContentPart
     return parts
 
 
-def tool_output(output: str | list[ToolOutputPart]) -> str | list[ChatContentPart]:
-    """Translates the output of a tool call."""
-    return output if isinstance(output, str) else user_content([*output])
+def tool_output(
+    output: str | list[ToolOutputPart],
+) -> tuple[str | list[ChatContentPart], list[ChatContentPart]]:
+    """Translates the output of a tool call: what the tool message says, and what it cannot hold.
+
+    In a chat only users show images and files, at api.openai.com too. Where there is nothing else, the tool
+    message names their kind, in llama-stack's words.
+    """
+    content = output if isinstance(output, str) else user_content([*output])
+    if isinstance(content, str):
+        return content, []
+    texts = [part for part in content if part["type"] == "text"]
+    others = [part for part in content if part["type"] != "text"]
+    if others and not texts:
+        return ", ".join(f"[{part['type'].removesuffix('_url')}]" for part in others), others
+    return texts[0]["text"] if len(texts) == 1 else texts, others
 
 
 def plain_text(content: str | list[ContentPart]) -> str:

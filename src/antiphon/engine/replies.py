@@ -87,7 +87,9 @@ class _Choice:
         if index is None:
             latest = max(self._calls, default=-1)
             index = latest if self._calls and not delta.get("id") else latest + 1
-        call = self._calls.setdefault(index, {"type": "function", "function": {"arguments": ""}})
+        function: JSONObject = {"type": "function", "function": {"arguments": ""}}
+        custom: JSONObject = {"type": "custom", "custom": {"input": ""}}
+        call = self._calls.setdefault(index, custom if "custom" in delta else function)
         _merge(call, {name: value for name, value in delta.items() if name != "index"})
 
 

@@ -3,7 +3,8 @@
 import msgspec
 
 from antiphon.config import Capabilities
-from antiphon.engine.choices import choose
+from antiphon.engine.choices import Chosen, choose
+from antiphon.engine.custom_tools import asked_for, structured_outputs
 from antiphon.engine.functions import Functions, Offered, translate_tools
 from antiphon.engine.messages import translate_items
 from antiphon.engine.prompts import FilledPrompt
@@ -11,6 +12,7 @@ from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
+from antiphon.wire.tools import CustomGrammarFormat
 
 
 class Translated(msgspec.Struct, frozen=True):
@@ -20,6 +22,8 @@ class Translated(msgspec.Struct, frozen=True):
     functions: Functions
     later_tools: list[ChatTool]
     """What the next model call of the same response offers."""
+    input_of: str | None = None
+    """The custom tool whose input the reply is, by the backend's name for it."""
 
 
 def translate(
@@ -41,23 +45,32 @@ def translate(
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]
     messages = translate_items(items, capabilities, functions.renamed)
-    if request.instructions:
-        messages.insert(0, {"role": "system", "content": request.instructions})
+    instructions = request.instructions
+    held = _held_to_a_grammar(chosen, functions, capabilities)
+    if held is not None:
+        instructions = "\n\n".join(filter(None, (instructions, asked_for(held, functions.custom[held]))))
+    if instructions:
+        messages.insert(0, {"role": "system", "content": instructions})
     if prompt is not None:
         messages.insert(0, {"role": "system", "content": prompt.text})
     chat: ChatRequest = {"model": model, "messages": messages, "stream": True}
     if capabilities.stream_usage:
         chat["stream_options"] = {"include_usage": True}
-    if chosen.tools:
+    if held is None and chosen.tools:
         chat["tools"] = chosen.tools
         if chosen.choice is not None:
             chat["tool_choice"] = chosen.choice
         if request.parallel_tool_calls is not None and capabilities.parallel_tool_calls:
             chat["parallel_tool_calls"] = request.parallel_tool_calls
     _sampling(chat, request, capabilities)
-    _format(chat, request, capabilities)
+    if held is None:
+        _format(chat, request, capabilities)
+    else:
+        text_format = functions.custom[held].format
+        assert isinstance(text_format, CustomGrammarFormat)
+        chat["structured_outputs"] = structured_outputs(text_format)
     _accounting(chat, request, capabilities)
-    return Translated(chat, functions, chosen.later_tools)
+    return Translated(chat, functions, chosen.later_tools, held)
 
 
 def continued(
@@ -78,6 +91,11 @@ def continued(
     elif "max_tokens" in chat:
         chat["max_tokens"] -= spent
     return chat
+
+
+def _held_to_a_grammar(chosen: Chosen, functions: Functions, capabilities: Capabilities) -> str | None:
+    """The tool that has to be called, if the backend can hold its model to that tool's grammar."""
+    return chosen.only if capabilities.structured_outputs and chosen.only in functions.grammars else None
 
 
 def _sampling(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:

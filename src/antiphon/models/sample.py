@@ -84,7 +84,7 @@ class SampleModel:
     fit their schema, or the first tool if it mentions none; after tool results comes text that reports them.
     """
 
-    capabilities = msgspec.structs.replace(Capabilities(), think_tags=False)
+    capabilities = msgspec.structs.replace(Capabilities(), custom_tools=False, think_tags=False)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields the answer word by word, some chunks at a time. Raises `InvalidRequest`."""

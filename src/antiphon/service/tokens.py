@@ -42,7 +42,8 @@ def estimate_tokens(
     for message in messages:
         total += _message_tokens(message)
     for tool in tools or ():
-        total += _PER_TOOL + _json_tokens(tool["function"])
+        described = tool["custom"] if tool["type"] == "custom" else tool["function"]
+        total += _PER_TOOL + _json_tokens(described)
     if response_format:
         total += _json_tokens(response_format)
     return total
@@ -70,9 +71,11 @@ def _message_tokens(message: ChatMessage) -> int:
         if text:
             total += estimate_text_tokens(text)
     for call in message.get("tool_calls", ()):
-        function = call["function"]
-        total += _PER_CALL + estimate_text_tokens(function["name"])
-        total += estimate_text_tokens(function["arguments"])
+        if call["type"] == "custom":
+            name, written = call["custom"]["name"], call["custom"]["input"]
+        else:
+            name, written = call["function"]["name"], call["function"]["arguments"]
+        total += _PER_CALL + estimate_text_tokens(name) + estimate_text_tokens(written)
     return total
 
 

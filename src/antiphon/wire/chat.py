@@ -37,10 +37,18 @@ class ChatFunctionCall(TypedDict):
     arguments: str
 
 
-class ChatToolCall(TypedDict):
+class ChatCustomCall(TypedDict):
+    name: str
+    input: str
+
+
+class ChatToolCall(TypedDict, total=False):
+    """`custom` is the call of a tool that takes text, as OpenAI's own models know it."""
+
     id: str
-    type: Literal["function"]
+    type: Literal["function", "custom"]
     function: ChatFunctionCall
+    custom: ChatCustomCall
 
 
 class ChatMessage(TypedDict, total=False):
@@ -51,6 +59,7 @@ class ChatMessage(TypedDict, total=False):
     refusal: str
     reasoning: str
     reasoning_content: str
+    reasoning_details: list[JSONObject]
 
 
 class ChatFunction(TypedDict, total=False):
@@ -60,9 +69,16 @@ class ChatFunction(TypedDict, total=False):
     strict: bool
 
 
-class ChatTool(TypedDict):
-    type: Literal["function"]
+class ChatCustom(TypedDict, total=False):
+    name: str
+    description: str
+    format: JSONObject
+
+
+class ChatTool(TypedDict, total=False):
+    type: Literal["function", "custom"]
     function: ChatFunction
+    custom: ChatCustom
 
 
 class ChatRequest(TypedDict, total=False):
@@ -76,6 +92,7 @@ class ChatRequest(TypedDict, total=False):
     tool_choice: str | JSONObject
     parallel_tool_calls: bool
     response_format: JSONObject
+    structured_outputs: JSONObject
     max_completion_tokens: int
     max_tokens: int
     temperature: float
@@ -99,10 +116,16 @@ class FunctionDelta(Struct):
     arguments: str | JSONObject | None = None
 
 
+class CustomDelta(Struct):
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolCallDelta(Struct):
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
 
 
 class ReasoningDetail(Struct):
