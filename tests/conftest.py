@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from antiphon.server.app import create_app
 from antiphon.wire.json import JSON
+from tests.postgresql import postgresql_server
 from tests.serving import Validated
 
 # Machines differ in speed, so no example has a deadline. CI draws the same examples each time: what fails
@@ -50,3 +51,10 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(AssertionError, match="a socket was used"):
         socket.create_connection(("127.0.0.1", 9))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL; started when the first test asks for it."""
+    with postgresql_server() as url:
+        yield url

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import schema
 from tests.server.client import get, post
 from tests.serving import Serving, backend, backends
 from tests.upstream import Upstream
@@ -17,13 +18,19 @@ def shared_upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that holds the server's state."""
-    return tmp_path_factory.mktemp("server") / "state.db"
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path | str]:
+    """What holds the server's state: a file, or for tests marked with `ON_BOTH` also a schema."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield tmp_path_factory.mktemp("server") / "state.db"
+        return
+    with schema(request.getfixturevalue("postgresql")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def shared_server(database: Path, shared_upstream: Upstream) -> Iterator[Serving]:
+def shared_server(database: Path | str, shared_upstream: Upstream) -> Iterator[Serving]:
     with Serving(database, backends(backend(shared_upstream)), max_body_bytes=1_000_000) as server:
         # The list of models is asked for once; from here on the backend sees what a test causes.
         assert get(server.url, "/models").status == 200

@@ -7,11 +7,14 @@ import pytest
 
 from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
+from tests.postgresql import ON_BOTH
 from tests.server.client import check_life_cycle, post, types
 from tests.server.forms import uploaded
 from tests.server.test_embeddings import vectors
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream, chunk, reply, sse
+
+pytestmark = ON_BOTH
 
 SECRET = "The secret code word is BLUE_FALCON."
 
@@ -153,10 +156,10 @@ def test_what_is_wrong_is_told_before_the_response_begins(
 
 
 @pytest.fixture
-def with_vectors(tmp_path: Path, upstream: Upstream) -> Iterator[str]:
+def with_vectors(database: Path | str, upstream: Upstream) -> Iterator[str]:
     """The URL of a server whose stores have vectors unless they say otherwise."""
     tools = ToolsSettings(file_search=FileSearchSettings(embedding_model="up/m"))
-    with Serving(tmp_path / "vectors.db", backends(backend(upstream)), tools=tools) as server:
+    with Serving(database, backends(backend(upstream)), tools=tools) as server:
         yield server.url
 
 

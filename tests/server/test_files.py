@@ -2,8 +2,11 @@
 
 import pytest
 
+from tests.postgresql import ON_BOTH
 from tests.server.client import call, get
 from tests.server.forms import part, upload, uploaded
+
+pytestmark = ON_BOTH
 
 FILE = part("file", b"hello", "notes.txt")
 

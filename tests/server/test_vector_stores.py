@@ -3,9 +3,12 @@
 import pytest
 
 from antiphon.wire.json import JSON, JSONObject
+from tests.postgresql import ON_BOTH
 from tests.server.client import call, get, post
 from tests.server.forms import uploaded
 from tests.serving import Serving
+
+pytestmark = ON_BOTH
 
 
 def created(url: str, **given: JSON) -> JSONObject:
