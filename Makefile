@@ -22,7 +22,7 @@ test: .venv/installed-dev
 
 # Needs downloads. Without npm the clients on Node are left out.
 test-clients: .venv/installed-dev
-	@$(MAKE) --no-print-directory --jobs=4 $(CLIENTS)
+	@$(MAKE) --silent --no-print-directory --jobs=4 $(CLIENTS)
 	@$(BIN)/pytest tests/real_clients $(ARGS)
 
 check: .venv/installed-dev

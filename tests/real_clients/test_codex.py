@@ -56,7 +56,7 @@ def test_codex_changes_a_file(websockets: bool, upstream: Upstream, tmp_path: Pa
     assert "M greeting.txt" in changed["content"]
     history = [message["role"] for message in upstream.chats[3].json["messages"]]
     assert history[-7:] == ["user", "assistant", "tool", "assistant", "tool", "assistant", "user"]
-    assert bool(server.websockets) is websockets
+    assert server.websockets == (2 if websockets else 0), "one connection for each run"
 
 
 def done(output: str) -> list[JSON]:

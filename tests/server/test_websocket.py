@@ -224,3 +224,35 @@ def test_openai_python(server: Serving, upstream: Upstream) -> None:
         refused = connection.recv()
         assert refused.type == "error"
         assert refused.error.param == "type"
+
+
+# Warming up.
+
+
+@pytest.mark.parametrize("store", [False, True])
+@pytest.mark.parametrize("following", ["What now?", []])
+def test_a_response_that_only_takes_its_context_in(
+    server: Serving, upstream: Upstream, store: bool, following: JSON
+) -> None:
+    tools: list[JSON] = [{"type": "function", "name": "f", "parameters": {}}]
+    upstream.script(TEXT)
+    with Socket(server.url) as socket:
+        events = socket.ask(generate=False, store=store, tools=tools, instructions="Be brief.")
+        assert types(events) == ["created", "in_progress", "completed"]
+        warm = events[-1]["response"]
+        assert warm["output"] == []
+        assert (warm["usage"]["input_tokens"], warm["usage"]["output_tokens"]) == (0, 0)
+        assert upstream.chats == []
+        next_one = socket.response(store=store, previous_response_id=warm["id"], input=following)
+    assert next_one["previous_response_id"] == warm["id"]
+    # Instructions and tools are each request's own.
+    assert said(upstream) == [turn("user", "Hi"), *([turn("user", "What now?")] if following else [])]
+    assert "tools" not in upstream.chats[0].json
+    assert get(server.url, f"/responses/{warm['id']}").status == (200 if store else 404)
+
+
+def test_a_warm_up_is_checked_like_any_request(server: Serving, upstream: Upstream) -> None:
+    with Socket(server.url) as socket:
+        assert socket.error(generate=False, previous_response_id=MISSING) == not_found(MISSING)
+        assert socket.error(generate=False, tools=[{"type": "computer"}])["code"] == "unsupported_tool"
+    assert upstream.chats == []

@@ -47,12 +47,6 @@ BAD: dict[str, tuple[str | bytes, int, str, str | None]] = {
         "unsupported_parameter",
         "background",
     ),
-    "generate": (
-        '{"type": "response.create", "model": "up/m", "input": "x", "generate": false}',
-        400,
-        "unsupported_parameter",
-        "generate",
-    ),
     "stream_id": (
         '{"type": "response.create", "model": "up/m", "input": "x", "stream_id": "a"}',
         400,

@@ -217,7 +217,6 @@ def _continues(frame: str | bytes) -> JSON:
 def _check(body: ResponseCreateEvent) -> None:
     unsupported = {
         "background": body.background,
-        "generate": body.generate is False,
         "stream_id": body.stream_id,
     }
     for name, value in unsupported.items():

@@ -8,6 +8,7 @@ from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.prompts import FilledPrompt
 from antiphon.engine.skeleton import new_response
+from antiphon.engine.warm_up import WarmUp, is_warm_up
 from antiphon.errors import NotFound
 from antiphon.service.attachments import Attachments
 from antiphon.service.context import Context, Turn, conversation_id, gather
@@ -72,7 +73,8 @@ class Responses:
         try:
             hosted = await self._open_tools(owner, request, call)
             context = await self._gather(owner, request, call, latest)
-            loop = Loop(request, response, context.items, model, call, hosted)
+            kind = WarmUp if is_warm_up(request) else Loop
+            loop = kind(request, response, context.items, model, call, hosted)
             ready = True
         finally:
             if not ready:
