@@ -27,6 +27,7 @@ SECRETS = {
     "private key": "-----BEGIN " + "RSA PRIVATE KEY-----",
     "OpenAI": "sk-" + LETTERS + LETTERS[:16],
     "OpenAI project": "sk-proj-" + LETTERS + "_-" + LETTERS,
+    "Antiphon": "sk-antiphon-" + LETTERS + "_-" + LETTERS,
     "Anthropic": "sk-ant-api03-" + LETTERS,
     "OpenRouter": "sk-or-v1-" + "0a1b2c3d" * 8,
     "Groq": "gsk_" + LETTERS + LETTERS[:20],

@@ -65,7 +65,10 @@ def create(
 @_database
 @debug_flag
 def list_keys(database: str | None, debug: bool) -> None:
-    """List the keys: name, owner, end of the key, day of creation, limits."""
+    """List the keys.
+
+    A line has the name, the owner, the end of the key, the day on which it was made, and its own limits.
+    """
     with one_line(debug):
         found = _with_keys(database, lambda records: records.all())
     rows = [_row(key) for key in found]
