@@ -129,8 +129,9 @@ def test_a_single_reply_streams(tmp_path: Path) -> None:
     assert complete(model, chat_request()) == reply
 
 
-def test_other_tasks_run_between_two_chunks(tmp_path: Path) -> None:
-    write(tmp_path, "a.json", recording(chat_request(), [chunk({"content": "a"}), chunk({}, "stop")]))
+def test_other_tasks_run_between_two_batches_of_chunks(tmp_path: Path) -> None:
+    words = [chunk({"content": "a"}) for _ in range(50)]
+    write(tmp_path, "a.json", recording(chat_request(), [*words, chunk({}, "stop")]))
     model = player(tmp_path)
 
     async def interleave() -> list[str]:
