@@ -9,9 +9,11 @@ from openai.types.responses import Response
 from antiphon.testing import LocalServer
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import calls, says
-from tests.recording.case_world import MODEL, ask
+from tests.recording.case_world import MODEL, ask, recording
 from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
+from tests.server.test_embeddings import vectors
 from tests.tools.searching import RESULT
+from tests.upstream import reply
 
 
 def mcp(url: str, **more: JSON) -> JSONObject:
@@ -116,3 +118,35 @@ def test_R12_a_server_that_was_never_recorded_is_a_miss(tmp_path: Path) -> None:
         answer = ask(server.url, tools=[mcp("https://example.com/mcp", server_label="other")], stream=False)
     assert (answer.status, answer.error["code"]) == (502, "recording_not_found")
     assert "other" in answer.error["message"]
+
+
+def felines(url: str) -> list[str]:
+    """Searches two texts for what only their vectors have in common with the query; the texts found."""
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        store = client.vector_stores.create(name="notes", extra_body={"embedding_model": MODEL})
+        for text in ("Cats sleep.", "Trains run."):
+            file = ("notes.txt", text.encode())
+            client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file)
+        tool: JSON = {"type": "file_search", "vector_store_ids": [store.id]}
+        included: JSON = ["file_search_call.results"]
+        response: Response = client.responses.create(
+            model=MODEL, input="What do felines do?", tools=[tool], include=included
+        )
+        assert response.output_text == "They sleep."
+        found: JSON = response.to_dict()["output"][0]["results"]  # type: ignore[index]
+        return [hit["text"] for hit in found]
+
+
+def test_R12_vectors_of_files_and_queries_replay(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    answers = (
+        reply(vectors([1, 0])),
+        reply(vectors([0, 1])),
+        calls(("call_1", "file_search", {"query": "felines"})),
+        reply(vectors([0.9, 0.1])),
+        says("They sleep."),
+    )
+    with recording(directory, *answers) as (server, _):
+        assert felines(server.url) == ["Cats sleep.", "Trains run."]
+    with alone(directory) as server:
+        assert felines(server.url) == ["Cats sleep.", "Trains run."]

@@ -1,4 +1,4 @@
-"""The limits of hosted tools, over HTTP: rounds, and tools that hang."""
+"""Hosted tools over HTTP: their limits, servers that refuse, and what of the caller goes along."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,3 +113,75 @@ def outcome(response: JSONObject) -> tuple[str, str, str]:
     """How the response ended, how its call did, and what the model said."""
     *_, call, message = response["output"]
     return response["status"], call["status"], message["content"][0]["text"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "token", "refusal"),
+    [
+        (None, None, (424, "http_error")),
+        ("/private/basic/mcp", "wrong", (401, "http_error")),
+        ("/basic/mcp", None, (400, "address_not_allowed")),
+    ],
+    ids=["T1_nobody_listens", "T2_a_wrong_token", "S2_an_address_of_this_machine"],
+)
+def test_an_mcp_server_that_cannot_be_used(
+    path: str | None,
+    token: str | None,
+    refusal: tuple[int, str],
+    stream: bool,
+    running: Servers,
+    tmp_path: Path,
+) -> None:
+    allowed = () if refusal[1] == "address_not_allowed" else ("127.0.0.1",)
+    server_url = "http://127.0.0.1:9/mcp" if path is None else f"{running.url}{path}"
+    tool = {"type": "mcp", "server_label": "s", "server_url": server_url, "authorization": token}
+    body = {"model": "up/m", "input": "?", "tools": [tool], "stream": stream}
+    with Upstream() as upstream:
+        opened = backends(backend(upstream))
+        with Serving(tmp_path / "refused.db", opened, allow_hosts=allowed) as server:
+            answer = post(server.url, "/responses", body)
+        assert upstream.chats == [], "the model is not asked"
+    if stream:
+        failed, error, last = answer.payloads[-4], answer.payloads[-2], answer.payloads[-1]
+        assert failed["type"] == "response.mcp_list_tools.failed"
+        assert (error["type"], error["error"]["code"]) == ("error", refusal[1])
+        assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
+    else:
+        assert (answer.status, answer.error["code"]) == refusal
+
+
+def test_S15_what_authorizes_the_caller_goes_nowhere(
+    upstream: Upstream, running: Servers, tmp_path: Path
+) -> None:
+    secret = "the-callers-own"
+    headers = {
+        "Authorization": f"Bearer {secret}",
+        "Cookie": f"session={secret}",
+        "X-Api-Key": secret,
+        "OpenAI-Organization": secret,
+        "X-LlamaStack-Provider-Data": f'{{"api_key": "{secret}"}}',
+    }
+    upstream.script(
+        calls(
+            ("call_1", "web_search", {"query": "q"}),
+            ("call_2", "get_boiling_point", {"liquid_name": "myawesomeliquid"}),
+        ),
+        says("Done."),
+    )
+    mcp = {"type": "mcp", "server_label": "s", "server_url": f"{running.url}/basic/mcp"}
+    tools = [{"type": "web_search"}, mcp | {"require_approval": "never"}]
+    before = len(running.log())
+    with Upstream() as service:
+        service.script(reply({"results": [RESULT]}))
+        with serving(tmp_path, upstream, web_search=tavily(service)) as url:
+            body = {"model": "up/m", "input": "?", "tools": tools}
+            answer = post(url, "/responses", body, headers)
+        searched = [str(request) for request in service.requests]
+    assert [item["type"] for item in answer.json["output"]] == [
+        *("mcp_list_tools", "web_search_call", "mcp_call", "message"),
+    ]
+    asked = [str(request) for request in upstream.requests]
+    listened = [str(entry) for entry in running.log()[before:]]
+    assert all((asked, searched, listened))
+    assert secret not in "".join([*asked, *searched, *listened])
