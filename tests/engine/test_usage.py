@@ -1,5 +1,7 @@
-from antiphon.engine.usage import total, usage_of
-from antiphon.wire.chat import ChatUsage, CompletionTokensDetails, PromptTokensDetails
+import pytest
+
+from antiphon.engine.usage import spent, total, usage_of
+from antiphon.wire.chat import ChatRequest, ChatUsage, CompletionTokensDetails, PromptTokensDetails
 from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
 
 CHAT = ChatUsage(
@@ -36,3 +38,18 @@ def test_the_sum_of_model_calls() -> None:
 def test_counts_that_are_not_known_add_nothing() -> None:
     assert total(ONE, None) == total(None, ONE) == ONE
     assert total(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "chunks", "tokens"),
+    [
+        (CHAT, 7, 42),
+        (ChatUsage(prompt_tokens=3, completion_tokens=4), 1, 7),
+        # 400 characters and a little JSON around them, and a token for each chunk.
+        (None, 5, 100 + 15 + 5),
+        (None, 0, 0),
+    ],
+)
+def test_what_a_model_call_is_charged_with(usage: ChatUsage | None, chunks: int, tokens: int) -> None:
+    request: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "x" * 400}]}
+    assert spent(usage, request, chunks) == pytest.approx(tokens, abs=5 if usage is None and chunks else 0)

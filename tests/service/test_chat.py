@@ -1,5 +1,6 @@
 """Chat completions, handed through."""
 
+import msgspec
 import pytest
 
 from antiphon.engine.ports import Call
@@ -82,3 +83,39 @@ def test_an_empty_stream_is_broken(world: World) -> None:
     world.model.script([])
     with pytest.raises(UpstreamBroken):
         streamed(world, BODY | {"stream": True})
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def test_the_tokens_of_each_call_are_told(world: World) -> None:
+    told: list[int] = []
+    call = Call(spend=told.append)
+
+    async def read(*, to_the_end: bool) -> None:
+        batches = world.chat.stream(BODY | {"stream": True}, call)
+        async for _ in batches:
+            if not to_the_end:
+                await batches.aclose()
+
+    world.model.script([msgspec.json.encode({"usage": USAGE})])
+    world.run(world.chat.complete(BODY, call))
+    world.model.script([*say("Hel", "lo."), msgspec.json.encode({"choices": [], "usage": USAGE})])
+    world.run(read(to_the_end=True))
+    assert told == [7, 7]
+    # What was left early, or has no count that can be read, is estimated.
+    world.run(read(to_the_end=False))
+    world.model.script(
+        [*say("Hello."), msgspec.json.encode({"choices": [], "usage": {"total_tokens": "many"}})]
+    )
+    world.run(read(to_the_end=True))
+    assert all(tokens > 7 for tokens in told[2:])
+    assert len(told) == 4
+
+
+def test_a_call_without_an_answer_costs_nothing(world: World) -> None:
+    told: list[int] = []
+    world.model.script(UpstreamTimeout("up: too slow"))
+    with pytest.raises(UpstreamTimeout):
+        world.run(anext(world.chat.stream(BODY, Call(spend=told.append))))
+    assert told == [0]
