@@ -45,6 +45,8 @@ MAX_FILE = 1_000_000
 
 COMPONENTS = {
     ("GET", r"/v1/responses/[^/]+/input_items"): "ResponseItemList",
+    ("POST", r"/v1/responses/input_tokens"): "TokenCountsResource",
+    ("POST", r"/v1/completions"): "CreateCompletionResponse",
     ("POST", r"/v1/conversations"): "ConversationResource",
     ("GET", r"/v1/conversations/[^/]+"): "ConversationResource",
     ("POST", r"/v1/conversations/[^/]+"): "ConversationResource",
@@ -77,8 +79,10 @@ COMPONENTS = {
     ("GET", r"/v1/models/.+"): "Model",
 }
 """What OpenAI's description calls the body of each route that succeeds; responses are checked apart."""
-UNDESCRIBED = r"/v1/(prompts(/.*)?|providers(/.*)?|inspect/routes|health|version|openapi\.json)|/docs"
-"""The routes that OpenAI's description does not have."""
+UNDESCRIBED = (
+    r"/v1/(moderations|prompts(/.*)?|providers(/.*)?|inspect/routes|health|version|openapi\.json)|/docs"
+)
+"""The routes that OpenAI's description does not have, and one whose answers are a backend's own."""
 
 
 def backend(

@@ -10,7 +10,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
 from antiphon.wire.json import JSON
 from antiphon.wire.prompts import CreatePrompt, SetDefaultVersion, UpdatePrompt
-from antiphon.wire.responses import CreateResponse, ResponseCreateEvent
+from antiphon.wire.responses import CountInputTokens, CreateResponse, ResponseCreateEvent
 from antiphon.wire.vector_stores import (
     CreateFileBatch,
     CreateVectorStore,
@@ -69,6 +69,7 @@ def decode_json(body: bytes) -> JSON:
 
 create_response = BodyDecoder(CreateResponse, ("input",))
 response_create_event = BodyDecoder(ResponseCreateEvent, ("input",))
+count_input_tokens = BodyDecoder(CountInputTokens, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))
 update_conversation = BodyDecoder(UpdateConversation)
 create_items = BodyDecoder(CreateItems, ("items",))

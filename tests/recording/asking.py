@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 
 from antiphon.config import Capabilities, Mode
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.replies import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.recording.catalogue import RecordingCatalogue
@@ -24,7 +24,7 @@ from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import Model, ModelList
+from antiphon.wire.models import Model, ModelList, Provider
 from tests.serving import Validated
 
 T = TypeVar("T")
@@ -71,7 +71,10 @@ class Backend:
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self, "m", "up/m")
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
+
+    async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
-from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import NotFound
 from antiphon.server.app import create_app
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Model, ModelList
+from antiphon.wire.models import Model, ModelList, Provider
 from tests.server.asgi import Answer, run, scope
 
 
@@ -24,7 +24,10 @@ class Catalogue:
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         raise NotFound("none", code="model_not_found", param="model")
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
+
+    async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
@@ -78,7 +81,7 @@ def test_a_route(tmp_path: Path) -> None:
         ("POST", "/v1/responses/resp_1/cancel", 404, "Invalid URL (POST /v1/responses/resp_1/cancel)"),
         ("GET", "/v1/conversations", 405, "Not allowed to GET on /v1/conversations."),
         ("PUT", "/v1/responses", 405, "Not allowed to PUT on /v1/responses."),
-        ("GET", "/docs", 404, "Invalid URL (GET /docs)"),
+        ("GET", "/nothing", 404, "Invalid URL (GET /nothing)"),
     ],
 )
 def test_what_is_not_there(tmp_path: Path, method: str, path: str, status: int, message: str) -> None:

@@ -195,7 +195,11 @@ def test_images_and_files_follow_as_a_message(url: str, upstream: Upstream) -> N
     [
         ({"variables": {"a": "1", "x": "2"}}, 400, "prompt.variables.x"),
         ({}, 400, "prompt.variables.a"),
-        ({"variables": {"a": {"type": "input_file", "file_id": "file-0"}}}, 404, "prompt.variables.a.file_id"),
+        (
+            {"variables": {"a": {"type": "input_file", "file_id": "file-0"}}},
+            404,
+            "prompt.variables.a.file_id",
+        ),
         ({"version": "2"}, 404, "prompt"),
         ({"version": "x"}, 404, "prompt"),
         ({"version": "9" * 30}, 404, "prompt"),

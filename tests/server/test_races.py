@@ -9,7 +9,7 @@ import pytest
 
 from antiphon import decode
 from antiphon.config import PRESETS, Capabilities
-from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
@@ -19,7 +19,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, ResponseFailed
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
-from antiphon.wire.models import ModelList
+from antiphon.wire.models import ModelList, Provider
 from tests.upstream import chunk
 
 OWNER = "local"
@@ -48,7 +48,10 @@ class Scripted:
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         return ResolvedModel(self, "m", "up/m")
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
+
+    async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:

@@ -3,7 +3,7 @@ from array import array
 
 import pytest
 
-from antiphon.engine.ports import Call
+from antiphon.engine.ports import Call, Endpoint
 from antiphon.errors import UpstreamBroken
 from antiphon.service.embeddings import Embeddings
 from antiphon.wire.json import JSON, JSONObject
@@ -18,7 +18,8 @@ class Embedding(Catalogue):
         self.answer = answer
         self.asked: list[JSONObject] = []
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        assert endpoint == "embeddings"
         self.asked.append(request)
         answer: JSONObject = self.answer
         return answer

@@ -11,7 +11,7 @@ import msgspec
 
 from antiphon import decode
 from antiphon.config import Capabilities
-from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
@@ -21,7 +21,7 @@ from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
-from antiphon.wire.models import ModelList
+from antiphon.wire.models import ModelList, Provider
 from tests.schemas import check_event, check_response
 from tests.store.samples import count_characters, count_rows
 
@@ -100,7 +100,10 @@ class Catalogue:
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self._model, "m", "up/m")
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        raise NotImplementedError
+
+    async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:

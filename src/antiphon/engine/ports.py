@@ -1,9 +1,9 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from antiphon.config import Capabilities, Mode
 from antiphon.ids import LONG, new_id
@@ -11,7 +11,7 @@ from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import ModelList
+from antiphon.wire.models import ModelList, Provider
 
 DEFAULT_SCOPE = "default"
 """The scope of requests that name none."""
@@ -78,6 +78,13 @@ class ChatModel(Protocol):
         ...
 
 
+CountTokens = Callable[[ChatRequest], Awaitable[int | None]]
+"""Returns how many tokens a chat request is; None if the backend did not say."""
+
+Endpoint = Literal["embeddings", "completions", "moderations"]
+"""What a backend may have beside chat completions: the last part of the path, without its slash."""
+
+
 @dataclass(frozen=True)
 class ResolvedModel:
     """A model id, resolved: where to send the call and under which name."""
@@ -87,6 +94,10 @@ class ResolvedModel:
     """What goes into the `model` of the chat request."""
     id: str
     """The public id, as the list of models gives it."""
+    text_model: ChatModel | None = None
+    """What completes plain texts (`/v1/completions`) as they are made; None: only whole, by `ask`."""
+    count_tokens: CountTokens | None = None
+    """Counts as the backend does; None where it cannot, or must not be called."""
 
 
 class ModelCatalogue(Protocol):
@@ -99,8 +110,8 @@ class ModelCatalogue(Protocol):
         """
         ...
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
-        """Returns the answer to a request for embeddings, which has a `model` and an `input`.
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        """Returns the answer to another request than one for a chat; it has a `model`.
 
         It is recorded and replayed as well. Raises `NotFound` as `resolve` does, and `UpstreamError`.
         """
@@ -115,6 +126,10 @@ class ModelCatalogue(Protocol):
 
     async def list_models(self) -> ModelList:
         """Returns every model's public id, sorted."""
+        ...
+
+    async def providers(self) -> list[Provider]:
+        """Returns the backends, and whether they answer."""
         ...
 
     def notices(self) -> list[str]:

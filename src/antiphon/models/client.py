@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 from msgspec import Struct
 
 from antiphon.config import BackendSettings, Capabilities
+from antiphon.engine.ports import Endpoint
 from antiphon.errors import (
     AntiphonError,
     UpstreamBroken,
@@ -19,6 +20,7 @@ from antiphon.errors import (
     UpstreamUnreachable,
 )
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
+from antiphon.models.counting import COUNT_TIMEOUT, count
 from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
 from antiphon.settings import endpoint
@@ -30,7 +32,9 @@ _log = logging.getLogger("antiphon.models")
 MAX_RETRY_AFTER = 2.0
 """Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
 _CHAT = "/chat/completions"
-_EMBEDDINGS = "/embeddings"
+TEXT = "/completions"
+_CONTENT = {"embeddings": "data", "completions": "choices", "moderations": "results"}
+"""The key that the answer of each endpoint must have."""
 _MAX_ERROR_BYTES = 64 * 1024
 _LAST_BYTES_TIMEOUT = 0.05
 """Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
@@ -83,15 +87,18 @@ def failure(backend: BackendSettings, error: ClientError, *, begun: bool) -> Ups
 
 
 class HttpChatModel:
-    """The chat models of one backend (`engine.ports.ChatModel`), and its embedding models.
+    """The chat models of one backend (`engine.ports.ChatModel`), and what else it can be asked.
+
+    With the path `TEXT` its text models, whose chunks come over the wire in the same way.
 
     Errors: `UpstreamUnreachable`, `UpstreamTimeout`, `UpstreamRefused`, `UpstreamBroken`,
     `ContextLengthExceeded`.
     """
 
-    def __init__(self, session: ClientSession, backend: BackendSettings) -> None:
+    def __init__(self, session: ClientSession, backend: BackendSettings, path: str = _CHAT) -> None:
         self._session = session
         self._backend = backend
+        self._url = backend.base_url + path
         self._headers = {"Content-Type": "application/json", **authorization(backend)}
         self._timeout = ClientTimeout(
             total=None, connect=backend.connect_timeout, sock_read=backend.first_byte_timeout
@@ -107,7 +114,7 @@ class HttpChatModel:
 
         A backend that answers in one piece all the same gives one payload, a chat completion.
         """
-        response = await self._post(_CHAT, request)
+        response = await self._post(self._url, request)
         splitter = SseSplitter()
         begun = False
         try:
@@ -134,7 +141,7 @@ class HttpChatModel:
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the JSON text of a whole chat completion."""
-        body = await self._answer(_CHAT, request)
+        body = await self._answer(self._url, request)
         try:
             completion = msgspec.json.decode(body, type=_Completion)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -146,23 +153,41 @@ class HttpChatModel:
             raise failed_inside(self._backend, completion.error)
         raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
 
-    async def embed(self, request: JSONObject) -> JSONObject:
-        """Returns the backend's answer to a request for embeddings, a JSON object with its `data`."""
-        body = await self._answer(_EMBEDDINGS, request)
+    async def ask(self, endpoint: Endpoint, request: JSONObject) -> JSONObject:
+        """Returns the backend's answer to another request than one for a chat, a JSON object."""
+        return await self._object(f"{self._backend.base_url}/{endpoint}", request, _CONTENT[endpoint])
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Returns how many tokens a chat request is for the model; None where the backend does not say."""
+        root = self._backend.base_url.removesuffix("/v1")
+        try:
+            async with asyncio.timeout(COUNT_TIMEOUT):
+                return await count(
+                    self._backend.kind,
+                    lambda path, body, content: self._object(root + path, body, content),
+                    request,
+                )
+        except (AntiphonError, TimeoutError) as error:
+            _log.warning("%s: tokens are estimated: %s", self._backend.name, error)
+            return None
+
+    async def _object(self, url: str, request: JSONObject, content: str) -> JSONObject:
+        """Returns an answer that is a JSON object with a value for `content`."""
+        body = await self._answer(url, request)
         try:
             answer = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError) as error:
             text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
             raise UpstreamBroken(speaks(self._backend, text)) from error
-        if isinstance(answer, dict) and isinstance(answer.get("data"), list):
+        if isinstance(answer, dict) and answer.get(content) is not None:
             return answer
         if isinstance(answer, dict) and answer.get("error") is not None:
             raise failed_inside(self._backend, answer["error"])
-        raise UpstreamBroken(speaks(self._backend, f"its answer has no data: {excerpt(body)}"))
+        raise UpstreamBroken(speaks(self._backend, f"its answer has no {content}: {excerpt(body)}"))
 
-    async def _answer(self, path: str, request: ChatRequest | JSONObject) -> bytes:
+    async def _answer(self, url: str, request: ChatRequest | JSONObject) -> bytes:
         """Returns the body of an answer in one piece."""
-        response = await self._post(path, request)
+        response = await self._post(url, request)
         try:
             if not _is_json(response):
                 raise await self._strange(response)
@@ -170,9 +195,8 @@ class HttpChatModel:
         finally:
             response.close()
 
-    async def _post(self, path: str, request: ChatRequest | JSONObject) -> ClientResponse:
+    async def _post(self, url: str, request: ChatRequest | JSONObject) -> ClientResponse:
         """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
-        url = self._backend.base_url + path
         body = msgspec.json.encode(request)
         problem, delay = await self._try(url, body)
         if isinstance(problem, AntiphonError) and delay is not None:

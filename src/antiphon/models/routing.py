@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from antiphon.config import BackendSettings, Kind, Settings
-from antiphon.engine.ports import Call, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest, NotFound
-from antiphon.models.client import HttpChatModel, open_session
+from antiphon.models.client import TEXT, HttpChatModel, open_session
+from antiphon.models.counting import can_count
 from antiphon.models.discovery import USUAL_PORTS, Found, discover
 from antiphon.models.listing import Listing
 from antiphon.models.sample import SampleModel
 from antiphon.settings import endpoint
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Model, ModelList
+from antiphon.wire.models import Health, Model, ModelList, ModelMetadata, Provider
 
 SAMPLE_BACKEND = "antiphon"
 SAMPLE_NAME = "sample"
@@ -38,10 +39,23 @@ _MAX_NAMED = 10
 class _Backend:
     settings: BackendSettings
     chat_model: HttpChatModel
+    text_model: HttpChatModel
     listing: Listing
 
     def resolved(self, name: str) -> ResolvedModel:
-        return ResolvedModel(self.chat_model, name, f"{self.settings.name}/{name}")
+        return ResolvedModel(
+            self.chat_model,
+            name,
+            f"{self.settings.name}/{name}",
+            text_model=self.text_model,
+            count_tokens=self.chat_model.count_tokens if can_count(self.settings.kind) else None,
+        )
+
+    def provider(self) -> Provider:
+        problem = self.listing.problem
+        health = Health("OK") if problem is None else Health("Error", problem)
+        kind = "openai" if self.settings.kind == "other" else self.settings.kind
+        return Provider(provider_id=self.settings.name, provider_type=f"remote::{kind}", health=health)
 
 
 class Models:
@@ -83,7 +97,8 @@ class Models:
 
     def _add(self, backend: BackendSettings, listing: Listing) -> None:
         chat_model = HttpChatModel(self._session, backend)
-        self._backends[backend.name] = _Backend(backend, chat_model, listing)
+        text_model = HttpChatModel(self._session, backend, TEXT)
+        self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing)
 
     def _add_found(self, found: Found) -> None:
         self._add(found.backend, Listing.known(self._session, found.backend, found.models, found.seconds))
@@ -130,14 +145,14 @@ class Models:
         found = ((backend, backend.listing.find(name)) for backend in self._backends.values())
         return [backend.resolved(full) for backend, full in found if full is not None]
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
         """Returns the answer of the backend that has the model; raises what `resolve` does, too."""
         found = await self.resolve(request["model"], call)
         if not isinstance(found.chat_model, HttpChatModel):
             raise InvalidRequest(
-                f"The model {found.id!r} makes no embeddings.", code="model_not_supported", param="model"
+                f"The model {found.id!r} makes no {endpoint}.", code="model_not_supported", param="model"
             )
-        return await found.chat_model.embed({**request, "model": found.name})
+        return await found.chat_model.ask(endpoint, {**request, "model": found.name})
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         """Returns `inner`: these tool calls are made."""
@@ -147,12 +162,26 @@ class Models:
         """Returns every listed model as `backend/model`, sorted, and the sample last."""
         await _finished(self._refresh(_LIST_AGE))
         models = [
-            Model(id=f"{name}/{model.id}", created=model.created, owned_by=model.owned_by)
+            Model(
+                id=f"{name}/{model.id}",
+                created=model.created,
+                owned_by=model.owned_by,
+                custom_metadata=ModelMetadata.of(name, model.id),
+            )
             for name, backend in self._backends.items()
             for model in (backend.listing.models or {}).values()
         ]
         models.sort(key=lambda model: model.id)
-        return ModelList(data=[*models, Model(id=_SAMPLE_ID, owned_by=SAMPLE_BACKEND)])
+        sample = ModelMetadata.of(SAMPLE_BACKEND, SAMPLE_NAME)
+        return ModelList(
+            data=[*models, Model(id=_SAMPLE_ID, owned_by=SAMPLE_BACKEND, custom_metadata=sample)]
+        )
+
+    async def providers(self) -> list[Provider]:
+        """Returns the backends by name, and the sample last; they are asked for their models before."""
+        await _finished(self._refresh(_LIST_AGE))
+        backends = [self._backends[name].provider() for name in sorted(self._backends)]
+        return [*backends, Provider(provider_id=SAMPLE_BACKEND, provider_type="inline::sample")]
 
     def notices(self) -> list[str]:
         """Returns a line for each backend: where it is, how it was found, what it has or what is wrong."""

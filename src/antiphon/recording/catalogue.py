@@ -1,7 +1,7 @@
 """The models of a server that records, replays, or makes calls fail."""
 
 from antiphon.config import Mode
-from antiphon.engine.ports import Call, ChatModel, ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.errors import ConfigError, InvalidRequest, NotFound
 from antiphon.recording.explain import printable
 from antiphon.recording.faults import Faults, FaultyModel, FaultyTools
@@ -10,10 +10,10 @@ from antiphon.recording.player import Player, ToolPlayer
 from antiphon.recording.recorder import Recorder, Tape, ToolRecorder
 from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import Model, ModelList
+from antiphon.wire.models import Model, ModelList, ModelMetadata, Provider
 
-_EMBEDDINGS = "embeddings"
-"""What stands as the provider of recorded embeddings."""
+_RECORDINGS = "recording"
+"""What stands as the provider of recorded models."""
 _NAMED = 5
 """How many files or models a message names; the rest is counted."""
 
@@ -57,11 +57,14 @@ class RecordingCatalogue:
         recorder = Recorder(found.chat_model, Tape(replay.collection, call, anew=True))
         return ResolvedModel(recorder, found.name, found.id)
 
-    async def embed(self, request: JSONObject, call: Call) -> JSONObject:
-        """Returns embeddings: played, recorded or asked for, as the result of a tool call is."""
+    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+        """Returns an answer: played, recorded or asked for, as the result of a tool call is.
+
+        The endpoint stands as the provider, the model as the tool.
+        """
         arguments = {name: value for name, value in request.items() if name != "model"}
-        calls = self.tool_calls(_EmbeddingCalls(self._backends, call), call)
-        answer: JSONObject = await calls.call(_EMBEDDINGS, request["model"], arguments)
+        calls = self.tool_calls(_Asking(self._backends, endpoint, call), call)
+        answer: JSONObject = await calls.call(endpoint, request["model"], arguments)
         return answer
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
@@ -87,7 +90,18 @@ class RecordingCatalogue:
         """Returns the backends' models, or the recorded ones where nothing may be called."""
         if self._backends is not None:
             return await self._backends.list_models()
-        return ModelList(data=[Model(id=name, owned_by="recording") for name in self._recorded()])
+        return ModelList(
+            data=[
+                Model(id=name, owned_by=_RECORDINGS, custom_metadata=ModelMetadata.of(_RECORDINGS, name))
+                for name in self._recorded()
+            ]
+        )
+
+    async def providers(self) -> list[Provider]:
+        """Returns the backends, or the recordings where nothing may be called."""
+        if self._backends is not None:
+            return await self._backends.providers()
+        return [Provider(provider_id=_RECORDINGS, provider_type="inline::recording")]
 
     def notices(self) -> list[str]:
         """Returns lines for the operator: the backends, what is recorded, and what could not be read."""
@@ -153,17 +167,18 @@ class RecordingCatalogue:
         return [] if self._replay is None else sorted(self._replay.collection.chats.models)
 
 
-class _EmbeddingCalls:
-    """Requests for embeddings as `ToolCalls`: the model's name is that of the tool."""
+class _Asking:
+    """Requests to an endpoint as `ToolCalls`: the model's name is that of the tool."""
 
-    def __init__(self, backends: ModelCatalogue | None, call: Call) -> None:
+    def __init__(self, backends: ModelCatalogue | None, endpoint: Endpoint, call: Call) -> None:
         self._backends = backends
+        self._endpoint = endpoint
         self._call = call
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         if self._backends is None:
-            raise _refused("This server only replays, so no embeddings can be asked for.")
-        return await self._backends.embed({**arguments, "model": name}, self._call)
+            raise _refused(f"This server only replays, so no {self._endpoint} can be asked for.")
+        return await self._backends.ask(self._endpoint, {**arguments, "model": name}, self._call)
 
 
 def _refused(message: str) -> InvalidRequest:

@@ -7,7 +7,17 @@ from starlette.types import ASGIApp
 
 from antiphon.errors import AntiphonError
 from antiphon.recording.freeze import Freeze
-from antiphon.server import conversations, files, models, prompts, responses, vector_stores, websocket
+from antiphon.server import (
+    about,
+    completions,
+    conversations,
+    files,
+    models,
+    prompts,
+    responses,
+    vector_stores,
+    websocket,
+)
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.server.authentication import Authentication
@@ -38,6 +48,8 @@ def create_app(
             *files.routes,
             *vector_stores.routes,
             *prompts.routes,
+            *completions.routes,
+            *about.routes,
         ],
         exception_handlers={
             AntiphonError: on_error,
@@ -57,5 +69,6 @@ def create_app(
     app.state.conversations = services.conversations
     app.state.responses = services.responses
     app.state.prompts = services.prompts
+    app.state.completions = services.completions
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
     return AccessLog(Authentication(app, services.keys, is_local=is_local))

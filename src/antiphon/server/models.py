@@ -1,9 +1,5 @@
 """`/v1/models`, `/v1/chat/completions` and `/v1/embeddings`: what is handed through to backends."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,14 +7,13 @@ from starlette.routing import Route
 from antiphon.decode import decode_json
 from antiphon.decode_errors import kind_of
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.errors import AntiphonError, InvalidRequest, NotFound
+from antiphon.errors import InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.requests import begin_stream, call_of, read_body, refuse_own
-from antiphon.server.sse import DONE, EventStream, chunk_frames
+from antiphon.server.sse import EventStream, proxied_frames
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.embeddings import Embeddings
-from antiphon.wire.errors import ErrorEnvelope
 
 
 async def chat_completions(request: Request) -> Response:
@@ -43,7 +38,7 @@ async def chat_completions(request: Request) -> Response:
         batches = chat.stream(body, call)
         # The backend's own status is known with its first chunks: until then an error is an HTTP error.
         first = await anext(batches)
-        return EventStream(_frames(first, batches))
+        return EventStream(proxied_frames(first, batches))
     return nobody_there()
 
 
@@ -89,16 +84,3 @@ routes = [
 def _catalogue(request: Request) -> ModelCatalogue:
     catalogue: ModelCatalogue = request.app.state.catalogue
     return catalogue
-
-
-async def _frames(
-    first: list[bytes], batches: AsyncGenerator[list[bytes], None]
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(batches):
-        yield chunk_frames(first)
-        try:
-            async for chunks in batches:
-                yield chunk_frames(chunks)
-        except AntiphonError as error:
-            yield chunk_frames([msgspec.json.encode(ErrorEnvelope(error.body()))])
-        yield DONE

@@ -7,7 +7,9 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from antiphon.errors import AntiphonError
 from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.events import ContentPartAdded, ContentPartDone, Event, OutputItemAdded, OutputItemDone
 
 DONE = b"data: [DONE]\n\n"
@@ -32,8 +34,22 @@ def event_frames(events: list[Event], response_id: str | None = None) -> bytearr
     return buffer
 
 
-def chunk_frames(chunks: list[bytes]) -> bytes:
-    """Returns the frames of chat completion chunks, which have no event names."""
+async def proxied_frames(
+    first: list[bytes], batches: AsyncGenerator[list[bytes], None]
+) -> AsyncGenerator[bytes, None]:
+    """Yields the frames of a backend's chunks, `first` and those that follow; an error is the last one."""
+    async with aclosing(batches):
+        yield _chunk_frames(first)
+        try:
+            async for chunks in batches:
+                yield _chunk_frames(chunks)
+        except AntiphonError as error:
+            yield _chunk_frames([_encoder.encode(ErrorEnvelope(error.body()))])
+        yield DONE
+
+
+def _chunk_frames(chunks: list[bytes]) -> bytes:
+    """The frames of chunks, which have no event names."""
     return b"".join([b"data: " + chunk + b"\n\n" for chunk in chunks])
 
 

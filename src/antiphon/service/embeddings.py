@@ -67,7 +67,7 @@ class Embeddings:
         return [_packed(model, each.embedding) for _, each in ordered]
 
     async def _embed(self, body: JSONObject, call: Call) -> JSONObject:
-        answer = await self._catalogue.embed(body, call)
+        answer = await self._catalogue.ask("embeddings", body, call)
         if call.spend is not None:
             usage = answer.get("usage")
             total = usage.get("total_tokens") if isinstance(usage, dict) else None

@@ -12,6 +12,7 @@ from antiphon.engine.warm_up import WarmUp, is_warm_up
 from antiphon.errors import NotFound
 from antiphon.service.attachments import Attachments
 from antiphon.service.context import Context, Turn, conversation_id, gather
+from antiphon.service.input_tokens import count_input
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.run import Run
@@ -20,7 +21,7 @@ from antiphon.store import Store
 from antiphon.store.rows import NewResponse, StoredResponse
 from antiphon.wire.items import Item
 from antiphon.wire.lists import Page, PageQuery
-from antiphon.wire.responses import CreateResponse, DeletedResponse, Response
+from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens, Response
 
 _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
@@ -98,6 +99,19 @@ class Responses:
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
                 await attaching.load_part(part, f"prompt.variables.{name}")
         return context
+
+    async def count_input_tokens(self, owner: str, request: CountInputTokens, call: Call) -> InputTokens:
+        """Counts what the model would read of a request; raises what `create` raises."""
+        given = {name: getattr(request, name) for name in request.__struct_fields__ if name != "personality"}
+        full = CreateResponse(**given, store=False)
+        check_create_response(full)
+        model = await self._catalogue.resolve(full.model or "", call)
+        hosted = await self._open_tools(owner, full, call)
+        try:
+            context = await self._gather(owner, full, call, None)
+            return InputTokens(input_tokens=await count_input(full, context.items, model, hosted))
+        finally:
+            await hosted.close()
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""

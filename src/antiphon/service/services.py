@@ -8,6 +8,7 @@ from typing import Self
 from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.service.chat import ChatCompletions
+from antiphon.service.completions import Completions
 from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.file_services import FileServices
@@ -26,6 +27,7 @@ class Services:
 
     catalogue: ModelCatalogue
     chat: ChatCompletions
+    completions: Completions
     conversations: Conversations
     embeddings: Embeddings
     files: FileServices
@@ -56,6 +58,7 @@ class Services:
                 yield cls(
                     catalogue=catalogue,
                     chat=ChatCompletions(catalogue),
+                    completions=Completions(catalogue),
                     conversations=Conversations(store),
                     embeddings=Embeddings(catalogue),
                     files=files,

@@ -126,6 +126,28 @@ class ResponseCreateEvent(CreateResponse, kw_only=True):
     stream_id: str | None = None
 
 
+class CountInputTokens(Struct, kw_only=True):
+    """The body of `POST /v1/responses/input_tokens`: what of a request the model reads."""
+
+    model: str | None = None
+    input: str | list[InputItem] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    conversation: str | ConversationReference | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningConfig | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    personality: str | None = None
+
+
+class InputTokens(Struct, kw_only=True):
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
+
+
 class InputTokensDetails(Struct):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
