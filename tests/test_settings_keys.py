@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from antiphon.config_values import Secret
+from antiphon.testing import serve
+from tests.server.client import get
 from tests.test_settings import load, refused
 
 KEY = "a-key-of-sixteen"
@@ -55,3 +57,9 @@ def test_limits_are_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
 def test_a_limit_that_is_none(tmp_path: Path, value: str) -> None:
     assert "requests_per_minute" in refused(tmp_path, env={"ANTIPHON_REQUESTS_PER_MINUTE": value})
+
+
+def test_a_server_for_tests_does_not_want_the_users_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_API_KEY", KEY)
+    with serve(mode="live", discover=False) as server:
+        assert get(server.url, "/models").status == 200
