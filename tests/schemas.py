@@ -131,8 +131,12 @@ def check_event(event: JSON) -> None:
     """Asserts that `event` is an event of OpenAI's stream, looked up by its `type`.
 
     An `error` event is nested on the wire (recorded), where OpenAI's description shows a flat one; Open
-    Responses describes the nested form.
+    Responses describes the nested form. It also has names of its own for raw reasoning, which a server sends
+    that is told to.
     """
+    if event["type"].startswith("response.reasoning."):
+        check_openresponses_event(event)
+        return
     if event["type"] == "error":
         _check(OPENRESPONSES, "ErrorStreamingEvent", event)
         check_error({"error": event["error"]})

@@ -16,6 +16,10 @@ Mode = Literal["live", "record", "replay", "record-missing"]
 """What becomes of model and tool calls: made, made and recorded, answered from recordings, or both."""
 
 
+ReasoningEvents = Literal["openai", "open_responses"]
+"""Whose names the events of raw reasoning have."""
+
+
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backend understands. A parameter that it would refuse is left out or translated."""
 
@@ -230,6 +234,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: Annotated[
         int, Meta(gt=0, description="The largest request body that is accepted, in bytes.")
     ] = 100 * 1024 * 1024
+    reasoning_events: Annotated[
+        ReasoningEvents,
+        Meta(
+            description="Whose names the events of raw reasoning have: `response.reasoning_text.delta` as "
+            "OpenAI's, or `response.reasoning.delta` as Open Responses has it."
+        ),
+    ] = "openai"
     log_format: Annotated[Literal["text", "json"], Meta(description="How the request log is written.")] = (
         "text"
     )

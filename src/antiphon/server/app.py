@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from antiphon.config import ReasoningEvents
 from antiphon.errors import AntiphonError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import (
@@ -33,6 +34,7 @@ def create_app(
     recording_header: bool = False,
     freeze: Freeze | None = None,
     is_local: bool = False,
+    reasoning_events: ReasoningEvents = "openai",
 ) -> ASGIApp:
     """Returns the application over open services; whoever opened them closes them.
 
@@ -62,6 +64,7 @@ def create_app(
     app.state.max_body_bytes = max_body_bytes
     app.state.recording_header = recording_header
     app.state.freeze = freeze
+    app.state.reasoning_events = reasoning_events
     app.state.file_services = services.files
     app.state.catalogue = services.catalogue
     app.state.chat = services.chat

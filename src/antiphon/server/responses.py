@@ -12,6 +12,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
 from antiphon.server.disconnect import stopped_by_disconnect
 from antiphon.server.llama_stack import is_llama_stack
+from antiphon.server.open_responses import named
 from antiphon.server.requests import (
     begin_stream,
     boolean,
@@ -36,7 +37,7 @@ async def create(request: Request) -> Response:
     run = await _responses(request).create(owner_of(request), body, call_of(request))
     request.state.run = run
     if body.stream:
-        return EventStream(_frames(run, run.loop.response.id if is_llama_stack(request) else None))
+        return EventStream(_frames(request, run))
     async with stopped_by_disconnect(request.receive):
         return json_answer(await run.response())
     return nobody_there()
@@ -98,8 +99,9 @@ def _responses(request: Request) -> Responses:
     return responses
 
 
-async def _frames(run: Run, response_id: str | None) -> AsyncGenerator[bytes | bytearray, None]:
+async def _frames(request: Request, run: Run) -> AsyncGenerator[bytes | bytearray, None]:
+    response_id = run.loop.response.id if is_llama_stack(request) else None
     async with aclosing(run.events()) as batches:
         async for events in batches:
-            frames = event_frames(events, response_id)
+            frames = event_frames(named(request, events), response_id)
             yield frames + DONE if run.final is not None else frames

@@ -114,6 +114,7 @@ async def opened(
                     recording_header=settings.recording_header,
                     freeze=Freeze() if settings.freeze else None,
                     is_local=is_local and not settings.allow_anonymous,
+                    reasoning_events=settings.reasoning_events,
                 )
                 try:
                     yield app, store, services

@@ -27,6 +27,7 @@ from antiphon.errors import (
 )
 from antiphon.server.access import Entry
 from antiphon.server.answers import error_answer
+from antiphon.server.open_responses import named
 from antiphon.server.requests import call_of, caller_of, owner_of, refuse_own
 from antiphon.service.context import Turn
 from antiphon.service.responses import Responses
@@ -145,7 +146,7 @@ class Session:
             request.state.run = run
             async with aclosing(run.events()) as batches:
                 async for events in batches:
-                    for event in events:
+                    for event in named(request, events):
                         await self._send(event)
         finally:
             if caller is not None:

@@ -117,6 +117,26 @@ class ReasoningTextDone(Struct, tag="response.reasoning_text.done"):
     sequence_number: int = 0
 
 
+class ReasoningDelta(Struct, tag="response.reasoning.delta"):
+    """What Open Responses has in place of `ReasoningTextDelta`."""
+
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class ReasoningDone(Struct, tag="response.reasoning.done"):
+    """What Open Responses has in place of `ReasoningTextDone`."""
+
+    item_id: str
+    output_index: int
+    content_index: int
+    text: str
+    sequence_number: int = 0
+
+
 class ReasoningSummaryPartAdded(Struct, tag="response.reasoning_summary_part.added"):
     item_id: str
     output_index: int
@@ -298,6 +318,8 @@ Event = (
     | RefusalDone
     | ReasoningTextDelta
     | ReasoningTextDone
+    | ReasoningDelta
+    | ReasoningDone
     | ReasoningSummaryPartAdded
     | ReasoningSummaryPartDone
     | ReasoningSummaryTextDelta
