@@ -97,3 +97,10 @@ def test_two_servers_of_one_request_have_two_labels() -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_labels([one, other, one])
     assert caught.value.param == "tools[2].server_label"
+
+
+@pytest.mark.parametrize("label", ["", " ", "a b", "1a", "ä", "a\n", "_a"])
+def test_a_label_is_a_name(label: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_labels([FunctionTool(name="a"), McpTool(server_label=label)])
+    assert (caught.value.param, caught.value.code) == ("tools[1].server_label", "invalid_value")

@@ -220,6 +220,7 @@ def test_the_function_is_worded_as_in_the_recordings() -> None:
         ({"user_location": {"country": "Germany"}}, "user_location.country", "invalid_value"),
         ({"user_location": {"city": "a\r\nX-Evil: 1"}}, "user_location.city", "invalid_value"),
         ({"user_location": {"timezone": 1}}, "user_location.timezone", "invalid_type"),
+        ({"user_location": {"type": "exact"}}, "user_location.type", "invalid_value"),
     ],
 )
 def test_wrong_options_are_refused_before_the_stream(options: JSONObject, param: str, code: str) -> None:

@@ -31,6 +31,7 @@ _OURS = frozenset(
     }
 )
 """Headers that belong to the connection and its protocol, so that no caller may set them."""
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
@@ -93,10 +94,14 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
 
 
 def check_labels(tools: Sequence[Tool]) -> None:
-    """Raises `InvalidRequest` where two servers have one label: their lists and calls could be mixed up."""
+    """Raises `InvalidRequest` for a label that is none, as at api.openai.com, and for one that two servers
+    have: their lists and calls could be mixed up."""
     labels: set[str] = set()
     for position, tool in enumerate(tools):
         if isinstance(tool, McpTool):
+            if not _LABEL.fullmatch(tool.server_label):
+                param = f"tools[{position}].server_label"
+                raise _invalid(param, "expected a letter, then letters, digits, '_' and '-' only")
             if tool.server_label in labels:
                 raise _invalid(f"tools[{position}].server_label", "another MCP server has this label")
             labels.add(tool.server_label)

@@ -26,6 +26,12 @@ def template(tool: WebSearchTool, position: int) -> Search:
     if (domains := filters.get("allowed_domains")) is not None:
         options["allowed_domains"] = _domains(domains, where)
     location, where = _object(tool.user_location), f"tools[{position}].user_location"
+    if location.get("type") not in (None, "approximate"):
+        raise InvalidRequest(
+            f"Invalid value: {location['type']!r}. The only supported value is: 'approximate'.",
+            code="invalid_value",
+            param=f"{where}.type",
+        )
     for name, pattern in (("country", _COUNTRY), ("region", _PLACE), ("city", _PLACE), ("timezone", _PLACE)):
         if (value := location.get(name)) not in (None, ""):
             text = _string(value, f"{where}.{name}").strip()
