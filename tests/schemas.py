@@ -164,6 +164,11 @@ def check_openresponses_response(body: JSON) -> None:
     _check(OPENRESPONSES, "ResponseResource", body)
 
 
+def check_openresponses_compaction(body: JSON) -> None:
+    """Asserts that `body` is a compacted context as Open Responses describes it."""
+    _check(OPENRESPONSES, "CompactResource", body)
+
+
 def check_openresponses_event(event: JSON) -> None:
     """Asserts that `event` is one of the events of Open Responses; for plain cases only."""
     _check_event(OPENRESPONSES, event)

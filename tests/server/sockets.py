@@ -20,7 +20,7 @@ class Socket:
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, path: str = "/responses") -> None:
         self._connection = connect(
-            url.replace("http:", "ws:", 1) + path,
+            url.replace("http", "ws", 1) + path,
             additional_headers=headers,
             open_timeout=SECONDS,
             max_size=None,
