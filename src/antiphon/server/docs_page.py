@@ -18,6 +18,7 @@ summary { cursor: pointer }
 summary b { display: inline-block; min-width: 4.5rem; font: bold 0.85em ui-monospace, monospace }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.8rem 0.25rem 0 }
+th code { white-space: nowrap }
 tr + tr { border-top: 1px solid var(--soft) }
 nav a { margin-right: 1rem }
 """
@@ -82,8 +83,8 @@ def _type(name: str, schema: JSONObject) -> str:
     ]
     words = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
     table = _table(rows) if "properties" in schema else f"<p>{_schema(schema)}</p>"
-    title = f"<summary><code>{escape(name)}</code></summary>"
-    return f'<details id="type-{escape(name)}">{title}{words}{table}</details>'
+    # Not folded: a link leads here, and no browser unfolds what a link leads to.
+    return f'<h3 id="type-{escape(name)}"><code>{escape(name)}</code></h3>{words}{table}'
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
