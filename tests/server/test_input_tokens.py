@@ -10,6 +10,7 @@ from antiphon.config import PRESETS
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, get, post
 from tests.serving import Serving, backend, backends
+from tests.shared import shared
 from tests.upstream import Upstream, chunk, reply, sse
 
 PATH = "/responses/input_tokens"
@@ -17,7 +18,7 @@ TOOL = {"type": "function", "name": "f", "description": "x" * 400, "parameters":
 
 
 def counted(url: str, **body: JSON) -> int:
-    answer = post(url, PATH, {"model": "m", **body})
+    answer = post(url, PATH, {"model": "m"} | body)
     assert answer.status == 200, answer.body
     assert answer.json == {"object": "response.input_tokens", "input_tokens": answer.json["input_tokens"]}
     number: int = answer.json["input_tokens"]
@@ -33,6 +34,14 @@ def test_everything_that_the_model_reads_counts(url: str, upstream: Upstream) ->
     assert counted(url, input="x" * 400, text=text) >= plain + 100
     assert counted(url, input=[{"role": "user", "content": "x" * 400}], personality="friendly") == plain
     assert upstream.chats == []
+
+
+@pytest.mark.parametrize("name", ["b-responses_count_tokens", "b-responses_count_tokens_with_tools"])
+def test_the_estimate_is_within_a_third_of_what_openai_counted(url: str, name: str) -> None:
+    recording = shared(f"recordings/openai-responses/{name}.json").read_bytes()
+    for exchange in msgspec.json.decode(recording)["exchanges"]:
+        recorded = exchange["response"]["body"]["input_tokens"]
+        assert recorded <= counted(url, **exchange["request"]["body"] | {"model": "m"}) <= recorded * 4 / 3
 
 
 def test_earlier_turns_count(url: str, upstream: Upstream, conversation: str) -> None:

@@ -1,52 +1,18 @@
-"""The estimate against counts that are known: two that api.openai.com gave, and its documented figures."""
+"""The estimate, by its own rules; `tests/server/test_input_tokens.py` holds it against recorded counts."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.service.tokens import estimate_text_tokens, estimate_tokens
-from antiphon.wire.chat import ChatContentPart, ChatMessage, ChatTool
+from antiphon.wire.chat import ChatContentPart, ChatMessage
 from antiphon.wire.json import JSONObject
-
-WEATHER: ChatTool = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Get the weather for a location",
-        "parameters": {
-            "type": "object",
-            "properties": {"location": {"type": "string"}},
-            "additionalProperties": False,
-        },
-        "strict": False,
-    },
-}
 
 
 def part(part: ChatContentPart) -> int:
     """The tokens of one part of a message."""
     empty = estimate_tokens([{"role": "user", "content": []}])
     return estimate_tokens([{"role": "user", "content": [part]}]) - empty
-
-
-@pytest.mark.parametrize(
-    ("messages", "tools", "recorded"),
-    [
-        (
-            [
-                {"role": "system", "content": "Follow the system instructions."},
-                {"role": "user", "content": ""},
-            ],
-            [],
-            16,
-        ),
-        ([{"role": "user", "content": "What is the weather in Paris?"}], [WEATHER], 51),
-    ],
-)
-def test_it_is_within_a_third_of_what_openai_counted(
-    messages: list[ChatMessage], tools: list[ChatTool], recorded: int
-) -> None:
-    assert recorded <= estimate_tokens(messages, tools) <= recorded * 4 / 3
 
 
 def test_text_counts_by_its_alphabet() -> None:
