@@ -45,6 +45,7 @@ MAX_FILE = 1_000_000
 
 COMPONENTS = {
     ("GET", r"/v1/responses/[^/]+/input_items"): "ResponseItemList",
+    ("POST", r"/v1/responses/compact"): "CompactResource",
     ("POST", r"/v1/responses/input_tokens"): "TokenCountsResource",
     ("POST", r"/v1/completions"): "CreateCompletionResponse",
     ("POST", r"/v1/conversations"): "ConversationResource",

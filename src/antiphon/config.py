@@ -61,7 +61,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         bool, Meta(description="Off: `safety_identifier` and `user` are left out.")
     ] = True
     reasoning_input: Annotated[
-        Literal["none", "reasoning", "reasoning_content"],
+        Literal["none", "reasoning", "reasoning_content", "reasoning_details"],
         Meta(description="The key under which earlier reasoning is given back on assistant messages."),
     ] = "none"
     think_tags: Annotated[
@@ -261,6 +261,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(
             description="A key that callers need, besides those of `antiphon keys`. Better given as a "
             "variable: others on the machine can read a flag.",
+            extra={"table": "security"},
+        ),
+    ] = None
+    seal_key: Annotated[
+        Secret | None,
+        Meta(
+            description="What sealed boxes (`encrypted_content`) are sealed with: at least 32 characters "
+            "that nobody can guess. Not given: a key is made once and kept in the database.",
             extra={"table": "security"},
         ),
     ] = None

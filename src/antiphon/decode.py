@@ -7,6 +7,7 @@ import msgspec
 
 from antiphon.decode_errors import explain
 from antiphon.errors import InvalidRequest
+from antiphon.wire.compaction import CompactResponse
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
 from antiphon.wire.json import JSON
 from antiphon.wire.prompts import CreatePrompt, SetDefaultVersion, UpdatePrompt
@@ -70,6 +71,7 @@ def decode_json(body: bytes) -> JSON:
 create_response = BodyDecoder(CreateResponse, ("input",))
 response_create_event = BodyDecoder(ResponseCreateEvent, ("input",))
 count_input_tokens = BodyDecoder(CountInputTokens, ("input",))
+compact_response = BodyDecoder(CompactResponse, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))
 update_conversation = BodyDecoder(UpdateConversation)
 create_items = BodyDecoder(CreateItems, ("items",))

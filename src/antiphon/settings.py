@@ -24,6 +24,7 @@ from antiphon.settings_tools import ToolTables
 from antiphon.settings_values import (
     check_api_key,
     check_names,
+    check_seal_key,
     checked_url,
     convert,
     located,
@@ -118,6 +119,7 @@ class _Gathered:
             self._values["database"] = ":memory:"
         settings = Settings(**self._values, origins=self._origins)
         check_api_key(settings.api_key, self._origins["api_key"])
+        check_seal_key(settings.seal_key, self._origins["seal_key"])
         if settings.recording != "live" and settings.recordings is None:
             where = self._origins["recording"]
             raise ConfigError(f"{where}: the mode {settings.recording!r} needs a folder: set recordings")

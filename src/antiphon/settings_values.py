@@ -11,9 +11,12 @@ from antiphon.config_values import Secret, Setting
 from antiphon.errors import ConfigError
 from antiphon.wire.json import JSON, JSONObject
 
-_SECRET_SETTINGS = frozenset({"api_key", "database", "base_url", "url", "authorization", "headers", "env"})
+_SECRET_SETTINGS = frozenset(
+    {"api_key", "seal_key", "database", "base_url", "url", "authorization", "headers", "env"}
+)
 """Their values may hold credentials, and are not repeated in messages."""
 _SHORTEST_KEY = 16
+_SHORTEST_SEAL_KEY = 32
 _PATHS = frozenset({"record", "replay", "recordings", "hit_log", "files"})
 
 
@@ -85,6 +88,15 @@ def secret_values(values: JSONObject, key: str, env: Mapping[str, str], where: s
     if not env.get(variable):
         raise ConfigError(f"{where}: {key}_env names {variable}, which is not set")
     values[key] = Secret(env[variable])
+
+
+def check_seal_key(key: Secret | None, where: str) -> None:
+    """Raises `ConfigError` for a key that could be guessed; `where` is where it came from."""
+    if key is not None and len(key.reveal()) < _SHORTEST_SEAL_KEY:
+        raise ConfigError(
+            f"{where}: seal_key: it has at least {_SHORTEST_SEAL_KEY} characters; `openssl rand -hex 32` "
+            "makes a good one"
+        )
 
 
 def check_api_key(key: Secret | None, where: str) -> None:

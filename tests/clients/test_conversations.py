@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
+from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel
 
 from antiphon.ids import ITEM_PREFIXES
@@ -18,6 +19,13 @@ B: JSON = {"role": "user", "content": "b"}
 C: JSON = {"role": "user", "content": "c"}
 
 M = TypeVar("M", bound=BaseModel)
+
+HIDDEN: list[ResponseIncludable] = [
+    "code_interpreter_call.outputs",
+    "file_search_call.results",
+    "reasoning.encrypted_content",
+]
+"""What items hold and do not show unless it is asked for."""
 
 
 def plain(model: BaseModel) -> JSONObject:
@@ -104,13 +112,14 @@ def test_what_is_unknown_is_not_found(client: OpenAI) -> None:
 def test_an_item_of_every_kind_comes_back_as_it_was_put_in(client: OpenAI, name: str) -> None:
     given: JSON = KINDS[name]
     conversation = begin(client)
-    (added,) = client.conversations.items.create(conversation, items=[given]).data
+    (added,) = client.conversations.items.create(conversation, items=[given], include=HIDDEN).data
     out = plain(added)
     assert {key: out[key] for key in given} == given
     assert set(out) - set(given) <= {"id", "status"}
     assert re.fullmatch(ITEM_PREFIXES[given["type"]] + "_[0-9a-f]{48}", out["id"])
-    assert plain(client.conversations.items.retrieve(out["id"], conversation_id=conversation)) == out
-    assert [plain(item) for item in client.conversations.items.list(conversation)] == [out]
+    items = client.conversations.items
+    assert plain(items.retrieve(out["id"], conversation_id=conversation, include=HIDDEN)) == out
+    assert [plain(item) for item in items.list(conversation, include=HIDDEN)] == [out]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +140,7 @@ def test_null_is_as_good_as_absent(client: OpenAI, name: str) -> None:
     """Clients that dump their objects send null for what was not there."""
     nulls = dict.fromkeys(["id", "status", "phase", "caller", "namespace", "encrypted_content", "content"])
     given = {key: value for key, value in nulls.items() if key not in KINDS[name]} | KINDS[name]
-    (item,) = client.conversations.items.list(begin(client, given))
+    (item,) = client.conversations.items.list(begin(client, given), include=HIDDEN)
     out = plain(item)
     assert {key: out[key] for key in KINDS[name]} == KINDS[name]
     assert set(out) - set(KINDS[name]) <= {"id", "status"}

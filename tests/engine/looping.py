@@ -7,7 +7,7 @@ import msgspec
 from antiphon.config import Capabilities
 from antiphon.decode import create_response
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, ResolvedModel, Seal
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest
@@ -48,7 +48,12 @@ class ScriptedModel:
         raise AssertionError("the loop always streams")
 
 
-def loop(model: ScriptedModel, body: JSONObject | None = None, items: list[Item] | None = None) -> Loop:
+def loop(
+    model: ScriptedModel,
+    body: JSONObject | None = None,
+    items: list[Item] | None = None,
+    seal: Seal | None = None,
+) -> Loop:
     """A loop for a request body; its whole context is `items`."""
     request = create_response.decode(
         msgspec.json.encode({"model": "backend/model", "input": "Hi"} | (body or {}))
@@ -58,7 +63,7 @@ def loop(model: ScriptedModel, body: JSONObject | None = None, items: list[Item]
         new_response(request, "resp_1", int(NOW)),
         items or [Message(role="user", content="Hi")],
         ResolvedModel(chat_model=model, name="model", id="backend/model"),
-        Call(clock=lambda: NOW, ids=counted_ids()),
+        Call(clock=lambda: NOW, ids=counted_ids(), seal=seal),
     )
 
 

@@ -2,11 +2,17 @@
 
 import pytest
 
-from antiphon.engine.assemble import AssemblyOptions
-from antiphon.wire.json import JSON
-from tests.engine.replies import CALLED, STOP, THINK, assemble, call, chunk
+from antiphon.engine.assemble import Assembler, AssemblyOptions
+from antiphon.engine.boxes import Boxes
+from antiphon.wire.items import Item
+from antiphon.wire.json import JSON, JSONObject
+from tests.engine.replies import CALLED, STOP, THINK, as_wire, assemble, call, chunk, counted_ids
+from tests.engine.seals import OpenSeal, inside
 
-SEALED = AssemblyOptions(source="backend/model", encrypted_reasoning=True)
+BOXES = Boxes(OpenSeal(), "backend/model")
+SEALED = AssemblyOptions(source="backend/model", encrypted_reasoning=True, boxes=BOXES)
+KEPT = AssemblyOptions(source="backend/model", boxes=BOXES)
+"""Boxes are made, but not shown."""
 
 RAW = [
     "output_item.added",
@@ -94,7 +100,66 @@ def test_opaque_reasoning_is_an_item_without_text() -> None:
 
 def test_opaque_reasoning_is_shown_where_it_is_asked_for() -> None:
     reply = assemble(details(sealed("QUJD"), sealed("REVG")), chunk(content="42"), STOP, options=SEALED)
-    assert reply.items[0]["encrypted_content"] == "QUJDREVG"
+    assert inside(reply.items[0]["encrypted_content"]) == {
+        "type": "reasoning",
+        "source": "backend/model",
+        "details": [{"type": "reasoning.encrypted", "data": "QUJDREVG"}],
+    }
+    added, done = (event["item"] for event in reply.events[:2])
+    assert done == reply.items[0]
+    assert inside(added["encrypted_content"]) == {"type": "reasoning", "source": "backend/model"}
+
+
+def test_raw_reasoning_is_in_the_box_as_it_came() -> None:
+    signed = {"type": "reasoning.text", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0}
+    piece = {"type": "reasoning.text", "index": 0}
+    reply = assemble(
+        details(piece | {"text": "Let me "}),
+        details(piece | {"text": "see."}),
+        details(signed),
+        chunk(content="42"),
+        STOP,
+        options=SEALED,
+    )
+    assert inside(reply.items[0]["encrypted_content"]) == {
+        "type": "reasoning",
+        "source": "backend/model",
+        "text": "Let me see.",
+        "details": [signed | {"text": "Let me see."}],
+    }
+
+
+def test_entries_of_different_kinds_stay_apart() -> None:
+    entries = [summary("short", 0), sealed("QUJD") | {"index": 1}, sealed("REVG") | {"index": 2}]
+    reply = assemble(*(details(entry) for entry in entries), chunk(content="42"), STOP, options=SEALED)
+    assert inside(reply.items[0]["encrypted_content"])["details"] == entries
+
+
+def hidden(*chunks: bytes) -> tuple[list[JSONObject], list[JSONObject]]:
+    """What the events show, and the whole items, where boxes are made and nobody asked for them."""
+    output: list[Item] = []
+    assembler = Assembler(output, counted_ids(), KEPT)
+    events = as_wire([*assembler.feed(list(chunks)), *assembler.finish()])
+    return [event["item"] for event in events if event["type"] == "response.output_item.done"], as_wire(
+        output
+    )
+
+
+def test_boxes_that_nobody_asked_for_are_kept_and_not_shown() -> None:
+    shown, items = hidden(chunk(reasoning="Let me see."), chunk(content="42"), STOP)
+    assert inside(items[0].pop("encrypted_content"))["text"] == "Let me see."
+    assert shown == items
+
+
+def test_opaque_reasoning_after_the_answer_belongs_to_the_reasoning_before_it() -> None:
+    shown, items = hidden(chunk(reasoning="Let me see."), chunk(content="42"), details(sealed("QUJD")), STOP)
+    assert inside(items[0].pop("encrypted_content"))["details"] == [sealed("QUJD")]
+    assert shown == items
+
+
+def test_an_entry_that_says_nothing_makes_no_item() -> None:
+    reply = assemble(details({"type": "reasoning.text", "text": ""}), chunk(content="42"), STOP)
+    assert [item["type"] for item in reply.items] == ["message"]
 
 
 @pytest.mark.parametrize(("options", "kinds"), [(SEALED, ["message", "reasoning"]), (THINK, ["message"])])

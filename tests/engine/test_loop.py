@@ -20,6 +20,7 @@ from antiphon.wire.items import FunctionCallOutput
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.looping import NOW, ScriptedModel, collect, loop, run
 from tests.engine.replies import CALLED, STOP, USAGE, as_wire, call, chunk, raw
+from tests.engine.seals import OpenSeal, inside
 from tests.schemas import check_response
 
 HELLO = [[chunk(role="assistant", content="")], [chunk(content="Hel"), chunk(content="lo")], [STOP, USAGE]]
@@ -304,11 +305,15 @@ def test_include_logprobs(include: JSON, shown: int) -> None:
     assert len(events[-1]["response"]["output"][0]["content"][0]["logprobs"]) == shown
 
 
-@pytest.mark.parametrize(("include", "shown"), [([], None), (["reasoning.encrypted_content"], "QUJD")])
-def test_include_encrypted_reasoning(include: JSON, shown: str | None) -> None:
-    sealed = chunk(reasoning_details=[{"type": "reasoning.encrypted", "data": "QUJD"}])
-    events = ran(ScriptedModel([[sealed, chunk(content="a"), STOP]]), {"include": include})
-    assert events[-1]["response"]["output"][0].get("encrypted_content") == shown
+@pytest.mark.parametrize(("include", "is_shown"), [([], False), (["reasoning.encrypted_content"], True)])
+def test_include_encrypted_reasoning(include: JSON, is_shown: bool) -> None:
+    entry = {"type": "reasoning.encrypted", "data": "QUJD"}
+    model = ScriptedModel([[chunk(reasoning_details=[entry]), chunk(content="a"), STOP]])
+    events = asyncio.run(collect(loop(model, {"include": include}, seal=OpenSeal())))
+    items = [event["item"] for event in events if event.get("output_index") == 0]
+    assert ["encrypted_content" in item for item in items] == [is_shown, is_shown]
+    # The whole item is in the last event, for the store; what is shown of it is the service's business.
+    assert inside(events[-1]["response"]["output"][0]["encrypted_content"])["details"] == [entry]
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,6 @@ def test_codex(url: str, upstream: Upstream) -> None:
     ("name", "value"),
     [
         ("background", True),
-        ("context_management", [{"type": "compaction", "compact_threshold": 1000}]),
         ("moderation", {"model": "omni-moderation-latest"}),
     ],
 )

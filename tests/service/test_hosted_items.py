@@ -34,7 +34,7 @@ class Hosted:
         world.responses = Responses(world.store, Catalogue(world.model), self._open)
         self.ask()
 
-    def _open(self, owner: str, request: CreateResponse, call: Call) -> HostedTools:
+    async def _open(self, owner: str, request: CreateResponse, call: Call) -> HostedTools:
         assert owner == ME
         self.tool.position = 0
         return HostedTools([self.tool] if request.tools else [])

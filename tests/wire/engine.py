@@ -57,6 +57,18 @@ class ScriptedModel:
         raise AssertionError("the loop always streams")
 
 
+class DataSeal:
+    """Shows what the backend hid in the place of the box, so that the two can be compared."""
+
+    def seal(self, content: bytes) -> str:
+        details = msgspec.json.decode(content).get("details") or [{"data": ""}]
+        data: str = details[0].get("data", "")
+        return data
+
+    def open(self, box: str) -> bytes | None:
+        return None
+
+
 OpenTools = Callable[[list[Tool], Call], list[HostedTool]]
 
 
@@ -66,7 +78,11 @@ class Run:
     def __init__(self, body: JSON, model: ScriptedModel, open_tools: OpenTools | None = None) -> None:
         request = create_response.decode(msgspec.json.encode(body))
         numbers = count()
-        call = Call(clock=lambda: NOW, ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}")
+        call = Call(
+            clock=lambda: NOW,
+            ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}",
+            seal=DataSeal(),
+        )
         hosted = open_tools(request.tools or [], call) if open_tools else []
         self._loop = Loop(
             request if open_tools else _without_hosted_tools(request),

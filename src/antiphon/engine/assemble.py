@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from antiphon.engine.boxes import Boxes
 from antiphon.engine.builders import ItemBuilder, ReasoningBuilder
 from antiphon.engine.call_builder import CallBuilder, KnownTools
 from antiphon.engine.calls import CallTable
@@ -39,7 +40,8 @@ class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: bool = False
     """Show log probabilities (include: message.output_text.logprobs)."""
     encrypted_reasoning: bool = False
-    """Show the backend's opaque reasoning (include: reasoning.encrypted_content)."""
+    """Show the boxes of reasoning (include: reasoning.encrypted_content)."""
+    boxes: Boxes = Boxes()
     sources: Sources | None = None
     """What the text can cite; citations become annotations."""
 
@@ -70,6 +72,7 @@ class Assembler:
         self._head: ItemBuilder | None = None
         self._waiting: deque[ItemBuilder] = deque()
         self._last: ItemBuilder | None = None
+        self._reasoned: ReasoningBuilder | None = None
         self._calls = CallTable()
         self._first = len(output)
 
@@ -208,26 +211,30 @@ class Assembler:
         builder.write(events, kind, delta, logprobs)
 
     def _reasoning(self, events: list[Event], summary_key: int | None, delta: str) -> None:
+        self._reasoning_builder(events).write(events, summary_key, delta)
+
+    def _reasoning_builder(self, events: list[Event]) -> ReasoningBuilder:
+        """Returns the builder of the reasoning item that is being written, a new one if need be."""
         builder = self._last
         if not isinstance(builder, ReasoningBuilder):
-            builder = ReasoningBuilder(self._ids, self._options.encrypted_reasoning)
+            options = self._options
+            builder = self._reasoned = ReasoningBuilder(self._ids, options.boxes, options.encrypted_reasoning)
             self._switch(events, builder)
-        builder.write(events, summary_key, delta)
+        return builder
 
     def _reasoning_detail(self, events: list[Event], detail: ReasoningDetail) -> None:
         if detail.summary:
             self._reasoning(events, detail.index or 0, detail.summary)
         elif detail.text:
             self._reasoning(events, None, detail.text)
-        elif detail.data:
-            builder = self._last
-            if isinstance(builder, ReasoningBuilder):
-                builder.add_encrypted(detail.data)
-            elif builder is None or self._options.encrypted_reasoning:
-                # OpenRouter sends some of it after the answer: then an item is due only if it was asked for.
-                builder = ReasoningBuilder(self._ids, self._options.encrypted_reasoning)
-                builder.add_encrypted(detail.data)
-                self._switch(events, builder)
+        elif not (detail.data or detail.signature):
+            return
+        elif self._last is None or self._options.encrypted_reasoning:
+            self._reasoning_builder(events)
+        # OpenRouter sends some of it after the answer. Where boxes are not shown, that belongs to the
+        # reasoning before the answer, or is lost if there was none: it is not worth an empty item.
+        if self._reasoned is not None:
+            self._reasoned.keep(detail)
 
     def _tool_call(self, events: list[Event], delta: ToolCallDelta) -> None:
         function, custom = delta.function, delta.custom

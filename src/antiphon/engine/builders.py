@@ -6,7 +6,10 @@ A builder that is not yet open keeps its deltas: output items stream strictly on
 
 from typing import Protocol
 
+from antiphon.engine.boxes import Boxes, ReasoningBox
+from antiphon.engine.hosted import shown
 from antiphon.engine.ports import Ids
+from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.events import (
     ContentPartAdded,
@@ -45,30 +48,44 @@ class ItemBuilder(Protocol):
 
 
 class ReasoningBuilder:
-    """A reasoning item: raw text, summaries, or nothing that may be shown."""
+    """A reasoning item: raw text, summaries, or nothing that may be shown.
 
-    def __init__(self, ids: Ids, with_encrypted: bool) -> None:
+    The item has a box with all of it, if there is a seal; the events have it only with `shows_box`.
+    """
+
+    def __init__(self, ids: Ids, boxes: Boxes, shows_box: bool) -> None:
         self.item_id = ids("rs")
-        self._with_encrypted = with_encrypted
+        self._boxes = boxes
+        self._include = ("reasoning.encrypted_content",) if shows_box else ()
         self._output_index = -1
         self._kept: list[tuple[int | None, str]] = []
         self._text: list[str] = []
         self._summaries: list[SummaryText] = []
         self._summary_key: int | None = None
         self._summary: list[str] = []
-        self._encrypted = ""
+        self._details: list[ReasoningDetail] = []
+        self._closed: Reasoning | None = None
 
     def is_whole(self) -> bool:
         """Reasoning that comes after another item is a new reasoning item."""
         return True
 
-    def add_encrypted(self, data: str) -> None:
-        """Keeps opaque reasoning of the backend; shown only where the request includes it."""
-        self._encrypted += data
+    def keep(self, detail: ReasoningDetail) -> None:
+        """Keeps the backend's own entry for the box, also after the item is closed."""
+        last = self._details[-1] if self._details else None
+        if last is not None and (last.type, last.index) == (detail.type, detail.index):
+            self._details[-1] = _joined(last, detail)
+        else:
+            self._details.append(detail)
+        if self._closed is not None:
+            self._seal(self._closed)
 
     def open(self, events: list[Event], output_index: int) -> None:
         self._output_index = output_index
-        events.append(OutputItemAdded(output_index, self._item(None, [])))
+        added = Reasoning(id=self.item_id, summary=[])
+        if self._include and self._boxes.are_sealed:
+            added.encrypted_content = self._boxes.seal(ReasoningBox(self._boxes.source))
+        events.append(OutputItemAdded(output_index, added))
         for summary_key, delta in self._kept:
             self.write(events, summary_key, delta)
 
@@ -97,23 +114,27 @@ class ReasoningBuilder:
             text = "".join(self._text)
             events.append(ReasoningTextDone(*place, 0, text))
             events.append(ContentPartDone(*place, 0, ReasoningText(text)))
-        item = self._item("".join(self._text), self._summaries)
-        events.append(OutputItemDone(self._output_index, item))
+        item = self._closed = self._item(self._summaries)
+        events.append(OutputItemDone(self._output_index, shown(item, self._include)))
         return item
 
     def snapshot(self) -> Reasoning:
         summaries = [*self._summaries]
         if self._summary:
             summaries.append(SummaryText("".join(self._summary)))
-        return self._item("".join(self._text), summaries)
+        return self._item(summaries)
 
-    def _item(self, text: str | None, summaries: list[SummaryText]) -> Reasoning:
+    def _item(self, summaries: list[SummaryText]) -> Reasoning:
         item = Reasoning(id=self.item_id, summary=[*summaries])
-        if text:
-            item.content = [ReasoningText(text)]
-        if self._with_encrypted and self._encrypted:
-            item.encrypted_content = self._encrypted
+        if self._text:
+            item.content = [ReasoningText("".join(self._text))]
+        self._seal(item)
         return item
+
+    def _seal(self, item: Reasoning) -> None:
+        if self._boxes.are_sealed:
+            content = ReasoningBox(self._boxes.source, "".join(self._text), self._details)
+            item.encrypted_content = self._boxes.seal(content)
 
     def _end_summary(self, events: list[Event]) -> None:
         if self._summary_key is None:
@@ -124,3 +145,13 @@ class ReasoningBuilder:
         events.append(ReasoningSummaryPartDone(*place, SummaryText(text)))
         self._summaries.append(SummaryText(text))
         self._summary_key, self._summary = None, []
+
+
+def _joined(one: ReasoningDetail, other: ReasoningDetail) -> ReasoningDetail:
+    """Two pieces of one entry: texts are joined, and of all else the later value counts."""
+    values = {name: getattr(other, name) or getattr(one, name) for name in one.__struct_fields__}
+    for name in ("text", "summary", "data"):
+        pieces = getattr(one, name), getattr(other, name)
+        if all(pieces):
+            values[name] = "".join(pieces)
+    return ReasoningDetail(**values)

@@ -18,6 +18,7 @@ from antiphon.wire.items import (
     McpApprovalRequest,
     McpApprovalResponse,
     McpCall,
+    Reasoning,
     WebSearchCall,
 )
 from antiphon.wire.json import JSON, JSONObject
@@ -26,12 +27,13 @@ HostedItem = WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall
 """What a call of a hosted tool becomes."""
 
 _HIDEABLE = (
+    "reasoning.encrypted_content",
     "web_search_call.results",
     "web_search_call.action.sources",
     "file_search_call.results",
     "code_interpreter_call.outputs",
 )
-"""The values of `include` that concern hosted calls."""
+"""The values of `include` that concern the items here."""
 _UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "calling"})
 _PAGE_ACTIONS = {"open_page": ("url",), "find_in_page": ("url", "pattern")}
 """Further actions of web search, each a function of its own, with their arguments."""
@@ -84,6 +86,9 @@ def error_results(message: str) -> list[JSONObject]:
 
 def shown(item: Item, include: Container[str]) -> Item:
     """Returns the item without what the caller has not asked to `include` (`wire.md` 2.6)."""
+    if isinstance(item, Reasoning):
+        hides = item.encrypted_content is not UNSET and "reasoning.encrypted_content" not in include
+        return msgspec.structs.replace(item, encrypted_content=UNSET) if hides else item
     if isinstance(item, WebSearchCall):
         changes: dict[str, object] = {}
         if item.results is not UNSET and not _includes_results(item, include):
@@ -100,7 +105,7 @@ def shown(item: Item, include: Container[str]) -> Item:
 
 def shown_forms(item: Item) -> Iterator[Item]:
     """Yields every form in which a caller may have seen the item, the whole one first."""
-    if isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall):
+    if isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | Reasoning):
         kind = str(item.__struct_config__.tag)
         hideable = [name for name in _HIDEABLE if name.startswith(f"{kind}.")]
         for size in range(len(hideable), -1, -1):

@@ -1,6 +1,6 @@
 """One response in the making: model call after model call until it is done, as one stream of events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from itertools import chain
 from typing import get_args
@@ -8,18 +8,22 @@ from typing import get_args
 import msgspec
 
 from antiphon.engine.assemble import Assembler, AssemblyOptions
+from antiphon.engine.boxes import Boxes
 from antiphon.engine.citations import sources_of
+from antiphon.engine.compactor import Compactor
 from antiphon.engine.messages import translate_reply
 from antiphon.engine.ports import Call, HostedTools, ResolvedModel
 from antiphon.engine.rounds import HostedWork
 from antiphon.engine.translate import Translated, continued, translate
 from antiphon.engine.truncate import shortened
 from antiphon.engine.usage import spent, total, usage_of
-from antiphon.errors import AntiphonError, ContextLengthExceeded
+from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.events import (
     ErrorEvent,
     Event,
+    OutputItemAdded,
+    OutputItemDone,
     ResponseCompleted,
     ResponseCreated,
     ResponseFailed,
@@ -63,18 +67,22 @@ class Loop:
         self.response = response
         self.include = frozenset(request.include or ())
         self.failure: AntiphonError | None = None
+        self.compactor: Compactor | None = None
+        """Compacts the context where that is due. Set before the events are read."""
         self._request = request
-        self._items = items
+        self._boxes = Boxes(call.seal, model.id)
+        self._items = items = self._boxes.context(items)
         self._model = model
         self._call = call
         self._hosted = hosted
         self._output: list[Item] = []
         self._sequence = 0
         self._last: list[Event] = []
-        self._shorter = shortened(items) if response.truncation == "auto" else iter(())
+        self._shorter = self._shortened()
         self._rounds = 0
         self._said: list[ChatMessage] = []
         self._usage: Usage | None = None
+        self._is_compacted = False
         self._is_exhausted = False
         self._work = HostedWork(self._output, self.include, response.max_tool_calls)
         self._tools = {tool.position: tool for tool in hosted.tools}
@@ -94,6 +102,11 @@ class Loop:
             async with aclosing(self._batches()) as batches:
                 async for events in batches:
                     yield self._numbered(events)
+            if self._has_grown_too_long():
+                if self._last:
+                    yield self._numbered(self._last)
+                    self._last = []
+                self._last = await self._compact_at_the_end()
         except AntiphonError as error:
             self.failure = error
         events = self._last
@@ -128,10 +141,19 @@ class Loop:
 
     async def _batches(self) -> AsyncGenerator[list[Event], None]:
         """What comes between the first events and the terminal one; what goes out with that is `_last`."""
+        if self.compactor is not None and self.compactor.is_all:
+            self._last = await self._compact(self._items)
+            return
         if self._tools:
             async with aclosing(self._before_the_model()) as batches:
                 async for events in batches:
                     yield events
+        if self.compactor is not None and self.compactor.is_due(self._chat_request()):
+            yield await self._compact(self._items)
+            self._items = self._boxes.context([*self._items, self._output[-1]])
+            self._shorter = self._shortened()
+            self._translated = self._translate(self._items)
+            self._assembler = self._new_assembler()
         while True:
             assembler, request, count = self._assembler, self._chat_request(), 0
             try:
@@ -193,11 +215,36 @@ class Loop:
             async for events in batches:
                 yield events
 
+    async def _compact(self, items: list[Item]) -> list[Event]:
+        """Makes an item that stands for `items`, in this response and in those that follow."""
+        assert self.compactor is not None
+        item = await self.compactor.compact(items)
+        index = len(self._output)
+        self._output.append(item)
+        self._is_compacted = True
+        return [OutputItemAdded(index, item), OutputItemDone(index, item)]
+
+    def _has_grown_too_long(self) -> bool:
+        """Whether the reply has made the context too long, and ends with nothing that is to be answered."""
+        if self.compactor is None or self._is_compacted or self._is_exhausted:
+            return False
+        said = self._assembler.said
+        if self._assembler.stopped_early or self._work.waits or _asks_caller(said):
+            return False
+        self._remember(said)
+        return self.compactor.is_due(self._chat_request(), self._assembler.usage)
+
+    async def _compact_at_the_end(self) -> list[Event]:
+        """Compacts what the next response would see; without that it does so itself, before its answer."""
+        try:
+            return await self._compact([*self._items, *self._output])
+        except (UpstreamError, ContextLengthExceeded) as error:
+            self._call.notes.append(f"not compacted: {error.message}")
+            return []
+
     def _ends_turn(self) -> bool:
         """Whether the response ends, though tools have been called in the last reply."""
-        if self._work.waits or any(
-            isinstance(item, FunctionCall | CustomToolCall) for item in self._assembler.said
-        ):
+        if self._work.waits or _asks_caller(self._assembler.said):
             return True  # It is the caller's turn.
         usage, limit = self._total_usage(), self.response.max_output_tokens
         is_spent = limit is not None and usage is not None and usage.output_tokens >= limit
@@ -216,7 +263,8 @@ class Loop:
     def _remember(self, items: list[Item]) -> None:
         capabilities = self._model.chat_model.capabilities
         renamed = self._translated.functions.renamed
-        self._said += translate_reply(items, capabilities, renamed, self.response.max_tool_calls)
+        limit = self.response.max_tool_calls
+        self._said += translate_reply(items, capabilities, renamed, limit, self._boxes)
 
     def _chat_request(self) -> ChatRequest:
         if not self._rounds and not self._said:
@@ -224,12 +272,15 @@ class Loop:
         spent = self._usage.output_tokens if self._usage else 0
         return continued(self._translated, self._said, spent=spent, is_first=not self._rounds)
 
+    def _shortened(self) -> Iterator[list[Item]]:
+        return shortened(self._items) if self.response.truncation == "auto" else iter(())
+
     def _translate(self, items: list[Item], *, are_set_up: bool = True) -> Translated:
         """Translates the context. Before the set-ups only what does not depend on them is looked at."""
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
         offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
         capabilities = self._model.chat_model.capabilities
-        return translate(request, items, self._model.name, capabilities, offered)
+        return translate(request, items, self._model.name, capabilities, offered, self._boxes)
 
     def _new_assembler(self) -> Assembler:
         functions = self._translated.functions
@@ -240,6 +291,7 @@ class Loop:
             think_tags=self._model.chat_model.capabilities.think_tags,
             logprobs="message.output_text.logprobs" in self.include,
             encrypted_reasoning="reasoning.encrypted_content" in self.include,
+            boxes=self._boxes,
             sources=sources_of(chain(self._items, self._output)),
         )
         return Assembler(self._output, self._call.ids, options)
@@ -278,7 +330,7 @@ class Loop:
             status=status,
             output=list(self._output),
             service_tier=tier if tier in _TIERS else unknown,
-            usage=self._total_usage(),
+            usage=total(self._total_usage(), self.compactor.usage if self.compactor else None),
             **changes,
         )
 
@@ -289,3 +341,8 @@ class Loop:
             number += 1
         self._sequence = number
         return events
+
+
+def _asks_caller(items: list[Item]) -> bool:
+    """Whether there is a call among the items that the caller has to answer."""
+    return any(isinstance(item, FunctionCall | CustomToolCall) for item in items)

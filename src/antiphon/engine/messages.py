@@ -2,17 +2,26 @@
 
 from collections import defaultdict, deque
 
+import msgspec
 from msgspec import UnsetType
 
 from antiphon.config import Capabilities
+from antiphon.engine.boxes import Boxes
+from antiphon.engine.compaction import as_told
 from antiphon.engine.custom_tools import call_as_function, native_call
 from antiphon.engine.functions import Renamed, flat_name
 from antiphon.engine.hosted import Told, denied, told
 from antiphon.engine.parts import plain_text, tool_output, user_content
 from antiphon.errors import InvalidRequest
-from antiphon.wire.chat import ChatContentPart, ChatMessage, ChatToolCall
+from antiphon.wire.chat import (
+    ChatContentPart,
+    ChatMessage,
+    ChatToolCall,
+    ReasoningDetail,
+)
 from antiphon.wire.items import (
     CodeInterpreterCall,
+    Compaction,
     CustomToolCall,
     CustomToolCallOutput,
     FileSearchCall,
@@ -31,29 +40,40 @@ from antiphon.wire.items import (
 Call = FunctionCall | CustomToolCall
 Output = FunctionCallOutput | CustomToolCallOutput
 
+_NO_BOXES = Boxes()
+
 
 def translate_items(
-    items: list[Item], capabilities: Capabilities, renamed: Renamed | None = None
+    items: list[Item],
+    capabilities: Capabilities,
+    renamed: Renamed | None = None,
+    boxes: Boxes = _NO_BOXES,
 ) -> list[ChatMessage]:
     """Translates the whole context, oldest item first.
 
     An assistant message, the tool calls after it and the reasoning before it become one message; each tool
     output follows directly on that message, in the order of the calls, and then a user message with the
-    images and files of the outputs, which tool messages cannot hold. `renamed` are functions of hosted tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
-    fit together (texts as on api.openai.com) or an item cannot be told to a chat model.
+    images and files of the outputs, which tool messages cannot hold. `renamed` are functions of hosted
+    tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
+    fit together (texts as on api.openai.com), an item cannot be told to a chat model, or one of the `boxes`
+    that the model needs cannot be opened.
     """
-    return _Translation(items, capabilities, renamed or {}).messages
+    return _Translation(items, capabilities, renamed or {}, boxes).messages
 
 
 def translate_reply(
-    items: list[Item], capabilities: Capabilities, renamed: Renamed, max_tool_calls: int | None
+    items: list[Item],
+    capabilities: Capabilities,
+    renamed: Renamed,
+    max_tool_calls: int | None,
+    boxes: Boxes = _NO_BOXES,
 ) -> list[ChatMessage]:
     """Translates a reply of the model with the hosted calls that it made, for the same response.
 
     Calls of one reply stay together, which in a context nobody can tell from calls of several replies. Calls
     that were skipped are told as such, for the limit `max_tool_calls`.
     """
-    return _Translation(items, capabilities, renamed, one_reply=True, limit=max_tool_calls).messages
+    return _Translation(items, capabilities, renamed, boxes, one_reply=True, limit=max_tool_calls).messages
 
 
 class _Translation:
@@ -62,6 +82,7 @@ class _Translation:
         items: list[Item],
         capabilities: Capabilities,
         renamed: Renamed,
+        boxes: Boxes,
         *,
         one_reply: bool = False,
         limit: int | None = None,
@@ -69,6 +90,7 @@ class _Translation:
         self.messages: list[ChatMessage] = []
         self._capabilities = capabilities
         self._renamed = renamed
+        self._boxes = boxes
         self._one_reply = one_reply
         self._limit = limit
         self._outputs = _outputs_by_call(items)
@@ -78,6 +100,7 @@ class _Translation:
         self._shown: list[ChatContentPart] = []
         self._answered = False
         self._reasoning: list[str] = []
+        self._details: list[ReasoningDetail] = []
         for item in items:
             self._item(item)
         self._flush()
@@ -96,7 +119,10 @@ class _Translation:
             self._answered = self._assistant is not None
         elif isinstance(item, Reasoning):
             self._open_reply(has_text=False)
-            self._reasoning.extend(part.text for part in item.content or item.summary)
+            self._reason(item)
+        elif isinstance(item, Compaction):
+            self._flush()
+            self.messages.append(as_told(self._boxes.compaction(item).summary))
         elif isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall):
             self._hosted_call(item.id, told(item, self._limit))
         elif isinstance(item, McpApprovalResponse):
@@ -121,6 +147,15 @@ class _Translation:
         reply = self._open_reply(has_text=True)
         before = reply.get("content")
         reply["content"] = f"{before}\n{text}" if before and isinstance(before, str) else text
+
+    def _reason(self, item: Reasoning) -> None:
+        box = self._boxes.reasoning(item)
+        if box is not None and box.text:
+            self._reasoning.append(box.text)
+        else:
+            self._reasoning.extend(part.text for part in item.content or item.summary)
+        if box is not None and box.source == self._boxes.source:  # No other model can read them.
+            self._details.extend(box.details)
 
     def _call(self, item: Call) -> None:
         answer = self._answer(item)
@@ -166,15 +201,18 @@ class _Translation:
         reply = self._assistant
         if reply is not None:
             key = self._capabilities.reasoning_input
-            if self._reasoning and key != "none":
-                reply[key] = "\n".join(self._reasoning)
+            if key == "reasoning_details" and self._details:
+                reply[key] = msgspec.to_builtins(self._details)
+            elif self._reasoning and key != "none":
+                reply["reasoning" if key == "reasoning_details" else key] = "\n".join(self._reasoning)
             if reply.get("content") or reply.get("tool_calls"):
                 self.messages.append(reply)
             self.messages.extend(self._answers)
             if self._shown:
                 self.messages.append({"role": "user", "content": self._shown})
         self._assistant = None
-        self._answers, self._shown, self._answered, self._reasoning = [], [], False, []
+        self._answers, self._shown, self._answered = [], [], False
+        self._reasoning, self._details = [], []
 
 
 def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:

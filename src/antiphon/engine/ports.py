@@ -29,6 +29,18 @@ class Ids(Protocol):
     def __call__(self, prefix: str, size: int = LONG) -> str: ...
 
 
+class Seal(Protocol):
+    """Seals boxes that only this server can open, for the owner of a request (`encrypted_content`)."""
+
+    def seal(self, content: bytes) -> str:
+        """Returns a box with `content`."""
+        ...
+
+    def open(self, box: str) -> bytes | None:
+        """Returns what is in the box; None if it was sealed by somebody else or for another owner."""
+        ...
+
+
 @dataclass(slots=True)
 class Call:
     """What a request of a client says of the model and tool calls that it causes, and what became of them.
@@ -47,6 +59,8 @@ class Call:
     """Where the times and ids come from that the server makes for the request."""
     spend: Callable[[int], None] | None = None
     """Told the tokens of each model call when it has ended, or about as many; None: nobody counts them."""
+    seal: Seal | None = None
+    """What closes and opens boxes for the request's owner; None: there are none."""
     notes: list[str] = field(default_factory=list)
     """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
     recordings: list[str] = field(default_factory=list)

@@ -3,6 +3,7 @@
 import msgspec
 
 from antiphon.config import Capabilities
+from antiphon.engine.boxes import Boxes
 from antiphon.engine.choices import Chosen, choose
 from antiphon.engine.custom_tools import asked_for, structured_outputs
 from antiphon.engine.functions import Functions, Offered, translate_tools
@@ -32,11 +33,12 @@ def translate(
     model: str,
     capabilities: Capabilities,
     offered: Offered | None = None,
+    boxes: Boxes | None = None,
 ) -> Translated:
     """Translates a request whose whole context is `items`; `model` is the backend's own name for it.
 
-    `offered` are the functions of the hosted tools that this server runs. Raises `InvalidRequest` for what no
-    chat backend can be told.
+    `offered` are the functions of the hosted tools that this server runs, `boxes` what opens the boxes among
+    the items. Raises `InvalidRequest` for what no chat backend can be told.
     """
     tools = request.tools or []
     functions = translate_tools(tools, capabilities, offered or {})
@@ -44,7 +46,7 @@ def translate(
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]
-    messages = translate_items(items, capabilities, functions.renamed)
+    messages = translate_items(items, capabilities, functions.renamed, boxes or Boxes())
     instructions = request.instructions
     held = _held_to_a_grammar(chosen, functions, capabilities)
     if held is not None:

@@ -52,6 +52,15 @@ async def count_input_tokens(request: Request) -> Response:
     return nobody_there()
 
 
+async def compact(request: Request) -> Response:
+    """POST /v1/responses/compact"""
+    body = decode.compact_response.decode(await read_body(request))
+    call = call_of(request)
+    async with stopped_by_disconnect(request.receive):
+        return json_answer(await _responses(request).compact(owner_of(request), body, call))
+    return nobody_there()
+
+
 async def list_responses(request: Request) -> Response:
     """GET /v1/responses, which other self-hosted servers have too"""
     query, model = page_query(request), query_text(request, "model")
@@ -87,6 +96,7 @@ async def input_items(request: Request) -> Response:
 routes = [
     Route("/v1/responses", create, methods=["POST"]),
     Route("/v1/responses", list_responses, methods=["GET"]),
+    Route("/v1/responses/compact", compact, methods=["POST"]),
     Route("/v1/responses/input_tokens", count_input_tokens, methods=["POST"]),
     Route("/v1/responses/{response_id}", get, methods=["GET"]),
     Route("/v1/responses/{response_id}", delete, methods=["DELETE"]),

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from antiphon.config import Settings
+from antiphon.config_values import Secret
 from antiphon.errors import AntiphonError, ConfigError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import logs
@@ -102,7 +103,7 @@ async def opened(
         try:
             keys = _key_settings(settings)
             async with Services.open(
-                store, catalogue, settings.tools, settings.allow_hosts, keys
+                store, catalogue, settings.tools, settings.allow_hosts, keys, _seal_key(settings)
             ) as services:
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
@@ -125,6 +126,11 @@ async def opened(
             await store.close()
     finally:
         await catalogue.close()
+
+
+def _seal_key(settings: Settings) -> Secret | None:
+    """Frozen boxes are the same in each run, so that their key is, too: nothing in them is worth hiding."""
+    return settings.seal_key or (Secret("frozen") if settings.freeze else None)
 
 
 def _key_settings(settings: Settings) -> KeySettings:

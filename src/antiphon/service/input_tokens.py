@@ -2,6 +2,7 @@
 
 import msgspec
 
+from antiphon.engine.boxes import Boxes
 from antiphon.engine.ports import HostedTools, ResolvedModel
 from antiphon.engine.translate import translate
 from antiphon.service.tokens import estimate_tokens
@@ -10,9 +11,9 @@ from antiphon.wire.responses import CreateResponse
 
 
 async def count_input(
-    request: CreateResponse, items: list[Item], model: ResolvedModel, hosted: HostedTools
+    request: CreateResponse, items: list[Item], model: ResolvedModel, hosted: HostedTools, boxes: Boxes
 ) -> int:
-    """Returns how many tokens a request is, whose whole context is `items`.
+    """Returns how many tokens a request is, whose whole context is `items`; `boxes` opens those among them.
 
     The backend says so where it can, else it is an estimate. The tools of MCP servers count only if the
     context has a list of them: nothing is asked of the servers. Raises `InvalidRequest` for a request that
@@ -23,7 +24,8 @@ async def count_input(
         # As before the set-ups of a response: what is chosen may be a tool that is not known yet.
         offered |= {tool.position: [] for tool in hosted.tools if tool.position not in offered}
         request = msgspec.structs.replace(request, tool_choice=None)
-    chat = translate(request, items, model.name, model.chat_model.capabilities, offered).chat_request
+    capabilities = model.chat_model.capabilities
+    chat = translate(request, items, model.name, capabilities, offered, boxes).chat_request
     if model.count_tokens is not None:
         counted = await model.count_tokens(chat)
         if counted is not None:

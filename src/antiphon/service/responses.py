@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Container
 
 import msgspec
 
+from antiphon.engine.boxes import Boxes
+from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.prompts import FilledPrompt
@@ -11,14 +13,17 @@ from antiphon.engine.skeleton import new_response
 from antiphon.engine.warm_up import WarmUp, is_warm_up
 from antiphon.errors import NotFound
 from antiphon.service.attachments import Attachments
+from antiphon.service.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.context import Context, Turn, conversation_id, gather
 from antiphon.service.input_tokens import count_input
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.run import Run
+from antiphon.service.sealing import Sealing, check_boxes
 from antiphon.service.validation import check_create_response
 from antiphon.store import Store
 from antiphon.store.rows import NewResponse, StoredResponse
+from antiphon.wire.compaction import CompactedResponse, CompactResponse
 from antiphon.wire.items import Item
 from antiphon.wire.lists import Page, PageQuery
 from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens, Response
@@ -44,12 +49,16 @@ class Responses:
         catalogue: ModelCatalogue,
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
-        """Without `attachments`, files that a request only names are refused."""
+        """Without `attachments`, files that a request only names are refused; without `sealing` there are no
+        boxes, and no compaction.
+        """
         self._store = store
         self._catalogue = catalogue
         self._open_tools = open_tools
         self._attachments = attachments
+        self._sealing = sealing
 
     async def create(
         self, owner: str, request: CreateResponse, call: Call, latest: Turn | None = None
@@ -76,6 +85,8 @@ class Responses:
             context = await self._gather(owner, request, call, latest)
             kind = WarmUp if is_warm_up(request) else Loop
             loop = kind(request, response, context.items, model, call, hosted)
+            if self._sealing is not None and compacts(request) and kind is Loop:
+                loop.compactor = Compactor(request, model, call, estimate)
             ready = True
         finally:
             if not ready:
@@ -86,7 +97,11 @@ class Responses:
         return Run(loop, self._store, owner, start)
 
     async def _gather(self, owner: str, request: CreateResponse, call: Call, latest: Turn | None) -> Context:
-        """Gathers the context, with the files that are only named in it."""
+        """Gathers the context, with the files that are only named in it, and sees that its boxes are ours."""
+        call.seal = self._sealing.of(owner) if self._sealing is not None else None
+        request = without_trigger(request)
+        if isinstance(request.input, list):
+            check_boxes(request.input, Boxes(call.seal))
         if self._attachments is None:
             return await gather(self._store, owner, request, call.ids, latest)
         attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
@@ -109,9 +124,21 @@ class Responses:
         hosted = await self._open_tools(owner, full, call)
         try:
             context = await self._gather(owner, full, call, None)
-            return InputTokens(input_tokens=await count_input(full, context.items, model, hosted))
+            boxes = Boxes(call.seal, model.id)
+            items = boxes.context(context.items)
+            return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
         finally:
             await hosted.close()
+
+    async def compact(self, owner: str, body: CompactResponse, call: Call) -> CompactedResponse:
+        """Sums a context up; nothing is stored. Raises `InvalidRequest`, `NotFound` and `UpstreamError`."""
+        request = gathered_by(body)
+        check_create_response(request)
+        model = await self._catalogue.resolve(request.model or "", call)
+        context = await self._gather(owner, request, call, None)
+        items = Boxes(call.seal).context(context.items)
+        compactor = Compactor(request, model, call, estimate)
+        return await compacted(items, body.instructions, compactor, call)
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""

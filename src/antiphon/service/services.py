@@ -1,11 +1,13 @@
 """All use cases of a server, made together over one store and one catalogue."""
 
+import secrets
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
 from antiphon.config_tools import ToolsSettings
+from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.completions import Completions
@@ -15,6 +17,7 @@ from antiphon.service.file_services import FileServices
 from antiphon.service.keys import Keys, KeySettings
 from antiphon.service.prompts import Prompts
 from antiphon.service.responses import OpenTools, Responses
+from antiphon.service.sealing import Sealing
 from antiphon.store import Store
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
@@ -44,12 +47,16 @@ class Services:
         settings: ToolsSettings | None = None,
         allow_hosts: Iterable[str] = (),
         keys: KeySettings | None = None,
+        seal_key: Secret | None = None,
     ) -> AsyncGenerator[Self, None]:
         """Opens them until the block ends; whoever opened the store and the catalogue closes these.
 
         Requests may name addresses of `allow_hosts` though they be private. Raises `ConfigError` for an entry
-        of it that cannot be read, and `StoreUnavailable` if there is no place for files.
+        of it that cannot be read, and `StoreUnavailable` if there is no place for files. Without a `seal_key`
+        it is the one that the database keeps.
         """
+        if seal_key is None:
+            seal_key = Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
         settings = settings or ToolsSettings()
         tools = await ToolServices.open(settings, allow_hosts)
         try:
@@ -65,7 +72,11 @@ class Services:
                     keys=Keys(store.keys, keys or KeySettings()),
                     prompts=Prompts(store),
                     responses=Responses(
-                        store, catalogue, _tools_of(tools, files, catalogue), files.attachments
+                        store,
+                        catalogue,
+                        _tools_of(tools, files, catalogue),
+                        files.attachments,
+                        Sealing(seal_key.reveal()),
                     ),
                 )
             finally:

@@ -33,7 +33,7 @@ def check_create_response(request: CreateResponse) -> None:
     continues = request.previous_response_id is not None or request.conversation is not None
     if request.input is None and not continues and request.prompt is None:
         raise _missing("input")
-    if request.input == [] and not continues and request.prompt is None:
+    if isinstance(request.input, list) and not continues and not _has_context(request):
         raise InvalidRequest(
             "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array "
             "instead.",
@@ -50,7 +50,8 @@ def check_create_response(request: CreateResponse) -> None:
     check_metadata(request.metadata)
     _check_unsupported(request)
     if isinstance(request.input, list):
-        check_items(request.input, "input")
+        ends_with_trigger = bool(request.input) and isinstance(request.input[-1], CompactionTrigger)
+        check_items(request.input[:-1] if ends_with_trigger else request.input, "input")
 
 
 def check_metadata(metadata: Metadata | Attributes | None, param: str = "metadata") -> None:
@@ -76,8 +77,8 @@ def check_items(items: list[InputItem], param: str) -> None:
     for position, item in enumerate(items):
         if isinstance(item, CompactionTrigger):
             raise InvalidRequest(
-                "Items of type 'compaction_trigger' are not supported by this server.",
-                code="unsupported_item",
+                f"Invalid '{param}[{position}]': a compaction_trigger is the last input item of a response.",
+                code="invalid_value",
                 param=f"{param}[{position}]",
             )
         kind = str(item.__struct_config__.tag)
@@ -97,7 +98,6 @@ def _check_unsupported(request: CreateResponse) -> None:
     """Refuses what this server cannot do, so that nobody relies on it by mistake."""
     unsupported = {
         "background": request.background,
-        "context_management": request.context_management,
         "moderation": request.moderation,
     }
     for name, value in unsupported.items():
@@ -107,6 +107,12 @@ def _check_unsupported(request: CreateResponse) -> None:
                 code="unsupported_parameter",
                 param=name,
             )
+
+
+def _has_context(request: CreateResponse) -> bool:
+    """Whether a request that continues nothing gives the model anything to read."""
+    given = request.input if isinstance(request.input, list) else []
+    return request.prompt is not None or any(not isinstance(item, CompactionTrigger) for item in given)
 
 
 def _missing(param: str) -> InvalidRequest:

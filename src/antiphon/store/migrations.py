@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.chunk_tables import chunks
+from antiphon.store.secrets import secrets
 from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
 
 Migration = Callable[[Connection], None]
@@ -43,7 +44,19 @@ def m005_prompts(connection: Connection) -> None:
     metadata.create_all(connection, [prompts, prompt_versions])
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_files, m003_chunks, m004_keys, m005_prompts)
+def m006_secrets(connection: Connection) -> None:
+    """Adds the table of the server's own secrets."""
+    metadata.create_all(connection, [secrets])
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_initial,
+    m002_files,
+    m003_chunks,
+    m004_keys,
+    m005_prompts,
+    m006_secrets,
+)
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -30,6 +30,7 @@ from antiphon.store.rows import (
     StoredConversation,
     StoredResponse,
 )
+from antiphon.store.secrets import SecretRecords
 from antiphon.store.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
@@ -56,6 +57,7 @@ class Store:
         self.attachments = AttachmentRecords(database, server_id)
         self.chunks = ChunkRecords(database)
         self.prompts = PromptRecords(database)
+        self.secrets = SecretRecords(database)
         self._beginning: dict[str, Job[object]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""

@@ -128,13 +128,19 @@ class ToolCallDelta(Struct):
     custom: CustomDelta | None = None
 
 
-class ReasoningDetail(Struct):
-    """OpenRouter's form of reasoning: `type` is reasoning.text, reasoning.summary or reasoning.encrypted."""
+class ReasoningDetail(Struct, omit_defaults=True):
+    """OpenRouter's form of reasoning: `type` is reasoning.text, reasoning.summary or reasoning.encrypted.
+
+    It is given back as it came, so that every key that is known is kept.
+    """
 
     type: str = ""
     text: str | None = None
     summary: str | None = None
     data: str | None = None
+    signature: str | None = None
+    id: str | None = None
+    format: str | None = None
     index: int | None = None
 
 

@@ -1,0 +1,43 @@
+"""What compaction says to models, and what it keeps. Pure.
+
+The words are those of llama-stack (OGX), so that recordings made with it answer here too.
+"""
+
+from antiphon.wire.chat import ChatMessage
+from antiphon.wire.items import Item, Message
+
+PROMPT = (
+    "You are performing a CONTEXT CHECKPOINT COMPACTION. Create a handoff summary for another LLM that will "
+    "resume the task.\n\n"
+    "Include:\n"
+    "- Current progress and key decisions made\n"
+    "- Important context, constraints, or user preferences\n"
+    "- What remains to be done (clear next steps)\n"
+    "- Any critical data, examples, or references needed to continue\n\n"
+    "Be concise, structured, and focused on helping the next LLM seamlessly continue the work."
+)
+_PREFIX = (
+    "Another language model started to solve this problem and produced a summary of its thinking process. "
+    "You also have access to the state of the tools that were used by that language model. Use this to build "
+    "on the work that has already been done and avoid duplicating work. Here is the summary produced by the "
+    "other language model, use the information in this summary to assist with your own analysis:"
+)
+
+
+def request_of_summary(instructions: str | None) -> ChatMessage:
+    """Returns the message that asks for a summary of all that stands before it."""
+    return {"role": "user", "content": f"{instructions}\n\n{PROMPT}" if instructions else PROMPT}
+
+
+def as_told(summary: str) -> ChatMessage:
+    """Returns the message by which a model is told a summary."""
+    return {"role": "assistant", "content": f"{_PREFIX}\n{summary}"}
+
+
+def kept_messages(items: list[Item]) -> list[Message]:
+    """Returns what a compaction keeps word for word: what people and programs wrote, and no model.
+
+    At api.openai.com these are the user's messages (recorded); instructions in messages of their own
+    (`system`, `developer`) are kept as well, because a summary does not bind a model as they do.
+    """
+    return [item for item in items if isinstance(item, Message) and item.role != "assistant"]

@@ -1,0 +1,86 @@
+"""Sums a context up with its own model: one more model call, not streamed."""
+
+from collections.abc import Callable
+
+from antiphon.engine.assemble import Assembler, AssemblyOptions
+from antiphon.engine.boxes import Boxes, CompactionBox
+from antiphon.engine.compaction import kept_messages, request_of_summary
+from antiphon.engine.parts import plain_text
+from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.replies import unfold_reply
+from antiphon.engine.translate import translate
+from antiphon.engine.usage import spent, usage_of
+from antiphon.errors import UpstreamBroken
+from antiphon.wire.chat import ChatRequest, ChatUsage
+from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
+from antiphon.wire.responses import CreateResponse, Usage
+
+Estimate = Callable[[ChatRequest], int]
+"""Tells about how many tokens a chat request is."""
+
+
+class Compactor:
+    """Compacts the context of one request."""
+
+    def __init__(self, request: CreateResponse, model: ResolvedModel, call: Call, estimate: Estimate) -> None:
+        """There must be a seal in `call`."""
+        self.usage: Usage | None = None
+        """What the latest summary took."""
+        given = request.input if isinstance(request.input, list) else []
+        self.is_all = bool(given) and isinstance(given[-1], CompactionTrigger)
+        """Whether the request asks for nothing but a compaction."""
+        thresholds = [each.compact_threshold for each in request.context_management or ()]
+        self._threshold = min((each for each in thresholds if each is not None), default=None)
+        self._request = CreateResponse(
+            model=request.model,
+            prompt_cache_key=request.prompt_cache_key,
+            prompt_cache_retention=request.prompt_cache_retention,
+            prompt_cache_options=request.prompt_cache_options,
+            safety_identifier=request.safety_identifier,
+            service_tier=request.service_tier,
+            user=request.user,
+        )
+        self._model = model
+        self._call = call
+        self._estimate = estimate
+        self._boxes = Boxes(call.seal, model.id)
+
+    def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
+        """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""
+        if self._threshold is None:
+            return False
+        counted = usage_of(usage)
+        return (counted.total_tokens if counted else self._estimate(chat)) > self._threshold
+
+    async def compact(self, items: list[Item]) -> Compaction:
+        """Returns an item that stands for all of `items`; raises `UpstreamError` and `InvalidRequest`."""
+        summary = await self.sum_up(items)
+        return self.item(CompactionBox(summary, kept_messages(items)))
+
+    def item(self, content: CompactionBox) -> Compaction:
+        """Returns a new item with `content`."""
+        return Compaction(id=self._call.ids("cmp"), encrypted_content=self._boxes.seal(content))
+
+    async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:
+        """Returns the model's summary of `items`; raises `UpstreamError` and `InvalidRequest`."""
+        capabilities = self._model.chat_model.capabilities
+        translated = translate(self._request, items, self._model.name, capabilities, boxes=self._boxes)
+        chat = translated.chat_request
+        chat["messages"].append(request_of_summary(instructions))
+        chat["stream"] = False
+        chat.pop("stream_options", None)
+        reply = await self._model.chat_model.complete(chat)
+        options = AssemblyOptions(source=self._model.id, think_tags=capabilities.think_tags)
+        assembler = Assembler([], self._call.ids, options)
+        assembler.feed(unfold_reply(reply, include_usage=True))
+        assembler.finish()
+        self.usage = usage_of(assembler.usage)
+        if self._call.spend is not None:
+            self._call.spend(spent(assembler.usage, chat, 1))
+        if assembler.failure is not None:
+            raise assembler.failure
+        texts = [plain_text(item.content) for item in assembler.output if isinstance(item, Message)]
+        summary = "\n".join(texts).strip()
+        if not summary:
+            raise UpstreamBroken(f"{self._model.id}: gave no summary of the context")
+        return summary
