@@ -258,7 +258,7 @@ def test_the_operator_is_told_what_is_replayed_and_what_is_not(
 
 
 def test_a_directory_that_answers_nothing_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no recorded chat completions"):
+    with pytest.raises(ConfigError, match="no recorded calls"):
         opened(tmp_path)
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ConfigError, match=r"broken\.json"):

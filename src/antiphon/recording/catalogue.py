@@ -33,9 +33,11 @@ class RecordingCatalogue:
         self._replay = replay
         self._mode = mode
         self._faults = faults
-        if backends is None and replay is not None and not replay.collection.chats.models:
-            problems = "".join(f"\n  {printable(line)}" for line in _named(replay.collection.problems))
-            raise ConfigError(f"{replay.collection.directory}: no recorded chat completions{problems}")
+        if backends is None and replay is not None:
+            collection = replay.collection
+            if not (collection.chats.models or collection.tools.entries):
+                problems = "".join(f"\n  {printable(line)}" for line in _named(collection.problems))
+                raise ConfigError(f"{collection.directory}: no recorded calls{problems}")
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         """Finds a model; of recorded ones by its id, or by its id without the first segment."""
