@@ -128,7 +128,7 @@ class Loop:
 
     def items(self) -> list[Item]:
         """Returns the context and the output so far, whole: what a follow-up of the response sees."""
-        return self._items + self._output
+        return self._boxes.context(self._items + self._output)
 
     def cancelled(self) -> Response:
         """Returns the response as it stands when nobody waits for it any more."""

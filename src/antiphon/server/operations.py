@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from antiphon.wire import compaction, files, models, prompts, responses
 from antiphon.wire import conversations as conv
-from antiphon.wire import files, models, prompts, responses
 from antiphon.wire import vector_stores as vs
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
@@ -77,8 +77,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", _RESPONSES + "/input_tokens"): Operation(
         "Count the tokens of an input", responses.InputTokens, responses.CountInputTokens
     ),
+    ("POST", _RESPONSES + "/compact"): Operation(
+        "Compact a context", compaction.CompactedResponse, compaction.CompactResponse
+    ),
     ("GET", _RESPONSE): Operation("Get a response", responses.Response, query=("include", "stream")),
     ("DELETE", _RESPONSE): Operation("Delete a response", responses.DeletedResponse),
+    ("POST", _RESPONSE + "/cancel"): Operation("Cancel a background response", responses.Response),
     ("GET", _RESPONSE + "/input_items"): Operation(
         "List the input of a response", Page[Item], query=(*_PAGE, "include")
     ),
