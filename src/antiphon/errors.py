@@ -9,6 +9,7 @@ AntiphonError                      has status, type, code, param and message: th
 │   ├── InvalidEncryptedContent    400  a sealed box is not of this server and caller, or was changed
 │   └── ConnectionExpired          400  a WebSocket connection has reached its greatest age
 ├── NotFound                       404  no such object, or not the caller's
+├── RequestTimeout                 408  the body does not come on
 ├── RequestTooLarge                413  the body is over the limit
 ├── ConnectionBusy                 429  too many requests wait on one WebSocket connection
 ├── UpstreamError                  502  the backend or a tool server failed, and its own words are kept
@@ -159,6 +160,18 @@ class NotFound(AntiphonError):
 
     status = 404
     type = "invalid_request_error"
+
+
+class RequestTimeout(AntiphonError):
+    """The request's body comes too slowly, or not at all."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+
+    def __init__(self) -> None:
+        # RFC 9110, 15.5.9: the connection is of no more use, for the rest of the body may still come.
+        super().__init__("The request's body did not come in time.", headers={"connection": "close"})
 
 
 class RequestTooLarge(AntiphonError):

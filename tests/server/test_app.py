@@ -78,7 +78,7 @@ def test_a_route(tmp_path: Path) -> None:
         ("GET", "/", 404, "Invalid URL (GET /)"),
         ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
         ("GET", "/v1/responses/", 404, "Invalid URL (GET /v1/responses/)"),
-        ("POST", "/v1/responses/resp_1/cancel", 404, "Invalid URL (POST /v1/responses/resp_1/cancel)"),
+        ("POST", "/v1/responses/resp_1/cancels", 404, "Invalid URL (POST /v1/responses/resp_1/cancels)"),
         ("GET", "/v1/conversations", 405, "Not allowed to GET on /v1/conversations."),
         ("PUT", "/v1/responses", 405, "Not allowed to PUT on /v1/responses."),
         ("GET", "/nothing", 404, "Invalid URL (GET /nothing)"),

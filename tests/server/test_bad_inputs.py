@@ -1,22 +1,26 @@
 """Bad inputs: refused with the place and the reason, before anything is stored or sent.
 
-The names are those of the catalogue of bad inputs. Otherwise than there, or not here:
+The names are those of the catalogue of bad inputs. Otherwise than there:
 B7  an empty input is refused only where nothing is continued: after a tool's output it means "go on".
 B14 api.openai.com takes function names of up to 128 characters in responses, so 129 are one too many.
-B24 unknown fields do no harm, because real clients send them (`test_parameters.py`).
+B24 unknown fields do no harm, because real clients send them (`test_parameters.py` has more of them).
 B37 `background` is refused by itself, with or without `store`.
-B47 needs a limit on the time of a body, which the server does not have; a client that gives up is in
-    `test_disconnect.py`.
-B52 needs background responses.
+B52 is the only answer to an attempt to cancel, because there are no background responses.
 """
 
 import json
+import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from antiphon.server import slow_bodies
 from antiphon.store.rows import FinishedResponse, NewResponse
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.json import JSONObject
+from tests.server.bad_bodies import BAD, USER, ask
 from tests.server.client import SECONDS, call, get, post
 from tests.server.faults import TEXT
 from tests.server.refusals import Bad, check, rows
@@ -24,187 +28,37 @@ from tests.server.test_disconnect import hanging, sent
 from tests.serving import Serving
 from tests.upstream import Upstream, chunk
 
-F: JSONObject = {"type": "function", "name": "f", "parameters": {}}
-CALL: JSONObject = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
-OUTPUT: JSONObject = {"type": "function_call_output", "call_id": "c1", "output": "x"}
-USER: JSONObject = {"role": "user", "content": "Hi"}
 
-
-def ask(**more: JSON) -> JSONObject:
-    return {"model": "up/m", "input": "Hi"} | more
-
-
-def raw(**more: str) -> bytes:
-    """A body whose values are given as JSON texts."""
-    values = {"model": '"up/m"', "input": '"Hi"'} | more
-    return ("{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}").encode()
-
-
-def image(**part: JSON) -> JSONObject:
-    return ask(input=[{"role": "user", "content": [{"type": "input_image"} | part]}])
-
-
-def choice(**given: JSON) -> JSONObject:
-    return ask(tools=[F], tool_choice=given)
-
-
-def schema(**given: JSON) -> JSONObject:
-    return ask(text={"format": {"type": "json_schema", "name": "n", "schema": {}} | given})
-
-
-BAD: dict[str, Bad] = {
-    "B1_empty": Bad(b"", None, "invalid_json"),
-    "B2_not_json": Bad(b"hello", None, "invalid_json"),
-    "B3_array": Bad([], None, "invalid_type"),
-    "B3_null": Bad(b"null", None, "invalid_type"),
-    "B4_no_model": Bad({"input": "Hi"}, "model", "missing_required_parameter"),
-    "B4_empty_model": Bad(ask(model=""), "model", "missing_required_parameter"),
-    "B4_unknown_model": Bad(ask(model="other/m"), "model", "model_not_found", 404),
-    "B5_no_input": Bad({"model": "up/m"}, "input", "missing_required_parameter"),
-    "B6_input_int": Bad(
-        ask(input=5),
-        "input",
-        "invalid_type",
-        says="Invalid type for 'input': expected a string or an array of items, but got an integer instead.",
-    ),
-    "B7_input_empty": Bad(ask(input=[]), "input", "empty_array"),
-    "B8_role": Bad(
-        ask(input=[USER, {"role": "zzz", "content": "x"}]),
-        "input[1].role",
-        "invalid_value",
-        says="Invalid value: 'zzz'. Supported values are: 'user', 'assistant', 'system', 'developer'.",
-    ),
-    "B9_item_type": Bad(ask(input=[{"type": "zzz"}]), "input[0].type", "invalid_value"),
-    "B9_no_type": Bad(ask(input=[{"foo": 1}]), "input[0].type", "missing_required_parameter"),
-    "B9_item_string": Bad(ask(input=["x"]), "input[0]", "invalid_type"),
-    "B10_content_type": Bad(
-        ask(input=[{"role": "user", "content": [{"type": "zzz"}]}]),
-        "input[0].content[0].type",
-        "invalid_value",
-    ),
-    "B10_no_text": Bad(
-        ask(input=[{"role": "user", "content": [{"type": "input_text"}]}]),
-        "input[0].content[0].text",
-        "missing_required_parameter",
-    ),
-    "B11_tool_type": Bad(ask(tools=[F, {"type": "zzz"}]), "tools[1].type", "invalid_value"),
-    "B11_hosted_tool": Bad(ask(tools=[{"type": "image_generation"}]), "tools[0]", "unsupported_tool"),
-    "B12_duplicate_names": Bad(ask(tools=[F, F]), "tools[1].name", "invalid_value"),
-    "B13_no_name": Bad(ask(tools=[{"type": "function"}]), "tools[0].name", "missing_required_parameter"),
-    "B14_name_with_spaces": Bad(ask(tools=[F | {"name": "a b"}]), "tools[0].name", "invalid_value"),
-    "B14_long_name": Bad(ask(tools=[F | {"name": "x" * 129}]), "tools[0].name", "string_above_max_length"),
-    "B15_parameters": Bad(ask(tools=[F | {"parameters": []}]), "tools[0].parameters", "invalid_type"),
-    "B16_absent_tool": Bad(
-        choice(type="function", name="g"),
-        "tool_choice",
-        None,
-        says="Tool choice 'function' not found in 'tools' parameter.",
-    ),
-    "B16_absent_type": Bad(choice(type="web_search"), "tool_choice", None),
-    "B16_unknown": Bad(ask(tools=[F], tool_choice="zzz"), "tool_choice", "invalid_value"),
-    "B16_required_of_none": Bad(ask(tool_choice="required"), "tool_choice", None),
-    "B17_temperature": Bad(
-        ask(temperature=99),
-        "temperature",
-        "decimal_above_max_value",
-        says="Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 99 instead.",
-    ),
-    "B17_temperature_negative": Bad(ask(temperature=-1), "temperature", "decimal_below_min_value"),
-    "B17_temperature_string": Bad(ask(temperature="hot"), "temperature", "invalid_type"),
-    "B18_nan": Bad(raw(temperature="NaN"), None, "invalid_json"),
-    "B19_top_p": Bad(ask(top_p=-1), "top_p", "decimal_below_min_value"),
-    "B20_tokens_negative": Bad(ask(max_output_tokens=-5), "max_output_tokens", "integer_below_min_value"),
-    "B21_tokens_0": Bad(ask(max_output_tokens=0), "max_output_tokens", "integer_below_min_value"),
-    "B21_tokens_15": Bad(ask(max_output_tokens=15), "max_output_tokens", "integer_below_min_value"),
-    "B22_tokens_1e30": Bad(ask(max_output_tokens=1e30), "max_output_tokens", "invalid_type"),
-    "B23_stream": Bad(ask(stream="yes"), "stream", "invalid_type"),
-    "B25_17_pairs": Bad(
-        ask(metadata={str(n): "x" for n in range(17)}), "metadata", "object_above_max_properties"
-    ),
-    "B26_long_key": Bad(
-        ask(metadata={"k" * 65: "x"}), f"metadata.{'k' * 64}...", "property_name_above_max_length"
-    ),
-    "B27_long_value": Bad(ask(metadata={"k": "v" * 513}), "metadata.k", "string_above_max_length"),
-    "B27_value_int": Bad(ask(metadata={"k": 5}), "metadata.k", "invalid_type"),
-    "B28_previous": Bad(
-        ask(previous_response_id="resp_nope"),
-        "previous_response_id",
-        "previous_response_not_found",
-        says="Previous response with id 'resp_nope' not found.",
-    ),
-    "B29_previous_and_conversation": Bad(
-        ask(previous_response_id="resp_nope", conversation="conv_nope"),
-        "previous_response_id",
-        "mutually_exclusive_parameters",
-    ),
-    "B30_conversation": Bad(ask(conversation="conv_nope"), None, None, 404),
-    "B30_conversation_object": Bad(ask(conversation={"id": "conv_nope"}), None, None, 404),
-    "B30_conversation_int": Bad(ask(conversation=5), "conversation", "invalid_type"),
-    "B34_orphan_output": Bad(
-        ask(input=[OUTPUT]),
-        "input",
-        None,
-        says="No tool call found for function call output with call_id c1.",
-    ),
-    "B35_output_twice": Bad(ask(input=[CALL, OUTPUT, OUTPUT]), "input", None),
-    "B36_no_output": Bad(ask(input=[CALL]), "input", None, says="No tool output found for function call c1."),
-    "B37_background": Bad(ask(background=True, store=False), "background", "unsupported_parameter"),
-    "B38_include": Bad(ask(include=["zzz"]), "include[0]", "invalid_value"),
-    "B39_truncation": Bad(ask(truncation="zzz"), "truncation", "invalid_value"),
-    "B40_no_name": Bad(
-        ask(text={"format": {"type": "json_schema", "schema": {}}}),
-        "text.format.name",
-        "missing_required_parameter",
-    ),
-    "B40_name": Bad(schema(name="a b"), "text.format.name", "invalid_value"),
-    "B40_schema": Bad(schema(schema="x"), "text.format.schema", "invalid_type"),
-    "B40_type": Bad(schema(type="zzz"), "text.format.type", "invalid_value"),
-    "B41_nul": Bad(raw(input=r'"a\u0000b"'), None, "invalid_json"),
-    "B41_nul_byte": Bad(raw(input='"a\0b"'), None, "invalid_json"),
-    "B42_lone_surrogate": Bad(raw(input=r'"a\ud800b"'), None, "invalid_json"),
-    "B42_not_utf8": Bad(b'{"model": "up/m", "input": "\xff"}', None, "invalid_json"),
-    "B43_deep_input": Bad(raw(input="[" * 20000 + "]" * 20000), None, "invalid_json"),
-    "B43_deep_schema": Bad(
-        raw(tools='[{"type": "function", "name": "f", "parameters": ' + '{"a":' * 20000 + "1" + "}" * 20000),
-        None,
-        "invalid_json",
-    ),
-    "B43_deep_unknown": Bad(raw(zzz="[" * 20000 + "]" * 20000), None, "invalid_json"),
-    "B51_not_an_image": Bad(image(image_url="data:text/plain;base64,aGk="), "input", "invalid_value"),
-    "B51_a_file": Bad(image(image_url="file:///etc/passwd"), "input", "invalid_value"),
-    "B51_nothing": Bad(image(), "input", "unsupported_content"),
-    "id_of_another_type": Bad(
-        ask(input=[USER | {"id": "rs_1"}]),
-        "input[0].id",
-        "invalid_value",
-        says="Invalid 'input[0].id': 'rs_1'. Expected an ID that begins with 'msg'.",
-    ),
-    "id_twice": Bad(ask(input=[USER | {"id": "msg_1"}, USER | {"id": "msg_1"}]), "input", None),
-    "unknown_reference": Bad(ask(input=[{"type": "item_reference", "id": "msg_nope"}]), "input", None, 404),
-    "unknown_reference_in_a_conversation": Bad(
-        ask(input=[{"id": "msg_nope"}], conversation="CONVERSATION"), "input", None, 404
-    ),
-}
+@pytest.fixture
+def nothing_done(database: Path, upstream: Upstream) -> Iterator[None]:
+    """Fails a test that leaves anything in the database, or asks the backend anything."""
+    before = rows(database)
+    yield
+    assert rows(database) == before
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_refused(
-    server: Serving, upstream: Upstream, database: Path, conversation: str, bad: Bad, stream: bool
-) -> None:
-    before = rows(database)
+@pytest.mark.usefixtures("conversation", "nothing_done")
+def test_refused(url: str, conversation: str, bad: Bad, stream: bool) -> None:
     body = bad.body
     if isinstance(body, dict):
         given: JSONObject = {"stream": stream}
         body = given | body
         if body.get("conversation") == "CONVERSATION":
             body["conversation"] = conversation
-    check(post(server.url, "/responses", body), bad)
-    assert rows(database) == before
-    assert upstream.requests == []
+    check(post(url, "/responses", body), bad)
 
 
-def test_B31_deleted_previous(url: str, upstream: Upstream) -> None:
+def test_B24_an_unknown_field_is_let_through(url: str, upstream: Upstream) -> None:
+    upstream.script(TEXT)
+    answer = post(url, "/responses", ask(zzz=1, store=False))
+    assert (answer.status, answer.json["status"]) == (200, "completed")
+    assert "zzz" not in upstream.chats[0].json
+
+
+def test_B31_deleted_previous(url: str, upstream: Upstream, database: Path) -> None:
     upstream.script(TEXT)
     previous = post(url, "/responses", ask()).json["id"]
     assert call(url, "DELETE", f"/responses/{previous}").json == {
@@ -212,11 +66,13 @@ def test_B31_deleted_previous(url: str, upstream: Upstream) -> None:
         "object": "response",
         "deleted": True,
     }
+    before = rows(database)
     answer = post(url, "/responses", ask(previous_response_id=previous))
     check(answer, Bad(None, "previous_response_id", "previous_response_not_found"))
+    assert rows(database) == before
 
 
-def test_B32_previous_of_another_owner(server: Serving) -> None:
+def test_B32_previous_of_another_owner(server: Serving, database: Path) -> None:
     async def store_for_another() -> None:
         new = NewResponse(
             id="resp_theirs", created_at=1.0, model="up/m", body="{}", input_new=[], input_ids=[]
@@ -226,45 +82,81 @@ def test_B32_previous_of_another_owner(server: Serving) -> None:
         await server.store.finish_response("another", ended)
 
     server.call(store_for_another())
+    before = rows(database)
     answer = post(server.url, "/responses", ask(previous_response_id="resp_theirs"))
     check(answer, Bad(None, "previous_response_id", "previous_response_not_found"))
     assert get(server.url, "/responses/resp_theirs").status == 404
     assert call(server.url, "DELETE", "/responses/resp_theirs").status == 404
     assert get(server.url, "/responses/resp_theirs/input_items").status == 404
+    assert rows(database) == before
 
 
-def test_B33_previous_in_progress(server: Serving, upstream: Upstream) -> None:
+def test_B33_previous_in_progress(server: Serving, upstream: Upstream, database: Path) -> None:
     upstream.script(hanging(chunk("Hel")))
     with sent(server.url, "/responses", ask(stream=True)):
         assert upstream.hanging.wait(SECONDS)
         server.call(server.store.heartbeat())  # after the write of the response, which nobody waits for
         newest = get(server.url, "/responses?limit=1").json["data"][0]
         assert newest["status"] == "in_progress"
+        before = rows(database)
         answer = post(server.url, "/responses", ask(previous_response_id=newest["id"]))
         check(answer, Bad(None, "previous_response_id", "previous_response_in_progress"))
+        assert rows(database) == before
     assert upstream.disconnected.wait(1)
 
 
 @pytest.mark.parametrize("path", ["/responses", "/conversations", "/chat/completions"])
-def test_B44_large_body(url: str, upstream: Upstream, path: str) -> None:
+@pytest.mark.usefixtures("nothing_done")
+def test_B44_large_body(url: str, path: str) -> None:
     answer = post(url, path, ask(input="x" * 1_000_000))
     check(answer, Bad(None, None, "request_too_large", 413))
-    assert upstream.requests == []
 
 
-def test_B45_compressed_body(url: str, upstream: Upstream) -> None:
-    answer = post(url, "/responses", ask(), {"Content-Encoding": "gzip"})
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "gzip, identity"])
+@pytest.mark.usefixtures("nothing_done")
+def test_B45_compressed_body(url: str, encoding: str) -> None:
+    """What cannot grow is no bomb: the body is not even read."""
+    answer = post(url, "/responses", ask(), {"Content-Encoding": encoding})
     check(answer, Bad(None, None, "unsupported_content_encoding"))
-    assert upstream.requests == []
 
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
-def test_B46_content_type(url: str, upstream: Upstream, kind: str) -> None:
+@pytest.mark.usefixtures("nothing_done")
+def test_B46_content_type(url: str, kind: str) -> None:
     answer = post(url, "/responses", ask(), {"Content-Type": kind})
     check(answer, Bad(None, None, "unsupported_content_type"))
-    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("path", ["/responses", "/files", "/vector_stores", "/chat/completions"])
+@pytest.mark.usefixtures("nothing_done")
+def test_B47_slow_body(url: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A body that does not come on; what is slow is told in `test_slow_bodies.py`."""
+    monkeypatch.setattr(slow_bodies, "PATIENCE", 0.05)
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    kind = "multipart/form-data; boundary=b" if path == "/files" else "application/json"
+    head = (
+        f"POST {parts.path}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        connection.sendall(head.encode() + b"-")
+        answer = b""
+        while piece := connection.recv(65536):  # until the server closes the connection
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"connection: close\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
+        "error": {
+            "message": "The request's body did not come in time.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "request_timeout",
+        }
+    }
 
 
 ODD_IDS = ["..%2F..%2Fetc%2Fpasswd", "a%00b", "%ff", "x" * 10_000, "'%20OR%201=1--", "%2e%2e"]
@@ -272,6 +164,7 @@ ODD_IDS = ["..%2F..%2Fetc%2Fpasswd", "a%00b", "%ff", "x" * 10_000, "'%20OR%201=1
 
 @pytest.mark.parametrize("odd", ODD_IDS)
 @pytest.mark.parametrize("path", ["/responses/{}", "/responses/{}/input_items", "/conversations/{}/items/{}"])
+@pytest.mark.usefixtures("conversation", "nothing_done")
 def test_B48_odd_ids(url: str, path: str, odd: str) -> None:
     for method in ("GET", "DELETE"):
         answer = call(url, method, path.format(odd, odd))
@@ -294,19 +187,40 @@ def test_B48_odd_ids(url: str, path: str, odd: str) -> None:
         ("after=a%00b", "after", "invalid_value"),
     ],
 )
+@pytest.mark.usefixtures("conversation", "nothing_done")
 def test_B49_page_queries(url: str, conversation: str, query: str, param: str, code: str) -> None:
     paths = ("/responses", "/responses/resp_1/input_items", f"/conversations/{conversation}/items")
     for path in paths:
         check(get(url, f"{path}?{query}"), Bad(None, param, code))
 
 
+@pytest.mark.usefixtures("conversation", "nothing_done")
 def test_B50_cursor(url: str, conversation: str) -> None:
     for path in ("/responses", f"/conversations/{conversation}/items"):
         answer = get(url, f"{path}?after=msg_nope")
         check(answer, Bad(None, "after", None, 404, "No item found with id 'msg_nope'"))
 
 
-def test_bad_bodies_are_refused_fast_even_if_large(url: str, upstream: Upstream) -> None:
+def test_B52_cancel_of_a_response_in_the_foreground(url: str, upstream: Upstream, database: Path) -> None:
+    upstream.script(TEXT)
+    made = post(url, "/responses", ask()).json["id"]
+    before = rows(database)
+    refusal = Bad(None, "response_id", None, 400, "Cannot cancel a synchronous response.")
+    for _ in range(2):
+        check(post(url, f"/responses/{made}/cancel"), refusal)
+    unknown = Bad(None, None, None, 404, "Response with id 'resp_nope' not found.")
+    check(post(url, "/responses/resp_nope/cancel"), unknown)
+    assert get(url, f"/responses/{made}").json["status"] == "completed"
+    assert rows(database) == before
+
+
+@pytest.mark.usefixtures("nothing_done")
+def test_bad_bodies_are_refused_fast_even_if_large(url: str) -> None:
     body = json.dumps(ask(input=[USER] * 10_000 + [{"role": "zzz", "content": "x"}])).encode()
     check(post(url, "/responses", body), Bad(None, "input[10000].role", "invalid_value"))
-    assert upstream.requests == []
+
+
+def test_every_bad_input_of_the_catalogue_is_here() -> None:
+    names = [*BAD, *(name.removeprefix("test_") for name in globals())]
+    numbers = {int(found[1]) for name in names if (found := re.match(r"B(\d+)_", name))}
+    assert numbers == set(range(1, 53))

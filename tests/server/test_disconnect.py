@@ -49,7 +49,7 @@ POSITIONS: dict[str, tuple[Answer, str, list[JSON]]] = {
 
 
 @contextmanager
-def sent(url: str, path: str, body: JSONObject) -> Iterator[socket.socket]:
+def sent(url: str, path: str, body: JSONObject, headers: str = "") -> Iterator[socket.socket]:
     """Sends a request and hands out its connection, which goes away at the end."""
     parts = urlsplit(url)
     assert parts.hostname is not None
@@ -57,7 +57,7 @@ def sent(url: str, path: str, body: JSONObject) -> Iterator[socket.socket]:
     content = json.dumps(body).encode()
     head = (
         f"POST {parts.path}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
     )
     with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
         connection.sendall(head.encode() + content)

@@ -22,6 +22,8 @@ from antiphon.server import (
 from antiphon.server.access import AccessLog
 from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.server.authentication import Authentication
+from antiphon.server.idempotency import IdempotentPosts
+from antiphon.server.slow_bodies import SlowBodies
 from antiphon.service.services import Services
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
@@ -74,4 +76,5 @@ def create_app(
     app.state.prompts = services.prompts
     app.state.completions = services.completions
     # Around all of it, and not a middleware: Starlette answers for faults outside of those.
-    return AccessLog(Authentication(app, services.keys, is_local=is_local))
+    inner = SlowBodies(IdempotentPosts(app, services.idempotency))
+    return AccessLog(Authentication(inner, services.keys, is_local=is_local))

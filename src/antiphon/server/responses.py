@@ -86,6 +86,11 @@ async def delete(request: Request) -> Response:
     return json_answer(await _responses(request).delete(owner_of(request), path_id(request, "response_id")))
 
 
+async def cancel(request: Request) -> Response:
+    """POST /v1/responses/{response_id}/cancel"""
+    await _responses(request).cancel(owner_of(request), path_id(request, "response_id"))
+
+
 async def input_items(request: Request) -> Response:
     """GET /v1/responses/{response_id}/input_items"""
     response_id, query = path_id(request, "response_id"), page_query(request)
@@ -100,6 +105,7 @@ routes = [
     Route("/v1/responses/input_tokens", count_input_tokens, methods=["POST"]),
     Route("/v1/responses/{response_id}", get, methods=["GET"]),
     Route("/v1/responses/{response_id}", delete, methods=["DELETE"]),
+    Route("/v1/responses/{response_id}/cancel", cancel, methods=["POST"]),
     Route("/v1/responses/{response_id}/input_items", input_items, methods=["GET"]),
 ]
 

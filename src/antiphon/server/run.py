@@ -36,7 +36,7 @@ _HEARTBEAT = 5.0
 _SILENCE = 20.0
 """Seconds of silence after which another server counts as gone."""
 _TIDYING = 60.0
-"""Seconds between two searches for files that have expired."""
+"""Seconds between two searches for what has expired."""
 _GRACE = 5
 """Seconds that open streams have to end once the server is told to stop."""
 
@@ -108,7 +108,7 @@ async def opened(
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                tidying = asyncio.create_task(_tidy(services.files))
+                tidying = asyncio.create_task(_tidy(store, services.files))
                 app = create_app(
                     services,
                     max_body_bytes=settings.max_body_bytes,
@@ -195,13 +195,14 @@ async def _stay_alive(store: Store) -> None:
         await asyncio.sleep(_HEARTBEAT)
 
 
-async def _tidy(file_services: FileServices) -> None:
+async def _tidy(store: Store, file_services: FileServices) -> None:
     """Deletes what has expired."""
     while True:
         try:
             await file_services.delete_expired()
+            await store.idempotency.delete_expired()
         except AntiphonError as error:
-            log.error("files that have expired cannot be deleted: %s", error.message)
+            log.error("what has expired cannot be deleted: %s", error.message)
         await asyncio.sleep(_TIDYING)
 
 

@@ -1,10 +1,13 @@
-"""Who is not let in, and what is too much of a caller.
+"""Who is not let in, what is too much of a caller, and which request is no repetition.
 
 AntiphonError
 ├── InvalidApiKey                  401  no key, or one that is not valid (any more)
 ├── OriginNotAllowed               403  a page of another site asks a server without keys
 ├── HostNotAllowed                 403  the Host header of a request to a server without keys is a stranger's
-└── RateLimited                    429  the caller's key has used up what it may use in a minute
+├── RateLimited                    429  the caller's key has used up what it may use in a minute
+├── IdempotencyKeyReused           400  another request was made under the same idempotency key
+├── IdempotencyKeyInUse            409  the first request under the idempotency key is still at work
+└── AnswerNotKept                  409  the request was answered, but its answer cannot be repeated
 """
 
 import math
@@ -80,3 +83,50 @@ class RateLimited(AntiphonError):
     @property
     def response_code(self) -> str:
         return "rate_limit_exceeded"
+
+
+class IdempotencyKeyReused(AntiphonError):
+    """Another request was made under the same idempotency key."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "idempotency_key_reused"
+    param = "idempotency-key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Idempotency-Key was used for another request, with another URL or body. Repeat that request "
+            "as it was, or choose another key."
+        )
+
+
+class IdempotencyKeyInUse(AntiphonError):
+    """The first request under the idempotency key is still at work."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "idempotency_key_in_use"
+    param = "idempotency-key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still at work. Please retry in a few seconds.",
+            headers={"retry-after": "1"},
+        )
+
+
+class AnswerNotKept(AntiphonError):
+    """The request was answered, but its answer was too large to keep, or can be read no more."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "idempotent_answer_not_kept"
+    param = "idempotency-key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request with this Idempotency-Key was answered and is not done again, but its answer was "
+            "too large to be kept, or cannot be read any more.",
+            # OpenAI's clients repeat a call that ends with 409, unless they are told that it is no use.
+            headers={"x-should-retry": "false"},
+        )

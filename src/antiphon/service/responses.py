@@ -1,6 +1,7 @@
 """Responses: made, found, listed and deleted."""
 
 from collections.abc import Awaitable, Callable, Container
+from typing import NoReturn
 
 import msgspec
 
@@ -11,7 +12,7 @@ from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
 from antiphon.engine.prompts import FilledPrompt
 from antiphon.engine.skeleton import new_response
 from antiphon.engine.warm_up import WarmUp, is_warm_up
-from antiphon.errors import NotFound
+from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.attachments import Attachments
 from antiphon.service.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.context import Context, Turn, conversation_id, gather
@@ -152,6 +153,11 @@ class Responses:
         if not await self._store.delete_response(owner, response_id):
             raise _not_found(response_id)
         return DeletedResponse(response_id)
+
+    async def cancel(self, owner: str, response_id: str) -> NoReturn:
+        """Raises `NotFound`, and `InvalidRequest`: what can be cancelled is a background response alone."""
+        await self.get(owner, response_id)
+        raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
 
     async def list(
         self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()

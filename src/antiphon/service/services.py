@@ -14,6 +14,7 @@ from antiphon.service.completions import Completions
 from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.file_services import FileServices
+from antiphon.service.idempotency import Idempotency
 from antiphon.service.keys import Keys, KeySettings
 from antiphon.service.prompts import Prompts
 from antiphon.service.responses import OpenTools, Responses
@@ -34,6 +35,7 @@ class Services:
     conversations: Conversations
     embeddings: Embeddings
     files: FileServices
+    idempotency: Idempotency
     keys: Keys
     prompts: Prompts
     responses: Responses
@@ -69,6 +71,7 @@ class Services:
                     conversations=Conversations(store),
                     embeddings=Embeddings(catalogue),
                     files=files,
+                    idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                     keys=Keys(store.keys, keys or KeySettings()),
                     prompts=Prompts(store),
                     responses=Responses(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.chunk_tables import chunks
+from antiphon.store.idempotency import idempotency_keys
 from antiphon.store.secrets import secrets
 from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
 
@@ -49,6 +50,11 @@ def m006_secrets(connection: Connection) -> None:
     metadata.create_all(connection, [secrets])
 
 
+def m007_idempotency(connection: Connection) -> None:
+    """Adds the table of idempotency keys."""
+    metadata.create_all(connection, [idempotency_keys])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_initial,
     m002_files,
@@ -56,6 +62,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m004_keys,
     m005_prompts,
     m006_secrets,
+    m007_idempotency,
 )
 
 

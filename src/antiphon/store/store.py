@@ -14,6 +14,7 @@ from antiphon.store.attachments import AttachmentRecords
 from antiphon.store.chunks import ChunkRecords
 from antiphon.store.database import Database, Job
 from antiphon.store.files import FileRecords
+from antiphon.store.idempotency import IdempotencyRecords
 from antiphon.store.keys import KeyRecords
 from antiphon.store.migrations import migrate
 from antiphon.store.opening import open_engine, size_in_bytes
@@ -58,6 +59,7 @@ class Store:
         self.chunks = ChunkRecords(database)
         self.prompts = PromptRecords(database)
         self.secrets = SecretRecords(database)
+        self.idempotency = IdempotencyRecords(database, server_id, clock)
         self._beginning: dict[str, Job[object]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""

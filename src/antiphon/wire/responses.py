@@ -22,6 +22,8 @@ Include = Literal[
 Metadata = dict[str, str]
 ResponseStatus = Literal["queued", "in_progress", "completed", "failed", "incomplete", "cancelled"]
 ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"]
+_MOST = 2**63 - 1
+"""The largest number that backends could have room for; JSON itself knows no limit."""
 
 
 class TextFormat(Struct, tag="text"):
@@ -77,7 +79,7 @@ class PromptCacheOptions(Struct):
 
 class ContextManagement(Struct, kw_only=True):
     type: Literal["compaction"]
-    compact_threshold: Annotated[int, Meta(ge=1000)] | None = None
+    compact_threshold: Annotated[int, Meta(ge=1000, le=_MOST)] | None = None
 
 
 class CreateResponse(Struct, kw_only=True):
@@ -96,8 +98,8 @@ class CreateResponse(Struct, kw_only=True):
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
-    max_output_tokens: Annotated[int, Meta(ge=16)] | None = None
+    max_tool_calls: Annotated[int, Meta(ge=1, le=_MOST)] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=16, le=_MOST)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None

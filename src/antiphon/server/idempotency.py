@@ -1,0 +1,133 @@
+"""`Idempotency-Key`: a POST that is repeated under its key is answered as before, not done again."""
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from antiphon.errors import AntiphonError, RequestTimeout
+from antiphon.server.answers import error_answer
+from antiphon.server.fingerprint import Fingerprint
+from antiphon.server.requests import owner_of
+from antiphon.service.errors import AnswerNotKept, IdempotencyKeyReused
+from antiphon.service.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
+
+
+class IdempotentPosts:
+    """Around an application: keeps what it answers to a POST with an `Idempotency-Key`, and repeats it.
+
+    Errors are not kept, and neither is what the client did not wait for: a stream that it left is cancelled,
+    and a repetition begins again. An answer is kept before its last byte is sent.
+    """
+
+    def __init__(self, app: ASGIApp, idempotency: Idempotency) -> None:
+        self.app = app
+        self._idempotency = idempotency
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key_of(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            begun = await self._idempotency.begin(owner_of(HTTPConnection(scope)), key)
+            if isinstance(begun, Answer):
+                await _repeat(begun, scope, receive, send)
+                return
+        except AntiphonError as error:
+            scope.setdefault("state", {})["error"] = error
+            await error_answer(error)(scope, receive, send)
+            return
+        exchange = _Exchange(begun, scope, receive, send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        finally:
+            exchange.end()
+
+
+class _Exchange:
+    """A request under a key of its own: what is read of it, and what is answered."""
+
+    def __init__(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+        self._claim = claim
+        self._receive = receive
+        self._send = send
+        self._fingerprint = Fingerprint(scope)
+        self._is_read = False
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self._is_worth_keeping = False
+        self._is_kept = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._fingerprint.feed(message.get("body", b""))
+            self._is_read = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = [*message.get("headers", ())]
+            self._is_worth_keeping = self._status < 400 and await self._read_rest()
+        elif self._is_worth_keeping:
+            if len(self._body) <= MAX_ANSWER:
+                self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._keep()
+        await self._send(message)
+
+    def end(self) -> None:
+        """Frees the key if there was no whole answer."""
+        if not self._is_kept:
+            self._claim.release()
+
+    async def _read_rest(self) -> bool:
+        """Reads what a route that needs no body has left; false if it does not come."""
+        try:
+            while not self._is_read:
+                if (await self.receive())["type"] == "http.disconnect":
+                    return False
+        except RequestTimeout:
+            return False
+        return True
+
+    async def _keep(self) -> None:
+        self._is_kept = True  # also if this is cancelled: the write is under way
+        answer = Answer(
+            fingerprint=self._fingerprint.digest(),
+            request_bytes=self._fingerprint.size,
+            status=self._status,
+            headers=self._headers,
+            body=bytes(self._body),
+        )
+        await self._claim.keep(answer)
+
+
+async def _repeat(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers as the first time, if the request is the same; raises `IdempotencyKeyReused` if it is not."""
+    fingerprint = Fingerprint(scope)
+    more = True
+    while more and fingerprint.size <= answer.request_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        fingerprint.feed(message.get("body", b""))
+        more = message.get("more_body", False)
+    if fingerprint.digest() != answer.fingerprint:
+        raise IdempotencyKeyReused
+    if answer.body is None:
+        raise AnswerNotKept
+    headers = [*answer.headers, (b"idempotent-replayed", b"true")]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _key_of(scope: Scope) -> str | None:
+    """Returns the key of a POST that has one."""
+    if scope["type"] == "http" and scope["method"] == "POST":
+        for name, value in scope["headers"]:
+            if name == b"idempotency-key":
+                key: str = value.decode("latin-1")
+                return key
+    return None
