@@ -91,9 +91,7 @@ class Attaching:
 
     async def _download(self, part: ContentPart, where: str) -> None:
         if isinstance(part, InputFile) and part.file_url and not part.file_data:
-            part.file_data = await self._downloaded(
-                part.file_url, part.filename or None, f"{where}.file_url"
-            )
+            part.file_data = await self._downloaded(part.file_url, part.filename or None, f"{where}.file_url")
 
     async def _downloaded(self, url: str, name: str | None, param: str) -> str:
         download = _Download(self._attachments, self._left, param)
