@@ -58,6 +58,13 @@ def test_the_limit_counts_all_pieces() -> None:
         read(request(scope("POST"), b"x" * 60, b"x" * 41, limit=100))
 
 
+def test_what_is_announced_as_too_large_is_not_waited_for() -> None:
+    announced = scope("POST", headers={"content-length": "101"})
+    with pytest.raises(RequestTooLarge, match="larger than 100 bytes"):
+        read(request(announced, b"x", limit=100))
+    assert read(request(scope("POST", headers={"content-length": "1"}), b"x", limit=100)) == b"x"
+
+
 def test_a_client_that_goes_is_no_short_body() -> None:
     given = request(scope("POST"))
     read(given)

@@ -76,11 +76,11 @@ async def read_body(request: Request) -> bytes:
             code="unsupported_content_encoding",
         )
     limit: int = request.app.state.max_body_bytes
+    _check_size(int(request.headers.get("content-length", 0)), limit)
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > limit:
-            raise RequestTooLarge(f"The request body is larger than {limit} bytes.")
+        _check_size(len(body), limit)
     return bytes(body)
 
 
@@ -136,6 +136,11 @@ def boolean(request: Request, name: str) -> bool:
             f"Invalid type for '{name}': expected a boolean.", code="invalid_type", param=name
         )
     return value in ("true", "1")
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise RequestTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def _checked(value: str, name: str) -> str:
