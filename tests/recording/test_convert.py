@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from antiphon.errors import ConfigError, SecretInRecording
-from antiphon.recording.calls import RecordedCall, RecordedError
+from antiphon.recording.calls import Address, RecordedCall, RecordedError
 from antiphon.recording.collection import Collection
 from antiphon.recording.convert import export_calls, import_calls, read_all
 from antiphon.recording.index import Hit
@@ -92,6 +92,20 @@ def test_an_import_keeps_what_is_there_and_replaces_what_has_its_name(tmp_path: 
 def test_the_same_call_twice_stays_a_sequence(tmp_path: Path) -> None:
     import_calls([reply("one"), reply("two"), reply("one")], tmp_path)
     assert len(read(tmp_path / "default.json")) == 3
+
+
+def test_calls_that_differ_in_their_failure_or_in_what_was_asked_are_all_kept(tmp_path: Path) -> None:
+    refused = [
+        RecordedCall(kind="chat", request=chat_request(), error=RecordedError("no", status_code=status))
+        for status in (429, 500)
+    ]
+    nowhere = Address(url="http://[broken")  # It has no hash of llama-stack's.
+    elsewhere = [reply("one", question, address=nowhere) for question in ("Hello", "Who?")]
+    for call in (*refused, *elsewhere):
+        import_calls([call], tmp_path)
+    assert len(read(tmp_path / "default.json")) == 4
+    import_calls([*refused, *elsewhere], tmp_path)
+    assert len(read(tmp_path / "default.json")) == 4
 
 
 def test_a_conversation_stands_in_its_order(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from antiphon.errors import SecretInRecording
 from antiphon.recording import llama_stack_writer, scope_file
 from antiphon.recording.calls import RecordedCall
@@ -91,9 +93,10 @@ def _joined(kept: list[RecordedCall], calls: list[RecordedCall]) -> list[Recorde
     return joined
 
 
-def _identity(call: RecordedCall) -> tuple[str, bytes]:
-    """What makes two calls of one scope the same: the request and the answer."""
-    return call.exact_hash or "", b"\n".join(call.payloads())
+def _identity(call: RecordedCall) -> tuple[bytes, bytes]:
+    """What makes two calls of one scope the same: what was asked of whom, and the answer or the failure."""
+    asked = (call.kind, call.address, call.request, call.streamed, call.error)
+    return msgspec.json.encode(asked, order="deterministic"), b"\n".join(call.payloads())
 
 
 def _refuse_secrets(calls: Sequence[RecordedCall]) -> None:
