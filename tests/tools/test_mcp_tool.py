@@ -92,6 +92,21 @@ def test_one_connection_serves_a_response_and_only_the_named_server_gets_the_tok
         assert sent == (("Bearer secret", "blue") if entry in private else (None, None))
 
 
+def test_two_labels_with_the_same_server_and_credentials_share_a_connection(running: Servers) -> None:
+    before = len(running.log())
+    labels = [mcp(running, "/basic/mcp", "one"), mcp(running, "/basic/mcp", "two")]
+    done = converse(Replies(calls(BOIL, (f"two__{BOIL[0]}", BOIL[1])), says("Both.")), labels)
+    assert [item["server_label"] for item in output(done, "mcp_call")] == ["one", "two"]
+    assert running.asked(before).count("initialize") == 1
+    before = len(running.log())
+    tokens = [
+        mcp(running, "/private/basic/mcp", "one", authorization="secret"),
+        mcp(running, "/private/basic/mcp", "two", authorization="secret", headers={"X-Tenant": "blue"}),
+    ]
+    converse(Replies(says("None.")), tokens)
+    assert running.asked(before).count("initialize") == 2
+
+
 def test_a_list_in_the_context_is_used_and_nothing_is_asked_before_a_call(running: Servers) -> None:
     first = converse(Replies(says("Hello.")), [mcp(running, "/basic/mcp")])
     before = len(running.log())

@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.tools.guard import Guard
+from antiphon.tools.mcp_connection import McpConnection
 from antiphon.tools.pages import PageCache
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
@@ -78,3 +79,5 @@ class ToolContext:
     """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, call)`."""
     file_search: FileSearch | None = None
     """None where the server keeps no files."""
+    mcp_connections: list[McpConnection] = field(default_factory=list)
+    """The request's connections to MCP servers: one for each server and credentials."""

@@ -1,68 +1,40 @@
 """MCP servers as hosted tools: the tools of one server, as one request declares them."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from antiphon.engine.ports import HostedCall, Ids, ToolCalls
-from antiphon.tools.context import ToolContext, ToolServices
+from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp_approvals import Policy, approved_requests
-from antiphon.tools.mcp_calls import LIST, ApprovalRequest, ToolCall, ToolListing, decoded_arguments
+from antiphon.tools.mcp_calls import ApprovalRequest, ToolCall, ToolListing, decoded_arguments
+from antiphon.tools.mcp_connection import McpConnection
 from antiphon.tools.mcp_results import functions, usable
 from antiphon.tools.mcp_servers import McpServer, server_of
 from antiphon.wire import tools
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.items import Item, McpApprovalRequest, McpCall, McpListTools
-from antiphon.wire.json import JSON, JSONObject
-
-if TYPE_CHECKING:
-    from antiphon.tools.mcp_client import McpClient
+from antiphon.wire.json import JSONObject
 
 
 def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTools":
     """Returns the hosted tool for `tools[position]`; raises `InvalidRequest`."""
     server = server_of(tool, position, context.services.settings)
     policy = Policy.of(tool, position)
-    connection = McpConnection(server, context.services)
-    return McpTools(position, server, policy, connection, context)
+    return McpTools(position, server, policy, _connection(server, context), context)
 
 
-class McpConnection:
-    """`ToolCalls` that reach one server; connected when the first call is made, so never in replay."""
-
-    def __init__(self, server: McpServer, services: ToolServices) -> None:
-        self._server = server
-        self._services = services
-        self._client: McpClient | None = None
-        self._loading = asyncio.Lock()
-
-    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Lists the tools (`tools/list`) or calls one; see `McpClient`."""
-        async with self._loading:
-            if self._client is None:
-                client_class = await asyncio.to_thread(_client_class)
-                self._client = client_class(self._server, self._services.guard, self._slots())
-        if name == LIST:
-            return await self._client.list_tools()
-        return await self._client.call_tool(name, arguments)
-
-    async def close(self) -> None:
-        """Ends the connection, if there is one."""
-        if self._client is not None:
-            await self._client.close()
-
-    def _slots(self) -> asyncio.Semaphore:
-        """The operator's servers are bounded for all requests together, a caller's for the caller alone."""
-        concurrency = self._server.settings.concurrency
-        if self._server.name is None:
-            return asyncio.Semaphore(concurrency)
-        return self._services.slots.of(f"mcp {self._server.name}", concurrency)
-
-
-def _client_class() -> "type[McpClient]":
-    """The SDK takes half a second to import: only who uses MCP waits for it, and nobody else."""
-    from antiphon.tools.mcp_client import McpClient
-
-    return McpClient
+def _connection(server: McpServer, context: ToolContext) -> McpConnection:
+    """Returns the request's connection to a server; the operator's servers are bounded for all requests."""
+    for connection in context.mcp_connections:
+        if connection.reaches(server):
+            return connection
+    services, concurrency = context.services, server.settings.concurrency
+    if server.name is None:
+        slots = asyncio.Semaphore(concurrency)
+    else:
+        slots = services.slots.of(f"mcp {server.name}", concurrency)
+    connection = McpConnection(server, services.guard, slots)
+    context.mcp_connections.append(connection)
+    return connection
 
 
 class McpTools:
