@@ -13,7 +13,7 @@ from antiphon.config_values import Secret
 from antiphon.errors import (
     AntiphonError,
 )
-from antiphon.models.client import HttpChatModel, open_session
+from antiphon.models.client import HttpChatModel, open_client
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 from tests.upstream import Answer, Upstream
@@ -29,11 +29,11 @@ def backend(url: str, **settings: JSON) -> BackendSettings:
 
 @asynccontextmanager
 async def chat_model(settings: BackendSettings) -> AsyncGenerator[HttpChatModel, None]:
-    session = open_session()
+    client = open_client()
     try:
-        yield HttpChatModel(session, settings)
+        yield HttpChatModel(client, settings)
     finally:
-        await session.close()
+        await client.close()
 
 
 async def streamed(model: HttpChatModel) -> list[bytes]:

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 import pytest
 
 from antiphon.config import PRESETS, Kind
-from antiphon.models.client import open_session
+from antiphon.models.client import open_client
 from antiphon.models.discovery import Found, discover
 from tests.upstream import Answer, Upstream, html, models_list, reply
 
 
 def search(ports: dict[int, Kind], names: Iterable[str] = (), taken: Iterable[int] = ()) -> list[Found]:
     async def run() -> list[Found]:
-        session = open_session()
+        client = open_client()
         try:
-            return await discover(session, set(names), set(taken), ports)
+            return await discover(client, set(names), set(taken), ports)
         finally:
-            await session.close()
+            await client.close()
 
     return asyncio.run(run())
 

@@ -12,7 +12,7 @@ from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.models import listing as listing_module
-from antiphon.models.client import open_session
+from antiphon.models.client import open_client
 from antiphon.models.listing import Listing
 from antiphon.models.routing import Models
 from antiphon.models.sample import SampleModel
@@ -282,13 +282,13 @@ class Clock:
 
 def listing(call: Callable[[Listing, Clock], Awaitable[T]], upstream: Upstream) -> T:
     async def run() -> T:
-        session, clock = open_session(), Clock()
-        one = Listing(session, at("house", upstream), clock)
+        client, clock = open_client(), Clock()
+        one = Listing(client, at("house", upstream), clock)
         try:
             return await call(one, clock)
         finally:
             await one.close()
-            await session.close()
+            await client.close()
 
     return asyncio.run(run())
 

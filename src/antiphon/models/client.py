@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import os
+import ssl
 from collections.abc import AsyncGenerator
 
-import aiohttp
 import msgspec
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 from msgspec import Struct
 
 from antiphon.config import BackendSettings, Capabilities
@@ -21,6 +19,17 @@ from antiphon.errors import (
 )
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.models.counting import COUNT_TIMEOUT, count
+from antiphon.models.http import (
+    Answer,
+    ConnectError,
+    ConnectTimeout,
+    HttpClient,
+    HttpError,
+    NotHttp,
+    Silence,
+    Timeouts,
+    reason,
+)
 from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
 from antiphon.settings import endpoint
@@ -38,8 +47,6 @@ _CONTENT = {"embeddings": "data", "completions": "choices", "moderations": "resu
 _MAX_ERROR_BYTES = 64 * 1024
 _LAST_BYTES_TIMEOUT = 0.05
 """Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
-_KEEP_ALIVE = 4.0
-"""Seconds: shorter than the 5 s after which uvicorn, under vLLM and others, drops idle connections."""
 
 
 class _Completion(Struct):
@@ -47,19 +54,12 @@ class _Completion(Struct):
     error: JSON = None
 
 
-def open_session() -> ClientSession:
-    """Returns the session that all backends share. Proxies that the environment names are not used.
+def open_client() -> HttpClient:
+    """Returns the client that all backends share. Proxies that the environment names are not used.
 
-    Has to be called where an event loop runs, and closed there.
+    Has to be closed in the event loop in which it is used.
     """
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE)
-    return ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # A compressed event stream comes in blocks, and not when its words are ready.
-        headers={"Accept-Encoding": "identity", INSTANCE_HEADER: INSTANCE},
-        timeout=ClientTimeout(total=None),
-    )
+    return HttpClient({"Accept-Encoding": "identity", "Accept": "*/*", INSTANCE_HEADER: INSTANCE})
 
 
 def authorization(backend: BackendSettings) -> dict[str, str]:
@@ -67,22 +67,23 @@ def authorization(backend: BackendSettings) -> dict[str, str]:
     return {} if backend.api_key is None else {"Authorization": f"Bearer {backend.api_key.reveal()}"}
 
 
-def failure(backend: BackendSettings, error: ClientError, *, begun: bool) -> UpstreamError:
-    """Returns our error for one of aiohttp's; `begun` tells that a part of the answer has come."""
+def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
+    """Returns our error for one of the client's."""
     host, port = endpoint(backend.base_url)
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, ConnectTimeout):
         text = f"no connection to {host}:{port} within {backend.connect_timeout:g} s"
         return UpstreamTimeout(speaks(backend, text))
-    if isinstance(error, aiohttp.SocketTimeoutError) and begun:
+    if isinstance(error, Silence) and error.begun:
         text = f"silent for {backend.idle_timeout:g} s in the middle of its answer"
         return UpstreamTimeout(speaks(backend, text))
-    if isinstance(error, aiohttp.SocketTimeoutError):
+    if isinstance(error, Silence):
         return UpstreamTimeout(speaks(backend, f"no answer within {backend.first_byte_timeout:g} s"))
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return UpstreamUnreachable(speaks(backend, f"cannot connect to {host}:{port}: {_reason(error)}"))
-    if isinstance(error, aiohttp.ClientResponseError):
-        return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(error.message.encode())}"))
-    where = "in the middle of its answer" if begun else "before it answered"
+    if isinstance(error, ConnectError):
+        why = excerpt(reason(error).encode())
+        return UpstreamUnreachable(speaks(backend, f"cannot connect to {host}:{port}: {why}"))
+    if isinstance(error, NotHttp):
+        return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(str(error).encode())}"))
+    where = "in the middle of its answer" if error.begun else "before it answered"
     return UpstreamBroken(speaks(backend, f"the connection was cut {where}"))
 
 
@@ -95,14 +96,12 @@ class HttpChatModel:
     `ContextLengthExceeded`.
     """
 
-    def __init__(self, session: ClientSession, backend: BackendSettings, path: str = _CHAT) -> None:
-        self._session = session
+    def __init__(self, client: HttpClient, backend: BackendSettings, path: str = _CHAT) -> None:
+        self._client = client
         self._backend = backend
         self._url = backend.base_url + path
         self._headers = {"Content-Type": "application/json", **authorization(backend)}
-        self._timeout = ClientTimeout(
-            total=None, connect=backend.connect_timeout, sock_read=backend.first_byte_timeout
-        )
+        self._timeouts = Timeouts(backend.connect_timeout, backend.first_byte_timeout, backend.idle_timeout)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -116,15 +115,11 @@ class HttpChatModel:
         """
         response = await self._post(self._url, request)
         splitter = SseSplitter()
-        begun = False
         try:
             if not _is_event_stream(response):
                 yield [await self._whole(response)]
                 return
-            while data := await response.content.readany():
-                if not begun:
-                    begun = True
-                    self._expect_more(response)
+            while data := await response.read():
                 if payloads := splitter.feed(data):
                     yield payloads
                 if splitter.done:
@@ -132,8 +127,8 @@ class HttpChatModel:
             if payloads := splitter.close():
                 yield payloads
             await _read_out(response)
-        except ClientError as error:
-            raise failure(self._backend, error, begun=begun) from error
+        except HttpError as error:
+            raise failure(self._backend, error) from error
         except EventTooLarge as error:
             raise UpstreamBroken(speaks(self._backend, str(error))) from error
         finally:
@@ -195,7 +190,7 @@ class HttpChatModel:
         finally:
             response.close()
 
-    async def _post(self, url: str, request: ChatRequest | JSONObject) -> ClientResponse:
+    async def _post(self, url: str, request: ChatRequest | JSONObject) -> Answer:
         """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
         body = msgspec.json.encode(request)
         problem, delay = await self._try(url, body)
@@ -207,17 +202,13 @@ class HttpChatModel:
             raise problem
         return problem
 
-    async def _try(self, url: str, body: bytes) -> tuple[ClientResponse | AntiphonError, float | None]:
+    async def _try(self, url: str, body: bytes) -> tuple[Answer | AntiphonError, float | None]:
         """Returns an answer, or an error and the seconds after which another attempt makes sense."""
         try:
-            response = await self._session.post(
-                url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
-            )
-        except aiohttp.ClientError as error:
-            hopeful = isinstance(error, aiohttp.ClientConnectorError) and not isinstance(
-                error, aiohttp.ClientSSLError
-            )
-            problem = failure(self._backend, error, begun=False)
+            response = await self._client.request("POST", url, self._headers, body, self._timeouts)
+        except HttpError as error:
+            hopeful = isinstance(error, ConnectError) and not isinstance(error.cause, ssl.SSLError)
+            problem = failure(self._backend, error)
             problem.__cause__ = error
             return problem, 0.0 if hopeful else None
         if response.status < 300:
@@ -228,7 +219,7 @@ class HttpChatModel:
             response.close()
         return refused(self._backend, response.status, response.headers, said), _pause(response)
 
-    async def _whole(self, response: ClientResponse) -> bytes:
+    async def _whole(self, response: Answer) -> bytes:
         """Returns an answer in one piece to a request for a stream; on one line, as chunks are."""
         if not _is_json(response):
             raise await self._strange(response)
@@ -239,68 +230,52 @@ class HttpChatModel:
             text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
             raise UpstreamBroken(speaks(self._backend, text)) from error
 
-    def _expect_more(self, response: ClientResponse) -> None:
-        """From the first byte on, silence is measured against the shorter limit."""
-        connection = response.connection
-        if connection is not None and connection.protocol is not None:
-            connection.protocol.read_timeout = self._backend.idle_timeout
-            connection.protocol.start_timeout()
-
-    async def _read(self, response: ClientResponse, *, at_most: int | None = None) -> bytes:
+    async def _read(self, response: Answer, *, at_most: int | None = None) -> bytes:
         """Returns the body; one of more than `at_most` bytes is cut, one beyond all bounds refused."""
         pieces: list[bytes] = []
         size = 0
         try:
-            while (at_most is None or size < at_most) and (data := await response.content.readany()):
-                if not pieces:
-                    self._expect_more(response)
+            while (at_most is None or size < at_most) and (data := await response.read()):
                 pieces.append(data)
                 size += len(data)
                 if size > MAX_EVENT_BYTES:
                     text = f"an answer of more than {MAX_EVENT_BYTES} bytes"
                     raise UpstreamBroken(speaks(self._backend, text))
-        except ClientError as error:
+        except HttpError as error:
             if at_most is None:
-                raise failure(self._backend, error, begun=bool(pieces)) from error
+                raise failure(self._backend, error) from error
         return b"".join(pieces)[:at_most]
 
-    async def _strange(self, response: ClientResponse) -> UpstreamBroken:
+    async def _strange(self, response: Answer) -> UpstreamBroken:
         """Returns the error for an answer of another type than the one that was asked for."""
         said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
-        kind = response.headers.get("Content-Type", "no content type")[:100]
+        kind = response.headers.get("content-type", "no content type")[:100]
         return UpstreamBroken(speaks(self._backend, f"answered with {kind}: {said or 'nothing'}"))
 
 
-def _is_json(response: ClientResponse) -> bool:
+def _is_json(response: Answer) -> bool:
     return response.content_type == "application/json"
 
 
-def _is_event_stream(response: ClientResponse) -> bool:
-    return response.content_type == "text/event-stream" or "Content-Type" not in response.headers
+def _is_event_stream(response: Answer) -> bool:
+    return response.content_type in ("text/event-stream", "")
 
 
-def _pause(response: ClientResponse) -> float | None:
+def _pause(response: Answer) -> float | None:
     """Returns the seconds of `Retry-After`, if they are few enough to wait for."""
-    wait = response.headers.get("Retry-After", "")
+    wait = response.headers.get("retry-after", "")
     if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
         return None
     return float(wait)
 
 
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
-    cause = error.os_error
-    if cause.errno and not isinstance(error, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
-        return os.strerror(cause.errno)
-    return excerpt((cause.strerror or str(cause)).encode())
-
-
-async def _read_out(response: ClientResponse) -> None:
+async def _read_out(response: Answer) -> None:
     """Reads to the end of the body, which follows `[DONE]` at once, so that the connection is used again."""
+    if response.is_whole:
+        return
     try:
         async with asyncio.timeout(_LAST_BYTES_TIMEOUT):
-            while await response.content.readany():
+            while await response.read():
                 pass
-    except (ClientError, TimeoutError):
+    except (HttpError, TimeoutError):
         return

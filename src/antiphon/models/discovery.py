@@ -5,10 +5,9 @@ import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from aiohttp import ClientSession
-
 from antiphon.config import PRESETS, BackendSettings, Kind
 from antiphon.errors import AntiphonError
+from antiphon.models.http import HttpClient
 from antiphon.models.listing import fetch_models
 from antiphon.wire.models import Model
 
@@ -38,7 +37,7 @@ class Found:
 
 
 async def discover(
-    session: ClientSession,
+    client: HttpClient,
     taken_names: Container[str],
     taken_ports: Container[int],
     ports: Mapping[int, Kind] = USUAL_PORTS,
@@ -49,7 +48,7 @@ async def discover(
     server of a kind, or one whose name is taken, is named after its port too.
     """
     asked = {port: kind for port, kind in ports.items() if port not in taken_ports}
-    found = await asyncio.gather(*(_ask(session, port, kind) for port, kind in asked.items()))
+    found = await asyncio.gather(*(_ask(client, port, kind) for port, kind in asked.items()))
     named: dict[str, Found] = {}
     for server in found:
         if server is not None:
@@ -60,11 +59,11 @@ async def discover(
     return list(named.values())
 
 
-async def _ask(session: ClientSession, port: int, usual: Kind) -> Found | None:
+async def _ask(client: HttpClient, port: int, usual: Kind) -> Found | None:
     url = f"http://127.0.0.1:{port}/v1"
     started = time.monotonic()
     try:
-        models = await fetch_models(session, _backend(usual, usual, url), DEADLINE)
+        models = await fetch_models(client, _backend(usual, usual, url), DEADLINE)
     except AntiphonError:
         # Nothing there, or something else, or a server that wants a key and so has to be configured.
         return None

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from aiohttp import ClientError, ClientSession
 from msgspec import Struct
 
 from antiphon.config import BackendSettings
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
 from antiphon.models.client import authorization, failure
+from antiphon.models.http import ConnectTimeout, HttpClient, HttpError, Silence, Timeouts
 from antiphon.models.refusals import excerpt, refused, speaks
 from antiphon.wire.json import JSON
 from antiphon.wire.models import Model
@@ -24,22 +24,23 @@ class _List(Struct):
     data: list[JSON] | None
 
 
-async def fetch_models(session: ClientSession, backend: BackendSettings, seconds: float) -> list[Model]:
+async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: float) -> list[Model]:
     """Returns the backend's models under its own names, within `seconds`. Raises `UpstreamError`."""
     try:
-        async with (
-            asyncio.timeout(seconds),
-            session.get(
-                backend.base_url + "/models", headers=authorization(backend), allow_redirects=False
-            ) as response,
-        ):
-            body = b""
-            while len(body) <= _MAX_BYTES and (data := await response.content.readany()):
-                body += data
-    except TimeoutError as error:
+        async with asyncio.timeout(seconds):
+            timeouts = Timeouts(seconds, seconds, seconds)
+            url = f"{backend.base_url}/models"
+            response = await client.request("GET", url, authorization(backend), b"", timeouts)
+            try:
+                body = b""
+                while len(body) <= _MAX_BYTES and (data := await response.read()):
+                    body += data
+            finally:
+                response.close()
+    except (TimeoutError, ConnectTimeout, Silence) as error:
         raise UpstreamTimeout(speaks(backend, f"no list of models within {seconds:g} s")) from error
-    except ClientError as error:
-        raise failure(backend, error, begun=False) from error
+    except HttpError as error:
+        raise failure(backend, error) from error
     if response.status >= 300:
         raise refused(backend, response.status, response.headers, body)
     try:
@@ -69,7 +70,7 @@ class Listing:
 
     def __init__(
         self,
-        session: ClientSession,
+        client: HttpClient,
         backend: BackendSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -79,7 +80,7 @@ class Listing:
         """Why the last attempt failed."""
         self.seconds: float | None = None
         """How long the backend took to answer."""
-        self._session = session
+        self._client = client
         self._backend = backend
         self._clock = clock
         self._asked_at: float | None = None
@@ -89,10 +90,10 @@ class Listing:
 
     @classmethod
     def known(
-        cls, session: ClientSession, backend: BackendSettings, models: list[Model], seconds: float
+        cls, client: HttpClient, backend: BackendSettings, models: list[Model], seconds: float
     ) -> "Listing":
         """Returns the listing of a backend that has just been asked."""
-        listing = cls(session, backend)
+        listing = cls(client, backend)
         listing._take(models, listing._clock() - seconds)
         return listing
 
@@ -121,7 +122,7 @@ class Listing:
     async def _ask(self) -> None:
         started = self._clock()
         try:
-            models = await fetch_models(self._session, self._backend, LIST_TIMEOUT)
+            models = await fetch_models(self._client, self._backend, LIST_TIMEOUT)
         except AntiphonError as error:
             self.problem = error.message.removeprefix(f"{self._backend.name}: ")
             self._asked_at = self._clock()

@@ -45,7 +45,10 @@ class Refusal(Struct, frozen=True):
 
 
 def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], body: bytes) -> AntiphonError:
-    """Returns the error for an answer with a status of 300 or more; `body` may be cut short."""
+    """Returns the error for an answer with a status of 300 or more.
+
+    The names of `headers` are in lower case; `body` may be cut short.
+    """
     if status < 400:
         return UpstreamBroken(
             speaks(backend, f"it redirects (HTTP {status}); base_url must be where the API itself is")
@@ -56,7 +59,7 @@ def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], b
     code, param = said.code, said.param
     if status == 404 and code is None and re.search(r"model\b.*\b(not found|not exist)", said.message, re.I):
         code, param = "model_not_found", "model"
-    kept = {"Retry-After": headers["Retry-After"]} if "Retry-After" in headers else None
+    kept = {"Retry-After": headers["retry-after"]} if "retry-after" in headers else None
     message = speaks(backend, said.message)
     return UpstreamRefused(message, upstream_status=status, code=code, param=param, headers=kept)
 

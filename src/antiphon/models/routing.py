@@ -8,14 +8,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from aiohttp import ClientSession
-
 from antiphon.config import BackendSettings, Kind, Settings
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest, NotFound
-from antiphon.models.client import TEXT, HttpChatModel, open_session
+from antiphon.models.client import TEXT, HttpChatModel, open_client
 from antiphon.models.counting import can_count
 from antiphon.models.discovery import USUAL_PORTS, Found, discover
+from antiphon.models.http import HttpClient
 from antiphon.models.listing import Listing
 from antiphon.models.sample import SampleModel
 from antiphon.settings import endpoint
@@ -65,8 +64,8 @@ class Models:
     backends know names that they do not list. A bare id works when exactly one backend lists it.
     """
 
-    def __init__(self, session: ClientSession) -> None:
-        self._session = session
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
         self._backends: dict[str, _Backend] = {}
         self._sample = SampleModel()
 
@@ -78,15 +77,15 @@ class Models:
         """
         began = time.monotonic()
         async with AsyncExitStack() as stack:
-            models = cls(open_session())
+            models = cls(open_client())
             stack.push_async_callback(models.close)
             for backend in settings.models.values():
-                models._add(backend, Listing(models._session, backend))
+                models._add(backend, Listing(models._client, backend))
             asking = models._refresh(0.0)
             if settings.discover:
                 names = {*settings.models, SAMPLE_BACKEND}
                 taken = {settings.port, *_local_ports(settings.models.values())}
-                for found in await discover(models._session, names, taken, ports):
+                for found in await discover(models._client, names, taken, ports):
                     models._add_found(found)
             if asking:
                 # The lists have had the time of the search already.
@@ -96,12 +95,12 @@ class Models:
             return models
 
     def _add(self, backend: BackendSettings, listing: Listing) -> None:
-        chat_model = HttpChatModel(self._session, backend)
-        text_model = HttpChatModel(self._session, backend, TEXT)
+        chat_model = HttpChatModel(self._client, backend)
+        text_model = HttpChatModel(self._client, backend, TEXT)
         self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing)
 
     def _add_found(self, found: Found) -> None:
-        self._add(found.backend, Listing.known(self._session, found.backend, found.models, found.seconds))
+        self._add(found.backend, Listing.known(self._client, found.backend, found.models, found.seconds))
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
         """Finds the model that a caller names.
@@ -196,7 +195,7 @@ class Models:
         """Closes all connections."""
         for backend in self._backends.values():
             await backend.listing.close()
-        await self._session.close()
+        await self._client.close()
 
     def _refresh(self, max_age: float) -> list[asyncio.Task[None]]:
         tasks = [backend.listing.refresh(max_age) for backend in self._backends.values()]
