@@ -164,6 +164,20 @@ def test_r16_messages_and_tools_are_written_once(tmp_path: Path) -> None:
     assert text.count("about town number 0") == 1
 
 
+def test_r17_a_reply_that_is_given_again_is_written_once(tmp_path: Path) -> None:
+    """As the list of an MCP server's tools is, for each response."""
+    listed: JSONObject = {"tools": [{"name": name, "description": "Looks it up. " * 9} for name in "ab"]}
+    replies = [listed, listed, {**listed, "obfuscation": "its own word"}, {"tools": []}]
+    address = Address(url="", endpoint="", provider="lab", tool_name="tools/list")
+    calls = [
+        RecordedCall(kind="tool", request={}, address=address, parts=(Raw(json.dumps(reply).encode()),))
+        for reply in replies
+    ]
+    path = written(calls, tmp_path)
+    assert path.read_text().count('"name": "a"') == 1
+    assert [call.payloads() for call in read(path)] == [call.payloads() for call in calls]
+
+
 def test_text_can_be_read_in_the_file(tmp_path: Path) -> None:
     text = written([streamed()], tmp_path).read_text()
     assert WORDS in text

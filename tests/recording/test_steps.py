@@ -20,13 +20,13 @@ def parts(*chunks: JSON) -> list[Raw]:
     return [Raw(json.dumps(each).encode()) for each in chunks]
 
 
-def there_and_back(stream: Sequence[Raw], earlier: Stream | None = None) -> list[Raw]:
+def there_and_back(stream: Sequence[Raw], *earlier: Stream) -> list[Raw]:
     """Folds, writes to JSON, reads and unfolds."""
     steps = msgspec.json.decode(msgspec.json.encode(fold(stream, earlier)), type=list[Step])
     streams: dict[int, tuple[Raw, Raw]] = {}
-    if earlier is not None:
-        first, last = parts(earlier.first, earlier.last)
-        streams[earlier.number] = (first, last)
+    for each in earlier:
+        first, last = parts(each.first, each.last)
+        streams[each.number] = (first, last)
     assert_outlined(steps, streams)
     return list(unfold(steps, streams))
 
@@ -100,11 +100,12 @@ def test_any_stream_of_objects_survives(stream: list[JSONObject]) -> None:
     assert texts(there_and_back(parts(*stream))) == texts(parts(*stream))
 
 
-@given(streams, chunks, chunks)
-def test_any_stream_survives_being_likened_to_another(
-    stream: list[JSONObject], first: JSONObject, last: JSONObject
+@given(streams, st.lists(st.tuples(chunks, chunks), max_size=3))
+def test_any_stream_survives_being_likened_to_others(
+    stream: list[JSONObject], ends: list[tuple[JSONObject, JSONObject]]
 ) -> None:
-    assert texts(there_and_back(parts(*stream), Stream(7, first, last))) == texts(parts(*stream))
+    earlier = [Stream(number, first, last) for number, (first, last) in enumerate(ends)]
+    assert texts(there_and_back(parts(*stream), *earlier)) == texts(parts(*stream))
 
 
 @given(
@@ -123,7 +124,7 @@ def test_an_ordinary_stream_becomes_text_and_where_it_was_cut() -> None:
         *(chunk({"role": None, "content": word}) for word in ["The", " The", " sun", "."]),
         chunk({"role": None, "content": None}, "stop"),
     ]
-    first, text, last = fold(parts(*stream), None)
+    first, text, last = fold(parts(*stream), [])
     assert first.set["/choices"] == stream[0]["choices"]
     assert (text.at, text.text, unpack(text.lengths)) == (CONTENT, "The The sun.", [3, 4, 4])
     assert text.set == {"/choices/0/delta/role": None}
@@ -133,7 +134,7 @@ def test_an_ordinary_stream_becomes_text_and_where_it_was_cut() -> None:
 def test_equal_pieces_one_after_the_other_stay_apart() -> None:
     stream = parts(*(chunk({"content": word}) for word in ["", "ha", "ho", "ho", "ho"]))
     assert texts(there_and_back(stream)) == texts(stream)
-    assert [step.text for step in fold(stream, None)] == ["", "hahohoho"]
+    assert [step.text for step in fold(stream, [])] == ["", "hahohoho"]
 
 
 def test_arguments_of_a_call_are_text_too() -> None:
@@ -143,7 +144,7 @@ def test_arguments_of_a_call_are_text_too() -> None:
             for piece in ["", '{"a', '":1}']
         )
     )
-    assert [step.text for step in fold(stream, None)] == ["", '{"a":1}']
+    assert [step.text for step in fold(stream, [])] == ["", '{"a":1}']
 
 
 def test_only_what_differs_from_an_earlier_stream_is_told() -> None:
@@ -154,16 +155,31 @@ def test_only_what_differs_from_an_earlier_stream_is_told() -> None:
         chunk({"content": "Hi"}),
         {**chunk({}), "id": "other", "choices": [], "usage": {**usage, "total_tokens": 4}},
     ]
-    first, _, last = fold(parts(*stream), earlier)
+    first, _, last = fold(parts(*stream), [earlier])
     assert (first.starts_like, first.set) == (3, {"/id": "other"})
     assert (last.ends_like, last.set) == (3, {"/id": "other", "/usage/total_tokens": 4})
+
+
+def test_each_end_is_told_by_the_stream_that_leaves_the_least_to_tell() -> None:
+    calling = {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}]}
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "details": {"cached_tokens": 0}}
+    earlier = [
+        Stream(2, chunk(calling), chunk({}, "tool_calls")),
+        Stream(1, chunk({"content": ""}), {**chunk({}), "choices": [], "usage": usage}),
+    ]
+    stream = [chunk(calling), chunk({}, "tool_calls"), {**chunk({}), "choices": [], "usage": usage}]
+    first, _, last = fold(parts(*stream), earlier)
+    assert (first.starts_like, first.set, last.ends_like, last.set) == (2, {}, 1, {})
+    [other] = fold(parts({"error": "none"}), earlier)
+    assert (other.starts_like, other.set) == (None, {"/error": "none"})
 
 
 def test_padding_is_left_out_and_nothing_else() -> None:
     padded = {**chunk({"content": "Hi"}), "obfuscation": "xYz"}
     padded["choices"] = [{**padded["choices"][0], "obfuscation": "x"}]
     assert parse(parts(padded)[0]) == chunk({"content": "Hi"})
-    assert parse(parts({"obfuscation": 1, "choices": "none"})[0]) == {"obfuscation": 1, "choices": "none"}
+    for kept in ({"obfuscation": 1, "choices": []}, {"obfuscation": "x", "choices": "none"}):
+        assert parse(parts(kept)[0]) == kept
 
 
 @pytest.mark.parametrize(

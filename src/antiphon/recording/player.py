@@ -17,7 +17,6 @@ from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 
-
 _AT_ONCE = 32
 """How many chunks come at once where nothing waits."""
 

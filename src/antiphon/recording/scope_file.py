@@ -7,6 +7,7 @@ chunks are told in steps (`steps.py`). A call that is added adds lines at the en
 
 import hashlib
 import re
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,11 +29,17 @@ MARK = b'"antiphon_recordings"'
 """The key that tells these files from llama-stack's; it stands first."""
 
 _SLUG_LENGTH = 100
+_LOOKED_AT = 8
+"""How many answers back, of its kind, an answer may refer."""
+_WORTH = 60
+"""Bytes that telling a reply by an earlier one has to save."""
 _HASH_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
 
 
 class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values` of a list.
+    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values`.
+
+    Those are the values of a list, or a reply that is told by an earlier one.
 
     `hash_name` is the name of llama-stack's file that the call was imported from.
     """
@@ -127,7 +134,9 @@ class ScopeWriter:
         self._blocks: list[str] = []
         self._requests = Requests()
         self._addresses: dict[int | None, Address] = {None: Address()}
-        self._stream: Stream | None = None
+        self._answers: defaultdict[tuple[Kind, bool], deque[Stream]] = defaultdict(
+            lambda: deque(maxlen=_LOOKED_AT)
+        )
 
     def add(self, call: RecordedCall) -> None:
         """Adds a call at the end."""
@@ -161,19 +170,21 @@ class ScopeWriter:
 
     def _answer(self, entry: _Call, call: RecordedCall) -> None:
         first = parse(call.parts[0]) if call.parts else None
-        if not call.streamed and call.kind != "models" and len(call.parts) == 1 and first is not None:
-            entry.reply = first
-            return
-        if not (call.streamed or call.parts):
-            return
-        steps = fold(call.parts, self._stream)
+        earlier = self._answers[call.kind, call.streamed]
         if call.streamed:
-            entry.chunks = steps
+            entry.chunks = fold(call.parts, earlier)
+        elif first is None or call.kind == "models" or len(call.parts) > 1:
+            entry.values = fold(call.parts, earlier) if call.parts else UNSET
         else:
-            entry.values = steps
+            steps = fold(call.parts, earlier)
+            likened = steps[0].starts_like is not None
+            if likened and len(msgspec.json.encode(steps)) + _WORTH < len(msgspec.json.encode(first)):
+                entry.values = steps
+            else:
+                entry.reply = first
         last = parse(call.parts[-1]) if call.parts else None
-        if first is not None and last is not None:
-            self._stream = Stream(entry.call, first, last)
+        if first and last:
+            earlier.appendleft(Stream(entry.call, first, last))
 
 
 class _Reader:
@@ -223,7 +234,9 @@ class _Reader:
 
     def _parts(self, entry: _Call) -> Sequence[Raw]:
         if entry.reply is not UNSET:
-            return (Raw(msgspec.json.encode(entry.reply)),)
+            reply = Raw(msgspec.json.encode(entry.reply))
+            self._streams[entry.call] = (reply, reply)
+            return (reply,)
         steps = entry.values if isinstance(entry.chunks, UnsetType) else entry.chunks
         if isinstance(steps, UnsetType):
             return ()

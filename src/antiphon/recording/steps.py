@@ -27,7 +27,8 @@ class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One step from chunk to chunk, or a chunk that is no JSON object.
 
     `raw` is such a chunk's bytes, read as Latin-1; the next step goes on from the chunk before it. With
-    `starts_like` or `ends_like` a step changes the first or the last chunk of the call with that number.
+    `starts_like` or `ends_like` a step changes the first or the last chunk of the call with that number; an
+    answer in one piece is both.
     """
 
     starts_like: int | None = None
@@ -42,29 +43,38 @@ class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Stream:
-    """The first and the last chunk of an earlier stream, and the number of its call."""
+    """The first and the last chunk of an earlier answer, and the number of its call."""
 
     number: int
     first: JSONObject
     last: JSONObject
 
 
-def fold(parts: Sequence[Raw], earlier: Stream | None) -> list[Step]:
-    """Returns the steps that tell the parts; `earlier` is the stream that they may be likened to."""
+def fold(parts: Sequence[Raw], earlier: Iterable[Stream]) -> list[Step]:
+    """Returns the steps that tell the parts; `earlier` are the answers that they may be likened to.
+
+    The first and the last step are likened each to the answer that leaves the least to be told.
+    """
     steps: list[_Growing] = []
-    before = earlier.first if earlier else {}
+    like: Stream | None = None
+    before: JSONObject | None = None
     for part in parts:
         chunk = parse(part)
         if chunk is None:
             steps.append(_Growing(Step(raw=bytes(part).decode("latin-1"))))
             continue
+        if before is None:
+            like = _nearest(chunk, [(each, each.first) for each in earlier])
+            before = {} if like is None else like.first
         changed, removed = difference(before, chunk)
         if not (steps and steps[-1].takes(changed, removed)):
-            steps.append(_Growing(Step(set=changed, unset=removed)))
+            number = None if like is None else like.number
+            steps.append(_Growing(Step(starts_like=number, set=changed, unset=removed)))
+            like = None
         before = chunk
     told = [step.result() for step in steps]
-    if earlier and told:
-        _liken(told, before, earlier)
+    if len(told) > 1 and before is not None:
+        told[-1] = _shorter_end(told[-1], before, earlier)
     return told
 
 
@@ -135,15 +145,16 @@ def _walk(
 
 
 def parse(part: Raw) -> JSONObject | None:
-    """Returns a chunk without its padding; None when it is no JSON object."""
+    """Returns a JSON object, and a chunk without its padding; None for anything else."""
     try:
         chunk = _object_decoder.decode(part)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     choices = chunk.get("choices")
-    for holder in [chunk, *(choices if isinstance(choices, list) else [])]:
-        if isinstance(holder, dict) and isinstance(holder.get(_PADDING), str):
-            del holder[_PADDING]
+    if isinstance(choices, list):  # What has none is no chunk, and may mean something by the word.
+        for holder in [chunk, *choices]:
+            if isinstance(holder, dict) and isinstance(holder.get(_PADDING), str):
+                del holder[_PADDING]
     return chunk
 
 
@@ -169,17 +180,26 @@ def unpack(text: str) -> list[int]:
     return numbers
 
 
-def _liken(steps: list[Step], last: JSONObject, earlier: Stream) -> None:
-    """Notes the earlier stream on the first step that changes it, and on the last where that says less."""
-    first = next((step for step in steps if step.raw is None), None)
-    if first is not None:
-        first.starts_like = earlier.number
-    final = steps[-1]
-    if final is not first and final.raw is None and not final.at:
-        changed, removed = difference(earlier.last, last)
-        likened = Step(ends_like=earlier.number, set=changed, unset=removed)
-        if len(msgspec.json.encode(likened)) < len(msgspec.json.encode(final)):
-            steps[-1] = likened
+def _nearest(chunk: JSONObject, likes: Iterable[tuple[Stream, JSONObject]]) -> Stream | None:
+    """Returns the answer whose chunk leaves the least to be told of this one, or None: nothing is shared."""
+    best, least = None, len(msgspec.json.encode(difference({}, chunk)))
+    for stream, like in likes:
+        told = len(msgspec.json.encode(difference(like, chunk)))
+        if told < least:
+            best, least = stream, told
+    return best
+
+
+def _shorter_end(final: Step, last: JSONObject, earlier: Iterable[Stream]) -> Step:
+    """Returns the last step, told from the last chunk of an earlier answer where that says less."""
+    if final.raw is not None or final.at:
+        return final
+    nearest = _nearest(last, [(each, each.last) for each in earlier])
+    if nearest is None:
+        return final
+    changed, removed = difference(nearest.last, last)
+    likened = Step(ends_like=nearest.number, set=changed, unset=removed)
+    return min(final, likened, key=lambda step: len(msgspec.json.encode(step)))
 
 
 @dataclass
