@@ -88,6 +88,10 @@ EXEMPTIONS = (
         _may_be_absent,
         "required there, but declared nowhere and unknown to OpenAI's SDK",
     ),
+    *(
+        Exemption("InputFileContent", name, _may_be_null, "null where the request, which may, says null")
+        for name in ("filename", "file_data", "file_url", "detail")
+    ),
     Exemption("ConversationItemList", "first_id", _may_be_null, "recorded null on an empty page"),
     Exemption("ConversationItemList", "last_id", _may_be_null, "recorded null on an empty page"),
     *(

@@ -73,7 +73,7 @@ class InputFile(Struct, tag="input_file", kw_only=True):
     filename: str | None | UnsetType = UNSET
     file_data: str | None | UnsetType = UNSET
     file_url: str | None | UnsetType = UNSET
-    detail: str | None | UnsetType = UNSET
+    detail: Literal["auto", "low", "high"] | None | UnsetType = UNSET
 
 
 class InputAudio(Struct, tag="input_audio"):
