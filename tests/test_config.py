@@ -67,6 +67,6 @@ def test_only_openai_gets_what_only_openai_knows() -> None:
 
 
 def test_a_setting_in_a_table_has_a_key_a_flag_and_a_variable() -> None:
-    (allow_hosts,) = [setting for setting in SETTINGS if setting.table is not None]
+    (allow_hosts,) = [setting for setting in SETTINGS if setting.name == "allow_hosts"]
     assert (allow_hosts.key, allow_hosts.flag) == ("[security] allow_hosts", "--allow-host")
     assert allow_hosts.env == "ANTIPHON_ALLOW_HOSTS"

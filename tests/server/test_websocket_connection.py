@@ -192,6 +192,7 @@ def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
         app = Starlette()
         app.state.responses, app.state.max_body_bytes = OneResponse(), 1000
         app.state.recording_header, app.state.freeze = False, None
+        app.state.reasoning_events = "openai"
         frames: asyncio.Queue[Message] = asyncio.Queue()
         frames.put_nowait({"type": "websocket.connect"})
         begins = asyncio.Event()
