@@ -45,18 +45,20 @@ class SseSplitter:
             data = b"".join((*self._parts, data))
             self._parts.clear()
             self._size = 0
-        events = data.split(b"\n\n")
-        rest = events.pop()
-        payloads = self._payloads(events)
+        whole = data.rfind(b"\n\n")
+        if whole < 0:
+            self._keep(data)
+            return []
+        payloads = self._payloads(data[:whole])
         if not self.done:
-            self._keep(rest)
+            self._keep(data[whole + 2 :])
         return payloads
 
     def close(self) -> list[bytes]:
         """Returns the payload of a last event that no blank line ended."""
         rest = b"".join(self._parts)
         self._parts.clear()
-        return [] if self.done else self._payloads([rest])
+        return [] if self.done else self._payloads(rest)
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
@@ -65,10 +67,26 @@ class SseSplitter:
         if data:
             self._parts.append(data)
 
-    def _payloads(self, events: list[bytes]) -> list[bytes]:
+    def _payloads(self, events: bytes) -> list[bytes]:
+        """Returns the payloads of events with blank lines between them, up to `[DONE]`."""
+        done = events.find(b"\n\ndata: [DONE]")
+        plain = events[6:] if done < 0 else events[6:done]
+        payloads = plain.split(b"\n\ndata: ")
+        # Nothing but one `data: ` line for each event: what remains of line ends is what was between them.
+        if (
+            events[:6] == b"data: "
+            and plain[:6] != _DONE
+            and plain.count(b"\n") == 2 * len(payloads) - 2
+            and b"" not in payloads
+        ):
+            self.done = done >= 0
+            return payloads
+        return self._odd_payloads(events.split(b"\n\n"))
+
+    def _odd_payloads(self, events: list[bytes]) -> list[bytes]:
         payloads = []
         for event in events:
-            payload = event[6:] if event[:6] == b"data: " and b"\n" not in event else _data(event)
+            payload = _data(event)
             if payload[:6] == _DONE:
                 self.done = True
                 break
