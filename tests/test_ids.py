@@ -14,6 +14,11 @@ def test_ids_differ() -> None:
     assert len({new_id("msg") for _ in range(1000)}) == 1000
 
 
+def test_the_digits_of_an_id_are_not_given_out_again() -> None:
+    ids = [new_id("msg", size) for _ in range(400) for size in (8, SHORT)]
+    assert len({each[4:20] for each in ids}) == len(ids)
+
+
 def test_every_item_type_has_a_prefix_of_its_own() -> None:
     assert set(ITEM_PREFIXES) == {item.__struct_config__.tag for item in get_args(Item)}
     assert len(set(ITEM_PREFIXES.values())) == len(ITEM_PREFIXES)
