@@ -6,7 +6,6 @@ from antiphon.engine.grammar import Grammar
 from antiphon.engine.tool_input import INPUT
 from antiphon.wire.chat import (
     ChatCustom,
-    ChatTool,
     ChatFunction,
     ChatTool,
     ChatToolCall,

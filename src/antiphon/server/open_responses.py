@@ -1,7 +1,7 @@
 """Raw reasoning under the names of Open Responses, where the operator chose them (`reasoning_events`).
 
-OpenAI says `response.reasoning_text.delta` for what Open Responses calls `response.reasoning.delta`, and a client
-that checks the one refuses the other (`wire.md` 5.3). All other events have the same names in both.
+OpenAI says `response.reasoning_text.delta` for what Open Responses calls `response.reasoning.delta`, and a
+client that checks the one refuses the other (`wire.md` 5.3). All other events have the same names in both.
 """
 
 from starlette.requests import HTTPConnection
