@@ -137,6 +137,30 @@ def test_websockets_with_a_key(local: Person, upstream: Upstream) -> None:
         assert socket.response()["status"] == "completed"
 
 
+def test_a_connection_outlives_its_key_but_is_not_answered(
+    server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.service.keys.REFRESH", 0.0)
+    leaving = person(server, "leaving")
+    with Socket(leaving.url, leaving.headers) as socket:
+        socket.response()
+        before = len(upstream.chats)
+        assert server.call(server.store.keys.delete("leaving"))
+        error = socket.error()
+    assert (error["status"], error["code"]) == (401, "invalid_api_key")
+    assert len(upstream.chats) == before
+
+
+def test_the_first_key_closes_connections_that_came_without(
+    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.service.keys.REFRESH", 0.0)
+    with Serving(tmp_path / "state.db", backends(backend(upstream))) as server, Socket(server.url) as socket:
+        socket.response()
+        person(server, "first")
+        assert socket.error()["status"] == 401
+
+
 def test_S15_S16_no_callers_key_goes_anywhere(
     server: Serving, upstream: Upstream, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

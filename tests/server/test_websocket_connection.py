@@ -163,6 +163,13 @@ def test_the_age_limit(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None
         assert socket.closed() == (1000, "")
 
 
+class NoKeys:
+    """Keys of a server that needs none."""
+
+    async def caller(self, key: str | None) -> None:
+        return None
+
+
 class SlowRun:
     """A response that ends when it may."""
 
@@ -192,7 +199,7 @@ def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
         app = Starlette()
         app.state.responses, app.state.max_body_bytes = OneResponse(), 1000
         app.state.recording_header, app.state.freeze = False, None
-        app.state.reasoning_events = "openai"
+        app.state.reasoning_events, app.state.keys = "openai", NoKeys()
         frames: asyncio.Queue[Message] = asyncio.Queue()
         frames.put_nowait({"type": "websocket.connect"})
         begins = asyncio.Event()

@@ -68,6 +68,7 @@ def create_app(
     app.state.freeze = freeze
     app.state.reasoning_events = reasoning_events
     app.state.file_services = services.files
+    app.state.keys = services.keys
     app.state.catalogue = services.catalogue
     app.state.chat = services.chat
     app.state.embeddings = services.embeddings

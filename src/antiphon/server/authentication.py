@@ -59,7 +59,7 @@ class Authentication:
         headers = dict(scope["headers"])
         if not await self._keys.is_needed():
             check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
-        return await self._keys.caller(_bearer(headers.get(b"authorization", b"")))
+        return await self._keys.caller(bearer(headers.get(b"authorization", b"")))
 
 
 def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:
@@ -87,7 +87,8 @@ def _is_own(host: bytes) -> bool:
     return True
 
 
-def _bearer(authorization: bytes) -> str | None:
+def bearer(authorization: bytes) -> str | None:
+    """Returns the key in an `Authorization` header, None if there is none."""
     scheme, _, key = authorization.partition(b" ")
     return key.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None
 

@@ -27,9 +27,11 @@ from antiphon.errors import (
 )
 from antiphon.server.access import Entry
 from antiphon.server.answers import error_answer
+from antiphon.server.authentication import bearer
 from antiphon.server.open_responses import named
-from antiphon.server.requests import call_of, caller_of, owner_of, refuse_own
+from antiphon.server.requests import call_of, owner_of, refuse_own
 from antiphon.service.context import Turn
+from antiphon.service.keys import Caller, Keys
 from antiphon.service.responses import Responses
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import ResponseCreateEvent
@@ -136,7 +138,7 @@ class Session:
         responses: Responses = request.app.state.responses
         body = decode.response_create_event.decode(self._body(frame))
         _check(body)
-        caller = caller_of(request)
+        caller = request.scope["user"] = await self._caller()
         if caller is not None:
             request.state.key = caller.name
             caller.begin_request()
@@ -156,6 +158,12 @@ class Session:
             self._latest = turn
         else:
             self._forget(frame)
+
+    async def _caller(self) -> Caller | None:
+        """Returns who calls by now: a key that let the connection in may have been revoked since."""
+        keys: Keys = self._websocket.app.state.keys
+        header: str = self._websocket.headers.get("authorization", "")
+        return await keys.caller(bearer(header.encode("latin-1")))
 
     def _body(self, frame: str | bytes) -> bytes:
         if isinstance(frame, bytes):
