@@ -48,6 +48,24 @@ def test_compact_a_stored_response(client: OpenAI, upstream: Upstream) -> None:
     assert [item.type for item in compacted.output] == ["message", "compaction"]
 
 
+def test_boxes_name_uploaded_files_and_do_not_hold_them(client: OpenAI, upstream: Upstream) -> None:
+    file = client.files.create(file=("words.txt", b"banana " * 1000), purpose="user_data")
+    ask: JSON = [{"role": "user", "content": [{"type": "input_file", "file_id": file.id}]}]
+    upstream.script(reply(completion("Fruit.")), says("Done."), says("Banana."), reply(completion("Fruit.")))
+    first = client.responses.create(
+        model="up/m", input=ask, context_management=[{"type": "compaction", "compact_threshold": 1000}]
+    )
+    assert [item.type for item in first.output] == ["compaction", "message"]
+    assert len(str(first.output[0].to_dict()["encrypted_content"])) < 1000
+    sent = messages(upstream)[0]
+    assert sent["content"].count("banana") == 1000
+    client.responses.create(model="up/m", input="Which?", previous_response_id=first.id)
+    assert messages(upstream)[0] == sent
+    compacted = client.responses.compact(model="up/m", input=ask)
+    kept: JSON = compacted.output[0].to_dict(warnings=False)
+    assert kept["content"] == [{"type": "input_file", "file_id": file.id, "filename": "words.txt"}]
+
+
 def test_a_response_that_compacts_on_the_way_streams(client: OpenAI, upstream: Upstream) -> None:
     upstream.script(reply(completion("Many words.")), says("Done."))
     with client.responses.stream(

@@ -12,12 +12,20 @@ from antiphon.decode import create_response
 from antiphon.engine.compaction import PROMPT, as_told
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.skeleton import new_response
-from antiphon.errors import AntiphonError, RecordingNotFound, UpstreamUnreachable
+from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message
+from antiphon.wire.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    Message,
+)
 from antiphon.wire.json import JSON, JSONObject
+from tests.engine.hosting import FakeMcp, mcp
 from tests.engine.looping import NOW, collect
 from tests.engine.replies import CALLED, STOP, call, chunk, counted_ids, raw
 from tests.engine.seals import OpenSeal, inside
@@ -69,13 +77,16 @@ class Model:
 class Compacting:
     """One response that may be compacted; the estimate of every request is `tokens`."""
 
-    def __init__(self, model: Model, tokens: int, body: JSONObject, items: list[Item] = ITEMS) -> None:
+    def __init__(
+        self, model: Model, tokens: int, body: JSONObject, items: list[Item] = ITEMS, *hosted: HostedTool
+    ) -> None:
         request = create_response.decode(
             msgspec.json.encode({"model": "backend/model", "input": "Hi"} | body)
         )
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
         self.call = Call(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal())
-        self.loop = Loop(request, new_response(request, "resp_1", int(NOW)), items, resolved, self.call)
+        response = new_response(request, "resp_1", int(NOW))
+        self.loop = Loop(request, response, items, resolved, self.call, HostedTools(hosted))
         self.loop.compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
         self.events = asyncio.run(collect(self.loop))
         assert [event["sequence_number"] for event in self.events] == list(range(len(self.events)))
@@ -207,10 +218,9 @@ def test_a_trigger_compacts_at_once_and_asks_nothing_else() -> None:
 
 def test_a_compacted_context_is_compacted_again() -> None:
     first = Compacting(Model(ANSWER), 1001, {"context_management": OVER})
-    item = first.loop.cancelled().output[0]
     model = Model(ANSWER)
     more = Message(id="msg_4", role="user", content="Four")
-    second = Compacting(model, 1001, {"context_management": OVER}, [*ITEMS, item, more])
+    second = Compacting(model, 1001, {"context_management": OVER}, [*first.loop.items()[:-1], more])
     assert model.asked[0]["messages"] == [*SHORT, {"role": "user", "content": "Four"}, ASKED[-1]]
     assert [message["content"] for message in second.box()["messages"]] == ["One", "Three", "Four"]
 
@@ -234,3 +244,29 @@ def test_tokens_of_the_summary_are_counted_for_the_caller() -> None:
     made = Compactor(request, resolved, Call(seal=OpenSeal(), spend=counted.append), lambda chat: 0)
     assert asyncio.run(made.sum_up(ITEMS)) == "All went well."
     assert counted == [910]
+
+
+def test_a_call_that_was_approved_is_summed_up_before_the_answer() -> None:
+    asked = McpApprovalRequest(id="mcpr_1", arguments="{}", name="look", server_label="s")
+    approved = McpApprovalResponse(id="mcpr_2", approval_request_id="mcpr_1", approve=True)
+    model = Model(ANSWER)
+    body: JSONObject = {"context_management": OVER, "tools": [mcp()]}
+    done = Compacting(model, 1001, body, [*ITEMS, asked, approved], FakeMcp())
+    assert done.kinds == ["mcp_list_tools", "mcp_call", "compaction", "message"]
+    told = [message["content"] for message in model.asked[0]["messages"] if message["role"] == "tool"]
+    assert told == ["look of s"]
+    assert model.streamed[0]["messages"] == SHORT
+
+
+def test_what_is_too_long_to_be_summed_up_is_truncated_where_that_is_asked_for() -> None:
+    answered = Compacting(
+        Model(ANSWER, summary=ContextLengthExceeded("too long")),
+        1001,
+        {"context_management": OVER, "truncation": "auto"},
+    )
+    assert answered.kinds == ["message"]
+    assert answered.call.notes == ["not compacted: too long"]
+    failed = Compacting(
+        Model(ANSWER, summary=ContextLengthExceeded("too long")), 1001, {"context_management": OVER}
+    )
+    assert failed.response["error"]["code"] == "context_length_exceeded"

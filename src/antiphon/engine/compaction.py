@@ -3,7 +3,11 @@
 The words are those of llama-stack (OGX), so that recordings made with it answer here too.
 """
 
+import msgspec
+from msgspec import UNSET
+
 from antiphon.wire.chat import ChatMessage
+from antiphon.wire.content import ContentPart, InputFile, InputImage
 from antiphon.wire.items import Item, Message
 
 PROMPT = (
@@ -41,3 +45,21 @@ def kept_messages(items: list[Item]) -> list[Message]:
     (`system`, `developer`) are kept as well, because a summary does not bind a model as they do.
     """
     return [item for item in items if isinstance(item, Message) and item.role != "assistant"]
+
+
+def without_loaded_files(message: Message) -> Message:
+    """Returns the message with uploaded files by their ids alone, as its sender wrote it.
+
+    They are loaded for the model call, and again whenever the message is continued.
+    """
+    if isinstance(message.content, str):
+        return message
+    return msgspec.structs.replace(message, content=[_named(part) for part in message.content])
+
+
+def _named(part: ContentPart) -> ContentPart:
+    if isinstance(part, InputFile) and part.file_id:
+        return msgspec.structs.replace(part, file_data=UNSET)
+    if isinstance(part, InputImage) and part.file_id:
+        return msgspec.structs.replace(part, image_url=UNSET)
+    return part

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.boxes import Boxes, CompactionBox
-from antiphon.engine.compaction import kept_messages, request_of_summary
+from antiphon.engine.compaction import kept_messages, request_of_summary, without_loaded_files
 from antiphon.engine.parts import plain_text
 from antiphon.engine.ports import Call, ResolvedModel
 from antiphon.engine.replies import unfold_reply
@@ -55,7 +55,8 @@ class Compactor:
     async def compact(self, items: list[Item]) -> Compaction:
         """Returns an item that stands for all of `items`; raises `UpstreamError` and `InvalidRequest`."""
         summary = await self.sum_up(items)
-        return self.item(CompactionBox(summary, kept_messages(items)))
+        kept = [without_loaded_files(message) for message in kept_messages(items)]
+        return self.item(CompactionBox(summary, kept))
 
     def item(self, content: CompactionBox) -> Compaction:
         """Returns a new item with `content`."""

@@ -10,6 +10,7 @@ import msgspec
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.boxes import Boxes
 from antiphon.engine.citations import sources_of
+from antiphon.engine.compaction import kept_messages
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.messages import translate_reply
 from antiphon.engine.ports import Call, HostedTools, ResolvedModel
@@ -51,8 +52,9 @@ class Loop:
     """Makes one response.
 
     `response` is the response in progress and never changes; the last event carries the finished one, whose
-    items are whole (`hosted.shown` hides what the request does not include). The request is translated at
-    once, so that a request that no backend can be given fails before the stream begins (`InvalidRequest`).
+    items are whole (`hosted.shown` hides what the request does not include). `items` is what the model sees
+    of the context (`Boxes.context`). The request is translated at once, so that a request that no backend
+    can be given fails before the stream begins (`InvalidRequest`).
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Loop:
         """Compacts the context where that is due. Set before the events are read."""
         self._request = request
         self._boxes = Boxes(call.seal, model.id)
-        self._items = items = self._boxes.context(items)
+        self._items = items
         self._model = model
         self._call = call
         self._hosted = hosted
@@ -149,11 +151,9 @@ class Loop:
                 async for events in batches:
                     yield events
         if self.compactor is not None and self.compactor.is_due(self._chat_request()):
-            yield await self._compact(self._items)
-            self._items = self._boxes.context([*self._items, self._output[-1]])
-            self._shorter = self._shortened()
-            self._translated = self._translate(self._items)
-            self._assembler = self._new_assembler()
+            events = await self._compact_before_the_answer()
+            if events:
+                yield events
         while True:
             assembler, request, count = self._assembler, self._chat_request(), 0
             try:
@@ -223,6 +223,26 @@ class Loop:
         self._output.append(item)
         self._is_compacted = True
         return [OutputItemAdded(index, item), OutputItemDone(index, item)]
+
+    async def _compact_before_the_answer(self) -> list[Event]:
+        """Compacts the context, and the calls that the caller has approved; the answer is to what remains.
+
+        What does not even fit to be summed up is truncated, where the request allows it.
+        """
+        items = [*self._items, *self._output]
+        try:
+            events = await self._compact(items)
+        except ContextLengthExceeded as error:
+            if self.response.truncation != "auto":
+                raise
+            self._call.notes.append(f"not compacted: {error.message}")
+            return []
+        self._items = [*kept_messages(items), self._output[-1]]
+        self._said = []
+        self._shorter = self._shortened()
+        self._translated = self._translate(self._items)
+        self._assembler = self._new_assembler()
+        return events
 
     def _has_grown_too_long(self) -> bool:
         """Whether the reply has made the context too long, and ends with nothing that is to be answered."""

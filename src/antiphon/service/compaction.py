@@ -3,7 +3,7 @@
 import msgspec
 
 from antiphon.engine.boxes import CompactionBox
-from antiphon.engine.compaction import kept_messages
+from antiphon.engine.compaction import kept_messages, without_loaded_files
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.ports import Call
 from antiphon.service.attachments import shown_attachments
@@ -55,7 +55,9 @@ async def compacted(
     summary = await compactor.sum_up(items, instructions)
     response_id, created_at = call.ids("resp"), int(call.clock())
     output: list[Item] = [
-        shown_attachments(msgspec.structs.replace(message, id=call.ids("msg"), status="completed"))
+        shown_attachments(
+            msgspec.structs.replace(without_loaded_files(message), id=call.ids("msg"), status="completed")
+        )
         for message in kept_messages(items)
     ]
     output.append(compactor.item(CompactionBox(summary)))

@@ -83,9 +83,9 @@ class Responses:
         hosted = HostedTools()
         try:
             hosted = await self._open_tools(owner, request, call)
-            context = await self._gather(owner, request, call, latest)
+            context, items = await self._gather(owner, request, call, latest)
             kind = WarmUp if is_warm_up(request) else Loop
-            loop = kind(request, response, context.items, model, call, hosted)
+            loop = kind(request, response, items, model, call, hosted)
             if self._sealing is not None and compacts(request) and kind is Loop:
                 loop.compactor = Compactor(request, model, call, estimate)
             ready = True
@@ -97,24 +97,31 @@ class Responses:
         start = _start(request, response, context, now) if response.store else None
         return Run(loop, self._store, owner, start)
 
-    async def _gather(self, owner: str, request: CreateResponse, call: Call, latest: Turn | None) -> Context:
-        """Gathers the context, with the files that are only named in it, and sees that its boxes are ours."""
+    async def _gather(
+        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None
+    ) -> tuple[Context, list[Item]]:
+        """Gathers the context, sees that its boxes are ours, and returns also what of it the model sees.
+
+        That holds the content of files that are only named, and the messages that a compaction has kept.
+        """
         call.seal = self._sealing.of(owner) if self._sealing is not None else None
         request = without_trigger(request)
         if isinstance(request.input, list):
             check_boxes(request.input, Boxes(call.seal))
         if self._attachments is None:
-            return await gather(self._store, owner, request, call.ids, latest)
+            context = await gather(self._store, owner, request, call.ids, latest)
+            return context, Boxes(call.seal).context(context.items)
         attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
         if isinstance(request.input, list):
             await attaching.download(request.input, "input")
         context = await gather(self._store, owner, request, call.ids, latest)
-        await attaching.load(context.history, None)
         await attaching.load(context.input, "input")
+        items = Boxes(call.seal).context(context.items)
+        await attaching.load(items, None)
         if isinstance(request.prompt, FilledPrompt):
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
                 await attaching.load_part(part, f"prompt.variables.{name}")
-        return context
+        return context, items
 
     async def count_input_tokens(self, owner: str, request: CountInputTokens, call: Call) -> InputTokens:
         """Counts what the model would read of a request; raises what `create` raises."""
@@ -124,9 +131,8 @@ class Responses:
         model = await self._catalogue.resolve(full.model or "", call)
         hosted = await self._open_tools(owner, full, call)
         try:
-            context = await self._gather(owner, full, call, None)
+            _, items = await self._gather(owner, full, call, None)
             boxes = Boxes(call.seal, model.id)
-            items = boxes.context(context.items)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
         finally:
             await hosted.close()
@@ -136,8 +142,7 @@ class Responses:
         request = gathered_by(body)
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", call)
-        context = await self._gather(owner, request, call, None)
-        items = Boxes(call.seal).context(context.items)
+        _, items = await self._gather(owner, request, call, None)
         compactor = Compactor(request, model, call, estimate)
         return await compacted(items, body.instructions, compactor, call)
 
