@@ -5,7 +5,8 @@ import pytest
 
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.errors import UpstreamBroken, UpstreamRefused
-from antiphon.wire.items import FunctionCall, Item, Message
+from antiphon.wire.content import OutputText, Refusal
+from antiphon.wire.items import FunctionCall, Item, Message, Reasoning
 from antiphon.wire.json import JSON
 from tests.engine.replies import (
     CALLED,
@@ -350,3 +351,24 @@ def test_indexes_go_on_after_the_output_of_an_earlier_model_call() -> None:
     events = assembler.feed([STOP]) + assembler.finish()
     assert {event["output_index"] for event in as_wire(events)} == {1}
     assert [type(item) for item in output] == [FunctionCall, Message]
+
+
+def test_whatever_comes_between_plain_text_is_seen() -> None:
+    """Most chunks take a short way: what it leaves out must not be missed in any of them."""
+    tier = {"choices": [{"index": 0, "delta": {"content": "b"}}], "service_tier": "flex"}
+    between = [
+        raw(tier),
+        chunk(content="c", refusal="no"),
+        chunk(content="d"),
+        chunk(content="x", index=1),
+        chunk(content="e", reasoning_content="hm"),
+        chunk("stop", content="f"),
+    ]
+    reply = assemble(chunk(content="a"), chunk(content="a"), *between, USAGE)
+    message, reasoning, rest = reply.assembler.output
+    assert isinstance(message, Message)
+    assert isinstance(rest, Message)
+    assert isinstance(reasoning, Reasoning)
+    assert [type(part) for part in message.content] == [OutputText, Refusal, OutputText]
+    assert reply.assembler.service_tier == "flex"
+    assert reply.assembler.usage is not None

@@ -72,6 +72,7 @@ class Assembler:
         self._head: ItemBuilder | None = None
         self._waiting: deque[ItemBuilder] = deque()
         self._last: ItemBuilder | None = None
+        self._open_text: MessageBuilder | None = None
         self._reasoned: ReasoningBuilder | None = None
         self._calls = CallTable()
         self._first = len(output)
@@ -87,18 +88,13 @@ class Assembler:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            fault = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
-            if fault:
-                self.failure = error_inside(self._options.source, fault)
-                break
-            if chunk.usage is not None:
-                self.usage = chunk.usage
-            if chunk.service_tier is not None:
-                self.service_tier = chunk.service_tier
-            for choice in chunk.choices or ():
-                if not choice.index:
-                    self._choice(events, choice)
-            self._find_fault()
+            text = chunk.plain_text()
+            if text is not None and self._open_text is not None:
+                self._open_text.add(events, text)
+                self.service_tier = chunk.service_tier or self.service_tier
+            else:
+                self._chunk(events, chunk)
+                self._open_text = self._find_open_text()
         return events
 
     def finish(self) -> list[Event]:
@@ -148,6 +144,27 @@ class Assembler:
     def stopped_early(self) -> bool:
         """Whether the model was cut off, by the token limit or by a content filter."""
         return self.finish_reason in ("length", "content_filter")
+
+    def _chunk(self, events: list[Event], chunk: Chunk) -> None:
+        fault = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
+        if fault:
+            self.failure = error_inside(self._options.source, fault)
+            return
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        self.service_tier = chunk.service_tier or self.service_tier
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._choice(events, choice)
+        self._find_fault()
+
+    def _find_open_text(self) -> MessageBuilder | None:
+        """Returns the message to which plain text can be added without a further look."""
+        options, builder = self._options, self._last
+        looks = options.logprobs or options.input_of is not None
+        if looks or not (self._think is None or self._think.plain):
+            return None
+        return builder if isinstance(builder, MessageBuilder) and builder.takes_plain_text() else None
 
     def _choice(self, events: list[Event], choice: Choice) -> None:
         delta = choice.delta or choice.message

@@ -73,6 +73,15 @@ class MessageBuilder:
         else:
             events.append(RefusalDelta(self.item_id, self._output_index, index, delta))
 
+    def takes_plain_text(self) -> bool:
+        """Whether `add` does what `write` would: a part of text is open, and nothing is sought in it."""
+        return self._kind == "text" and self._citer is None and self._output_index >= 0
+
+    def add(self, events: list[Event], text: str) -> None:
+        """Adds text to the part that is open (the hot path: one call for nearly every token)."""
+        self._text.append(text)
+        events.append(OutputTextDelta(self.item_id, self._output_index, len(self._parts), text, NO_LOGPROBS))
+
     def close(self, events: list[Event], status: ItemStatus) -> Message:
         if self._kind is None and not self._parts:
             self._begin_part(events, "text")

@@ -152,7 +152,7 @@ class ContentPiece(Struct):
     thinking: "str | list[ContentPiece] | None" = None
 
 
-class Delta(Struct):
+class Delta(Struct, gc=False):
     content: str | list[ContentPiece] | None = None
     refusal: str | None = None
     reasoning: str | None = None
@@ -165,7 +165,7 @@ class ChoiceLogprobs(Struct):
     content: list[Logprob] | None = None
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     """`message` stands in for `delta` where a backend answers a streaming request in one piece."""
 
     index: int | None = 0
@@ -191,7 +191,7 @@ class ChatUsage(Struct):
     completion_tokens_details: CompletionTokensDetails | None = None
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     """One chunk of a streamed chat completion.
 
     `error` is how most backends report a fault inside a stream; some send an error object as the chunk, whose
@@ -204,3 +204,25 @@ class Chunk(Struct):
     error: JSON = None
     message: JSON = None
     code: JSON = None
+
+    def plain_text(self) -> str | None:
+        """Returns the text of a chunk that brings nothing else but a service tier.
+
+        The hot path: nearly every chunk is one.
+        """
+        choices = self.choices
+        if choices is None or len(choices) != 1 or self.usage is not None or self.error is not None:
+            return None
+        choice = choices[0]
+        delta = choice.delta
+        if delta is None or choice.index or choice.finish_reason:
+            return None
+        text = delta.content
+        is_alone = (
+            delta.tool_calls is None
+            and delta.reasoning_content is None
+            and delta.reasoning is None
+            and delta.reasoning_details is None
+            and delta.refusal is None
+        )
+        return text if is_alone and isinstance(text, str) and text else None

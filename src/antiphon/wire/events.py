@@ -67,7 +67,7 @@ class ContentPartDone(Struct, tag="response.content_part.done"):
     sequence_number: int = 0
 
 
-class OutputTextDelta(Struct, tag="response.output_text.delta"):
+class OutputTextDelta(Struct, gc=False, tag="response.output_text.delta"):
     item_id: str
     output_index: int
     content_index: int
