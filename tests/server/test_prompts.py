@@ -200,6 +200,7 @@ def test_images_and_files_follow_as_a_message(url: str, upstream: Upstream) -> N
             404,
             "prompt.variables.a.file_id",
         ),
+        ({"variables": {"a": {"type": "input_image"}}}, 400, "prompt.variables.a"),
         ({"version": "2"}, 404, "prompt"),
         ({"version": "x"}, 404, "prompt"),
         ({"version": "9" * 30}, 404, "prompt"),

@@ -80,7 +80,7 @@ def _chat_part(part: ContentPart) -> ChatContentPart:
 
 def _image(part: InputImage | ComputerScreenshot) -> ChatContentPart:
     if not part.image_url:
-        raise _no_file_ids("input_image", "image_url")
+        raise _nothing_to_send("input_image", "image_url")
     if not part.image_url.startswith(("http://", "https://", "data:image/")):
         raise InvalidRequest(
             "Invalid 'input_image.image_url': expected an http(s) URL or a data URL of an image.",
@@ -96,7 +96,7 @@ def _image(part: InputImage | ComputerScreenshot) -> ChatContentPart:
 def _file(part: InputFile) -> ChatContentPart:
     """Text files become text, which every backend reads; other files go out as a `file` part."""
     if not part.file_data:
-        raise _no_file_ids("input_file", "file_data")
+        raise _nothing_to_send("input_file", "file_data")
     media_type, data = _data_url(part.file_data)
     name = part.filename or "file"
     if media_type.startswith(_TEXT_TYPES):
@@ -120,9 +120,9 @@ def _data_url(url: str) -> tuple[str, str]:
     return head.removeprefix("data:").partition(";")[0], data
 
 
-def _no_file_ids(kind: str, instead: str) -> InvalidRequest:
+def _nothing_to_send(kind: str, field: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid '{kind}': this server takes '{instead}' only; file ids and file URLs are not supported.",
+        f"Invalid '{kind}': without '{field}' there is nothing that a chat model could be given.",
         code="unsupported_content",
         param="input",
     )

@@ -67,13 +67,15 @@ class Attaching:
     async def load(self, items: Sequence[Item], place: str | None) -> None:
         """Loads what `file_id` names, and downloads what is left to download; what is stored stays as it is.
 
-        Raises `NotFound` for a file that is not the owner's, and what `download` raises.
+        Raises `NotFound` for a file that is not the owner's, `InvalidRequest` for a part that names nothing,
+        and what `download` raises.
         """
         for part, where in _parts(items, place):
             await self.load_part(part, where)
 
     async def load_part(self, part: ContentPart, where: str) -> None:
         """Loads or downloads what one part names; `where` is its place. Raises what `load` raises."""
+        _check_something_named(part, where)
         await self._download(part, where)
         if isinstance(part, InputFile) and part.file_url and not part.filename:
             part.filename = _name_in(part.file_url)
@@ -175,6 +177,20 @@ def shown_attachments(item: Item) -> Item:
 
 def _is_downloaded(part: ContentPart) -> bool:
     return isinstance(part, InputFile) and bool(part.file_url and part.file_data)
+
+
+def _check_something_named(part: ContentPart, where: str) -> None:
+    if isinstance(part, InputImage) and not (part.image_url or part.file_id):
+        names = "'image_url' and 'file_id'"
+    elif isinstance(part, InputFile) and not (part.file_data or part.file_id or part.file_url):
+        names = "'file_data', 'file_id' and 'file_url'"
+    else:
+        return
+    raise InvalidRequest(
+        f"Missing required parameter in '{where}': expected one of {names}.",
+        code="missing_required_parameter",
+        param=where,
+    )
 
 
 def _parts(items: Sequence[InputItem], place: str | None) -> Iterator[tuple[ContentPart, str]]:
