@@ -10,7 +10,7 @@ CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
 	$(wildcard tests/real_clients/*/requirements.txt) \
 	$(if $(shell command -v npm),$(wildcard tests/real_clients/*/package-lock.json))))
 
-.PHONY: install run test test-clients check docs
+.PHONY: install run test test-clients check docs conformance
 
 install: .venv/installed-dev
 
@@ -34,6 +34,11 @@ check: .venv/installed-dev
 # Writes the generated parts of docs/; `make check` fails while they are out of date.
 docs: .venv/installed-dev
 	@$(BIN)/python -m scripts.docs
+
+# Runs all tests and writes docs/conformance.md from their results.
+conformance: .venv/installed-dev
+	@$(BIN)/pytest --junitxml=.pytest_cache/results.xml $(ARGS)
+	@$(BIN)/python -m scripts.conformance .pytest_cache/results.xml
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing into .venv (first run, or the dependencies changed) ..." >&2

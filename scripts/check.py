@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts import documents, imports, source, tree
+from scripts import conformance, documents, imports, source, tree
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +29,9 @@ def problems(root: Path) -> Iterator[str]:
     yield from documents.pins(root / "constraints.txt", documents.installed())
     yield from documents.machine_traces(root, tracked(root))
     yield from documents.stale_pages(root)
+    tests = [module for module in everything if module.path.startswith("tests/")]
+    page = (root / conformance.PAGE).read_text(encoding="utf-8")
+    yield from conformance.stale(conformance.catalogue(), tests, page)
     yield from documents.error_codes(ours, root / "docs" / "errors.md")
 
 
