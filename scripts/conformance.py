@@ -30,12 +30,12 @@ What passes, by number. `make conformance` runs all tests and writes this page f
 fails when the page says anything else. Clients that others wrote are on [a page of their own](clients.md).
 
 Whatever a server inside the tests answers, and every event that it sends, is validated against OpenAI's
-description of its API. [Schemathesis](https://schemathesis.io) makes requests of the server's own
+description of its API. Schemathesis makes requests of the server's own
 description, `GET /v1/openapi.json`, right ones and wrong ones, for every operation.
 
 ## Open Responses
 
-The checks of the acceptance suite of [Open Responses](https://www.openresponses.org), as a program of our
+The checks of the acceptance suite of Open Responses, as a program of our
 own. It runs against any server:
 
 ```text
