@@ -7,7 +7,7 @@ import msgspec
 
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Ids
-from antiphon.errors import UpstreamError
+from antiphon.errors import AntiphonError
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.life_cycle import check_life_cycles
@@ -57,7 +57,7 @@ class Reply:
         check_life_cycles(self.events, self.items, failed=self.failure is not None)
 
     @property
-    def failure(self) -> UpstreamError | None:
+    def failure(self) -> AntiphonError | None:
         return self.assembler.failure
 
     @property

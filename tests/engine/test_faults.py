@@ -1,7 +1,7 @@
 import pytest
 
 from antiphon.engine.faults import error_inside
-from antiphon.errors import UpstreamBroken, UpstreamRefused
+from antiphon.errors import ContextLengthExceeded, UpstreamBroken, UpstreamRefused
 from antiphon.wire.json import JSON
 from tests.engine.replies import assemble, failure_of, raw
 
@@ -52,7 +52,6 @@ def test_endless_words_are_cut() -> None:
         ({"message": "m", "code": 400, "type": "BadRequestError"}, 400, "upstream_error"),
         ({"message": "m", "code": 401}, 502, "upstream_error"),
         ({"message": "m", "code": 503}, 503, "upstream_error"),
-        ({"message": "m", "code": "context_length_exceeded"}, 400, "context_length_exceeded"),
     ],
 )
 def test_the_status_that_an_error_stands_for(error: JSON, status: int, code: str) -> None:
@@ -61,10 +60,24 @@ def test_the_status_that_an_error_stands_for(error: JSON, status: int, code: str
     assert (made.status, made.code, made.message) == (status, code, "backend/model: m")
 
 
-def test_a_full_context_is_the_inputs_fault() -> None:
-    made = error_inside("backend/model", {"message": "m", "code": "context_length_exceeded"})
-    assert (made.param, made.type) == ("input", "invalid_request_error")
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "m", "code": "context_length_exceeded"},
+        {"message": "m", "code": 400, "type": "exceed_context_size_error"},
+        {"message": "This model's maximum context length is 10 tokens. However", "code": 400},
+    ],
+)
+def test_a_full_context_is_the_inputs_fault(error: JSON) -> None:
+    made = error_inside("backend/model", error)
+    assert isinstance(made, ContextLengthExceeded)
     assert made.response_code == "context_length_exceeded"
+    assert f"(backend/model: {error['message']})" in made.message
+
+
+def test_a_rate_limit_is_not_about_the_context() -> None:
+    made = error_inside("backend/model", {"message": "maximum context length a minute", "code": 429})
+    assert made.status == 429
 
 
 def test_a_chunk_that_is_itself_an_error_keeps_its_words() -> None:

@@ -142,3 +142,8 @@ def test_what_one_reply_has_called_stays_together() -> None:
     assert roles(messages) == ["assistant one s__two three", "tool", "tool", "tool"]
     assert (messages[0]["content"], messages[0]["reasoning"]) == ("I look.", "Hm.")
     assert messages[3]["content"] == "Tool call skipped: maximum tool calls limit (2) reached."
+
+
+def test_a_name_that_no_backend_takes_goes_out_as_another_also_where_the_tool_is_not_offered() -> None:
+    (reply, _) = translate_items([mcp("repo.search")], Capabilities())
+    assert reply["tool_calls"][0]["function"]["name"] == "repo_search"

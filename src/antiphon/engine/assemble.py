@@ -15,7 +15,7 @@ from antiphon.engine.logprobs import complete, last_tokens
 from antiphon.engine.message_builder import MessageBuilder
 from antiphon.engine.ports import Ids
 from antiphon.engine.think import Piece, ThinkSplitter
-from antiphon.errors import UpstreamBroken, UpstreamError
+from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
@@ -61,7 +61,7 @@ class Assembler:
     def __init__(self, output: list[Item], ids: Ids, options: AssemblyOptions) -> None:
         self.output = output
         self.hosted_calls: list[tuple[str, str]] = []
-        self.failure: UpstreamError | None = None
+        self.failure: AntiphonError | None = None
         self.finish_reason: str | None = None
         self.usage: ChatUsage | None = None
         self.service_tier: str | None = None

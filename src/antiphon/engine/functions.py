@@ -101,6 +101,11 @@ def tool_type(tool: Tool) -> str:
     return str(tool.__struct_config__.tag)
 
 
+def hosted_name(owner: str, name: str) -> str:
+    """Returns the name under which a backend takes a hosted function that the request does not offer."""
+    return next(_possible_names(owner, name))
+
+
 def flat_name(namespace: str, name: str) -> str:
     """Returns the one name under which a backend knows a function of a namespace; at most 64 characters."""
     flat = f"{namespace}__{name}"

@@ -156,20 +156,23 @@ class Loop:
                 yield events
         while True:
             assembler, request, count = self._assembler, self._chat_request(), 0
+            has_begun = False
             try:
                 async with aclosing(self._model.chat_model.stream(request)) as reads:
                     async for chunks in reads:
                         count += len(chunks)
                         events = assembler.feed(chunks)
                         if events:
+                            has_begun = True
                             yield events
                         if assembler.failure is not None:
-                            break
+                            raise assembler.failure
             except ContextLengthExceeded:
-                items = next(self._shorter, None)
+                items = None if has_begun else next(self._shorter, None)
                 if items is None:
                     raise
                 self._translated = self._translate(items)
+                self._assembler = self._new_assembler()
                 continue
             finally:
                 if self._call.spend is not None:

@@ -9,7 +9,7 @@ from antiphon.config import Capabilities
 from antiphon.engine.boxes import Boxes
 from antiphon.engine.compaction import as_told
 from antiphon.engine.custom_tools import call_as_function, native_call
-from antiphon.engine.functions import Renamed, flat_name
+from antiphon.engine.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.hosted import Told, denied, told
 from antiphon.engine.parts import plain_text, tool_output, user_content
 from antiphon.errors import InvalidRequest
@@ -176,7 +176,7 @@ class _Translation:
     def _hosted_call(self, item_id: str | UnsetType | None, call: Told | None) -> None:
         """Adds the call of a hosted tool together with its answer."""
         if call is not None:
-            name = self._renamed.get((call.owner, call.name), call.name)
+            name = self._renamed.get((call.owner, call.name)) or hosted_name(call.owner, call.name)
             self._add_call(_chat_call(_short_id(str(item_id)), name, call.arguments), call.output)
             # In a context, the next item may well be what the model said to it.
             self._answered = not self._one_reply

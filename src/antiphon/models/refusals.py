@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.config import BackendSettings
+from antiphon.engine.faults import NEVER_ABOUT_CONTEXT, context_exceeded, is_about_context
 from antiphon.errors import (
     AntiphonError,
     ContextLengthExceeded,
@@ -18,21 +19,6 @@ from antiphon.wire.json import JSON
 
 _MAX_WORDS = 2000
 _MAX_EXCERPT = 300
-_NEVER_ABOUT_CONTEXT = frozenset({401, 403, 404, 429})
-
-_CONTEXT_MESSAGE = (
-    "Your input exceeds the context window of this model. Please adjust your input and try again."
-)
-"""What api.openai.com says (recorded); the backend's own words are added."""
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# OpenAI and vLLM; vLLM's decoder; llama.cpp; Ollama; LM Studio (two versions); others that copy them.
-_CONTEXT_WORDS = re.compile(
-    r"maximum context length|maximum model length|available context size"
-    r"|exceed\w* (?:the |your )?(?:model's )?(?:max(?:imum)? )?context (?:length|window|size)"
-    r"|(?:context length of|context length is) only|(?:greater|longer) than the (?:model's )?context length"
-    r"|context (?:length|window|size) (?:has been |was )?exceeded|prompt is too long",
-    re.IGNORECASE,
-)
 
 
 class Refusal(Struct, frozen=True):
@@ -54,7 +40,7 @@ def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], b
             speaks(backend, f"it redirects (HTTP {status}); base_url must be where the API itself is")
         )
     said = read_refusal(body) or Refusal(_without_words(status, body))
-    if status not in _NEVER_ABOUT_CONTEXT and _is_about_context(said):
+    if status not in NEVER_ABOUT_CONTEXT and _is_about_context(said):
         return _context(backend, said)
     code, param = said.code, said.param
     if status == 404 and code is None and re.search(r"model\b.*\b(not found|not exist)", said.message, re.I):
@@ -133,12 +119,8 @@ def _without_words(status: int, body: bytes) -> str:
 
 
 def _is_about_context(said: Refusal) -> bool:
-    return (
-        said.code in _CONTEXT_CODES
-        or said.type in _CONTEXT_CODES
-        or _CONTEXT_WORDS.search(said.message) is not None
-    )
+    return is_about_context(said.message, said.code, said.type)
 
 
 def _context(backend: BackendSettings, said: Refusal) -> ContextLengthExceeded:
-    return ContextLengthExceeded(f"{_CONTEXT_MESSAGE} ({speaks(backend, said.message)})")
+    return context_exceeded(speaks(backend, said.message))
