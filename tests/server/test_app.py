@@ -95,6 +95,17 @@ def test_what_is_not_there(tmp_path: Path, method: str, path: str, status: int, 
     with_app(tmp_path, Catalogue(), check)
 
 
+def test_a_refused_method_is_told_which_ones_there_are(tmp_path: Path) -> None:
+    async def check(app: ASGIApp) -> None:
+        for path in ("/v1/responses", "/v1/conversations/conv_1/items", "/v1/models/a/b"):
+            answer = await answered(app, "PATCH", path)
+            assert answer.status == 405
+            allowed = answer.headers["allow"].split(", ")
+            assert allowed == (["GET", "HEAD"] if "models" in path else ["GET", "HEAD", "POST"])
+
+    with_app(tmp_path, Catalogue(), check)
+
+
 def test_a_fault_has_the_envelope_and_an_id_and_is_handed_to_the_server(tmp_path: Path) -> None:
     async def check(app: ASGIApp) -> None:
         answer = Answer()

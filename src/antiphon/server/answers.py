@@ -4,6 +4,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.wire.errors import ErrorBody, ErrorEnvelope
@@ -41,14 +42,23 @@ async def on_error(request: Request, error: Exception) -> Response:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answers for routes that do not exist and methods that they do not have."""
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
     if error.status_code == 404:
         message = f"Invalid URL ({request.method} {request.url.path[:200]})"
     elif error.status_code == 405:
         message = f"Not allowed to {request.method} on {request.url.path[:200]}."
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     else:
         message = str(error.detail)
     body = ErrorBody(message, "invalid_request_error", None, None)
-    return json_answer(ErrorEnvelope(body), error.status_code, dict(error.headers or {}))
+    return json_answer(ErrorEnvelope(body), error.status_code, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What a path can be asked for; Starlette tells the methods of its first route alone."""
+    path = request.scope["path"]
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {each for route in routes if route.path_regex.match(path) for each in route.methods or ()}
 
 
 async def on_disconnect(request: Request, error: Exception) -> Response:
