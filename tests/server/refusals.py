@@ -1,6 +1,7 @@
 """What a refusal of a bad input must be, and that it leaves nothing behind."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +22,15 @@ class Bad(NamedTuple):
 
 
 def rows(database: Path) -> dict[str, int]:
-    """How many rows each table holds, and how many conversations are locked."""
-    with closing(sqlite3.connect(database)) as connection:
+    """How many rows each table holds, and how many conversations are locked, once no response is at work.
+
+    A client that went away may have left one, which is stored a moment later.
+    """
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        running = "SELECT count(*) FROM responses WHERE status IN ('queued', 'in_progress')"
+        until = time.monotonic() + 10
+        while connection.execute(running).fetchone()[0] and time.monotonic() < until:
+            time.sleep(0.01)
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
