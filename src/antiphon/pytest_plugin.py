@@ -177,12 +177,13 @@ class Rehearsal:
 
     def _unused(self) -> list[str]:
         """Returns the recordings that tests which passed did not need, and those of tests that are gone."""
+        from antiphon.recording.calls import REPLAYED
         from antiphon.recording.collection import read_calls
 
         if not self._directory.is_dir():  # Nothing was recorded, for no backend answered.
             return []
         problems: list[str] = []
-        calls = [call for call in read_calls(self._directory, problems) if call.kind in ("chat", "tool")]
+        calls = [call for call in read_calls(self._directory, problems) if call.kind in REPLAYED]
         return [
             f"{call.name} of {call.scope}"
             for call in calls

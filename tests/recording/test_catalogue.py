@@ -102,6 +102,8 @@ def test_record_missing_plays_recorded_models_whose_backend_is_gone(tmp_path: Pa
     assert ask(catalogue(tmp_path, "record-missing", Gone([said("No")])), "a") == ["One"]
     with pytest.raises(RecordingNotFound):
         ask(catalogue(tmp_path, "record-missing", Gone([said("No")])), "b")
+    with pytest.raises(NotFound):
+        asyncio.run(catalogue(tmp_path, "record-missing", Gone([said("No")])).resolve("up/other", Call()))
 
 
 def test_recording_again_replaces_the_scope_and_no_other(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Which recording answers: exact, canonical or folded; by scope and by turn."""
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
 from msgspec import Raw
 
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls import BACKEND, Address, RecordedCall
 from antiphon.recording.index import ChatIndex, Hit, Miss
 from antiphon.recording.llama_stack import read_recording
 from antiphon.recording.llama_stack_hash import request_hash
@@ -178,7 +179,25 @@ def test_a_call_that_was_just_made_has_had_its_turn() -> None:
 
 def test_recorded_models_are_known_with_their_switches() -> None:
     made = index(ours("1"), ours("2", {**chat_request(), "model": "other"}))
-    assert made.models == {"small": {}, "other": {}}
+    assert made.models == {"small": {None: {}}, "other": {None: {}}}
+
+
+def test_of_equals_the_asked_backend_answers_and_others_where_it_has_none() -> None:
+    def said_by(name: str, backend: str, scope: str = HERE) -> RecordedCall:
+        return replace(ours(name, scope=scope), address=Address(metadata={BACKEND: backend}))
+
+    made = index(said_by("1", "a"), said_by("2", "b"), said_by("3", "a"), said_by("4", "b", "other"))
+
+    def ask(backend: str, scope: str = HERE) -> str | None:
+        found = made.find(chat_request(), scope, backend)
+        return found.call.name.rpartition("#")[2] if isinstance(found, Hit) else None
+
+    assert [ask("b"), ask("b"), ask("a"), ask("a"), ask("a")] == ["2", None, "1", "3", None]
+    assert [ask("b", "other"), ask("a", "other")] == ["4", None]
+    made.begin("other")
+    assert ask("renamed", "other") == "4"
+    made.begin(HERE)
+    assert [ask(""), ask("renamed"), ask("b")] == ["1", "2", None]
 
 
 def test_an_address_that_is_none_is_no_exact_hit() -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from antiphon.engine.ports import Call, ChatModel, ModelCatalogue
-from antiphon.errors import ConfigError, NotFound, RecordingNotFound, UpstreamError, UpstreamRefused
+from antiphon.errors import ConfigError, RecordingNotFound, UpstreamError, UpstreamRefused
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
@@ -237,10 +237,12 @@ def test_a_model_is_found_as_it_is_and_without_its_first_segment(
 
 
 @pytest.mark.parametrize("asked", ["gpt-5", "openai/gpt-5", "a/b/gpt-4o", "", "/", "Qwen3"])
-def test_another_model_is_not_found(asked: str, catalogue: ModelCatalogue) -> None:
-    with pytest.raises(NotFound, match=r"gpt-4o") as caught:
-        asyncio.run(catalogue.resolve(asked, Call()))
-    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+def test_another_model_is_a_miss(asked: str, catalogue: ModelCatalogue) -> None:
+    call = Call()
+    resolved = asyncio.run(catalogue.resolve(asked, call))
+    with pytest.raises(RecordingNotFound, match=r'model: asked ".*", recorded "gpt-4o"'):
+        complete(resolved.chat_model, {**chat_request(), "model": resolved.name})
+    assert call.notes == ["miss"]
 
 
 def test_the_recorded_models_are_listed(catalogue: ModelCatalogue) -> None:

@@ -37,8 +37,8 @@ BODY = cast(ChatRequest, {**chat_request(), "model": "m", "stream": True})
 SECRET = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"
 
 
-def recorder(backend: Backend, directory: Path, call: Call | None = None) -> Recorder:
-    return Recorder(backend, Tape(Collection(directory), call or Call(), anew=True))
+def recorder(backend: Backend, directory: Path, call: Call | None = None, name: str = "up") -> Recorder:
+    return Recorder(backend, Tape(Collection(directory), call or Call(), anew=True), name)
 
 
 def calls(directory: Path, scope: str = "default") -> list[RecordedCall]:
@@ -227,6 +227,16 @@ def test_replay_words_requests_as_they_were_recorded(kind: str, tmp_path: Path) 
     asyncio.run(gather(model.stream(BODY)))
     assert Replay(Collection(tmp_path)).capabilities("m") == capabilities
     assert Replay(Collection(tmp_path)).capabilities("other") is None
+
+
+def test_requests_are_worded_for_the_backend_that_is_asked(tmp_path: Path) -> None:
+    for name in ("ollama", "vllm"):
+        backend = Backend(WORDS, capabilities=PRESETS[name])
+        asyncio.run(gather(recorder(backend, tmp_path, Call(scope=name), name).stream(BODY)))
+    replay = Replay(Collection(tmp_path))
+    assert replay.capabilities("m", "ollama") == PRESETS["ollama"]
+    assert replay.capabilities("m", "vllm") == PRESETS["vllm"]
+    assert replay.capabilities("m", "another") == PRESETS["ollama"]
 
 
 def test_switches_of_a_later_version_are_not_needed(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_request_chooses_its_mode(tmp_path: Path) -> None:
             body = {**chat_request(), "model": "m"}
             return await client.post("/chat/completions", json=body, headers={"x-antiphon-recording": mode})
 
-        assert (await asked("replay")).json()["error"]["code"] == "model_not_found"
+        assert (await asked("replay")).json()["error"]["code"] == "recording_not_found"
         assert text_of(await asked("record")) == "One"
         assert text_of(await asked("live")) == "Two"
         assert text_of(await asked("replay")) == "One"

@@ -13,7 +13,14 @@ from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.llama_stack_hash import request_hash, tool_hash
 from antiphon.wire.json import JSON, JSONObject
 
-Kind = Literal["chat", "completion", "embedding", "models", "tool", "other"]
+Kind = Literal["chat", "completion", "embedding", "moderation", "models", "tool", "other"]
+
+REPLAYED: Sequence[Kind] = ("chat", "tool", "embedding", "completion", "moderation")
+"""The kinds of calls that replay answers; the others are kept for llama-stack."""
+
+BACKEND = "backend"
+CAPABILITIES = "capabilities"
+"""Keys of a recorded address's metadata: the backend's name, and its capability switches."""
 
 USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
     ("chat", True): "openai.types.chat.chat_completion_chunk.ChatCompletionChunk",
@@ -22,6 +29,7 @@ USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
     ("completion", False): "openai.types.completion.Completion",
     ("embedding", False): "openai.types.create_embedding_response.CreateEmbeddingResponse",
     ("models", False): "openai.types.model.Model",
+    ("moderation", False): "openai.types.moderation_create_response.ModerationCreateResponse",
     ("tool", False): "ogx_api.tools.ToolInvocationResult",
 }
 """The classes that llama-stack's recorder notes for a kind of call, streamed or not."""
@@ -48,7 +56,7 @@ class Address(Struct, frozen=True, omit_defaults=True):
 
     Of the URL only the path counts in llama-stack's hash; the default is what its client for OpenAI asks.
     A tool has a provider (or the label of an MCP server) and a name instead. `metadata` is llama-stack's
-    note on the versions of its libraries.
+    note on the versions of its libraries, and ours on the backend.
     """
 
     method: str = "POST"
@@ -110,6 +118,12 @@ class RecordedCall:
             return request_hash(self.address.method, self.address.url, self.request, test_id)
         except (ValueError, RecursionError):
             return None
+
+    @property
+    def backend(self) -> str | None:
+        """The name of the backend that was called; None where it is not recorded."""
+        name = self.address.metadata.get(BACKEND)
+        return name if isinstance(name, str) else None
 
     @property
     def file(self) -> str:

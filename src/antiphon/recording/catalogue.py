@@ -1,14 +1,17 @@
 """The models of a server that records, replays, or makes calls fail."""
 
+from dataclasses import dataclass
+
 from antiphon.config import Mode
 from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.errors import ConfigError, InvalidRequest, NotFound
+from antiphon.recording.endpoints import path_of
 from antiphon.recording.explain import printable
 from antiphon.recording.faults import Faults, FaultyModel, FaultyTools
 from antiphon.recording.filling import Filling, FillingTools
 from antiphon.recording.player import Player, ToolPlayer
-from antiphon.recording.recorder import Recorder, Tape, ToolRecorder
-from antiphon.recording.replay import Replay
+from antiphon.recording.recorder import Recorder, Tape, ToolRecorder, backend_of
+from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import Model, ModelList, ModelMetadata, Provider
 
@@ -40,7 +43,10 @@ class RecordingCatalogue:
                 raise ConfigError(f"{collection.directory}: no recorded calls{problems}")
 
     async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
-        """Finds a model; of recorded ones by its id, or by its id without the first segment."""
+        """Finds a model; of recorded ones by its id, or by its id without the first segment.
+
+        A model that is not recorded is found in replay, too: what is asked of it is a miss.
+        """
         mode, replay, backends = call.mode or self._mode, self._replay, self._backends
         if backends is None and mode != "replay":
             raise _refused(f"This server only replays, so the mode {mode!r} is not possible.")
@@ -56,31 +62,52 @@ class RecordingCatalogue:
         found = self._failing(await backends.resolve(model_id, call), call)
         if mode == "live":
             return found
-        recorder = Recorder(found.chat_model, Tape(replay.collection, call, anew=True))
+        recorder = Recorder(found.chat_model, Tape(replay.collection, call, anew=True), backend_of(found))
         return ResolvedModel(recorder, found.name, found.id)
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
         """Returns an answer: played, recorded or asked for, as the result of a tool call is.
 
-        The endpoint stands as the provider, the model as the tool.
+        Fault rules for models are about it, by either of the model's names.
         """
+        asked = request["model"]
+        model = await self._called(asked, call)
+        names = (asked, asked.partition("/")[2]) if model is None else (model.name, model.id)
         arguments = {name: value for name, value in request.items() if name != "model"}
-        calls = self.tool_calls(_Asking(self._backends, endpoint, call), call)
-        answer: JSONObject = await calls.call(endpoint, request["model"], arguments)
+        calls = self._calls(_Asking(self._backends, endpoint, call), call, _Asked(names, model))
+        answer: JSONObject = await calls.call(path_of(endpoint), asked, arguments)
         return answer
+
+    async def _called(self, model_id: str, call: Call) -> ResolvedModel | None:
+        """Returns the model that an endpoint is asked for; None where it is played alone."""
+        mode = call.mode or self._mode
+        if self._backends is None or mode == "replay":
+            return None
+        try:
+            return await self._backends.resolve(model_id, call)
+        except NotFound:
+            if mode != "record-missing":
+                raise
+            return None  # Without its backend it still answers what is recorded.
 
     def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
         """Returns the tool calls of a request: played, recorded or made, and failing where a rule says so."""
+        return self._calls(inner, call, _Asked())
+
+    def _calls(self, inner: ToolCalls, call: Call, asked: "_Asked") -> ToolCalls:
         mode, replay = call.mode or self._mode, self._replay
+
+        def failing(calls: ToolCalls) -> ToolCalls:
+            return self._failing_tools(calls, call, asked.names)
+
         if replay is None or (mode == "live" and self._backends is not None):
-            return self._failing_tools(inner, call)
+            return failing(inner)
         if mode == "replay" or self._backends is None:
-            return self._failing_tools(ToolPlayer(replay, call), call)
-        failing = self._failing_tools(inner, call)
-        if mode == "record":
-            return ToolRecorder(failing, Tape(replay.collection, call, anew=True))
-        recorder = ToolRecorder(failing, Tape(replay.collection, call, anew=False))
-        return FillingTools(replay, recorder, call, lambda played: self._failing_tools(played, call))
+            return failing(ToolPlayer(replay, call))
+        recorder = ToolRecorder(
+            failing(inner), Tape(replay.collection, call, anew=mode == "record"), asked.model
+        )
+        return recorder if mode == "record" else FillingTools(replay, recorder, call, failing)
 
     def begin(self, scope: str) -> None:
         """Begins a scope (a test, a scenario) once more, as if nothing had been asked in it."""
@@ -110,8 +137,9 @@ class RecordingCatalogue:
         notices = [] if self._backends is None else self._backends.notices()
         if self._replay is not None:
             collection = self._replay.collection
-            chats, tools = len(collection.chats.entries), len(collection.tools.entries)
-            counted = f"{chats} model calls" + (f" and {tools} tool calls" if tools else "")
+            tools = sum(entry.call.kind == "tool" for entry in collection.tools.entries)
+            models = len(collection.chats.entries) + len(collection.tools.entries) - tools
+            counted = f"{models} model calls" + (f" and {tools} tool calls" if tools else "")
             notices.append(f"recordings: {counted} in {collection.directory}")
             notices += [f"unreadable: {printable(line)}" for line in _named(collection.problems)]
         return notices
@@ -129,25 +157,22 @@ class RecordingCatalogue:
             raise _wrong_fault(error) from None
         return ResolvedModel(faulty, found.name, found.id) if faulty.rules else found
 
-    def _failing_tools(self, calls: ToolCalls, call: Call) -> ToolCalls:
+    def _failing_tools(self, calls: ToolCalls, call: Call, models: tuple[str, ...]) -> ToolCalls:
         try:
-            faulty = FaultyTools(calls, self._faults, call)
+            faulty = FaultyTools(calls, self._faults, call, models)
         except ConfigError as error:
             raise _wrong_fault(error) from None
         return faulty if faulty.rules else calls
 
     def _played(self, model_id: str, call: Call, replay: Replay) -> ResolvedModel:
-        for name in (model_id, model_id.partition("/")[2]):
-            capabilities = replay.capabilities(name)
+        first, _, rest = model_id.partition("/")
+        for name, backend in ((model_id, ""), (rest, first)):
+            capabilities = replay.capabilities(name, backend)
             if capabilities is not None:
-                played = ResolvedModel(Player(replay, call, capabilities), name, model_id)
+                played = ResolvedModel(Player(replay, call, capabilities, backend), name, model_id)
                 return self._failing(played, call)
-        raise NotFound(
-            f"The model '{model_id[:200]}' is not recorded. "
-            f"Recorded are: {', '.join(_named(self._recorded())) or 'none'}.",
-            code="model_not_found",
-            param="model",
-        )
+        # Whatever it is asked is a miss, unless a tool is recorded to fail before the model is called.
+        return self._failing(ResolvedModel(Player(replay, call, WORDED_FOR), model_id, model_id), call)
 
     async def _played_or_recorded(
         self, model_id: str, call: Call, replay: Replay, backends: ModelCatalogue
@@ -156,9 +181,11 @@ class RecordingCatalogue:
             found = await backends.resolve(model_id, call)
         except NotFound:
             # Without its backend a recorded model still answers what is recorded.
+            if not any(name in self._recorded() for name in (model_id, model_id.partition("/")[2])):
+                raise
             return self._played(model_id, call, replay)
         failing = self._failing(found, call)
-        recorder = Recorder(failing.chat_model, Tape(replay.collection, call, anew=False))
+        recorder = Recorder(failing.chat_model, Tape(replay.collection, call, anew=False), backend_of(found))
 
         def fail(played: ChatModel) -> ChatModel:
             return self._failing(ResolvedModel(played, found.name, found.id), call).chat_model
@@ -166,11 +193,22 @@ class RecordingCatalogue:
         return ResolvedModel(Filling(replay, recorder, call, fail), found.name, found.id)
 
     def _recorded(self) -> list[str]:
-        return [] if self._replay is None else sorted(self._replay.collection.chats.models)
+        if self._replay is None:
+            return []
+        collection = self._replay.collection
+        return sorted({*collection.chats.models, *collection.tools.models})
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The model that an endpoint is asked for: its names, and what it is, if it may be called."""
+
+    names: tuple[str, ...] = ()
+    model: ResolvedModel | None = None
 
 
 class _Asking:
-    """Requests to an endpoint as `ToolCalls`: the model's name is that of the tool."""
+    """Requests to an endpoint as `ToolCalls`: the model stands for the tool."""
 
     def __init__(self, backends: ModelCatalogue | None, endpoint: Endpoint, call: Call) -> None:
         self._backends = backends

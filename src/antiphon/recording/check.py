@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from antiphon.errors import ConfigError
 from antiphon.recording import scope_file
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls import REPLAYED, RecordedCall
 from antiphon.recording.collection import read_calls
 
 ProblemKind = Literal["unreadable", "stale", "unused", "duplicate", "oversize", "alternatives"]
@@ -73,7 +73,7 @@ def check(
         problems += [
             Problem("unused", (call.name,), f"{call.name} answered nothing in that run")
             for call in calls
-            if call.kind in ("chat", "tool") and (call.file, call.number or 1) not in hits
+            if call.kind in REPLAYED and (call.file, call.number or 1) not in hits
         ]
     problems += _groups(calls)
     for file in sorted({call.file for call in calls}):

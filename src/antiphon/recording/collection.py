@@ -9,7 +9,7 @@ from pathlib import Path
 
 from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
 from antiphon.recording import llama_stack, scope_file, secrets
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls import REPLAYED, RecordedCall
 from antiphon.recording.explain import printable
 from antiphon.recording.files import Files
 from antiphon.recording.index import ChatIndex
@@ -130,10 +130,9 @@ class Collection:
         return self._scopes[name]
 
     def _take_in(self, call: RecordedCall, *, used: bool = False) -> None:
-        indexes: dict[str, ChatIndex | ToolIndex] = {"chat": self.chats, "tool": self.tools}
-        index = indexes.get(call.kind)
-        if index is None:
+        if call.kind not in REPLAYED:
             return
+        index: ChatIndex | ToolIndex = self.chats if call.kind == "chat" else self.tools
         try:
             entry = index.add(call)
         except RecursionError:

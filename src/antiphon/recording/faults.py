@@ -111,23 +111,35 @@ class FaultyModel:
 
 
 class FaultyTools:
-    """`ToolCalls` over others, which fail by rule."""
+    """`ToolCalls` over others, which fail by rule.
 
-    def __init__(self, inner: ToolCalls, faults: Faults, call: Call) -> None:
+    Where they are those of an endpoint, `models` are the names of the model, and the rules for models count.
+    """
+
+    def __init__(self, inner: ToolCalls, faults: Faults, call: Call, models: tuple[str, ...] = ()) -> None:
         """Raises `ConfigError` for a rule of the request that is wrong."""
         self._inner = inner
         self._faults = faults
         self._call = call
+        self._models = models
         self.rules = faults.rules_for(call)
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Calls the tool, unless a fault prevents it."""
-        rule = self._faults.for_tool(self.rules, self._call.scope, name)
+        rule = self._due(name)
         if rule is not None:
             self._call.notes.append(f"fault {rule.text}")
             await _begin(rule)
             await _end(rule)
+            if rule.action == "garble":
+                raise UpstreamBroken(f"{_blame(rule)}: the answer is not JSON")
         return await self._inner.call(provider, name, arguments)
+
+    def _due(self, name: str) -> FaultRule | None:
+        scope = self._call.scope
+        if self._models:
+            return self._faults.for_model(self.rules, scope, self._models)
+        return self._faults.for_tool(self.rules, scope, name)
 
 
 async def _begin(rule: FaultRule) -> None:

@@ -9,6 +9,7 @@ from antiphon.engine.ports import Call, ChatModel, ToolCalls
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.index import Miss
 from antiphon.recording.player import play, play_result, play_whole
+from antiphon.recording.recorder import Recorder
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
@@ -21,7 +22,7 @@ class Filling:
     """
 
     def __init__(
-        self, replay: Replay, recorder: ChatModel, call: Call, failing: Callable[[ChatModel], ChatModel]
+        self, replay: Replay, recorder: Recorder, call: Call, failing: Callable[[ChatModel], ChatModel]
     ) -> None:
         self._replay = replay
         self._recorder = recorder
@@ -44,7 +45,7 @@ class Filling:
         return await self._chosen(request).complete(request)
 
     def _chosen(self, request: ChatRequest) -> ChatModel:
-        recorded = self._replay.find(cast(JSONObject, request), self._call)
+        recorded = self._replay.find(cast(JSONObject, request), self._call, self._recorder.backend)
         if isinstance(recorded, Miss):
             return self._recorder
         return self._failing(_Played(recorded, self._replay.speed, self.capabilities))

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from antiphon.engine.ports import DEFAULT_SCOPE
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls import CAPABILITIES, RecordedCall
 from antiphon.recording.canonical import canonical_key, canonical_request
 from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.recording.tracks import Tracks
@@ -15,9 +15,6 @@ from antiphon.recording.turns import Entry, Turns, lent
 from antiphon.recording.volatile import Rule, needed
 from antiphon.recording.volatile_index import VolatileIndex
 from antiphon.wire.json import JSONObject
-
-CAPABILITIES = "capabilities"
-"""The key of a recorded address's metadata under which the backend's capability switches stand."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class ChatIndex:
 
     def _clear(self) -> None:
         self.entries: list[Entry] = []
-        self.models: dict[str, JSONObject] = {}
-        """The names of the recorded models, and the capability switches that are recorded with each."""
+        self.models: dict[str, dict[str | None, JSONObject]] = {}
+        """The names of the recorded models, and by backend the capability switches of each."""
         self._tracks = Tracks(self._alternative)
         self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
         self._volatile = VolatileIndex(self._rules)
@@ -67,7 +64,8 @@ class ChatIndex:
         self.entries.append(entry)
         self._best.clear()
         if isinstance(name := call.request.get("model"), str):
-            self.models.setdefault(name, call.address.metadata.get(CAPABILITIES, {}))
+            switches = call.address.metadata.get(CAPABILITIES, {})
+            self.models.setdefault(name, {}).setdefault(call.backend, switches)
         self._by_key[entry.key].append(entry)
         self._volatile.add(entry)
         if call.named_by_hash:
@@ -90,8 +88,11 @@ class ChatIndex:
         """Says that a recording has had its turn: its call was just made."""
         self._turns.mark(entry)
 
-    def find(self, request: JSONObject, scope: str) -> Hit | Miss:
-        """Returns what answers a request, and takes its turn; raises RecursionError for a monstrous one."""
+    def find(self, request: JSONObject, scope: str, backend: str = "") -> Hit | Miss:
+        """Returns what answers a request, and takes its turn; raises RecursionError for a monstrous one.
+
+        Of several recordings those of the `backend` go first.
+        """
         canonical = canonical_request(request)
         candidates = self._by_key.get(canonical_key(canonical), ())
         # The hash takes the longest; where one recording has the key, there is nothing to choose.
@@ -100,14 +101,14 @@ class ChatIndex:
             if call is not None:
                 return Hit(call, "exact")
         if candidates:
-            entry = self._turns.take(candidates, scope, lambda group: self._best_of(group, scope))
+            entry = self._turns.take(candidates, scope, backend, lambda group: self._best_of(group, scope))
             if entry is None:
-                return Miss(canonical, used=len(lent(candidates, scope)))
+                return Miss(canonical, used=len(lent(candidates, scope, backend)))
             same = entry.call.scope == scope and entry.call.request == request
             return Hit(entry.call, "exact" if same and not entry.call.stale else "canonical")
-        return self._find_folded(canonical, scope)
+        return self._find_folded(canonical, scope, backend)
 
-    def _find_folded(self, canonical: JSONObject, scope: str) -> Hit | Miss:
+    def _find_folded(self, canonical: JSONObject, scope: str, backend: str) -> Hit | Miss:
         candidates = self._volatile.find(canonical)
         if not candidates:
             return Miss(canonical)
@@ -115,9 +116,9 @@ class ChatIndex:
         def rank(entry: Entry) -> tuple[bool, bool, bool, int, int, str]:
             return self._rank(entry, scope, needed(canonical, entry.canonical, self._rules)[1])
 
-        turn = self._turns.take(candidates, scope, lambda group: min(group, key=rank))
+        turn = self._turns.take(candidates, scope, backend, lambda group: min(group, key=rank))
         if turn is None:
-            return Miss(canonical, used=len(lent(candidates, scope)))
+            return Miss(canonical, used=len(lent(candidates, scope, backend)))
         return Hit(turn.call, "canonical", needed(canonical, turn.canonical, self._rules)[0])
 
     def _add_alternative(self, entry: Entry) -> None:
@@ -141,7 +142,7 @@ class ChatIndex:
 
     def _alternative(self, key: str, scope: str) -> RecordedCall | None:
         candidates = self._by_key.get(key)
-        group = lent(candidates, scope) if candidates else ()
+        group = lent(candidates, scope, "") if candidates else ()
         return self._best_of(group, scope).call if group else None
 
     def _best_of(self, group: Sequence[Entry], scope: str) -> Entry:

@@ -19,6 +19,7 @@ from antiphon.wire.json import JSONObject
 _KINDS: tuple[tuple[str, Kind], ...] = (
     ("completions", "completion"),
     ("/embeddings", "embedding"),
+    ("/moderations", "moderation"),
     ("/models", "models"),
 )
 

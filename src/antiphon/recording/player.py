@@ -12,6 +12,7 @@ from antiphon.config import Capabilities
 from antiphon.engine.ports import Call
 from antiphon.engine.replies import fold_chunks, unfold_reply
 from antiphon.recording.calls import RecordedCall
+from antiphon.recording.endpoints import joined
 from antiphon.recording.outcomes import raised
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
@@ -22,12 +23,13 @@ _AT_ONCE = 32
 
 
 class Player:
-    """A `ChatModel` over recorded calls, for the calls of one request."""
+    """A `ChatModel` over recorded calls, for the calls of one request; those of `backend` go first."""
 
-    def __init__(self, replay: Replay, call: Call, capabilities: Capabilities) -> None:
+    def __init__(self, replay: Replay, call: Call, capabilities: Capabilities, backend: str = "") -> None:
         self._replay = replay
         self._call = call
         self._capabilities = capabilities
+        self._backend = backend
 
     @property
     def capabilities(self) -> Capabilities:
@@ -36,14 +38,14 @@ class Player:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields the recorded chunks, each alone; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._call)
+        recorded = self._replay.get(cast(JSONObject, request), self._call, self._backend)
         async with aclosing(play(recorded, request, self._replay.speed)) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the recorded reply; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._call)
+        recorded = self._replay.get(cast(JSONObject, request), self._call, self._backend)
         return await play_whole(recorded, self._replay.speed)
 
 
@@ -103,6 +105,8 @@ async def play_result(recorded: RecordedCall, speed: float) -> JSON:
     await _wait(recorded, speed)
     if recorded.error is not None:
         raise raised(recorded.error)
+    if recorded.streamed:
+        return joined(recorded.payloads())
     result: JSON = msgspec.json.decode(recorded.parts[0])
     return result
 

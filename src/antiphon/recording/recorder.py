@@ -12,12 +12,12 @@ from msgspec.structs import asdict
 
 from antiphon.config import Capabilities
 from antiphon.engine.assemble import Assembler, AssemblyOptions
-from antiphon.engine.ports import Call, ChatModel, ToolCalls
+from antiphon.engine.ports import Call, ChatModel, ResolvedModel, ToolCalls
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
-from antiphon.recording.calls import Address, RecordedCall
+from antiphon.recording.calls import BACKEND, CAPABILITIES, Address, RecordedCall
 from antiphon.recording.collection import Collection
-from antiphon.recording.index import CAPABILITIES
+from antiphon.recording.endpoints import KINDS, address_of
 from antiphon.recording.outcomes import recorded
 from antiphon.recording.replay import WORDED_FOR
 from antiphon.wire.chat import ChatRequest
@@ -83,7 +83,9 @@ class Recorder:
     nobody reads on, and it is recorded as far as it came.
     """
 
-    def __init__(self, inner: ChatModel, tape: Tape) -> None:
+    def __init__(self, inner: ChatModel, tape: Tape, backend: str) -> None:
+        self.backend = backend
+        """The name of the backend, which is recorded too."""
         self._inner = inner
         self._tape = tape
 
@@ -124,22 +126,25 @@ class Recorder:
     def _begin(self, request: ChatRequest, *, streamed: bool) -> Take:
         usual = asdict(WORDED_FOR)
         unusual = {name: value for name, value in asdict(self.capabilities).items() if value != usual[name]}
-        address = Address(metadata={CAPABILITIES: unusual}) if unusual else Address()
+        address = Address(metadata=_metadata(self.backend, unusual))
         body = cast(JSONObject, request)
         return self._tape.begin(RecordedCall(kind="chat", request=body, streamed=streamed, address=address))
 
 
 class ToolRecorder:
-    """`ToolCalls` that records the calls to others, under the same rules."""
+    """`ToolCalls` that records the calls to others, under the same rules.
 
-    def __init__(self, inner: ToolCalls, tape: Tape) -> None:
+    Where an endpoint is asked, `model` is the one that answers.
+    """
+
+    def __init__(self, inner: ToolCalls, tape: Tape, model: ResolvedModel | None = None) -> None:
         self._inner = inner
         self._tape = tape
+        self._model = model
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Returns the tool's result, which is written by then."""
-        address = Address(url="", endpoint="", provider=provider, tool_name=name)
-        take = self._tape.begin(RecordedCall(kind="tool", request=arguments, address=address))
+        take = self._tape.begin(self._begun(provider, name, arguments))
         try:
             result = await self._inner.call(provider, name, arguments)
         except AntiphonError as error:
@@ -148,3 +153,21 @@ class ToolRecorder:
         take.add([msgspec.json.encode(result)])
         await take.end()
         return result
+
+    def _begun(self, provider: str, name: str, arguments: JSONObject) -> RecordedCall:
+        if self._model is not None and provider in KINDS:
+            body = {"model": self._model.name, **arguments}
+            address = address_of(provider, _metadata(backend_of(self._model), {}))
+            return RecordedCall(kind=KINDS[provider], request=body, address=address)
+        address = Address(url="", endpoint="", provider=provider, tool_name=name)
+        return RecordedCall(kind="tool", request=arguments, address=address)
+
+
+def backend_of(model: ResolvedModel) -> str:
+    """Returns the name of a model's backend, by which its id begins."""
+    return model.id.removesuffix(model.name).removesuffix("/")
+
+
+def _metadata(backend: str, switches: JSONObject) -> JSONObject:
+    metadata: JSONObject = {BACKEND: backend} if backend else {}
+    return metadata | {CAPABILITIES: switches} if switches else metadata

@@ -27,26 +27,32 @@ class Replay:
         self.speed = speed
         self._hit_log = hit_log
 
-    def find(self, request: JSONObject, call: Call) -> RecordedCall | Miss:
-        """Returns what answers a chat request; raises `RecordingNotFound` for a monstrous one."""
+    def find(self, request: JSONObject, call: Call, backend: str = "") -> RecordedCall | Miss:
+        """Returns what answers a chat request; of several recordings those of the `backend` go first.
+
+        Raises `RecordingNotFound` for a monstrous one.
+        """
         try:
-            found = self.collection.chats.find(request, call.scope)
+            found = self.collection.chats.find(request, call.scope, backend)
         except RecursionError:
-            call.notes.append("miss")
-            raise RecordingNotFound("No recording answers this call: it is nested too deeply.") from None
+            raise _too_deep(call) from None
         return self._told(found, call)
 
-    def get(self, request: JSONObject, call: Call) -> RecordedCall:
+    def get(self, request: JSONObject, call: Call, backend: str = "") -> RecordedCall:
         """Returns what answers a chat request; raises `RecordingNotFound`, which shows the nearest."""
-        found = self.find(request, call)
+        found = self.find(request, call, backend)
         if isinstance(found, Miss):
             recorded = [(entry.call, entry.canonical) for entry in self.collection.chats.entries]
             raise RecordingNotFound(explain_miss(found.canonical, recorded, found.used))
         return found
 
     def find_result(self, provider: str, name: str, arguments: JSONObject, call: Call) -> RecordedCall | Miss:
-        """Returns what answers a tool call."""
-        return self._told(self.collection.tools.find(provider, name, arguments, call.scope), call)
+        """Returns what answers a tool call; raises `RecordingNotFound` for a monstrous one."""
+        try:
+            found = self.collection.tools.find(provider, name, arguments, call.scope)
+        except RecursionError:
+            raise _too_deep(call) from None
+        return self._told(found, call)
 
     def get_result(self, provider: str, name: str, arguments: JSONObject, call: Call) -> RecordedCall:
         """Returns what answers a tool call; raises `RecordingNotFound`, which shows the nearest."""
@@ -56,11 +62,15 @@ class Replay:
             raise RecordingNotFound(explain_miss(found.canonical, recorded, found.used))
         return found
 
-    def capabilities(self, model: str) -> Capabilities | None:
-        """Returns what the backend of a recorded model took, or None if the model is not recorded."""
-        metadata = self.collection.chats.models.get(model)
-        if metadata is None:
+    def capabilities(self, model: str, backend: str = "") -> Capabilities | None:
+        """Returns what the backend of a recorded model took, or None if the model is not recorded.
+
+        Of several backends it is the named one, or else the first that was recorded.
+        """
+        switches = self.collection.chats.models.get(model)
+        if switches is None:
             return None
+        metadata = switches.get(backend, next(iter(switches.values())))
         try:
             return msgspec.convert({**msgspec.structs.asdict(WORDED_FOR), **metadata}, Capabilities)
         except msgspec.ValidationError:  # A later version knows of more.
@@ -84,3 +94,8 @@ class Replay:
             with self._hit_log.open("ab") as log:
                 log.write(msgspec.json.encode(line) + b"\n")
         return found.call
+
+
+def _too_deep(call: Call) -> RecordingNotFound:
+    call.notes.append("miss")
+    return RecordingNotFound("No recording answers this call: it is nested too deeply.")

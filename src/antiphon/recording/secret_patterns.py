@@ -37,7 +37,9 @@ def _anywhere(kind: str, expression: str, *hints: str) -> Pattern:
 
 PATTERNS: tuple[Pattern, ...] = (
     _anywhere("private key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----", "private key"),
-    _word("API key", r"sk-(?:proj|svcacct|admin|antiphon|None|ant-[a-z0-9]+|or-v1|lf)-[A-Za-z0-9_-]{16,}", "sk-"),
+    _word(
+        "API key", r"sk-(?:proj|svcacct|admin|antiphon|None|ant-[a-z0-9]+|or-v1|lf)-[A-Za-z0-9_-]{16,}", "sk-"
+    ),
     _word("API key", r"sk-[A-Za-z0-9]{32,}", "sk-"),
     _word(
         "API key",

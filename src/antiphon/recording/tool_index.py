@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from antiphon.config_tools import SEARCH_PROVIDERS
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_arguments, canonical_key
+from antiphon.recording.endpoints import KINDS, canonical_body
 from antiphon.recording.index import Hit, Miss
 from antiphon.recording.turns import Entry, Turns, lent
 from antiphon.wire.json import JSONObject
@@ -15,7 +16,7 @@ _SEARCH = "any search provider"
 
 
 class ToolIndex:
-    """Recorded tool calls in memory, under the same rules of scope and order as chats.
+    """Recorded calls of tools and of endpoints in memory, under the same rules of scope and order as chats.
 
     llama-stack's files name its own provider of a tool (`tavily`), which is not ours: they answer for any.
     Who answers web searches is a matter of keys and not of the request: those are one provider here.
@@ -26,14 +27,23 @@ class ToolIndex:
         self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
 
     @property
+    def models(self) -> set[str]:
+        """The models that answered endpoints."""
+        named = (entry.canonical.get("model") for entry in self.entries)
+        return {model for model in named if isinstance(model, str)}
+
+    @property
     def entries(self) -> list[Entry]:
-        """All recorded tool calls."""
+        """All of them."""
         return [entry for entries in self._by_key.values() for entry in entries]
 
     def add(self, call: RecordedCall) -> Entry:
-        """Takes a recorded tool call in, after those of its scope."""
-        provider = "" if call.named_by_hash else call.address.provider
-        canonical = canonical_call(provider, call.address.tool_name, call.request)
+        """Takes a recorded call in, after those of its scope; raises RecursionError for a monstrous one."""
+        if call.kind == "tool":
+            provider = "" if call.named_by_hash else call.address.provider
+            canonical = canonical_call(provider, call.address.tool_name, call.request)
+        else:
+            canonical = canonical_body(call.kind, call.request)
         entry = Entry(call, canonical, canonical_key(canonical))
         self._by_key[entry.key].append(entry)
         return entry
@@ -53,17 +63,25 @@ class ToolIndex:
         self._turns.mark(entry)
 
     def find(self, provider: str, name: str, arguments: JSONObject, scope: str) -> Hit | Miss:
-        """Returns what answers a tool call, and takes its turn."""
-        canonical = canonical_call(provider, name, arguments)
-        for asked in (canonical, canonical_call("", name, arguments)):
-            candidates = self._by_key.get(canonical_key(asked))
+        """Returns what answers a tool call, or one of an endpoint, and takes its turn.
+
+        Raises RecursionError for a monstrous one.
+        """
+        forms = _forms(provider, name, arguments)
+        for canonical, backend in forms:
+            candidates = self._by_key.get(canonical_key(canonical))
             if candidates:
-                entry = self._turns.take(candidates, scope, _best)
+                entry = self._turns.take(candidates, scope, backend, _best)
                 if entry is None:
-                    return Miss(canonical, used=len(lent(candidates, scope)))
-                same = entry.call.request == arguments and not entry.call.stale
+                    return Miss(canonical, used=len(lent(candidates, scope, backend)))
+                same = _arguments(entry.call) == arguments and not entry.call.stale
                 return Hit(entry.call, "exact" if same else "canonical")
-        return Miss(canonical)
+        return Miss(self._likeliest([canonical for canonical, _ in forms]))
+
+    def _likeliest(self, forms: Sequence[JSONObject]) -> JSONObject:
+        """Returns the form that names a recorded model, if any does."""
+        models = self.models
+        return next((form for form in forms if form.get("model") in models), forms[0])
 
 
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
@@ -74,6 +92,25 @@ def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObjec
         "tool": name,
         "arguments": canonical_arguments(arguments),
     }
+
+
+def _forms(provider: str, name: str, arguments: JSONObject) -> list[tuple[JSONObject, str]]:
+    """Returns the canonical forms under which a call may be recorded, each with the backend that it names."""
+    kind = KINDS.get(provider)
+    if kind is None:
+        return [(canonical_call(each, name, arguments), "") for each in (provider, "")]
+    backend, _, model = name.partition("/")
+    named = [(canonical_body(kind, {**arguments, "model": name}), "")]
+    if model:
+        named.append((canonical_body(kind, {**arguments, "model": model}), backend))
+    # At first endpoints were recorded as tools.
+    return [*named, (canonical_call(provider.removeprefix("/v1/"), name, arguments), "")]
+
+
+def _arguments(call: RecordedCall) -> JSONObject:
+    if call.kind == "tool":
+        return call.request
+    return {name: value for name, value in call.request.items() if name != "model"}
 
 
 def _best(entries: Sequence[Entry]) -> Entry:

@@ -34,9 +34,9 @@ class Turns:
         self._repeat = repeat
         self._used: defaultdict[str, set[Entry]] = defaultdict(set)
 
-    def take(self, candidates: Sequence[Entry], scope: str, best: Best) -> Entry | None:
+    def take(self, candidates: Sequence[Entry], scope: str, backend: str, best: Best) -> Entry | None:
         """Returns the recording whose turn it is, or None when all have answered."""
-        chosen = lent(candidates, scope)
+        chosen = lent(candidates, scope, backend)
         if chosen[0].call.named_by_hash:
             return best(chosen)
         used = self._used[scope]
@@ -55,7 +55,19 @@ class Turns:
         self._used.pop(scope, None)
 
 
-def lent(candidates: Sequence[Entry], scope: str) -> Sequence[Entry]:
+def lent(candidates: Sequence[Entry], scope: str, backend: str) -> Sequence[Entry]:
+    """Returns the candidates that may answer: those of one scope, and of a sequence those of the backend.
+
+    Two backends may have a model of the same name. Where one goes by another name than it did, or none is
+    recorded, what any of them said will do.
+    """
+    chosen = _lent(candidates, scope)
+    if chosen[0].call.named_by_hash:
+        return chosen
+    return [entry for entry in chosen if entry.call.backend == backend] or chosen
+
+
+def _lent(candidates: Sequence[Entry], scope: str) -> Sequence[Entry]:
     """Returns the candidates of one scope and one kind: a sequence, or alternatives of one or all scopes."""
     own = [entry for entry in candidates if not entry.call.named_by_hash]
     others = [entry for entry in candidates if entry.call.named_by_hash]
