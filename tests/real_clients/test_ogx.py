@@ -15,7 +15,8 @@ QUESTIONS = ["Say hello.", "What is the code name?", "What is the weather in Osl
 
 
 @pytest.mark.timeout(120)
-def test_turns_and_steps(server: Serving, upstream: Upstream, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", ["ogx", "openai"])
+def test_turns_and_steps(server: Serving, upstream: Upstream, tmp_path: Path, client: str) -> None:
     upstream.script(
         says("Hel", "lo."),
         calls(("call_1", "file_search", {"query": "code name"})),
@@ -26,12 +27,14 @@ def test_turns_and_steps(server: Serving, upstream: Upstream, tmp_path: Path) ->
     program = [str(environment("ogx") / "bin" / "python"), str(HERE / "ogx" / "steps.py")]
     env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "none"}
 
-    plain, searched, own = json.loads(run([*program, *QUESTIONS], tmp_path, env))
+    plain, searched, own = json.loads(run([*program, client, *QUESTIONS], tmp_path, env))
 
     assert [event["event_type"] for event in plain] == [
         *("turn_started", "step_started", "step_progress", "step_progress", "step_completed"),
         "turn_completed",
     ]
+    assert plain[0]["session_id"].startswith("conv_")
+    assert plain[1]["metadata"] is None
     assert [delta["text"] for delta in deltas(plain)] == ["Hel", "lo."]
     (inference,) = steps(plain)
     assert inference["result"]["stop_reason"] == "end_of_turn"

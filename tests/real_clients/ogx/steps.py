@@ -1,4 +1,7 @@
-"""The events of ogx-client's agent, for questions without tools, about a file, and to a tool of its own."""
+"""The events of ogx-client's agent, for questions without tools, about a file, and to a tool of its own.
+
+The first argument says whose client the agent has, ogx-client's or OpenAI's.
+"""
 
 import json
 import os
@@ -8,6 +11,7 @@ from dataclasses import asdict
 from ogx_client import OgxClient
 from ogx_client.lib.agents.agent import Agent
 from ogx_client.lib.agents.client_tool import client_tool
+from openai import OpenAI
 
 
 @client_tool
@@ -19,8 +23,12 @@ def get_weather(city: str) -> str:
     return f"It is cold in {city}."
 
 
-client = OgxClient(base_url=os.environ["OPENAI_BASE_URL"].removesuffix("/v1"), max_retries=0)
-store = client.vector_stores.create(name="notes")
+url = os.environ["OPENAI_BASE_URL"]
+theirs = OgxClient(base_url=url.removesuffix("/v1"), max_retries=0)
+client = OpenAI(base_url=url, max_retries=0) if sys.argv[1] == "openai" else theirs
+# What llama-stack's own programs say beside the name.
+extra = {"provider_id": "faiss", "embedding_model": "nomic-ai/nomic-embed-text-v1.5"}
+store = client.vector_stores.create(name="notes", extra_body=extra)
 file = client.files.create(file=("notes.txt", b"The code name is BLUE_FALCON."), purpose="assistants")
 attached = client.vector_stores.files.create(store.id, file_id=file.id)
 while attached.status == "in_progress":
@@ -29,7 +37,7 @@ assert attached.status == "completed", attached
 
 search = {"type": "file_search", "vector_store_ids": [store.id]}
 events: list[list[dict[str, object]]] = []
-for question, tools in zip(sys.argv[1:], ([], [search], [get_weather]), strict=True):
+for question, tools in zip(sys.argv[2:], ([], [search], [get_weather]), strict=True):
     agent = Agent(client, model="up/m", instructions="Be brief.", tools=tools)
     asked = [{"role": "user", "content": question}]
     turn = agent.create_turn(asked, agent.create_session("steps"))
