@@ -19,7 +19,7 @@ from tests.server.keyed import SETTINGS_KEY, Person, keyed, person
 from tests.server.sockets import Socket
 from tests.server.test_app import Catalogue
 from tests.serving import Serving
-from tests.upstream import Upstream
+from tests.upstream import Answer, Upstream, completion, reply
 
 MESSAGE = {"type": "message", "role": "user", "content": "Hi"}
 
@@ -75,6 +75,19 @@ REFERENCES: dict[str, JSONObject] = {
     "item_reference": {"input": [{"type": "item_reference", "id": "{item_id}"}]},
     "input_file": {
         "input": [{"role": "user", "content": [{"type": "input_file", "file_id": "{file_id}"}]}],
+    },
+    "input_image": {
+        "input": [{"role": "user", "content": [{"type": "input_image", "file_id": "{file_id}"}]}],
+    },
+    "output": {
+        "input": [
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            {
+                "type": "function_call_output",
+                "call_id": "c",
+                "output": [{"type": "input_file", "file_id": "{file_id}"}],
+            },
+        ],
     },
     "file_search": {"tools": [{"type": "file_search", "vector_store_ids": ["{vector_store_id}"]}]},
     "prompt": {"prompt": {"id": "{prompt_id}"}},
@@ -155,6 +168,11 @@ def filled(template: JSON, ids: dict[str, str]) -> JSON:
     return [filled(value, ids) for value in template] if isinstance(template, list) else template
 
 
+def script(upstream: Upstream, answer: Answer) -> None:
+    upstream.forget()
+    upstream.script(answer)
+
+
 def everything_of(alice: Person, hers: dict[str, str]) -> list[JSON]:
     """All that alice sees of her objects."""
     found = []
@@ -222,6 +240,35 @@ def test_S17_a_response_cannot_name_another_owners_object(
     assert "secret" not in reply.error["message"]
     assert len(upstream.chats) == before
     assert bob.get("/responses").json["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/responses/input_tokens", "previous_response_id"),
+        ("/responses/input_tokens", "conversation"),
+        ("/responses/compact", "previous_response_id"),
+    ],
+)
+def test_S17_nor_can_what_only_reads_a_context(
+    alice: Person, bob: Person, upstream: Upstream, hers: dict[str, str], path: str, name: str
+) -> None:
+    script(upstream, reply(completion("Summed up.")))
+    reference: JSONObject = filled(REFERENCES[name], hers)
+    body = {"model": "up/m", "input": "Hi", **reference}
+    assert alice.post(path, body).status == 200
+    assert bob.post(path, body).status in (400, 404)
+    script(upstream, TEXT)
+
+
+def test_S17_a_box_opens_for_its_owner_alone(alice: Person, bob: Person, upstream: Upstream) -> None:
+    script(upstream, reply(completion("Summed up.")))
+    box = alice.post("/responses/compact", {"model": "up/m", "input": "Her secret"}).json["output"][-1]
+    script(upstream, TEXT)
+    body = {"model": "up/m", "input": [box, MESSAGE]}
+    assert alice.post("/responses", body).status == 200
+    refused = bob.post("/responses", body)
+    assert (refused.status, refused.error["code"]) == (400, "invalid_encrypted_content")
 
 
 @pytest.mark.parametrize("name", REFERENCES)
