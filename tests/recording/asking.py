@@ -11,6 +11,7 @@ import httpx2
 import msgspec
 
 from antiphon.config import Capabilities, Mode
+from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.replies import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
@@ -118,8 +119,8 @@ async def asking(
     """A client of an application over `models`, with its state in memory."""
     store = await Store.open(":memory:")
     try:
-        async with Services.open(store, models) as services:
-            frozen = Freeze() if freeze else None
+        frozen, seal_key = (Freeze(), Secret("frozen")) if freeze else (None, None)
+        async with Services.open(store, models, seal_key=seal_key) as services:
             app = create_app(services, recording_header=header, freeze=frozen)
             validated = Validated(proxied=False)
             transport = httpx2.ASGITransport(validated.around(app))

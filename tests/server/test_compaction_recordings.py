@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
 from antiphon.engine.compaction import PROMPT, as_told
+from antiphon.recording.replay import WORDED_FOR
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said, with_client
 from tests.recording.samples import chunk, recording, write
@@ -79,3 +81,25 @@ def test_what_llama_stack_recorded_answers(tmp_path: Path) -> None:
         request = {"model": "m", "messages": messages, "stream": is_streamed, **options}
         write(tmp_path, f"{number}.json", recording(request, body))
     assert with_client(catalogue(tmp_path), compact_and_go_on) == TOLD
+
+
+async def think_and_go_on(client: httpx2.AsyncClient) -> bytes:
+    """Two turns of a client that keeps the history, in boxes too; returns every byte that the server sent."""
+    asked: JSONObject = {"role": "user", "content": "6 * 7?"}
+    body = {"model": "m", "store": False, "include": ["reasoning.encrypted_content"]}
+    first = await client.post("/responses", json={**body, "input": [asked]})
+    history = [asked, *first.json()["output"], {"role": "user", "content": "Sure?"}]
+    second = await client.post("/responses", json={**body, "input": history, "stream": True})
+    assert "response.completed" in second.text
+    return first.content + second.content
+
+
+@pytest.mark.usefixtures("no_sockets")
+def test_boxes_are_the_same_bytes_in_a_frozen_replay(tmp_path: Path) -> None:
+    detail = {"type": "reasoning.encrypted", "data": "QUJD", "index": 0}
+    thought = chunk({"reasoning_details": [detail]})
+    knows = msgspec.structs.replace(WORDED_FOR, reasoning_input="reasoning_details")
+    backend = Backend([thought, *streamed("42")], streamed("Yes."), capabilities=knows)
+    recorded = with_client(catalogue(tmp_path, "record", backend), think_and_go_on, freeze=True)
+    assert backend.requests[1]["messages"][1]["reasoning_details"] == [detail]
+    assert with_client(catalogue(tmp_path), think_and_go_on, freeze=True) == recorded

@@ -17,7 +17,7 @@ class ReasoningBox(Struct, tag="reasoning", omit_defaults=True):
     """Reasoning as the backend gave it."""
 
     source: str
-    """The id of the model whose reasoning it is."""
+    """The model whose reasoning it is, by its backend's name for it: a replay knows no other."""
     text: str = ""
     details: list[ReasoningDetail] = []
     """The backend's own entries, with what only it can read."""
@@ -36,7 +36,7 @@ _decode = msgspec.json.Decoder(ReasoningBox | CompactionBox).decode
 
 
 class Boxes:
-    """Seals and opens the boxes of one response; `source` is the id of its model.
+    """Seals and opens the boxes of one response; `source` is its model's name.
 
     Without a `seal` nothing is sealed, and no box can be opened.
     """

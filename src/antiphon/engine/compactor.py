@@ -43,7 +43,7 @@ class Compactor:
         self._model = model
         self._call = call
         self._estimate = estimate
-        self._boxes = Boxes(call.seal, model.id)
+        self._boxes = Boxes(call.seal, model.name)
 
     def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""

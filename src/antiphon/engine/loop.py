@@ -72,7 +72,7 @@ class Loop:
         self.compactor: Compactor | None = None
         """Compacts the context where that is due. Set before the events are read."""
         self._request = request
-        self._boxes = Boxes(call.seal, model.id)
+        self._boxes = Boxes(call.seal, model.name)
         self._items = items
         self._model = model
         self._call = call

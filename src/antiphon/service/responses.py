@@ -132,7 +132,7 @@ class Responses:
         hosted = await self._open_tools(owner, full, call)
         try:
             _, items = await self._gather(owner, full, call, None)
-            boxes = Boxes(call.seal, model.id)
+            boxes = Boxes(call.seal, model.name)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
         finally:
             await hosted.close()
