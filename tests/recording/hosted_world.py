@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from antiphon.testing import LocalServer, serve
+from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
 from tests.mcp_servers.running import Servers, servers
 from tests.recording.case_world import recording
@@ -32,17 +33,18 @@ KINDS = ["mcp_list_tools", "mcp_call", "web_search_call", "file_search_call", "m
 
 
 @contextmanager
-def with_tools(directory: Path, *answers: Answer) -> Iterator[tuple[LocalServer, Servers]]:
+def with_tools(directory: Path, *answers: Answer, **settings: JSON) -> Iterator[tuple[LocalServer, Servers]]:
     """Records, with MCP servers and a SearXNG at work until the block ends."""
+    settings |= {"allow_hosts": ["127.0.0.1"], "discover": False}
     with Upstream() as service, servers(directory.parent) as running, pytest.MonkeyPatch.context() as patch:
         service.script(reply({"results": [RESULT]}))
         patch.setenv("SEARXNG_URL", place(service))
-        with recording(directory, *answers, allow_hosts=["127.0.0.1"], discover=False) as (server, _):
+        with recording(directory, *answers, **settings) as (server, _):
             yield server, running
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[LocalServer]:
+def alone(directory: Path, **settings: JSON) -> Iterator[LocalServer]:
     """Replays; whatever is connected to but the server itself, or looked up, fails the test."""
     connect, called = socket.socket.connect, set()
 
@@ -54,7 +56,7 @@ def alone(directory: Path) -> Iterator[LocalServer]:
         patch.setattr(socket.socket, "connect", watched)
         patch.setattr(socket.socket, "connect_ex", None)
         patch.setattr(asyncio.BaseEventLoop, "getaddrinfo", None)
-        with serve(directory, discover=False) as server:
+        with serve(directory, discover=False, **settings) as server:
             own = urlsplit(server.url)
             yield server
     assert called == {(own.hostname, own.port)}
