@@ -9,14 +9,13 @@ from antiphon.recording.endpoints import path_of
 from antiphon.recording.explain import printable
 from antiphon.recording.faults import Faults, FaultyModel, FaultyTools
 from antiphon.recording.filling import Filling, FillingTools
+from antiphon.recording.listing import listed_models, listed_providers
 from antiphon.recording.player import Player, ToolPlayer
 from antiphon.recording.recorder import Recorder, Tape, ToolRecorder, backend_of
 from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import Model, ModelList, ModelMetadata, Provider
+from antiphon.wire.models import ModelList, Provider
 
-_RECORDINGS = "recording"
-"""What stands as the provider of recorded models."""
 _NAMED = 5
 """How many files or models a message names; the rest is counted."""
 
@@ -119,18 +118,13 @@ class RecordingCatalogue:
         """Returns the backends' models, or the recorded ones where nothing may be called."""
         if self._backends is not None:
             return await self._backends.list_models()
-        return ModelList(
-            data=[
-                Model(id=name, owned_by=_RECORDINGS, custom_metadata=ModelMetadata.of(_RECORDINGS, name))
-                for name in self._recorded()
-            ]
-        )
+        return ModelList(data=[] if self._replay is None else listed_models(self._replay.collection))
 
     async def providers(self) -> list[Provider]:
-        """Returns the backends, or the recordings where nothing may be called."""
+        """Returns the backends, or the recordings and whose they are where nothing may be called."""
         if self._backends is not None:
             return await self._backends.providers()
-        return [Provider(provider_id=_RECORDINGS, provider_type="inline::recording")]
+        return [] if self._replay is None else listed_providers(self._replay.collection)
 
     def notices(self) -> list[str]:
         """Returns lines for the operator: the backends, what is recorded, and what could not be read."""
