@@ -11,6 +11,8 @@ LONG = 25
 """Random bytes of an id that a response makes: 50 hexadecimal digits."""
 SHORT = 24
 """Random bytes of conversation ids, and of items made through the Conversations API."""
+CALL = 12
+"""Random bytes of the ids that backends know tool calls by: api.openai.com takes up to 40 characters."""
 
 ITEM_PREFIXES = {
     "message": "msg",

@@ -16,6 +16,7 @@ from antiphon.engine.message_builder import MessageBuilder
 from antiphon.engine.ports import Ids
 from antiphon.engine.think import Piece, ThinkSplitter
 from antiphon.errors import AntiphonError, UpstreamBroken
+from antiphon.ids import CALL
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
@@ -267,7 +268,7 @@ class Assembler:
                 return
             builder = CallBuilder(self._ids, self._options.tools)
             builder.is_raw = custom is not None
-            builder.write(events, call_id or (self._ids("call") if delta.id else None), name, arguments)
+            builder.write(events, call_id or (self._ids("call", CALL) if delta.id else None), name, arguments)
             self._calls.add(builder, delta.index)
             self._switch(events, builder)
         elif builder.closed and arguments.strip():

@@ -7,6 +7,7 @@ import msgspec
 from antiphon.engine.grammar import Grammar, InputCheck
 from antiphon.engine.ports import Ids
 from antiphon.engine.tool_input import InputReader
+from antiphon.ids import CALL
 from antiphon.wire.events import (
     CustomToolCallInputDelta,
     CustomToolCallInputDone,
@@ -160,7 +161,7 @@ class CallBuilder:
         if not self._item_id:
             self._item_id = self._ids("ctc" if self._is_custom else "fc")
         if self.call_id is None:
-            self.call_id = self._ids("call")
+            self.call_id = self._ids("call", CALL)
         namespace, name = self._known.names.get(self.name, (None, self.name))
         item: FunctionCall | CustomToolCall
         if self._is_custom:

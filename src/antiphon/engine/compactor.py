@@ -80,6 +80,10 @@ class Compactor:
             self._call.spend(spent(assembler.usage, chat, 1))
         if assembler.failure is not None:
             raise assembler.failure
+        if assembler.stopped_early:  # What it has not come to would be lost, and nobody would know.
+            raise UpstreamBroken(
+                f"{self._model.id}: its summary of the context was cut off ({assembler.finish_reason})"
+            )
         texts = [plain_text(item.content) for item in assembler.output if isinstance(item, Message)]
         summary = "\n".join(texts).strip()
         if not summary:
