@@ -1,5 +1,8 @@
 import re
+import time
 from typing import get_args
+
+import pytest
 
 from antiphon.ids import ITEM_PREFIXES, SHORT, new_id
 from antiphon.wire.items import Item
@@ -16,7 +19,15 @@ def test_ids_differ() -> None:
 
 def test_the_digits_of_an_id_are_not_given_out_again() -> None:
     ids = [new_id("msg", size) for _ in range(400) for size in (8, SHORT)]
-    assert len({each[4:20] for each in ids}) == len(ids)
+    assert len({each[-10:] for each in ids}) == len(ids)
+
+
+def test_ids_sort_by_the_time_at_which_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for moment in (1_700_000_000, 1_700_000_001, 4_000_000_000):
+        monkeypatch.setattr(time, "time_ns", lambda at=moment: at * 10**9)
+        made.append(new_id("resp"))
+    assert made == sorted(made)
 
 
 def test_every_item_type_has_a_prefix_of_its_own() -> None:
