@@ -20,6 +20,8 @@ from antiphon.wire.responses import Response
 log = logging.getLogger("antiphon.service")
 
 _encode = msgspec.json.Encoder().encode
+_UNSEEN = 0.2
+"""Seconds after which a response is stored in progress though nobody has been told of it yet."""
 _TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
 
 
@@ -38,10 +40,15 @@ class Run:
         self._owner = owner
         self._start = start
 
-    async def events(self) -> AsyncGenerator[list[Event], None]:
+    def events(self) -> AsyncGenerator[list[Event], None]:
         """Yields the events in batches; the last event is terminal."""
-        if self._start is not None:
+        return self._events(is_announced=True)
+
+    async def _events(self, *, is_announced: bool) -> AsyncGenerator[list[Event], None]:
+        if self._start is not None and is_announced:
             self._store.begin_response(self._owner, self._start)
+        elif self._start is not None:
+            self._store.begin_later(self._owner, self._start, _UNSEEN)
         try:
             async with aclosing(self.loop.events()) as batches:
                 async for events in batches:
@@ -60,8 +67,11 @@ class Run:
             await self.loop.close()
 
     async def response(self) -> Response:
-        """Runs to the end and returns the final response; raises the error that it failed with."""
-        async with aclosing(self.events()) as batches:
+        """Runs to the end and returns the final response; raises the error that it failed with.
+
+        Nobody is told of it before, so that it is stored in one write if it does not take long.
+        """
+        async with aclosing(self._events(is_announced=False)) as batches:
             async for _ in batches:
                 pass
         if self.loop.failure is not None:

@@ -30,6 +30,13 @@ class Ending(Struct, frozen=True):
     finished: FinishedResponse
 
 
+class Whole(Struct, frozen=True):
+    """A response that ended before its beginning was written."""
+
+    beginning: Beginning
+    finished: FinishedResponse
+
+
 _INSERT = insert(responses)
 _INSERT_LINKS = insert(response_items)
 _FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
@@ -78,32 +85,38 @@ def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
 
     Raises `DuplicateItem`, and `ItemNotFound` for an input id that is neither new nor stored.
     """
-    new_rows = []
     new_items = []
     links = []
     for beginning in batch:
         new = beginning.new
         require_stored(connection, beginning.owner, new.input_ids, new.input_new)
-        new_rows.append(
-            {
-                "id": new.id,
-                "owner": beginning.owner,
-                "created_at": new.created_at,
-                "status": "in_progress",
-                "model": new.model,
-                "previous_response_id": new.previous_response_id,
-                "conversation_id": new.conversation_id,
-                "conversation_position": new.conversation_position,
-                "server_id": beginning.server_id,
-                "body": new.body,
-            }
-        )
         new_items += item_rows(beginning.owner, new.input_new)
         links += _link_rows(new.id, "input", new.input_ids)
-    connection.execute(_INSERT, new_rows)
+    connection.execute(_INSERT, [_row(b, "in_progress", None, b.new.body) for b in batch])
     insert_items(connection, new_items)
     if links:
         connection.execute(_INSERT_LINKS, links)
+
+
+def store_responses(connection: Connection, batch: list[Whole]) -> None:
+    """Does what `begin_responses` and `finish_responses` do one after the other; raises what they raise."""
+    rows = []
+    new_items = []
+    links = []
+    for whole in batch:
+        owner, new, finished = whole.beginning.owner, whole.beginning.new, whole.finished
+        require_stored(connection, owner, new.input_ids, new.input_new)
+        rows.append(_row(whole.beginning, finished.status, finished.completed_at, finished.body))
+        new_items += item_rows(owner, [*new.input_new, *finished.output])
+        links += _link_rows(new.id, "input", new.input_ids)
+        links += _link_rows(new.id, "output", [item.id for item in finished.output])
+    connection.execute(_INSERT, rows)
+    insert_items(connection, new_items)
+    if links:
+        connection.execute(_INSERT_LINKS, links)
+    ended = [(whole.finished, whole.beginning.new.conversation_id) for whole in batch]
+    if _add_to_conversations(connection, ended):
+        release_locks(connection, [finished.id for finished, _ in ended])
 
 
 def finish_responses(connection: Connection, batch: list[Ending]) -> None:
@@ -137,14 +150,8 @@ def finish_responses(connection: Connection, batch: list[Ending]) -> None:
     insert_items(connection, new_items)
     if links:
         connection.execute(_INSERT_LINKS, links)
-    in_conversation = False
-    for ending in present:
-        conversation_id = begun[ending.finished.id, ending.owner]
-        if conversation_id is not None:
-            in_conversation = True
-            if ending.finished.status in ("completed", "incomplete"):
-                append_items(connection, conversation_id, _linked(connection, ending.finished.id))
-    if in_conversation or len(present) < len(batch):
+    ended = [(ending.finished, begun[ending.finished.id, ending.owner]) for ending in present]
+    if _add_to_conversations(connection, ended) or len(present) < len(batch):
         release_locks(connection, ids)
 
 
@@ -193,6 +200,38 @@ def list_input_items(
         & (items.c.owner == owner)
     )
     return page_of_items(connection, response_items, where, query)
+
+
+def _row(
+    beginning: Beginning, status: str, completed_at: float | None, body: str
+) -> dict[str, str | float | None]:
+    new = beginning.new
+    return {
+        "id": new.id,
+        "owner": beginning.owner,
+        "created_at": new.created_at,
+        "completed_at": completed_at,
+        "status": status,
+        "model": new.model,
+        "previous_response_id": new.previous_response_id,
+        "conversation_id": new.conversation_id,
+        "conversation_position": new.conversation_position,
+        "server_id": beginning.server_id,
+        "body": body,
+    }
+
+
+def _add_to_conversations(
+    connection: Connection, ended: Sequence[tuple[FinishedResponse, str | None]]
+) -> bool:
+    """Adds the items of responses that ended well to their conversations; returns whether there is any."""
+    in_conversation = False
+    for finished, conversation_id in ended:
+        if conversation_id is not None:
+            in_conversation = True
+            if finished.status in ("completed", "incomplete"):
+                append_items(connection, conversation_id, _linked(connection, finished.id))
+    return in_conversation
 
 
 def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[dict[str, str | int]]:

@@ -35,7 +35,7 @@ from antiphon.store.secrets import SecretRecords
 from antiphon.store.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
-_BEGIN, _FINISH = 0, 1
+_BEGIN, _STORE, _FINISH = 0, 1, 2
 """The ranks of the frequent writes. Those of one group go out together, a few statements for all."""
 
 
@@ -61,6 +61,7 @@ class Store:
         self.secrets = SecretRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
         self._beginning: dict[str, Job[object]] = {}
+        self._held: dict[str, tuple[responses.Beginning, asyncio.TimerHandle]] = {}
         self._unended: set[str] = set()
         """Responses whose end could not be stored: they are running in the database, and may hold a lock."""
 
@@ -95,6 +96,8 @@ class Store:
 
     async def close(self) -> None:
         """Commits all writes that wait, strikes this server out and ends threads and connections."""
+        for response_id in list(self._held):
+            self._begin_held(response_id)
         try:
             await self._database.write(lambda c: liveness.leave(c, self._server_id))
         finally:
@@ -124,9 +127,25 @@ class Store:
 
         The future fails with `DuplicateItem` or `ItemNotFound`, and so does that of `finish_response` then.
         """
+        return self._begin(responses.Beginning(owner, self._server_id, new))
+
+    def begin_later(self, owner: str, new: NewResponse, seconds: float) -> None:
+        """Begins a response that nobody knows of yet: it is written whole if it ends within `seconds`.
+
+        Errors are those of `finish_response`.
+        """
         beginning = responses.Beginning(owner, self._server_id, new)
+        timer = asyncio.get_running_loop().call_later(seconds, self._begin_held, new.id)
+        self._held[new.id] = beginning, timer
+
+    def _begin_held(self, response_id: str) -> None:
+        beginning, timer = self._held.pop(response_id)
+        timer.cancel()
+        self._begin(beginning)
+
+    def _begin(self, beginning: responses.Beginning) -> asyncio.Future[None]:
         job = self._database.enqueue(responses.begin_responses, beginning, rank=_BEGIN)
-        self._beginning[new.id] = job
+        self._beginning[beginning.new.id] = job
         job.future.add_done_callback(_look_at_error)
         return job.future
 
@@ -138,12 +157,21 @@ class Store:
         is under way when this returns, awaited or not. The future fails with what `begin_response` failed
         with, or with `DuplicateItem`; `recover` then stores that the response failed.
         """
+        on_failure = partial(self._unended.add, finished.id)
+        held = self._held.pop(finished.id, None)
+        if held is not None:
+            beginning, timer = held
+            timer.cancel()
+            whole = responses.Whole(beginning, finished)
+            return self._database.enqueue(
+                responses.store_responses, whole, rank=_STORE, on_failure=on_failure
+            ).future
         return self._database.enqueue(
             responses.finish_responses,
             responses.Ending(owner, finished),
             rank=_FINISH,
             after=self._beginning.pop(finished.id, None),
-            on_failure=partial(self._unended.add, finished.id),
+            on_failure=on_failure,
         ).future
 
     async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
@@ -153,6 +181,8 @@ class Store:
 
     async def _begun(self, response_id: str) -> None:
         """Waits until a response whose id is known is there: nobody waits for its first write."""
+        if response_id in self._held:
+            self._begin_held(response_id)
         job = self._beginning.get(response_id)
         if job is not None:
             await asyncio.wait([job.future])
