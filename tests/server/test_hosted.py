@@ -10,8 +10,9 @@ from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import calls, says
 from tests.mcp_servers.running import Servers, servers
-from tests.server.client import check_life_cycle, post
+from tests.server.client import check_life_cycle, get, post
 from tests.server.forms import uploaded
+from tests.server.sockets import Socket
 from tests.server.test_embeddings import vectors
 from tests.serving import Serving, backend, backends
 from tests.tools.searching import RESULT, tavily
@@ -51,16 +52,24 @@ def told(upstream: Upstream) -> str:
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_the_rounds_of_a_response_are_those_of_the_settings(
-    stream: bool, upstream: Upstream, tmp_path: Path
+@pytest.mark.parametrize("way", ["json", "stream", "websocket"])
+def test_F45_an_endless_loop_of_calls_ends_with_the_rounds_of_the_settings(
+    way: str, upstream: Upstream, tmp_path: Path
 ) -> None:
     upstream.script(calls(("call_1", "web_search", {"query": "again"})))
     with Upstream() as service:
         service.script(reply({"results": [RESULT]}))
         with serving(tmp_path, upstream, max_rounds=3, web_search=tavily(service)) as url:
-            response = ask(url, {"type": "web_search"}, stream)
+            if way == "websocket":
+                with Socket(url) as socket:
+                    events = socket.ask(tools=[{"type": "web_search"}])
+                check_life_cycle(events)
+                response = events[-1]["response"]
+            else:
+                response = ask(url, {"type": "web_search"}, way == "stream")
+            assert get(url, f"/responses/{response['id']}").json == response
     assert response["status"] == "incomplete"
+    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
     assert [item["type"] for item in response["output"]] == ["web_search_call"] * 3
     assert (len(upstream.chats), len(service.requests)) == (3, 3)
 
