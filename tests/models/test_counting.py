@@ -1,4 +1,4 @@
-"""Requests and answers as vLLM (`/tokenize`) and llama.cpp (`/apply-template`, `/tokenize`) document them."""
+"""Requests and answers as OpenAI, vLLM (`/tokenize`) and llama.cpp (`/apply-template`) document them."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ def counted(
 
     async def ask(path: str, body: JSONObject, content: str) -> JSONObject:
         asked.append((path, body))
-        answer = answers[path.removeprefix("/").replace("-", "_")]
+        answer = answers[path.rpartition("/")[2].replace("-", "_")]
         assert content in answer
         return answer
 
@@ -32,6 +32,17 @@ def test_vllm_counts_messages_and_tools() -> None:
     number, asked = counted("vllm", WITH_TOOLS, tokenize={"count": 7, "max_model_len": 99, "tokens": []})
     body = {"model": "m", "messages": WITH_TOOLS["messages"], "tools": WITH_TOOLS["tools"]}
     assert (number, asked) == (7, [("/tokenize", body)])
+
+
+def test_openai_counts_what_a_response_would_read() -> None:
+    number, asked = counted("openai", WITH_TOOLS, input_tokens={"input_tokens": 9})
+    assert number == 9
+    assert [path for path, _ in asked] == ["/v1/responses/input_tokens"]
+
+
+def test_openai_does_not_count_sounds() -> None:
+    content: JSON = [{"type": "input_audio", "input_audio": {"data": "", "format": "mp3"}}]
+    assert counted("openai", {**CHAT, "messages": [{"role": "user", "content": content}]}) == (None, [])
 
 
 def test_llamacpp_counts_the_text_that_its_template_makes() -> None:
@@ -47,7 +58,7 @@ def test_llamacpp_counts_the_text_that_its_template_makes() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["openai", "ollama", "lmstudio", "other"])
+@pytest.mark.parametrize("kind", ["ollama", "lmstudio", "other"])
 def test_others_are_not_asked(kind: Kind) -> None:
     assert not can_count(kind)
     assert counted(kind, CHAT) == (None, [])
@@ -63,6 +74,7 @@ def test_images_are_left_to_an_estimate(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "answers"),
     [
+        ("openai", {"input_tokens": {"input_tokens": "many"}}),
         ("vllm", {"tokenize": {"count": "many"}}),
         ("llamacpp", {"apply_template": {"prompt": "x"}, "tokenize": {"tokens": 1}}),
     ],

@@ -99,6 +99,18 @@ def test_a_backend_that_can_count_is_asked(vllm: tuple[str, Upstream]) -> None:
     }
 
 
+def test_openai_counts_images_too(tmp_path: Path) -> None:
+    image = {"type": "input_image", "image_url": "https://a.example/cat.png", "detail": "low"}
+    with Upstream() as upstream:
+        settings = msgspec.structs.replace(backend(upstream), kind="openai")
+        with Serving(tmp_path / "state.db", backends(settings)) as server:
+            upstream.script(reply({"object": "response.input_tokens", "input_tokens": 99}))
+            assert counted(server.url, input=[{"role": "user", "content": [image]}]) == 99
+        asked = upstream.requests[-1]
+        assert asked.path == "/v1/responses/input_tokens"
+        assert asked.json == {"model": "m", "input": [{"role": "user", "content": [image]}]}
+
+
 def test_a_backend_that_refuses_to_count_leaves_an_estimate(vllm: tuple[str, Upstream]) -> None:
     url, upstream = vllm
     upstream.script(reply({"detail": "Not Found"}, status=404))
