@@ -4,6 +4,8 @@
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+# A module's tests share servers and databases, so that they stay in one process.
+PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
 CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
@@ -18,7 +20,7 @@ run: .venv/installed
 	@$(BIN)/antiphon serve $(ARGS)
 
 test: .venv/installed-dev
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 # Needs downloads. Without npm the clients on Node are left out.
 test-clients: .venv/installed-dev
@@ -37,7 +39,7 @@ docs: .venv/installed-dev
 
 # Runs all tests and writes docs/conformance.md from their results.
 conformance: .venv/installed-dev
-	@$(BIN)/pytest --junitxml=.pytest_cache/results.xml $(ARGS)
+	@$(PYTEST) --junitxml=.pytest_cache/results.xml $(ARGS)
 	@$(BIN)/python -m scripts.conformance .pytest_cache/results.xml
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
