@@ -21,6 +21,7 @@ th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.8rem 0.25rem 
 th code { white-space: nowrap }
 tr + tr { border-top: 1px solid var(--soft) }
 nav a { margin-right: 1rem }
+@media (max-width: 40rem) { th code { white-space: normal } }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
