@@ -104,6 +104,16 @@ def test_explain_names_the_call_that_answers(run: Run, directory: Path, tmp_path
     assert run("explain", request, "--in", directory, "--scope", SCOPE) == (0, "hit exact own.json#2\n")
 
 
+def test_explain_takes_the_name_that_the_server_has_for_a_model(run: Run, directory: Path) -> None:
+    request = json.dumps({**chat_request("Two"), "model": "openai/small"})
+    assert run("explain", "-", "--in", directory, "--scope", SCOPE, text=request) == (
+        0,
+        "hit exact own.json#2\n",
+    )
+    code, output = run("explain", "-", "--in", directory, text='{"messages": []}')
+    assert (code, "model: asked nothing" in output) == (1, True)
+
+
 def test_explain_shows_where_the_nearest_differs(run: Run, directory: Path) -> None:
     code, output = run("explain", "-", "--in", directory, text=json.dumps(chat_request("Twos")))
     assert code == 1

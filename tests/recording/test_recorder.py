@@ -226,7 +226,7 @@ def test_replay_words_requests_as_they_were_recorded(kind: str, tmp_path: Path) 
     assert model.capabilities is capabilities
     asyncio.run(gather(model.stream(BODY)))
     assert Replay(Collection(tmp_path)).capabilities("m") == capabilities
-    assert Replay(Collection(tmp_path)).capabilities("other") is None
+    assert Replay(Collection(tmp_path)).capabilities("other") == Capabilities(think_tags=False)
 
 
 def test_requests_are_worded_for_the_backend_that_is_asked(tmp_path: Path) -> None:

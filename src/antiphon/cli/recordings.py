@@ -91,8 +91,8 @@ def show(directory: Path, names: tuple[str, ...]) -> None:
 def explain(request: str, directory: Path, scope: str) -> None:
     """Say what answers a chat request, or why nothing does.
 
-    REQUEST is a file with the body of the request; - is standard input. The exit code is 1 when nothing
-    answers.
+    REQUEST is a file with the body of the request, to this server or to a backend; - is standard input. The
+    exit code is 1 when nothing answers.
     """
     import msgspec
 
@@ -110,8 +110,12 @@ def explain(request: str, directory: Path, scope: str) -> None:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")
     call = Call(scope=scope)
+    replay = Replay(Collection(directory))
+    backend = ""
+    if isinstance(model := body.get("model"), str):
+        body["model"], backend = replay.recorded_model(model)
     try:
-        Replay(Collection(directory)).get(body, call)
+        replay.get(body, call, backend)
     except RecordingNotFound as error:
         click.echo(error.message)
         click.get_current_context().exit(1)

@@ -12,7 +12,7 @@ from antiphon.recording.filling import Filling, FillingTools
 from antiphon.recording.listing import listed_models, listed_providers
 from antiphon.recording.player import Player, ToolPlayer
 from antiphon.recording.recorder import Recorder, Tape, ToolRecorder, backend_of
-from antiphon.recording.replay import WORDED_FOR, Replay
+from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList, Provider
 
@@ -159,14 +159,10 @@ class RecordingCatalogue:
         return faulty if faulty.rules else calls
 
     def _played(self, model_id: str, call: Call, replay: Replay) -> ResolvedModel:
-        first, _, rest = model_id.partition("/")
-        for name, backend in ((model_id, ""), (rest, first)):
-            capabilities = replay.capabilities(name, backend)
-            if capabilities is not None:
-                played = ResolvedModel(Player(replay, call, capabilities, backend), name, model_id)
-                return self._failing(played, call)
-        # Whatever it is asked is a miss, unless a tool is recorded to fail before the model is called.
-        return self._failing(ResolvedModel(Player(replay, call, WORDED_FOR), model_id, model_id), call)
+        # What is asked of a model that is not recorded is a miss, unless a tool is recorded to fail before.
+        name, backend = replay.recorded_model(model_id)
+        player = Player(replay, call, replay.capabilities(name, backend), backend)
+        return self._failing(ResolvedModel(player, name, model_id), call)
 
     async def _played_or_recorded(
         self, model_id: str, call: Call, replay: Replay, backends: ModelCatalogue

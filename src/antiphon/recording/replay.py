@@ -62,14 +62,23 @@ class Replay:
             raise RecordingNotFound(explain_miss(found.canonical, recorded, found.used))
         return found
 
-    def capabilities(self, model: str, backend: str = "") -> Capabilities | None:
-        """Returns what the backend of a recorded model took, or None if the model is not recorded.
+    def recorded_model(self, model_id: str) -> tuple[str, str]:
+        """Returns the name under which a model is recorded, and the backend that the id names.
+
+        That is the id, or the id without its first segment; of a model that is not recorded, the id.
+        """
+        backend, _, name = model_id.partition("/")
+        models = self.collection.chats.models
+        return (name, backend) if model_id not in models and name in models else (model_id, "")
+
+    def capabilities(self, model: str, backend: str = "") -> Capabilities:
+        """Returns what the backend of a recorded model took; of any other model, what OpenAI's take.
 
         Of several backends it is the named one, or else the first that was recorded.
         """
         switches = self.collection.chats.models.get(model)
         if switches is None:
-            return None
+            return WORDED_FOR
         metadata = switches.get(backend, next(iter(switches.values())))
         try:
             return msgspec.convert({**msgspec.structs.asdict(WORDED_FOR), **metadata}, Capabilities)
