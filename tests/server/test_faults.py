@@ -44,15 +44,15 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Ups
             at(refusing_url(), "dead"),
             at("http://models.invalid/v1", "nowhere"),
             at(untrusted.base_url, "untrusted"),
-            at(shared_upstream.base_url.replace("http:", "https:"), "deaf"),
+            at(shared_upstream.base_url.replace("http:", "https:"), "deaf", patience=0.05),
         ]
         listed = [msgspec.structs.replace(each, models=("m",)) for each in given]
         with Serving(folder / "state.db", backends(*listed)) as server:
             yield server
 
 
-def at(base_url: str, name: str) -> BackendSettings:
-    return BackendSettings(name=name, base_url=base_url, connect_timeout=0.05)
+def at(base_url: str, name: str, patience: float = 5) -> BackendSettings:
+    return BackendSettings(name=name, base_url=base_url, connect_timeout=patience)
 
 
 def request(model: str, *, stream: bool) -> JSONObject:
