@@ -42,7 +42,7 @@ class Peer:
 PEERS = (
     Peer("agentic-api", ("agentic-api==0.9.0",), "agentic-server"),
     Peer("litellm", ("litellm[proxy]==1.109.1",), "litellm"),
-    Peer("ogx", ("ogx==1.5.0",), "ogx"),
+    Peer("ogx", ("ogx==1.5.0", "sqlite-vec", "chardet", "pypdf"), "ogx"),
 )
 
 
@@ -138,51 +138,59 @@ def _ogx(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
     port = free_port()
     path = Path(folder) / "ogx.yaml"
     path.write_text(json.dumps(_ogx_config(stub_port, port, folder)))
-    command = [str(peer.path), "stack", "run", str(path), "--port", str(port)]
+    command = [str(peer.path), "run", str(path), "--port", str(port), "--insecure"]
     env = {"HOME": folder, "OPENAI_API_KEY": "none"}
     with started(command, port, env=env, folder=folder, probe="/v1/health", patience=240) as server:
         yield Target(peer.name, server, "openai/")
 
 
 def _ogx_config(stub_port: int, port: int, folder: str) -> dict[str, object]:
-    database = {"type": "sql_sqlite", "db_path": f"{folder}/ogx.db"}
+    """Returns what its distribution `starter` says of responses, and nothing else of it."""
+    persistence = {
+        "table_name": "responses",
+        "backend": "sql",
+        "max_write_queue_size": 10000,
+        "num_writers": 4,
+    }
+    vectors = {"namespace": "vectors", "backend": "kv"}
+    files = {"table_name": "files", "backend": "sql"}
+    inference = {"api_key": "none", "base_url": f"http://127.0.0.1:{stub_port}/v1"}
     return {
         "version": 2,
         "distro_name": "bench",
-        "apis": ["inference", "responses"],
+        "apis": ["inference", "responses", "vector_io", "files", "tool_runtime"],
         "providers": {
             "inference": [
-                {
-                    "provider_id": "openai",
-                    "provider_type": "remote::openai",
-                    "config": {"api_key": "none", "base_url": f"http://127.0.0.1:{stub_port}/v1"},
-                }
+                {"provider_id": "openai", "provider_type": "remote::openai", "config": inference},
             ],
+            # Responses do not start without these, though no request uses them.
+            "vector_io": [_ogx_provider("sqlite-vec", db_path=f"{folder}/vec.db", persistence=vectors)],
+            "files": [_ogx_provider("localfs", storage_dir=f"{folder}/files", metadata_store=files)],
+            "tool_runtime": [_ogx_provider("file-search")],
             "responses": [
-                {
-                    "provider_id": "builtin",
-                    "provider_type": "inline::builtin",
-                    "config": {
-                        "persistence": {
-                            "agent_state": {"namespace": "agents", "backend": "kv"},
-                            "responses": {"table_name": "responses", "backend": "sql"},
-                        }
-                    },
-                }
+                _ogx_provider("builtin", persistence={"responses": persistence}),
             ],
         },
         "storage": {
-            "backends": {"kv": {"type": "kv_sqlite", "db_path": f"{folder}/ogx_kv.db"}, "sql": database},
+            "backends": {
+                "kv": {"type": "kv_sqlite", "db_path": f"{folder}/ogx_kv.db"},
+                "sql": {"type": "sql_sqlite", "db_path": f"{folder}/ogx.db"},
+            },
             "stores": {
                 "metadata": {"namespace": "registry", "backend": "kv"},
-                "inference": {"table_name": "inference", "backend": "sql"},
+                "inference": {**persistence, "table_name": "inference", "enabled": True},
                 "conversations": {"table_name": "conversations", "backend": "sql"},
-                "prompts": {"namespace": "prompts", "backend": "kv"},
+                "prompts": {"table_name": "prompts", "backend": "sql"},
+                "connectors": {"table_name": "connectors", "backend": "sql"},
             },
         },
         "registered_resources": {"models": []},
         "server": {"port": port, "host": "127.0.0.1"},
     }
+
+
+def _ogx_provider(name: str, **config: object) -> dict[str, object]:
+    return {"provider_id": name, "provider_type": f"inline::{name}", "config": config}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ FUNCTION_LINES = 60
 PARAMETERS = 6
 
 BOUNDARIES = frozenset(
-    {("src/antiphon/service/run.py", "events"), ("src/antiphon/server/websocket.py", "_answer")}
+    {("src/antiphon/service/run.py", "_events"), ("src/antiphon/server/websocket.py", "_answer")}
 )
 """The only functions that may catch everything, as (path, function): the edge of a request and that of a
 background task, where an unknown error must become an answer."""

@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import cast
 from urllib.parse import quote, urlsplit
 
@@ -88,6 +88,7 @@ class HttpClient:
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeouts: Timeouts
@@ -156,6 +157,8 @@ class HttpClient:
     async def _connect(self, origin: Origin, seconds: float) -> "_Connection":
         loop = asyncio.get_running_loop()
         connection = _Connection(self, origin, loop)
+        if origin.is_tls and self._tls is None:
+            self._tls = await asyncio.to_thread(_trusting)  # It reads all certificates of the system.
         try:
             async with asyncio.timeout(seconds) as limit:
                 found = await loop.getaddrinfo(
@@ -165,7 +168,7 @@ class HttpClient:
                 await loop.create_connection(
                     lambda: connection,
                     sock=connected,
-                    ssl=_tls() if origin.is_tls else None,
+                    ssl=self._tls if origin.is_tls else None,
                     server_hostname=origin.host if origin.is_tls else None,
                 )
         except OSError as error:
@@ -429,8 +432,7 @@ def _parsed(url: str) -> tuple[Origin, str, str]:
     return Origin(host, parts.port or (443 if is_tls else 80), is_tls), shown, target
 
 
-@cache
-def _tls() -> ssl.SSLContext:
+def _trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
