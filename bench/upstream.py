@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import uvloop
 
-from antiphon.models.http import HttpClient, Timeouts
+from antiphon.models.http import HttpClient
+from antiphon.models.http_answer import Timeouts
 from bench.servers import stub
 
 _CALLS = 400

@@ -5,7 +5,8 @@ from typing import TypeVar
 import pytest
 
 from antiphon.models import http
-from antiphon.models.http import Answer, Cut, HttpClient, NotHttp, Timeouts
+from antiphon.models.http import HttpClient
+from antiphon.models.http_answer import Answer, Cut, NotHttp, Timeouts
 
 T = TypeVar("T")
 _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)

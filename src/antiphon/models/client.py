@@ -19,11 +19,11 @@ from antiphon.errors import (
 )
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.models.counting import COUNT_TIMEOUT, count
-from antiphon.models.http import (
+from antiphon.models.http import HttpClient
+from antiphon.models.http_answer import (
     Answer,
     ConnectError,
     ConnectTimeout,
-    HttpClient,
     HttpError,
     NotHttp,
     Silence,

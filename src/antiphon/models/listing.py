@@ -10,7 +10,8 @@ from msgspec import Struct
 from antiphon.config import BackendSettings
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
 from antiphon.models.client import authorization, failure
-from antiphon.models.http import ConnectTimeout, HttpClient, HttpError, Silence, Timeouts
+from antiphon.models.http import HttpClient
+from antiphon.models.http_answer import ConnectTimeout, HttpError, Silence, Timeouts
 from antiphon.models.refusals import excerpt, refused, speaks
 from antiphon.wire.json import JSON
 from antiphon.wire.models import Model
