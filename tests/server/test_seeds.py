@@ -112,5 +112,6 @@ def test_the_permission_check_replays_as_a_response(client: OpenAI, stream: bool
 
 
 def test_the_models_are_those_that_are_recorded(client: OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["gpt-4o"]
+    assert [model.id for model in client.models.list()] == ["gpt-4o", "openai/gpt-4o"]
     assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+    assert client.models.retrieve("openai/gpt-4o").id == "openai/gpt-4o"

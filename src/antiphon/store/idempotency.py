@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Executable,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
@@ -86,13 +87,13 @@ class IdempotencyRecords:
         """Keeps the answer to the request that has the key. The write stands, awaited or not."""
         self._at_work.discard((owner, key_hash))
         kept = update(idempotency_keys).where(self._ours(owner, key_hash)).values(answer=answer)
-        return self._database.enqueue(lambda c, _: c.execute(kept), None).future
+        return self._database.enqueue(_execute, kept).future
 
     def release(self, owner: str, key_hash: str) -> None:
         """Frees the key of a request whose answer is not kept; nobody waits for the write."""
         self._at_work.discard((owner, key_hash))
         released = delete(idempotency_keys).where(self._ours(owner, key_hash))
-        self._database.enqueue(lambda c, _: c.execute(released), None).future.cancel()
+        self._database.enqueue(_execute, released).future.cancel()
 
     async def delete_expired(self) -> None:
         """Deletes what has been kept for a day. Call it now and then."""
@@ -120,3 +121,8 @@ class IdempotencyRecords:
             _table.server_id == self._server_id,
             _table.answer.is_(None),
         )
+
+
+def _execute(connection: Connection, statements: list[Executable]) -> None:
+    for statement in statements:
+        connection.execute(statement)
