@@ -86,13 +86,13 @@ class IdempotencyRecords:
     def keep(self, owner: str, key_hash: str, answer: bytes) -> asyncio.Future[None]:
         """Keeps the answer to the request that has the key. The write stands, awaited or not."""
         self._at_work.discard((owner, key_hash))
-        kept = update(idempotency_keys).where(self._ours(owner, key_hash)).values(answer=answer)
+        kept: Executable = update(idempotency_keys).where(self._ours(owner, key_hash)).values(answer=answer)
         return self._database.enqueue(_execute, kept).future
 
     def release(self, owner: str, key_hash: str) -> None:
         """Frees the key of a request whose answer is not kept; nobody waits for the write."""
         self._at_work.discard((owner, key_hash))
-        released = delete(idempotency_keys).where(self._ours(owner, key_hash))
+        released: Executable = delete(idempotency_keys).where(self._ours(owner, key_hash))
         self._database.enqueue(_execute, released).future.cancel()
 
     async def delete_expired(self) -> None:
