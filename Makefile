@@ -12,7 +12,7 @@ CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
 	$(wildcard tests/real_clients/*/requirements.txt) \
 	$(if $(shell command -v npm),$(wildcard tests/real_clients/*/package-lock.json))))
 
-.PHONY: install run test test-clients check docs conformance
+.PHONY: install run test test-clients check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -32,6 +32,15 @@ check: .venv/installed-dev
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m scripts.check
+
+# All workloads; a table, and bench/results.json. ARGS="--only W1 --seconds 1" for a quick look.
+bench: .venv/installed-dev
+	@$(BIN)/python -m bench $(ARGS)
+
+# Needs downloads: installs other servers into environments of their own and runs them in turn with ours.
+bench-peers: .venv/installed-dev
+	@$(BIN)/python -m bench.peers
+	@$(BIN)/python -m bench --peers $(ARGS)
 
 # Writes the generated parts of docs/; `make check` fails while they are out of date.
 docs: .venv/installed-dev

@@ -1,6 +1,8 @@
 """All workloads in one run.
 
-    python -m bench [--seconds 3] [--rounds 3] [--peers] [--quick] [--only W2,W3] [--json FILE]
+    python -m bench [--seconds 3] [--rounds 3] [--peers] [--only W1,W3] [--json FILE]
+
+W1 and W2, JSON and streams, are always one workload. More of W6 (recordings): `python -m bench.recordings`.
 
 With `--peers` the servers that `python -m bench.peers` installed get the same load in the same run, in turns
 with ours. Figures of different runs and machines do not compare; ratios within one run do.
@@ -67,11 +69,15 @@ def ours_alone(table: Table, stub_port: int, only: set[str], seconds: float) -> 
 
 
 def _paced(table: Table, stub_port: int, folder: str, seconds: float) -> None:
-    for streams in (100, 500, 1000):
+    def run(streams: int, note: str = "") -> float:
+        # A server of its own for each, for the most memory that a process ever had does not shrink.
         with antiphon(stub_port, folder) as server:
-            workloads.paced(
-                table, Target("antiphon", server, "openai/"), streams=(streams,), gap_ms=20, tokens=250
-            )
+            return workloads.paced(table, Target("antiphon", server, "openai/"), stub_port, streams, note)
+
+    limit = run(100)
+    run(500)
+    run(1000)
+    run(max(1, int(0.6 * limit * 0.02)), f" (60 % of {limit:.0f}/s)")
 
 
 def _chains(table: Table, stub_port: int, folder: str, seconds: float) -> None:

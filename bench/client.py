@@ -12,7 +12,7 @@ _DELTA_SPACED = b'"type": "response.output_text.delta"'
 
 @dataclass
 class Load:
-    """What one connection after the other is to do. `pause` is the seconds between two requests of one."""
+    """What connections are to do, each one request after another."""
 
     port: int
     bodies: list[bytes]
@@ -25,8 +25,12 @@ class Load:
     path: bytes = b"/v1/responses"
     expected: bytes = b'completed"'
     """What an answer must hold; the run ends if one does not."""
+    spread: float = 0.0
+    """Seconds over which the connections begin, so that they do not all begin and end together."""
     paced: bool = False
     """The deltas are times: how late they come is measured."""
+    lateness_after: bytes = b'"delta":"'
+    """What stands before such a time."""
 
 
 @dataclass
@@ -85,7 +89,7 @@ class _Connection(asyncio.Protocol):
 
     def _measure_lateness(self, data: bytes) -> None:
         now = time.monotonic_ns()
-        for piece in data.split(b'"delta":"')[1:]:
+        for piece in data.split(self._load.lateness_after)[1:]:
             sent = piece[:24].partition(b" ")[0]
             if sent.isdigit():
                 self._figures.lateness.append((now - int(sent)) / 1e9)
@@ -134,6 +138,8 @@ async def run(load: Load) -> Figures:
         connection = _Connection(load, figures, number)
         await loop.create_connection(partial(_same, connection), "127.0.0.1", load.port)
         connections.append(connection)
+        if load.spread:
+            await asyncio.sleep(began + load.spread * len(connections) / load.clients - time.monotonic())
     await asyncio.gather(*(connection.done for connection in connections))
     figures.seconds = time.monotonic() - began
     return figures

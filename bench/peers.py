@@ -140,6 +140,9 @@ def _ogx(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
     path.write_text(json.dumps(_ogx_config(stub_port, port, folder)))
     command = [str(peer.path), "run", str(path), "--port", str(port), "--insecure"]
     env = {"HOME": folder, "OPENAI_API_KEY": "none"}
+    # It loads a tokenizer from the network at its start, which LiteLLM's package brings along.
+    for found in ENVIRONMENTS.glob("litellm/lib/*/site-packages/litellm/litellm_core_utils/tokenizers"):
+        env["TIKTOKEN_CACHE_DIR"] = str(found)
     with started(command, port, env=env, folder=folder, probe="/v1/health", patience=240) as server:
         yield Target(peer.name, server, "openai/")
 

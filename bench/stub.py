@@ -200,7 +200,8 @@ class Backend(asyncio.Protocol):
 
     async def _paced(self, tokens: int, gap: float) -> None:
         self._transport.write(_STREAM)
-        due = time.monotonic()
+        # Streams that begin together would send every token together, as no backend does.
+        due = time.monotonic() + gap * (next(_numbers) * 7 % 20) / 20
         for _ in range(tokens):
             due += gap
             await asyncio.sleep(due - time.monotonic())

@@ -1,6 +1,8 @@
 """The workloads: what is asked of a server, and what is measured of it."""
 
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
+from packaging.requirements import Requirement
 
+import antiphon as antiphon_package
 from bench.client import Figures, Load, percentile, run
 from bench.servers import OTHER_CORES, Process, antiphon, stub
 from bench.table import Table, summary
+
+_GAP = 0.02
+"""Seconds between two tokens of W3."""
 
 
 @dataclass
@@ -81,26 +88,41 @@ def first_deltas(table: Table, targets: Sequence[Target], stub_port: int, *, sec
     table.add("W2 first delta, c=1", "backend alone", values)
 
 
-def paced(table: Table, target: Target, *, streams: Sequence[int], gap_ms: int, tokens: int) -> None:
-    """W3: streams of one token every `gap_ms`; how much later each token comes than it was sent."""
-    request = body(target, f"paced-{tokens}-{gap_ms}", stream=True, store=True)
-    for count in streams:
-        rest, before = target.server.memory(), target.server.cpu()
-        figures = measured(Load(target.server.port, [request], count, paced=True, headers=target.headers))
-        cpu = target.server.cpu() - before
-        table.add(
-            f"W3 {count} streams, a token every {gap_ms} ms",
-            target.name,
-            {
-                "late p50 ms": percentile(figures.lateness, 0.5) * 1000,
-                "late p99 ms": percentile(figures.lateness, 0.99) * 1000,
-                "tokens/s": len(figures.lateness) / figures.seconds,
-                "CPU %": cpu / figures.seconds * 100,
-                "CPU s/1000 events": cpu / figures.events * 1000,
-                "peak RSS MB": target.server.peak() / 1e6,
-                "KB/stream": max(0, target.server.peak() - rest) / count / 1000,
-            },
-        )
+def paced(table: Table, target: Target, stub_port: int, streams: int, note: str = "") -> float:
+    """W3: streams of one token every 20 ms; how much later each token comes than it was sent.
+
+    200 of them begin in a second, and all are open for three seconds. Beside it what the load itself costs:
+    the same streams from the backend, without a server between. Returns the tokens a second that the
+    server's core could hold, by the CPU time of these.
+    """
+    spread = streams / 200
+    model = f"paced-{int((spread + 3) / _GAP)}-{_GAP * 1000:.0f}"
+    alone = f'{{"model":"{model}","input":"Go.","stream":true}}'.encode()
+    load = Load(stub_port, [alone], streams, spread=spread, paced=True, expected=b"[DONE]")
+    load.lateness_after = b'"content":"'
+
+    bare = measured(load)
+    request = body(target, model, stream=True, store=True)
+    rest, before = target.server.memory(), target.server.cpu()
+    load = Load(target.server.port, [request], streams, spread=spread, paced=True, headers=target.headers)
+    figures = measured(load)
+    cpu = target.server.cpu() - before
+    table.add(
+        f"W3 {streams} streams, a token every 20 ms{note}",
+        target.name,
+        {
+            "late p50 ms": percentile(figures.lateness, 0.5) * 1000,
+            "late p99 ms": percentile(figures.lateness, 0.99) * 1000,
+            "without server p50 ms": percentile(bare.lateness, 0.5) * 1000,
+            "without server p99 ms": percentile(bare.lateness, 0.99) * 1000,
+            "tokens/s": len(figures.lateness) / figures.seconds,
+            "CPU %": cpu / figures.seconds * 100,
+            "CPU s/1000 events": cpu / figures.events * 1000,
+            "peak RSS MB": target.server.peak() / 1e6,
+            "KB/stream": max(0, target.server.peak() - rest) / streams / 1000,
+        },
+    )
+    return len(figures.lateness) / cpu
 
 
 def chains(table: Table, target: Target, folder: str, turns: Sequence[int]) -> None:
@@ -146,8 +168,32 @@ def started_up(table: Table, stub_port: int) -> None:
         "first answer s": percentile(starts, 0.5),
         "--help s": percentile(helps, 0.5),
         "idle RSS MB": idle / 1e6,
+        "installed MB": installed_bytes("antiphon") / 1e6,
     }
     table.add("W7 start", "antiphon", values)
+
+
+def installed_bytes(package: str) -> int:
+    """Returns how large a package and all that it needs are as they are installed here."""
+    found: set[str] = set()
+    waiting = [package]
+    size = 0
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        found.add(name)
+        distribution = importlib.metadata.distribution(name)
+        places = [Path(str(file.locate())) for file in distribution.files or ()]
+        size += sum(place.stat().st_size for place in places if place.exists())
+        for line in distribution.requires or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    source = Path(antiphon_package.__file__).parent
+    if not any(source.is_relative_to(place) for place in sys.path if "site-packages" in place):
+        size += sum(place.stat().st_size for place in source.rglob("*.py"))  # An editable installation.
+    return size
 
 
 def replayed(table: Table, stub_port: int, *, clients: int, seconds: float) -> None:

@@ -1,0 +1,130 @@
+"""What fixed work costs, in calls of functions and statements of SQL: figures that no busy machine changes.
+
+The bounds stand a little above what was counted. Whoever goes over one has made every token or every response
+dearer, and should know by how much (`make bench`).
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+
+from antiphon.engine.assemble import Assembler, AssemblyOptions
+from antiphon.ids import new_id
+from antiphon.models.http_answer import Answer, Timeouts
+from antiphon.models.sse import SseSplitter
+from antiphon.server.sse import event_frames
+from antiphon.store import Store
+from tests.engine.replies import chunk
+from tests.store.samples import ME, finished, new_response
+
+TOKENS = 1000
+PAYLOADS = [chunk(content=f" word{number}") for number in range(TOKENS)]
+EVENTS = b"".join(b"data: " + payload + b"\n\n" for payload in PAYLOADS)
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Returns how many functions `work` calls, those written in C included."""
+    count = 0
+
+    def counted(frame: FrameType, kind: str, argument: object) -> None:
+        nonlocal count
+        count += kind in ("call", "c_call")
+
+    work()  # What is made once is not counted.
+    sys.setprofile(counted)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_read_is_split_without_a_call_for_each_event() -> None:
+    assert calls_of(lambda: SseSplitter().feed(EVENTS)) < 30
+
+
+def test_a_token_is_assembled_in_eight_calls() -> None:
+    def assemble() -> None:
+        events = Assembler([], new_id, AssemblyOptions(source="s")).feed(PAYLOADS)
+        assert len(events) == TOKENS + 2
+
+    assert calls_of(assemble) / TOKENS < 8.5
+
+
+def test_an_event_is_written_in_four_calls() -> None:
+    events = Assembler([], new_id, AssemblyOptions(source="s")).feed(PAYLOADS)
+    assert calls_of(lambda: event_frames(events)) / TOKENS < 4.5
+
+
+class Carrier:
+    """A connection on which everything has come."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+
+    def finish(self, *, usable: bool) -> None:
+        """The next answer would be a new carrier's."""
+
+    def pause(self) -> None:
+        """Nothing comes any more."""
+
+    resume = end = pause
+
+
+def test_no_code_of_ours_runs_for_an_http_chunk() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(payload), payload) for payload in PAYLOADS)
+
+    async def counted() -> float:
+        answers = [Answer(Carrier(), Timeouts(60, 60, 60)) for _ in range(2)]
+        waiting = list(answers)
+        calls = calls_of(lambda: waiting.pop().take(head + chunks + b"0\r\n\r\n"))
+        for answer in answers:
+            assert await answer.read() == b"".join(PAYLOADS)
+        return calls / TOKENS
+
+    # The list's own `append` is one call for a chunk.
+    assert asyncio.run(counted()) < 1.2
+
+
+def statements_of(path: Path, respond: Callable[[Store, str], asyncio.Future[None]]) -> list[str]:
+    """Returns the statements of one response, as the database gets them."""
+    seen: list[str] = []
+
+    def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    async def run() -> list[str]:
+        store = await Store.open(str(path / "a.db"))
+        await respond(store, "resp_1")
+        engine = store._database._opened.writing
+        event.listen(engine, "before_cursor_execute", note)
+        await respond(store, "resp_2")
+        found = list(seen)
+        await store.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def test_an_answer_in_one_piece_is_three_inserts(tmp_path: Path) -> None:
+    def respond(store: Store, response_id: str) -> asyncio.Future[None]:
+        store.begin_later(ME, new_response(response_id, f"msg_{response_id}"), 60)
+        return store.finish_response(ME, finished(response_id, f"out_{response_id}"))
+
+    statements = statements_of(tmp_path, respond)
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT"]
+
+
+def test_a_streamed_answer_is_six_writes_and_one_look(tmp_path: Path) -> None:
+    def respond(store: Store, response_id: str) -> asyncio.Future[None]:
+        store.begin_response(ME, new_response(response_id, f"msg_{response_id}"))
+        return store.finish_response(ME, finished(response_id, f"out_{response_id}"))
+
+    words = [statement.split()[0] for statement in statements_of(tmp_path, respond) if statement != "BEGIN"]
+    assert sorted(word for word in words if word != "BEGIN") == ["INSERT"] * 5 + ["SELECT", "UPDATE"]
