@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 # A module's tests share servers and databases, so that they stay in one process.
-PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
+PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
 CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
