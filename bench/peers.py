@@ -128,6 +128,7 @@ def _litellm(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
     path.write_text(json.dumps(config))
     command = [str(peer.path), "--config", str(path), "--host", "127.0.0.1", "--port", str(port)]
     env = {"LITELLM_LOG": "ERROR", "HOME": folder, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    env["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     with started(command, port, env=env, folder=folder, probe="/health/liveliness", patience=180) as server:
         yield Target(peer.name, server, stores=False)
 
