@@ -3,11 +3,13 @@
 import importlib.metadata
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +141,8 @@ def chains(table: Table, target: Target, folder: str, turns: Sequence[int]) -> N
         sizes.append(_bytes_of(folder, target.server.port))
     for turn in turns:
         near = slice(max(0, turn - 10), turn + 10)
-        added = (sizes[turn - 1] - sizes[max(0, turn - 51)]) / min(50, turn)
+        end = max(turn, 50)
+        added = (sizes[end - 1] - sizes[end - 50]) / 49
         table.add(
             f"W4 turn {turn} of a chain",
             target.name,
@@ -148,8 +151,12 @@ def chains(table: Table, target: Target, folder: str, turns: Sequence[int]) -> N
 
 
 def _bytes_of(folder: str, port: int) -> int:
-    """Returns the bytes of the database, with its log."""
-    return sum(path.stat().st_size for path in Path(folder).glob(f"bench-{port}.db*"))
+    """Returns the bytes of the database's pages, those included that are still in its log."""
+    with closing(sqlite3.connect(f"file:{folder}/bench-{port}.db?mode=ro", uri=True)) as database:
+        (size,) = database.execute(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        ).fetchone()
+        return int(size)
 
 
 def started_up(table: Table, stub_port: int) -> None:
