@@ -1,6 +1,7 @@
 """What the benchmarks found, as a table to read and as JSON."""
 
 import json
+import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ class Table:
 
     def write(self, path: Path) -> None:
         """Writes all rows, the machine and the date as JSON."""
-        machine = f"{platform.machine()}, Python {platform.python_version()}, {_cores()}"
+        machine = f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores"
         found = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "rows": self.rows}
         path.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -57,9 +58,3 @@ def summary(rounds: list[Figures], cpu: float) -> dict[str, float]:
 
 def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _cores() -> str:
-    import os
-
-    return f"{len(os.sched_getaffinity(0))} cores"

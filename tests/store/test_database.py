@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, event, insert, select, text
 
 from antiphon.errors import AntiphonError, InvalidRequest, StoreUnavailable
+from antiphon.store import database as database_module
 from antiphon.store.database import Database
 from antiphon.store.opening import open_engine
 from tests.store.conftest import Run
@@ -63,6 +64,31 @@ def test_writes_that_wait_share_a_transaction_and_a_statement(database: Database
     assert len(commits) == 1
     assert len([found for found in statements if "INSERT" in str(found)]) == 1
     assert run(database.read(read_words)) == words
+
+
+def test_a_write_for_which_nobody_waits_goes_with_the_next_one_that_comes(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_LATER", 3600.0)
+
+    async def scenario() -> None:
+        begun = database.enqueue(write_words, "begun", rank=0)
+        await asyncio.sleep(0)
+        await database.write(read_words)
+        assert begun.future.done()
+
+    with counting("commit") as commits:
+        run(scenario())
+    assert len(commits) == 1
+    assert run(database.read(read_words)) == ["begun"]
+
+
+def test_a_write_for_which_nobody_waits_is_made_all_the_same(database: Database, run: Run) -> None:
+    async def scenario() -> None:
+        await database.enqueue(write_words, "begun", rank=0).future
+
+    run(scenario())
+    assert run(database.read(read_words)) == ["begun"]
 
 
 def test_writes_that_come_during_a_commit_join_the_next(database: Database, run: Run) -> None:

@@ -23,6 +23,8 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
+_LATER = 0.002
+"""Seconds that a write for which nobody waits lets others go first, and the request that it belongs to."""
 _GROUP = 256
 """The most jobs in one transaction."""
 
@@ -63,6 +65,7 @@ class Database:
         self._alone: deque[Job[object]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._later: asyncio.TimerHandle | None = None
         self._closed = False
 
     def enqueue(
@@ -74,16 +77,23 @@ class Database:
         after: Job[object] | None = None,
         on_failure: Callable[[], None] | None = None,
     ) -> Job[object]:
-        """Puts a write into the next group, at once; its `future` tells the outcome.
+        """Puts a write into the next group; its `future` tells the outcome.
 
-        Raises `StoreUnavailable` after `close`. The future fails with `AntiphonError` or what `run` raised.
+        A group begins at once; for writes of rank 0 alone, for which nobody waits, a little later. Raises
+        `StoreUnavailable` after `close`. The future fails with `AntiphonError` or what `run` raised.
         """
         self._refuse_if_closed()
         job = Job(run, argument, self._loop.create_future(), rank, after, on_failure)
         queued = cast("Job[object]", job)  # only `run` itself ever looks at the argument
         self._waiting.append(queued)
-        if self._idle.is_set():
+        if self._idle.is_set() and rank == 0:
             self._idle.clear()
+            self._later = self._loop.call_later(_LATER, self._start_group)
+        elif self._idle.is_set() or (self._later is not None and rank != 0):
+            self._idle.clear()
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
             self._loop.call_soon(self._start_group)  # the other writes of this turn of the loop join it
         return queued
 
@@ -115,6 +125,7 @@ class Database:
             raise StoreUnavailable("The store is closed.")
 
     def _start_group(self) -> None:
+        self._later = None
         if self._alone:
             group = [self._alone.popleft()]
         else:

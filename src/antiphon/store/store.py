@@ -36,7 +36,9 @@ from antiphon.store.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
 _BEGIN, _STORE, _FINISH = 0, 1, 2
-"""The ranks of the frequent writes. Those of one group go out together, a few statements for all."""
+"""The ranks of the frequent writes. Those of one group go out together, a few statements for all.
+
+Nobody waits for a beginning (rank 0), so that it lets the call to the backend go first."""
 
 
 class Store:
