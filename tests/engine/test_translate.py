@@ -32,9 +32,9 @@ def translated(body: JSONObject, capabilities: Capabilities | None = None) -> Tr
 
 
 def chat(body: JSONObject, capabilities: Capabilities | None = None) -> JSONObject:
-    """The chat request, without what every request has."""
+    """The chat request for a caller who streams, without what every request has."""
     request: JSONObject = msgspec.json.decode(
-        msgspec.json.encode(translated(body, capabilities).chat_request)
+        msgspec.json.encode(translated(body | {"stream": True}, capabilities).chat_request)
     )
     always = {key: request.pop(key) for key in ("model", "messages", "stream")}
     assert always["model"] == "gpt-x"
@@ -43,10 +43,10 @@ def chat(body: JSONObject, capabilities: Capabilities | None = None) -> JSONObje
 
 
 def test_the_least_request() -> None:
-    request = translated({"input": "Hi"}).chat_request
-    assert request == {
-        "model": "gpt-x",
-        "messages": [{"role": "user", "content": "Hi"}],
+    least = {"model": "gpt-x", "messages": [{"role": "user", "content": "Hi"}]}
+    assert translated({"input": "Hi"}).chat_request == least
+    assert translated({"input": "Hi", "stream": False}).chat_request == least
+    assert translated({"input": "Hi", "stream": True}).chat_request == least | {
         "stream": True,
         "stream_options": {"include_usage": True},
     }

@@ -24,8 +24,6 @@ CHAT_G: JSONObject = {"type": "function", "function": {"name": "g", "parameters"
 PLAIN: JSONObject = {
     "model": "m",
     "messages": [{"role": "user", "content": "Hi"}],
-    "stream": True,
-    "stream_options": {"include_usage": True},
 }
 """What the backend gets where the request has nothing but a model and "Hi"."""
 FORMAT: JSONObject = {

@@ -82,8 +82,8 @@ class ChatModel(Protocol):
     def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields what each network read brought: the JSON texts of whole chunks, in order.
 
-        `data: [DONE]`, comments and framing are left out. The model's own `model` name is already in
-        `request`.
+        Where `request` asks for no stream it is one text, a whole chat completion. `data: [DONE]`, comments
+        and framing are left out. The model's own `model` name is already in `request`.
         """
         ...
 

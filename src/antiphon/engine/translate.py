@@ -55,9 +55,11 @@ def translate(
         messages.insert(0, {"role": "system", "content": instructions})
     if prompt is not None:
         messages.insert(0, {"role": "system", "content": prompt.text})
-    chat: ChatRequest = {"model": model, "messages": messages, "stream": True}
-    if capabilities.stream_usage:
-        chat["stream_options"] = {"include_usage": True}
+    chat: ChatRequest = {"model": model, "messages": messages}
+    if request.stream:
+        chat["stream"] = True
+        if capabilities.stream_usage:
+            chat["stream_options"] = {"include_usage": True}
     if held is None and chosen.tools:
         chat["tools"] = chosen.tools
         if chosen.choice is not None:

@@ -138,6 +138,7 @@ class Session:
         responses: Responses = request.app.state.responses
         body = decode.response_create_event.decode(self._body(frame))
         _check(body)
+        body.stream = True
         caller = request.scope["user"] = await self._caller()
         if caller is not None:
             request.state.key = caller.name
