@@ -37,11 +37,11 @@ async def _measured(call: Callable[[], Awaitable[None]]) -> float:
 
 async def main(url: str) -> None:
     """Prints both."""
-    client = HttpClient({})
+    client = HttpClient(())
     headers = {"Content-Type": "application/json"}
 
     async def ours() -> None:
-        answer = await client.request("POST", url, headers, _BODY, _TIMEOUTS)
+        answer = await client.request("POST", url, tuple(headers.items()), _BODY, _TIMEOUTS)
         while await answer.read():
             pass
 

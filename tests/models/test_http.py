@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -6,7 +7,7 @@ import pytest
 
 from antiphon.models import http
 from antiphon.models.http import HttpClient
-from antiphon.models.http_answer import Answer, Cut, NotHttp, Timeouts
+from antiphon.models.http_answer import Answer, Cut, NotHttp, Silence, Timeouts
 
 T = TypeVar("T")
 _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)
@@ -48,7 +49,7 @@ def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Aw
         script = Server(pieces)
         async with await asyncio.start_server(script.serve, "127.0.0.1", 0) as server:
             script.port = server.sockets[0].getsockname()[1]
-            client = HttpClient({"X-One": "1"})
+            client = HttpClient((("X-One", "1"),))
             try:
                 return await call(client, script)
             finally:
@@ -58,7 +59,7 @@ def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Aw
 
 
 async def get(client: HttpClient, server: Server, body: bytes = b"") -> Answer:
-    return await client.request("POST", f"http://127.0.0.1:{server.port}/a b?c=d", {}, body, _TIMEOUTS)
+    return await client.request("POST", f"http://127.0.0.1:{server.port}/a b?c=d", (), body, _TIMEOUTS)
 
 
 async def body_of(answer: Answer) -> bytes:
@@ -77,7 +78,7 @@ async def whole(client: HttpClient, server: Server) -> tuple[int, bytes]:
 def test_what_is_sent() -> None:
     async def call(client: HttpClient, server: Server) -> None:
         url = f"http://127.0.0.1:{server.port}/v1/m"
-        headers = {"Authorization": "Bearer a\r\nX-Two: 2"}
+        headers = (("Authorization", "Bearer a\r\nX-Two: 2"),)
         await body_of(await client.request("POST", url, headers, b"{}", _TIMEOUTS))
         lines = server.heads[0].decode().split("\r\n")
         assert lines[0] == "POST /v1/m HTTP/1.1"
@@ -208,3 +209,37 @@ def test_a_body_that_nobody_reads_waits_at_the_server() -> None:
 
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
     assert talk([head + bytes(size - 1) + b"!"], call) < 2_000_000
+
+
+def test_a_machine_that_is_gone_is_noticed() -> None:
+    async def call(client: HttpClient, server: Server) -> dict[str, int]:
+        await whole(client, server)
+        (connection,) = client._open
+        connected = connection._transport.get_extra_info("socket")
+        assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        present = {name: value for name, value in http._PROBES.items() if hasattr(socket, name)}
+        assert present == {
+            name: connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in present
+        }
+        return present
+
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!"
+    assert sum(talk([answer], call).values()) > 0
+
+
+def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: "
+    short = Timeouts(connect=5, first_byte=5, idle=0.05)
+
+    async def call(client: HttpClient, server: Server) -> tuple[int, bytes, bool]:
+        # The long limits of the first answer leave a timer that is too late for the second one.
+        first = await whole(client, server)
+        url = f"http://127.0.0.1:{server.port}/"
+        second = await client.request("POST", url, (), b"", short)
+        with pytest.raises(Silence) as caught:
+            await body_of(second)
+        assert server.connections == 1
+        return *first, caught.value.begun
+
+    answers = [head + b"2\r\n\r\n1!", head + b"3\r\n\r\n2!", b"what never comes"]
+    assert talk(answers, call) == (200, b"1!", True)

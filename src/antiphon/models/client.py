@@ -19,7 +19,7 @@ from antiphon.errors import (
 )
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.models.counting import COUNT_TIMEOUT, count
-from antiphon.models.http import HttpClient
+from antiphon.models.http import Headers, HttpClient
 from antiphon.models.http_answer import (
     Answer,
     ConnectError,
@@ -59,12 +59,12 @@ def open_client() -> HttpClient:
 
     Has to be closed in the event loop in which it is used.
     """
-    return HttpClient({"Accept-Encoding": "identity", "Accept": "*/*", INSTANCE_HEADER: INSTANCE})
+    return HttpClient((("Accept-Encoding", "identity"), ("Accept", "*/*"), (INSTANCE_HEADER, INSTANCE)))
 
 
-def authorization(backend: BackendSettings) -> dict[str, str]:
+def authorization(backend: BackendSettings) -> Headers:
     """Returns the header that carries the backend's own key, if it has one."""
-    return {} if backend.api_key is None else {"Authorization": f"Bearer {backend.api_key.reveal()}"}
+    return () if backend.api_key is None else (("Authorization", f"Bearer {backend.api_key.reveal()}"),)
 
 
 def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
@@ -100,7 +100,7 @@ class HttpChatModel:
         self._client = client
         self._backend = backend
         self._url = backend.base_url + path
-        self._headers = {"Content-Type": "application/json", **authorization(backend)}
+        self._headers = (("Content-Type", "application/json"), *authorization(backend))
         self._timeouts = Timeouts(backend.connect_timeout, backend.first_byte_timeout, backend.idle_timeout)
 
     @property

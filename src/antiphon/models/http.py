@@ -10,7 +10,6 @@ There are no redirects, cookies, compression or proxies: a backend's address is 
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -20,10 +19,15 @@ from msgspec import Struct
 
 from antiphon.models.http_answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
 
+Headers = tuple[tuple[str, str], ...]
+"""Names and values."""
+
 _KEEP_ALIVE = 4.0
 """Seconds: shorter than the 5 s after which uvicorn, under vLLM and others, drops idle connections."""
 _NEXT_ADDRESS = 0.25
 """Seconds after which another address of a host is tried, too (RFC 8305)."""
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""When the system asks whether the other side is there: after 60 s of silence, then every 15 s, 4 times."""
 _PATH_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -41,28 +45,23 @@ class HttpClient:
     `headers` go with every request.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = dict(headers)
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
     async def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeouts: Timeouts
+        self, method: str, url: str, headers: Headers, body: bytes, timeouts: Timeouts
     ) -> "Answer":
         """Returns an answer as soon as its head has come. Raises `HttpError`."""
-        origin, host, target = _parsed(url)
+        origin, head = _prepared(method, url, self._headers + headers)
         connection = self._take(origin) or await self._connect(origin, timeouts.connect)
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
-        for name, value in (self._headers | dict(headers)).items():
-            lines.append(
-                f"{name}: {' '.join(value.splitlines())}"
-            )  # A key may come from a file of two lines.
         answer = Answer(connection, timeouts)
         whole = False
         try:
-            connection.send(answer, "\r\n".join([*lines, "", ""]).encode() + body)
+            connection.send(answer, b"%b%d\r\n\r\n%b" % (head, len(body), body), timeouts.shortest)
             await answer.head()
             whole = True
         finally:
@@ -123,6 +122,7 @@ class HttpClient:
                     origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
                 )
                 connected = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+                _probe(connected)
                 await loop.create_connection(
                     lambda: connection,
                     sock=connected,
@@ -146,6 +146,7 @@ class _Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._client = client
         self._answer: Answer | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -158,17 +159,18 @@ class _Connection(asyncio.Protocol):
             self._answer.take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._client.forget(self)
+        self._let_go()
         if self._answer is not None:
             self._answer.lose(is_error=exc is not None)
             self._answer = None
 
-    def send(self, answer: "Answer", request: bytes) -> None:
-        """Sends a request whose answer is to come."""
+    def send(self, answer: "Answer", request: bytes, patience: float) -> None:
+        """Sends a request whose answer is to come; from `patience` seconds on it is checked for silence."""
         if self._transport.is_closing():
             raise Cut
         self._answer = answer
         self._transport.write(request)
+        self._check_by(self.loop.time() + patience)
 
     def finish(self, *, usable: bool) -> None:
         """Lets the answer go, which is whole. A request that is not all sent by then never will be."""
@@ -190,13 +192,33 @@ class _Connection(asyncio.Protocol):
     def end(self) -> None:
         """Closes the connection at once."""
         self._answer = None
-        self._client.forget(self)
+        self._let_go()
         self._transport.abort()
+
+    def _check_by(self, time: float) -> None:
+        """Checks at `time` or before. One timer serves all answers: to set one for each costs more."""
+        if self._timer is not None:
+            if self._timer.when() <= time:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(time, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        if self._answer is not None and (seconds := self._answer.check(now)):
+            self._check_by(now + seconds)
+
+    def _let_go(self) -> None:
+        self._client.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 @lru_cache(maxsize=256)
-def _parsed(url: str) -> tuple[Origin, str, str]:
-    """Returns who is connected to, the `Host` header and what is asked for."""
+def _prepared(method: str, url: str, headers: Headers) -> tuple[Origin, bytes]:
+    """Returns who is connected to, and the head of a request up to the figure of its length."""
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     host = parts.hostname or ""
@@ -208,7 +230,19 @@ def _parsed(url: str) -> tuple[Origin, str, str]:
     target = quote(parts.path or "/", safe=_PATH_CHARACTERS)
     if parts.query:
         target += "?" + quote(parts.query, safe=_PATH_CHARACTERS)
-    return Origin(host, parts.port or (443 if is_tls else 80), is_tls), shown, target
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {shown}"]
+    for name, value in headers:
+        lines.append(f"{name}: {' '.join(value.splitlines())}")  # A key may come from a file of two lines.
+    head = "\r\n".join([*lines, "Content-Length: "]).encode()
+    return Origin(host, parts.port or (443 if is_tls else 80), is_tls), head
+
+
+def _probe(connected: socket.socket) -> None:
+    """Lets the system notice that a machine is gone while its answer is waited for in silence."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):  # Not every system has every one.
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _trusting() -> ssl.SSLContext:

@@ -52,6 +52,11 @@ class Timeouts(Struct, frozen=True):
     first_byte: float
     idle: float
 
+    @property
+    def shortest(self) -> float:
+        """Seconds for which a backend may always be silent."""
+        return min(self.first_byte, self.idle)
+
 
 def reason(error: ConnectError) -> str:
     """Returns why there is no connection."""
@@ -91,6 +96,27 @@ class Connection(Protocol):
 class Answer:
     """An answer. Its `headers` have names in lower case; of several of one name the last counts."""
 
+    __slots__ = (
+        "_connection",
+        "_has_begun",
+        "_has_head",
+        "_is_paused",
+        "_is_reusable",
+        "_is_whole",
+        "_last",
+        "_parser",
+        "_patience",
+        "_pieces",
+        "_read",
+        "_timeouts",
+        "_unread",
+        "_waiter",
+        "error",
+        "headers",
+        "on_body",
+        "status",
+    )
+
     def __init__(self, connection: Connection, timeouts: Timeouts) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -114,7 +140,6 @@ class Answer:
         self._is_reusable = False
         self._last = connection.loop.time()
         self._patience = timeouts.first_byte
-        self._timer = connection.loop.call_later(self._patience, self._check)
 
     @property
     def content_type(self) -> str:
@@ -151,7 +176,6 @@ class Answer:
 
     def close(self) -> None:
         """Gives up what has not come yet, and with it the connection."""
-        self._timer.cancel()
         if not self._is_whole:
             self._connection.end()
         self._parser = None
@@ -173,7 +197,8 @@ class Answer:
                 problem = NotHttp(f"its head is longer than {_MAX_HEAD} bytes")
         if self._is_whole:
             # What follows a whole answer belongs to nothing.
-            self._end(usable=self._is_reusable and problem is None)
+            self._parser = None
+            self._connection.finish(usable=self._is_reusable and problem is None)
         elif problem is not None:
             self._fail(problem)
             self._connection.end()
@@ -182,13 +207,28 @@ class Answer:
         if self._has_head:
             self._wake()
 
+    def check(self, now: float) -> float:
+        """Fails if nothing has come for too long while somebody waits.
+
+        Returns the seconds after which to look again: as long as the limit may become a shorter one, at the
+        latest when that would be reached. 0: it has failed.
+        """
+        shortest = self._timeouts.shortest
+        if self._waiter is None:
+            return shortest
+        left = self._last + self._patience - now
+        if left > 0:
+            return min(left, shortest)
+        self._fail(Silence())
+        self._connection.end()
+        return 0.0
+
     def lose(self, *, is_error: bool) -> None:
         """Notes that the connection has ended, which may well be how the body ends."""
         coding = self.headers.get("transfer-encoding", "").lower()
         until_close = self._has_head and "content-length" not in self.headers and "chunked" not in coding
         if until_close and not is_error:
             self._is_whole = True
-            self._timer.cancel()
             self._parser = None
             self._wake()
         else:
@@ -224,36 +264,18 @@ class Answer:
         if not self._has_begun:
             # From the first byte on, silence is measured against the shorter limit.
             self._has_begun = True
-            self._timer.cancel()
             self._patience = self._timeouts.idle
-            self._timer = self._connection.loop.call_later(self._patience, self._check)
         self._unread += size
         if self._unread > _MAX_UNREAD and not self._is_paused:
             self._is_paused = True
             self._connection.pause()
 
-    def _end(self, *, usable: bool) -> None:
-        self._timer.cancel()
-        self._parser = None
-        self._connection.finish(usable=usable)
-
     def _fail(self, error: HttpError) -> None:
         if not self._is_whole and self.error is None:
             error.begun = self._has_begun
             self.error = error
-        self._timer.cancel()
         self._parser = None
         self._wake()
-
-    def _check(self) -> None:
-        """Fails if nothing has come for too long while somebody waits; otherwise looks again later."""
-        now = self._connection.loop.time()
-        left = self._last + self._patience - now if self._waiter is not None else self._patience
-        if left > 0:
-            self._timer = self._connection.loop.call_later(left, self._check)
-        else:
-            self._fail(Silence())
-            self._connection.end()
 
     async def _wait(self) -> None:
         self._waiter = self._connection.loop.create_future()

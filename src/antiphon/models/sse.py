@@ -69,17 +69,14 @@ class SseSplitter:
 
     def _payloads(self, events: bytes) -> list[bytes]:
         """Returns the payloads of events with blank lines between them, up to `[DONE]`."""
-        done = events.find(b"\n\ndata: [DONE]")
-        plain = events[6:] if done < 0 else events[6:done]
-        payloads = plain.split(b"\n\ndata: ")
-        # Nothing but one `data: ` line for each event: what remains of line ends is what was between them.
-        if (
-            events[:6] == b"data: "
-            and plain[:6] != _DONE
-            and plain.count(b"\n") == 2 * len(payloads) - 2
-            and b"" not in payloads
-        ):
-            self.done = done >= 0
+        payloads = events[6:].split(b"\n\ndata: ")
+        is_done = payloads[-1][:6] == _DONE
+        if is_done:
+            payloads.pop()
+        # Nothing but one `data: ` line for each event: no line ends remain, and nothing follows `[DONE]`.
+        is_usual = events[:6] == b"data: " and b"\n" not in b"".join(payloads)
+        if is_usual and _DONE not in payloads and b"" not in payloads:
+            self.done = is_done
             return payloads
         return self._odd_payloads(events.split(b"\n\n"))
 
