@@ -185,7 +185,7 @@ def test_F25_usage_chunk_only() -> None:
 def test_an_empty_stream_fails(chunks: list[bytes]) -> None:
     reply = assemble(*chunks)
     assert isinstance(reply.failure, UpstreamBroken)
-    assert reply.failure.message == "backend/model: the stream ended without a finish_reason"
+    assert reply.failure.message == "backend/model: the reply ended without a finish_reason"
     assert (reply.events, reply.items) == ([], [])
 
 

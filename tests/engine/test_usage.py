@@ -46,10 +46,22 @@ def test_counts_that_are_not_known_add_nothing() -> None:
         (CHAT, 7, 42),
         (ChatUsage(prompt_tokens=3, completion_tokens=4), 1, 7),
         # 400 characters and a little JSON around them, and a token for each chunk.
-        (None, 5, 100 + 15 + 5),
+        (None, 5, 100 + 19 + 5),
         (None, 0, 0),
     ],
 )
 def test_what_a_model_call_is_charged_with(usage: ChatUsage | None, chunks: int, tokens: int) -> None:
+    request: ChatRequest = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "x" * 400}],
+        "stream": True,
+    }
+    last = b'{"choices": []}'
+    assert spent(usage, request, chunks, last) == pytest.approx(tokens, abs=5 if not usage and chunks else 0)
+
+
+def test_an_answer_in_one_piece_is_charged_by_its_length() -> None:
     request: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "x" * 400}]}
-    assert spent(usage, request, chunks) == pytest.approx(tokens, abs=5 if usage is None and chunks else 0)
+    assert spent(CHAT, request, 1, b"y" * 4000) == 42
+    assert spent(None, request, 1, b"y" * 4000) == pytest.approx(100 + 15 + 1000, abs=5)
+    assert spent(None, request, 70, b"y" * 40) == pytest.approx(100 + 15 + 70, abs=5)

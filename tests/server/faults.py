@@ -170,7 +170,7 @@ FAULTS: dict[str, Fault] = {
         output=("Hel",),
     ),
     "F32_no_finish_reason": Fault(
-        sse(chunk("Hel"), chunk("lo")), "up/m: the stream ended without a finish_reason", output=("Hello",)
+        sse(chunk("Hel"), chunk("lo")), "up/m: the reply ended without a finish_reason", output=("Hello",)
     ),
     "F35_tool_calls_without_calls": Fault(
         sse(chunk("I will"), chunk(finish="tool_calls")), "there are no tool calls", output=("I will",)

@@ -53,7 +53,7 @@ def test_an_empty_stream_is_an_error(url: str, upstream: Upstream, name: str) ->
     upstream.script(answer)
     failed = post(url, "/chat/completions", body(stream=True))
     assert failed.status == 502
-    assert failed.error["message"] == "up/m: the stream ended without a finish_reason"
+    assert failed.error["message"] == "up/m: the reply ended without a finish_reason"
 
 
 def test_F22_event_stream_for_json(url: str, upstream: Upstream) -> None:
@@ -162,7 +162,7 @@ def test_F27_a_cut_stream_does_not_end_as_if_it_were_whole(url: str, upstream: U
     upstream.script(sse(chunk("Hel"), done=False))
     answer = post(url, "/chat/completions", body(stream=True))
     assert answer.payloads[0]["choices"][0]["delta"] == {"content": "Hel"}
-    assert answer.payloads[-1]["error"]["message"] == "up/m: the stream ended without a finish_reason"
+    assert answer.payloads[-1]["error"]["message"] == "up/m: the reply ended without a finish_reason"
 
 
 def test_F31_an_error_inside_a_stream_has_four_keys(url: str, upstream: Upstream) -> None:

@@ -1,6 +1,7 @@
 """From chat completion chunks to output items and events. Pure: feed chunks, get events."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -104,7 +105,7 @@ class Assembler:
         if self.failure is not None:
             return events
         if self.finish_reason is None:
-            self.failure = self._broken("the stream ended without a finish_reason")
+            self.failure = self._broken("the reply ended without a finish_reason")
             return events
         if self.finish_reason in _BROKEN_OFF:
             self.failure = self._broken(f"the reply ended with the finish_reason {self.finish_reason}")
@@ -170,6 +171,8 @@ class Assembler:
     def _choice(self, events: list[Event], choice: Choice) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
+            if choice.delta is None:
+                _number(delta.tool_calls or ())
             logprobs = NO_LOGPROBS
             if self._options.logprobs and choice.logprobs is not None:
                 logprobs = complete(choice.logprobs.content or NO_LOGPROBS)
@@ -332,6 +335,12 @@ class Assembler:
 def _as_error(chunk: Chunk) -> JSON:
     """A chunk that is itself an error object, as older servers send it."""
     return {"message": chunk.message, "code": chunk.code}
+
+
+def _number(calls: Iterable[ToolCallDelta]) -> None:
+    """Numbers the calls of a whole message: each is one of its own, whatever its id."""
+    for position, call in enumerate(calls):
+        call.index = position
 
 
 def _pieces_of(content: list[ContentPiece]) -> list[Piece]:

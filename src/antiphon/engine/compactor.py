@@ -77,7 +77,7 @@ class Compactor:
         assembler.finish()
         self.usage = usage_of(assembler.usage)
         if self._call.spend is not None:
-            self._call.spend(spent(assembler.usage, chat, 1))
+            self._call.spend(spent(assembler.usage, chat, 1, reply))
         if assembler.failure is not None:
             raise assembler.failure
         if assembler.stopped_early:  # What it has not come to would be lost, and nobody would know.

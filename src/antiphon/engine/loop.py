@@ -156,6 +156,7 @@ class Loop:
                 yield events
         while True:
             assembler, request, count = self._assembler, self._chat_request(), 0
+            chunks: list[bytes] = []
             has_begun = False
             try:
                 async with aclosing(self._model.chat_model.stream(request)) as reads:
@@ -176,7 +177,7 @@ class Loop:
                 continue
             finally:
                 if self._call.spend is not None:
-                    self._call.spend(spent(assembler.usage, request, count))
+                    self._call.spend(spent(assembler.usage, request, count, chunks[-1] if chunks else b""))
             self._last = assembler.finish()
             if assembler.failure is not None:
                 raise assembler.failure

@@ -23,16 +23,20 @@ def usage_of(usage: ChatUsage | None) -> Usage | None:
     )
 
 
-def spent(usage: ChatUsage | None, request: ChatRequest, chunks: int) -> int:
-    """Returns the tokens of one model call that answered with so many chunks.
+def spent(usage: ChatUsage | None, request: ChatRequest, chunks: int, last: bytes = b"") -> int:
+    """Returns the tokens of one model call that answered with so many chunks, of which `last` came last.
 
     Where the backend tells none, or was not heard out, they are a quarter of the request's bytes and one
-    for each chunk; a call without an answer is not counted.
+    for each chunk of a stream, or a quarter of the bytes of an answer in one piece. A call without an answer
+    is not counted.
     """
     counted = usage_of(usage)
     if counted is not None:
         return counted.total_tokens
-    return len(msgspec.json.encode(request)) // 4 + chunks if chunks else 0
+    if not chunks:
+        return 0
+    answered = chunks if request.get("stream") else max(chunks, len(last) // 4)
+    return len(msgspec.json.encode(request)) // 4 + answered
 
 
 def total(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -44,7 +44,7 @@ class ChatCompletions:
         model, request = await self._routed(body, call)
         answer = await model.chat_model.complete(request)
         if call.spend is not None:
-            call.spend(spent(_usage(_seen(answer)), request, 1))
+            call.spend(spent(_usage(_seen(answer)), request, 1, answer))
         return answer
 
     async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
@@ -76,7 +76,7 @@ class ChatCompletions:
             if call.spend is not None:
                 call.spend(spent(usage, request, count))
         if not finished:
-            raise UpstreamBroken(f"{model.id}: the stream ended without a finish_reason")
+            raise UpstreamBroken(f"{model.id}: the reply ended without a finish_reason")
 
     async def _routed(self, body: JSONObject, call: Call) -> tuple[ResolvedModel, ChatRequest]:
         for param, kind, noun in (("model", str, "a string"), ("messages", list, "an array")):

@@ -90,7 +90,7 @@ class Completions:
         finally:
             _spend(call, usage, body, spent)
         if not finished:
-            raise UpstreamBroken(f"{model_id}: the stream ended without a finish_reason")
+            raise UpstreamBroken(f"{model_id}: the reply ended without a finish_reason")
 
     async def _ask(self, endpoint: Endpoint, body: JSONObject, call: Call) -> JSONObject:
         answer = await self._catalogue.ask(endpoint, body, call)
