@@ -20,6 +20,7 @@ from tests.upstream import Answer, Upstream
 
 T = TypeVar("T")
 REQUEST: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+STREAMING: ChatRequest = {**REQUEST, "stream": True}
 KEY = "sk-canary-4711"
 
 
@@ -36,17 +37,22 @@ async def chat_model(settings: BackendSettings) -> AsyncGenerator[HttpChatModel,
         await client.close()
 
 
-async def streamed(model: HttpChatModel) -> list[bytes]:
-    return [payload async for batch in model.stream(REQUEST) for payload in batch]
+async def streamed(model: HttpChatModel, request: ChatRequest = STREAMING) -> list[bytes]:
+    return [payload async for batch in model.stream(request) for payload in batch]
 
 
-def both(settings: BackendSettings) -> list[AntiphonError]:
-    """Returns the errors of a streaming and of a non-streaming call."""
+def in_every_way(settings: BackendSettings) -> list[AntiphonError]:
+    """Returns the errors of a stream, of a response in one piece, and of a chat completion in one piece."""
 
     async def run() -> list[AntiphonError]:
         errors = []
         async with chat_model(settings) as model:
-            for call in (lambda: streamed(model), lambda: model.complete(REQUEST)):
+            ways = (
+                lambda: streamed(model),
+                lambda: streamed(model, REQUEST),
+                lambda: model.complete(REQUEST),
+            )
+            for call in ways:
                 with pytest.raises(AntiphonError) as caught:
                     await call()
                 errors.append(caught.value)
@@ -68,10 +74,10 @@ def against(upstream: Upstream, call: Callable[[HttpChatModel], Awaitable[T]], *
     return asyncio.run(run())
 
 
-def stream_from(*answers: Answer, **settings: JSON) -> list[bytes]:
+def stream_from(*answers: Answer, request: ChatRequest = STREAMING, **settings: JSON) -> list[bytes]:
     with Upstream() as upstream:
         upstream.script(*answers)
-        return against(upstream, streamed, **settings)
+        return against(upstream, lambda model: streamed(model, request), **settings)
 
 
 def complete_from(*answers: Answer) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,18 @@ from antiphon.errors import (
     UpstreamUnreachable,
 )
 from antiphon.models.client import HttpChatModel
+from antiphon.wire.chat import ChatRequest
 from tests.models.calls import (
     JSON_TYPE,
     KEY,
     REQUEST,
+    STREAMING,
     against,
     backend,
-    both,
     chat_model,
     complete_from,
     free_port,
+    in_every_way,
     stream_from,
     streamed,
 )
@@ -77,10 +80,11 @@ def test_connections_are_used_again() -> None:
     async def calls(model: HttpChatModel) -> None:
         for _ in range(5):
             await streamed(model)
+            await streamed(model, REQUEST)
             await model.complete(REQUEST)
 
     with Upstream() as upstream:
-        upstream.script(*[sse(chunk("a")), reply()] * 5)
+        upstream.script(*[sse(chunk("a")), reply(), reply()] * 5)
         against(upstream, calls)
         assert upstream.connections == 1
 
@@ -94,17 +98,17 @@ def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> No
 def test_F1_connect_refused(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     with caplog.at_level(logging.WARNING, "antiphon.models"):
-        for error in both(backend(f"http://127.0.0.1:{port}/v1")):
+        for error in in_every_way(backend(f"http://127.0.0.1:{port}/v1")):
             assert isinstance(error, UpstreamUnreachable)
             assert error.status == 502
             assert f"cannot connect to 127.0.0.1:{port}" in error.message
             assert error.message.endswith(": Connection refused")
-    assert len(caplog.records) == 2
+    assert len(caplog.records) == 3
     assert "trying once more" in caplog.text
 
 
 def test_F1_all_addresses_refuse() -> None:
-    for error in both(backend(f"http://localhost:{free_port()}/v1")):
+    for error in in_every_way(backend(f"http://localhost:{free_port()}/v1")):
         assert error.message.endswith(": Connection refused")
 
 
@@ -113,7 +117,7 @@ def test_F2_dns_failure(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
-    for error in both(backend("http://models.invalid/v1")):
+    for error in in_every_way(backend("http://models.invalid/v1")):
         assert isinstance(error, UpstreamUnreachable)
         assert "cannot connect to models.invalid:80: Name or service not known" in error.message
 
@@ -148,7 +152,7 @@ def untrusted_tls(folder: Path) -> ssl.SSLContext:
 
 def test_F3_tls_bad_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Upstream(tls=untrusted_tls(tmp_path)) as upstream:
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamUnreachable)
             assert "its certificate is not trusted" in error.message
             assert "self-signed" in error.message
@@ -177,7 +181,7 @@ def test_F4_connect_timeout() -> None:
     with Upstream() as upstream:
         # The server waits for a request, and never shakes hands.
         url = upstream.base_url.replace("http:", "https:")
-        for error in both(backend(url, connect_timeout=0.05)):
+        for error in in_every_way(backend(url, connect_timeout=0.05)):
             assert isinstance(error, UpstreamTimeout)
             assert error.status == 504
             assert f"no connection to 127.0.0.1:{upstream.port} within 0.05 s" in error.message
@@ -186,7 +190,7 @@ def test_F4_connect_timeout() -> None:
 def test_F5_first_byte_timeout() -> None:
     with Upstream() as upstream:
         upstream.script(silence())
-        for error in both(backend(upstream.base_url, first_byte_timeout=0.05)):
+        for error in in_every_way(backend(upstream.base_url, first_byte_timeout=0.05)):
             assert isinstance(error, UpstreamTimeout)
             assert "no answer within 0.05 s" in error.message
 
@@ -194,7 +198,7 @@ def test_F5_first_byte_timeout() -> None:
 def test_F5_headers_alone_are_no_answer() -> None:
     with Upstream() as upstream:
         upstream.script(Answer(end="hang"), Answer(end="hang", headers={"Content-Type": "application/json"}))
-        for error in both(backend(upstream.base_url, first_byte_timeout=0.05)):
+        for error in in_every_way(backend(upstream.base_url, first_byte_timeout=0.05)):
             assert isinstance(error, UpstreamTimeout)
             assert "no answer within 0.05 s" in error.message
 
@@ -205,7 +209,7 @@ def test_F6_idle_gap() -> None:
             Answer([b"data: 1\n\n"], end="hang"),
             Answer([b'{"choices"'], end="hang", headers={"Content-Type": "application/json"}),
         )
-        for error in both(backend(upstream.base_url, idle_timeout=0.05)):
+        for error in in_every_way(backend(upstream.base_url, idle_timeout=0.05)):
             assert isinstance(error, UpstreamTimeout)
             assert "silent for 0.05 s in the middle of its answer" in error.message
 
@@ -233,7 +237,7 @@ def test_a_cancelled_stream_closes_the_connection(answer: Answer) -> None:
 
 def test_a_closed_generator_closes_the_connection() -> None:
     async def run(model: HttpChatModel) -> None:
-        chunks = model.stream(REQUEST)
+        chunks = model.stream(STREAMING)
         assert await anext(chunks) == [b"1"]
         since = time.monotonic()
         await chunks.aclose()
@@ -245,9 +249,12 @@ def test_a_closed_generator_closes_the_connection() -> None:
 
 
 @pytest.mark.parametrize("answer", [silence(), Answer([b"{"], headers=JSON_TYPE, end="hang")])
-def test_a_cancelled_reply_closes_the_connection(answer: Answer) -> None:
+@pytest.mark.parametrize("whole", [HttpChatModel.complete, streamed], ids=["complete", "stream"])
+def test_a_cancelled_reply_closes_the_connection(
+    answer: Answer, whole: Callable[[HttpChatModel, ChatRequest], Coroutine[None, None, object]]
+) -> None:
     async def run(model: HttpChatModel) -> None:
-        task = asyncio.create_task(model.complete(REQUEST))
+        task = asyncio.create_task(whole(model, REQUEST))
         assert await asyncio.to_thread(upstream.hanging.wait, 5)
         since = time.monotonic()
         task.cancel()

@@ -6,17 +6,20 @@ from antiphon.errors import (
     ContextLengthExceeded,
     UpstreamBroken,
 )
+from antiphon.models import client as client_module
 from antiphon.models import sse as sse_module
 from antiphon.models.client import HttpChatModel
+from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 from tests.models.calls import (
     JSON_TYPE,
     REQUEST,
+    STREAMING,
     against,
     backend,
-    both,
     complete_from,
     envelope,
+    in_every_way,
     stream_from,
 )
 from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
@@ -25,20 +28,59 @@ from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
 def test_F20_200_html() -> None:
     with Upstream() as upstream:
         upstream.script(html("<html>Please\n <b>log in</b></html>"))
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamBroken)
             assert error.message == "house: answered with text/html; charset=utf-8: Please log in"
 
 
-def test_F21_200_json_for_a_stream() -> None:
-    (payload,) = stream_from(Answer([json.dumps(completion(), indent=2).encode()], 200, JSON_TYPE))
+@pytest.mark.parametrize("request_", [STREAMING, REQUEST], ids=["stream", "JSON"])
+@pytest.mark.parametrize("headers", [JSON_TYPE, {"Content-Type": "application/json"}])
+def test_F21_200_json(request_: ChatRequest, headers: dict[str, str]) -> None:
+    (payload,) = stream_from(
+        Answer([json.dumps(completion(), indent=2).encode()], 200, headers), request=request_
+    )
     assert json.loads(payload) == completion()
     assert b"\n" not in payload
 
 
-def test_F21_a_json_answer_that_is_none() -> None:
-    with pytest.raises(UpstreamBroken, match="not JSON: oops"):
-        stream_from(Answer([b"oops"], 200, JSON_TYPE))
+@pytest.mark.parametrize("pieces", [[b"oops"], [b'{"choi'], [b"[" * 100_000], []])
+def test_F21_a_json_answer_that_is_none(pieces: list[bytes]) -> None:
+    with Upstream() as upstream:
+        upstream.script(Answer(pieces, 200, JSON_TYPE))
+        for error in in_every_way(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            said = "".join(piece[:300].decode() for piece in pieces) or "it is empty"
+            assert error.message == f"house: its answer is not a chat completion: {said}"
+
+
+def test_white_space_that_keeps_the_connection_is_no_part_of_the_answer() -> None:
+    """DeepSeek sends empty lines while a request waits for its turn."""
+    answer = Answer([b"\n", b"\n\n", json.dumps(completion()).encode()], 200, JSON_TYPE)
+    (payload,) = stream_from(answer, request=REQUEST)
+    assert json.loads(payload) == completion()
+    assert b"\n" not in payload
+    assert json.loads(complete_from(answer)) == completion()
+
+
+@pytest.mark.parametrize("length", [True, False], ids=["Content-Length", "chunked"])
+def test_an_answer_may_come_in_many_reads(length: bool) -> None:
+    body = json.dumps(completion("x" * 100_000)).encode()
+    pieces = [body[start : start + 10_000] for start in range(0, len(body), 10_000)]
+    assert stream_from(Answer(pieces, 200, JSON_TYPE, length=length), request=REQUEST) == [body]
+
+
+def test_an_answer_in_one_piece_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MAX_EVENT_BYTES", 1000)
+    large = reply(completion("x" * 2000))
+    with pytest.raises(UpstreamBroken, match="^house: an answer of more than 1000 bytes$"):
+        stream_from(large, request=REQUEST)
+    with pytest.raises(UpstreamBroken, match="^house: an answer of more than 1000 bytes$"):
+        complete_from(large)
+
+
+def test_F22_sse_for_a_response_in_one_piece() -> None:
+    chunks = [chunk("Hel"), chunk("lo"), chunk(finish="stop")]
+    assert [json.loads(payload) for payload in stream_from(sse(*chunks), request=REQUEST)] == chunks
 
 
 def test_F22_sse_for_a_reply() -> None:
@@ -64,10 +106,10 @@ def test_F25_usage_only() -> None:
 def test_F26_cut_before_the_answer() -> None:
     with Upstream() as upstream:
         upstream.script(Answer(bare=True, end="cut"))
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamBroken)
             assert error.message == "house: the connection was cut before it answered"
-        assert len(upstream.chats) == 2
+        assert len(upstream.chats) == 3
 
 
 def test_F26_cut_before_the_first_chunk() -> None:
@@ -86,7 +128,7 @@ def test_F26_cut_before_the_first_chunk() -> None:
 )
 def test_F27_F28_F29_cut_in_the_middle(pieces: list[bytes]) -> None:
     async def read(model: HttpChatModel) -> list[bytes]:
-        chunks = model.stream(REQUEST)
+        chunks = model.stream(STREAMING)
         seen = await anext(chunks)
         with pytest.raises(UpstreamBroken, match="the connection was cut in the middle of its answer"):
             await anext(chunks)
@@ -100,6 +142,8 @@ def test_F27_F28_F29_cut_in_the_middle(pieces: list[bytes]) -> None:
 def test_F27_a_cut_reply() -> None:
     with pytest.raises(UpstreamBroken, match="cut in the middle"):
         complete_from(reply(end="cut"))
+    with pytest.raises(UpstreamBroken, match="cut in the middle"):
+        stream_from(reply(end="cut"), request=REQUEST)
 
 
 def test_F29_a_character_in_two_reads() -> None:
@@ -122,12 +166,26 @@ def test_F31_an_error_in_a_reply() -> None:
         complete_from(reply(envelope("Out of memory")))
     with pytest.raises(ContextLengthExceeded):
         complete_from(reply(envelope("prompt is too long: 5 tokens > 4 maximum")))
+    with pytest.raises(UpstreamBroken, match=r"^house: Out of memory$"):
+        complete_from(reply({"object": "error", "message": "Out of memory", "code": 500}))
 
 
-@pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": None}, {"id": "x"}, "text", 5])
+@pytest.mark.parametrize("body", [envelope("Out of memory"), {"object": "error", "message": "Out of memory"}])
+def test_F31_an_error_in_a_whole_response_is_handed_on(body: JSON) -> None:
+    (payload,) = stream_from(reply(body), request=REQUEST)
+    assert json.loads(payload) == body
+
+
+@pytest.mark.parametrize(
+    "body", [["no"], {}, {"choices": []}, {"choices": None}, {"id": "x"}, "text", 5, {"choices": {}}]
+)
 def test_a_reply_without_choices(body: JSON) -> None:
-    with pytest.raises(UpstreamBroken, match=r"house: its answer (has no choices|is not a chat completion)"):
-        complete_from(reply(body if body != [] else {"data": []}))
+    with Upstream() as upstream:
+        upstream.script(reply(body))
+        for error in in_every_way(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            said = ("has no choices: ", "is not a chat completion: ")
+            assert error.message.startswith(tuple(f"house: its answer {each}" for each in said))
 
 
 def test_F32_the_end_without_done() -> None:
@@ -151,13 +209,16 @@ def test_F44_without_bound_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None
         stream_from(Answer([b"data: " + b"x" * 2000]))
 
 
-def test_a_missing_content_type_is_taken_for_a_stream() -> None:
+def test_a_missing_content_type_is_taken_for_what_was_asked_for() -> None:
     assert stream_from(Answer([b"data: 1\n\n"], headers={})) == [b"1"]
+    body = json.dumps(completion()).encode()
+    assert stream_from(Answer([body], headers={}), request=REQUEST) == [body]
+    assert complete_from(Answer([body], headers={})) == body
 
 
 def test_what_is_not_http() -> None:
     with Upstream() as upstream:
         upstream.script(Answer([b"SSH-2.0-OpenSSH_9.9\r\n\r\n"], bare=True, end="close"))
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamBroken)
             assert "its answer is not HTTP" in error.message

@@ -9,17 +9,26 @@ from antiphon.errors import (
     UpstreamRefused,
 )
 from antiphon.wire.json import JSON
-from tests.models.calls import KEY, REQUEST, against, backend, both, complete_from, envelope, stream_from
+from tests.models.calls import (
+    KEY,
+    REQUEST,
+    against,
+    backend,
+    complete_from,
+    envelope,
+    in_every_way,
+    stream_from,
+)
 from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
 
 
 def refusals(answer: Answer) -> list[UpstreamRefused]:
     with Upstream() as upstream:
         upstream.script(answer)
-        errors = both(backend(upstream.base_url))
-        assert len(upstream.chats) == 2
+        errors = in_every_way(backend(upstream.base_url))
+        assert len(upstream.chats) == 3
     refused = [error for error in errors if isinstance(error, UpstreamRefused)]
-    assert len(refused) == 2
+    assert len(refused) == 3
     return refused
 
 
@@ -130,7 +139,7 @@ def test_F18_no_retry_without_a_short_pause(said: dict[str, str]) -> None:
 def test_a_redirect_is_not_followed() -> None:
     with Upstream() as upstream:
         upstream.script(Answer(status=307, headers={"Location": "http://127.0.0.1:1/steal"}))
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamBroken)
             assert "redirects (HTTP 307)" in error.message
 
@@ -180,7 +189,7 @@ def test_a_redirect_is_not_followed() -> None:
 def test_context_length(status: int, said: JSON) -> None:
     with Upstream() as upstream:
         upstream.script(reply(said, status=status))
-        for error in both(backend(upstream.base_url)):
+        for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, ContextLengthExceeded)
             assert (error.status, error.code, error.param) == (400, "context_length_exceeded", "input")
             assert error.message.startswith("Your input exceeds the context window of this model.")

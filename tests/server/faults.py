@@ -128,7 +128,7 @@ FAULTS: dict[str, Fault] = {
     "F20_200_html": Fault(html("<p>Sign in</p>"), "answered with text/html; charset=utf-8: Sign in"),
     "F21_200_json_error": Fault(reply(said("out of memory")), "out of memory"),
     "F21_200_json_broken": Fault(
-        Answer([b'{"choi'], headers={"Content-Type": "application/json"}, length=True), "not JSON"
+        Answer([b'{"choi'], headers={"Content-Type": "application/json"}, length=True), "not a chat"
     ),
     "F23_empty_body": Fault(raw(), "ended without a finish_reason"),
     "F24_done_only": Fault(sse(), "ended without a finish_reason"),

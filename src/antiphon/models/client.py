@@ -38,6 +38,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _log = logging.getLogger("antiphon.models")
 
+_EVENT_STREAM = "text/event-stream"
 MAX_RETRY_AFTER = 2.0
 """Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
 _CHAT = "/chat/completions"
@@ -52,6 +53,11 @@ _LAST_BYTES_TIMEOUT = 0.05
 class _Completion(Struct):
     choices: list[msgspec.Raw] | None = None
     error: JSON = None
+    message: JSON = None
+    """What stands in the place of `error` at older servers."""
+
+
+_completion_decoder = msgspec.json.Decoder(_Completion)
 
 
 def open_client() -> HttpClient:
@@ -109,16 +115,18 @@ class HttpChatModel:
         return self._backend.capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the whole chunks that each network read brought.
+        """Yields the whole chunks that each network read brought, or a chat completion on one line.
 
-        A backend that answers in one piece all the same gives one payload, a chat completion.
+        How the backend answers counts, and not how it was asked to: some have only one way.
         """
         response = await self._post(self._url, request)
-        splitter = SseSplitter()
         try:
-            if not _is_event_stream(response):
+            if response.content_type != _EVENT_STREAM and (
+                response.content_type or not request.get("stream")
+            ):
                 yield [await self._whole(response)]
                 return
+            splitter = SseSplitter()
             while data := await response.read():
                 if payloads := splitter.feed(data):
                     yield payloads
@@ -137,16 +145,10 @@ class HttpChatModel:
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the JSON text of a whole chat completion."""
         body = await self._answer(self._url, request)
-        try:
-            completion = msgspec.json.decode(body, type=_Completion)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            text = f"its answer is not a chat completion: {excerpt(body) or 'it is empty'}"
-            raise UpstreamBroken(speaks(self._backend, text)) from error
+        completion = self._completion(body)
         if completion.choices:
             return body
-        if completion.error is not None:
-            raise failed_inside(self._backend, completion.error)
-        raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
+        raise failed_inside(self._backend, completion.error or completion.message)
 
     async def ask(self, endpoint: Endpoint, request: JSONObject) -> JSONObject:
         """Returns the backend's answer to another request than one for a chat, a JSON object."""
@@ -220,15 +222,23 @@ class HttpChatModel:
         return refused(self._backend, response.status, response.headers, said), _pause(response)
 
     async def _whole(self, response: Answer) -> bytes:
-        """Returns an answer in one piece to a request for a stream; on one line, as chunks are."""
+        """Returns an answer in one piece, or what it tells of an error, on one line, as chunks are."""
         if not _is_json(response):
             raise await self._strange(response)
         body = await self._read(response)
+        self._completion(body)
+        return msgspec.json.format(body, indent=-1) if b"\n" in body else body
+
+    def _completion(self, body: bytes) -> _Completion:
+        """Returns what is in the body: choices, or an error."""
         try:
-            return msgspec.json.format(body, indent=-1)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            text = f"its answer is not JSON: {excerpt(body) or 'it is empty'}"
+            completion = _completion_decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            text = f"its answer is not a chat completion: {excerpt(body) or 'it is empty'}"
             raise UpstreamBroken(speaks(self._backend, text)) from error
+        if completion.choices or completion.error or completion.message:
+            return completion
+        raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
 
     async def _read(self, response: Answer, *, at_most: int | None = None) -> bytes:
         """Returns the body; one of more than `at_most` bytes is cut, one beyond all bounds refused."""
@@ -254,11 +264,7 @@ class HttpChatModel:
 
 
 def _is_json(response: Answer) -> bool:
-    return response.content_type == "application/json"
-
-
-def _is_event_stream(response: Answer) -> bool:
-    return response.content_type in ("text/event-stream", "")
+    return response.content_type in ("application/json", "")
 
 
 def _pause(response: Answer) -> float | None:
