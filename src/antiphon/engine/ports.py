@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from antiphon.config import Capabilities, Mode
 from antiphon.ids import LONG, new_id
 from antiphon.wire.chat import ChatRequest, ChatTool
@@ -99,8 +101,7 @@ Endpoint = Literal["embeddings", "completions", "moderations"]
 """What a backend may have beside chat completions: the last part of the path, without its slash."""
 
 
-@dataclass(frozen=True)
-class ResolvedModel:
+class ResolvedModel(Struct, frozen=True):
     """A model id, resolved: where to send the call and under which name."""
 
     chat_model: ChatModel

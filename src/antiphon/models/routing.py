@@ -111,8 +111,8 @@ class Models:
         if model_id == _SAMPLE_ID:
             return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
         name, _, rest = model_id.partition("/")
-        if rest and name in self._backends:
-            return self._backends[name].resolved(rest)
+        if rest and (backend := self._backends.get(name)):
+            return backend.resolved(rest)
         found = await self._find(model_id)
         if len(found) == 1:
             return found[0]
