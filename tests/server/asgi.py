@@ -24,6 +24,7 @@ def scope(
         "headers": named,
         "server": ("127.0.0.1", 8321),
         "scheme": "http",
+        "state": {},
     }
 
 
@@ -31,6 +32,7 @@ def request(given: Scope, *pieces: bytes, path: Mapping[str, str] | None = None,
     """Returns a request whose body comes in `pieces`; `path` are its path parameters."""
     app = Starlette()
     app.state.max_body_bytes = limit
+    app.state.recording_header, app.state.freeze = False, None
     waiting = messages(pieces)
 
     async def receive() -> Message:

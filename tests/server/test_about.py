@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import jsonschema_rs
 import pytest
-from starlette.applications import Starlette
 
 from antiphon import __version__
 from antiphon.wire.json import JSON, JSONObject
@@ -159,7 +158,7 @@ def test_what_comes_from_a_type_is_escaped() -> None:
     from antiphon.server.docs_page import docs_page
     from antiphon.server.openapi import describe
 
-    document = describe(Starlette().routes)
+    document = describe([])
     document["components"]["schemas"] = {
         "A": {"description": "<script>", "properties": {"<b>": {"enum": ["<i>"]}, "c": {"type": "<u>"}}}
     }

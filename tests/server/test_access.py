@@ -1,14 +1,9 @@
-import asyncio
 import logging
 
 import msgspec
 import pytest
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from antiphon.server.access import AccessLog
 from antiphon.wire.json import JSON, JSONObject
-from tests.server.asgi import Answer, called, run, scope
 from tests.server.client import SECONDS, ended, post, tasks
 from tests.server.faults import FAULTS, TEXT, USAGE
 from tests.server.test_disconnect import hanging, sent
@@ -30,73 +25,6 @@ def fields(caplog: pytest.LogCaptureFixture) -> JSONObject:
 
 def line(caplog: pytest.LogCaptureFixture) -> str:
     return [record.getMessage() for record in caplog.records if record.name == "antiphon.access"][-1]
-
-
-def test_every_answer_has_an_id_and_every_request_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    log = AccessLog(Response("hi", 201, {"x-own": "kept"}))
-    answers = [called(log, scope("PUT", "/v1/things")) for _ in range(2)]
-    ids = [answer.headers["x-request-id"] for answer in answers]
-    assert len(set(ids)) == 2
-    assert all(each.startswith("req_") for each in ids)
-    assert answers[0].headers["x-own"] == "kept"
-    assert fields(caplog) | {"seconds": 0} == {
-        "request_id": ids[1],
-        "status": 201,
-        "seconds": 0,
-        "stream": False,
-        "method": "PUT",
-        "path": "/v1/things",
-    }
-    assert line(caplog) == f"PUT /v1/things 201 {fields(caplog)['seconds']:.2f}s"
-
-
-def test_a_fault_is_logged_and_handed_on(caplog: pytest.LogCaptureFixture) -> None:
-    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        called(AccessLog(breaks), scope())
-    assert fields(caplog)["status"] == 499
-
-
-def test_other_protocols_are_let_through(caplog: pytest.LogCaptureFixture) -> None:
-    seen: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(scope["type"])
-
-    asyncio.run(run(AccessLog(app), {"type": "lifespan"}, Answer()))
-    assert seen == ["lifespan"]
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_the_servers_end(begun: bool, caplog: pytest.LogCaptureFixture) -> None:
-    answer = Answer()
-
-    async def stop_it() -> None:
-        waiting = asyncio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if begun:
-                await send({"type": "http.response.start", "status": 200, "headers": []})
-            waiting.set()
-            await asyncio.Event().wait()
-
-        task = asyncio.create_task(run(AccessLog(app), scope(), answer))
-        await waiting.wait()
-        task.cancel()
-        await task
-
-    asyncio.run(stop_it())
-    if begun:
-        assert [message["type"] for message in answer.sent] == ["http.response.start"]
-        assert fields(caplog)["status"] == 200
-    else:
-        assert answer.status == 503
-        assert answer.headers["x-request-id"].startswith("req_")
-        assert answer.json["error"]["message"] == "The server is being stopped. Please try again later."
-        assert fields(caplog)["status"] == 503
 
 
 def ask(**more: JSON) -> JSONObject:

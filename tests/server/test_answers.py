@@ -1,22 +1,17 @@
 import asyncio
 
 import msgspec
-import pytest
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from antiphon.errors import InvalidRequest, RequestTooLarge, UpstreamRefused
+from antiphon.errors import UpstreamRefused
 from antiphon.server.answers import (
     error_answer,
     json_answer,
     json_text,
     nobody_there,
-    on_disconnect,
-    on_error,
-    on_fault,
-    on_http_exception,
+    not_allowed,
+    not_found,
 )
 from antiphon.wire.json import JSON
 from antiphon.wire.lists import Page
@@ -59,52 +54,24 @@ def test_an_error_has_four_keys_its_status_and_its_headers() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(InvalidRequest("no", param="a.b[0]"), 400), (RequestTooLarge("big"), 413)]
-)
-def test_on_error(error: InvalidRequest | RequestTooLarge, status: int) -> None:
-    answer = asyncio.run(on_error(Request(scope()), error))
-    assert answer.status_code == status
-    assert body(answer) == {
-        "error": {
-            "message": error.message,
-            "type": "invalid_request_error",
-            "param": error.param,
-            "code": error.code,
-        }
-    }
+def test_an_unknown_url_is_told_and_a_long_one_is_cut() -> None:
+    answer = asyncio.run(not_found(Request(scope("POST", "/v1/nope"))))
+    assert answer.status_code == 404
+    message = "Invalid URL (POST /v1/nope)"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    assert body(answer) == {"error": error}
+    assert len(asyncio.run(not_found(Request(scope("GET", "/" + "x" * 10_000)))).body) < 400
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (HTTPException(404), "Invalid URL (POST /v1/nope)"),
-        (HTTPException(405), "Not allowed to POST on /v1/nope."),
-        (HTTPException(400, "Bad host"), "Bad host"),
-    ],
-)
-def test_on_http_exception(error: HTTPException, message: str) -> None:
-    asked = {**scope("POST", "/v1/nope"), "app": Starlette()}
-    answer = asyncio.run(on_http_exception(Request(asked), error))
-    assert answer.status_code == error.status_code
-    assert body(answer) == {
-        "error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    }
+def test_an_unknown_method_is_told_the_known_ones() -> None:
+    async def asked() -> Response:
+        return await not_allowed({"POST", "GET"})(Request(scope("PUT", "/v1/things")))
 
-
-def test_a_long_url_is_cut() -> None:
-    answer = asyncio.run(on_http_exception(Request(scope("GET", "/" + "x" * 10_000)), HTTPException(404)))
-    assert len(answer.body) < 400
-
-
-def test_a_fault_tells_nothing_of_itself() -> None:
-    answer = asyncio.run(on_fault(Request(scope()), ValueError("secret detail")))
-    assert answer.status_code == 500
-    error = body(answer)["error"]
-    assert "secret" not in error["message"]
-    assert (error["type"], error["param"], error["code"]) == ("server_error", None, None)
+    answer = asyncio.run(asked())
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert body(answer)["error"]["message"] == "Not allowed to PUT on /v1/things."
 
 
 def test_nobody_is_there() -> None:
-    gone = asyncio.run(on_disconnect(Request(scope()), ConnectionError()))
-    assert [(each.status_code, each.body) for each in (gone, nobody_there())] == [(499, b"")] * 2
+    gone = nobody_there()
+    assert (gone.status_code, gone.body) == (499, b"")

@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from antiphon.config_values import Secret
 from antiphon.server.authentication import Authentication, check_site
+from antiphon.server.boundary import Boundary
 from antiphon.service.errors import HostNotAllowed
 from antiphon.service.keys import Keys, KeySettings
 from antiphon.store import Store
@@ -262,7 +263,7 @@ def asked(given: Scope, *, is_local: bool, settings: KeySettings) -> asgi.Answer
     async def work() -> None:
         store = await Store.open(":memory:")
         app = Authentication(_hello, Keys(store.keys, settings), is_local=is_local)
-        await asgi.run(app, given, answer)
+        await asgi.run(Boundary(app), given, answer)
         await store.close()
 
     asyncio.run(work())

@@ -6,6 +6,8 @@ from starlette.requests import ClientDisconnect, Request
 from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
 from antiphon.server.requests import (
     boolean,
+    call_of,
+    headers_of,
     include_of,
     owner_of,
     page_query,
@@ -70,6 +72,18 @@ def test_a_client_that_goes_is_no_short_body() -> None:
     read(given)
     with pytest.raises(ClientDisconnect):
         read(Request(given.scope, given.receive))
+
+
+def test_of_headers_with_one_name_the_first_counts() -> None:
+    given = request({**scope(), "headers": [(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"3")]})
+    assert headers_of(given) == {b"x-a": b"1", b"x-b": b"2"}
+
+
+@pytest.mark.parametrize("test_id", ["tést".encode(), "tést".encode("latin-1")])
+def test_the_test_that_llama_stacks_client_names_is_the_scope(test_id: bytes) -> None:
+    header = (b"x-ogx-provider-data", b'{"__test_id": "' + test_id + b'"}')
+    given = request({**scope(), "headers": [header]})
+    assert call_of(given).scope == "tést"
 
 
 def test_path_ids() -> None:

@@ -1,61 +1,19 @@
-"""The request log, one line for each request, and the id that each answer carries."""
+"""The request log: one line for each request."""
 
-import asyncio
 import logging
 import time
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from antiphon.engine.ports import Call
-from antiphon.errors import AntiphonError, ServerStopping
+from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
-from antiphon.server.answers import error_answer
 from antiphon.service.run import Run
 from antiphon.wire.json import JSONObject
 
 log = logging.getLogger("antiphon.access")
 
-_NO_ANSWER = 499
+NO_ANSWER = 499
 """What is logged for a request that got no answer."""
-_ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
-"""What begins an answer; the second refuses a WebSocket connection."""
 _MAX_WHY = 300
-
-
-class AccessLog:
-    """Around an application: gives every answer an `x-request-id` and logs it when it is done.
-
-    It ends what is cancelled because the server stops: a stream is cut, and who has got nothing yet gets
-    an error.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        is_http = scope["type"] == "http"
-        entry = Entry(scope["method"] if is_http else "WS", scope["path"])
-
-        async def answer(message: Message) -> None:
-            if message["type"] in _ANSWERS:
-                entry.status, headers = message["status"], message.get("headers", ())
-                entry.stream = any(value.startswith(b"text/event-stream") for _, value in headers)
-                message["headers"] = [*headers, (b"x-request-id", entry.request_id.encode())]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, answer)
-        except asyncio.CancelledError:
-            # A client that went away does not get here: its request ends where its work is.
-            if is_http and entry.status == _NO_ANSWER:
-                await error_answer(ServerStopping())(scope, receive, answer)
-        finally:
-            # The frames of a WebSocket connection have lines of their own.
-            if is_http or entry.status != _NO_ANSWER:
-                entry.write(scope.get("state", {}))
 
 
 class Entry:
@@ -66,7 +24,7 @@ class Entry:
 
     def __init__(self, method: str, path: str) -> None:
         self.request_id = new_id("req", 16)
-        self.status = _NO_ANSWER
+        self.status = NO_ANSWER
         self.stream = False
         self._method = method
         self._path = path[:200]

@@ -1,12 +1,10 @@
 """The ASGI application."""
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from types import SimpleNamespace
+
 from starlette.types import ASGIApp
 
 from antiphon.config import ReasoningEvents
-from antiphon.errors import AntiphonError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import (
     about,
@@ -19,14 +17,25 @@ from antiphon.server import (
     vector_stores,
     websocket,
 )
-from antiphon.server.access import AccessLog
-from antiphon.server.answers import on_disconnect, on_error, on_fault, on_http_exception
 from antiphon.server.authentication import Authentication
+from antiphon.server.boundary import Boundary
 from antiphon.server.idempotency import IdempotentPosts
+from antiphon.server.routing import Application
 from antiphon.server.slow_bodies import SlowBodies
 from antiphon.service.services import Services
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
+ROUTES = [
+    *responses.routes,
+    *websocket.routes,
+    *conversations.routes,
+    *models.routes,
+    *files.routes,
+    *vector_stores.routes,
+    *prompts.routes,
+    *completions.routes,
+    *about.routes,
+]
 
 
 def create_app(
@@ -43,39 +52,20 @@ def create_app(
     With `recording_header` requests may choose a mode and faults; `freeze` makes their ids and times. A
     server that `is_local` is reached from its own machine alone.
     """
-    app = Starlette(
-        routes=[
-            *responses.routes,
-            *websocket.routes,
-            *conversations.routes,
-            *models.routes,
-            *files.routes,
-            *vector_stores.routes,
-            *prompts.routes,
-            *completions.routes,
-            *about.routes,
-        ],
-        exception_handlers={
-            AntiphonError: on_error,
-            HTTPException: on_http_exception,
-            ClientDisconnect: on_disconnect,
-            Exception: on_fault,
-        },
+    state = SimpleNamespace(
+        max_body_bytes=max_body_bytes,
+        recording_header=recording_header,
+        freeze=freeze,
+        reasoning_events=reasoning_events,
+        file_services=services.files,
+        keys=services.keys,
+        catalogue=services.catalogue,
+        chat=services.chat,
+        embeddings=services.embeddings,
+        conversations=services.conversations,
+        responses=services.responses,
+        prompts=services.prompts,
+        completions=services.completions,
     )
-    app.router.redirect_slashes = False
-    app.state.max_body_bytes = max_body_bytes
-    app.state.recording_header = recording_header
-    app.state.freeze = freeze
-    app.state.reasoning_events = reasoning_events
-    app.state.file_services = services.files
-    app.state.keys = services.keys
-    app.state.catalogue = services.catalogue
-    app.state.chat = services.chat
-    app.state.embeddings = services.embeddings
-    app.state.conversations = services.conversations
-    app.state.responses = services.responses
-    app.state.prompts = services.prompts
-    app.state.completions = services.completions
-    # Around all of it, and not a middleware: Starlette answers for faults outside of those.
-    inner = SlowBodies(IdempotentPosts(app, services.idempotency))
-    return AccessLog(Authentication(inner, services.keys, is_local=is_local))
+    app = SlowBodies(IdempotentPosts(Application(ROUTES, state), services.idempotency))
+    return Boundary(Authentication(app, services.keys, is_local=is_local))

@@ -4,10 +4,8 @@ import ipaddress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.errors import AntiphonError
-from antiphon.server.answers import error_answer
 from antiphon.service.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.keys import Caller, Keys
 
@@ -19,7 +17,7 @@ _LOCAL_NAMES = (".localhost", ".local", ".internal")
 
 
 class Authentication:
-    """Around an application: lets in who has a key, counts what they use, and says so in the headers.
+    """Around an application: lets in who has a key, and counts what they use.
 
     The `Caller` is `scope["user"]`. While no key is needed there is none, unless there are limits. Then web
     pages are what has to be kept out: a browser sends what any page asks it to send to this machine. So
@@ -33,26 +31,21 @@ class Authentication:
         self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
+        if scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        try:
-            caller = await self._caller(scope)
-            if caller is not None:
-                scope["user"] = caller
-                scope.setdefault("state", {})["key"] = caller.name
-                send = _with_limits(caller, send)
-                if scope.get("method") == "POST":
-                    caller.begin_request()
-        except AntiphonError as error:
-            scope.setdefault("state", {})["error"] = error
-            await error_answer(error)(scope, receive, send)
+        caller = await self._caller(scope)
+        if caller is None:
+            await self.app(scope, receive, send)
             return
+        scope["user"] = caller
+        scope["state"]["key"] = caller.name
+        if scope["type"] == "http" and scope["method"] == "POST":
+            caller.begin_request()
         try:
             await self.app(scope, receive, send)
         finally:
-            if caller is not None:
-                caller.end_stream()
+            caller.end_stream()
 
     async def _caller(self, scope: Scope) -> Caller | None:
         """Raises what a request without access is answered with."""
@@ -91,16 +84,3 @@ def bearer(authorization: bytes) -> str | None:
     """Returns the key in an `Authorization` header, None if there is none."""
     scheme, _, key = authorization.partition(b" ")
     return key.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None
-
-
-def _with_limits(caller: Caller, send: Send) -> Send:
-    meter = caller.meter
-    if meter is None:
-        return send
-
-    async def answer(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *meter.headers()]
-        await send(message)
-
-    return answer

@@ -8,7 +8,7 @@ from antiphon.decode import decode_json
 from antiphon.decode_errors import kind_of
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
-from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.server.requests import begin_stream, call_of, read_body
 from antiphon.server.sse import EventStream, proxied_frames
 from antiphon.service.completions import Completions
@@ -28,7 +28,7 @@ async def completions(request: Request) -> Response:
     made, call = _completions(request), call_of(request)
     if streamed:
         begin_stream(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         if not streamed:
             return json_answer(await made.complete(body, call))
         batches = made.stream(body, call)
@@ -42,7 +42,7 @@ async def moderations(request: Request) -> Response:
     """POST /v1/moderations"""
     body = await _body(request)
     call = call_of(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         return json_answer(await _completions(request).moderate(body, call))
     return nobody_there()
 

@@ -1,35 +1,44 @@
 """Stops the work on a request whose client has gone away."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
 
 from starlette.types import Receive
 
+from antiphon.server.stopping import Stoppable
 
-@asynccontextmanager
-async def stopped_by_disconnect(receive: Receive) -> AsyncGenerator[None, None]:
-    """Cancels the block when the client closes the connection, and then ends it quietly.
+_UNWATCHED = 0.02
+"""Seconds of a block in which nobody looks: most answers are there before a task for it would pay."""
+
+
+class StoppedByDisconnect(Stoppable):
+    """A block that is cancelled when the client closes the connection, and then ends quietly.
 
     The request's body must have been read. What the block was waiting for is cancelled where it stands,
     so that connections to backends close within the same turn of the event loop.
     """
-    task = asyncio.current_task()
-    assert task is not None
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._watcher: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        return super().__exit__(kind, error, traceback)
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        gone = True
-        task.cancel()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not gone or task.uncancel() > 0:
-            raise
-    finally:
-        watcher.cancel()
+        self.stop()

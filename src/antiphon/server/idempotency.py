@@ -3,8 +3,7 @@
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from antiphon.errors import AntiphonError, RequestTimeout
-from antiphon.server.answers import error_answer
+from antiphon.errors import RequestTimeout
 from antiphon.server.fingerprint import Fingerprint
 from antiphon.server.requests import owner_of
 from antiphon.service.errors import AnswerNotKept, IdempotencyKeyReused
@@ -27,14 +26,9 @@ class IdempotentPosts:
         if key is None:
             await self.app(scope, receive, send)
             return
-        try:
-            begun = await self._idempotency.begin(owner_of(HTTPConnection(scope)), key)
-            if isinstance(begun, Answer):
-                await _repeat(begun, scope, receive, send)
-                return
-        except AntiphonError as error:
-            scope.setdefault("state", {})["error"] = error
-            await error_answer(error)(scope, receive, send)
+        begun = await self._idempotency.begin(owner_of(HTTPConnection(scope)), key)
+        if isinstance(begun, Answer):
+            await _repeat(begun, scope, receive, send)
             return
         exchange = _Exchange(begun, scope, receive, send)
         try:

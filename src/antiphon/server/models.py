@@ -9,7 +9,7 @@ from antiphon.decode_errors import kind_of
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there
-from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.server.requests import begin_stream, call_of, read_body, refuse_own
 from antiphon.server.sse import EventStream, proxied_frames
 from antiphon.service.chat import ChatCompletions
@@ -32,7 +32,7 @@ async def chat_completions(request: Request) -> Response:
     call = call_of(request)
     if streamed:
         begin_stream(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         if not streamed:
             return json_text(await chat.complete(body, call))
         batches = chat.stream(body, call)
@@ -49,7 +49,7 @@ async def embeddings(request: Request) -> Response:
         raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
     made: Embeddings = request.app.state.embeddings
     call = call_of(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         return json_answer(await made.create(body, call))
     return nobody_there()
 

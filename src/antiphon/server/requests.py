@@ -3,7 +3,7 @@
 from typing import get_args
 
 import msgspec
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
@@ -16,8 +16,16 @@ from antiphon.wire.responses import Include
 
 _MAX_ID = 256
 _MAX_SCOPE = 1000
-_PROVIDER_DATA = ("x-ogx-provider-data", "x-llamastack-provider-data")
+_PROVIDER_DATA = (b"x-ogx-provider-data", b"x-llamastack-provider-data")
 """Headers with JSON in which llama-stack's clients name the test that they run."""
+_RECORDING = b"x-antiphon-recording"
+_FAULT = b"x-antiphon-fault"
+_INSTANCE = INSTANCE.encode()
+_INSTANCE_HEADER = INSTANCE_HEADER.encode()
+_JSON = b"application/json"
+
+Headers = dict[bytes, bytes]
+"""The value of each header. One pass makes it, and a look-up costs no other."""
 
 
 def owner_of(connection: HTTPConnection) -> str:
@@ -39,49 +47,59 @@ def begin_stream(connection: HTTPConnection) -> None:
         caller.begin_stream()
 
 
-def refuse_own(request: HTTPConnection) -> None:
+def refuse_own(connection: HTTPConnection) -> None:
     """Raises `CallsItself` for a request that this very server sent to what it takes for a backend."""
-    if request.headers.get(INSTANCE_HEADER) == INSTANCE:
+    if headers_of(connection).get(_INSTANCE_HEADER) == _INSTANCE:
         raise CallsItself
 
 
-def call_of(request: HTTPConnection) -> Call:
+def headers_of(connection: HTTPConnection) -> Headers:
+    """Returns the headers by their names in lower case; of those with one name the first."""
+    return dict(reversed(connection.scope["headers"]))
+
+
+def call_of(connection: HTTPConnection) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
-    refuse_own(request)
-    call = Call(scope=_scope(request), mode=_mode(request), faults=_allowed(request, "x-antiphon-fault"))
-    freeze: Freeze | None = request.app.state.freeze
+    refuse_own(connection)
+    headers, state = headers_of(connection), connection.app.state
+    if not state.recording_header:
+        _refuse_steering(headers)
+    call = Call(scope=_scope(headers), mode=_mode(headers), faults=_text(headers, _FAULT))
+    freeze: Freeze | None = state.freeze
     if freeze is not None:
         call.clock, call.ids = freeze.begin(call.scope)
-    caller = caller_of(request)
+    caller = caller_of(connection)
     if caller is not None and caller.meter is not None and caller.meter.limits.tokens_per_minute is not None:
         call.spend = caller.meter.spend
-    request.state.call = call
+    connection.scope["state"]["call"] = call
     return call
 
 
 async def read_body(request: Request) -> bytes:
     """Returns the whole JSON body; raises `RequestTooLarge` and `InvalidRequest` for other media."""
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise InvalidRequest(
-            f"Unsupported content type: '{media_type[:100]}'. This API method only accepts "
-            "'application/json' requests, but you specified another header. Please try again with "
-            "'content-type: application/json'.",
-            code="unsupported_content_type",
-        )
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    headers = headers_of(request)
+    media_type = headers.get(b"content-type", _JSON)
+    if media_type != _JSON:
+        _check_media_type(media_type.decode("latin-1"))
+    encoding = _text(headers, b"content-encoding")
+    if encoding is not None and encoding != "identity":
         raise InvalidRequest(
             f"Unsupported content encoding: '{encoding[:100]}'. Send the body as it is.",
             code="unsupported_content_encoding",
         )
     limit: int = request.app.state.max_body_bytes
-    _check_size(int(request.headers.get("content-length", 0)), limit)
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        _check_size(len(body), limit)
-    return bytes(body)
+    _check_size(int(headers.get(b"content-length", 0)), limit)
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        _check_size(size, limit)
+        more = message.get("more_body", False)
+    return b"".join(pieces)
 
 
 def path_id(request: Request, name: str) -> str:
@@ -158,8 +176,19 @@ def _checked(value: str, name: str) -> str:
     return value
 
 
-def _scope(request: HTTPConnection) -> str:
-    scope = _utf8(request.headers.get("x-antiphon-scope", "")) or _test_id(request) or DEFAULT_SCOPE
+def _check_media_type(given: str) -> None:
+    media_type = given.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise InvalidRequest(
+            f"Unsupported content type: '{media_type[:100]}'. This API method only accepts "
+            "'application/json' requests, but you specified another header. Please try again with "
+            "'content-type: application/json'.",
+            code="unsupported_content_type",
+        )
+
+
+def _scope(headers: Headers) -> str:
+    scope = _utf8(headers.get(b"x-antiphon-scope", b"")) or _test_id(headers) or DEFAULT_SCOPE
     if len(scope) > _MAX_SCOPE:
         raise InvalidRequest(
             f"Invalid scope: expected at most {_MAX_SCOPE} characters, but got {len(scope)}.",
@@ -169,22 +198,27 @@ def _scope(request: HTTPConnection) -> str:
     return scope
 
 
-def _utf8(header: str) -> str:
-    """Returns a header's text as it was meant; on its way every byte has become a character."""
+def _text(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _utf8(header: bytes) -> str:
+    """Returns a header's text, which is meant as UTF-8 where it can be."""
     try:
-        return header.encode("latin-1").decode()
+        return header.decode()
     except UnicodeDecodeError:
-        return header
+        return header.decode("latin-1")
 
 
-def _mode(request: HTTPConnection) -> Mode | None:
-    text = _allowed(request, "x-antiphon-recording")
+def _mode(headers: Headers) -> Mode | None:
+    text = _text(headers, _RECORDING)
+    if text is None:
+        return None
     for mode in get_args(Mode):
         if text == mode:
             found: Mode = mode
             return found
-    if text is None:
-        return None
     raise InvalidRequest(
         f"Invalid value: '{text[:100]}'. Supported values are: "
         f"{', '.join(repr(known) for known in get_args(Mode))}.",
@@ -193,22 +227,24 @@ def _mode(request: HTTPConnection) -> Mode | None:
     )
 
 
-def _allowed(request: HTTPConnection, name: str) -> str | None:
-    """Returns a header by which a request steers recording, which the operator must have allowed."""
-    text = request.headers.get(name)
-    if text is not None and not request.app.state.recording_header:
-        raise InvalidRequest(
-            f"The header {name} is not allowed; the server's setting 'recording_header' allows it.",
-            code="recording_header_not_allowed",
-            param=name,
-        )
-    return text
+def _refuse_steering(headers: Headers) -> None:
+    """Refuses headers by which a request steers recording: the operator must have allowed them."""
+    for name in (_RECORDING, _FAULT):
+        if name in headers:
+            raise InvalidRequest(
+                f"The header {name.decode()} is not allowed; the server's setting 'recording_header' "
+                "allows it.",
+                code="recording_header_not_allowed",
+                param=name.decode(),
+            )
 
 
-def _test_id(request: HTTPConnection) -> str | None:
+def _test_id(headers: Headers) -> str | None:
     for name in _PROVIDER_DATA:
+        if name not in headers:
+            continue
         try:
-            data = msgspec.json.decode(request.headers.get(name, "null"))
+            data = msgspec.json.decode(_utf8(headers[name]))
         except (msgspec.DecodeError, RecursionError):
             continue  # Whatever else other servers take there does not matter here.
         if isinstance(data, dict) and isinstance(test_id := data.get("__test_id"), str):

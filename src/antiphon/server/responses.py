@@ -10,7 +10,7 @@ from starlette.routing import Route
 from antiphon import decode
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
-from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.server.llama_stack import is_llama_stack
 from antiphon.server.open_responses import named
 from antiphon.server.requests import (
@@ -35,10 +35,10 @@ async def create(request: Request) -> Response:
     if body.stream:
         begin_stream(request)
     run = await _responses(request).create(owner_of(request), body, call_of(request))
-    request.state.run = run
+    request.scope["state"]["run"] = run
     if body.stream:
         return EventStream(_frames(request, run))
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         return json_answer(await run.response())
     return nobody_there()
 
@@ -47,7 +47,7 @@ async def count_input_tokens(request: Request) -> Response:
     """POST /v1/responses/input_tokens"""
     body = decode.count_input_tokens.decode(await read_body(request))
     call = call_of(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         return json_answer(await _responses(request).count_input_tokens(owner_of(request), body, call))
     return nobody_there()
 
@@ -56,7 +56,7 @@ async def compact(request: Request) -> Response:
     """POST /v1/responses/compact"""
     body = decode.compact_response.decode(await read_body(request))
     call = call_of(request)
-    async with stopped_by_disconnect(request.receive):
+    with StoppedByDisconnect(request.receive):
         return json_answer(await _responses(request).compact(owner_of(request), body, call))
     return nobody_there()
 

@@ -5,6 +5,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import RequestTimeout
+from antiphon.server.stopping import Stoppable
 
 PATIENCE = 20.0
 """Seconds that a body may be waited for: at first, and at most at any time."""
@@ -41,11 +42,14 @@ class _Patience:
             return await self._receive()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        try:
-            async with asyncio.timeout(self._seconds):
+        with Stoppable() as block:
+            timer = loop.call_later(self._seconds, block.stop)
+            try:
                 message = await self._receive()
-        except TimeoutError:
-            raise RequestTimeout from None
+            finally:
+                timer.cancel()
+        if block.is_stopped:
+            raise RequestTimeout
         self._is_read = not message.get("more_body", False)
         left = self._seconds - (loop.time() - began) + len(message.get("body", b"")) / LEAST_RATE
         self._seconds = min(PATIENCE, left)

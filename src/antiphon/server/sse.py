@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from antiphon.errors import AntiphonError
-from antiphon.server.disconnect import stopped_by_disconnect
+from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.events import ContentPartAdded, ContentPartDone, Event, OutputItemAdded, OutputItemDone
 
@@ -69,14 +69,17 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
-        async with stopped_by_disconnect(receive), aclosing(self._frames) as frames:
-            async for frame in frames:
-                if not begun:
-                    # Not before the first frame: what has begun ends in order when it is cancelled.
-                    begun = True
-                    await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                more = not frame.endswith(DONE)
-                await send({"type": "http.response.body", "body": bytes(frame), "more_body": more})
+        with StoppedByDisconnect(receive):
+            async with aclosing(self._frames) as frames:
+                async for frame in frames:
+                    if not begun:
+                        # Not before the first frame: what has begun ends in order when it is cancelled.
+                        begun = True
+                        await send(
+                            {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                        )
+                    more = not frame.endswith(DONE)
+                    await send({"type": "http.response.body", "body": bytes(frame), "more_body": more})
 
 
 _lines: dict[type, bytes] = {}

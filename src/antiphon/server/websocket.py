@@ -26,7 +26,6 @@ from antiphon.errors import (
     RequestTooLarge,
 )
 from antiphon.server.access import Entry
-from antiphon.server.answers import error_answer
 from antiphon.server.authentication import bearer
 from antiphon.server.open_responses import named
 from antiphon.server.requests import call_of, owner_of, refuse_own
@@ -48,12 +47,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def connect(websocket: WebSocket) -> None:
     """WS /v1/responses"""
-    try:
-        refuse_own(websocket)
-    except AntiphonError as error:
-        websocket.state.error = error
-        await websocket.send_denial_response(error_answer(error))
-        return
+    refuse_own(websocket)
     await websocket.accept()
     await Session(websocket).run(LIMIT)
 
