@@ -80,12 +80,14 @@ class Loop:
         self._output: list[Item] = []
         self._sequence = 0
         self._last: list[Event] = []
-        self._shorter = self._shortened()
+        """The events that go out with the terminal one."""
+        self._shorter: Iterator[list[Item]] | None = None
         self._rounds = 0
         self._said: list[ChatMessage] = []
         self._usage: Usage | None = None
         self._is_compacted = False
         self._is_exhausted = False
+        self._is_answered = False
         self._work = HostedWork(self._output, self.include, response.max_tool_calls)
         self._tools = {tool.position: tool for tool in hosted.tools}
         self._setups = [setup for tool in hosted.tools if (setup := tool.setup(items)) is not None]
@@ -99,11 +101,40 @@ class Loop:
         Closing the generator, or cancelling its task, closes the connection to the backend and stops the
         tools.
         """
-        yield self._numbered([ResponseCreated(self.response), ResponseInProgress(self.response)])
+        yield self._begun()
         try:
-            async with aclosing(self._batches()) as batches:
-                async for events in batches:
-                    yield self._numbered(events)
+            if self._tools or self.compactor is not None:
+                async with aclosing(self._before_the_model()) as batches:
+                    async for events in batches:
+                        yield self._numbered(events)
+            while not self._is_answered:
+                assembler, request = self._assembler, self._chat_request()
+                chunks: list[bytes] = []
+                count, has_begun = 0, False
+                try:
+                    async with aclosing(self._model.chat_model.stream(request)) as reads:
+                        async for chunks in reads:
+                            count += len(chunks)
+                            if events := assembler.feed(chunks):
+                                has_begun = True
+                                yield self._numbered(events)
+                            if assembler.failure is not None:
+                                raise assembler.failure
+                except ContextLengthExceeded:
+                    if has_begun or not self._shorten():
+                        raise
+                    continue
+                finally:
+                    if self._call.spend is not None:
+                        self._call.spend(spent(assembler.usage, request, count, chunks[-1] if chunks else b""))
+                self._last = assembler.finish()
+                if assembler.failure is not None:
+                    raise assembler.failure
+                self._is_answered = assembler.stopped_early or not assembler.hosted_calls
+                if not self._is_answered:
+                    async with aclosing(self._hosted_calls()) as batches:
+                        async for events in batches:
+                            yield self._numbered(events)
             if self._has_grown_too_long():
                 if self._last:
                     yield self._numbered(self._last)
@@ -111,12 +142,7 @@ class Loop:
                 self._last = await self._compact_at_the_end()
         except AntiphonError as error:
             self.failure = error
-        events = self._last
-        if self.failure is None:
-            events.append(self._ended())
-        else:
-            events += self._failed(self.failure)
-        yield self._numbered(events)
+        yield self._numbered(self._last + self._end())
 
     def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
         """Ends the response after an error from outside the loop; the events are numbered.
@@ -141,57 +167,12 @@ class Loop:
         """Closes the hosted tools."""
         await self._hosted.close()
 
-    async def _batches(self) -> AsyncGenerator[list[Event], None]:
-        """What comes between the first events and the terminal one; what goes out with that is `_last`."""
+    async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
+        """Sets the hosted tools up, makes the calls that the caller has approved, and compacts the context."""
         if self.compactor is not None and self.compactor.is_all:
             self._last = await self._compact(self._items)
+            self._is_answered = True
             return
-        if self._tools:
-            async with aclosing(self._before_the_model()) as batches:
-                async for events in batches:
-                    yield events
-        if self.compactor is not None and self.compactor.is_due(self._chat_request()):
-            events = await self._compact_before_the_answer()
-            if events:
-                yield events
-        while True:
-            assembler, request, count = self._assembler, self._chat_request(), 0
-            chunks: list[bytes] = []
-            has_begun = False
-            try:
-                async with aclosing(self._model.chat_model.stream(request)) as reads:
-                    async for chunks in reads:
-                        count += len(chunks)
-                        events = assembler.feed(chunks)
-                        if events:
-                            has_begun = True
-                            yield events
-                        if assembler.failure is not None:
-                            raise assembler.failure
-            except ContextLengthExceeded:
-                items = None if has_begun else next(self._shorter, None)
-                if items is None:
-                    raise
-                self._translated = self._translate(items)
-                self._assembler = self._new_assembler()
-                continue
-            finally:
-                if self._call.spend is not None:
-                    self._call.spend(spent(assembler.usage, request, count, chunks[-1] if chunks else b""))
-            self._last = assembler.finish()
-            if assembler.failure is not None:
-                raise assembler.failure
-            if assembler.stopped_early or not assembler.hosted_calls:
-                return
-            async with aclosing(self._hosted_calls()) as batches:
-                async for events in batches:
-                    yield events
-            if self._ends_turn():
-                return
-            self._go_on()
-
-    async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
-        """Sets the hosted tools up, and makes the calls that the caller has approved."""
         if self._setups:
             async with aclosing(self._work.set_up(self._setups)) as batches:
                 async for events in batches:
@@ -204,9 +185,13 @@ class Loop:
                     yield events
             self._remember(self._output[begin:])
         self._assembler = self._new_assembler()
+        if self.compactor is not None and self.compactor.is_due(self._chat_request()):
+            events = await self._compact_before_the_answer()
+            if events:
+                yield events
 
     async def _hosted_calls(self) -> AsyncGenerator[list[Event], None]:
-        """Makes the calls of the reply that has just ended."""
+        """Makes the calls of the reply that has just ended, and turns to the next model call."""
         if self._last:
             yield self._last
             self._last = []
@@ -218,6 +203,9 @@ class Loop:
         async with aclosing(self._work.run(calls)) as batches:
             async for events in batches:
                 yield events
+        self._is_answered = self._ends_turn()
+        if not self._is_answered:
+            self._go_on()
 
     async def _compact(self, items: list[Item]) -> list[Event]:
         """Makes an item that stands for `items`, in this response and in those that follow."""
@@ -243,7 +231,7 @@ class Loop:
             return []
         self._items = [*kept_messages(items), self._output[-1]]
         self._said = []
-        self._shorter = self._shortened()
+        self._shorter = None
         self._translated = self._translate(self._items)
         self._assembler = self._new_assembler()
         return events
@@ -276,7 +264,7 @@ class Loop:
         return self._is_exhausted
 
     def _go_on(self) -> None:
-        """Turns to the next model call, which is told what the last reply and its tools have brought."""
+        """Begins another model call, which is told what the last reply and its tools have brought."""
         self._remember(self._assembler.said)
         self._rounds += 1
         self._usage = self._total_usage()
@@ -296,8 +284,17 @@ class Loop:
         spent = self._usage.output_tokens if self._usage else 0
         return continued(self._translated, self._said, spent=spent, is_first=not self._rounds)
 
-    def _shortened(self) -> Iterator[list[Item]]:
-        return shortened(self._items) if self.response.truncation == "auto" else iter(())
+    def _shorten(self) -> bool:
+        """Leaves more of the context out; returns whether that was allowed, and there was more."""
+        if self.response.truncation != "auto":
+            return False
+        self._shorter = self._shorter or shortened(self._items)
+        items = next(self._shorter, None)
+        if items is None:
+            return False
+        self._translated = self._translate(items)
+        self._assembler = self._new_assembler()
+        return True
 
     def _translate(self, items: list[Item], *, are_set_up: bool = True) -> Translated:
         """Translates the context. Before the set-ups only what does not depend on them is looked at."""
@@ -319,6 +316,12 @@ class Loop:
             sources=sources_of(chain(self._items, self._output)),
         )
         return Assembler(self._output, self._call.ids, options)
+
+    def _begun(self) -> list[Event]:
+        return self._numbered([ResponseCreated(self.response), ResponseInProgress(self.response)])
+
+    def _end(self) -> list[Event]:
+        return [self._ended()] if self.failure is None else self._failed(self.failure)
 
     def _ended(self) -> Event:
         if not (self._assembler.stopped_early or self._is_exhausted):
@@ -349,12 +352,15 @@ class Loop:
         # Until a model has answered, the tier is what was asked for (recorded in response.failed).
         unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
         tier = self._assembler.service_tier
+        usage = self._total_usage()
+        if self.compactor is not None:
+            usage = total(usage, self.compactor.usage)
         return msgspec.structs.replace(
             self.response,
             status=status,
             output=list(self._output),
             service_tier=tier if tier in _TIERS else unknown,
-            usage=total(self._total_usage(), self.compactor.usage if self.compactor else None),
+            usage=usage,
             **changes,
         )
 

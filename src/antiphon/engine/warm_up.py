@@ -21,7 +21,8 @@ def is_warm_up(request: CreateResponse) -> bool:
 class WarmUp(Loop):
     """A loop that calls no model and no tool, and completes."""
 
-    async def _batches(self) -> AsyncGenerator[list[Event], None]:
+    async def events(self) -> AsyncGenerator[list[Event], None]:
+        """Yields the first events, then the terminal one."""
+        yield self._begun()
         self._usage = usage_of(ChatUsage())
-        return
-        yield []  # Makes it a generator.
+        yield self._numbered(self._end())

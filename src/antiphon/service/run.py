@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import operator
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -40,11 +41,12 @@ class Run:
         self._owner = owner
         self._start = start
 
-    def events(self) -> AsyncGenerator[list[Event], None]:
-        """Yields the events in batches; the last event is terminal."""
-        return self._events(is_announced=True)
+    async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
+        """Yields the events in batches; the last event is terminal.
 
-    async def _events(self, *, is_announced: bool) -> AsyncGenerator[list[Event], None]:
+        Where nobody is told of the response before its end, it is stored in one write if it does not take
+        long.
+        """
         if self._start is not None and is_announced:
             self._store.begin_response(self._owner, self._start)
         elif self._start is not None:
@@ -67,13 +69,9 @@ class Run:
             await self.loop.close()
 
     async def response(self) -> Response:
-        """Runs to the end and returns the final response; raises the error that it failed with.
-
-        Nobody is told of it before, so that it is stored in one write if it does not take long.
-        """
-        async with aclosing(self._events(is_announced=False)) as batches:
-            async for _ in batches:
-                pass
+        """Runs to the end and returns the final response; raises the error that it failed with."""
+        async for _ in self.events(is_announced=False):
+            pass
         if self.loop.failure is not None:
             raise self.loop.failure
         assert self.final is not None
@@ -107,7 +105,7 @@ class Run:
     def _shown(self, response: Response) -> Response:
         """The response without what the request does not include; it is stored whole."""
         output = [shown(item, self.loop.include) for item in response.output]
-        if all(ours is theirs for ours, theirs in zip(output, response.output, strict=True)):
+        if all(map(operator.is_, output, response.output)):
             return response
         return msgspec.structs.replace(response, output=output)
 
