@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 
 import msgspec
@@ -39,7 +40,7 @@ class HostedFunction(msgspec.Struct, frozen=True):
     """The function's own name."""
 
 
-class Functions(msgspec.Struct, frozen=True):
+class Functions(msgspec.Struct, frozen=True, dict=True):
     """Every function that a request's tools come to, in order, by the name that the backend knows."""
 
     tools: dict[str, ChatTool]
@@ -52,16 +53,20 @@ class Functions(msgspec.Struct, frozen=True):
     grammars: dict[str, Grammar]
     """What the inputs of custom tools must match where the backend does not see to it."""
 
-    @property
+    @cached_property
     def known(self) -> KnownTools:
         """What is needed to read the model's calls."""
         custom = {name: self.grammars.get(name) for name in self.custom}
         return KnownTools(names=self.names, hosted=self.hosted.keys(), custom=custom)
 
-    @property
+    @cached_property
     def renamed(self) -> Renamed:
         """The functions of hosted tools that the backend knows under another name."""
         return {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
+
+
+NO_FUNCTIONS = Functions({}, {}, {}, {}, {})
+"""Those of all requests without tools; never changed."""
 
 
 def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
@@ -69,6 +74,8 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
 
     Raises `InvalidRequest` for tools that no chat backend can be given.
     """
+    if not tools:
+        return NO_FUNCTIONS
     functions = Functions({}, {}, {}, {}, {})
     taken = _own_names(tools) if offered else frozenset()
     for position, tool in enumerate(tools):

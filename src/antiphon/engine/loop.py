@@ -13,7 +13,7 @@ from antiphon.engine.citations import sources_of
 from antiphon.engine.compaction import kept_messages
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.messages import translate_reply
-from antiphon.engine.ports import Call, HostedTools, ResolvedModel
+from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ResolvedModel
 from antiphon.engine.rounds import HostedWork
 from antiphon.engine.translate import Translated, continued, translate
 from antiphon.engine.truncate import shortened
@@ -42,8 +42,6 @@ from antiphon.wire.responses import (
     Usage,
 )
 
-_NO_TOOLS = HostedTools()
-
 _TIERS = get_args(ServiceTier)
 """The tiers that the API knows; Groq, for one, sends others."""
 
@@ -64,7 +62,7 @@ class Loop:
         items: list[Item],
         model: ResolvedModel,
         call: Call,
-        hosted: HostedTools = _NO_TOOLS,
+        hosted: HostedTools = NO_TOOLS,
     ) -> None:
         self.response = response
         self.include = frozenset(request.include or ())
@@ -168,7 +166,7 @@ class Loop:
         await self._hosted.close()
 
     async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
-        """Sets the hosted tools up, makes the calls that the caller has approved, and compacts the context."""
+        """Sets the hosted tools up, makes the calls that the caller has approved, and compacts."""
         if self.compactor is not None and self.compactor.is_all:
             self._last = await self._compact(self._items)
             self._is_answered = True

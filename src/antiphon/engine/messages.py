@@ -1,6 +1,7 @@
 """From items to chat messages. Pure."""
 
 from collections import defaultdict, deque
+from functools import cached_property
 
 import msgspec
 from msgspec import UnsetType
@@ -93,8 +94,8 @@ class _Translation:
         self._boxes = boxes
         self._one_reply = one_reply
         self._limit = limit
+        self._items = items
         self._outputs = _outputs_by_call(items)
-        self._requests = {item.id: item for item in items if isinstance(item, McpApprovalRequest)}
         self._assistant: ChatMessage | None = None
         self._answers: list[ChatMessage] = []
         self._shown: list[ChatContentPart] = []
@@ -105,6 +106,10 @@ class _Translation:
             self._item(item)
         self._flush()
 
+    @cached_property
+    def _requests(self) -> dict[str | UnsetType | None, McpApprovalRequest]:
+        return {item.id: item for item in self._items if isinstance(item, McpApprovalRequest)}
+
     def _item(self, item: Item) -> None:
         if isinstance(item, Message):
             if item.role == "assistant":
@@ -112,9 +117,9 @@ class _Translation:
             else:
                 self._flush()
                 self.messages.append(self._message(item))
-        elif isinstance(item, FunctionCall | CustomToolCall):
+        elif isinstance(item, Call):
             self._call(item)
-        elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
+        elif isinstance(item, Output):
             # Its message stands already behind the call; what comes next belongs to a new reply.
             self._answered = self._assistant is not None
         elif isinstance(item, Reasoning):
@@ -199,17 +204,18 @@ class _Translation:
 
     def _flush(self) -> None:
         reply = self._assistant
-        if reply is not None:
-            key = self._capabilities.reasoning_input
-            if key == "reasoning_details" and self._details:
-                reply[key] = msgspec.to_builtins(self._details)
-            elif self._reasoning and key != "none":
-                reply["reasoning" if key == "reasoning_details" else key] = "\n".join(self._reasoning)
-            if reply.get("content") or reply.get("tool_calls"):
-                self.messages.append(reply)
-            self.messages.extend(self._answers)
-            if self._shown:
-                self.messages.append({"role": "user", "content": self._shown})
+        if reply is None:
+            return
+        key = self._capabilities.reasoning_input
+        if key == "reasoning_details" and self._details:
+            reply[key] = msgspec.to_builtins(self._details)
+        elif self._reasoning and key != "none":
+            reply["reasoning" if key == "reasoning_details" else key] = "\n".join(self._reasoning)
+        if reply.get("content") or reply.get("tool_calls"):
+            self.messages.append(reply)
+        self.messages.extend(self._answers)
+        if self._shown:
+            self.messages.append({"role": "user", "content": self._shown})
         self._assistant = None
         self._answers, self._shown, self._answered = [], [], False
         self._reasoning, self._details = [], []
@@ -220,9 +226,11 @@ def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
     outputs: dict[str, deque[Output]] = defaultdict(deque)
     calls: dict[str, int] = defaultdict(int)
     for item in items:
-        if isinstance(item, FunctionCall | CustomToolCall):
+        if isinstance(item, Message):
+            continue  # Most are.
+        if isinstance(item, Call):
             calls[item.call_id] += 1
-        elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
+        elif isinstance(item, Output):
             call_id = item.call_id
             outputs[call_id].append(item)
             if not calls[call_id]:

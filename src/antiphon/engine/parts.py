@@ -11,6 +11,7 @@ from antiphon.wire.content import (
     InputAudio,
     InputFile,
     InputImage,
+    InputText,
     OutputText,
     Refusal,
     ToolOutputPart,
@@ -67,6 +68,8 @@ def _written(part: ContentPart) -> str:
 
 
 def _chat_part(part: ContentPart) -> ChatContentPart:
+    if isinstance(part, InputText):
+        return {"type": "text", "text": part.text}
     if isinstance(part, InputImage | ComputerScreenshot):
         return _image(part)
     if isinstance(part, InputFile):

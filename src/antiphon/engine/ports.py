@@ -266,3 +266,7 @@ class HostedTools:
         """Closes all tools."""
         for tool in self.tools:
             await tool.close()
+
+
+NO_TOOLS = HostedTools()
+"""For requests that declare none."""

@@ -8,7 +8,6 @@ from msgspec import UNSET
 from antiphon.wire.responses import (
     ConversationReference,
     CreateResponse,
-    JsonObjectFormat,
     JsonSchemaFormat,
     PromptReference,
     ReasoningConfig,
@@ -22,9 +21,13 @@ REDACTED = "<redacted>"
 """What api.openai.com shows instead of headers, tokens and paths (recorded)."""
 
 
+_NO_REASONING = ReasoningConfig()
+_PLAIN_TEXT = TextConfig(format=TextFormat(), verbosity="medium")
+"""Shared by all responses whose requests say nothing of it; never changed."""
+
+
 def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
     """Returns the response in progress. Defaults and normal forms are those of recorded responses."""
-    text = request.text or TextConfig()
     response = Response(
         id=response_id,
         created_at=created_at,
@@ -38,11 +41,11 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         previous_response_id=request.previous_response_id,
         prompt_cache_key=request.prompt_cache_key,
         prompt_cache_retention=request.prompt_cache_retention,
-        reasoning=request.reasoning or ReasoningConfig(),
+        reasoning=request.reasoning or _NO_REASONING,
         safety_identifier=request.safety_identifier,
         service_tier=request.service_tier or "auto",
         store=request.store is not False,
-        text=TextConfig(format=_format(text), verbosity=text.verbosity or "medium"),
+        text=_text(request.text) if request.text else _PLAIN_TEXT,
         tool_choice=request.tool_choice or "auto",
         tools=[_tool(tool) for tool in request.tools or ()],
         top_logprobs=request.top_logprobs or 0,
@@ -67,15 +70,15 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
     return response
 
 
-def _format(text: TextConfig) -> TextFormat | JsonObjectFormat | JsonSchemaFormat:
+def _text(text: TextConfig) -> TextConfig:
     text_format = text.format or TextFormat()
-    if not isinstance(text_format, JsonSchemaFormat):
-        return text_format
-    return msgspec.structs.replace(
-        text_format,
-        description=text_format.description or None,
-        strict=text_format.strict is True,
-    )
+    if isinstance(text_format, JsonSchemaFormat):
+        text_format = msgspec.structs.replace(
+            text_format,
+            description=text_format.description or None,
+            strict=text_format.strict is True,
+        )
+    return TextConfig(format=text_format, verbosity=text.verbosity or "medium")
 
 
 def _tool(tool: Tool) -> Tool:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import mimetypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -26,6 +26,7 @@ _PROVIDER, _DOWNLOAD = "attachments", "download"
 """How downloads are called in recordings."""
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
+Attachment = InputImage | InputFile
 Seam = Callable[[ToolCalls], ToolCalls]
 
 
@@ -61,7 +62,7 @@ class Attaching:
         Done before the items are stored, so that a file is downloaded once, and a later turn does not depend
         on its address. Raises `InvalidRequest`, `AddressNotAllowed` and `AddressNotFetched`.
         """
-        for part, where in _parts(items, place):
+        for part, where in _attachments(items, place):
             await self._download(part, where)
 
     async def load(self, items: Sequence[Item], place: str | None) -> None:
@@ -70,10 +71,10 @@ class Attaching:
         Raises `NotFound` for a file that is not the owner's, `InvalidRequest` for a part that names nothing,
         and what `download` raises.
         """
-        for part, where in _parts(items, place):
+        for part, where in _attachments(items, place):
             await self.load_part(part, where)
 
-    async def load_part(self, part: ContentPart, where: str) -> None:
+    async def load_part(self, part: Attachment, where: str) -> None:
         """Loads or downloads what one part names; `where` is its place. Raises what `load` raises."""
         _check_something_named(part, where)
         await self._download(part, where)
@@ -91,7 +92,7 @@ class Attaching:
                     param=f"{where}.file_id",
                 )
 
-    async def _download(self, part: ContentPart, where: str) -> None:
+    async def _download(self, part: Attachment, where: str) -> None:
         if isinstance(part, InputFile) and part.file_url and not part.file_data:
             part.file_data = await self._downloaded(part.file_url, part.filename or None, f"{where}.file_url")
 
@@ -179,7 +180,7 @@ def _is_downloaded(part: ContentPart) -> bool:
     return isinstance(part, InputFile) and bool(part.file_url and part.file_data)
 
 
-def _check_something_named(part: ContentPart, where: str) -> None:
+def _check_something_named(part: Attachment, where: str) -> None:
     if isinstance(part, InputImage) and not (part.image_url or part.file_id):
         names = "'image_url' and 'file_id'"
     elif isinstance(part, InputFile) and not (part.file_data or part.file_id or part.file_url):
@@ -193,21 +194,24 @@ def _check_something_named(part: ContentPart, where: str) -> None:
     )
 
 
-def _parts(items: Sequence[InputItem], place: str | None) -> Iterator[tuple[ContentPart, str]]:
-    """Yields every part with its place; without `place` they are of earlier turns, and it is only `input`."""
+def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[Attachment, str]]:
+    """Returns every attachment with its place; without `place` they are of earlier turns: only `input`."""
+    found: list[tuple[Attachment, str]] = []
     for position, item in enumerate(items):
         name, parts = _content(item)
         for index, part in enumerate(parts):
-            yield part, f"{place}[{position}].{name}[{index}]" if place else "input"
+            if isinstance(part, Attachment):
+                found.append((part, f"{place}[{position}].{name}[{index}]" if place else "input"))
+    return found
 
 
 def _content(item: InputItem) -> tuple[str, Sequence[ContentPart]]:
     """Which field of an item holds parts, and the parts."""
     if isinstance(item, Message):
-        return "content", [] if isinstance(item.content, str) else item.content
+        return "content", () if isinstance(item.content, str) else item.content
     if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
-        return "output", [] if isinstance(item.output, str) else item.output
-    return "", []
+        return "output", () if isinstance(item.output, str) else item.output
+    return "", ()
 
 
 def _name_in(url: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from antiphon.engine.boxes import Boxes
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
 from antiphon.engine.prompts import FilledPrompt
 from antiphon.engine.skeleton import new_response
 from antiphon.engine.warm_up import WarmUp, is_warm_up
@@ -38,7 +38,7 @@ OpenTools = Callable[[str, CreateResponse, Call], Awaitable[HostedTools]]
 
 
 async def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
-    return HostedTools()
+    return NO_TOOLS
 
 
 class Responses:
@@ -80,7 +80,7 @@ class Responses:
         if locked:
             await self._store.lock_conversation(owner, conversation_id(request), response.id)
         ready = False
-        hosted = HostedTools()
+        hosted = NO_TOOLS
         try:
             hosted = await self._open_tools(owner, request, call)
             context, items = await self._gather(owner, request, call, latest)
@@ -105,18 +105,19 @@ class Responses:
         That holds the content of files that are only named, and the messages that a compaction has kept.
         """
         call.seal = self._sealing.of(owner) if self._sealing is not None else None
+        boxes = Boxes(call.seal)
         request = without_trigger(request)
         if isinstance(request.input, list):
-            check_boxes(request.input, Boxes(call.seal))
+            check_boxes(request.input, boxes)
         if self._attachments is None:
             context = await gather(self._store, owner, request, call.ids, latest)
-            return context, Boxes(call.seal).context(context.items)
+            return context, boxes.context(context.items)
         attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
         if isinstance(request.input, list):
             await attaching.download(request.input, "input")
         context = await gather(self._store, owner, request, call.ids, latest)
         await attaching.load(context.input, "input")
-        items = Boxes(call.seal).context(context.items)
+        items = boxes.context(context.items)
         await attaching.load(items, None)
         if isinstance(request.prompt, FilledPrompt):
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):

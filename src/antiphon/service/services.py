@@ -8,7 +8,7 @@ from typing import Self
 
 from antiphon.config_tools import ToolsSettings
 from antiphon.config_values import Secret
-from antiphon.engine.ports import Call, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.completions import Completions
 from antiphon.service.conversations import Conversations
@@ -93,7 +93,7 @@ def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatal
 
     async def opened(owner: str, request: CreateResponse, call: Call) -> HostedTools:
         if not request.tools:
-            return HostedTools()
+            return NO_TOOLS
         await files.search.check(owner, request.tools)
         context = ToolContext(
             services=services,

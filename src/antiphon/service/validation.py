@@ -96,12 +96,8 @@ def check_items(items: list[InputItem], param: str) -> None:
 
 def _check_unsupported(request: CreateResponse) -> None:
     """Refuses what this server cannot do, so that nobody relies on it by mistake."""
-    unsupported = {
-        "background": request.background,
-        "moderation": request.moderation,
-    }
-    for name, value in unsupported.items():
-        if value:
+    for name in ("background", "moderation"):
+        if getattr(request, name):
             raise InvalidRequest(
                 f"Unsupported parameter: '{name}' is not supported by this server.",
                 code="unsupported_parameter",
