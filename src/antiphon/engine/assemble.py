@@ -90,13 +90,12 @@ class Assembler:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            text = chunk.plain_text()
-            if text is not None and self._open_text is not None:
-                self._open_text.add(events, text)
-                self.service_tier = chunk.service_tier or self.service_tier
-            else:
+            if self._open_text is None or (text := chunk.plain_text()) is None:
                 self._chunk(events, chunk)
                 self._open_text = self._find_open_text()
+            else:
+                self._open_text.add(events, text)
+                self.service_tier = chunk.service_tier or self.service_tier
         return events
 
     def finish(self) -> list[Event]:
@@ -295,7 +294,8 @@ class Assembler:
         self._waiting.append(builder)
         if self._head is None:
             self._open_next(events)
-        self._close_whole(events)
+        else:
+            self._close_whole(events)
 
     def _close_whole(self, events: list[Event]) -> None:
         """Closes items that others wait for, as long as nothing can be added to them."""

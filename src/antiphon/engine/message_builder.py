@@ -20,6 +20,9 @@ from antiphon.wire.events import (
 )
 from antiphon.wire.items import ItemStatus, Message
 
+_NO_TEXT = OutputText(annotations=[], logprobs=[], text="")
+"""With what all parts of text begin; never changed."""
+
 
 class MessageBuilder:
     """An assistant message of text and refusal parts.
@@ -86,7 +89,7 @@ class MessageBuilder:
         if self._kind is None and not self._parts:
             self._begin_part(events, "text")
         self._end_part(events)
-        item = self._item(status, list(self._parts))
+        item = self._item(status, self._parts)
         events.append(OutputItemDone(self._output_index, item))
         return item
 
@@ -104,14 +107,14 @@ class MessageBuilder:
         self._kind = kind
         if kind == "text" and self._sources is not None:
             self._citer = Citer(self._sources)
-        empty = _text_part("", [], NO_LOGPROBS) if kind == "text" else Refusal("")
+        empty = _NO_TEXT if kind == "text" else Refusal("")
         events.append(ContentPartAdded(self.item_id, self._output_index, len(self._parts), empty))
 
     def _part(self) -> OutputText | Refusal:
         text = "".join(self._text)
         if self._kind == "refusal":
             return Refusal(text)
-        return _text_part(text, self._annotations, list(self._logprobs))
+        return OutputText(annotations=self._annotations, logprobs=self._logprobs, text=text)
 
     def _write_cited(
         self, events: list[Event], text: str, annotations: list[Annotation], logprobs: list[Logprob]
@@ -141,14 +144,10 @@ class MessageBuilder:
         part, index = self._part(), len(self._parts)
         place = self.item_id, self._output_index, index
         if isinstance(part, OutputText):
-            events.append(OutputTextDone(*place, part.text, list(self._logprobs)))
+            events.append(OutputTextDone(*place, part.text, self._logprobs))
         else:
             events.append(RefusalDone(*place, part.refusal))
         events.append(ContentPartDone(*place, part))
         self._parts.append(part)
         self._kind, self._text, self._logprobs = None, [], []
         self._annotations, self._late_logprobs = [], []
-
-
-def _text_part(text: str, annotations: list[Annotation], logprobs: list[Logprob]) -> OutputText:
-    return OutputText(annotations=annotations, logprobs=logprobs, text=text)
