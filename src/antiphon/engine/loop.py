@@ -124,7 +124,7 @@ class Loop:
                     continue
                 finally:
                     if self._call.spend is not None:
-                        self._call.spend(spent(assembler.usage, request, count, chunks[-1] if chunks else b""))
+                        self._call.spend(spent(assembler.usage, request, count, *chunks[-1:]))
                 self._last = assembler.finish()
                 if assembler.failure is not None:
                     raise assembler.failure
