@@ -62,7 +62,8 @@ class MessageBuilder:
             self._kept.append((kind, delta, logprobs))
             return
         if kind != self._kind:
-            self._end_part(events)
+            if self._kind is not None:
+                self._end_part(events)
             self._begin_part(events, kind)
         if self._citer is not None:
             self._write_cited(events, *self._citer.feed(delta), logprobs)
@@ -86,7 +87,7 @@ class MessageBuilder:
         events.append(OutputTextDelta(self.item_id, self._output_index, len(self._parts), text, NO_LOGPROBS))
 
     def close(self, events: list[Event], status: ItemStatus) -> Message:
-        if self._kind is None and not self._parts:
+        if self._kind is None:
             self._begin_part(events, "text")
         self._end_part(events)
         item = self._item(status, self._parts)
@@ -138,8 +139,6 @@ class MessageBuilder:
             self._citer = None
 
     def _end_part(self, events: list[Event]) -> None:
-        if self._kind is None:
-            return
         self._end_citing(events)
         part, index = self._part(), len(self._parts)
         place = self.item_id, self._output_index, index
