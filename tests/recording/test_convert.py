@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 from msgspec import Raw
 
+from antiphon.engine.replies import fold_chunks
 from antiphon.errors import ConfigError, SecretInRecording
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
 from antiphon.recording.collection import Collection
 from antiphon.recording.convert import export_calls, import_calls, read_all
 from antiphon.recording.index import Hit
+from antiphon.recording.llama_stack_hash import request_hash
 from antiphon.recording.scope_file import file_name, read
-from antiphon.wire.json import JSON
+from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import chat_request, chunk, recording, recordings, write
 
 
-def reply(text: str, question: str = "Hello", **rest: JSON) -> RecordedCall:
-    part = Raw(json.dumps({"id": "a", "choices": [{"index": 0, "message": {"content": text}}]}).encode())
+def reply(text: str, question: str = "Hello", usage: JSONObject | None = None, **rest: JSON) -> RecordedCall:
+    answer = {"id": "a", "choices": [{"index": 0, "message": {"content": text}}]}
+    part = Raw(json.dumps(answer | ({"usage": usage} if usage else {})).encode())
     return RecordedCall(kind="chat", request=chat_request(question), parts=(part,), **rest)
 
 
@@ -122,10 +125,37 @@ def test_a_conversation_stands_in_its_order(tmp_path: Path) -> None:
     assert [call.hash_name for call in calls] == ["b.json", "a.json"]
 
 
+def test_an_answer_in_one_piece_is_also_what_llama_stacks_responses_look_for(tmp_path: Path) -> None:
+    export_calls([reply("Hi", usage={"total_tokens": 3})], tmp_path)
+    whole, stream = sorted(read_all([tmp_path])[0], key=lambda call: call.streamed)
+    assert (whole.stale, whole.streamed, whole.request) == (False, False, chat_request())
+    asked = {**chat_request(), "stream": True, "stream_options": {"include_usage": True}}
+    assert (stream.stale, stream.streamed, stream.request) == (False, True, asked)
+    assert stream.name == f"{request_hash('POST', Address().url, asked, None)}.json"
+    assert (whole.type_name, stream.type_name) == ("", "")  # The usual ones.
+    said = json.loads(fold_chunks(stream.payloads()))
+    assert said["choices"][0]["message"]["content"] == "Hi"
+    assert said["usage"] == {"total_tokens": 3}
+
+
+def test_a_stream_that_was_recorded_goes_before_one_that_is_made(tmp_path: Path) -> None:
+    asked = {**chat_request(), "stream": True, "stream_options": {"include_usage": True}}
+    part = Raw(json.dumps(chunk({"content": "Ho"}, "stop")).encode())
+    recorded = RecordedCall(kind="chat", request=asked, streamed=True, parts=(part,))
+    done = export_calls([reply("Hi"), recorded], tmp_path)
+    assert (done.calls, done.files, done.left_out) == (2, 2, [])
+    assert [len(call.parts) for call in read_all([tmp_path])[0] if call.streamed] == [1]
+
+
+def test_a_call_that_wants_no_stream_is_exported_once(tmp_path: Path) -> None:
+    done = export_calls([replace(reply("Hi"), request={**chat_request(), "stream": False})], tmp_path)
+    assert (done.calls, done.files) == (1, 1)
+
+
 def test_what_llama_stack_cannot_hold_is_told(tmp_path: Path) -> None:
     broken = reply("cut", "Else", error=RecordedError("connection lost"), name="default.json#3")
     done = export_calls([reply("one"), replace(reply("two"), name="default.json#2"), broken], tmp_path)
-    assert (done.calls, done.files) == (2, 2)
+    assert (done.calls, done.files) == (2, 4)
     second, cut = done.left_out
     assert second.startswith("default.json#2: ")
     assert "earlier answer" in second

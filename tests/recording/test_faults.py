@@ -20,6 +20,7 @@ from tests.recording.samples import chat_request, chunk
 
 WORDS = [chunk({"content": word}) for word in "abcde"] + [chunk({}, "stop")]
 BODY = cast(ChatRequest, {**chat_request(), "model": "m"})
+STREAMING = cast(ChatRequest, {**BODY, "stream": True})
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +47,12 @@ class Heard:
         return [json.loads(chunk) for chunk in self.chunks]
 
 
-def hear(model: ChatModel) -> Heard:
+def hear(model: ChatModel, body: ChatRequest = STREAMING) -> Heard:
     heard = Heard()
 
     async def listen() -> None:
         try:
-            async for batch in model.stream(BODY):
+            async for batch in model.stream(body):
                 heard.chunks += batch
         except AntiphonError as error:
             heard.error = error
@@ -144,18 +145,33 @@ def test_a_call_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("rule", "error"), [("cut:3", UpstreamBroken), ("stall", UpstreamTimeout), ("garble", UpstreamBroken)]
+    ("rule", "error"),
+    [
+        ("cut", UpstreamBroken),
+        ("cut:3", UpstreamBroken),
+        ("stall:1", UpstreamTimeout),
+        ("garble", UpstreamBroken),
+        ("garble:2", UpstreamBroken),
+        ("429:7", UpstreamRefused),
+    ],
 )
 def test_an_answer_in_one_piece_fails_as_a_whole(rule: str, error: type[AntiphonError]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         asyncio.run(faulty(Backend([said("Hi")]), rule).complete(BODY))
+    heard = hear(faulty(Backend([said("Hi")]), rule), BODY)
+    assert heard.chunks == []
+    assert heard.error is not None
+    assert (type(heard.error), heard.error.message) == (error, caught.value.message)
 
 
 def test_an_answer_in_one_piece_may_lack_its_finish_reason_or_be_late(naps: list[float]) -> None:
     reply = json.loads(asyncio.run(faulty(Backend([said("Hi")]), "unfinished").complete(BODY)))
     assert reply["choices"][0]["finish_reason"] is None
+    assert hear(faulty(Backend([said("Hi")]), "unfinished"), BODY).values == [reply]
     late = json.loads(asyncio.run(faulty(Backend([said("Hi")]), "delay:2").complete(BODY)))
     assert (late, naps) == (said("Hi"), [2.0])
+    heard = hear(faulty(Backend([said("Hi")]), "delay:2"), BODY)
+    assert (heard.values, heard.error, naps) == ([said("Hi")], None, [2.0, 2.0])
 
 
 def test_only_the_nth_call_of_a_scope_fails() -> None:
@@ -203,14 +219,15 @@ def test_the_rules_of_the_request_come_first_and_are_noted() -> None:
     assert call.notes == ["fault 429"]
 
 
-def ask(directory: Path, mode: Mode, rules: str) -> Heard:
-    backends = None if mode == "replay" else Backend(WORDS)
+def ask(directory: Path, mode: Mode, rules: str, body: ChatRequest = STREAMING) -> Heard:
+    answer = WORDS if body is STREAMING else [said("Hi")]
+    backends = None if mode == "replay" else Backend(answer)
 
     async def resolved() -> ChatModel:
         found = await catalogue(directory, mode, backends, faults=rules).resolve("m", Call())
         return found.chat_model
 
-    return hear(asyncio.run(resolved()))
+    return hear(asyncio.run(resolved()), body)
 
 
 @pytest.mark.parametrize("mode", ["live", "record-missing", "replay"])
@@ -226,14 +243,17 @@ def test_faults_come_over_what_is_recorded_and_do_not_change_it(mode: Mode, tmp_
 
 @pytest.mark.parametrize("mode", ["record", "record-missing"])
 @pytest.mark.parametrize("rule", ["cut", "cut:2", "stall:1,for=0", "429:7", "500", "garble:2", "unfinished"])
-def test_a_bad_day_is_recorded_and_replayed_without_its_rule(rule: str, mode: Mode, tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", [STREAMING, BODY], ids=["stream", "JSON"])
+def test_a_bad_day_is_recorded_and_replayed_without_its_rule(
+    rule: str, mode: Mode, body: ChatRequest, tmp_path: Path
+) -> None:
     def told(heard: Heard) -> JSON:
         error = heard.error
         return heard.chunks, error and (type(error), error.message, error.headers)
 
-    bad = told(ask(tmp_path, mode, rule))
-    assert bad != told(ask(tmp_path, "live", ""))
-    assert told(ask(tmp_path, "replay", "")) == bad
+    bad = told(ask(tmp_path, mode, rule, body))
+    assert bad != told(ask(tmp_path, "live", "", body))
+    assert told(ask(tmp_path, "replay", "", body)) == bad
 
 
 def test_a_wrong_rule_of_a_request_is_the_requests_error(tmp_path: Path) -> None:

@@ -127,6 +127,27 @@ def test_a_single_reply_streams(tmp_path: Path) -> None:
     metered = stream(model, chat_request(stream=True, stream_options={"include_usage": True}))
     assert metered[-1]["usage"] == {"total_tokens": 3}
     assert complete(model, chat_request()) == reply
+    assert stream(model, chat_request()) == [reply]
+
+
+def test_a_stream_stays_one_whatever_is_asked_for(tmp_path: Path) -> None:
+    chunks = [chunk({"content": "Hi"}), chunk({}, "stop"), {"choices": [], "usage": {"total_tokens": 3}}]
+    write(tmp_path, "a.json", recording(chat_request(stream=True), chunks))
+    assert stream(player(tmp_path), chat_request()) == chunks
+    assert stream(player(tmp_path), chat_request(stream=True)) == chunks
+
+
+def test_a_request_in_one_piece_finds_what_llama_stack_has_for_it(tmp_path: Path) -> None:
+    """Its Responses ask for streams, so that is what their recordings are named after."""
+    asked = chat_request(stream=True, stream_options={"include_usage": True})
+    for name, text, body in (("0.json", "stale", chat_request()), ("z.json", "fresh", asked)):
+        write(tmp_path, name, recording(body, [chunk({"content": text}, "stop")]))
+    (tmp_path / "z.json").rename(tmp_path / f"{request_name(tmp_path, 'z.json')}.json")
+    call = Call(scope="tests/test_small.py::test_hello")
+    hit = Replay(Collection(tmp_path)).get(chat_request(), call)
+    assert json.loads(hit.payloads()[0])["choices"][0]["delta"]["content"] == "fresh"
+    (note,) = call.notes
+    assert note.startswith("hit exact ")
 
 
 def test_other_tasks_run_between_two_batches_of_chunks(tmp_path: Path) -> None:

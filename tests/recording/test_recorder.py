@@ -29,6 +29,7 @@ from antiphon.recording.outcomes import raised, recorded
 from antiphon.recording.recorder import Recorder, Tape
 from antiphon.recording.replay import Replay
 from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSONObject
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
 
@@ -74,6 +75,27 @@ def test_a_reply_in_one_piece_is_recorded(tmp_path: Path) -> None:
     (call,) = calls(tmp_path, "s")
     assert (json.loads(reply), json.loads(call.payloads()[0])) == (said("Hi"), said("Hi"))
     assert (call.streamed, noted.notes) == (False, ["recorded"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "streamed"),
+    [
+        ([said("Hi")], False, False),
+        ([said("Hi")], True, False),
+        (WORDS, True, True),
+        (WORDS, False, True),
+        (WORDS[-1:], True, True),
+    ],
+)
+def test_how_it_was_answered_is_recorded(
+    answer: list[JSONObject], asked: bool, streamed: bool, tmp_path: Path
+) -> None:
+    body = cast(ChatRequest, {**chat_request(), "model": "m"} | ({"stream": True} if asked else {}))
+    chunks = asyncio.run(gather(recorder(Backend(answer), tmp_path).stream(body)))
+    (call,) = calls(tmp_path)
+    assert (call.streamed, call.request) == (streamed, body)
+    assert [json.loads(payload) for payload in call.payloads()] == answer
+    assert call.payloads() == [chunk.replace(b" ", b"") for chunk in chunks]
 
 
 def test_gaps_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

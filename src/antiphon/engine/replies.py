@@ -61,6 +61,15 @@ def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
     return [msgspec.json.encode(chunk) for chunk in chunks]
 
 
+def is_whole(text: bytes) -> bool:
+    """Whether a JSON text is a whole chat completion, and no chunk of one."""
+    try:
+        choices = _object_decoder.decode(text).get("choices") or []
+        return any("message" in choice for choice in choices)
+    except _MISSHAPEN:
+        return False
+
+
 class _Choice:
     """One choice, gathered from its chunks."""
 

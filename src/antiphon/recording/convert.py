@@ -2,15 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import Raw
 
-from antiphon.errors import SecretInRecording
+from antiphon.engine.replies import unfold_reply
+from antiphon.errors import SecretInRecording, UpstreamBroken
 from antiphon.recording import llama_stack_writer, scope_file
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import read_calls
+from antiphon.recording.llama_stack_hash import asked_as_stream
 from antiphon.recording.secrets import find_in_call
 
 
@@ -58,14 +61,15 @@ def import_calls(calls: Iterable[RecordedCall], into: Path) -> Conversion:
 def export_calls(calls: Sequence[RecordedCall], into: Path) -> Conversion:
     """Writes each call as a file of llama-stack.
 
-    An imported call gets the name that it had, so that what was stale stays so. llama-stack holds one answer
-    for a request, and nothing of a stream that broke off: what it cannot hold is left out and told. Raises
-    `ConfigError` for a call that has no name there, and OSError.
+    An imported call gets the name that it had, so that what was stale stays so. Our own answers in one piece
+    are written as streams too, for llama-stack's Responses. llama-stack holds one answer for a request, and
+    nothing of a stream that broke off: what it cannot hold is left out and told. Raises `ConfigError` for a
+    call that has no name there, and OSError.
     """
     done = Conversion()
+    names = [llama_stack_writer.file_name(call) for call in calls]
     written: set[str] = set()
-    for call in calls:
-        name = llama_stack_writer.file_name(call)
+    for call, name in zip(calls, names, strict=True):
         if name in written:
             done.left_out.append(f"{call.name}: {name} already holds an earlier answer to this call")
             continue
@@ -75,7 +79,26 @@ def export_calls(calls: Sequence[RecordedCall], into: Path) -> Conversion:
         llama_stack_writer.write(into, call)
         done.calls += 1
         done.files += 1
+        stream = _as_stream(call)
+        if stream is not None and llama_stack_writer.file_name(stream) not in names:
+            llama_stack_writer.write(into, stream)
+            done.files += 1
     return done
+
+
+def _as_stream(call: RecordedCall) -> RecordedCall | None:
+    """What llama-stack's Responses look for where the call was made for ours; None for any other call.
+
+    A request that says that it wants no stream is not one for a response.
+    """
+    if call.kind != "chat" or call.streamed or call.named_by_hash or "stream" in call.request:
+        return None
+    try:
+        chunks = [chunk for part in call.payloads() for chunk in unfold_reply(part, include_usage=True)]
+    except UpstreamBroken:
+        return None
+    parts = tuple(Raw(chunk) for chunk in chunks)
+    return replace(call, request=asked_as_stream(call.request), streamed=True, parts=parts, gaps=())
 
 
 def _joined(kept: list[RecordedCall], calls: list[RecordedCall]) -> list[RecordedCall]:

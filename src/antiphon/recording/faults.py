@@ -72,9 +72,12 @@ class FaultyModel:
         """Yields the inner model's chunks, as far as the fault lets them through."""
         rule = self._due()
         if rule is not None:
-            await _begin(rule)
-            if not rule.value:
-                await _end(rule)  # It lets nothing through, so nothing needs to be called.
+            if not request.get("stream"):
+                await _happen(rule)
+            else:
+                await _begin(rule)
+                if not rule.value:
+                    await _end(rule)  # It lets nothing through, so nothing needs to be called.
         async with aclosing(self._inner.stream(request)) as batches:
             if rule is None or rule.action == "delay":
                 async for chunks in batches:
@@ -94,14 +97,10 @@ class FaultyModel:
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the inner model's reply, unless the fault prevents it."""
         rule = self._due()
-        if rule is None:
-            return await self._inner.complete(request)
-        await _begin(rule)
-        await _end(rule)
+        if rule is not None:
+            await _happen(rule)
         reply = await self._inner.complete(request)
-        if rule.action == "garble":
-            raise UpstreamBroken(f"{_blame(rule)}: the answer is not JSON")
-        return _unfinished(reply) if rule.action == "unfinished" else reply
+        return _unfinished(reply) if rule is not None and rule.action == "unfinished" else reply
 
     def _due(self) -> FaultRule | None:
         rule = self._faults.for_model(self.rules, self._call.scope, self._names)
@@ -129,10 +128,7 @@ class FaultyTools:
         rule = self._due(name)
         if rule is not None:
             self._call.notes.append(f"fault {rule.text}")
-            await _begin(rule)
-            await _end(rule)
-            if rule.action == "garble":
-                raise UpstreamBroken(f"{_blame(rule)}: the answer is not JSON")
+            await _happen(rule)
         return await self._inner.call(provider, name, arguments)
 
     def _due(self, name: str) -> FaultRule | None:
@@ -162,6 +158,14 @@ async def _end(rule: FaultRule) -> None:
         raise UpstreamTimeout(f"{_blame(rule)}: silent for {rule.seconds:g} s")
     if rule.action == "cut":
         raise UpstreamBroken(f"{_blame(rule)}: the connection was cut")
+
+
+async def _happen(rule: FaultRule) -> None:
+    """What happens to an answer in one piece, of which no part is let through."""
+    await _begin(rule)
+    await _end(rule)
+    if rule.action == "garble":
+        raise UpstreamBroken(f"{_blame(rule)}: the answer is not JSON")
 
 
 def _passed(rule: FaultRule, chunks: list[bytes], left: int) -> list[bytes]:

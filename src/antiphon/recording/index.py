@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from antiphon.engine.ports import DEFAULT_SCOPE
 from antiphon.recording.calls import CAPABILITIES, RecordedCall
 from antiphon.recording.canonical import canonical_key, canonical_request
-from antiphon.recording.llama_stack_hash import request_hash
+from antiphon.recording.llama_stack_hash import asked_as_stream, request_hash
 from antiphon.recording.tracks import Tracks
 from antiphon.recording.turns import Entry, Turns, lent
 from antiphon.recording.volatile import Rule, needed
@@ -134,10 +134,12 @@ class ChatIndex:
 
     def _exact(self, request: JSONObject, scope: str) -> RecordedCall | None:
         test_id = None if scope == DEFAULT_SCOPE else scope
-        for (method, _, _), url in self._addresses.get(scope, {}).items():
-            call = self._by_hash.get(request_hash(method, url, request, test_id))
-            if call is not None:
-                return call
+        addresses = self._addresses.get(scope, {})
+        for body in (request,) if request.get("stream") else (request, asked_as_stream(request)):
+            for (method, _, _), url in addresses.items():
+                call = self._by_hash.get(request_hash(method, url, body, test_id))
+                if call is not None:
+                    return call
         return None
 
     def _alternative(self, key: str, scope: str) -> RecordedCall | None:

@@ -52,6 +52,14 @@ def request_hash(method: str, url: str, body: JSON, test_id: str | None) -> str:
     return _hash(request)
 
 
+def asked_as_stream(body: JSONObject) -> JSONObject:
+    """Returns a request for a chat as llama-stack's Responses word it.
+
+    They ask the model for a stream, whatever their own caller asks for.
+    """
+    return {**body, "stream": True, "stream_options": {"include_usage": True}}
+
+
 def tool_hash(provider: str, tool_name: str, kwargs: JSONObject) -> str:
     """Returns the hash of a tool call; the test does not count, and no text is replaced."""
     return _hash({"provider": provider, "tool_name": tool_name, "kwargs": kwargs})

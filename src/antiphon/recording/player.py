@@ -37,7 +37,7 @@ class Player:
         return self._capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the recorded chunks, each alone; raises `RecordingNotFound`, or the recorded error."""
+        """Yields the recorded chunks or reply; raises `RecordingNotFound`, or the recorded error."""
         recorded = self._replay.get(cast(JSONObject, request), self._call, self._backend)
         async with aclosing(play(recorded, request, self._replay.speed)) as batches:
             async for chunks in batches:
@@ -67,11 +67,14 @@ async def play(
 ) -> AsyncGenerator[list[bytes], None]:
     """Yields a recorded answer as chunks, some at once; a recorded error is raised where it came.
 
+    A reply in one piece stays so if no stream is asked for. A stream stays one in any case: nothing of it,
+    and of the order in which it came, is lost so.
+
     With `speed` 0 nothing waits; with 1 what one read brought comes with the recorded gap, with 2 twice as
     fast.
     """
     chunks = recorded.payloads()
-    if chunks and not recorded.streamed:
+    if chunks and request.get("stream") and not recorded.streamed:
         options = request.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         chunks = unfold_reply(chunks[0], include_usage=include_usage)

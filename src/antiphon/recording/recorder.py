@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from antiphon.config import Capabilities
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Call, ChatModel, ResolvedModel, ToolCalls
+from antiphon.engine.replies import is_whole
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
 from antiphon.recording.calls import BACKEND, CAPABILITIES, Address, RecordedCall
@@ -71,8 +72,11 @@ class Take:
         """Records the call. An error that says nothing about the call itself leaves no recording."""
         failure = None if error is None else recorded(error)
         if error is None or failure is not None:
-            parts, gaps = tuple(self._parts), tuple(self._gaps)
-            await self._tape.keep(replace(self._recording, parts=parts, gaps=gaps, error=failure))
+            parts, gaps, streamed = tuple(self._parts), tuple(self._gaps), self._recording.streamed
+            if self._recording.kind == "chat" and parts:  # How it was answered, not how it was asked for.
+                streamed = len(parts) > 1 or (streamed and not is_whole(parts[0]))
+            whole = replace(self._recording, streamed=streamed, parts=parts, gaps=gaps, error=failure)
+            await self._tape.keep(whole)
 
 
 class Recorder:
@@ -96,7 +100,7 @@ class Recorder:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields the backend's chunks as they come; after the last one they are written."""
-        take = self._begin(request, streamed=True)
+        take = self._begin(request, streamed=bool(request.get("stream")))
         try:
             async with aclosing(self._inner.stream(request)) as batches:
                 async for chunks in batches:

@@ -1,0 +1,59 @@
+"""What was recorded in one form answers in the other, in both formats: responses in one piece and streams."""
+
+from pathlib import Path
+
+import pytest
+
+from antiphon.recording.convert import export_calls, read_all
+from antiphon.testing import LocalServer, serve
+from antiphon.wire.json import JSON, JSONObject
+from tests.recording.case_world import ask, recording
+from tests.server.client import get
+from tests.upstream import Answer, chunk, completion, reply, sse
+
+USAGE: JSONObject = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+CALL: JSONObject = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+TOOLS: list[JSON] = [{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}]
+WHOLE = reply(completion("Hello.", finish="tool_calls", reasoning="Hm.", tool_calls=[CALL]))
+CHUNKS = sse(
+    chunk(reasoning="H"),
+    chunk(reasoning="m."),
+    chunk("Hel"),
+    chunk("lo."),
+    chunk(tool_calls=[CALL | {"index": 0}]),
+    chunk(finish="tool_calls"),
+    chunk(usage=USAGE),
+)
+
+
+def answered(server: LocalServer, *, stream: bool) -> JSONObject:
+    """The response without what differs from one to the next; what is stored must be the same."""
+    given = ask(server.url, tools=TOOLS, stream=stream)
+    response: JSONObject = given.last if stream else given.json
+    assert get(server.url, f"/responses/{response['id']}").json == response
+    items = [{key: value for key, value in item.items() if key != "id"} for item in response["output"]]
+    return {
+        "items": items,
+        **{key: response[key] for key in ("status", "usage", "error", "service_tier", "model")},
+    }
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for a stream", "asked for JSON"])
+@pytest.mark.parametrize("made", [True, False], ids=["made as a stream", "made as JSON"])
+@pytest.mark.parametrize("answer", [CHUNKS, WHOLE], ids=["given as a stream", "given as JSON"])
+@pytest.mark.parametrize("theirs", [True, False], ids=["llama-stack", "ours"])
+def test_either_form_replays_as_either(
+    theirs: bool, answer: Answer, made: bool, asked: bool, tmp_path: Path
+) -> None:
+    with recording(tmp_path / "ours", answer) as (server, upstream):
+        live = answered(server, stream=made)
+    (request,) = upstream.chats
+    assert request.json.get("stream", False) is made
+    (call,) = read_all([tmp_path / "ours"])[0]
+    assert call.streamed is (answer is CHUNKS)
+    if theirs:
+        export_calls([call], tmp_path / "theirs")
+    with serve(tmp_path / ("theirs" if theirs else "ours")) as server:
+        assert answered(server, stream=asked) == live
+    assert live["usage"]["total_tokens"] == 5
+    assert [item["type"] for item in live["items"]] == ["reasoning", "message", "function_call"]
