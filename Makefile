@@ -33,14 +33,16 @@ check: .venv/installed-dev
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m scripts.check
 
-# All workloads; a table, and bench/results.json. ARGS="--only W1 --seconds 1" for a quick look.
+# All workloads in about three minutes; a table, and bench/results.json. ARGS="--only W1 --seconds 1" for a quick look.
 bench: .venv/installed-dev
 	@$(BIN)/python -m bench $(ARGS)
 
-# Needs downloads: installs other servers into environments of their own and runs them in turn with ours.
+# Needs downloads: installs other servers into environments of their own, runs them in turn with ours, and writes
+# docs/performance.md.
 bench-peers: .venv/installed-dev
 	@$(BIN)/python -m bench.peers
-	@$(BIN)/python -m bench --peers $(ARGS)
+	@$(BIN)/python -m bench --peers --json bench/results.json $(ARGS)
+	@$(BIN)/python -m bench.page bench/results.json
 
 # Writes the generated parts of docs/; `make check` fails while they are out of date.
 docs: .venv/installed-dev

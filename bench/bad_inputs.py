@@ -17,6 +17,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import machine
 from bench.client import percentile
 from bench.servers import antiphon, stub
 from bench.table import Table
@@ -59,7 +60,7 @@ def main() -> None:
     slowest = max(medians, key=lambda name: medians[name])
     print(f"{len(medians)} cases, the slowest is {slowest}: {medians[slowest]:.1f} ms (goal: {GOAL:.0f} ms)")
     if options.json:
-        table.write(options.json)
+        machine.write(options.json, machine.about(), table)
     sys.exit(medians[slowest] >= GOAL)
 
 

@@ -1,7 +1,9 @@
 """A closed-loop client that costs little: connections that send one request after another."""
 
 import asyncio
+import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -27,8 +29,9 @@ class Load:
     """What an answer must hold; the run ends if one does not."""
     spread: float = 0.0
     """Seconds over which the connections begin, so that they do not all begin and end together."""
-    paced: bool = False
-    """The deltas are times: how late they come is measured."""
+    hold: float = 0.0
+    """If not 0, the deltas are times, and how late they come is measured, with all else, for so many seconds
+    from when a delta has come on every connection. Then they are ended, finished or not."""
     lateness_after: bytes = b'"delta":"'
     """What stands before such a time."""
 
@@ -41,7 +44,13 @@ class Figures:
     first_deltas: list[float] = field(default_factory=list)
     events: int = 0
     lateness: list[float] = field(default_factory=list)
+    """One for each delta."""
     seconds: float = 0.0
+    """How long it was measured."""
+    cpu: float = 0.0
+    """What the server used of its core in this time."""
+    peak: int = 0
+    """The most resident bytes that the server had."""
     last_answer: bytes = b""
 
     @property
@@ -57,6 +66,8 @@ class _Connection(asyncio.Protocol):
         self._turn = number
         self._until = time.monotonic() + load.seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun = asyncio.Event()
+        """Set with the first delta that is a time, and at the end."""
         self._answer = bytearray()
         self._length: int | None = None
         self._began = 0.0
@@ -67,6 +78,7 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.begun.set()
         if not self.done.done():
             self.done.set_exception(SystemExit(f"the connection was lost: {bytes(self._answer[-500:])!r}"))
 
@@ -75,7 +87,7 @@ class _Connection(asyncio.Protocol):
         answer += data
         if self._first is None and (_DELTA in data or _DELTA_SPACED in data):
             self._first = time.monotonic()
-        if self._load.paced:
+        if self._load.hold:
             self._measure_lateness(data)
         if self._length is None:
             end = answer.find(b"\r\n\r\n")
@@ -87,12 +99,19 @@ class _Connection(asyncio.Protocol):
         if len(answer) >= self._length if self._length >= 0 else answer.endswith(b"0\r\n\r\n"):
             self._finished()
 
+    def end(self) -> None:
+        """Ends the connection, which need not have its answer."""
+        if not self.done.done():
+            self.done.set_result(None)
+            self._transport.abort()
+
     def _measure_lateness(self, data: bytes) -> None:
         now = time.monotonic_ns()
         for piece in data.split(self._load.lateness_after)[1:]:
             sent = piece[:24].partition(b" ")[0]
             if sent.isdigit():
                 self._figures.lateness.append((now - int(sent)) / 1e9)
+                self.begun.set()
 
     def _send(self) -> None:
         load = self._load
@@ -128,24 +147,56 @@ def _same(connection: _Connection) -> _Connection:
     return connection
 
 
-async def run(load: Load) -> Figures:
-    """Puts the load on the server and returns the figures."""
+async def run(load: Load, cpu: Callable[[], float]) -> Figures:
+    """Puts the load on the server and returns the figures; `cpu` tells the CPU time it has used so far."""
     figures = Figures()
+    began, before = time.monotonic(), cpu()
+    connections = await _connected(load, figures)
+    if load.hold:
+        await asyncio.gather(*(connection.begun.wait() for connection in connections))
+        began, before = time.monotonic(), cpu()
+        figures.lateness.clear()
+        await asyncio.sleep(load.hold)
+        for connection in connections:
+            connection.end()
+    await asyncio.gather(*(connection.done for connection in connections))
+    figures.seconds, figures.cpu = time.monotonic() - began, cpu() - before
+    return figures
+
+
+async def _connected(load: Load, figures: Figures) -> list[_Connection]:
+    """Opens the connections, each of which begins at once."""
     loop = asyncio.get_running_loop()
     began = time.monotonic()
-    connections = []
+    connections: list[_Connection] = []
     for number in range(load.clients):
         connection = _Connection(load, figures, number)
         await loop.create_connection(partial(_same, connection), "127.0.0.1", load.port)
         connections.append(connection)
         if load.spread:
             await asyncio.sleep(began + load.spread * len(connections) / load.clients - time.monotonic())
-    await asyncio.gather(*(connection.done for connection in connections))
-    figures.seconds = time.monotonic() - began
-    return figures
+    return connections
 
 
 def percentile(values: list[float], share: float) -> float:
     """Returns the value below which `share` of the values lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def deltas(answer: bytes) -> str:
+    """Returns the text that the deltas of a streamed answer make together."""
+    body = b"".join(_chunks(answer))
+    lines = (line[6:] for line in body.split(b"\n") if line.startswith(b"data: {"))
+    events = (json.loads(line) for line in lines)
+    return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+
+
+def _chunks(answer: bytes) -> Iterator[bytes]:
+    """Yields what the HTTP chunks of an answer hold."""
+    rest = answer.partition(b"\r\n\r\n")[2]
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        yield rest[:length]
+        rest = rest[length + 2 :]

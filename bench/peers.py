@@ -29,6 +29,11 @@ class Peer:
     program: str
 
     @property
+    def version(self) -> str:
+        """Its version."""
+        return self.packages[0].partition("==")[2]
+
+    @property
     def folder(self) -> Path:
         """Its environment."""
         return ENVIRONMENTS / self.name
@@ -50,11 +55,12 @@ def install() -> None:
     """Installs every peer for which there is a Python; says which could not be."""
     for peer in PEERS:
         python = _python(OLDEST_FOR_OGX if peer.name == "ogx" else (3, 10))
-        if python is None:
-            print(f"{peer.name}: no Python of its version here")
-        elif peer.path.exists():
+        if peer.path.exists():
             print(f"{peer.name}: is there")
+        elif python is None:
+            print(f"{peer.name}: not here, for it needs Python 3.12 or later")
         else:
+            print(f"{peer.name}: is being installed", flush=True)
             subprocess.run([python, "-m", "venv", str(peer.folder)], check=True)
             pip = [str(peer.folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.packages]
             found = subprocess.run(pip, check=False)
@@ -84,13 +90,15 @@ def _pyenv(minor: int) -> list[str]:
 
 @contextmanager
 def running(stub_port: int, folder: str) -> Iterator[list[Target]]:
-    """Runs every peer that is installed, over the backend."""
+    """Runs every peer that is installed, over the backend; says which is not."""
     with ExitStack() as stack:
         targets = []
         for peer in PEERS:
-            if peer.path.exists():
-                start = {"agentic-api": _agentic_api, "litellm": _litellm, "ogx": _ogx}[peer.name]
-                targets.append(stack.enter_context(start(peer, stub_port, folder)))
+            if not peer.path.exists():
+                print(f"{peer.name} is not here: python -m bench.peers installs it where it can be")
+                continue
+            start = {"agentic-api": _agentic_api, "litellm": _litellm, "ogx": _ogx}[peer.name]
+            targets.append(stack.enter_context(start(peer, stub_port, folder)))
         yield targets
 
 

@@ -1,27 +1,25 @@
-"""How fast recordings load, are found and are replayed.
+"""W6: how fast recordings load, are found and are replayed.
 
-    python bench/recordings.py [--calls 10000] [--chunks 50] [--format both|own|llama-stack] [--seconds 5]
+    python -m bench.recordings [--calls 10000] [--chunks 50] [--format both|own|llama-stack] [--seconds 5]
 
 Makes a folder of recordings: conversations of four calls with tools, each answer a stream. With `both`, half
 of them are files of llama-stack's format, one call each, and half are our own, one file for 20 calls of one
 scope.
 Prints the time to load them, the time to find one (the very request; other words for it; what differs in a
 search result's score; a miss; a miss with its explanation), and how many streams a second the server replays.
+`python -m bench` does the same for 10,000 calls.
 """
 
 import argparse
-import asyncio
 import gc
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import uvloop
 from msgspec import Raw
 
 from antiphon.engine.ports import Call
@@ -31,7 +29,23 @@ from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
+from bench.client import Load
+from bench.servers import antiphon, free_port
+from bench.table import Table
+from bench.workloads import CLIENTS, measured
 
+
+@dataclass(frozen=True)
+class Options:
+    """What is made, and how long it is replayed."""
+
+    calls: int = 10_000
+    chunks: int = 50
+    format: str = "both"
+    seconds: float = 5
+
+
+NAME = "W6 {} recordings of {} chunks"
 TURNS = 4
 """Calls of one conversation."""
 SCOPE = 20
@@ -130,19 +144,27 @@ def write(directory: Path, own: list[RecordedCall], theirs: list[RecordedCall]) 
         llama_stack_writer.write(directory / "llama-stack", call)
 
 
-def timed(what: str, times: int, run: Callable[[int], None]) -> None:
-    """Runs something several times and prints what one run takes, in microseconds."""
+def timed(times: int, run: Callable[[int], None]) -> float:
+    """Runs something several times and returns the microseconds of the median run."""
     taken = []
     for number in range(times):
         began = time.perf_counter()
         run(number)
         taken.append((time.perf_counter() - began) * 1e6)
-    first, rest = taken[0], sorted(taken[1:])
-    p99 = rest[int(len(rest) * 0.99)]
-    print(f"{what:24} median {statistics.median(rest):8.0f} us   p99 {p99:8.0f} us   first {first:8.0f} us")
+    return statistics.median(taken)
 
 
-def look_up(directory: Path, recorded: list[RecordedCall]) -> None:
+def loaded(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
+    """Times the loading of a folder."""
+    began, before = time.perf_counter(), time.process_time()
+    collection = Collection(directory)
+    values = {"load s": time.perf_counter() - began, "load CPU s": time.process_time() - before}
+    if len(collection.chats.entries) != len(recorded):
+        raise SystemExit(f"{collection.problems[:3]}")
+    return values
+
+
+def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
     """Times the ways in which a recording is found, or is not."""
     replay = Replay(Collection(directory, repeat=True))
     gc.freeze()  # As the server does.
@@ -177,87 +199,51 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> None:
             return
         raise SystemExit("a seed that was never sent is a miss")
 
-    timed("exact hit", LOOKUPS, hit(dict, asked))
-    timed("canonical hit", LOOKUPS, hit(reworded, asked))
-    timed(
-        "volatile hit", LOOKUPS, hit(other_scores, [call for call in asked if "score" in str(call.request)])
-    )
-    timed("miss", LOOKUPS, missed)
-    timed("miss, explained", EXPLANATIONS, explained)
+    scored = [call for call in asked if "score" in str(call.request)]
+    return {
+        "exact hit µs": timed(LOOKUPS, hit(dict, asked)),
+        "canonical hit µs": timed(LOOKUPS, hit(reworded, asked)),
+        "volatile hit µs": timed(LOOKUPS, hit(other_scores, scored)),
+        "miss µs": timed(LOOKUPS, missed),
+        "explained miss µs": timed(EXPLANATIONS, explained),
+    }
 
 
-async def client(port: int, bodies: list[bytes], until: float) -> int:
-    """Sends one chat request after another over one connection; returns how many streams came back whole."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
-    count = 0
-    while time.monotonic() < until:
-        writer.write(bodies[count % len(bodies)])
-        answer = await reader.readuntil(b"\r\n0\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 200") or b"data: [DONE]" not in answer:
-            raise SystemExit(answer[:2000].decode())
-        count += 1
-    writer.close()
-    return count
+def replayed(directory: Path, recorded: list[RecordedCall], seconds: float) -> dict[str, float]:
+    """Starts the server with the recordings and returns how many streams a second it replays."""
+    bodies = [msgspec.json.encode(call.request) for call in recorded]
+    # There is no backend: what is not recorded is an error.
+    with antiphon(free_port(), str(directory), "--replay", str(directory), "--repeat") as server:
+        load = Load(server.port, bodies, CLIENTS, seconds, path=b"/v1/chat/completions", expected=b"[DONE]")
+        figures = measured(load, server)
+        return {"start of the server s": server.ready, "chat streams/s": figures.rate}
 
 
-async def load(port: int, bodies: list[list[bytes]], seconds: float) -> int:
-    """Returns how many streams all clients together got."""
-    until = time.monotonic() + seconds
-    return sum(await asyncio.gather(*(client(port, own, until) for own in bodies)))
-
-
-def replayed(directory: Path, recorded: list[RecordedCall], seconds: float, clients: int) -> None:
-    """Starts the server and prints how many streams a second it replays, as chats and as responses."""
-    flags = ["--port", "0", "--print-url", "--database", ":memory:", "--log-level", "warning"]
-    command = [sys.executable, "-m", "antiphon", "serve", "--replay", str(directory), "--repeat", *flags]
-    began = time.monotonic()
-    with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            port = int(server.stdout.readline().split(":")[2].split("/")[0])
-            print(f"{'start of the server':24} {time.monotonic() - began:.2f} s")
-            bodies = [
-                [http("/v1/chat/completions", call.request) for call in recorded[number::clients]]
-                for number in range(clients)
-            ]
-            count = uvloop.run(load(port, bodies, seconds))
-            print(f"{'replayed chat streams':24} {count / seconds:.0f}/s with {clients} clients")
-        finally:
-            server.terminate()
-
-
-def http(path: str, body: JSONObject) -> bytes:
-    """Returns a whole HTTP request."""
-    text = msgspec.json.encode(body)
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(text)}\r\n\r\n".encode() + text
-
-
-def main() -> None:
+def recordings(table: Table, options: Options) -> None:
     """Makes the recordings, and measures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--chunks", type=int, default=50)
-    parser.add_argument("--format", choices=["both", "own", "llama-stack"], default="both")
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--clients", type=int, default=16)
-    options = parser.parse_args()
     recorded = list(calls(options.calls, options.chunks))
     half = {"both": len(recorded) // 2, "own": len(recorded), "llama-stack": 0}[options.format]
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         write(directory, recorded[:half], recorded[half:])
         files = list(directory.rglob("*.json"))
-        size = sum(file.stat().st_size for file in files) / 1e6
-        print(f"{len(recorded)} calls of {options.chunks} chunks in {len(files)} files, {size:.0f} MB")
-        began, before = time.perf_counter(), time.process_time()
-        collection = Collection(directory)
-        seconds, cpu = time.perf_counter() - began, time.process_time() - before
-        print(f"{'load':24} {seconds:.2f} s, of which {cpu:.2f} s CPU")
-        if len(collection.chats.entries) != len(recorded):
-            raise SystemExit(f"{collection.problems[:3]}")
-        look_up(directory, recorded)
-        replayed(directory, recorded, options.seconds, options.clients)
+        values = {"files": len(files), "MB": sum(file.stat().st_size for file in files) / 1e6}
+        values |= loaded(directory, recorded)
+        values |= look_up(directory, recorded)
+        values |= replayed(directory, recorded, options.seconds)
+        table.add(NAME.format(options.calls, options.chunks), "antiphon", values)
+
+
+def main() -> None:
+    """Measures what the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=Options.calls)
+    parser.add_argument("--chunks", type=int, default=Options.chunks)
+    parser.add_argument("--format", choices=["both", "own", "llama-stack"], default=Options.format)
+    parser.add_argument("--seconds", type=float, default=Options.seconds)
+    recordings(Table(), Options(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Servers as processes: started, pinned to a core, watched, stopped."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,8 +9,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,15 +30,10 @@ class Process:
     began: float
     ready: float = 0.0
     """Seconds until it answered for the first time."""
-    children: list[int] = field(default_factory=list)
 
     def cpu(self) -> float:
-        """Returns the CPU seconds that it and its children have used."""
-        ticks = 0
-        for pid in _family(self.process.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Returns the CPU seconds that it and its children have used, to the nanosecond."""
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.process.pid))
 
     def memory(self) -> int:
         """Returns the resident bytes of it and its children."""
@@ -47,11 +43,25 @@ class Process:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def peak(self) -> int:
-        """Returns the most resident bytes that its process ever had."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        return 0
+        """Returns the most resident bytes of it and its children since `forget_peak`, or ever."""
+        return sum(_peak(pid) for pid in _family(self.process.pid))
+
+    def forget_peak(self) -> None:
+        """Measures the most resident bytes from now on."""
+        for pid in _family(self.process.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # See proc_pid_clear_refs(5).
+
+
+def _cpu_clock(pid: int) -> int:
+    """Returns the clock of a process's CPU time: what clock_getcpuclockid(3) returns on Linux."""
+    return ~pid << 3 | 2
+
+
+def _peak(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -83,6 +93,8 @@ def started(
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
+            # In a session of its own, Ctrl-C ends it with `_stop` and not at any time.
+            start_new_session=True,
             preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES),
         )
     try:
@@ -90,12 +102,20 @@ def started(
         server.ready = _wait(server, probe, began + patience, log)
         yield server
     finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Ends a server; what it leaves, and what another Ctrl-C hinders it to end in order, is killed."""
+    try:
         process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _wait(server: Process, probe: str, until: float, log: Path) -> float:
@@ -119,7 +139,9 @@ def stub() -> Iterator[int]:
     """Runs the backend and gives its port."""
     port = free_port()
     command = [sys.executable, str(HERE / "stub.py"), str(port)]
-    process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, OTHER_CORES))
+    process = subprocess.Popen(
+        command, start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, OTHER_CORES)
+    )
     try:
         while True:
             with socket.socket() as connection:
@@ -130,6 +152,12 @@ def stub() -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def answered(stub_port: int) -> int:
+    """Returns how many model calls the backend has answered."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{stub_port}/answered", timeout=30) as answer:
+        return int(answer.read())
 
 
 @contextmanager

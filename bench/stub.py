@@ -5,7 +5,7 @@
 The model's name says what it answers: `burst-200` 200 tokens at once, `paced-50-20` 50 tokens with 20 ms
 between them, each of which is the time at which it was sent, and `tools-3` three calls of the function
 `file_search`, one a round, before it answers. It reads as little of a request as it can, so that what is
-measured is the server before it.
+measured is the server before it. `GET /answered` tells how many calls of a model it has answered.
 """
 
 import asyncio
@@ -148,6 +148,9 @@ def chunked(events: bytes) -> bytes:
 class Backend(asyncio.Protocol):
     """One connection; requests come one after another."""
 
+    answered = 0
+    """Calls of a model, on all connections."""
+
     def __init__(self) -> None:
         self._buffer = b""
         self._pace: asyncio.Task[None] | None = None
@@ -167,7 +170,8 @@ class Backend(asyncio.Protocol):
             return
         if head.startswith(b"GET"):
             self._buffer = b""
-            self._transport.write(_JSON % len(_MODELS) + _MODELS)
+            answer = b"%d" % Backend.answered if head.startswith(b"GET /answered") else _MODELS
+            self._transport.write(_JSON % len(answer) + answer)
             return
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         if len(body) >= length:
@@ -175,6 +179,7 @@ class Backend(asyncio.Protocol):
             self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
+        Backend.answered += 1
         model = body.partition(b'"model":')[2].partition(b'"')[2].partition(b'"')[0].rpartition(b"/")[2]
         kind, _, numbers = model.partition(b"-")
         first, _, second = numbers.partition(b"-")
