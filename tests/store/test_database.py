@@ -66,29 +66,29 @@ def test_writes_that_wait_share_a_transaction_and_a_statement(database: Database
     assert run(database.read(read_words)) == words
 
 
-def test_a_write_for_which_nobody_waits_goes_with_the_next_one_that_comes(
+def test_patient_writes_go_with_the_next_one_that_is_not(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "_LATER", 3600.0)
+    monkeypatch.setattr(database_module, "_PATIENCE", 3600.0)
 
     async def scenario() -> None:
-        begun = database.enqueue(write_words, "begun", rank=0)
+        patient = [database.enqueue(write_words, word, patient=True) for word in ("first", "second")]
         await asyncio.sleep(0)
         await database.write(read_words)
-        assert begun.future.done()
+        assert all(job.future.done() for job in patient)
 
     with counting("commit") as commits:
         run(scenario())
     assert len(commits) == 1
-    assert run(database.read(read_words)) == ["begun"]
+    assert run(database.read(read_words)) == ["first", "second"]
 
 
-def test_a_write_for_which_nobody_waits_is_made_all_the_same(database: Database, run: Run) -> None:
+def test_a_patient_write_to_which_no_other_comes_is_made_all_the_same(database: Database, run: Run) -> None:
     async def scenario() -> None:
-        await database.enqueue(write_words, "begun", rank=0).future
+        await database.enqueue(write_words, "alone", patient=True).future
 
     run(scenario())
-    assert run(database.read(read_words)) == ["begun"]
+    assert run(database.read(read_words)) == ["alone"]
 
 
 def test_writes_that_come_during_a_commit_join_the_next(database: Database, run: Run) -> None:

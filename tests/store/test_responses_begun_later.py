@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon.store import Store
+from antiphon.store import Store, database
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
@@ -44,6 +44,23 @@ def test_many_at_once(store: Store, run: Run) -> None:
         found = run(store.get_response(ME, f"resp_{number}"))
         assert found is not None
         assert found.output == bodies(f"out_{number}")
+
+
+def test_an_end_waits_only_for_responses_that_are_under_way(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE", LONG)
+
+    async def both() -> None:
+        for name in "12":
+            store.begin_later(ME, new_response(f"resp_{name}", f"msg_{name}"), LONG)
+        first = store.finish_response(ME, finished("resp_1", "out_1"))
+        await store.find_items(ME, [])
+        assert not first.done()
+        await store.finish_response(ME, finished("resp_2", "out_2"))
+        assert first.done()
+
+    run(both())
 
 
 def test_nothing_is_there_before_the_end(store: Store, run: Run) -> None:

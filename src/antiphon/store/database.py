@@ -23,8 +23,8 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
-_LATER = 0.002
-"""Seconds that a write for which nobody waits lets others go first, and the request that it belongs to."""
+_PATIENCE = 0.002
+"""Seconds that a patient write waits for others to share its transaction."""
 _GROUP = 256
 """The most jobs in one transaction."""
 
@@ -74,22 +74,24 @@ class Database:
         argument: A,
         *,
         rank: int = 9,
+        patient: bool = False,
         after: Job[object] | None = None,
         on_failure: Callable[[], None] | None = None,
     ) -> Job[object]:
         """Puts a write into the next group; its `future` tells the outcome.
 
-        A group begins at once; for writes of rank 0 alone, for which nobody waits, a little later. Raises
-        `StoreUnavailable` after `close`. The future fails with `AntiphonError` or what `run` raised.
+        A group begins at once, or a little later while all that wait are `patient`: others are about to come,
+        and a transaction costs as much as several writes. Raises `StoreUnavailable` after `close`. The future
+        fails with `AntiphonError` or what `run` raised.
         """
         self._refuse_if_closed()
         job = Job(run, argument, self._loop.create_future(), rank, after, on_failure)
         queued = cast("Job[object]", job)  # only `run` itself ever looks at the argument
         self._waiting.append(queued)
-        if self._idle.is_set() and rank == 0:
+        if self._idle.is_set() and patient:
             self._idle.clear()
-            self._later = self._loop.call_later(_LATER, self._start_group)
-        elif self._idle.is_set() or (self._later is not None and rank != 0):
+            self._later = self._loop.call_later(_PATIENCE, self._start_group)
+        elif self._idle.is_set() or (self._later is not None and not patient):
             self._idle.clear()
             if self._later is not None:
                 self._later.cancel()

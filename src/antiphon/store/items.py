@@ -2,19 +2,18 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select, text
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select
 
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
+from antiphon.store.inserts import Insert
 from antiphon.store.rows import ItemPage, NewItem, StoredItem
 from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
 from antiphon.wire.lists import PageQuery
 
-ItemRow = dict[str, str]
+ItemRow = tuple[str, str, str, str]
+"""Owner, id, kind and body."""
 
-# Text that both databases take: SQLAlchemy has it in its dialects alone, and each takes long to load.
-_INSERT = text(
-    "INSERT INTO items (owner, id, kind, body) VALUES (:owner, :id, :kind, :body) ON CONFLICT DO NOTHING"
-)
+_insert = Insert(items, "ON CONFLICT DO NOTHING")
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -36,7 +35,7 @@ _DELETE_UNLINKED = delete(items).where(
 
 def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
     """Returns the rows that store `new`."""
-    return [{"owner": owner, "id": item.id, "kind": item.kind, "body": item.body} for item in new]
+    return [(owner, item.id, item.kind, item.body) for item in new]
 
 
 def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
@@ -44,14 +43,14 @@ def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
 
     Raises `DuplicateItem` if an id is taken by an item that says something else.
     """
-    if not rows or connection.execute(_INSERT, rows).rowcount == len(rows):
+    if _insert(connection, rows) == len(rows):
         return
-    for owner in {row["owner"] for row in rows}:
-        own = [row for row in rows if row["owner"] == owner]
-        stored = find_items(connection, owner, [row["id"] for row in own])
-        for row in own:
-            if stored.get(row["id"]) != row["body"]:
-                raise DuplicateItem(row["id"])
+    for owner in {owner for owner, *_ in rows}:
+        own = [(item_id, body) for whose, item_id, _, body in rows if whose == owner]
+        stored = find_items(connection, owner, [item_id for item_id, _ in own])
+        for item_id, body in own:
+            if stored.get(item_id) != body:
+                raise DuplicateItem(item_id)
 
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
 
 from antiphon.store.conversations import append_items, release_locks
+from antiphon.store.inserts import Insert
 from antiphon.store.items import delete_unlinked, insert_items, item_rows, page_of_items, require_stored
 from antiphon.store.pages import page_by_time
 from antiphon.store.rows import (
@@ -37,8 +38,8 @@ class Whole(Struct, frozen=True):
     finished: FinishedResponse
 
 
-_INSERT = insert(responses)
-_INSERT_LINKS = insert(response_items)
+_insert = Insert(responses)
+_insert_links = Insert(response_items)
 _FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
     responses.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -92,10 +93,9 @@ def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
         require_stored(connection, beginning.owner, new.input_ids, new.input_new)
         new_items += item_rows(beginning.owner, new.input_new)
         links += _link_rows(new.id, "input", new.input_ids)
-    connection.execute(_INSERT, [_row(b, "in_progress", None, b.new.body) for b in batch])
+    _insert(connection, [_row(b, "in_progress", None, b.new.body) for b in batch])
     insert_items(connection, new_items)
-    if links:
-        connection.execute(_INSERT_LINKS, links)
+    _insert_links(connection, links)
 
 
 def store_responses(connection: Connection, batch: list[Whole]) -> None:
@@ -110,10 +110,9 @@ def store_responses(connection: Connection, batch: list[Whole]) -> None:
         new_items += item_rows(owner, [*new.input_new, *finished.output])
         links += _link_rows(new.id, "input", new.input_ids)
         links += _link_rows(new.id, "output", [item.id for item in finished.output])
-    connection.execute(_INSERT, rows)
+    _insert(connection, rows)
     insert_items(connection, new_items)
-    if links:
-        connection.execute(_INSERT_LINKS, links)
+    _insert_links(connection, links)
     ended = [(whole.finished, whole.beginning.new.conversation_id) for whole in batch]
     if _add_to_conversations(connection, ended):
         release_locks(connection, [finished.id for finished, _ in ended])
@@ -148,8 +147,7 @@ def finish_responses(connection: Connection, batch: list[Ending]) -> None:
     if endings:
         connection.execute(_FINISH, endings)
     insert_items(connection, new_items)
-    if links:
-        connection.execute(_INSERT_LINKS, links)
+    _insert_links(connection, links)
     ended = [(ending.finished, begun[ending.finished.id, ending.owner]) for ending in present]
     if _add_to_conversations(connection, ended) or len(present) < len(batch):
         release_locks(connection, ids)
@@ -204,21 +202,21 @@ def list_input_items(
 
 def _row(
     beginning: Beginning, status: str, completed_at: float | None, body: str
-) -> dict[str, str | float | None]:
+) -> tuple[str | float | None, ...]:
     new = beginning.new
-    return {
-        "id": new.id,
-        "owner": beginning.owner,
-        "created_at": new.created_at,
-        "completed_at": completed_at,
-        "status": status,
-        "model": new.model,
-        "previous_response_id": new.previous_response_id,
-        "conversation_id": new.conversation_id,
-        "conversation_position": new.conversation_position,
-        "server_id": beginning.server_id,
-        "body": body,
-    }
+    return (
+        new.id,
+        beginning.owner,
+        new.created_at,
+        completed_at,
+        status,
+        new.model,
+        new.previous_response_id,
+        new.conversation_id,
+        new.conversation_position,
+        beginning.server_id,
+        body,
+    )
 
 
 def _add_to_conversations(
@@ -234,11 +232,8 @@ def _add_to_conversations(
     return in_conversation
 
 
-def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[dict[str, str | int]]:
-    return [
-        {"response_id": response_id, "direction": direction, "position": position, "item_id": item_id}
-        for position, item_id in enumerate(item_ids)
-    ]
+def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[tuple[str, str, int, str]]:
+    return [(response_id, direction, position, item_id) for position, item_id in enumerate(item_ids)]
 
 
 def _linked(connection: Connection, response_id: str) -> list[str]:

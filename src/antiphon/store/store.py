@@ -36,9 +36,7 @@ from antiphon.store.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
 _BEGIN, _STORE, _FINISH = 0, 1, 2
-"""The ranks of the frequent writes. Those of one group go out together, a few statements for all.
-
-Nobody waits for a beginning (rank 0), so that it lets the call to the backend go first."""
+"""The ranks of the frequent writes. Those of one group go out together, a few statements for all."""
 
 
 class Store:
@@ -146,7 +144,8 @@ class Store:
         self._begin(beginning)
 
     def _begin(self, beginning: responses.Beginning) -> asyncio.Future[None]:
-        job = self._database.enqueue(responses.begin_responses, beginning, rank=_BEGIN)
+        # Nobody waits for a beginning: the call to the backend goes first.
+        job = self._database.enqueue(responses.begin_responses, beginning, rank=_BEGIN, patient=True)
         self._beginning[beginning.new.id] = job
         job.future.add_done_callback(_look_at_error)
         return job.future
@@ -161,18 +160,21 @@ class Store:
         """
         on_failure = partial(self._unended.add, finished.id)
         held = self._held.pop(finished.id, None)
+        begun = self._beginning.pop(finished.id, None)
+        patient = bool(self._held or self._beginning)  # Other responses are under way, and may end now.
         if held is not None:
             beginning, timer = held
             timer.cancel()
             whole = responses.Whole(beginning, finished)
             return self._database.enqueue(
-                responses.store_responses, whole, rank=_STORE, on_failure=on_failure
+                responses.store_responses, whole, rank=_STORE, patient=patient, on_failure=on_failure
             ).future
         return self._database.enqueue(
             responses.finish_responses,
             responses.Ending(owner, finished),
             rank=_FINISH,
-            after=self._beginning.pop(finished.id, None),
+            patient=patient,
+            after=begun,
             on_failure=on_failure,
         ).future
 
