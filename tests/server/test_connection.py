@@ -1,0 +1,57 @@
+import asyncio
+from collections.abc import Callable, Iterable
+
+from antiphon.server.connection import JoinedHeads
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """Notes what is written together, and that it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.seen.append(bytes(data))
+
+    def writelines(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.seen.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.seen.append(b"closed")
+
+
+def joined() -> tuple[JoinedHeads, list[bytes], list[Callable[[], None]]]:
+    """Returns a connection, what it writes, and what it does in the next turn."""
+    wire, later = Wire(), list[Callable[[], None]]()
+    return JoinedHeads(wire, later.append), wire.seen, later
+
+
+def test_a_head_leaves_with_what_follows() -> None:
+    connection, seen, later = joined()
+    for piece in (HEAD, b"one", b"two", HEAD, b"three"):
+        connection.write(piece)
+    assert seen == [HEAD + b"one", b"two", HEAD + b"three"]
+    for each in later:
+        each()
+    assert seen == [HEAD + b"one", b"two", HEAD + b"three"]
+
+
+def test_a_head_that_nothing_follows_leaves_in_the_next_turn() -> None:
+    connection, seen, later = joined()
+    connection.write(HEAD)
+    assert seen == []
+    (turn,) = later
+    turn()
+    assert seen == [HEAD]
+
+
+def test_a_head_leaves_before_the_end() -> None:
+    connection, seen, later = joined()
+    connection.write(HEAD)
+    connection.close()
+    assert seen == [HEAD, b"closed"]
+    later[0]()
+    assert seen == [HEAD, b"closed"]
