@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -117,6 +118,26 @@ def test_a_fault_has_the_envelope_and_an_id_and_is_handed_to_the_server(tmp_path
         assert "secret" not in answer.json["error"]["message"]
 
     with_app(tmp_path, Catalogue(ZeroDivisionError("secret")), check)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/models", 200), ("/v1/models/none", 404), ("/v1/no", 404)])
+def test_a_request_leaves_nothing_that_only_the_collector_frees(
+    tmp_path: Path, path: str, status: int
+) -> None:
+    """The server lets the collector run seldom."""
+
+    async def check(app: ASGIApp) -> None:
+        await answered(app, "GET", path)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                assert (await answered(app, "GET", path)).status == status
+            assert gc.collect() < 10
+        finally:
+            gc.enable()
+
+    with_app(tmp_path, Catalogue(), check)
 
 
 def test_no_cookie_and_no_cors_by_default(tmp_path: Path) -> None:
