@@ -10,15 +10,18 @@ It runs in a thread of its own. Nothing in it waits for time to pass.
 """
 
 import asyncio
+import contextlib
 import json
 import queue
 import ssl
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self
 
+from antiphon.engine.replies import fold_chunks
+from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 
 End = Literal["keep", "close", "cut", "hang"]
@@ -41,6 +44,8 @@ class Answer:
     """Sends Content-Length instead of HTTP chunks."""
     bare: bool = False
     """Sends `pieces` alone: no status line, no headers, no framing."""
+    whole: bytes | None = None
+    """Sent instead, as JSON, to a request that asks for no stream: what real backends do."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,26 @@ def completion(content: str | None = "Hello.", *, finish: str = "stop", **messag
     }
 
 
-def sse(*payloads: JSONObject | bytes, done: bool = True, end: End = "keep") -> Answer:
-    """Returns an event stream of `payloads`, one network write each."""
-    pieces = [b"data: " + (p if isinstance(p, bytes) else json.dumps(p).encode()) + b"\n\n" for p in payloads]
-    return Answer([*pieces, *([b"data: [DONE]\n\n"] if done else [])], end=end)
+def sse(
+    *payloads: JSONObject | bytes, done: bool = True, end: End = "keep", whole: JSONObject | None = None
+) -> Answer:
+    """Returns an event stream of `payloads`, one network write each.
+
+    A request that asks for no stream gets the same in one piece: `whole`, or what the payloads fold to. What
+    breaks off, and what folds to nothing, is a stream in any case (`streaming` makes it one).
+    """
+    encoded = [p if isinstance(p, bytes) else json.dumps(p).encode() for p in payloads]
+    pieces = [b"data: " + payload + b"\n\n" for payload in encoded]
+    folded = None if whole is None else json.dumps(whole).encode()
+    if folded is None and done and end == "keep" and all(b'"choices"' in payload for payload in encoded):
+        with contextlib.suppress(UpstreamBroken):
+            folded = fold_chunks(encoded)
+    return Answer([*pieces, *([b"data: [DONE]\n\n"] if done else [])], end=end, whole=folded)
+
+
+def streaming(answer: Answer) -> Answer:
+    """Returns the answer of a backend that knows nothing but streams."""
+    return replace(answer, whole=None)
 
 
 def reply(body: JSON = None, *, status: int = 200, end: End = "keep", **headers: str) -> Answer:
@@ -196,7 +217,10 @@ class Upstream:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.requests.append(request)
-                if not await self._answer(self._next(request), reader, writer):
+                answer = self._next(request)
+                if answer.whole is not None and not request.json.get("stream"):
+                    answer = Answer([answer.whole], headers={"Content-Type": "application/json"}, length=True)
+                if not await self._answer(answer, reader, writer):
                     break
         except (ConnectionError, asyncio.CancelledError):
             pass

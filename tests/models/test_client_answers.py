@@ -22,7 +22,7 @@ from tests.models.calls import (
     in_every_way,
     stream_from,
 )
-from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
+from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse, streaming
 
 
 def test_F20_200_html() -> None:
@@ -80,12 +80,14 @@ def test_an_answer_in_one_piece_has_bounds(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_F22_sse_for_a_response_in_one_piece() -> None:
     chunks = [chunk("Hel"), chunk("lo"), chunk(finish="stop")]
-    assert [json.loads(payload) for payload in stream_from(sse(*chunks), request=REQUEST)] == chunks
+    assert [
+        json.loads(payload) for payload in stream_from(streaming(sse(*chunks)), request=REQUEST)
+    ] == chunks
 
 
 def test_F22_sse_for_a_reply() -> None:
     with pytest.raises(UpstreamBroken, match="answered with text/event-stream: data: "):
-        complete_from(sse(chunk("a")))
+        complete_from(streaming(sse(chunk("a"))))
 
 
 def test_F23_empty_body() -> None:

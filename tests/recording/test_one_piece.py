@@ -9,7 +9,7 @@ from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, recording
 from tests.server.client import get
-from tests.upstream import Answer, chunk, completion, reply, sse
+from tests.upstream import Answer, chunk, completion, reply, sse, streaming
 
 USAGE: JSONObject = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 CALL: JSONObject = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -45,7 +45,7 @@ def answered(server: LocalServer, *, stream: bool) -> JSONObject:
 def test_either_form_replays_as_either(
     theirs: bool, answer: Answer, made: bool, asked: bool, tmp_path: Path
 ) -> None:
-    with recording(tmp_path / "ours", answer) as (server, upstream):
+    with recording(tmp_path / "ours", streaming(answer)) as (server, upstream):
         live = answered(server, stream=made)
     (request,) = upstream.chats
     assert request.json.get("stream", False) is made

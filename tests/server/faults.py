@@ -1,14 +1,14 @@
 """What a backend can do to a response: faults, which end it, and oddities, which it survives.
 
-The names are those of the catalogue of faults. Not here: F22, an event stream as answer to a request for JSON
-(responses are always asked for as streams), and F45, an endless tool loop, which needs hosted tools.
+The names are those of the catalogue of faults. Not here: F45, an endless tool loop, which needs hosted tools.
 """
 
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.upstream import Answer, End, chunk, completion, html, reply, silence, sse
+from tests.upstream import Answer, End, chunk, completion, html, reply, silence, sse, streaming
 
 USAGE: JSONObject = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 STREAM = {"Content-Type": "text/event-stream"}
@@ -32,6 +32,18 @@ class Fault(NamedTuple):
     model: str = "up/m"
     output: tuple[str, ...] = ()
     """What of the reply had come: the texts and arguments of the items that are kept."""
+    whole: Answer | None = None
+    """What the backend does where it is asked for an answer in one piece, and of which nothing is kept; None:
+    the same."""
+    whole_says: str = ""
+    """Part of the message then, if it is another one."""
+
+    @property
+    def in_one_piece(self) -> "Fault":
+        """What goes wrong where the caller wants no stream."""
+        if self.whole is None:
+            return self
+        return self._replace(answer=self.whole, says=self.whole_says or self.says, output=())
 
 
 def said(message: str, **more: JSON) -> JSONObject:
@@ -74,6 +86,11 @@ def raw(*pieces: bytes, end: End = "keep") -> Answer:
     return Answer(pieces, headers=STREAM, end=end)
 
 
+def body(*pieces: bytes, end: End = "keep", length: bool = True) -> Answer:
+    """A JSON answer of these bytes; one that does not break off may be no JSON."""
+    return Answer(pieces, headers={"Content-Type": "application/json"}, end=end, length=length)
+
+
 def data(payload: JSONObject) -> bytes:
     return b"data: " + json.dumps(payload, ensure_ascii=False).encode() + b"\n\n"
 
@@ -85,6 +102,8 @@ def choices(*deltas: tuple[int, str]) -> JSONObject:
 
 
 BAD = "invalid_request_error"
+HALF = b'{"choices": [{"message": {"content": "Hel'
+SNOWED = json.dumps(completion("Schnee ❄"), ensure_ascii=False).encode()
 SCHNEE = data(chunk("Schnee ❄"))
 
 FAULTS: dict[str, Fault] = {
@@ -94,7 +113,12 @@ FAULTS: dict[str, Fault] = {
     "F4_connect_timeout": Fault(None, "no connection to 127.0.0.1:", 504, model="deaf/m"),
     "F5_first_byte_timeout": Fault(silence(), "no answer within 0.05 s", 504, model="hasty/m"),
     "F6_idle_gap": Fault(
-        sse(chunk("Hel"), done=False, end="hang"), "silent for 0.05 s", 504, model="hasty/m", output=("Hel",)
+        sse(chunk("Hel"), done=False, end="hang"),
+        "silent for 0.05 s",
+        504,
+        model="hasty/m",
+        output=("Hel",),
+        whole=body(HALF, end="hang"),
     ),
     "F7_400": refused(400, 400, BAD, "invalid_prompt"),
     "F8_401": refused(401, 502, "server_error", "server_error"),
@@ -130,35 +154,72 @@ FAULTS: dict[str, Fault] = {
     "F21_200_json_broken": Fault(
         Answer([b'{"choi'], headers={"Content-Type": "application/json"}, length=True), "not a chat"
     ),
-    "F23_empty_body": Fault(raw(), "ended without a finish_reason"),
-    "F24_done_only": Fault(sse(), "ended without a finish_reason"),
-    "F25_usage_only": Fault(sse(chunk(usage=USAGE)), "ended without a finish_reason"),
-    "F26_cut_before_first_chunk": Fault(raw(end="cut"), "the connection was cut"),
+    "F23_empty_body": Fault(
+        raw(), "ended without a finish_reason", whole=body(), whole_says="not a chat completion: it is empty"
+    ),
+    "F24_done_only": Fault(
+        sse(), "ended without a finish_reason", whole=reply({"choices": []}), whole_says="has no choices: {"
+    ),
+    "F24_only_null": Fault(
+        sse(b"null"),
+        "sent a broken chunk (Expected `object`, got `null`)",
+        whole=body(b"null"),
+        whole_says="not a chat completion: null",
+    ),
+    "F25_usage_only": Fault(
+        sse(chunk(usage=USAGE)),
+        "ended without a finish_reason",
+        whole=reply({"usage": USAGE}),
+        whole_says="has no choices: {",
+    ),
+    "F26_cut_before_first_chunk": Fault(
+        raw(end="cut"), "the connection was cut", whole=body(end="cut", length=False)
+    ),
     "F26_cut_before_the_head": Fault(
         Answer(bare=True, end="close"), "the connection was cut before it answered"
     ),
     "F27_cut_mid_text": Fault(
-        sse(chunk("Hel"), chunk("lo"), done=False, end="cut"), "was cut in the middle", output=("Hello",)
+        sse(chunk("Hel"), chunk("lo"), done=False, end="cut"),
+        "was cut in the middle",
+        output=("Hello",),
+        whole=body(HALF, end="cut"),
     ),
     "F28_cut_mid_arguments": Fault(
         sse(chunk("Well, "), *call('{"city": "Be'), done=False, end="cut"),
         "was cut in the middle",
         output=("Well, ", '{"city": "Be'),
+        whole=body(HALF, end="cut", length=False),
     ),
     "F29_cut_inside_a_character": Fault(
         raw(data(chunk("Sch")), SCHNEE[: SCHNEE.index("❄".encode()) + 1], end="cut"),
         "was cut in the middle",
         output=("Sch",),
+        whole=body(SNOWED[: SNOWED.index("❄".encode()) + 1], end="cut"),
     ),
     "F30_broken_chunk": Fault(
         raw(data(chunk("Hel")), b'data: {"choices": [{]}\n\n', end="hang"),
         "up/m: sent a broken chunk (JSON is malformed",
         output=("Hel",),
+        whole=body(HALF),
+        whole_says="up: its answer is not a chat completion: {",
+    ),
+    "F30_other_bytes": Fault(
+        raw(data(chunk("Hel")), b'data: {"choices": "\xff\xfe"}\n\n', end="hang"),
+        "up/m: sent a broken chunk (",
+        output=("Hel",),
+        whole=body(b'{"choices": [{"message": {"content": "\xff\xfe"}}]}'),
+    ),
+    "F30_another_shape": Fault(
+        sse(chunk("Hel"), {"choices": [{"delta": {"content": 5}}]}, done=False, end="hang"),
+        "up/m: sent a broken chunk (Expected `str | array | null`",
+        output=("Hel",),
+        whole=reply({"choices": [{"message": {"content": 5}, "finish_reason": "stop"}]}),
     ),
     "F31_error_chunk": Fault(
         raw(data(chunk("Hel")), data(said("KV cache is full", code=500)), end="hang"),
         "KV cache is full",
         output=("Hel",),
+        whole=reply(said("KV cache is full", code=500)),
     ),
     "F31_rate_limit_chunk": Fault(
         raw(data(chunk("Hel")), data(said("too fast", code=429)), end="hang"),
@@ -168,9 +229,15 @@ FAULTS: dict[str, Fault] = {
         "rate_limit_exceeded",
         "rate_limit_exceeded",
         output=("Hel",),
+        whole=reply(said("too fast", code=429)),
     ),
     "F32_no_finish_reason": Fault(
         sse(chunk("Hel"), chunk("lo")), "up/m: the reply ended without a finish_reason", output=("Hello",)
+    ),
+    "F32_broken_off": Fault(
+        sse(chunk("Hel"), chunk("lo", finish="error")),
+        "up/m: the reply ended with the finish_reason error",
+        output=("Hello",),
     ),
     "F35_tool_calls_without_calls": Fault(
         sse(chunk("I will"), chunk(finish="tool_calls")), "there are no tool calls", output=("I will",)
@@ -195,6 +262,11 @@ class Whole(NamedTuple):
     """The names of the functions that are called."""
 
 
+CALLED: JSONObject = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": "{}"},
+}
 TEXT = sse(chunk("Hel"), chunk("lo"), STOP)
 BIG = "x" * 10_000_000
 
@@ -215,6 +287,7 @@ WHOLE: dict[str, Whole] = {
                 chunk(tool_calls=[{"index": 0, "function": {"name": "weather"}}]),
                 chunk(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]),
                 chunk(finish="tool_calls"),
+                whole=completion(None, finish="tool_calls", tool_calls=[CALLED]),
             ),
         ),
         ("{}",),
@@ -272,6 +345,11 @@ WHOLE: dict[str, Whole] = {
                 b"data: [DONE]\r\n\r\n",
             ),
         ),
+        ("Hello",),
+    ),
+    "F22_stream_for_json": Whole((streaming(TEXT),), ("Hello",)),
+    "F43_blank_lines_first": Whole(
+        (replace(TEXT, whole=b"\n\n\n" + json.dumps(completion("Hello"), indent=2).encode() + b"\n"),),
         ("Hello",),
     ),
     "F44_10_mb_chunk": Whole((sse(chunk(BIG), STOP),), (BIG,)),

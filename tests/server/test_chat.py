@@ -6,7 +6,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
 from tests.server.faults import FAULTS, TEXT
 from tests.serving import Serving
-from tests.upstream import Answer, Upstream, chunk, completion, reply, sse
+from tests.upstream import Answer, Upstream, chunk, completion, reply, sse, streaming
 
 STREAM_OR_JSON = pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 
@@ -57,7 +57,7 @@ def test_an_empty_stream_is_an_error(url: str, upstream: Upstream, name: str) ->
 
 
 def test_F22_event_stream_for_json(url: str, upstream: Upstream) -> None:
-    upstream.script(TEXT)
+    upstream.script(streaming(TEXT))
     failed = post(url, "/chat/completions", body(stream=False))
     assert failed.status == 502
     assert failed.error["message"].startswith("up: answered with text/event-stream: ")

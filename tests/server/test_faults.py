@@ -166,6 +166,7 @@ def check_events(server: Serving, upstream: Upstream, fault: Fault, events: list
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_json(server: Serving, upstream: Upstream, fault: Fault) -> None:
+    fault = fault.in_one_piece
     answer = ask(
         server, upstream, request(fault.model, stream=False), *([fault.answer] if fault.answer else [])
     )
