@@ -16,7 +16,7 @@ from antiphon.store import Store
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from tests.server.client import SECONDS, ended, get, post, tasks
-from tests.server.faults import TEXT, call
+from tests.server.faults import HALF, TEXT, body, call
 from tests.serving import Serving, backend, backends
 from tests.upstream import Answer, Upstream, chunk, silence, sse
 
@@ -109,7 +109,11 @@ def test_D13_a_stream_is_left(
     assert {item.get("status", "incomplete") for item in response["output"][-1:]} <= {"incomplete"}
 
 
-@pytest.mark.parametrize("answer", [silence(), hanging(chunk("Hel"))], ids=["created", "text"])
+@pytest.mark.parametrize(
+    "answer",
+    [silence(), body(end="hang"), body(HALF, end="hang"), hanging(chunk("Hel"))],
+    ids=["created", "head", "half", "text"],
+)
 def test_a_reply_is_not_waited_for(server: Serving, upstream: Upstream, answer: Answer) -> None:
     upstream.script(answer)
     with sent(server.url, "/responses", request(stream=False)):
