@@ -38,6 +38,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _log = logging.getLogger("antiphon.models")
 
+_JSON = "application/json"
 _EVENT_STREAM = "text/event-stream"
 MAX_RETRY_AFTER = 2.0
 """Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
@@ -121,11 +122,12 @@ class HttpChatModel:
         """
         response = await self._post(self._url, request)
         try:
-            if response.content_type != _EVENT_STREAM and (
-                response.content_type or not request.get("stream")
-            ):
+            kind = response.content_type or (_EVENT_STREAM if request.get("stream") else _JSON)
+            if kind == _JSON:
                 yield [await self._whole(response)]
                 return
+            if kind != _EVENT_STREAM:
+                raise await self._strange(response)
             splitter = SseSplitter()
             while data := await response.read():
                 if payloads := splitter.feed(data):
@@ -186,7 +188,7 @@ class HttpChatModel:
         """Returns the body of an answer in one piece."""
         response = await self._post(url, request)
         try:
-            if not _is_json(response):
+            if response.content_type not in (_JSON, ""):
                 raise await self._strange(response)
             return await self._read(response)
         finally:
@@ -223,8 +225,6 @@ class HttpChatModel:
 
     async def _whole(self, response: Answer) -> bytes:
         """Returns an answer in one piece, or what it tells of an error, on one line, as chunks are."""
-        if not _is_json(response):
-            raise await self._strange(response)
         body = await self._read(response)
         self._completion(body)
         return msgspec.json.format(body, indent=-1) if b"\n" in body else body
@@ -251,6 +251,8 @@ class HttpChatModel:
                 if size > MAX_EVENT_BYTES:
                     text = f"an answer of more than {MAX_EVENT_BYTES} bytes"
                     raise UpstreamBroken(speaks(self._backend, text))
+                if response.is_whole:
+                    break
         except HttpError as error:
             if at_most is None:
                 raise failure(self._backend, error) from error
@@ -261,10 +263,6 @@ class HttpChatModel:
         said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
         kind = response.headers.get("content-type", "no content type")[:100]
         return UpstreamBroken(speaks(self._backend, f"answered with {kind}: {said or 'nothing'}"))
-
-
-def _is_json(response: Answer) -> bool:
-    return response.content_type in ("application/json", "")
 
 
 def _pause(response: Answer) -> float | None:
