@@ -96,7 +96,7 @@ class Replies:
             self.open -= 1
 
     async def complete(self, request: ChatRequest) -> bytes:
-        raise AssertionError("the loop always streams")
+        raise AssertionError("the loop calls stream alone")
 
 
 class Log(list[str]):

@@ -45,7 +45,7 @@ class ScriptedModel:
             self.closed += 1
 
     async def complete(self, request: ChatRequest) -> bytes:
-        raise AssertionError("the loop always streams")
+        raise AssertionError("the loop calls stream alone")
 
 
 def loop(

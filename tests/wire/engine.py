@@ -54,7 +54,7 @@ class ScriptedModel:
             yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
-        raise AssertionError("the loop always streams")
+        raise AssertionError("the loop calls stream alone")
 
 
 class DataSeal:
