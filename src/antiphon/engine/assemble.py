@@ -170,8 +170,8 @@ class Assembler:
     def _choice(self, events: list[Event], choice: Choice) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
-            if choice.delta is None:
-                _number(delta.tool_calls or ())
+            if choice.delta is None and delta.tool_calls:
+                _number(delta.tool_calls)
             logprobs = NO_LOGPROBS
             if self._options.logprobs and choice.logprobs is not None:
                 logprobs = complete(choice.logprobs.content or NO_LOGPROBS)
