@@ -1,0 +1,102 @@
+"""What a whole JSON answer costs, in calls of functions in the event loop's thread, from request to answer.
+
+The backend answers from a thread of its own, whose calls are not counted; nor are the database's.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import pytest
+import uvloop
+from starlette.types import ASGIApp, Message, Scope
+
+from antiphon.config import PRESETS, BackendSettings, Settings
+from antiphon.server.run import listen, opened
+from tests.upstream import Upstream, reply
+
+TIMES = 50
+
+
+class Client:
+    """Asks an application, which must answer with 200."""
+
+    def __init__(self, app: ASGIApp, *, store: bool) -> None:
+        self._app = app
+        self._body = msgspec.json.encode({"model": "up/m", "input": "Go.", "store": store})
+        self._gone = asyncio.Event()
+
+    async def ask(self) -> None:
+        """Sends one request, and waits for the whole answer."""
+        waiting: list[Message] = [{"type": "http.request", "body": self._body, "more_body": False}]
+        statuses: list[int] = []
+
+        async def receive() -> Message:
+            if not waiting:
+                await self._gone.wait()
+            return waiting.pop()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await self._app(self._scope(), receive, send)
+        assert statuses == [200]
+
+    def _scope(self) -> Scope:
+        headers = {
+            b"host": b"127.0.0.1",
+            b"content-type": b"application/json",
+            b"content-length": b"%d" % len(self._body),
+        }
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": "POST",
+            "path": "/v1/responses",
+            "raw_path": b"/v1/responses",
+            "root_path": "",
+            "query_string": b"",
+            "headers": list(headers.items()),
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+            "state": {},
+        }
+
+
+async def calls_of(client: Client) -> float:
+    """Returns how many functions an answer calls, those written in C included."""
+    count = 0
+
+    def counted(frame: FrameType, kind: str, argument: object) -> None:
+        nonlocal count
+        count += kind in ("call", "c_call")
+
+    await client.ask()  # What is made once is not counted.
+    sys.setprofile(counted)
+    try:
+        for _ in range(TIMES):
+            await client.ask()
+    finally:
+        sys.setprofile(None)
+    return count / TIMES
+
+
+@pytest.mark.parametrize(("store", "most"), [(False, 490), (True, 635)])
+def test_calls_of_a_json_answer(tmp_path: Path, store: bool, most: int) -> None:
+    async def run(upstream: Upstream) -> float:
+        backend = BackendSettings(name="up", base_url=upstream.base_url, capabilities=PRESETS["openai"])
+        settings = Settings(database=str(tmp_path / "a.db"), discover=False, models={"up": backend})
+        with listen("127.0.0.1", 0) as listener:
+            async with opened(settings, listener) as (app, _, _):
+                return await calls_of(Client(app, store=store))
+
+    with Upstream() as upstream:
+        upstream.script(reply())
+        calls = uvloop.run(run(upstream))
+        assert len(upstream.chats) == TIMES + 1
+        assert calls < most
