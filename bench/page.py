@@ -30,7 +30,8 @@ _STREAMED = [kind for kind, (stream, _) in KINDS.items() if stream]
 
 def page(about: About, table: Table) -> str:
     """Returns the text of the page."""
-    servers = ["antiphon", *about.peers]
+    ran = {row["server"] for row in table.rows}
+    servers = ["antiphon", *(name for name in about.peers if name in ran)]
     wanted = [[what, goal, _figure(value)] for what, goal, value in goals(table, SHOWN)]
     first = [workloads.FIRST_DELTA]
 
@@ -42,7 +43,7 @@ def page(about: About, table: Table) -> str:
         others=about.other_load * 100,
         clients=workloads.CLIENTS,
         missing=_missing(servers),
-        servers=_servers(about),
+        servers=_servers(about, servers),
         goals=_markdown(["", "goal", "this run"], wanted),
         rates=compared(list(KINDS), "responses/s", "lowest responses/s", "highest responses/s"),
         times=compared(list(KINDS), "p50 ms", "p99 ms"),
@@ -170,9 +171,10 @@ def _sizes(table: Table, servers: Sequence[str]) -> str:
     return _markdown(["", *(SHOWN[server] for server in servers)], rows)
 
 
-def _servers(about: About) -> str:
+def _servers(about: About, servers: Sequence[str]) -> str:
     rows = [f"| Antiphon | commit {about.commit} | {_built(about.python)} |"]
-    for name, peer in about.peers.items():
+    for name in servers[1:]:
+        peer = about.peers[name]
         runs = "compiled from Rust" if name == "agentic-api" else _built(peer.python)
         rows.append(f"| {SHOWN[name]} | {peer.version} | {runs} |")
     return "\n".join(["| | version | what runs it |", "| --- | --- | --- |", *rows])
@@ -185,7 +187,11 @@ def _built(python: Python) -> str:
 
 def _missing(servers: Sequence[str]) -> str:
     names = [SHOWN[peer.name] for peer in PEERS if peer.name not in servers]
-    return f"\nNot in this run, for want of an installation: {', '.join(names)}.\n" if names else ""
+    return (
+        f"\nNot in this run, for they are not installed or did not start: {', '.join(names)}.\n"
+        if names
+        else ""
+    )
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.servers import HERE, free_port, started
+from bench.servers import HERE, NotStarted, free_port, started
 from bench.workloads import Target
 
 ENVIRONMENTS = HERE / ".peers"
@@ -90,7 +90,7 @@ def _pyenv(minor: int) -> list[str]:
 
 @contextmanager
 def running(stub_port: int, folder: str) -> Iterator[list[Target]]:
-    """Runs every peer that is installed, over the backend; says which is not."""
+    """Runs every peer that is installed, over the backend; says which is not, or does not start."""
     with ExitStack() as stack:
         targets = []
         for peer in PEERS:
@@ -98,7 +98,10 @@ def running(stub_port: int, folder: str) -> Iterator[list[Target]]:
                 print(f"{peer.name} is not here: python -m bench.peers installs it where it can be")
                 continue
             start = {"agentic-api": _agentic_api, "litellm": _litellm, "ogx": _ogx}[peer.name]
-            targets.append(stack.enter_context(start(peer, stub_port, folder)))
+            try:
+                targets.append(stack.enter_context(start(peer, stub_port, folder)))
+            except NotStarted as error:
+                print(f"{peer.name} does not start: {error}")
         yield targets
 
 

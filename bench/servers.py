@@ -21,6 +21,10 @@ OTHER_CORES = set(_CORES[1:]) or SERVER_CORES
 """Backend and client share the rest."""
 
 
+class NotStarted(SystemExit):
+    """A server does not answer; says why. Ends the run where nobody goes on without it."""
+
+
 @dataclass
 class Process:
     """A running server."""
@@ -82,7 +86,10 @@ def free_port() -> int:
 def started(
     command: Sequence[str], port: int, *, env: dict[str, str], folder: str, probe: str, patience: float = 60
 ) -> Iterator[Process]:
-    """Runs a server until the block ends; it is ready when `probe` (a path) gets an answer below 500."""
+    """Runs a server until the block ends; it is ready when `probe` (a path) gets an answer below 500.
+
+    Raises NotStarted if that takes more than `patience` seconds.
+    """
     log = Path(folder) / f"server-{port}.log"
     began = time.monotonic()
     with log.open("w") as out:
@@ -121,7 +128,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 def _wait(server: Process, probe: str, until: float, log: Path) -> float:
     while time.monotonic() < until:
         if server.process.poll() is not None:
-            raise SystemExit(f"{server.process.args!r}: ended at once\n{log.read_text()[-3000:]}")
+            raise NotStarted(f"{server.process.args!r}: ended at once\n{log.read_text()[-3000:]}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{probe}", timeout=5):
                 return time.monotonic() - server.began
@@ -131,7 +138,7 @@ def _wait(server: Process, probe: str, until: float, log: Path) -> float:
         except OSError:
             pass
         time.sleep(0.005)
-    raise SystemExit(f"{server.process.args!r}: no answer\n{log.read_text()[-3000:]}")
+    raise NotStarted(f"{server.process.args!r}: no answer\n{log.read_text()[-3000:]}")
 
 
 @contextmanager
