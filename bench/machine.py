@@ -92,12 +92,12 @@ def _ours() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def about() -> About:
-    """Looks at the machine, the checkout and the peers."""
+def about(command: str) -> About:
+    """Looks at the machine, the checkout and the peers; `command` is what repeats the run."""
     return About(
         date=time.strftime("%Y-%m-%d"),
         commit=_commit(),
-        command=" ".join(["python -m bench", *sys.argv[1:]]),
+        command=command,
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
         kernel=f"{platform.system()} {platform.release()}",

@@ -23,7 +23,15 @@ from bench.workloads import KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TEXT = Path(__file__).parent / "page.md"
-SHOWN = {"antiphon": "Antiphon", "agentic-api": "agentic-api", "litellm": "LiteLLM", "ogx": "OGX"}
+SHOWN = {
+    "antiphon": "Antiphon",
+    "agentic-api": "agentic-api",
+    "litellm": "LiteLLM",
+    "ogx": "OGX",
+    "sqlite": "SQLite",
+    "postgresql": "PostgreSQL",
+}
+"""What readers call a server, or its database."""
 _ALONE = "backend alone"
 _STREAMED = [kind for kind, (stream, _) in KINDS.items() if stream]
 
@@ -64,7 +72,10 @@ def page(about: About, table: Table) -> str:
         sizes=_sizes(table, servers),
         help=_figure(table.value(START, "antiphon", "--help s")),
         postgresql=_compared(
-            table, ["antiphon", "postgresql"], list(KINDS), ("responses/s", "CPU ms/response")
+            table,
+            ["sqlite", "postgresql"],
+            [f"W8{kind[2:]}" for kind in KINDS],
+            ("responses/s", "CPU ms/response"),
         ),
     )
 
@@ -97,7 +108,7 @@ def _compared(table: Table, servers: Sequence[str], rows: Sequence[str], names: 
             return first
         return f"{first} / {rest[0]}" if len(rest) == 1 else f"{first} ({rest[0]} to {rest[1]})"
 
-    head = ["", *(SHOWN.get(server, "PostgreSQL") for server in servers)]
+    head = ["", *(SHOWN[server] for server in servers)]
     return _markdown(head, [[_what(row), *(cell(row, server) for server in servers)] for row in rows])
 
 

@@ -70,28 +70,32 @@ def backend_alone(table: Table, stub_port: int) -> None:
 
 
 def closed_loops(
-    table: Table, targets: Sequence[Target], stub_port: int, *, seconds: float, rounds: int
+    table: Table, targets: Sequence[Target], stub_port: int, *, seconds: float, rounds: int, number: str = ""
 ) -> None:
-    """W1 and W2: JSON and bursts of 200 tokens, stored and not; the servers take turns."""
+    """W1 and W2: JSON and bursts of 200 tokens, stored and not; the servers take turns.
+
+    `number` is that of another workload which does the same.
+    """
     for kind, (stream, store) in KINDS.items():
         able = [target for target in targets if target.stores or not store]
         found: dict[str, list[Figures]] = {target.name: [] for target in able}
-        print(f"{kind}: {rounds} rounds of {seconds:g} s each for {', '.join(found)}", flush=True)
-        for number in range(rounds + 1):
+        name = f"{number or kind[:2]}{kind[2:]}"
+        print(f"{name}: {rounds} rounds of {seconds:g} s each for {', '.join(found)}", flush=True)
+        for turn in range(rounds + 1):
             for target in able:
                 request = body(target, "burst-200", stream=stream, store=store)
                 # The first round is to warm up.
-                time = seconds if number else min(seconds, 0.5)
+                time = seconds if turn else min(seconds, 0.5)
                 load = Load(target.server.port, [request], CLIENTS, time, target.headers)
                 before = answered(stub_port)
                 figures = measured(load, target.server)
                 if answered(stub_port) - before < len(figures.latencies):
                     raise SystemExit(f"{target.name} did not ask the backend for every response")
                 check(target, figures.last_answer, stream=stream, store=store)
-                if number:
+                if turn:
                     found[target.name].append(figures)
         for target in able:
-            table.add(kind, target.name, summary(found[target.name]))
+            table.add(name, target.name, summary(found[target.name]))
 
 
 def check(target: Target, answer: bytes, *, stream: bool, store: bool) -> None:
