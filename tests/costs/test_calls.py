@@ -45,7 +45,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 def test_a_read_is_split_without_a_call_for_each_event() -> None:
-    assert calls_of(lambda: SseSplitter().feed(EVENTS)) < 30
+    assert calls_of(lambda: SseSplitter().feed(EVENTS)) < 13
 
 
 def test_a_token_is_assembled_in_eight_calls() -> None:
