@@ -1,12 +1,10 @@
-"""What a whole JSON answer costs, in calls of functions in the event loop's thread, from request to answer.
+"""What a whole JSON answer costs in the event loop's thread, from request to answer: calls and instructions.
 
 The backend answers from a thread of its own, whose calls are not counted; nor are the database's.
 """
 
 import asyncio
-import sys
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 import pytest
@@ -15,6 +13,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from antiphon.config import PRESETS, BackendSettings, Settings
 from antiphon.server.run import listen, opened
+from tests.costs.counting import Cost, counted
 from tests.upstream import Upstream, reply
 
 TIMES = 50
@@ -68,35 +67,27 @@ class Client:
         }
 
 
-async def calls_of(client: Client) -> float:
-    """Returns how many functions an answer calls, those written in C included."""
-    count = 0
-
-    def counted(frame: FrameType, kind: str, argument: object) -> None:
-        nonlocal count
-        count += kind in ("call", "c_call")
-
+async def cost_of(client: Client) -> Cost:
+    """Returns what `TIMES` answers cost."""
     await client.ask()  # What is made once is not counted.
-    sys.setprofile(counted)
-    try:
+    with counted() as cost:
         for _ in range(TIMES):
             await client.ask()
-    finally:
-        sys.setprofile(None)
-    return count / TIMES
+    return cost
 
 
-@pytest.mark.parametrize(("store", "most"), [(False, 490), (True, 635)])
-def test_calls_of_a_json_answer(tmp_path: Path, store: bool, most: int) -> None:
-    async def run(upstream: Upstream) -> float:
+@pytest.mark.parametrize(("store", "calls", "instructions"), [(False, 465, 6500), (True, 610, 7900)])
+def test_a_json_answer(tmp_path: Path, store: bool, calls: int, instructions: int) -> None:
+    async def run(upstream: Upstream) -> Cost:
         backend = BackendSettings(name="up", base_url=upstream.base_url, capabilities=PRESETS["openai"])
         settings = Settings(database=str(tmp_path / "a.db"), discover=False, models={"up": backend})
         with listen("127.0.0.1", 0) as listener:
             async with opened(settings, listener) as (app, _, _):
-                return await calls_of(Client(app, store=store))
+                return await cost_of(Client(app, store=store))
 
     with Upstream() as upstream:
         upstream.script(reply())
-        calls = uvloop.run(run(upstream))
+        cost = uvloop.run(run(upstream))
         assert len(upstream.chats) == TIMES + 1
-        assert calls < most
+        assert cost.calls / TIMES < calls
+        assert cost.instructions / TIMES < instructions

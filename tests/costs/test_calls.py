@@ -1,14 +1,12 @@
-"""What fixed work costs, in calls of functions and statements of SQL: figures that no busy machine changes.
+"""What fixed work costs, in calls, instructions and statements of SQL: figures that no busy machine changes.
 
-The bounds stand a little above what was counted. Whoever goes over one has made every token or every response
-dearer, and should know by how much (`make bench`).
+The bounds stand a little above what was counted with Python 3.11, which has the most instructions. Whoever
+goes over one has made every token or every response dearer, and should know by how much (`make bench`).
 """
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -19,6 +17,7 @@ from antiphon.models.http_answer import Answer, Timeouts
 from antiphon.models.sse import SseSplitter
 from antiphon.server.sse import event_frames
 from antiphon.store import Store
+from tests.costs.counting import Cost, counted
 from tests.engine.replies import chunk
 from tests.store.samples import ME, finished, new_response
 
@@ -27,25 +26,18 @@ PAYLOADS = [chunk(content=f" word{number}") for number in range(TOKENS)]
 EVENTS = b"".join(b"data: " + payload + b"\n\n" for payload in PAYLOADS)
 
 
-def calls_of(work: Callable[[], object]) -> int:
-    """Returns how many functions `work` calls, those written in C included."""
-    count = 0
-
-    def counted(frame: FrameType, kind: str, argument: object) -> None:
-        nonlocal count
-        count += kind in ("call", "c_call")
-
-    work()  # What is made once is not counted.
-    sys.setprofile(counted)
-    try:
+def cost_of(work: Callable[[], object]) -> Cost:
+    """Returns what `work` costs when what is made once has been made."""
+    work()
+    with counted() as cost:
         work()
-    finally:
-        sys.setprofile(None)
-    return count
+    return cost
 
 
 def test_a_read_is_split_without_a_call_for_each_event() -> None:
-    assert calls_of(lambda: SseSplitter().feed(EVENTS)) < 13
+    cost = cost_of(lambda: SseSplitter().feed(EVENTS))
+    assert cost.calls < 17
+    assert cost.instructions < 200
 
 
 def test_a_token_is_assembled_in_eight_calls() -> None:
@@ -53,12 +45,16 @@ def test_a_token_is_assembled_in_eight_calls() -> None:
         events = Assembler([], new_id, AssemblyOptions(source="s")).feed(PAYLOADS)
         assert len(events) == TOKENS + 2
 
-    assert calls_of(assemble) / TOKENS < 8.5
+    cost = cost_of(assemble)
+    assert cost.calls / TOKENS < 8.5
+    assert cost.instructions / TOKENS < 145
 
 
 def test_an_event_is_written_in_four_calls() -> None:
     events = Assembler([], new_id, AssemblyOptions(source="s")).feed(PAYLOADS)
-    assert calls_of(lambda: event_frames(events)) / TOKENS < 4.5
+    cost = cost_of(lambda: event_frames(events))
+    assert cost.calls / TOKENS < 4.5
+    assert cost.instructions / TOKENS < 39
 
 
 class Carrier:
@@ -83,10 +79,10 @@ def test_no_code_of_ours_runs_for_an_http_chunk() -> None:
     async def counted() -> float:
         answers = [Answer(Carrier(), Timeouts(60, 60, 60)) for _ in range(2)]
         waiting = list(answers)
-        calls = calls_of(lambda: waiting.pop().take(head + chunks + b"0\r\n\r\n"))
+        cost = cost_of(lambda: waiting.pop().take(head + chunks + b"0\r\n\r\n"))
         for answer in answers:
             assert await answer.read() == b"".join(PAYLOADS)
-        return calls / TOKENS
+        return cost.calls / TOKENS
 
     # The list's own `append` is one call for a chunk.
     assert asyncio.run(counted()) < 1.2
