@@ -64,9 +64,9 @@ def new_id(prefix: str, size: int = LONG) -> str:
     try:
         digits = _prepared.popleft()
     except IndexError:
-        many = secrets.token_hex(LONG * _PREPARED)
-        _prepared.extend(many[at : at + 2 * LONG] for at in range(2 * LONG, len(many), 2 * LONG))
-        digits = many[: 2 * LONG]
+        many = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
+        digits = many.pop()
+        _prepared.extend(many)
     if size < 16:
         return f"{prefix}_{digits[: 2 * size]}"
-    return f"{prefix}_{time.time_ns() >> 20:011x}{digits[11 : 2 * size]}"
+    return f"{prefix}_{time.time_ns() >> 20:x}{digits[11 : 2 * size]}"

@@ -32,12 +32,14 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         id=response_id,
         created_at=created_at,
         status="in_progress",
+        frequency_penalty=0.0 if request.frequency_penalty is None else request.frequency_penalty,
         instructions=request.instructions,
         max_output_tokens=request.max_output_tokens,
         max_tool_calls=request.max_tool_calls,
         model=request.model or "",
         output=[],
         parallel_tool_calls=request.parallel_tool_calls is not False,
+        presence_penalty=0.0 if request.presence_penalty is None else request.presence_penalty,
         previous_response_id=request.previous_response_id,
         prompt_cache_key=request.prompt_cache_key,
         prompt_cache_retention=request.prompt_cache_retention,
@@ -45,18 +47,16 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         safety_identifier=request.safety_identifier,
         service_tier=request.service_tier or "auto",
         store=request.store is not False,
+        temperature=1.0 if request.temperature is None else request.temperature,
         text=_text(request.text) if request.text else _PLAIN_TEXT,
         tool_choice=request.tool_choice or "auto",
         tools=[_tool(tool) for tool in request.tools or ()],
         top_logprobs=request.top_logprobs or 0,
+        top_p=1.0 if request.top_p is None else request.top_p,
         truncation=request.truncation or "disabled",
         user=request.user,
         metadata=request.metadata or {},
     )
-    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-        value = getattr(request, name)
-        if value is not None:
-            setattr(response, name, value)
     if request.prompt_cache_options is not None:
         response.prompt_cache_options = request.prompt_cache_options
     if request.prompt is not None:

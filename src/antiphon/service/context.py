@@ -31,7 +31,7 @@ class Context(Struct, frozen=True, kw_only=True):
     history: list[Item]
     input: list[Item]
     new_items: list[NewItem]
-    """Those of `input` that are not stored yet."""
+    """Those of `input` that are to be stored: none if the response is not."""
     conversation_position: int | None = None
 
     @property
@@ -70,14 +70,14 @@ async def gather(
         history = [decode_item(body) for body in context.bodies]
         position = context.next_position
     items: list[Item] = []
-    new_items: list[NewItem] = []
+    new: list[Item] = []
     if isinstance(request.input, list):
-        items, new_items = await resolve_items(store, owner, request.input, ids)
+        items, new = await resolve_items(store, owner, request.input, ids)
         _check_repeats({str(item.id) for item in history}, items)
         check_approvals(items, [*history, *items], request.tools or ())
     elif request.input is not None:
-        items = [message_of(request.input, ids)]
-        new_items = [new_item(items[0])]
+        items = new = [message_of(request.input, ids)]
+    new_items = [new_item(item) for item in new] if request.store is not False else []
     return Context(history=history, input=items, new_items=new_items, conversation_position=position)
 
 
@@ -90,7 +90,7 @@ def conversation_id(request: CreateResponse) -> str:
 
 async def resolve_items(
     store: Store, owner: str, given: list[InputItem], ids: Ids, *, for_conversation: bool = False
-) -> tuple[list[Item], list[NewItem]]:
+) -> tuple[list[Item], list[Item]]:
     """Brings the items of a request into normal form and puts stored items in the place of references.
 
     Returns all items in order, and those of them that are new. In a conversation the id of a stored item
@@ -100,7 +100,7 @@ async def resolve_items(
     """
     stored = await store.find_items(owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
-    new_items: list[NewItem] = []
+    new: list[Item] = []
     for item in given:
         known = stored.get(item.id) if isinstance(item.id, str) else None
         if isinstance(item, ItemReference | CompactionTrigger):
@@ -120,13 +120,13 @@ async def resolve_items(
                 normal = msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)]))
                 known = None
         if known is None:
-            new_items.append(new_item(normal))
+            new.append(normal)
         items.append(normal)
-    _check_repeats(set(), new_items)
-    return items, new_items
+    _check_repeats(set(), new)
+    return items, new
 
 
-def _check_repeats(seen: set[str], items: Sequence[Item | NewItem]) -> None:
+def _check_repeats(seen: set[str], items: Sequence[Item]) -> None:
     for item in items:
         item_id = str(item.id)
         if item_id in seen:

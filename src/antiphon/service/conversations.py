@@ -11,7 +11,7 @@ from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
 from antiphon.service.context import resolve_items
-from antiphon.service.items import item_page, shown_item
+from antiphon.service.items import item_page, new_item, shown_item
 from antiphon.service.validation import check_items, check_metadata
 from antiphon.store import Store
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
@@ -44,12 +44,12 @@ class Conversations:
         check_items(given, "items")
         now = call.clock()
         with _about_items():
-            items, new_items = await resolve_items(self._store, owner, given, call.ids, for_conversation=True)
+            items, new = await resolve_items(self._store, owner, given, call.ids, for_conversation=True)
             conversation = NewConversation(
                 id=call.ids("conv", SHORT),
                 created_at=now,
                 metadata=_encode(request.metadata or {}).decode(),
-                items=new_items,
+                items=[new_item(item) for item in new],
                 item_ids=[str(item.id) for item in _once(items)],
             )
             await self._store.create_conversation(owner, conversation)
@@ -92,12 +92,12 @@ class Conversations:
         """Appends items, all or none, and returns just these, in order."""
         check_items(request.items, "items")
         with _about_items():
-            items, new_items = await resolve_items(
+            items, new = await resolve_items(
                 self._store, owner, request.items, call.ids, for_conversation=True
             )
             items = _once(items)
             ids = [str(item.id) for item in items]
-            await self._store.add_items(owner, conversation_id, new_items, ids)
+            await self._store.add_items(owner, conversation_id, [new_item(item) for item in new], ids)
         return Page(
             data=[shown(item, include) for item in items],
             first_id=ids[0] if ids else None,

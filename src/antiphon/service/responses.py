@@ -109,7 +109,7 @@ class Responses:
         request = without_trigger(request)
         if isinstance(request.input, list):
             check_boxes(request.input, boxes)
-        if self._attachments is None:
+        if self._attachments is None or _is_text_alone(request):
             context = await gather(self._store, owner, request, call.ids, latest)
             return context, boxes.context(context.items)
         attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
@@ -186,6 +186,12 @@ class Responses:
         if page is None:
             raise _not_found(response_id)
         return item_page(page, include)
+
+
+def _is_text_alone(request: CreateResponse) -> bool:
+    """Whether there is nothing in a request, nor in what it continues, to which files can be attached."""
+    continues = request.previous_response_id is not None or request.conversation is not None
+    return isinstance(request.input, str) and not continues and request.prompt is None
 
 
 def _start(request: CreateResponse, response: Response, context: Context, now: float) -> NewResponse:

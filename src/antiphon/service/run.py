@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import operator
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -99,15 +98,10 @@ class Run:
                 await self._unlock()
         last = events[-1]
         assert isinstance(last, _TERMINAL)
-        self.final = last.response = self._shown(last.response)
+        self.final = last.response
+        # It is stored whole; what the request does not include is only hidden.
+        self.final.output = [shown(item, self.loop.include) for item in self.final.output]
         return events
-
-    def _shown(self, response: Response) -> Response:
-        """The response without what the request does not include; it is stored whole."""
-        output = [shown(item, self.loop.include) for item in response.output]
-        if all(map(operator.is_, output, response.output)):
-            return response
-        return msgspec.structs.replace(response, output=output)
 
     def _give_up(self, response: Response) -> None:
         if self.final is None:
