@@ -76,7 +76,7 @@ def test_a_client_that_goes_is_no_short_body() -> None:
 
 def test_of_headers_with_one_name_the_first_counts() -> None:
     given = request({**scope(), "headers": [(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"3")]})
-    assert headers_of(given) == {b"x-a": b"1", b"x-b": b"2"}
+    assert headers_of(given.scope) == {b"x-a": b"1", b"x-b": b"2"}
 
 
 @pytest.mark.parametrize("test_id", ["tést".encode(), "tést".encode("latin-1")])

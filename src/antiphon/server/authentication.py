@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from antiphon.server.requests import headers_of
 from antiphon.service.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.keys import Caller, Keys
 
@@ -49,10 +50,11 @@ class Authentication:
 
     async def _caller(self, scope: Scope) -> Caller | None:
         """Raises what a request without access is answered with."""
-        headers = dict(scope["headers"])
-        if not await self._keys.is_needed():
-            check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
-        return await self._keys.caller(bearer(headers.get(b"authorization", b"")))
+        headers = headers_of(scope)
+        if await self._keys.is_needed():
+            return await self._keys.caller(bearer(headers.get(b"authorization", b"")))
+        check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
+        return self._keys.without_key()
 
 
 def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:

@@ -1,6 +1,7 @@
 """Where requests come in and answers go out."""
 
 import asyncio
+from collections.abc import Awaitable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,7 +31,7 @@ class Boundary:
         entry = Entry(scope["method"] if is_http else "WS", scope["path"])
         state = scope.setdefault("state", {})
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             if message["type"] in _ANSWERS:
                 headers = [*message.get("headers", ()), (b"x-request-id", entry.request_id.encode())]
                 caller: Caller | None = scope.get("user")
@@ -38,7 +39,7 @@ class Boundary:
                     headers += caller.meter.headers()
                 message["headers"] = headers
                 entry.status, entry.stream = message["status"], _STREAM in headers
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, answer)

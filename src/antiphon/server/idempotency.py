@@ -1,11 +1,13 @@
 """`Idempotency-Key`: a POST that is repeated under its key is answered as before, not done again."""
 
+from collections.abc import Awaitable
+
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import RequestTimeout
 from antiphon.server.fingerprint import Fingerprint
-from antiphon.server.requests import owner_of
+from antiphon.server.requests import headers_of, owner_of
 from antiphon.service.errors import AnswerNotKept, IdempotencyKeyReused
 from antiphon.service.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
 
@@ -21,11 +23,13 @@ class IdempotentPosts:
         self.app = app
         self._idempotency = idempotency
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key_of(scope)
-        if key is None:
-            await self.app(scope, receive, send)
-            return
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        key = headers_of(scope).get(b"idempotency-key")
+        if key is None or scope["type"] != "http" or scope["method"] != "POST":
+            return self.app(scope, receive, send)
+        return self._answer_once(key.decode("latin-1"), scope, receive, send)
+
+    async def _answer_once(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         begun = await self._idempotency.begin(owner_of(HTTPConnection(scope)), key)
         if isinstance(begun, Answer):
             await _repeat(begun, scope, receive, send)
@@ -115,13 +119,3 @@ async def _repeat(answer: Answer, scope: Scope, receive: Receive, send: Send) ->
     headers = [*answer.headers, (b"idempotent-replayed", b"true")]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-def _key_of(scope: Scope) -> str | None:
-    """Returns the key of a POST that has one."""
-    if scope["type"] == "http" and scope["method"] == "POST":
-        for name, value in scope["headers"]:
-            if name == b"idempotency-key":
-                key: str = value.decode("latin-1")
-                return key
-    return None

@@ -4,6 +4,7 @@ from typing import get_args
 
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.types import Scope
 
 from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
@@ -23,6 +24,7 @@ _FAULT = b"x-antiphon-fault"
 _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _JSON = b"application/json"
+_IDENTITY = b"identity"
 
 Headers = dict[bytes, bytes]
 """The value of each header. One pass makes it, and a look-up costs no other."""
@@ -49,19 +51,25 @@ def begin_stream(connection: HTTPConnection) -> None:
 
 def refuse_own(connection: HTTPConnection) -> None:
     """Raises `CallsItself` for a request that this very server sent to what it takes for a backend."""
-    if headers_of(connection).get(_INSTANCE_HEADER) == _INSTANCE:
+    if headers_of(connection.scope).get(_INSTANCE_HEADER) == _INSTANCE:
         raise CallsItself
 
 
-def headers_of(connection: HTTPConnection) -> Headers:
-    """Returns the headers by their names in lower case; of those with one name the first."""
-    return dict(reversed(connection.scope["headers"]))
+def headers_of(scope: Scope) -> Headers:
+    """Returns the headers by their names in lower case; of those with one name the first.
+
+    The scope keeps them for who asks next.
+    """
+    headers: Headers | None = scope.get("antiphon.headers")
+    if headers is None:
+        headers = scope["antiphon.headers"] = dict(reversed(scope["headers"]))
+    return headers
 
 
 def call_of(connection: HTTPConnection) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
     refuse_own(connection)
-    headers, state = headers_of(connection), connection.app.state
+    headers, state = headers_of(connection.scope), connection.app.state
     if not state.recording_header:
         _refuse_steering(headers)
     call = Call(scope=_scope(headers), mode=_mode(headers), faults=_text(headers, _FAULT))
@@ -77,14 +85,14 @@ def call_of(connection: HTTPConnection) -> Call:
 
 async def read_body(request: Request) -> bytes:
     """Returns the whole JSON body; raises `RequestTooLarge` and `InvalidRequest` for other media."""
-    headers = headers_of(request)
+    headers = headers_of(request.scope)
     media_type = headers.get(b"content-type", _JSON)
     if media_type != _JSON:
         _check_media_type(media_type.decode("latin-1"))
-    encoding = _text(headers, b"content-encoding")
-    if encoding is not None and encoding != "identity":
+    encoding = headers.get(b"content-encoding", _IDENTITY)
+    if encoding != _IDENTITY:
         raise InvalidRequest(
-            f"Unsupported content encoding: '{encoding[:100]}'. Send the body as it is.",
+            f"Unsupported content encoding: '{encoding[:100].decode('latin-1')}'. Send the body as it is.",
             code="unsupported_content_encoding",
         )
     limit: int = request.app.state.max_body_bytes
@@ -95,8 +103,9 @@ async def read_body(request: Request) -> bytes:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
         _check_size(size, limit)
         more = message.get("more_body", False)
     return b"".join(pieces)

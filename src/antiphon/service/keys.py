@@ -110,7 +110,7 @@ class Keys:
         about the key.
         """
         if not await self.is_needed():
-            return Caller(LOCAL_OWNER, None, self._without_key) if self._without_key else None
+            return self.without_key()
         if key is None:
             raise InvalidApiKey(None)
         key_hash = hash_of(key)
@@ -122,6 +122,10 @@ class Keys:
                 raise InvalidApiKey(key)
             known = self._known[key_hash] = self._from(stored)
         return Caller(known.owner, known.name, self._meter(key_hash, known.limits))
+
+    def without_key(self) -> Caller | None:
+        """Returns who calls while no key is needed; None if there are no limits."""
+        return Caller(LOCAL_OWNER, None, self._without_key) if self._without_key else None
 
     async def _refresh(self) -> None:
         async with self._reading:
