@@ -90,3 +90,20 @@ def test_reasoning_is_given_on_at_once_up_to_what_may_be_the_closing_tag() -> No
     assert splitter.feed(" it </th") == [("reasoning", " it")]
     assert splitter.feed("en") == [("reasoning", " </then")]
     assert not splitter.plain
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"), [("a", True), (" \n<b", False), (" \na <think>", True), ("<", False), (" ", False)]
+)
+def test_text_passes_only_where_no_tag_can_begin(text: str, passes: bool) -> None:
+    splitter = ThinkSplitter()
+    assert splitter.passes(text) is passes
+    assert splitter.plain is passes
+
+
+def test_text_after_a_held_beginning_does_not_pass() -> None:
+    splitter = ThinkSplitter()
+    assert splitter.feed(" <th") == []
+    assert not splitter.passes("is")
+    assert splitter.feed("is") == [("text", " <this")]
+    assert splitter.passes(" <think>")

@@ -115,7 +115,7 @@ class Assembler:
         if self.finish_reason in ("tool_calls", "function_call") and not self._calls:
             self.failure = self._broken(f"finish_reason is {self.finish_reason}, but there are no tool calls")
             return events
-        if self._calls.has_nameless():
+        if self._calls and self._calls.has_nameless():
             self.failure = self._broken("sent a tool call without the name of a function")
             return events
         if self._head is None and not (self.stopped_early or self.said or self._calls):
@@ -191,7 +191,7 @@ class Assembler:
         if content:
             if not isinstance(content, str):
                 self._pieces(events, _pieces_of(content))
-            elif self._think is None or self._think.plain:
+            elif self._think is None or self._think.passes(content):
                 self._text(events, "text", content, logprobs)
             else:
                 self._early_logprobs += logprobs

@@ -109,20 +109,21 @@ class Loop:
                 assembler, request = self._assembler, self._chat_request()
                 chunks: list[bytes] = []
                 count, has_begun = 0, False
+                reads = self._model.chat_model.stream(request)
                 try:
-                    async with aclosing(self._model.chat_model.stream(request)) as reads:
-                        async for chunks in reads:
-                            count += len(chunks)
-                            if events := assembler.feed(chunks):
-                                has_begun = True
-                                yield self._numbered(events)
-                            if assembler.failure is not None:
-                                raise assembler.failure
+                    async for chunks in reads:
+                        count += len(chunks)
+                        if events := assembler.feed(chunks):
+                            has_begun = True
+                            yield self._numbered(events)
+                        if assembler.failure is not None:
+                            raise assembler.failure
                 except ContextLengthExceeded:
                     if has_begun or not self._shorten():
                         raise
                     continue
                 finally:
+                    await reads.aclose()
                     if self._call.spend is not None:
                         self._call.spend(spent(assembler.usage, request, count, *chunks[-1:]))
                 self._last = assembler.finish()

@@ -22,6 +22,12 @@ class ThinkSplitter:
         self._has_reasoning = False
         self._held = ""
 
+    def passes(self, text: str) -> bool:
+        """Whether `text` and all that follows is certainly no reasoning; if not, `text` is to be fed."""
+        if not (self.plain or self._held) and self._state == "start":
+            self.plain = text.lstrip()[:1] not in ("", OPEN[0])
+        return self.plain
+
     def feed(self, text: str) -> list[Piece]:
         """Returns the pieces that are certain by now; may be empty while a tag is undecided."""
         self._held += text

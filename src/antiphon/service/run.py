@@ -43,8 +43,8 @@ class Run:
     async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
         """Yields the events in batches; the last event is terminal.
 
-        Where nobody is told of the response before its end, it is stored in one write if it does not take
-        long.
+        Where nobody is told of the response before its end, the last batch is the only one, and the response
+        is stored in one write if it does not take long.
         """
         if self._start is not None and is_announced:
             self._store.begin_response(self._owner, self._start)
@@ -55,8 +55,9 @@ class Run:
                 async for events in batches:
                     last = events[-1]
                     if isinstance(last, _TERMINAL):
-                        events = await self._commit(events)
-                    yield events
+                        yield await self._commit(events)
+                    elif is_announced:
+                        yield events
         except (asyncio.CancelledError, GeneratorExit):
             self._give_up(self.loop.cancelled())
             raise
