@@ -1,6 +1,6 @@
 """One response in the making: model call after model call until it is done, as one stream of events."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import aclosing
 from itertools import chain
 from typing import get_args
@@ -162,9 +162,9 @@ class Loop:
         self._abandon()
         return self._terminal(status="cancelled")
 
-    async def close(self) -> None:
+    def close(self) -> Awaitable[None]:
         """Closes the hosted tools."""
-        await self._hosted.close()
+        return self._hosted.close()
 
     async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
         """Sets the hosted tools up, makes the calls that the caller has approved, and compacts."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import msgspec
 
@@ -50,14 +49,16 @@ class Run:
             self._store.begin_response(self._owner, self._start)
         elif self._start is not None:
             self._store.begin_later(self._owner, self._start, _UNSEEN)
+        batches = self.loop.events()
         try:
-            async with aclosing(self.loop.events()) as batches:
+            try:
                 async for events in batches:
-                    last = events[-1]
-                    if isinstance(last, _TERMINAL):
+                    if isinstance(events[-1], _TERMINAL):
                         yield await self._commit(events)
                     elif is_announced:
                         yield events
+            finally:
+                await batches.aclose()
         except (asyncio.CancelledError, GeneratorExit):
             self._give_up(self.loop.cancelled())
             raise
