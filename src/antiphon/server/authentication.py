@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.server.requests import headers_of
 from antiphon.service.errors import HostNotAllowed, OriginNotAllowed
-from antiphon.service.keys import Caller, Keys
+from antiphon.service.keys import Keys
 
 OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
 """What is answered without a key."""
@@ -35,7 +35,12 @@ class Authentication:
         if scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        caller = await self._caller(scope)
+        headers = headers_of(scope)
+        if await self._keys.is_needed():
+            caller = await self._keys.caller(bearer(headers.get(b"authorization", b"")))
+        else:
+            check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
+            caller = self._keys.without_key()
         if caller is None:
             await self.app(scope, receive, send)
             return
@@ -47,14 +52,6 @@ class Authentication:
             await self.app(scope, receive, send)
         finally:
             caller.end_stream()
-
-    async def _caller(self, scope: Scope) -> Caller | None:
-        """Raises what a request without access is answered with."""
-        headers = headers_of(scope)
-        if await self._keys.is_needed():
-            return await self._keys.caller(bearer(headers.get(b"authorization", b"")))
-        check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
-        return self._keys.without_key()
 
 
 def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:

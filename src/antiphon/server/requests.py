@@ -21,6 +21,9 @@ _PROVIDER_DATA = (b"x-ogx-provider-data", b"x-llamastack-provider-data")
 """Headers with JSON in which llama-stack's clients name the test that they run."""
 _RECORDING = b"x-antiphon-recording"
 _FAULT = b"x-antiphon-fault"
+_SCOPE = b"x-antiphon-scope"
+_ABOUT_CALLS = frozenset({_SCOPE, *_PROVIDER_DATA, _RECORDING, _FAULT})
+"""What a request may say of the calls that it causes; most say nothing."""
 _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _JSON = b"application/json"
@@ -70,9 +73,11 @@ def call_of(connection: HTTPConnection) -> Call:
     """Returns what the request says of the calls that it causes; the request log finds it there too."""
     refuse_own(connection)
     headers, state = headers_of(connection.scope), connection.app.state
-    if not state.recording_header:
-        _refuse_steering(headers)
-    call = Call(scope=_scope(headers), mode=_mode(headers), faults=_text(headers, _FAULT))
+    call = Call()
+    if not _ABOUT_CALLS.isdisjoint(headers):
+        if not state.recording_header:
+            _refuse_steering(headers)
+        call.scope, call.mode, call.faults = _scope(headers), _mode(headers), _text(headers, _FAULT)
     freeze: Freeze | None = state.freeze
     if freeze is not None:
         call.clock, call.ids = freeze.begin(call.scope)
@@ -197,7 +202,7 @@ def _check_media_type(given: str) -> None:
 
 
 def _scope(headers: Headers) -> str:
-    scope = _utf8(headers.get(b"x-antiphon-scope", b"")) or _test_id(headers) or DEFAULT_SCOPE
+    scope = _utf8(headers.get(_SCOPE, b"")) or _test_id(headers) or DEFAULT_SCOPE
     if len(scope) > _MAX_SCOPE:
         raise InvalidRequest(
             f"Invalid scope: expected at most {_MAX_SCOPE} characters, but got {len(scope)}.",
