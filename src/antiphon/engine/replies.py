@@ -62,10 +62,10 @@ def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
 
 
 def is_whole(text: bytes) -> bool:
-    """Whether a JSON text is a whole chat completion, and no chunk of one."""
+    """Whether a JSON text is a whole chat completion: no chunk of one, and no error in its place."""
     try:
         choices = _object_decoder.decode(text).get("choices") or []
-        return any("message" in choice for choice in choices)
+        return bool(choices) and all(choice.get("delta") is None for choice in choices)
     except _MISSHAPEN:
         return False
 

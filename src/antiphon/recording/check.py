@@ -130,5 +130,7 @@ def _groups(calls: Sequence[RecordedCall]) -> list[Problem]:
 
 
 def _answer(call: RecordedCall) -> bytes:
+    """What was answered, and to which form of request: llama-stack looks for each under its own name."""
     error = b"" if call.error is None else msgspec.json.encode(call.error)
-    return b"\n".join([error, *call.payloads()])
+    form = b"stream" if call.request.get("stream") else b""
+    return b"\n".join([form, error, *call.payloads()])

@@ -74,7 +74,7 @@ class Take:
         if error is None or failure is not None:
             parts, gaps, streamed = tuple(self._parts), tuple(self._gaps), self._recording.streamed
             if self._recording.kind == "chat" and parts:  # How it was answered, not how it was asked for.
-                streamed = len(parts) > 1 or (streamed and not is_whole(parts[0]))
+                streamed = len(parts) > 1 or not is_whole(parts[0])
             whole = replace(self._recording, streamed=streamed, parts=parts, gaps=gaps, error=failure)
             await self._tape.keep(whole)
 
