@@ -2,9 +2,11 @@
 
 from starlette.requests import HTTPConnection
 
-_CLIENTS = ("OgxClient/", "LlamaStackClient/")
+from antiphon.server.requests import headers_of
+
+_CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
 """How the user agents of its clients begin, after `Async` in asynchronous ones."""
-_HEADERS = ("x-ogx-", "x-llamastack-")
+_HEADERS = (b"x-ogx-", b"x-llamastack-")
 
 
 def is_llama_stack(request: HTTPConnection) -> bool:
@@ -13,5 +15,6 @@ def is_llama_stack(request: HTTPConnection) -> bool:
     Events of an item or a part then name their response. ogx-client 1.1.3 loses those that do not: for its
     types `type` may be absent from an event, so that it tells events apart by all fields that must be there.
     """
-    agent = request.headers.get("user-agent", "").removeprefix("Async")
-    return agent.startswith(_CLIENTS) or any(name.startswith(_HEADERS) for name in request.headers)
+    headers = headers_of(request.scope)
+    agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
+    return agent.startswith(_CLIENTS) or any(name.startswith(_HEADERS) for name in headers)
