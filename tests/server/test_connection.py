@@ -12,6 +12,10 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[bytes] = []
+        self.is_lost = False
+
+    def is_closing(self) -> bool:
+        return self.is_lost
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.seen.append(bytes(data))
@@ -23,9 +27,9 @@ class Wire(asyncio.Transport):
         self.seen.append(b"closed")
 
 
-def joined() -> tuple[JoinedHeads, list[bytes], list[Callable[[], None]]]:
+def joined(wire: Wire | None = None) -> tuple[JoinedHeads, list[bytes], list[Callable[[], None]]]:
     """Returns a connection, what it writes, and what it does in the next turn."""
-    wire, later = Wire(), list[Callable[[], None]]()
+    wire, later = wire or Wire(), list[Callable[[], None]]()
     return JoinedHeads(wire, later.append), wire.seen, later
 
 
@@ -55,3 +59,14 @@ def test_a_head_leaves_before_the_end() -> None:
     assert seen == [HEAD, b"closed"]
     later[0]()
     assert seen == [HEAD, b"closed"]
+
+
+def test_nothing_is_written_to_a_connection_that_is_lost() -> None:
+    """uvloop raises then."""
+    wire = Wire()
+    connection, seen, later = joined(wire)
+    connection.write(HEAD)
+    wire.is_lost = True
+    later[0]()
+    connection.close()
+    assert seen == [b"closed"]

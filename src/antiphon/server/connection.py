@@ -54,6 +54,6 @@ class JoinedHeads(asyncio.Transport):
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._head:
+        if self._head and not self._transport.is_closing():  # It may have been lost within this turn.
             head, self._head = self._head, b""
             self._transport.write(head)
