@@ -4,7 +4,7 @@ import logging
 import pytest
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from antiphon.errors import InvalidRequest
 from antiphon.server.boundary import Boundary
@@ -77,6 +77,22 @@ def test_a_client_that_goes_leaves_a_line(caplog: pytest.LogCaptureFixture) -> N
 
     assert called(Boundary(reads), scope()).status == 499
     assert fields(caplog)["status"] == 499
+
+
+def test_the_life_of_a_server_that_wants_to_know(caplog: pytest.LogCaptureFixture) -> None:
+    """Some servers, and clients for tests, do not go on without an answer."""
+    told = iter(["lifespan.startup", "lifespan.shutdown"])
+    sent: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": next(told)}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(Boundary(Response("hi"))({"type": "lifespan", "state": {}}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("begun", [False, True])

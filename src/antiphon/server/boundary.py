@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, InternalError, ServerStopping
@@ -13,6 +14,8 @@ from antiphon.service.keys import Caller
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
 """What begins an answer; the second refuses a WebSocket connection."""
+_lifespan = Router().lifespan
+"""Nothing is begun or ended: who has opened the services closes them."""
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
@@ -28,6 +31,9 @@ class Boundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
+        if not is_http and scope["type"] == "lifespan":
+            await _lifespan(scope, receive, send)
+            return
         entry = Entry(scope["method"] if is_http else "WS", scope["path"])
         state = scope.setdefault("state", {})
 
