@@ -27,6 +27,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
+from antiphon.server.connection import HttpProtocol
 from antiphon.server.llama_stack import is_llama_stack
 from antiphon.service.file_services import FileServices
 from antiphon.service.keys import KeySettings
@@ -194,6 +195,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 port=0,
+                http=HttpProtocol,
                 lifespan="off",
                 ws="websockets-sansio",
                 log_config=None,
