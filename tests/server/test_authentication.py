@@ -18,7 +18,7 @@ from antiphon.service.errors import HostNotAllowed
 from antiphon.service.keys import Keys, KeySettings
 from antiphon.store import Store
 from tests.server import asgi
-from tests.server.client import Reply, call, get
+from tests.server.client import Reply, call, ended, get, tasks
 from tests.server.faults import TEXT
 from tests.server.keyed import SETTINGS_KEY, Person, keyed, person
 from tests.server.sockets import Socket
@@ -184,9 +184,11 @@ def test_S15_S16_no_callers_key_goes_anywhere(
 
 def test_the_log_names_the_key(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "antiphon.access")
+    before = server.call(tasks())
     person(server, "logged").get("/models")
     with Socket(server.url, person(server, "logged-too").headers) as socket:
         socket.response()
+    assert server.call(ended(before)) == []  # The lines are in the log by now.
     names = [vars(record)["fields"].get("key") for record in caplog.records]
     assert names == ["logged", "logged-too"]
 
