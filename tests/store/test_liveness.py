@@ -47,6 +47,32 @@ def test_what_a_silent_server_left_has_failed(open_store: OpenStore, run: Run) -
     run(scenario())
 
 
+@pytest.mark.parametrize("many", [2, 100])
+def test_all_that_a_server_left_has_failed_whether_silent_or_back(
+    open_store: OpenStore, run: Run, many: int
+) -> None:
+    clock = Clock()
+    silent, other = open_store(clock=clock), open_store(clock=clock)
+    killed = open_store(server_id="host:8321", clock=clock)
+    ids = [f"resp_{number}" for number in range(many)]
+
+    async def begin(store: Store, prefix: str) -> None:
+        for response_id in ids:
+            store.begin_response(ME, new_response(prefix + response_id, f"msg_{prefix}{response_id}"))
+        await store.heartbeat()
+
+    async def statuses(store: Store, prefix: str) -> set[str]:
+        return {await status_of(store, prefix + response_id) for response_id in ids}
+
+    run(begin(silent, "silent_"))
+    run(begin(killed, "killed_"))
+    clock.now += 31
+    back = open_store(server_id="host:8321", clock=clock)
+    assert run(statuses(back, "killed_")) == {"failed"}
+    assert run(other.recover(silent_for=30)) == many
+    assert run(statuses(other, "silent_")) == {"failed"}
+
+
 def test_the_failed_response_says_why(open_store: OpenStore, run: Run) -> None:
     clock = Clock()
     silent, other = open_store(clock=clock), open_store(clock=clock)

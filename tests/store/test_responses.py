@@ -270,3 +270,16 @@ def test_text_of_any_kind(store: Store, run: Run) -> None:
         assert await store.find_items(ME, ["msg_1"]) == {"msg_1": text}
 
     run(scenario())
+
+
+def test_an_input_may_have_more_items_than_a_statement_has_parameters(store: Store, run: Run) -> None:
+    ids = [f"msg_{number}" for number in range(70_000)]
+
+    async def scenario() -> None:
+        store.begin_later(ME, new_response("resp_1", *ids), 60)
+        await store.finish_response(ME, finished("resp_1", "out_1"))
+        assert len(await store.find_items(ME, ids)) == len(ids)
+        assert await store.delete_response(ME, "resp_1")
+        assert await store.find_items(ME, ids) == {}
+
+    run(scenario())

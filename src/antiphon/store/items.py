@@ -1,6 +1,6 @@
 """Items: stored once, linked by position, gone with their last link."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select
 
@@ -13,6 +13,8 @@ from antiphon.wire.lists import PageQuery
 ItemRow = tuple[str, str, str, str]
 """Owner, id, kind and body."""
 
+_MOST_IDS = 10_000
+"""Of one statement: PostgreSQL takes 65,535 parameters, SQLite as it is usually built 32,766."""
 _insert = Insert(items, "ON CONFLICT DO NOTHING")
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
@@ -55,10 +57,10 @@ def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
     """Returns the bodies of those of `ids` that the owner has stored."""
-    if not ids:
-        return {}
-    found = connection.execute(_FIND, {"owner": owner, "ids": list(ids)})
-    return {row.id: row.body for row in found}
+    found: dict[str, str] = {}
+    for some in _portions(ids):
+        found.update((row.id, row.body) for row in connection.execute(_FIND, {"owner": owner, "ids": some}))
+    return found
 
 
 def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: Sequence[NewItem]) -> None:
@@ -75,8 +77,14 @@ def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: 
 
 def delete_unlinked(connection: Connection, owner: str, ids: Collection[str]) -> None:
     """Deletes those of `ids` that no response and no conversation links to."""
-    if ids:
-        connection.execute(_DELETE_UNLINKED, {"the_owner": owner, "ids": list(ids)})
+    for some in _portions(ids):
+        connection.execute(_DELETE_UNLINKED, {"the_owner": owner, "ids": some})
+
+
+def _portions(ids: Collection[str]) -> Iterator[list[str]]:
+    every = list(ids)
+    for start in range(0, len(every), _MOST_IDS):
+        yield every[start : start + _MOST_IDS]
 
 
 def page_of_items(

@@ -57,18 +57,15 @@ def give_up(connection: Connection, response_ids: Collection[str]) -> int:
 
 def _give_up(connection: Connection, left: ColumnElement[bool], locked: ColumnElement[bool]) -> int:
     running = select(responses.c.id, responses.c.body).where(is_running, left)
-    failures = [
-        {"response_id": response_id, "new_body": _failed(body)}
-        for response_id, body in connection.execute(running)
-    ]
-    if failures:
-        connection.execute(_FAIL, failures)
+    left_running = connection.execute(running).all()
+    for response_id, body in left_running:  # One by one: what `is_running` compares with is in the SQL.
+        connection.execute(_FAIL, {"response_id": response_id, "new_body": _failed(body)})
     connection.execute(
         update(conversations)
         .where(conversations.c.locked_by.is_not(None), locked)
         .values(locked_by=None, locked_server=None)
     )
-    return len(failures)
+    return len(left_running)
 
 
 def _failed(body: str) -> str:
