@@ -1,7 +1,11 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from antiphon.server.connection import JoinedHeads
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from antiphon.server.connection import HttpProtocol, JoinedHeads
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
@@ -13,6 +17,13 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.seen: list[bytes] = []
         self.is_lost = False
+        self.is_read = True
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
 
     def is_closing(self) -> bool:
         return self.is_lost
@@ -70,3 +81,33 @@ def test_nothing_is_written_to_a_connection_that_is_lost() -> None:
     later[0]()
     connection.close()
     assert seen == [b"closed"]
+
+
+def test_requests_that_come_too_early_wait_at_the_client() -> None:
+    request = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+    turns: list[asyncio.Future[None]] = []
+    begun = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        turns.append(asyncio.get_running_loop().create_future())
+        begun.set()
+        await turns[-1]
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def scenario() -> list[bool]:
+        wire, seen = Wire(), []
+        protocol = HttpProtocol(uvicorn.Config(app, lifespan="off", log_config=None), ServerState(), {})
+        protocol.connection_made(wire)
+        protocol.data_received(3 * request)
+        for _ in range(3):
+            await begun.wait()
+            begun.clear()
+            seen.append(wire.is_read)
+            turns[-1].set_result(None)
+        await asyncio.gather(*protocol.tasks)
+        protocol.connection_lost(None)
+        return seen
+
+    assert asyncio.run(scenario()) == [False, False, True]

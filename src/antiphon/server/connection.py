@@ -1,11 +1,14 @@
-"""Connections of clients: the head of an answer leaves together with what follows it.
+"""Connections of clients: where uvicorn's are not what we need.
 
-uvicorn writes the two one after the other, and each write is a call of the system and a packet.
+The head of an answer leaves together with what follows it: uvicorn writes the two one after the other, and
+each write is a call of the system and a packet. And requests that come before earlier ones are answered
+(pipelining) wait at the client: uvicorn would read on with each that it begins, without end.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD = b"HTTP/1.1 "
@@ -15,7 +18,21 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol over such connections."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(JoinedHeads(transport, self.loop.call_soon))
+        joined = JoinedHeads(transport, self.loop.call_soon)
+        super().connection_made(joined)
+        self.flow = _OneByOne(joined, self.pipeline)
+
+
+class _OneByOne(FlowControl):
+    """Reads on when no whole request waits for its turn."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if self.read_paused and not self._waiting:
+            super().resume_reading()
 
 
 class JoinedHeads(asyncio.Transport):
