@@ -243,3 +243,41 @@ def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
 
     answers = [head + b"2\r\n\r\n1!", head + b"3\r\n\r\n2!", b"what never comes"]
     assert talk(answers, call) == (200, b"1!", True)
+
+
+class Still:
+    """A connection over which nothing comes by itself."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.is_paused = False
+
+    def finish(self, *, usable: bool) -> None:
+        pass
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def end(self) -> None:
+        pass
+
+
+def test_silence_while_nobody_read_is_not_the_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        connection = Still(asyncio.get_running_loop())
+        answer = Answer(connection, _TIMEOUTS)
+        answer.take(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(999_999))
+        assert connection.is_paused
+        long_after = connection.loop.time() + 100
+        monkeypatch.setattr(connection.loop, "time", lambda: long_after)
+        assert len(await answer.read()) == 999_999
+        reading = asyncio.create_task(answer.read())
+        await asyncio.sleep(0)
+        assert answer.check(long_after) > 0
+        answer.take(b"!")
+        assert await reading == b"!"
+
+    asyncio.run(scenario())

@@ -166,6 +166,7 @@ class Answer:
         self._unread = 0
         if self._is_paused:
             self._is_paused = False
+            self._last = self._connection.loop.time()  # Until now the silence was ours.
             self._connection.resume()
         return data
 
