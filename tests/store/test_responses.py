@@ -42,6 +42,20 @@ def test_a_response_in_progress_is_there_without_output(store: Store, run: Run) 
     assert msgspec.json.decode(found.body) == {"id": "resp_1", "status": "in_progress"}
 
 
+def test_all_of_a_response_is_there_as_soon_as_it_has_begun(store: Store, run: Run) -> None:
+    """Nobody waits for its first write, but whoever asks for the response does."""
+
+    async def scenario() -> tuple[bool, list[str], bool]:
+        store.begin_response(ME, new_response("resp_1", "msg_1"))
+        found = await store.get_response(ME, "resp_1")
+        store.begin_response(ME, new_response("resp_2", "msg_2"))
+        page = await store.response_input_items(ME, "resp_2", PageQuery())
+        store.begin_response(ME, new_response("resp_3", "msg_3"))
+        return found is not None, ids_of(page), await store.delete_response(ME, "resp_3")
+
+    assert run(scenario()) == (True, ["msg_2"], True)
+
+
 def test_a_finished_response_has_its_output_in_order(store: Store, run: Run) -> None:
     run(respond(store, "resp_1", ["msg_1"], ["z", "a", "m"]))
     found = run(store.get_response(ME, "resp_1"))

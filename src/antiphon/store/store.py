@@ -201,6 +201,7 @@ class Store:
 
     async def response_input_items(self, owner: str, response_id: str, query: PageQuery) -> ItemPage | None:
         """Returns a page of the input, or None if there is no such response. Raises `CursorNotFound`."""
+        await self._begun(response_id)
         return await self._database.read(lambda c: responses.list_input_items(c, owner, response_id, query))
 
     async def response_history(self, owner: str, response_id: str) -> History:
