@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import ipaddress
-import logging
 import signal
 import socket
 import sys
@@ -16,28 +15,20 @@ from uvicorn.server import ServerState
 
 from antiphon.config import Settings
 from antiphon.config_values import Secret
-from antiphon.errors import AntiphonError, ConfigError
+from antiphon.errors import ConfigError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import logs
 from antiphon.server.app import create_app
+from antiphon.server.background import stay_alive, tidy
 from antiphon.server.banner import banner
 from antiphon.server.connection import HttpProtocol
 from antiphon.server.opening import mode_line, open_catalogue
-from antiphon.service.file_services import FileServices
 from antiphon.service.keys import KeySettings
 from antiphon.service.limits import Limits
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSON
 
-log = logging.getLogger("antiphon.server")
-
-_HEARTBEAT = 5.0
-"""Seconds between two signs of life of this server in the database."""
-_SILENCE = 20.0
-"""Seconds of silence after which another server counts as gone."""
-_TIDYING = 60.0
-"""Seconds between two searches for what has expired."""
 _GRACE = 5
 """Seconds that open streams have to end once the server is told to stop."""
 _YOUNG = 10_000
@@ -106,7 +97,7 @@ async def opened(
         # No two servers of one machine have the same port: after a crash the next one takes up the state.
         port = listener.getsockname()[1]
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
-        alive = asyncio.create_task(_stay_alive(store))
+        alive = asyncio.create_task(stay_alive(store))
         try:
             keys = _key_settings(settings)
             async with Services.open(
@@ -115,7 +106,7 @@ async def opened(
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                tidying = asyncio.create_task(_tidy(store, services.files))
+                tidying = asyncio.create_task(tidy(store, services.files))
                 app = create_app(
                     services,
                     max_body_bytes=settings.max_body_bytes,
@@ -188,30 +179,6 @@ def address(listener: socket.socket) -> str:
     """Returns the URL of a listening socket, without a path."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-async def _stay_alive(store: Store) -> None:
-    """Shows that this server is at work, and ends what servers that are not any more left running."""
-    while True:
-        try:
-            await store.heartbeat()
-            recovered = await store.recover(_SILENCE)
-            if recovered:
-                log.warning("%d responses of a server that is gone are now failed", recovered)
-        except AntiphonError as error:
-            log.error("the database does not answer: %s", error.message)
-        await asyncio.sleep(_HEARTBEAT)
-
-
-async def _tidy(store: Store, file_services: FileServices) -> None:
-    """Deletes what has expired."""
-    while True:
-        try:
-            await file_services.delete_expired()
-            await store.idempotency.delete_expired()
-        except AntiphonError as error:
-            log.error("what has expired cannot be deleted: %s", error.message)
-        await asyncio.sleep(_TIDYING)
 
 
 def listen(host: str, port: int) -> socket.socket:
