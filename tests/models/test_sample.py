@@ -28,11 +28,16 @@ def ask(text: str = "Tell me about Paris", **more: JSON) -> ChatRequest:
     return request  # type: ignore[return-value]  # some tests send what a proxied request may hold
 
 
-def batches(request: ChatRequest) -> list[list[JSONObject]]:
-    async def read() -> list[list[JSONObject]]:
-        return [[json.loads(chunk) for chunk in batch] async for batch in SampleModel().stream(request)]
+def read(request: ChatRequest) -> list[list[JSONObject]]:
+    async def batches() -> list[list[JSONObject]]:
+        return [[json.loads(text) for text in batch] async for batch in SampleModel().stream(request)]
 
-    return asyncio.run(read())
+    return asyncio.run(batches())
+
+
+def batches(request: ChatRequest) -> list[list[JSONObject]]:
+    """The chunks that each read of a stream brings."""
+    return read({**request, "stream": True})
 
 
 def complete(request: ChatRequest) -> JSONObject:
@@ -103,6 +108,15 @@ def test_the_stream_has_openais_shape() -> None:
     assert chunks[-2]["choices"][0]["finish_reason"] == "stop"
     assert chunks[-1]["choices"] == []
     assert chunks[-1]["usage"] == complete(ask())["usage"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"stream": False}])
+def test_who_asks_for_no_stream_gets_one_piece_with_usage(asked: JSONObject) -> None:
+    ((whole,),) = read(ask(**asked))
+    same = complete(ask())
+    assert whole["usage"] == same["usage"]
+    assert whole["choices"] == same["choices"]
+    assert whole["usage"]["completion_tokens"] > 0
 
 
 def test_usage_only_when_asked() -> None:

@@ -1,10 +1,12 @@
 """What a backend says as a stream and in one piece becomes the same response, answered and stored."""
 
+from pathlib import Path
+
 import pytest
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
-from tests.serving import Serving
+from tests.serving import Serving, backends
 from tests.upstream import Answer, Upstream, chunk, sse, streaming
 
 STOP = chunk(finish="stop")
@@ -88,3 +90,13 @@ def test_either_form_makes_the_same_response(server: Serving, upstream: Upstream
     first, *others = map(without_ids, ways)
     assert [other == first for other in others] == [True] * 3, (first, others)
     assert first["status"] in ("completed", "incomplete")
+
+
+def test_the_sample(tmp_path: Path) -> None:
+    request: JSONObject = {"model": "antiphon/sample", "input": "Tell me about Paris."}
+    with Serving(tmp_path / "state.db", backends()) as server:
+        whole = post(server.url, "/responses", request).json
+        streamed = post(server.url, "/responses", request | {"stream": True}).last
+    assert whole["usage"]["output_tokens"] > 0
+    assert whole["usage"] == streamed["usage"]
+    assert whole["output"][0]["content"] == streamed["output"][0]["content"]

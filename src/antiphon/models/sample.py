@@ -87,7 +87,10 @@ class SampleModel:
     capabilities = msgspec.structs.replace(Capabilities(), custom_tools=False, think_tags=False)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the answer word by word, some chunks at a time. Raises `InvalidRequest`."""
+        """Yields the answer word by word, some chunks at a time, or whole. Raises `InvalidRequest`."""
+        if not request.get("stream"):
+            yield [await self.complete(request)]
+            return
         asked = _read(request)
         chunks = _chunks(asked, _answer(asked))
         while batch := [msgspec.json.encode(chunk) for chunk in islice(chunks, _CHUNKS_AT_ONCE)]:
