@@ -103,9 +103,9 @@ def about(command: str) -> About:
         kernel=f"{platform.system()} {platform.release()}",
         python=_python(sys.executable),
         peers={
-            peer.name: Peer(peer.version, _python(str(peer.folder / "bin" / "python")))
+            peer.name: Peer(version, _python(str(peer.folder / "bin" / "python")))
             for peer in PEERS
-            if peer.path.exists()
+            if peer.path.exists() and (version := peer.version) is not None
         },
     )
 

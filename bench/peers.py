@@ -3,6 +3,7 @@
 python -m bench.peers            installs them
 """
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -29,9 +30,17 @@ class Peer:
     program: str
 
     @property
-    def version(self) -> str:
-        """Its version."""
+    def wanted(self) -> str:
+        """The version to install."""
         return self.packages[0].partition("==")[2]
+
+    @property
+    def version(self) -> str | None:
+        """The version that is installed, whatever was wanted; None if there is none."""
+        name = self.packages[0].partition("==")[0].partition("[")[0]
+        places = [str(place) for place in self.folder.glob("lib/python*/site-packages")]
+        found = list(importlib.metadata.distributions(name=name, path=places))
+        return found[0].version if found else None
 
     @property
     def folder(self) -> Path:
@@ -46,7 +55,7 @@ class Peer:
 
 PEERS = (
     Peer("agentic-api", ("agentic-api==0.9.0",), "agentic-server"),
-    Peer("litellm", ("litellm[proxy]==1.109.1",), "litellm"),
+    Peer("litellm", ("litellm[proxy]==1.106.2",), "litellm"),
     Peer("ogx", ("ogx==1.5.0", "sqlite-vec", "chardet", "pypdf"), "ogx"),
 )
 
@@ -55,7 +64,7 @@ def install() -> None:
     """Installs every peer for which there is a Python; says which could not be."""
     for peer in PEERS:
         python = _python(OLDEST_FOR_OGX if peer.name == "ogx" else (3, 10))
-        if peer.path.exists():
+        if peer.path.exists() and peer.version == peer.wanted:
             print(f"{peer.name}: is there")
         elif python is None:
             print(f"{peer.name}: not here, for it needs Python 3.12 or later")
