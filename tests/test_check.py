@@ -60,6 +60,13 @@ def test_modules_are_read_with_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_hidden_folders_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "bench" / ".peers" / "other").mkdir(parents=True)
+    (tmp_path / "bench" / ".peers" / "other" / "theirs.py").write_text("not Python")
+    (tmp_path / "bench" / "ours.py").write_text("")
+    assert [module.path for module in tree.modules(tmp_path / "bench", tmp_path)] == ["bench/ours.py"]
+
+
 def test_a_module_has_at_most_400_lines() -> None:
     assert list(source.sizes(module("x = 1\n" * 400))) == []
     assert list(source.sizes(module("x = 1\n" * 401))) == [
