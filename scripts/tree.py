@@ -19,8 +19,8 @@ class Module:
 def modules(folder: Path, root: Path) -> list[Module]:
     """Reads all Python files under `folder`, sorted by path; names count from `folder`.
 
-    What lies in hidden folders is somebody else's: `bench/.peers` holds other servers. Raises SyntaxError for a
-    file that does not parse.
+    What lies in hidden folders is somebody else's: `bench/.peers` holds other servers. Raises SyntaxError for
+    a file that does not parse.
     """
     ours = (path for path in sorted(folder.rglob("*.py")) if not _is_hidden(path.relative_to(folder)))
     return [_read(path, folder, root) for path in ours]
