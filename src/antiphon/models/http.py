@@ -49,6 +49,7 @@ class HttpClient:
         self._headers = headers
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
+        self._unsent: list[tuple[_Connection, bytes]] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -77,6 +78,16 @@ class HttpClient:
             connection.end()
         await asyncio.sleep(0)  # The event loop closes the sockets in its next turn.
 
+    def send_soon(self, connection: "_Connection", request: bytes) -> None:
+        """Sends a request together with all others of this turn of the event loop.
+
+        The first of those that leave one after another wakes the process that waits for them, which takes
+        longer than all else that is done to send it.
+        """
+        if not self._unsent:
+            connection.loop.call_soon(self._send)
+        self._unsent.append((connection, request))
+
     def give_back(self, connection: "_Connection") -> None:
         """Takes a connection whose answer is whole; the next request may use it."""
         connection.idle_since = connection.loop.time()
@@ -90,6 +101,11 @@ class HttpClient:
         idle = self._idle.get(connection.origin)
         if idle is not None and connection in idle:
             idle.remove(connection)
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for connection, request in unsent:
+            connection.write(request)
 
     def _take(self, origin: Origin) -> "_Connection | None":
         idle = self._idle.get(origin)
@@ -169,8 +185,13 @@ class _Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise Cut
         self._answer = answer
-        self._transport.write(request)
+        self._client.send_soon(self, request)
         self._check_by(self.loop.time() + patience)
+
+    def write(self, request: bytes) -> None:
+        """Writes a request, if anybody still waits for its answer."""
+        if self._answer is not None and not self._transport.is_closing():
+            self._transport.write(request)
 
     def finish(self, *, usable: bool) -> None:
         """Lets the answer go, which is whole. A request that is not all sent by then never will be."""
