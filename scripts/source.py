@@ -14,6 +14,7 @@ BOUNDARIES = frozenset(
         ("src/antiphon/service/run.py", "events"),
         ("src/antiphon/server/websocket.py", "_answer"),
         ("src/antiphon/server/boundary.py", "__call__"),
+        ("src/antiphon/server/exchange.py", "run"),
         ("src/antiphon/server/background.py", "again_and_again"),
     }
 )

@@ -27,7 +27,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.server.app import create_app
-from antiphon.server.connection import HttpProtocol
+from antiphon.server.connection import connections
 from antiphon.server.llama_stack import is_llama_stack
 from antiphon.service.file_services import FileServices
 from antiphon.service.keys import KeySettings
@@ -195,7 +195,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 port=0,
-                http=HttpProtocol,
+                http=connections(),  # type: ignore[arg-type]  # All that uvicorn does is to call it.
                 lifespan="off",
                 ws="websockets-sansio",
                 log_config=None,

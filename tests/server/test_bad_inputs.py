@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from antiphon.server import slow_bodies
+from antiphon.server import exchange
 from antiphon.store.rows import FinishedResponse, NewResponse
 from antiphon.wire.json import JSONObject
 from tests.server.bad_bodies import BAD, USER, ask
@@ -132,8 +132,8 @@ def test_B46_content_type(url: str, kind: str) -> None:
 @pytest.mark.parametrize("path", ["/responses", "/files", "/vector_stores", "/chat/completions"])
 @pytest.mark.usefixtures("nothing_done")
 def test_B47_slow_body(url: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """A body that does not come on; what is slow is told in `test_slow_bodies.py`."""
-    monkeypatch.setattr(slow_bodies, "PATIENCE", 0.05)
+    """A body that does not come on; what is slow is told in `test_exchange.py`."""
+    monkeypatch.setattr(exchange, "PATIENCE", 0.05)
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -17,11 +17,12 @@ from antiphon.server import (
     vector_stores,
     websocket,
 )
+from antiphon.server.alarms import Alarms
 from antiphon.server.authentication import Authentication
 from antiphon.server.boundary import Boundary
+from antiphon.server.disconnect import UNWATCHED
 from antiphon.server.idempotency import IdempotentPosts
 from antiphon.server.routing import Application
-from antiphon.server.slow_bodies import SlowBodies
 from antiphon.service.services import Services
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
@@ -57,6 +58,7 @@ def create_app(
         recording_header=recording_header,
         freeze=freeze,
         reasoning_events=reasoning_events,
+        unwatched=Alarms(UNWATCHED),
         file_services=services.files,
         keys=services.keys,
         catalogue=services.catalogue,
@@ -67,5 +69,5 @@ def create_app(
         prompts=services.prompts,
         completions=services.completions,
     )
-    app = SlowBodies(IdempotentPosts(Application(ROUTES, state), services.idempotency))
+    app = IdempotentPosts(Application(ROUTES, state), services.idempotency)
     return Boundary(Authentication(app, services.keys, is_local=is_local))

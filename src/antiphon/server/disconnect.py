@@ -4,11 +4,12 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
+from antiphon.server.alarms import Alarms
 from antiphon.server.stopping import Stoppable
 
-_UNWATCHED = 0.02
+UNWATCHED = 0.02
 """Seconds of a block in which nobody looks: most answers are there before a task for it would pay."""
 
 
@@ -19,18 +20,19 @@ class StoppedByDisconnect(Stoppable):
     so that connections to backends close within the same turn of the event loop.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._unwatched: Alarms = scope["app"].state.unwatched
         self._receive = receive
         self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
-        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
+        self._unwatched.set(self._begin)
         return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._timer.cancel()
+        self._unwatched.cancel(self._begin)
         if self._watcher is not None:
             self._watcher.cancel()
         return super().__exit__(kind, error, traceback)

@@ -21,7 +21,7 @@ from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.background import stay_alive, tidy
 from antiphon.server.banner import banner
-from antiphon.server.connection import HttpProtocol
+from antiphon.server.connection import connections
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.keys import KeySettings
 from antiphon.service.limits import Limits
@@ -145,9 +145,9 @@ def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Ser
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=HttpProtocol,
+            http=connections(),  # type: ignore[arg-type]  # All that uvicorn does is to call it.
             lifespan="off",
-            ws=_websocket_protocol,  # type: ignore[arg-type]  # All that uvicorn does is to call it.
+            ws=_websocket_protocol,  # type: ignore[arg-type]  # So it is with this one.
             # A frame that is too big is refused by the application, in words; one that is far too big ends
             # the connection before it is read.
             ws_max_size=2 * max_body_bytes,
@@ -157,7 +157,6 @@ def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Ser
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,
             timeout_graceful_shutdown=grace,
         )
     )

@@ -69,7 +69,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
-        with StoppedByDisconnect(receive):
+        with StoppedByDisconnect(scope, receive):
             async with aclosing(self._frames) as frames:
                 async for frame in frames:
                     if not begun:
