@@ -39,9 +39,10 @@ async def main(url: str) -> None:
     """Prints both."""
     client = HttpClient(())
     headers = {"Content-Type": "application/json"}
+    target = client.target("POST", url, tuple(headers.items()))
 
     async def ours() -> None:
-        answer = await client.request("POST", url, tuple(headers.items()), _BODY, _TIMEOUTS)
+        answer = await client.request(target, _BODY, _TIMEOUTS)
         while await answer.read():
             pass
 

@@ -59,7 +59,8 @@ def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Aw
 
 
 async def get(client: HttpClient, server: Server, body: bytes = b"") -> Answer:
-    return await client.request("POST", f"http://127.0.0.1:{server.port}/a b?c=d", (), body, _TIMEOUTS)
+    target = client.target("POST", f"http://127.0.0.1:{server.port}/a b?c=d", ())
+    return await client.request(target, body, _TIMEOUTS)
 
 
 async def body_of(answer: Answer) -> bytes:
@@ -79,7 +80,7 @@ def test_what_is_sent() -> None:
     async def call(client: HttpClient, server: Server) -> None:
         url = f"http://127.0.0.1:{server.port}/v1/m"
         headers = (("Authorization", "Bearer a\r\nX-Two: 2"),)
-        await body_of(await client.request("POST", url, headers, b"{}", _TIMEOUTS))
+        await body_of(await client.request(client.target("POST", url, headers), b"{}", _TIMEOUTS))
         lines = server.heads[0].decode().split("\r\n")
         assert lines[0] == "POST /v1/m HTTP/1.1"
         assert set(lines[1:-2]) == {
@@ -235,7 +236,7 @@ def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
         # The long limits of the first answer leave a timer that is too late for the second one.
         first = await whole(client, server)
         url = f"http://127.0.0.1:{server.port}/"
-        second = await client.request("POST", url, (), b"", short)
+        second = await client.request(client.target("POST", url, ()), b"", short)
         with pytest.raises(Silence) as caught:
             await body_of(second)
         assert server.connections == 1

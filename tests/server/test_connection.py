@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from antiphon.server.connection import HttpConnection
+from antiphon.server.disconnect import CLIENT
 from tests.server.wires import TurnedLoop, Wire, connected, settled
 
 REQUEST = b"POST /one%20two?a=b HTTP/1.1\r\nHost: h\r\nX-Name: Value\r\nContent-Length: 2\r\n\r\n{}"
@@ -58,6 +59,7 @@ def test_what_an_application_is_told_of_a_request() -> None:
         told: list[Scope] = []
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            assert not scope.pop(CLIENT).is_gone
             told.append(scope)
 
         connection, _ = connected(app)

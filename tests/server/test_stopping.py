@@ -1,19 +1,31 @@
+"""Blocks that end when the client goes away; `test_disconnect.py` tells what becomes of responses then."""
+
 import asyncio
 
 import pytest
+from starlette.types import Scope
 
-from antiphon.server.stopping import Stoppable
+from antiphon.server.disconnect import CLIENT, Client, StoppedByDisconnect
 
 
-def test_a_block_is_ended_where_it_stands() -> None:
+def waiting() -> tuple[Client, Scope]:
+    client = Client()
+    return client, {CLIENT: client}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_block_is_ended_where_it_stands(before: bool) -> None:
     async def scenario() -> list[str]:
+        client, scope = waiting()
         seen = []
-        with Stoppable() as block:
-            asyncio.get_running_loop().call_soon(block.stop)
+        if before:
+            client.leave()
+        else:
+            asyncio.get_running_loop().call_soon(client.leave)
+        with StoppedByDisconnect(scope):
             seen.append("begun")
             await asyncio.Event().wait()
             seen.append("never")
-        assert block.is_stopped
         seen.append("after")
         await asyncio.sleep(0)  # The task itself is not cancelled.
         return seen
@@ -21,38 +33,46 @@ def test_a_block_is_ended_where_it_stands() -> None:
     assert asyncio.run(scenario()) == ["begun", "after"]
 
 
-def test_a_block_that_is_not_stopped_is_left_alone() -> None:
-    async def scenario() -> bool:
-        with Stoppable() as block:
+def test_a_block_whose_client_waits_is_left_alone() -> None:
+    async def scenario() -> list[str]:
+        client, scope = waiting()
+        seen = []
+        with StoppedByDisconnect(scope):
             await asyncio.sleep(0)
-        return block.is_stopped
+            seen.append("all")
+        client.leave()
+        await asyncio.sleep(0)
+        seen.append("after")
+        return seen
 
-    assert not asyncio.run(scenario())
+    assert asyncio.run(scenario()) == ["all", "after"]
 
 
 def test_errors_go_on() -> None:
     async def scenario() -> None:
-        with Stoppable() as block:
-            block.stop()
+        client, scope = waiting()
+        with StoppedByDisconnect(scope):
+            client.leave()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_who_cancels_the_task_is_heard(stopped: bool) -> None:
-    async def work(begun: "asyncio.Future[Stoppable]") -> None:
-        with Stoppable() as block:
-            begun.set_result(block)
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_cancels_the_task_is_heard(gone: bool) -> None:
+    async def work(scope: Scope, begun: asyncio.Event) -> None:
+        with StoppedByDisconnect(scope):
+            begun.set()
             await asyncio.Event().wait()
 
     async def scenario() -> None:
-        begun: asyncio.Future[Stoppable] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(work(begun))
-        block = await begun
-        if stopped:
-            block.stop()
+        client, scope = waiting()
+        begun = asyncio.Event()
+        task = asyncio.create_task(work(scope, begun))
+        await begun.wait()
+        if gone:
+            client.leave()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -19,7 +19,7 @@ from antiphon.errors import (
 )
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.models.counting import COUNT_TIMEOUT, count
-from antiphon.models.http import Headers, HttpClient
+from antiphon.models.http import Headers, HttpClient, Target
 from antiphon.models.http_answer import (
     Answer,
     ConnectError,
@@ -58,6 +58,7 @@ class _Completion(Struct):
     """What stands in the place of `error` at older servers."""
 
 
+_encode = msgspec.json.Encoder().encode
 _completion_decoder = msgspec.json.Decoder(_Completion)
 
 
@@ -106,8 +107,8 @@ class HttpChatModel:
     def __init__(self, client: HttpClient, backend: BackendSettings, path: str = _CHAT) -> None:
         self._client = client
         self._backend = backend
-        self._url = backend.base_url + path
         self._headers = (("Content-Type", "application/json"), *authorization(backend))
+        self._target = client.target("POST", backend.base_url + path, self._headers)
         self._timeouts = Timeouts(backend.connect_timeout, backend.first_byte_timeout, backend.idle_timeout)
 
     @property
@@ -120,7 +121,7 @@ class HttpChatModel:
 
         How the backend answers counts, and not how it was asked to: some have only one way.
         """
-        response = await self._post(self._url, request)
+        response = await self._post(self._target, request)
         try:
             kind = response.content_type or (_EVENT_STREAM if request.get("stream") else _JSON)
             if kind == _JSON:
@@ -146,7 +147,7 @@ class HttpChatModel:
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the JSON text of a whole chat completion."""
-        body = await self._answer(self._url, request)
+        body = await self._answer(self._target, request)
         completion = self._completion(body)
         if completion.choices:
             return body
@@ -172,7 +173,7 @@ class HttpChatModel:
 
     async def _object(self, url: str, request: JSONObject, content: str) -> JSONObject:
         """Returns an answer that is a JSON object with a value for `content`."""
-        body = await self._answer(url, request)
+        body = await self._answer(self._client.target("POST", url, self._headers), request)
         try:
             answer = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -184,9 +185,9 @@ class HttpChatModel:
             raise failed_inside(self._backend, answer["error"])
         raise UpstreamBroken(speaks(self._backend, f"its answer has no {content}: {excerpt(body)}"))
 
-    async def _answer(self, url: str, request: ChatRequest | JSONObject) -> bytes:
+    async def _answer(self, target: Target, request: ChatRequest | JSONObject) -> bytes:
         """Returns the body of an answer in one piece."""
-        response = await self._post(url, request)
+        response = await self._post(target, request)
         try:
             if response.content_type not in (_JSON, ""):
                 raise await self._strange(response)
@@ -194,22 +195,22 @@ class HttpChatModel:
         finally:
             response.close()
 
-    async def _post(self, url: str, request: ChatRequest | JSONObject) -> Answer:
+    async def _post(self, target: Target, request: ChatRequest | JSONObject) -> Answer:
         """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
-        body = msgspec.json.encode(request)
-        problem, delay = await self._try(url, body)
+        body = _encode(request)
+        problem, delay = await self._try(target, body)
         if isinstance(problem, AntiphonError) and delay is not None:
             _log.warning("%s; trying once more in %g s", problem.message, delay)
             await asyncio.sleep(delay)
-            problem, _ = await self._try(url, body)
+            problem, _ = await self._try(target, body)
         if isinstance(problem, AntiphonError):
             raise problem
         return problem
 
-    async def _try(self, url: str, body: bytes) -> tuple[Answer | AntiphonError, float | None]:
+    async def _try(self, target: Target, body: bytes) -> tuple[Answer | AntiphonError, float | None]:
         """Returns an answer, or an error and the seconds after which another attempt makes sense."""
         try:
-            response = await self._client.request("POST", url, self._headers, body, self._timeouts)
+            response = await self._client.request(target, body, self._timeouts)
         except HttpError as error:
             hopeful = isinstance(error, ConnectError) and not isinstance(error.cause, ssl.SSLError)
             problem = failure(self._backend, error)

@@ -39,6 +39,13 @@ class Origin(Struct, frozen=True):
     is_tls: bool
 
 
+class Target(Struct, frozen=True):
+    """Who is asked for what: the head of a request up to the figure of its length."""
+
+    origin: Origin
+    head: bytes
+
+
 class HttpClient:
     """Sends requests, over connections that are used again. Belongs to the running event loop.
 
@@ -53,16 +60,18 @@ class HttpClient:
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
-    async def request(
-        self, method: str, url: str, headers: Headers, body: bytes, timeouts: Timeouts
-    ) -> "Answer":
+    def target(self, method: str, url: str, headers: Headers) -> Target:
+        """Returns what requests can be sent to, again and again."""
+        return _target(method, url, self._headers + headers)
+
+    async def request(self, target: Target, body: bytes, timeouts: Timeouts) -> Answer:
         """Returns an answer as soon as its head has come. Raises `HttpError`."""
-        origin, head = _prepared(method, url, self._headers + headers)
+        origin = target.origin
         connection = self._take(origin) or await self._connect(origin, timeouts.connect)
         answer = Answer(connection, timeouts)
         whole = False
         try:
-            connection.send(answer, b"%b%d\r\n\r\n%b" % (head, len(body), body), timeouts.shortest)
+            connection.send(answer, b"%b%d\r\n\r\n%b" % (target.head, len(body), body), timeouts.shortest)
             await answer.head()
             whole = True
         finally:
@@ -238,8 +247,7 @@ class _Connection(asyncio.Protocol):
 
 
 @lru_cache(maxsize=256)
-def _prepared(method: str, url: str, headers: Headers) -> tuple[Origin, bytes]:
-    """Returns who is connected to, and the head of a request up to the figure of its length."""
+def _target(method: str, url: str, headers: Headers) -> Target:
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     host = parts.hostname or ""
@@ -255,7 +263,7 @@ def _prepared(method: str, url: str, headers: Headers) -> tuple[Origin, bytes]:
     for name, value in headers:
         lines.append(f"{name}: {' '.join(value.splitlines())}")  # A key may come from a file of two lines.
     head = "\r\n".join([*lines, "Content-Length: "]).encode()
-    return Origin(host, parts.port or (443 if is_tls else 80), is_tls), head
+    return Target(Origin(host, parts.port or (443 if is_tls else 80), is_tls), head)
 
 
 def _probe(connected: socket.socket) -> None:

@@ -30,8 +30,8 @@ async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: fl
     try:
         async with asyncio.timeout(seconds):
             timeouts = Timeouts(seconds, seconds, seconds)
-            url = f"{backend.base_url}/models"
-            response = await client.request("GET", url, authorization(backend), b"", timeouts)
+            target = client.target("GET", f"{backend.base_url}/models", authorization(backend))
+            response = await client.request(target, b"", timeouts)
             try:
                 body = b""
                 while len(body) <= _MAX_BYTES and (data := await response.read()):

@@ -17,10 +17,8 @@ from antiphon.server import (
     vector_stores,
     websocket,
 )
-from antiphon.server.alarms import Alarms
 from antiphon.server.authentication import Authentication
 from antiphon.server.boundary import Boundary
-from antiphon.server.disconnect import UNWATCHED
 from antiphon.server.idempotency import IdempotentPosts
 from antiphon.server.routing import Application
 from antiphon.service.services import Services
@@ -58,7 +56,6 @@ def create_app(
         recording_header=recording_header,
         freeze=freeze,
         reasoning_events=reasoning_events,
-        unwatched=Alarms(UNWATCHED),
         file_services=services.files,
         keys=services.keys,
         catalogue=services.catalogue,

@@ -28,7 +28,7 @@ async def completions(request: Request) -> Response:
     made, call = _completions(request), call_of(request)
     if streamed:
         begin_stream(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         if not streamed:
             return json_answer(await made.complete(body, call))
         batches = made.stream(body, call)
@@ -42,7 +42,7 @@ async def moderations(request: Request) -> Response:
     """POST /v1/moderations"""
     body = await _body(request)
     call = call_of(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         return json_answer(await _completions(request).moderate(body, call))
     return nobody_there()
 

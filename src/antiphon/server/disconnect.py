@@ -1,46 +1,69 @@
 """Stops the work on a request whose client has gone away."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
-from antiphon.server.alarms import Alarms
-from antiphon.server.stopping import Stoppable
-
-UNWATCHED = 0.02
-"""Seconds of a block in which nobody looks: most answers are there before a task for it would pay."""
+CLIENT = "antiphon.client"
+"""Where a request's `Client` stands in its scope; other servers than ours do not say who it is."""
 
 
-class StoppedByDisconnect(Stoppable):
-    """A block that is cancelled when the client closes the connection, and then ends quietly.
+class Client:
+    """Who waits for the answer to a request.
 
-    The request's body must have been read. What the block was waiting for is cancelled where it stands,
-    so that connections to backends close within the same turn of the event loop.
+    ASGI tells of a client that goes away only to who waits for another message; that would be a task for
+    each request.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._unwatched: Alarms = scope["app"].state.unwatched
-        self._receive = receive
-        self._watcher: asyncio.Task[None] | None = None
+    __slots__ = ("_told", "is_gone")
+
+    def __init__(self) -> None:
+        self.is_gone = False
+        self._told: Callable[[], None] | None = None
+
+    def leave(self) -> None:
+        """Notes that it has gone away."""
+        self.is_gone = True
+        if self._told is not None:
+            self._told()
+
+    def tell(self, told: Callable[[], None] | None) -> None:
+        """Calls `told` when it goes away, at once if it has gone; None calls nobody any more."""
+        self._told = told
+        if self.is_gone and told is not None:
+            told()
+
+
+class StoppedByDisconnect:
+    """A block that is cancelled when the client closes the connection, and then ends quietly.
+
+    What the block was waiting for is cancelled where it stands, so that connections to backends close within
+    the same turn of the event loop. Who cancels the task itself is not kept from it: that goes on as
+    `asyncio.CancelledError`.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._client: Client = scope.get(CLIENT) or Client()
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
-        self._unwatched.set(self._begin)
-        return super().__enter__()
+        self._task = asyncio.current_task()
+        self._client.tell(self._stop)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._unwatched.cancel(self._begin)
-        if self._watcher is not None:
-            self._watcher.cancel()
-        return super().__exit__(kind, error, traceback)
+        self._client.tell(None)
+        if not self._is_stopped:
+            return False
+        assert self._task is not None
+        return self._task.uncancel() == 0 and kind is asyncio.CancelledError
 
-    def _begin(self) -> None:
-        self._watcher = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.stop()
+    def _stop(self) -> None:
+        assert self._task is not None
+        self._is_stopped = True
+        self._task.cancel()

@@ -10,6 +10,7 @@ from typing import Protocol
 from starlette.types import ASGIApp, Message, Scope
 
 from antiphon.errors import RequestTimeout
+from antiphon.server.disconnect import CLIENT, Client
 
 log = logging.getLogger("antiphon.server")
 
@@ -73,6 +74,7 @@ class Exchange:
 
     __slots__ = (
         "_body",
+        "_client",
         "_connection",
         "_expects_continue",
         "_head",
@@ -80,7 +82,6 @@ class Exchange:
         "_is_body_read",
         "_is_body_whole",
         "_is_chunked",
-        "_is_gone",
         "_is_over",
         "_left",
         "_patience",
@@ -97,6 +98,7 @@ class Exchange:
         self.scope = scope
         self.keep_alive = keep_alive
         self._connection = connection
+        self._client = scope[CLIENT] = Client()
         self._expects_continue = expects_continue
         self._body: list[bytes] = []
         self._unread = 0
@@ -109,7 +111,6 @@ class Exchange:
         self._is_chunked = False
         self._left: int | None = None
         self._is_over = False
-        self._is_gone = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def run(self, app: ASGIApp) -> None:
@@ -140,12 +141,12 @@ class Exchange:
 
     def lose(self) -> None:
         """Notes that the client is gone."""
-        self._is_gone = True
+        self._client.leave()
         self._wake()
 
     async def receive(self) -> Message:
         """ASGI's `receive`. Raises `RequestTimeout`."""
-        while not (self._is_gone or self._is_over):
+        while not (self._client.is_gone or self._is_over):
             if self._body or (self._is_body_whole and not self._is_body_read):
                 return self._message()
             if self._expects_continue:
@@ -159,7 +160,7 @@ class Exchange:
         """ASGI's `send`."""
         if self._connection.is_full:
             await self._connection.drain()
-        if self._is_gone:
+        if self._client.is_gone:
             return
         if not self.has_begun:
             self._begin(message["status"], message.get("headers", ()))
@@ -200,7 +201,7 @@ class Exchange:
 
     def _is_missing(self) -> bool:
         """Whether more of the body is to come, and nothing has come."""
-        return not (self._body or self._is_body_whole or self._is_gone)
+        return not (self._body or self._is_body_whole or self._client.is_gone)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -32,7 +32,7 @@ async def chat_completions(request: Request) -> Response:
     call = call_of(request)
     if streamed:
         begin_stream(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         if not streamed:
             return json_text(await chat.complete(body, call))
         batches = chat.stream(body, call)
@@ -49,7 +49,7 @@ async def embeddings(request: Request) -> Response:
         raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
     made: Embeddings = request.app.state.embeddings
     call = call_of(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         return json_answer(await made.create(body, call))
     return nobody_there()
 

@@ -38,7 +38,7 @@ async def create(request: Request) -> Response:
     request.scope["state"]["run"] = run
     if body.stream:
         return EventStream(_frames(request, run))
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         return json_answer(await run.response())
     return nobody_there()
 
@@ -47,7 +47,7 @@ async def count_input_tokens(request: Request) -> Response:
     """POST /v1/responses/input_tokens"""
     body = decode.count_input_tokens.decode(await read_body(request))
     call = call_of(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         return json_answer(await _responses(request).count_input_tokens(owner_of(request), body, call))
     return nobody_there()
 
@@ -56,7 +56,7 @@ async def compact(request: Request) -> Response:
     """POST /v1/responses/compact"""
     body = decode.compact_response.decode(await read_body(request))
     call = call_of(request)
-    with StoppedByDisconnect(request.scope, request.receive):
+    with StoppedByDisconnect(request.scope):
         return json_answer(await _responses(request).compact(owner_of(request), body, call))
     return nobody_there()
 

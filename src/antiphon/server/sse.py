@@ -69,7 +69,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
-        with StoppedByDisconnect(scope, receive):
+        with StoppedByDisconnect(scope):
             async with aclosing(self._frames) as frames:
                 async for frame in frames:
                     if not begun:
