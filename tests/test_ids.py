@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from antiphon.ids import ITEM_PREFIXES, SHORT, new_id
+from antiphon import ids
+from antiphon.ids import CALL, ITEM_PREFIXES, SHORT, new_id
 from antiphon.wire.items import Item
 
 
@@ -18,16 +19,23 @@ def test_ids_differ() -> None:
 
 
 def test_the_digits_of_an_id_are_not_given_out_again() -> None:
-    ids = [new_id("msg", size) for _ in range(400) for size in (8, SHORT)]
-    assert len({each[-10:] for each in ids}) == len(ids)
+    made = [new_id("msg", size) for _ in range(400) for size in (8, SHORT)]
+    assert len({each[-10:] for each in made}) == len(made)
 
 
-def test_ids_sort_by_the_time_at_which_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_sort_by_the_time_at_which_they_were_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for moment in (1_700_000_000, 1_700_000_001, 4_000_000_000):
         monkeypatch.setattr(time, "time_ns", lambda at=moment: at * 10**9)
+        ids._prepared.clear()
         made.append(new_id("resp"))
+        assert {new_id("resp")[:15] for _ in range(100)} == {made[-1][:15]}
     assert made == sorted(made)
+
+
+def test_short_ids_are_all_chance() -> None:
+    """Of the time there would be nothing left but what is the same for hours."""
+    assert len({new_id("call", CALL)[:10] for _ in range(100)}) == 100
 
 
 def test_every_item_type_has_a_prefix_of_its_own() -> None:

@@ -50,7 +50,7 @@ ITEM_PREFIXES = {
 
 _PREPARED = 256
 _prepared: deque[str] = deque()
-"""Random digits that no id has yet. Asking the system for each id anew lets another thread run in between."""
+"""Digits that no id has yet. Asking the system for each id anew lets another thread run in between."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_prepared.clear)  # Two processes do not give out the same ids.
 
@@ -58,15 +58,15 @@ if hasattr(os, "register_at_fork"):
 def new_id(prefix: str, size: int = LONG) -> str:
     """Returns a fresh id such as `resp_` and 50 hexadecimal digits: two for each of `size`, at most 25.
 
-    Those of 32 digits and more begin with the time, in units of 2^20 ns. So ids that are made together stand
-    together in the indexes of a database, and a transaction writes a few pages and not one for each of them.
+    Those of 32 digits and more begin with the time at which they were prepared, in units of 2^20 ns. So ids
+    that are made together stand together in the indexes of a database, and a transaction writes a few pages
+    and not one for each of them.
     """
-    try:
-        digits = _prepared.popleft()
-    except IndexError:
-        many = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
-        digits = many.pop()
-        _prepared.extend(many)
-    if size < 16:
-        return f"{prefix}_{digits[: 2 * size]}"
-    return f"{prefix}_{time.time_ns() >> 20:x}{digits[11 : 2 * size]}"
+    if not _prepared:
+        began = f"{time.time_ns() >> 20:x}"
+        random = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
+        _prepared.extend([began + digits[len(began) :] for digits in random])
+    digits = _prepared.popleft()
+    if size == LONG:
+        return f"{prefix}_{digits}"
+    return f"{prefix}_{digits[: 2 * size] if size >= 16 else digits[-2 * size :]}"

@@ -44,6 +44,9 @@ class Line:
     def close(self) -> None:
         self.seen.append(b"(closed)")
 
+    def leave(self, exchange: Exchange) -> None:
+        self.seen.append(b"(left)")
+
 
 def exchange(line: Line, method: str = "POST", version: str = "1.1", *, expects: bool = False) -> Exchange:
     given = {**scope(method, "/path"), "http_version": version}
@@ -310,5 +313,5 @@ def test_an_answer_that_stays_unfinished_ends_the_connection(
         return line.seen
 
     with caplog.at_level(logging.ERROR):
-        assert asyncio.run(scenario()) == [b"(closed)"]
+        assert asyncio.run(scenario()) == [b"(closed)", b"(left)"]
     assert [record.getMessage() for record in caplog.records] == ["POST /path failed"] * raises

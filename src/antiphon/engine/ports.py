@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -43,8 +43,7 @@ class Seal(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """What a request of a client says of the model and tool calls that it causes, and what became of them.
 
     Real backends ignore it; recording, replay and faults go by it.
@@ -63,9 +62,9 @@ class Call:
     """Told the tokens of each model call when it has ended, or about as many; None: nobody counts them."""
     seal: Seal | None = None
     """What closes and opens boxes for the request's owner; None: there are none."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = []
     """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
-    recordings: list[str] = field(default_factory=list)
+    recordings: list[str] = []
     """The names of the recordings that answered, and of those that were made."""
 
 

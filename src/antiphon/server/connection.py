@@ -253,11 +253,16 @@ class HttpConnection(asyncio.Protocol):
         self._flush()
         self._end()
 
+    def leave(self, exchange: Exchange) -> None:
+        """Forgets the task of an exchange, as uvicorn waits for all that there are."""
+        assert exchange.task is not None
+        self._server.tasks.discard(exchange.task)
+        exchange.task = None  # It holds the exchange, too.
+
     def _begin(self, exchange: Exchange) -> None:
         self._current = exchange
-        task = self.loop.create_task(exchange.run(self._app))
-        task.add_done_callback(self._server.tasks.discard)
-        self._server.tasks.add(task)
+        exchange.task = self.loop.create_task(exchange.run(self._app))
+        self._server.tasks.add(exchange.task)
 
     def _flush(self) -> None:
         if self._held:

@@ -62,9 +62,13 @@ class Connection(Protocol):
         """Ends the connection after what was written."""
         ...
 
+    def leave(self, exchange: "Exchange") -> None:
+        """Forgets the task of an exchange: there is no more to do."""
+        ...
+
 
 class Exchange:
-    """One request and its answer, which `has_begun` when its head is made.
+    """One request and its answer, which `has_begun` when its head is made; the `task` runs it.
 
     `keep_alive` tells whether the connection may carry another exchange then.
 
@@ -90,6 +94,7 @@ class Exchange:
         "has_begun",
         "keep_alive",
         "scope",
+        "task",
     )
 
     def __init__(
@@ -112,6 +117,7 @@ class Exchange:
         self._left: int | None = None
         self._is_over = False
         self._waiter: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def run(self, app: ASGIApp) -> None:
         """Lets the application answer; an answer that does not become whole ends the connection."""
@@ -123,6 +129,7 @@ class Exchange:
         finally:
             if not self._is_over:
                 self._connection.close()
+            self._connection.leave(self)
 
     def feed(self, body: bytes) -> None:
         """Takes in a piece of the request's body; what comes after the answer is of no use."""
@@ -248,10 +255,14 @@ class Exchange:
 
 def head(status: int, headers: Collection[Header]) -> bytes:
     """Returns the head of an answer. Raises ValueError for a header that would be more than one line."""
-    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
+    pieces = [_status_line(status)]
+    for name, value in headers:
+        pieces += (name, b": ", value, b"\r\n")
+    pieces.append(b"\r\n")
+    lines = b"".join(pieces)
+    if lines.count(b"\n") != len(headers) + 2 or lines.count(b"\r") != len(headers) + 2:
         raise ValueError("a header with a line break")
-    return b"%b%b\r\n" % (_status_line(status), lines)
+    return lines
 
 
 @cache
