@@ -70,11 +70,11 @@ def test_an_answer_may_come_in_many_reads(length: bool) -> None:
 
 
 def test_an_answer_in_one_piece_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_EVENT_BYTES", 1000)
-    large = reply(completion("x" * 2000))
-    with pytest.raises(UpstreamBroken, match=r"^house: an answer of more than 1000 bytes$"):
+    monkeypatch.setattr(client_module, "MAX_EVENT_BYTES", 1_000_000)
+    large = reply(completion("x" * 2_000_000))
+    with pytest.raises(UpstreamBroken, match=r"^house: an answer of more than 1000000 bytes$"):
         stream_from(large, request=REQUEST)
-    with pytest.raises(UpstreamBroken, match=r"^house: an answer of more than 1000 bytes$"):
+    with pytest.raises(UpstreamBroken, match=r"^house: an answer of more than 1000000 bytes$"):
         complete_from(large)
 
 

@@ -200,35 +200,33 @@ class HttpChatModel:
     async def _post(self, target: Target, request: ChatRequest | JSONObject) -> Answer:
         """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
         body = _encode(request)
-        problem, delay = await self._try(target, body)
-        if isinstance(problem, AntiphonError) and delay is not None:
-            _log.warning("%s; trying once more in %g s", problem.message, delay)
-            await asyncio.sleep(delay)
-            problem, _ = await self._try(target, body)
-        if isinstance(problem, AntiphonError):
-            raise problem
-        return problem
+        is_last = False
+        while True:
+            try:
+                response = await self._client.request(target, body, self._timeouts)
+                if response.status < 300:
+                    return response
+                problem, pause = await self._refused(response), _pause(response)
+            except HttpError as error:
+                problem, pause = failure(self._backend, error), _hope(error)
+                problem.__cause__ = error
+            if is_last or pause is None:
+                raise problem
+            _log.warning("%s; trying once more in %g s", problem.message, pause)
+            await asyncio.sleep(pause)
+            is_last = True
 
-    async def _try(self, target: Target, body: bytes) -> tuple[Answer | AntiphonError, float | None]:
-        """Returns an answer, or an error and the seconds after which another attempt makes sense."""
-        try:
-            response = await self._client.request(target, body, self._timeouts)
-        except HttpError as error:
-            hopeful = isinstance(error, ConnectError) and not isinstance(error.cause, ssl.SSLError)
-            problem = failure(self._backend, error)
-            problem.__cause__ = error
-            return problem, 0.0 if hopeful else None
-        if response.status < 300:
-            return response, None
+    async def _refused(self, response: Answer) -> AntiphonError:
+        """Returns the error for an answer with another status."""
         try:
             said = await self._read(response, at_most=_MAX_ERROR_BYTES)
         finally:
             response.close()
-        return refused(self._backend, response.status, response.headers, said), _pause(response)
+        return refused(self._backend, response.status, response.headers, said)
 
     async def _whole(self, response: Answer) -> bytes:
         """Returns an answer in one piece, or what it tells of an error, on one line, as chunks are."""
-        body = await self._read(response)
+        body = response.rest() if response.is_whole else await self._read(response)
         if b"\n" not in body and _WITH_CHOICES.search(body):
             return body  # Whoever reads it sees what else may be wrong with it.
         self._completion(body)
@@ -268,6 +266,12 @@ class HttpChatModel:
         said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
         kind = response.headers.get("content-type", "no content type")[:100]
         return UpstreamBroken(speaks(self._backend, f"answered with {kind}: {said or 'nothing'}"))
+
+
+def _hope(error: HttpError) -> float | None:
+    """Returns the seconds after which another attempt makes sense: none, if there was no connection."""
+    hopeful = isinstance(error, ConnectError) and not isinstance(error.cause, ssl.SSLError)
+    return 0.0 if hopeful else None
 
 
 def _pause(response: Answer) -> float | None:

@@ -94,7 +94,10 @@ class Connection(Protocol):
 
 
 class Answer:
-    """An answer. Its `headers` have names in lower case; of several of one name the last counts."""
+    """An answer, which `is_whole` when the end of its body has come, read or not.
+
+    Its `headers` have names in lower case; of several of one name the last counts.
+    """
 
     __slots__ = (
         "_connection",
@@ -102,7 +105,6 @@ class Answer:
         "_has_head",
         "_is_paused",
         "_is_reusable",
-        "_is_whole",
         "_last",
         "_parser",
         "_patience",
@@ -113,6 +115,7 @@ class Answer:
         "_waiter",
         "error",
         "headers",
+        "is_whole",
         "on_body",
         "status",
     )
@@ -136,7 +139,7 @@ class Answer:
         self._is_paused = False
         self._has_head = False
         self._has_begun = False
-        self._is_whole = False
+        self.is_whole = False
         self._is_reusable = False
         self._last = connection.loop.time()
         self._patience = timeouts.first_byte
@@ -156,28 +159,28 @@ class Answer:
     async def read(self) -> bytes:
         """Returns all that has come of the body since the last call, b"" at its end. Raises `HttpError`."""
         while not self._pieces:
-            if self._is_whole:
+            if self.is_whole:
                 return b""
             if self.error is not None:
                 raise self.error
             await self._wait()
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._unread = 0
+        data = self.rest()
         if self._is_paused:
             self._is_paused = False
             self._last = self._connection.loop.time()  # Until now the silence was ours.
             self._connection.resume()
         return data
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the end of the body has come, read or not."""
-        return self._is_whole
+    def rest(self) -> bytes:
+        """Returns what has come of the body and was not read."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._unread = 0
+        return data
 
     def close(self) -> None:
         """Gives up what has not come yet, and with it the connection."""
-        if not self._is_whole:
+        if not self.is_whole:
             self._connection.end()
         self._parser = None
 
@@ -196,7 +199,7 @@ class Answer:
             self._read += len(data)
             if self._read > _MAX_HEAD:
                 problem = NotHttp(f"its head is longer than {_MAX_HEAD} bytes")
-        if self._is_whole:
+        if self.is_whole:
             # What follows a whole answer belongs to nothing.
             self._parser = None
             self._connection.finish(usable=self._is_reusable and problem is None)
@@ -229,7 +232,7 @@ class Answer:
         coding = self.headers.get("transfer-encoding", "").lower()
         until_close = self._has_head and "content-length" not in self.headers and "chunked" not in coding
         if until_close and not is_error:
-            self._is_whole = True
+            self.is_whole = True
             self._parser = None
             self._wake()
         else:
@@ -237,7 +240,7 @@ class Answer:
 
     def on_message_begin(self) -> None:
         """For the parser. A second answer is refused before any of it is taken for the first."""
-        if self._is_whole:
+        if self.is_whole:
             raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -258,7 +261,7 @@ class Answer:
         """For the parser."""
         if self._has_head:
             assert self._parser is not None
-            self._is_whole = True
+            self.is_whole = True
             self._is_reusable = self._parser.should_keep_alive()
 
     def _count(self, size: int) -> None:
@@ -272,19 +275,18 @@ class Answer:
             self._connection.pause()
 
     def _fail(self, error: HttpError) -> None:
-        if not self._is_whole and self.error is None:
+        if not self.is_whole and self.error is None:
             error.begun = self._has_begun
             self.error = error
         self._parser = None
         self._wake()
 
-    async def _wait(self) -> None:
-        self._waiter = self._connection.loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _wait(self) -> asyncio.Future[None]:
+        """Returns what is done when something has come."""
+        waiter = self._waiter = self._connection.loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
