@@ -98,16 +98,24 @@ def test_answers_of_one_turn_leave_in_the_next() -> None:
     assert set(asyncio.run(scenario())) == {0, 3}
 
 
-def test_who_writes_on_and_on_is_not_held_back() -> None:
-    async def scenario() -> list[int]:
-        connection, wire = connected(echo)
-        for _ in range(3):
-            connection.write(b"x" * 40_000)
-        sizes = [len(piece) for piece in wire.seen]
-        await settled()
-        return [*sizes, len(wire.seen[-1])]
+def test_pieces_of_an_answer_leave_at_once() -> None:
+    wires: list[Wire] = []
+    seen: list[bytes] = []
 
-    assert asyncio.run(scenario()) == [80_000, 40_000]
+    async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        for piece in (b"a", b"b", b""):
+            await send({"type": "http.response.body", "body": piece, "more_body": bool(piece)})
+            seen.append(b"".join(wires[0].seen).partition(b"\r\n\r\n")[2])
+
+    async def scenario() -> None:
+        connection, wire = connected(streaming)
+        wires.append(wire)
+        connection.data_received(REQUEST)
+        await settled()
+
+    asyncio.run(scenario())
+    assert seen == [b"1\r\na\r\n", b"1\r\na\r\n1\r\nb\r\n", b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
 
 
 def test_nothing_is_written_to_a_connection_that_is_lost() -> None:
@@ -115,7 +123,7 @@ def test_nothing_is_written_to_a_connection_that_is_lost() -> None:
 
     async def scenario() -> list[bytes]:
         connection, wire = connected(echo)
-        connection.write(b"x")
+        connection.write([b"x"], at_once=False)
         wire.is_closed = True
         await settled()
         connection.close()

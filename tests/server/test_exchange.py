@@ -25,8 +25,8 @@ class Line:
     def headers(self) -> list[Header]:
         return [(b"date", b"today")]
 
-    def write(self, data: bytes) -> None:
-        self.seen.append(data)
+    def write(self, pieces: list[bytes], *, at_once: bool) -> None:
+        self.seen += [*pieces, b"(now)"] if at_once else pieces
 
     async def drain(self) -> None:
         self.seen.append(b"(drained)")
@@ -158,7 +158,9 @@ def test_a_client_waits_while_nobody_reads() -> None:
     assert asyncio.run(scenario()) == [True, False, True]
 
 
-@pytest.mark.parametrize(("piece", "asked"), [(b"", [b"HTTP/1.1 100 Continue\r\n\r\n"]), (b"x", [])])
+@pytest.mark.parametrize(
+    ("piece", "asked"), [(b"", [b"HTTP/1.1 100 Continue\r\n\r\n", b"(now)"]), (b"x", [])]
+)
 def test_who_waits_for_leave_to_send_a_body_gets_it_when_it_is_read(piece: bytes, asked: list[bytes]) -> None:
     async def scenario() -> list[bytes]:
         line = Line()
@@ -198,19 +200,21 @@ LENGTH = (b"content-length", b"4")
 
 def test_an_answer_of_known_length() -> None:
     seen = answered("GET", "1.1", 200, [LENGTH], b"ab", b"cd")
-    assert seen == [HEAD + b"content-length: 4\r\n\r\n", b"ab", b"cd", b"(finished)"]
+    assert seen == [HEAD + b"content-length: 4\r\n\r\n", b"ab", b"(now)", b"cd", b"(finished)"]
+    assert answered("GET", "1.1", 200, [LENGTH], b"abcd") == [seen[0], b"abcd", b"(finished)"]
 
 
 def test_an_answer_of_unknown_length_goes_out_in_chunks() -> None:
     seen = answered("GET", "1.1", 200, [], b"ab", b"", b"x" * 17, b"")
     head = HEAD + b"transfer-encoding: chunked\r\n\r\n"
-    assert seen == [head, b"2\r\nab\r\n", b"11\r\n" + b"x" * 17 + b"\r\n", b"0\r\n\r\n", b"(finished)"]
-    assert answered("GET", "1.1", 200, [], b"ab") == [head, b"2\r\nab\r\n0\r\n\r\n", b"(finished)"]
+    pieces = [b"2\r\nab\r\n", b"(now)", b"11\r\n" + b"x" * 17 + b"\r\n", b"(now)", b"0\r\n\r\n"]
+    assert seen == [head, *pieces, b"(now)", b"(finished)"]
+    assert answered("GET", "1.1", 200, [], b"ab") == [head, b"2\r\nab\r\n0\r\n\r\n", b"(now)", b"(finished)"]
 
 
 def test_to_an_old_client_its_end_is_that_of_the_connection() -> None:
     seen = answered("GET", "1.0", 200, [], b"ab", b"cd")
-    assert seen == [HEAD + b"connection: close\r\n\r\n", b"ab", b"cd", b"(finished)"]
+    assert seen == [HEAD + b"connection: close\r\n\r\n", b"ab", b"(now)", b"cd", b"(finished)"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Connections of clients: HTTP/1.1 over httptools' parser, for uvicorn's server.
 
 uvicorn opens, counts and ends the connections, and serves those that become WebSockets. Its own protocol for
-HTTP takes more than twice the time of this one. What is written in one turn of the event loop leaves
-together: where answers leave one after another, each may have to wake the process that waits for it, which
-takes longer than to write it.
+HTTP takes more than twice the time of this one. Answers in one piece leave together in the event loop's next
+turn: where they leave one after another, each may have to wake the process that waits for it, which takes
+longer than to write it. The pieces of others leave at once.
 """
 
 import asyncio
@@ -38,8 +38,6 @@ _KEEP_ALIVE = 75
 """Seconds that a connection stays open without a request."""
 _MAX_HEAD = 64 * 1024
 """Bytes of a request line and headers."""
-_MOST_HELD = 64 * 1024
-"""Bytes that are held back within a turn of the event loop: who writes on must notice that nobody reads."""
 
 
 def connections() -> Callable[..., "HttpConnection"]:
@@ -84,7 +82,6 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()
         self._is_paused = False
         self._held: list[bytes] = []
-        self._held_size = 0
         self._drained: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -207,13 +204,12 @@ class HttpConnection(asyncio.Protocol):
         """Returns the headers that every answer has."""
         return self._server.default_headers
 
-    def write(self, data: bytes) -> None:
-        """Writes in the event loop's next turn, or before."""
-        if not self._held:
+    def write(self, pieces: list[bytes], *, at_once: bool) -> None:
+        """Writes, `at_once` or in the event loop's next turn."""
+        if not (self._held or at_once):
             self.loop.call_soon(self._flush)
-        self._held.append(data)
-        self._held_size += len(data)
-        if self._held_size > _MOST_HELD:
+        self._held += pieces
+        if at_once:
             self._flush()
 
     async def drain(self) -> None:
@@ -253,6 +249,12 @@ class HttpConnection(asyncio.Protocol):
         self._flush()
         self._end()
 
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            if not self._transport.is_closing():  # uvloop raises then.
+                self._transport.writelines(held)
+
     def leave(self, exchange: Exchange) -> None:
         """Forgets the task of an exchange, as uvicorn waits for all that there are."""
         assert exchange.task is not None
@@ -264,20 +266,14 @@ class HttpConnection(asyncio.Protocol):
         exchange.task = self.loop.create_task(exchange.run(self._app))
         self._server.tasks.add(exchange.task)
 
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held, self._held_size = self._held, [], 0
-            if not self._transport.is_closing():  # uvloop raises then.
-                self._transport.writelines(held)
-
     def _refuse(self, why: str) -> None:
         """Answers what is no request, where no other answer has begun, and ends the connection."""
         log.warning("%s", why)
         self._parser = None
         if self._current is None or not self._current.has_begun:
             answer = error_answer(InvalidRequest(why))
-            self.write(head(answer.status_code, [*self.headers(), *answer.raw_headers, CLOSE]))
-            self.write(bytes(answer.body))
+            lines = [*self.headers(), *answer.raw_headers, CLOSE]
+            self.write([head(answer.status_code, lines), bytes(answer.body)], at_once=True)
         self.close()
 
     def _end(self) -> None:

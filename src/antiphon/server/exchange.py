@@ -38,8 +38,8 @@ class Connection(Protocol):
         """Returns the headers that every answer has."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Writes soon."""
+    def write(self, pieces: list[bytes], *, at_once: bool) -> None:
+        """Writes, `at_once` or soon."""
         ...
 
     async def drain(self) -> None:
@@ -158,7 +158,7 @@ class Exchange:
                 return self._message()
             if self._expects_continue:
                 self._expects_continue = False
-                self._connection.write(_CONTINUE)
+                self._connection.write([_CONTINUE], at_once=True)
             self._connection.resume_reading()
             await self._wait()
         return {"type": "http.disconnect"}
@@ -246,11 +246,11 @@ class Exchange:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
-        if self._head:
-            self._connection.write(self._head)
-            self._head = b""
-        if body:
-            self._connection.write(body)
+        pieces = [piece for piece in (self._head, body) if piece]
+        self._head = b""
+        if pieces:
+            # Who gets an answer in pieces reads along.
+            self._connection.write(pieces, at_once=more or self._is_chunked)
 
 
 def head(status: int, headers: Collection[Header]) -> bytes:
