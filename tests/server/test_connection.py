@@ -262,6 +262,19 @@ def turned(scenario: Callable[[TurnedLoop, HttpConnection, Wire], Awaitable[list
         return runner.run(main())
 
 
+def test_a_head_that_comes_too_slowly_is_given_up() -> None:
+    async def scenario(loop: TurnedLoop, connection: HttpConnection, wire: Wire) -> list[bool]:
+        seen = []
+        for byte in (b"P", b"O", b"S"):
+            connection.data_received(byte)
+            loop.turn(30)
+            await settled()
+            seen.append(wire.is_closed)
+        return seen
+
+    assert turned(scenario) == [False, False, True]
+
+
 @pytest.mark.parametrize("before", [b"", REQUEST, REQUEST + REQUEST[:9]], ids=["unused", "used", "half"])
 def test_idle_connections_are_closed(before: bytes) -> None:
     async def scenario(loop: TurnedLoop, connection: HttpConnection, wire: Wire) -> list[bool]:
@@ -344,3 +357,21 @@ def test_other_protocols_than_websocket_are_not_changed_to() -> None:
     """Java's client asks for HTTP/2 with every first request, and is content with HTTP/1.1."""
     asking = REQUEST.replace(b"Host: h", b"Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c")
     assert said(asking, REQUEST) == [OK + b"{}", OK + b"{}"]
+
+
+def test_who_asks_again_and_again_for_another_protocol_gets_his_answers() -> None:
+    asking = REQUEST.replace(b"Host: h", b"Connection: Upgrade\r\nUpgrade: h2c")
+
+    async def scenario() -> bytes:
+        connection, wire = connected(echo)
+        connection.data_received(2000 * asking)
+        for _ in range(2000):
+            await settled()
+        return b"".join(wire.seen)
+
+    assert asyncio.run(scenario()) == 2000 * (OK + b"{}")
+
+
+def test_behind_an_unanswered_request_no_protocol_is_changed() -> None:
+    asking = REQUEST.replace(b"Host: h", b"Connection: Upgrade\r\nUpgrade: websocket")
+    assert said(REQUEST + asking) == [OK + b"{}", OK + b"{}"]

@@ -48,7 +48,7 @@ def connections() -> Callable[..., "HttpConnection"]:
 class HttpConnection(asyncio.Protocol):
     """A connection. Requests that come before earlier ones are answered (pipelining) wait at the client.
 
-    `idle` ends connections over which no request comes.
+    `idle` ends connections over which no whole head of a request comes.
     """
 
     def __init__(
@@ -102,25 +102,19 @@ class HttpConnection(asyncio.Protocol):
             self._current.lose()
 
     def data_received(self, data: bytes) -> None:
-        self._idle.cancel(self._end)
-        if self._parser is None:
-            return  # It is being closed.
         headers = self._headers
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            self._change(data[upgrade.args[0] :])
-            return
-        except HttpParserError as error:
-            self._refuse(f"Invalid HTTP request: {_reason(error)}.")
-            return
+        while data and self._parser is not None:  # There is none when the connection is being closed.
+            try:
+                self._parser.feed_data(data)
+                break
+            except HttpParserUpgrade as upgrade:
+                data = self._change(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                self._refuse(f"Invalid HTTP request: {_reason(error)}.")
         if self._is_in_head and self._headers is headers:  # It began in an earlier read.
             self._head_size += len(data)
             if self._head_size > _MAX_HEAD:
                 self._refuse(f"The head of the request is larger than {_MAX_HEAD} bytes.")
-                return
-        if self._current is None:
-            self._idle.set(self._end)
 
     def pause_writing(self) -> None:
         self.is_full = True
@@ -262,6 +256,7 @@ class HttpConnection(asyncio.Protocol):
         exchange.task = None  # It holds the exchange, too.
 
     def _begin(self, exchange: Exchange) -> None:
+        self._idle.cancel(self._end)
         self._current = exchange
         exchange.task = self.loop.create_task(exchange.run(self._app))
         self._server.tasks.add(exchange.task)
@@ -283,21 +278,26 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._idle.cancel(self._end)
 
-    def _change(self, rest: bytes) -> None:
-        """Goes on with a request that asks for another protocol: only to WebSocket the connection changes."""
+    def _change(self, rest: bytes) -> bytes:
+        """Goes on with a request that asks for another protocol: only to WebSocket the connection changes.
+
+        `rest` is what came after its head. Returns what the parser is to read now.
+        """
         asked = [value.lower() for name, value in self._headers if name == b"upgrade"]
-        if b"websocket" in asked:
+        if b"websocket" in asked and self._current is None:
             self._become_websocket(rest)
-        elif asked:
-            # Java's client asks for HTTP/2 with its first request, whose body the parser has not read.
-            self._headers = [header for header in self._headers if header[0] != b"upgrade"]
-            self.data_received(self._head() + rest)
-        else:
+            return b""
+        if not asked:
             self._refuse("Invalid HTTP request: this is no proxy.")
+            return b""
+        # Java's client asks for HTTP/2 with its first request, whose body the parser has passed over.
+        self._headers = [header for header in self._headers if header[0] != b"upgrade"]
+        return self._head() + rest
 
     def _become_websocket(self, rest: bytes) -> None:
         """Hands the connection over to uvicorn's protocol for WebSockets, which reads the request anew."""
         self._leave()
+        self._parser = None
         protocol = self._config.ws_protocol_class(  # type: ignore[call-arg, misc]
             config=self._config, server_state=self._server, app_state={}
         )
