@@ -1,0 +1,44 @@
+"""What a request and its answer cost between the network and the application: calls and instructions."""
+
+import asyncio
+
+import uvloop
+from starlette.types import Receive, Scope, Send
+
+from tests.costs.counting import Cost, counted
+from tests.server.wires import connected, settled
+
+TIMES = 50
+_TURNS = 3
+"""Of the event loop: the application runs, the answer leaves."""
+REQUEST = (
+    b"POST /v1/responses HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+)
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the body and answers in one piece."""
+    await receive()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"2"), (b"x-request-id", b"req_1")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def cost_of_exchanges() -> Cost:
+    """Returns what `TIMES` exchanges over one connection cost."""
+    connection, wire = connected(answer)
+    connection.data_received(REQUEST)
+    await settled()
+    with counted() as cost:
+        for _ in range(TIMES):
+            connection.data_received(REQUEST)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+    assert len(wire.seen) == TIMES + 1
+    return cost
+
+
+def test_a_request_and_its_answer() -> None:
+    cost = uvloop.run(cost_of_exchanges())
+    assert cost.calls / TIMES < 97
+    assert cost.instructions / TIMES < 1370
