@@ -76,7 +76,7 @@ async def cost_of(client: Client) -> Cost:
     return cost
 
 
-@pytest.mark.parametrize(("store", "calls", "instructions"), [(False, 370, 5200), (True, 515, 6650)])
+@pytest.mark.parametrize(("store", "calls", "instructions"), [(False, 390, 5500), (True, 525, 6950)])
 def test_a_json_answer(tmp_path: Path, store: bool, calls: int, instructions: int) -> None:
     async def run(upstream: Upstream) -> Cost:
         backend = BackendSettings(name="up", base_url=upstream.base_url, capabilities=PRESETS["openai"])
