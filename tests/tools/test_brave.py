@@ -22,7 +22,7 @@ def search(asked: Search, answer: JSON = NOTHING, status: int = 200) -> tuple[li
         service.script(reply(answer, status=status))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await Brave(given.session, place(service), Secret(KEY)).search(asked)
+            return await Brave(given.client, place(service), Secret(KEY)).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

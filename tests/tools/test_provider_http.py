@@ -1,13 +1,17 @@
 """How answers of search services go wrong."""
 
+from pathlib import Path
+
 import pytest
 
+from antiphon.config_tools import WebSearchSettings
 from antiphon.config_values import Secret
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamUnreachable
 from antiphon.tools import provider_http
 from antiphon.tools.context import ToolServices
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.wire.json import JSONObject
+from tests.models.test_client import untrusted_tls
 from tests.tools.searching import KEY, place, run, tavily
 from tests.upstream import Answer, Upstream, html, reply
 
@@ -17,7 +21,7 @@ def ask(answer: Answer) -> JSONObject:
         service.script(answer)
 
         async def work(given: ToolServices) -> JSONObject:
-            asked = SearchService(given.session, "x", place(service), Secret(KEY))
+            asked = SearchService(given.client, "x", place(service), Secret(KEY))
             return await asked.get("/search", {"q": "a b"}, {})
 
         return run(work, tavily(service))
@@ -59,11 +63,29 @@ def test_a_service_that_is_not_there_is_unreachable() -> None:
         address = place(service)
 
     async def work(given: ToolServices) -> JSONObject:
-        return await SearchService(given.session, "x", address, None).post("/search", {}, {})
+        return await SearchService(given.client, "x", address, None).post("/search", {}, {})
 
     with pytest.raises(UpstreamUnreachable, match=r"Web search \(x\): cannot connect: ") as error:
         run(work, settings)
     assert "127.0.0.1" not in error.value.message
+
+
+def why_not(address: str) -> str:
+    async def work(given: ToolServices) -> JSONObject:
+        return await SearchService(given.client, "x", address, None).get("/", {}, {})
+
+    with pytest.raises(UpstreamUnreachable) as caught:
+        run(work, WebSearchSettings())
+    return caught.value.message.rpartition(": ")[2]
+
+
+def test_why_there_is_no_connection(tmp_path: Path) -> None:
+    assert why_not("http://nowhere.invalid") == "its name is not found"
+    with Upstream() as service:
+        port = service.port
+    assert why_not(f"http://127.0.0.1:{port}") == "Connection refused"
+    with Upstream(tls=untrusted_tls(tmp_path)) as service:
+        assert why_not(f"https://127.0.0.1:{service.port}") == "its certificate is not trusted"
 
 
 def test_only_objects_of_a_list_count() -> None:

@@ -22,7 +22,7 @@ def search(
         service.script(answer or reply({"results": []}))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await SearXng(given.session, f"{place(service)}/", api_key).search(asked)
+            return await SearXng(given.client, f"{place(service)}/", api_key).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

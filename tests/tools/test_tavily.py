@@ -18,7 +18,7 @@ def search(asked: Search, answer: JSON, status: int = 200) -> tuple[list[SearchR
         service.script(reply(answer, status=status))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await Tavily(given.session, place(service), Secret(KEY)).search(asked)
+            return await Tavily(given.client, place(service), Secret(KEY)).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

@@ -89,6 +89,6 @@ def test_results_are_cut_to_the_size_that_is_set() -> None:
 )
 def test_the_settings_choose_the_provider(settings: WebSearchSettings, kind: type[SearchProvider]) -> None:
     async def work(given: ToolServices) -> SearchProvider:
-        return search_provider(settings, given.session)
+        return search_provider(settings, given)
 
     assert type(run(work, settings)) is kind

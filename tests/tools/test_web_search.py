@@ -9,6 +9,7 @@ import pytest
 
 from antiphon.config import Mode
 from antiphon.config_tools import WebSearchSettings
+from antiphon.config_values import Secret
 from antiphon.engine.hosted import shown, told
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.errors import InvalidRequest, RecordingNotFound
@@ -305,11 +306,23 @@ def test_recordings_of_llama_stack_answer() -> None:
 
 def test_services_are_shared_and_closed() -> None:
     async def work() -> bool:
-        async with services(WebSearchSettings()) as given:
+        async with services(WebSearchSettings(provider="tavily", api_key=Secret(KEY))) as given:
             opened(given)
-        return given.session.closed
+            client = given.client
+            opened(given)
+        assert given.client is client
+        return client.is_closed
 
     assert asyncio.run(work())
+
+
+def test_no_client_is_made_where_none_is_needed() -> None:
+    async def work() -> set[str]:
+        async with services(WebSearchSettings()) as given:
+            opened(given)
+        return {*vars(given)}
+
+    assert "client" not in asyncio.run(work())
 
 
 def test_a_switched_off_tool_is_not_opened() -> None:

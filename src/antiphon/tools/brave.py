@@ -1,12 +1,14 @@
 """Web searches through Brave (https://api-dashboard.search.brave.com/app/documentation/web-search)."""
 
 import html
-
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING
 
 from antiphon.config_values import Secret
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain
+
+if TYPE_CHECKING:
+    import httpx2
 
 BASE_URL = "https://api.search.brave.com"
 _COUNTRIES = """
@@ -19,8 +21,8 @@ _MAX_QUERY = 400
 class Brave:
     """A `SearchProvider`. Domains go out as `site:` operators, the place as parameter and headers."""
 
-    def __init__(self, session: ClientSession, base_url: str | None, api_key: Secret) -> None:
-        self._service = SearchService(session, "brave", base_url or BASE_URL, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
+        self._service = SearchService(client, "brave", base_url or BASE_URL, api_key)
         self._headers = {"X-Subscription-Token": api_key.reveal()}
 
     async def search(self, search: Search) -> list[SearchResult]:

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, Self
-
-import aiohttp
-from aiohttp import ClientSession
+from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Protocol, Self
 
 from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import Call, ToolCalls
@@ -15,6 +14,9 @@ from antiphon.tools.mcp_connection import McpConnection
 from antiphon.tools.pages import PageCache
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class FileSearch(Protocol):
@@ -45,8 +47,6 @@ class ToolServices:
     """What all requests share: settings, connections, bounds."""
 
     settings: ToolsSettings
-    session: ClientSession
-    """For the services that the settings name."""
     guard: Guard
     """For the addresses that callers and models name."""
     pages: PageCache = field(default_factory=PageCache)
@@ -55,16 +55,24 @@ class ToolServices:
 
     @classmethod
     async def open(cls, settings: ToolsSettings, allow_hosts: Iterable[str] = ()) -> Self:
-        """Opens the shared connections; to be closed in the same event loop.
+        """Opens what is shared; to be closed in the same event loop.
 
         Raises `ConfigError` for an entry of `allow_hosts` that cannot be read.
         """
-        guard = Guard(allow_hosts)
-        return cls(settings=settings, session=ClientSession(cookie_jar=aiohttp.DummyCookieJar()), guard=guard)
+        return cls(settings=settings, guard=Guard(allow_hosts))
+
+    @cached_property
+    def client(self) -> "httpx2.AsyncClient":
+        """For the services that the settings name. It keeps no cookies, and whoever calls bounds the time."""
+        import httpx2  # Only for the first search: it would lengthen every start.
+
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return httpx2.AsyncClient(verify=self.guard.tls, cookies=cookies, timeout=None, trust_env=False)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self.session.close()
+        if "client" in vars(self):
+            await self.client.aclose()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,19 @@
 """Asks a search service over HTTP, and words what goes wrong."""
 
 import os
-from collections.abc import Mapping
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
-from aiohttp import ClientResponse, ClientSession
 
 from antiphon.config_values import Secret
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
 from antiphon.wire.json import JSON, JSONObject
+
+if TYPE_CHECKING:
+    import httpx2
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest answer of a search service that is read."""
@@ -19,8 +23,10 @@ _EXCERPT = 200
 class SearchService:
     """A search service that answers with JSON, and the key that it wants."""
 
-    def __init__(self, session: ClientSession, name: str, base_url: str, api_key: Secret | None) -> None:
-        self._session = session
+    def __init__(
+        self, client: "httpx2.AsyncClient", name: str, base_url: str, api_key: Secret | None
+    ) -> None:
+        self._client = client
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
@@ -42,29 +48,32 @@ class SearchService:
         query: Mapping[str, str] | None = None,
         body: JSONObject | None = None,
     ) -> JSONObject:
+        import httpx2  # Not before a search: it would lengthen every start.
+
         try:
-            async with self._session.request(
+            async with self._client.stream(
                 method,
                 self._base_url + path,
                 params=query,
                 json=body,
                 headers={"Accept": "application/json", **headers},
                 # Nobody but the configured service is to see the key.
-                allow_redirects=False,
+                follow_redirects=False,
             ) as response:
                 return self._read(response, await _whole(response))
-        except aiohttp.ClientConnectorError as error:
+        except httpx2.ConnectError as error:
             raise UpstreamUnreachable(self._speaks(f"cannot connect: {_reason(error)}")) from error
-        except aiohttp.ClientError as error:
+        except httpx2.HTTPError as error:
             raise UpstreamBroken(self._speaks(f"the answer broke off: {type(error).__name__}")) from error
 
-    def _read(self, response: ClientResponse, data: bytes) -> JSONObject:
-        if response.status >= 400:
+    def _read(self, response: "httpx2.Response", data: bytes) -> JSONObject:
+        status = response.status_code
+        if status >= 400:
             raise UpstreamRefused(
-                self._speaks(f"HTTP {response.status}: {self._excerpt(data) or response.reason}"),
-                upstream_status=response.status,
+                self._speaks(f"HTTP {status}: {self._excerpt(data) or response.reason_phrase}"),
+                upstream_status=status,
             )
-        if response.status >= 300:
+        if status >= 300:
             raise UpstreamBroken(
                 self._speaks(f"it redirects to {response.headers.get('Location', 'nowhere')}")
             )
@@ -97,19 +106,32 @@ def dicts(value: JSON) -> list[JSONObject]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _reason(error: aiohttp.ClientConnectorError) -> str:
+def _reason(error: BaseException) -> str:
     """Why there is no connection; where the service is, is nobody's business but the operator's."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not found"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "its certificate is not trusted"
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else "no connection"
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "its name is not found"
+        if isinstance(cause, ssl.SSLError):
+            return "its certificate is not trusted"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+    return "no connection"
 
 
-async def _whole(response: ClientResponse) -> bytes:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and what it came from; of several attempts the first."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        else:
+            error = error.__cause__ or error.__context__
+
+
+async def _whole(response: "httpx2.Response") -> bytes:
     """The body, or so much of it that it is known to be too long."""
     data = bytearray()
-    async for chunk in response.content.iter_any():
+    async for chunk in response.aiter_bytes():
         data += chunk
         if len(data) > MAX_ANSWER_BYTES:
             break

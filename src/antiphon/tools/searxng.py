@@ -1,12 +1,15 @@
 """Web searches through one's own SearXNG (https://docs.searxng.org/dev/search_api.html)."""
 
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING
 
 from antiphon.config_values import Secret
 from antiphon.errors import UpstreamRefused
 from antiphon.tools.countries import LANGUAGES
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class SearXng:
@@ -15,8 +18,8 @@ class SearXng:
     SearXNG knows no keys; one that is configured goes to the proxy before it, as a bearer token.
     """
 
-    def __init__(self, session: ClientSession, base_url: str, api_key: Secret | None) -> None:
-        self._service = SearchService(session, "searxng", base_url, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", base_url: str, api_key: Secret | None) -> None:
+        self._service = SearchService(client, "searxng", base_url, api_key)
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:

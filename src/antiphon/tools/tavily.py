@@ -1,12 +1,15 @@
 """Web searches through Tavily (https://docs.tavily.com/documentation/api-reference/endpoint/search)."""
 
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING
 
 from antiphon.config_values import Secret
 from antiphon.tools.countries import NAMES
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain
 from antiphon.wire.json import JSONObject
+
+if TYPE_CHECKING:
+    import httpx2
 
 BASE_URL = "https://api.tavily.com"
 _MAX_DOMAINS = 300
@@ -15,8 +18,8 @@ _MAX_DOMAINS = 300
 class Tavily:
     """A `SearchProvider`. Domains and the country go out as parameters; the rest of a place cannot."""
 
-    def __init__(self, session: ClientSession, base_url: str | None, api_key: Secret) -> None:
-        self._service = SearchService(session, "tavily", base_url or BASE_URL, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
+        self._service = SearchService(client, "tavily", base_url or BASE_URL, api_key)
         self._headers = {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:

@@ -3,7 +3,6 @@
 import asyncio
 
 import msgspec
-from aiohttp import ClientSession
 
 from antiphon.config_tools import WebSearchSettings
 from antiphon.errors import UpstreamTimeout
@@ -20,17 +19,17 @@ PAGES = "web"
 """The provider of pages, as it is recorded: they are read by this server, whoever answers searches."""
 
 
-def search_provider(settings: WebSearchSettings, session: ClientSession) -> SearchProvider:
+def search_provider(settings: WebSearchSettings, services: ToolServices) -> SearchProvider:
     """Returns the provider that the settings name, which hold what it needs."""
     if settings.provider == "duckduckgo":
         return DuckDuckGo(settings.timeout)
     if settings.provider == "searxng":
         assert settings.base_url is not None
-        return SearXng(session, settings.base_url, settings.api_key)
+        return SearXng(services.client, settings.base_url, settings.api_key)
     assert settings.api_key is not None
     if settings.provider == "tavily":
-        return Tavily(session, settings.base_url, settings.api_key)
-    return Brave(session, settings.base_url, settings.api_key)
+        return Tavily(services.client, settings.base_url, settings.api_key)
+    return Brave(services.client, settings.base_url, settings.api_key)
 
 
 class WebCalls:

@@ -68,7 +68,7 @@ class WebSearch(BasicTool):
         self._settings = services.settings.web_search
         self._search = template(tool, position)
         self._ids = context.call.ids
-        provider = search_provider(self._settings, services.session)
+        provider = search_provider(self._settings, services)
         self._calls = context.wrap(WebCalls(services, provider))
 
     def functions(self) -> list[ChatTool]:
