@@ -12,8 +12,9 @@ from antiphon.engine.boxes import Boxes
 from antiphon.engine.citations import sources_of
 from antiphon.engine.compaction import kept_messages
 from antiphon.engine.compactor import Compactor
+from antiphon.engine.functions import Offered
 from antiphon.engine.messages import translate_reply
-from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ResolvedModel
+from antiphon.engine.ports import NO_TOOLS, Call, HostedCall, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.rounds import HostedWork
 from antiphon.engine.translate import Translated, continued, translate
 from antiphon.engine.truncate import shortened
@@ -87,9 +88,13 @@ class Loop:
         self._is_exhausted = False
         self._is_answered = False
         self._work = HostedWork(self._output, self.include, response.max_tool_calls)
-        self._tools = {tool.position: tool for tool in hosted.tools}
-        self._setups = [setup for tool in hosted.tools if (setup := tool.setup(items)) is not None]
-        self._approved = [approved for tool in hosted.tools for approved in tool.approved(items)]
+        self._tools: dict[int, HostedTool] = {}
+        self._setups: list[HostedCall] = []
+        self._approved: list[HostedCall] = []
+        if hosted.tools:
+            self._tools = {tool.position: tool for tool in hosted.tools}
+            self._setups = [setup for tool in hosted.tools if (setup := tool.setup(items)) is not None]
+            self._approved = [approved for tool in hosted.tools for approved in tool.approved(items)]
         self._translated = self._translate(items, are_set_up=not self._setups)
         self._assembler = self._new_assembler()
 
@@ -298,7 +303,9 @@ class Loop:
     def _translate(self, items: list[Item], *, are_set_up: bool = True) -> Translated:
         """Translates the context. Before the set-ups only what does not depend on them is looked at."""
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
-        offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
+        offered: Offered = {}
+        if self._tools:
+            offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
         capabilities = self._model.chat_model.capabilities
         return translate(request, items, self._model.name, capabilities, offered, self._boxes)
 

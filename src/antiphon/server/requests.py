@@ -101,7 +101,8 @@ async def read_body(request: Request) -> bytes:
             code="unsupported_content_encoding",
         )
     limit: int = request.app.state.max_body_bytes
-    _check_size(int(headers.get(b"content-length", 0)), limit)
+    if int(headers.get(b"content-length", 0)) > limit:
+        raise _too_large(limit)
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
@@ -111,7 +112,8 @@ async def read_body(request: Request) -> bytes:
         piece = message.get("body", b"")
         pieces.append(piece)
         size += len(piece)
-        _check_size(size, limit)
+        if size > limit:
+            raise _too_large(limit)
         more = message.get("more_body", False)
     return b"".join(pieces)
 
@@ -170,9 +172,8 @@ def boolean(request: Request, name: str) -> bool:
     return value in ("true", "1")
 
 
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise RequestTooLarge(f"The request body is larger than {limit} bytes.")
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def _checked(value: str, name: str) -> str:
