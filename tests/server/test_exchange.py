@@ -26,7 +26,7 @@ class Line:
         return [(b"date", b"today")]
 
     def write(self, pieces: list[bytes], *, at_once: bool) -> None:
-        self.seen += [*pieces, b"(now)"] if at_once else pieces
+        self.seen += [*filter(None, pieces), *([b"(now)"] if at_once else [])]
 
     async def drain(self) -> None:
         self.seen.append(b"(drained)")

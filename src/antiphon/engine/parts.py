@@ -27,7 +27,7 @@ def user_content(content: str | list[ContentPart]) -> str | list[ChatContentPart
     """
     if isinstance(content, str):
         return content
-    parts = [_chat_part(part) for part in content]
+    parts = list(map(_chat_part, content))
     if len(parts) == 1 and parts[0]["type"] == "text":
         return parts[0]["text"]
     return parts

@@ -246,11 +246,10 @@ class Exchange:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
-        pieces = [piece for piece in (self._head, body) if piece]
-        self._head = b""
-        if pieces:
+        if self._head or body:
             # Who gets an answer in pieces reads along.
-            self._connection.write(pieces, at_once=more or self._is_chunked)
+            self._connection.write([self._head, body], at_once=more or self._is_chunked)
+            self._head = b""
 
 
 def head(status: int, headers: Collection[Header]) -> bytes:
