@@ -109,6 +109,16 @@ def test_D13_a_stream_is_left(
     assert {item.get("status", "incomplete") for item in response["output"][-1:]} <= {"incomplete"}
 
 
+@STREAM_OR_JSON
+@pytest.mark.parametrize("length", [100_000, 900_000])
+def test_a_long_request_is_left(server: Serving, upstream: Upstream, stream: bool, length: int) -> None:
+    """The connection is not read while such a body waits to be read; then it must be, to see its end."""
+    upstream.script(silence())
+    with sent(server.url, "/responses", request(stream=stream, input="x" * length)):
+        assert upstream.hanging.wait(SECONDS)
+    assert upstream.disconnected.wait(1)
+
+
 @pytest.mark.parametrize(
     "answer",
     [silence(), body(end="hang"), body(HALF, end="hang"), hanging(chunk("Hel"))],

@@ -159,7 +159,6 @@ class Exchange:
             if self._expects_continue:
                 self._expects_continue = False
                 self._connection.write([_CONTINUE], at_once=True)
-            self._connection.resume_reading()
             await self._wait()
         return {"type": "http.disconnect"}
 
@@ -187,6 +186,7 @@ class Exchange:
         self._unread = 0
         self._patience = min(PATIENCE, self._patience + len(body) / LEAST_RATE)
         self._is_body_read = self._is_body_whole
+        self._connection.resume_reading()  # Also after the last of it: who does not read sees nobody leave.
         return {"type": "http.request", "body": body, "more_body": not self._is_body_whole}
 
     async def _wait(self) -> None:
