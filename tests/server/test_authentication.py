@@ -116,6 +116,7 @@ def test_openais_client_knows_these_errors(server: Serving) -> None:
 
 def test_websockets_need_a_key_too(server: Serving, local: Person, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "antiphon.access")
+    before = server.call(tasks())
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         with pytest.raises(InvalidStatus) as caught, Socket(server.url, headers):
             pass
@@ -123,6 +124,7 @@ def test_websockets_need_a_key_too(server: Serving, local: Person, caplog: pytes
         assert response.status_code == 401
         assert response.headers["x-request-id"].startswith("req_")
         assert Reply(401, {}, bytes(response.body or b"")).error["type"] == "invalid_request_error"
+    assert server.call(ended(before)) == []  # The lines are in the log by now.
     lines = [line for line in caplog.messages if line.startswith("WS /v1/responses 401 ")]
     assert [line.rpartition(" ")[2] for line in lines] == ["invalid_request_error", "invalid_api_key"]
 
