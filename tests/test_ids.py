@@ -35,7 +35,7 @@ def test_ids_sort_by_the_time_at_which_they_were_prepared(monkeypatch: pytest.Mo
 
 def test_short_ids_are_all_chance() -> None:
     """Of the time there would be nothing left but what is the same for hours."""
-    assert len({new_id("call", CALL)[:10] for _ in range(100)}) == 100
+    assert len({new_id("call", CALL)[:16] for _ in range(100)}) == 100
 
 
 def test_every_item_type_has_a_prefix_of_its_own() -> None:
