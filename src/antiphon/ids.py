@@ -62,11 +62,14 @@ def new_id(prefix: str, size: int = LONG) -> str:
     that are made together stand together in the indexes of a database, and a transaction writes a few pages
     and not one for each of them.
     """
-    if not _prepared:
+    try:
+        digits = _prepared.popleft()
+    except IndexError:  # Asked for and not looked before: another thread may take the last one.
         began = f"{time.time_ns() >> 20:x}"
         random = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
-        _prepared.extend([began + digits[len(began) :] for digits in random])
-    digits = _prepared.popleft()
+        many = [began + each[len(began) :] for each in random]
+        digits = many.pop()
+        _prepared.extend(many)
     if size == LONG:
         return f"{prefix}_{digits}"
     return f"{prefix}_{digits[: 2 * size] if size >= 16 else digits[-2 * size :]}"

@@ -12,7 +12,6 @@ from antiphon.engine.boxes import Boxes
 from antiphon.engine.citations import sources_of
 from antiphon.engine.compaction import kept_messages
 from antiphon.engine.compactor import Compactor
-from antiphon.engine.functions import Offered
 from antiphon.engine.messages import translate_reply
 from antiphon.engine.ports import NO_TOOLS, Call, HostedCall, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.rounds import HostedWork
@@ -303,9 +302,7 @@ class Loop:
     def _translate(self, items: list[Item], *, are_set_up: bool = True) -> Translated:
         """Translates the context. Before the set-ups only what does not depend on them is looked at."""
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
-        offered: Offered = {}
-        if self._tools:
-            offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
+        offered = {place: tool.functions() if are_set_up else [] for place, tool in self._tools.items()}
         capabilities = self._model.chat_model.capabilities
         return translate(request, items, self._model.name, capabilities, offered, self._boxes)
 

@@ -49,6 +49,7 @@ _CONTENT = {"embeddings": "data", "completions": "choices", "moderations": "resu
 """The key that the answer of each endpoint must have."""
 _MAX_ERROR_BYTES = 64 * 1024
 _WITH_CHOICES = re.compile(rb'"choices" ?: ?\[ ?\{')
+"""How a chat completion looks, which is decoded once where it is read."""
 _LAST_BYTES_TIMEOUT = 0.05
 """Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
 
