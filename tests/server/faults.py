@@ -201,7 +201,7 @@ FAULTS: dict[str, Fault] = {
         "up/m: sent a broken chunk (JSON is malformed",
         output=("Hel",),
         whole=body(HALF),
-        whole_says="up/m: sent a broken chunk (Input data was truncated): {",
+        whole_says="up: its answer is not a chat completion: {",
     ),
     "F30_other_bytes": Fault(
         raw(data(chunk("Hel")), b'data: {"choices": "\xff\xfe"}\n\n', end="hang"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import ssl
 from collections.abc import AsyncGenerator
 
@@ -48,8 +47,6 @@ TEXT = "/completions"
 _CONTENT = {"embeddings": "data", "completions": "choices", "moderations": "results"}
 """The key that the answer of each endpoint must have."""
 _MAX_ERROR_BYTES = 64 * 1024
-_WITH_CHOICES = re.compile(rb'"choices" ?: ?\[ ?\{')
-"""How a chat completion looks, which is decoded once where it is read."""
 _LAST_BYTES_TIMEOUT = 0.05
 """Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
 
@@ -228,10 +225,8 @@ class HttpChatModel:
     async def _whole(self, response: Answer) -> bytes:
         """Returns an answer in one piece, or what it tells of an error, on one line, as chunks are."""
         body = response.rest() if response.is_whole else await self._read(response)
-        if b"\n" not in body and _WITH_CHOICES.search(body):
-            return body  # Whoever reads it sees what else may be wrong with it.
         self._completion(body)
-        return msgspec.json.format(body, indent=-1)
+        return msgspec.json.format(body, indent=-1) if b"\n" in body else body
 
     def _completion(self, body: bytes) -> _Completion:
         """Returns what is in the body: choices, or an error."""
