@@ -11,8 +11,8 @@ from starlette.types import ASGIApp
 
 from antiphon.server.app import create_app
 from antiphon.wire.json import JSON
-from tests.postgresql import postgresql_server
-from tests.serving import Validated
+from tests.support.postgresql import postgresql_server
+from tests.support.serving import Validated
 
 # Machines differ in speed, so no example has a deadline. CI draws the same examples each time: what fails
 # there fails for a change and not by chance. Elsewhere each run draws others.

@@ -17,7 +17,7 @@ from antiphon.wire.items import FunctionCall, FunctionCallOutput, ItemReference,
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse
 from antiphon.wire.tools import FunctionTool, NamespaceTool, WebSearchTool
-from tests.bodies import CODEX, fault_of, refusal_of
+from tests.support.bodies import CODEX, fault_of, refusal_of
 
 
 def decoded(body: JSONObject) -> CreateResponse:

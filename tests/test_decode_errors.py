@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.bodies import FULL, fault_of, refusal_of
+from tests.support.bodies import FULL, fault_of, refusal_of
 
 
 @pytest.mark.parametrize(

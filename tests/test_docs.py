@@ -15,7 +15,7 @@ import pytest
 
 from antiphon.cli import antiphon
 from antiphon.settings import load_settings
-from tests.schemas import check_openai, check_response
+from tests.support.schemas import check_openai, check_response
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTED_URL = "http://127.0.0.1:8321/v1"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.upstream import Upstream, chunk, sse
 from tests.test_docs import FENCE, PAGES, ROOT
-from tests.upstream import Upstream, chunk, sse
 
 SAID = {"README.md": "Paris, of course.", "docs/testing.md": "It is long."}
 """What the model says, by page."""

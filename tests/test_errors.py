@@ -23,7 +23,7 @@ from antiphon.errors import (
 )
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON
-from tests.schemas import check_error
+from tests.support.schemas import check_error
 
 INVALID, SERVER = "invalid_request_error", "server_error"
 

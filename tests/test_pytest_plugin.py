@@ -13,7 +13,7 @@ import antiphon.testing
 from antiphon.config import Mode
 from antiphon.pytest_plugin import MODES, Rehearsal
 from antiphon.recording.collection import read_calls
-from tests.upstream import Upstream, chunk, sse
+from tests.support.upstream import Upstream, chunk, sse
 
 pytest_plugins = ["pytester"]
 

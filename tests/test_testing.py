@@ -11,8 +11,8 @@ from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.recording.scope_file import file_name, read
 from antiphon.server.run import listen
 from antiphon.testing import Outcome, serve
-from tests.serving import backend
-from tests.upstream import Upstream, chunk, completion, reply, sse
+from tests.support.serving import backend
+from tests.support.upstream import Upstream, chunk, completion, reply, sse
 
 
 def ask(url: str, text: str = "Hi", **headers: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Start
-from tests.schemas import check_openai
+from tests.support.schemas import check_openai
 
 
 def listening(process: "subprocess.Popen[str]") -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import json
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.upstream import Answer, chunk, sse
+from tests.support.upstream import Answer, chunk, sse
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
 

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 
 from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says, says_json
-from tests.serving import Serving
-from tests.upstream import Upstream, chunk, sse
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream, chunk, sse
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from openai.types.responses import Response
 
 from antiphon.wire.json import JSON
 from tests.clients.replies import WEATHER, calls, says
-from tests.serving import Serving, backend, backends
 from tests.store.samples import count_rows
-from tests.upstream import Upstream, chunk, reply, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, chunk, reply, sse
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.kinds import KINDS
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 A: JSON = {"role": "user", "content": "a"}
 B: JSON = {"role": "user", "content": "b"}

@@ -5,7 +5,7 @@ from openai import APIStatusError, OpenAI
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, WEATHER, says
-from tests.upstream import Answer, Upstream, completion, html, reply
+from tests.support.upstream import Answer, Upstream, completion, html, reply
 
 
 def whole(content: str | None, finish: str = "stop", **message: JSON) -> JSONObject:

@@ -10,8 +10,8 @@ from openai import BadRequestError, OpenAI
 from antiphon.config import PRESETS, Capabilities
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, says
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream, chunk, completion, reply, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream, chunk, completion, reply, sse
 
 TURNS: JSON = [
     {"role": "user", "content": "Remember: the word is banana."},

@@ -11,8 +11,8 @@ from openai.types.responses import Response
 from antiphon.config import PRESETS
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, calls, says
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream, chunk, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream, chunk, sse
 
 PATCH_GRAMMAR = """start: begin_patch hunk+ end_patch
 begin_patch: "*** Begin Patch" LF

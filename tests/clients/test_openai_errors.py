@@ -11,7 +11,7 @@ from openai import (
 )
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.upstream import Upstream, chunk, html, reply, sse
+from tests.support.upstream import Upstream, chunk, html, reply, sse
 
 
 def refused(client: OpenAI, **request: JSON) -> BadRequestError:

@@ -4,7 +4,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from tests.server.faults import TEXT
-from tests.upstream import Upstream
+from tests.support.upstream import Upstream
 
 NAME = "idempotency-key"
 

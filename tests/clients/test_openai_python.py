@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, WEATHER, calls, function, says, says_json
-from tests.serving import Serving
 from tests.store.samples import count_rows
-from tests.upstream import Upstream, chunk, sse
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream, chunk, sse
 
 SAMPLE = "antiphon/sample"
 

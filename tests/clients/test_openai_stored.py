@@ -7,9 +7,9 @@ from openai import BadRequestError, NotFoundError, OpenAI
 
 from antiphon.wire.json import JSON
 from tests.clients.replies import says
-from tests.serving import Serving
 from tests.store.samples import count_rows
-from tests.upstream import Upstream
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream
 
 WORDS = ["one", "two", "three", "four", "five"]
 FIVE: JSON = [{"role": "user", "content": word} for word in WORDS]

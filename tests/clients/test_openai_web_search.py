@@ -16,9 +16,9 @@ from openai.types.responses.response_output_text import AnnotationURLCitation
 from antiphon.config_tools import ToolsSettings
 from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
-from tests.serving import Serving, backend, backends
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, reply
 from tests.tools.searching import RESULT, tavily
-from tests.upstream import Upstream, reply
 
 LINK = f"[A page]({RESULT['url']})"
 

@@ -11,8 +11,8 @@ import pytest
 
 from antiphon.wire.json import JSONObject
 from tests.conformance.requests import BASIC, IMAGE, PHASES, SYSTEM, TOOLS, TURNS
-from tests.schemas import check_openresponses_event, check_openresponses_response
-from tests.serving import Serving, backends
+from tests.support.schemas import check_openresponses_event, check_openresponses_response
+from tests.support.serving import Serving, backends
 
 CASES = {
     "basic-response": BASIC,

@@ -10,7 +10,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.conformance import requests
 from tests.conformance.requests import NOBODYS_ID, message
 from tests.conformance.target import Target
-from tests.schemas import check_openresponses_compaction, check_openresponses_response
+from tests.support.schemas import check_openresponses_compaction, check_openresponses_response
 
 NOT_FOUND = "previous_response_not_found"
 

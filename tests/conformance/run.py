@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from tests import shared
 from tests.conformance.checks import CHECKS
 from tests.conformance.target import Target
+from tests.support import shared
 
 KEY = "ANTIPHON_API_KEY"
 

@@ -7,8 +7,8 @@ import httpx2
 import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_openresponses_event, check_openresponses_response
 from tests.server.sockets import Socket
+from tests.support.schemas import check_openresponses_event, check_openresponses_response
 
 SECONDS = 120.0
 """A language model may take its time."""

@@ -9,11 +9,11 @@ from antiphon.testing import serve
 from tests.conformance.checks import CHECKS
 from tests.conformance.run import main, outcome
 from tests.conformance.target import Target
-from tests.schemas import OPENRESPONSES
 from tests.server.faults import TEXT
-from tests.serving import Serving, backend, backends
-from tests.shared import shared
-from tests.upstream import Upstream, chunk, html, sse
+from tests.support.schemas import OPENRESPONSES
+from tests.support.serving import Serving, backend, backends
+from tests.support.shared import shared
+from tests.support.upstream import Upstream, chunk, html, sse
 
 THINKS = sse(
     chunk(reasoning_content="They greet "),

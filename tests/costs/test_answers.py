@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 from antiphon.config import PRESETS, BackendSettings, Settings
 from antiphon.server.run import listen, opened
 from tests.costs.counting import Cost, counted
-from tests.upstream import Upstream, reply
+from tests.support.upstream import Upstream, reply
 
 TIMES = 50
 

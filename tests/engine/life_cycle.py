@@ -1,7 +1,7 @@
 """Checks the life of every output item in a list of events, as strict clients rely on it."""
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_event
+from tests.support.schemas import check_event
 
 _TEXTS = {
     "response.output_text": ("output_text", "text"),

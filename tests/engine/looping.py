@@ -14,7 +14,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from tests.engine.replies import as_wire, counted_ids
-from tests.schemas import check_event, check_response
+from tests.support.schemas import check_event, check_response
 
 NOW = 1_800_000_000.5
 

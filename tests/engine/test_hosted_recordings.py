@@ -14,7 +14,7 @@ from antiphon.wire.chat import ChatTool
 from antiphon.wire.items import FileSearchCall, McpCall, Message, WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.hosting import WEB_SEARCH, FakeCall, FakeMcp, FakeSearch, Hosting, Replies, calls, mcp, says
-from tests.shared import shared
+from tests.support.shared import shared
 
 
 class RecordedSearch(FakeSearch):

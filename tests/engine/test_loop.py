@@ -21,7 +21,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.engine.looping import NOW, ScriptedModel, collect, loop, run
 from tests.engine.replies import CALLED, STOP, USAGE, as_wire, call, chunk, raw
 from tests.engine.seals import OpenSeal, inside
-from tests.schemas import check_response
+from tests.support.schemas import check_response
 
 HELLO = [[chunk(role="assistant", content="")], [chunk(content="Hel"), chunk(content="lo")], [STOP, USAGE]]
 

@@ -4,7 +4,7 @@ import pytest
 from antiphon.decode import create_response
 from antiphon.engine.skeleton import new_response
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_response
+from tests.support.schemas import check_response
 
 KEYS = {
     "id",

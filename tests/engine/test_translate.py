@@ -7,7 +7,7 @@ from antiphon.engine.translate import Translated, translate
 from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
-from tests.bodies import CODEX
+from tests.support.bodies import CODEX
 
 BARE = Capabilities(
     developer_role=False,

@@ -16,7 +16,7 @@ from antiphon.errors import (
 from antiphon.models.client import HttpChatModel, open_client
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
-from tests.upstream import Answer, Upstream
+from tests.support.upstream import Answer, Upstream
 
 T = TypeVar("T")
 REQUEST: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}

@@ -36,7 +36,7 @@ from tests.models.calls import (
     stream_from,
     streamed,
 )
-from tests.upstream import Answer, Upstream, chunk, completion, reply, silence, sse
+from tests.support.upstream import Answer, Upstream, chunk, completion, reply, silence, sse
 
 
 def test_a_stream_is_given_chunk_by_chunk() -> None:

@@ -22,7 +22,7 @@ from tests.models.calls import (
     in_every_way,
     stream_from,
 )
-from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse, streaming
+from tests.support.upstream import Answer, Upstream, chunk, completion, html, reply, sse, streaming
 
 
 def test_F20_200_html() -> None:

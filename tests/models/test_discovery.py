@@ -8,7 +8,7 @@ import pytest
 from antiphon.config import PRESETS, Kind
 from antiphon.models.client import open_client
 from antiphon.models.discovery import Found, discover
-from tests.upstream import Answer, Upstream, html, models_list, reply
+from tests.support.upstream import Answer, Upstream, html, models_list, reply
 
 
 def search(ports: dict[int, Kind], names: Iterable[str] = (), taken: Iterable[int] = ()) -> list[Found]:

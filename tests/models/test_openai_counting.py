@@ -2,7 +2,7 @@
 
 from antiphon.models.openai_counting import counted_body
 from antiphon.wire.chat import ChatRequest
-from tests.schemas import check_openai
+from tests.support.schemas import check_openai
 
 GRAMMAR = {"syntax": "regex", "definition": "[0-9]+"}
 CHAT: ChatRequest = {

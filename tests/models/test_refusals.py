@@ -19,7 +19,7 @@ from tests.models.calls import (
     in_every_way,
     stream_from,
 )
-from tests.upstream import Answer, Upstream, chunk, completion, html, reply, sse
+from tests.support.upstream import Answer, Upstream, chunk, completion, html, reply, sse
 
 
 def refusals(answer: Answer) -> list[UpstreamRefused]:

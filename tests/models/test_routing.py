@@ -17,7 +17,7 @@ from antiphon.models.listing import Listing
 from antiphon.models.routing import Models
 from antiphon.models.sample import SampleModel
 from antiphon.wire.json import JSON
-from tests.upstream import Upstream, html, models_list, reply, silence
+from tests.support.upstream import Upstream, html, models_list, reply, silence
 
 T = TypeVar("T")
 KEY = "sk-canary-0815"

@@ -3,7 +3,7 @@
 import http.client
 import json
 
-from tests.upstream import Answer, Upstream, chunk, reply, sse
+from tests.support.upstream import Answer, Upstream, chunk, reply, sse
 
 
 def test_it_answers_in_order_and_repeats_the_last() -> None:

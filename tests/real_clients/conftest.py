@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture

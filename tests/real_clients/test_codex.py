@@ -9,8 +9,8 @@ from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
 from tests.real_clients.installed import environment, run
 from tests.real_clients.page import codex_configuration
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream
 
 PATCH = """apply_patch <<'EOF'
 *** Begin Patch

@@ -8,8 +8,8 @@ import pytest
 from antiphon.wire.json import JSONObject
 from tests.clients.replies import calls, says
 from tests.real_clients.installed import HERE, command_of, run
-from tests.serving import Serving
-from tests.upstream import Upstream
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream
 
 CLIENTS = sorted(path.parent.name for path in HERE.glob("*/program.*"))
 QUESTION, NEXT = "What is the weather in Oslo?", "What did I ask?"

@@ -8,8 +8,8 @@ import pytest
 from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
 from tests.real_clients.installed import HERE, environment, run
-from tests.serving import Serving
-from tests.upstream import Upstream
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream
 
 QUESTIONS = ["Say hello.", "What is the code name?", "What is the weather in Oslo?"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.real_clients.installed import environment, run
 from tests.real_clients.page import INSTALLS, examples
-from tests.serving import Serving
+from tests.support.serving import Serving
 from tests.test_docs import DOCUMENTED_URL
 
 

@@ -26,7 +26,7 @@ from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import Model, ModelList, Provider
-from tests.serving import Validated
+from tests.support.serving import Validated
 
 T = TypeVar("T")
 Answered = Sequence[JSONObject] | AntiphonError

@@ -9,8 +9,8 @@ from antiphon.config import Mode
 from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, post
-from tests.serving import backend
-from tests.upstream import Answer, Upstream, chunk, sse
+from tests.support.serving import backend
+from tests.support.upstream import Answer, Upstream, chunk, sse
 
 MODEL = "up/m"
 

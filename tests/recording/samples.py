@@ -6,7 +6,7 @@ from pathlib import Path
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import read_calls
 from antiphon.wire.json import JSON, JSONObject
-from tests.shared import shared
+from tests.support.shared import shared
 
 
 def recordings(name: str) -> Path:

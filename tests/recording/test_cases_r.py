@@ -28,7 +28,7 @@ from tests.recording.case_world import ask, calling, chat, chat_body, recording,
 from tests.recording.rewrites import reverse_keys
 from tests.recording.samples import recordings
 from tests.server.client import Reply, call, post
-from tests.upstream import chunk, completion, reply, sse
+from tests.support.upstream import chunk, completion, reply, sse
 
 WEATHER: JSONObject = {
     "type": "function",

@@ -13,7 +13,7 @@ from tests.recording.case_world import ask, calling, chat, chat_body, recording,
 from tests.recording.samples import recording as llama_stack_file
 from tests.recording.samples import write
 from tests.server.client import post
-from tests.upstream import Answer, chunk, completion, reply, sse
+from tests.support.upstream import Answer, chunk, completion, reply, sse
 
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"  # gitleaks:allow
 

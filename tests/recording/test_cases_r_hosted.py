@@ -12,8 +12,8 @@ from tests.clients.replies import calls, says
 from tests.recording.case_world import MODEL, ask, recording
 from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
 from tests.server.test_embeddings import vectors
+from tests.support.upstream import reply
 from tests.tools.searching import RESULT
-from tests.upstream import reply
 
 
 def mcp(url: str, **more: JSON) -> JSONObject:

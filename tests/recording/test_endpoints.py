@@ -20,8 +20,8 @@ from tests.recording.samples import recordings
 from tests.server.client import post
 from tests.server.test_completions import FLAGS, TEXT
 from tests.server.test_embeddings import vectors
-from tests.serving import backend
-from tests.upstream import Upstream, reply
+from tests.support.serving import backend
+from tests.support.upstream import Upstream, reply
 
 EMBED: JSONObject = {"model": MODEL, "input": "a"}
 COMPLETE: JSONObject = {"model": MODEL, "prompt": "Say hello", "max_tokens": 5}

@@ -10,7 +10,7 @@ from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, recording
 from tests.server.client import get
-from tests.upstream import Answer, chunk, completion, reply, sse, streaming
+from tests.support.upstream import Answer, chunk, completion, reply, sse, streaming
 
 USAGE: JSONObject = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 CALL: JSONObject = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}

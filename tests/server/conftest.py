@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgresql import schema
 from tests.server.client import get, post
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream
+from tests.support.postgresql import schema
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture(scope="module")

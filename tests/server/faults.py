@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.upstream import Answer, End, chunk, completion, html, reply, silence, sse, streaming
+from tests.support.upstream import Answer, End, chunk, completion, html, reply, silence, sse, streaming
 
 USAGE: JSONObject = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 STREAM = {"Content-Type": "text/event-stream"}

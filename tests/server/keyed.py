@@ -10,8 +10,8 @@ from antiphon.service.keys import KeySettings, create_key
 from antiphon.service.limits import Limits
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, call
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream
 
 SETTINGS_KEY = "sk-test-the-key-of-the-settings"
 

@@ -11,8 +11,8 @@ import pytest
 from antiphon import __version__
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, call, get
-from tests.serving import Serving
-from tests.upstream import Upstream
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import SECONDS, ended, post, tasks
 from tests.server.faults import FAULTS, TEXT, USAGE
 from tests.server.test_disconnect import hanging, sent
-from tests.serving import Serving
-from tests.upstream import Upstream, chunk, sse
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream, chunk, sse
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,8 @@ from tests.server.client import Reply, call, ended, get, tasks
 from tests.server.faults import TEXT
 from tests.server.keyed import SETTINGS_KEY, Person, keyed, person
 from tests.server.sockets import Socket
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream
 
 ASK = {"model": "up/m", "input": "Hi"}
 

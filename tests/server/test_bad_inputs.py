@@ -25,8 +25,8 @@ from tests.server.client import SECONDS, call, get, post
 from tests.server.faults import TEXT
 from tests.server.refusals import Bad, check, rows
 from tests.server.test_disconnect import hanging, sent
-from tests.serving import Serving
-from tests.upstream import Upstream, chunk
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream, chunk
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
-from tests.serving import Serving, backends
-from tests.upstream import Answer, Upstream, chunk, sse, streaming
+from tests.support.serving import Serving, backends
+from tests.support.upstream import Answer, Upstream, chunk, sse, streaming
 
 STOP = chunk(finish="stop")
 USAGE = chunk(

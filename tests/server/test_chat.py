@@ -5,8 +5,8 @@ import pytest
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
 from tests.server.faults import FAULTS, TEXT
-from tests.serving import Serving
-from tests.upstream import Answer, Upstream, chunk, completion, reply, sse, streaming
+from tests.support.serving import Serving
+from tests.support.upstream import Answer, Upstream, chunk, completion, reply, sse, streaming
 
 STREAM_OR_JSON = pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 

@@ -4,10 +4,10 @@ import pytest
 
 from antiphon.engine.compaction import PROMPT, as_told
 from antiphon.wire.json import JSON, JSONObject
-from tests.postgresql import ON_BOTH
-from tests.schemas import check_openai
 from tests.server.client import Reply, get, post
-from tests.upstream import Answer, Upstream, chunk, completion, reply, sse
+from tests.support.postgresql import ON_BOTH
+from tests.support.schemas import check_openai
+from tests.support.upstream import Answer, Upstream, chunk, completion, reply, sse
 
 pytestmark = ON_BOTH
 

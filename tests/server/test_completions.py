@@ -10,8 +10,8 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
-from tests.serving import Serving, backend, backends, recordings
-from tests.upstream import Upstream, chunk, reply, sse
+from tests.support.serving import Serving, backend, backends, recordings
+from tests.support.upstream import Upstream, chunk, reply, sse
 
 TEXT: JSONObject = {
     "id": "cmpl-1",

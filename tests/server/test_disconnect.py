@@ -17,8 +17,8 @@ from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from tests.server.client import SECONDS, ended, get, post, tasks
 from tests.server.faults import HALF, TEXT, body, call
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream, chunk, silence, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream, chunk, silence, sse
 
 STREAM_OR_JSON = pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 

@@ -14,10 +14,10 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_openai
 from tests.server.client import post
-from tests.serving import OpenCatalogue, Serving, backend, backends
-from tests.upstream import Upstream, html, reply
+from tests.support.schemas import check_openai
+from tests.support.serving import OpenCatalogue, Serving, backend, backends
+from tests.support.upstream import Upstream, html, reply
 
 
 def vectors(*given: Sequence[float]) -> JSONObject:

@@ -13,8 +13,8 @@ from tests.models.test_client import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
 from tests.server.sockets import Socket
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream
 
 THINKING = msgspec.structs.replace(PRESETS["openai"], think_tags=True)
 

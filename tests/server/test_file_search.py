@@ -7,12 +7,12 @@ import pytest
 
 from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
-from tests.postgresql import ON_BOTH
 from tests.server.client import check_life_cycle, post, types
 from tests.server.forms import uploaded
 from tests.server.test_embeddings import vectors
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream, chunk, reply, sse
+from tests.support.postgresql import ON_BOTH
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream, chunk, reply, sse
 
 pytestmark = ON_BOTH
 

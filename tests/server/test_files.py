@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.postgresql import ON_BOTH
 from tests.server.client import call, get
 from tests.server.forms import part, upload, uploaded
+from tests.support.postgresql import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -14,9 +14,9 @@ from tests.server.client import check_life_cycle, get, post
 from tests.server.forms import uploaded
 from tests.server.sockets import Socket
 from tests.server.test_embeddings import vectors
-from tests.serving import Serving, backend, backends
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, reply, silence
 from tests.tools.searching import RESULT, tavily
-from tests.upstream import Upstream, reply, silence
 
 SECONDS = 0.3
 """What a hung tool is given; no test waits for more."""

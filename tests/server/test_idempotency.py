@@ -9,15 +9,15 @@ import pytest
 
 from antiphon.service import idempotency
 from antiphon.wire.json import JSON, JSONObject
-from tests.postgresql import ON_BOTH
 from tests.server.client import SECONDS, Reply, call, ended, get, post, tasks
 from tests.server.faults import TEXT
 from tests.server.forms import BOUNDARY, form, part, uploaded
 from tests.server.keyed import keyed, person
 from tests.server.refusals import Bad, check
 from tests.server.test_disconnect import hanging, read_until, sent
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream, chunk, reply, sse
+from tests.support.postgresql import ON_BOTH
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, chunk, reply, sse
 
 pytestmark = ON_BOTH
 

@@ -9,9 +9,9 @@ import pytest
 from antiphon.config import PRESETS
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, get, post
-from tests.serving import Serving, backend, backends
-from tests.shared import shared
-from tests.upstream import Upstream, chunk, reply, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.shared import shared
+from tests.support.upstream import Upstream, chunk, reply, sse
 
 PATH = "/responses/input_tokens"
 TOOL = {"type": "function", "name": "f", "description": "x" * 400, "parameters": {"type": "object"}}

@@ -5,7 +5,7 @@ from starlette.requests import HTTPConnection
 
 from antiphon.server.llama_stack import is_llama_stack
 from tests.server.client import post
-from tests.upstream import Upstream, chunk, sse
+from tests.support.upstream import Upstream, chunk, sse
 
 NAMED = {f"response.{noun}" for noun in ("output_item.added", "output_item.done")} | {
     f"response.{noun}" for noun in ("content_part.added", "content_part.done")

@@ -14,7 +14,7 @@ from tests.mcp_servers.running import Servers, servers
 from tests.mcp_servers.tools import WORKFLOW
 from tests.recording.asking import Backend, catalogue, in_scope, with_client
 from tests.recording.samples import recordings
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 _SUITE = "tests/integration/responses/test_tool_responses.py::"
 _TOOLS = {function.__name__: "workflow" for function in WORKFLOW} | {"get_boiling_point": "basic"}

@@ -1,7 +1,7 @@
 """What the server says of itself is true: Schemathesis makes requests of the description, right and wrong.
 
-Each answer must have a status, a type and a form that the description allows, and (see `tests.serving`) be as
-OpenAI describes it. No request may bring out a fault of the server.
+Each answer must have a status, a type and a form that the description allows, and be as OpenAI describes it
+(see `tests.support.serving`). No request may bring out a fault of the server.
 """
 
 import json
@@ -27,7 +27,7 @@ from antiphon.config_tools import FileSearchSettings, ToolsSettings, WebSearchSe
 from antiphon.server.operations import OPERATIONS
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
-from tests.serving import MAX_FILE, Serving, backends
+from tests.support.serving import MAX_FILE, Serving, backends
 
 CHECKS = [
     not_a_server_error,

@@ -13,8 +13,8 @@ from tests.server.faults import TEXT
 from tests.server.forms import FORM, form, part
 from tests.server.keyed import SETTINGS_KEY, Person, keyed, person
 from tests.server.sockets import Socket
-from tests.serving import Serving
-from tests.upstream import Answer, Upstream, completion, reply
+from tests.support.serving import Serving
+from tests.support.upstream import Answer, Upstream, completion, reply
 
 MESSAGE = {"type": "message", "role": "user", "content": "Hi"}
 

@@ -11,7 +11,7 @@ from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
 from tests.server.client import get, post
 from tests.server.faults import TEXT, call
-from tests.upstream import Upstream, chunk, sse
+from tests.support.upstream import Upstream, chunk, sse
 
 SCHEMA: JSONObject = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 F: JSONObject = {"type": "function", "name": "f", "description": "Does f.", "parameters": SCHEMA}

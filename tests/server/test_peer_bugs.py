@@ -5,7 +5,7 @@ import pytest
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import call, get, post, types
 from tests.server.faults import TEXT
-from tests.upstream import Upstream, chunk, html, reply, sse
+from tests.support.upstream import Upstream, chunk, html, reply, sse
 
 
 def ask(**more: JSON) -> JSONObject:

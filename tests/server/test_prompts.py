@@ -7,7 +7,7 @@ import pytest
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, call, get, post
 from tests.server.forms import uploaded
-from tests.upstream import Upstream, chunk, sse
+from tests.support.upstream import Upstream, chunk, sse
 
 HELLO = sse(chunk("Hello."), chunk(finish="stop"))
 PNG = "data:image/png;base64,iVBORw0KGgo="

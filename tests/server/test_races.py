@@ -20,7 +20,7 @@ from antiphon.wire.events import Event, ResponseFailed
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.models import ModelList, Provider
-from tests.upstream import chunk
+from tests.support.upstream import chunk
 
 OWNER = "local"
 

@@ -15,8 +15,8 @@ from tests.server.faults import TEXT
 from tests.server.keyed import SETTINGS_KEY, Person, keyed, person
 from tests.server.sockets import Socket
 from tests.server.test_disconnect import hanging
-from tests.serving import Serving, backend, backends
-from tests.upstream import Answer, Upstream, chunk, completion, reply, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Answer, Upstream, chunk, completion, reply, sse
 
 ASK = {"model": "up/m", "input": "Hi"}
 USAGE = {"prompt_tokens": 400, "completion_tokens": 200, "total_tokens": 600}

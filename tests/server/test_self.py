@@ -6,7 +6,7 @@ from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.wire.json import JSONObject
 from tests.server.client import call, post
 from tests.server.faults import TEXT
-from tests.upstream import Upstream
+from tests.support.upstream import Upstream
 
 OWN = {INSTANCE_HEADER: INSTANCE}
 

@@ -9,7 +9,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import check_life_cycle, get, post, types
 from tests.server.faults import TEXT, USAGE, call, data, raw
 from tests.server.test_disconnect import sent
-from tests.upstream import Answer, Upstream, chunk, sse
+from tests.support.upstream import Answer, Upstream, chunk, sse
 
 KEYS = {
     *("id", "object", "created_at", "status", "background", "completed_at", "error", "frequency_penalty"),

@@ -7,7 +7,7 @@ import pytest
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
 from tests.server.sockets import Socket
-from tests.upstream import Answer, Upstream, chunk, reply, sse
+from tests.support.upstream import Answer, Upstream, chunk, reply, sse
 
 TOO_LONG: JSONObject = {
     "error": {

@@ -9,7 +9,7 @@ import pytest
 from antiphon.service.file_services import FileServices
 from tests.server.client import call, get
 from tests.server.forms import BOUNDARY, FORM, form, part, upload
-from tests.serving import MAX_FILE, Serving
+from tests.support.serving import MAX_FILE, Serving
 
 PURPOSE = part("purpose", b"assistants")
 FILE = part("file", b"hello", "notes.txt")

@@ -3,10 +3,10 @@
 import pytest
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.postgresql import ON_BOTH
 from tests.server.client import call, get, post
 from tests.server.forms import uploaded
-from tests.serving import Serving
+from tests.support.postgresql import ON_BOTH
+from tests.support.serving import Serving
 
 pytestmark = ON_BOTH
 

@@ -4,12 +4,12 @@ import pytest
 from openai import OpenAI
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_openresponses_event
 from tests.server.client import check_life_cycle, get, post, types
 from tests.server.faults import TEXT, call
 from tests.server.sockets import Socket
-from tests.serving import Serving
-from tests.upstream import Upstream, chunk, reply, sse
+from tests.support.schemas import check_openresponses_event
+from tests.support.serving import Serving
+from tests.support.upstream import Upstream, chunk, reply, sse
 
 MISSING = "resp_" + "0" * 50
 

@@ -24,8 +24,8 @@ from tests.server.faults import TEXT
 from tests.server.sockets import Socket
 from tests.server.test_access import fields, line
 from tests.server.test_disconnect import hanging, settled
-from tests.serving import Serving, backend, backends
-from tests.upstream import Upstream, chunk, sse
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, chunk, sse
 
 # Frames.
 

@@ -17,8 +17,8 @@ from antiphon.service.responses import Responses
 from antiphon.tools.guard import Guard
 from antiphon.wire.json import JSON, JSONObject
 from tests.service.world import ME, Catalogue, World, say, text_of, user
+from tests.support.upstream import Answer, Upstream, reply
 from tests.tools.canary import Canary, Names
-from tests.upstream import Answer, Upstream, reply
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

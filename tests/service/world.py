@@ -22,8 +22,8 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.models import ModelList, Provider
-from tests.schemas import check_event, check_response
 from tests.store.samples import count_characters, count_rows
+from tests.support.schemas import check_event, check_response
 
 T = TypeVar("T")
 

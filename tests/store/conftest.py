@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import pytest
 
 from antiphon.store import Store
-from tests.postgresql import schema
+from tests.support.postgresql import schema
 
 R = TypeVar("R")
 

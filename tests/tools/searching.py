@@ -17,7 +17,7 @@ from antiphon.wire.events import Event
 from antiphon.wire.items import WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import Tool, WebSearchTool
-from tests.upstream import Upstream
+from tests.support.upstream import Upstream
 
 T = TypeVar("T")
 

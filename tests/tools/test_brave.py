@@ -10,8 +10,8 @@ from antiphon.tools.brave import Brave
 from antiphon.tools.context import ToolServices
 from antiphon.tools.search import Search, SearchResult
 from antiphon.wire.json import JSON
+from tests.support.upstream import Request, Upstream, reply
 from tests.tools.searching import KEY, place, run, tavily
-from tests.upstream import Request, Upstream, reply
 
 NOTHING: JSON = {"type": "search"}
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from antiphon.errors import AddressNotFetched
 from antiphon.tools.fetch import MAX_REDIRECTS, Fetched, fetch
 from antiphon.tools.guard import Guard
+from tests.support.upstream import Answer, Upstream, html, silence
 from tests.tools.canary import PARAM, Names
-from tests.upstream import Answer, Upstream, html, silence
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from antiphon.wire.events import Event, OutputItemDone
 from antiphon.wire.items import FileSearchCall
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
-from tests.schemas import check_event
+from tests.support.schemas import check_event
 from tests.tools.searching import led, unchanged
 
 HIT: JSONObject = {

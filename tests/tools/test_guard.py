@@ -12,8 +12,8 @@ from antiphon.errors import AddressNotAllowed, ConfigError, InvalidRequest
 from antiphon.tools.addresses import Address, address_of
 from antiphon.tools.guard import Guard
 from antiphon.tools.transport import GuardedTransport
+from tests.support.upstream import Answer, Upstream, reply
 from tests.tools.canary import PARAM, PUBLIC, WAYS, Canary, Names, Way, by_check, by_fetch, by_transport, go
-from tests.upstream import Answer, Upstream, reply
 
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 

@@ -12,7 +12,7 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
 from antiphon.wire.json import JSON
 from tests.recording.asking import in_scope, payloads, with_client
-from tests.shared import is_there, shared
+from tests.support.shared import is_there, shared
 
 FOLDER = "recordings/llama-stack"
 SCENARIO = "streaming_web_search["

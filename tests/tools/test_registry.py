@@ -23,8 +23,8 @@ from antiphon.wire.tools import (
     WebSearchPreviewTool,
     WebSearchTool,
 )
+from tests.support.upstream import chunk
 from tests.tools.searching import run, unchanged
-from tests.upstream import chunk
 from tests.wire.engine import Run, ScriptedModel
 
 DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "tools.md"

@@ -10,8 +10,8 @@ from antiphon.tools.context import ToolServices
 from antiphon.tools.search import Search, SearchResult
 from antiphon.tools.searxng import SearXng
 from antiphon.wire.json import JSON
+from tests.support.upstream import Answer, Request, Upstream, html, reply
 from tests.tools.searching import place, run, tavily
-from tests.upstream import Answer, Request, Upstream, html, reply
 
 
 def search(

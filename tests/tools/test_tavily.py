@@ -8,8 +8,8 @@ from antiphon.tools.context import ToolServices
 from antiphon.tools.search import Search, SearchResult
 from antiphon.tools.tavily import Tavily
 from antiphon.wire.json import JSON, JSONObject
+from tests.support.upstream import Request, Upstream, reply
 from tests.tools.searching import KEY, RESULT, place, run, tavily
-from tests.upstream import Request, Upstream, reply
 
 
 def search(asked: Search, answer: JSON, status: int = 200) -> tuple[list[SearchResult], Request]:

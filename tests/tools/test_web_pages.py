@@ -13,9 +13,9 @@ from antiphon.wire.events import OutputItemDone
 from antiphon.wire.items import WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import WebSearchTool
-from tests.schemas import check_openai
+from tests.support.schemas import check_openai
+from tests.support.upstream import Answer, Upstream, html, reply
 from tests.tools.searching import item_of, led, opened, place
-from tests.upstream import Answer, Upstream, html, reply
 
 PAGE = """<html><head><title>A page</title></head><body><nav>Menu</nav><h1>Heading</h1>
 <p>It is best for

@@ -24,10 +24,10 @@ from antiphon.wire.events import Event, OutputItemDone
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import Tool
 from tests.recording.asking import Backend
-from tests.schemas import check_event, check_openai
-from tests.shared import shared
+from tests.support.schemas import check_event, check_openai
+from tests.support.shared import shared
+from tests.support.upstream import Answer, Upstream, chunk, reply, silence
 from tests.tools.searching import KEY, RESULT, asking, item_of, led, opened, run, services, tavily
-from tests.upstream import Answer, Upstream, chunk, reply, silence
 from tests.wire.engine import Run, ScriptedModel
 
 TYPES = ["web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.shared import shared
+from tests.support.shared import shared
 
 DIRECTORY = "recordings/openai-responses"
 

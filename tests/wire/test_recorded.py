@@ -8,7 +8,7 @@ import pytest
 
 from antiphon.errors import AntiphonError, ContextLengthExceeded, InvalidRequest
 from antiphon.wire.json import JSONObject
-from tests.schemas import (
+from tests.support.schemas import (
     check_error,
     check_event,
     check_openresponses_event,

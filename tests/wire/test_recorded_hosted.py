@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from antiphon.wire.json import JSONObject
-from tests.schemas import check_event, check_response
+from tests.support.schemas import check_event, check_response
 from tests.wire.compare import Comparison, Difference
 from tests.wire.deviations import DEVIATIONS, HOSTED_DEVIATIONS
 from tests.wire.engine import Run

@@ -8,7 +8,7 @@ import pytest
 from antiphon.engine.skeleton import new_response
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
-from tests.schemas import (
+from tests.support.schemas import (
     check_error,
     check_event,
     check_openai,
@@ -16,7 +16,7 @@ from tests.schemas import (
     check_openresponses_response,
     check_response,
 )
-from tests.shared import shared
+from tests.support.shared import shared
 
 ERROR: JSONObject = {"message": "no", "type": "server_error", "param": None, "code": None}
 
@@ -121,7 +121,7 @@ def test_what_api_openai_com_is_known_to_send_is_exempt(component: str, value: J
 def test_without_the_material_tests_are_skipped_and_checks_do_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tests.shared.ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr("tests.support.shared.ROOT", tmp_path / "nowhere")
     monkeypatch.delenv("CI", raising=False)
     check_response({"not": "a response"})
     with pytest.raises(pytest.skip.Exception, match=r"openai-openapi\.json"):
@@ -129,7 +129,7 @@ def test_without_the_material_tests_are_skipped_and_checks_do_nothing(
 
 
 def test_in_ci_the_material_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tests.shared.ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr("tests.support.shared.ROOT", tmp_path / "nowhere")
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="CI=true"):
         shared("reference/openai-openapi.json")

@@ -12,8 +12,8 @@ from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse, Include
 from antiphon.wire.tools import ImageGenerationTool, Tool
-from tests.schemas import check_openai
-from tests.shared import shared
+from tests.support.schemas import check_openai
+from tests.support.shared import shared
 from tests.wire.compare import Comparison, Difference
 from tests.wire.recordings import COVERED, LEFT_OUT, Exchange, exchanges
 

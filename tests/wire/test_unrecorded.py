@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.schemas import check_event, check_openresponses_event
+from tests.support.schemas import check_event, check_openresponses_event
 from tests.wire.engine import Run, ScriptedModel
 
 FUNCTION = {"type": "function", "name": "f"}

@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.shared import is_there, shared
+from tests.support.shared import is_there, shared
 
 OPENAI = "reference/openai-openapi.json"
 OPENRESPONSES = "reference/openresponses-openapi.json"

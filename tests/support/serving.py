@@ -34,8 +34,8 @@ from antiphon.service.keys import KeySettings
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSON
-from tests.schemas import check_error, check_event, check_frame, check_openai, check_response
-from tests.upstream import Upstream
+from tests.support.schemas import check_error, check_event, check_frame, check_openai, check_response
+from tests.support.upstream import Upstream
 
 T = TypeVar("T")
 

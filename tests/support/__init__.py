@@ -1,0 +1,1 @@
+"""Servers, backends, databases and samples that many tests share."""
