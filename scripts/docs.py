@@ -13,14 +13,14 @@ from msgspec.structs import asdict
 from antiphon.cli import antiphon
 from antiphon.cli.options import default_text, kind_text
 from antiphon.cli.recordings import recordings
-from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
-from antiphon.config_tools import (
+from antiphon.settings.schema import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
+from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
 )
-from antiphon.config_values import Setting
+from antiphon.settings.values import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100

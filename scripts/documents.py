@@ -73,7 +73,7 @@ def stale_pages(root: Path) -> Iterator[str]:
 def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
     """The catalogue has a row for each error code that the code can send, and for no other."""
     documented = set(_CODE_ROW.findall(page.read_text(encoding="utf-8")))
-    sent = dict.fromkeys(COMPOSED_CODES, "src/antiphon/decode_errors.py:1")
+    sent = dict.fromkeys(COMPOSED_CODES, "src/antiphon/decode/explain.py:1")
     sent |= {code: place for module in modules for code, place in _codes(module)}
     for code in sorted(sent.keys() - documented):
         yield f"{sent[code]}: the error code {code} is not in {page.name}"

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from antiphon.cli import antiphon
-from antiphon.settings import load_settings
+from antiphon.settings.load import load_settings
 from tests.support.schemas import check_openai, check_response
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,9 +10,9 @@ import openai.resources.responses
 import pytest
 
 import antiphon.testing
-from antiphon.config import Mode
 from antiphon.pytest_plugin import MODES, Rehearsal
 from antiphon.recording.collection import read_calls
+from antiphon.settings.schema import Mode
 from tests.support.upstream import Upstream, chunk, sse
 
 pytest_plugins = ["pytester"]
@@ -243,7 +243,7 @@ def test_projects_that_do_not_use_it_are_not_disturbed(project: pytest.Pytester)
     result.stdout.no_fnmatch_line("*antiphon:*")
     program = "import sys, antiphon.pytest_plugin; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not {"antiphon.testing", "antiphon.config", "msgspec", "openai", "starlette"} & set(
+    assert not {"antiphon.testing", "antiphon.settings.schema", "msgspec", "openai", "starlette"} & set(
         done.stdout.split()
     )
 

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from openai import OpenAI
 
-    from antiphon.config import Mode
+    from antiphon.settings.schema import Mode
     from antiphon.testing import LocalServer, Outcome
 
 MODES = ("live", "record", "replay", "record-missing")

@@ -12,8 +12,8 @@ import pytest
 
 from antiphon import __version__
 from antiphon.cli import main
-from antiphon.config import Settings
 from antiphon.errors import ConfigError, StoreUnavailable
+from antiphon.settings.schema import Settings
 from tests.cli.conftest import Run
 
 
@@ -192,7 +192,7 @@ def test_an_interrupt_before_the_server_listens_is_one_line(
 
 @pytest.mark.parametrize("module", ["antiphon", "antiphon.cli"])
 def test_what_a_command_does_not_use_is_not_imported(module: str) -> None:
-    heavy = ("httpx2", "sqlalchemy", "starlette", "uvicorn", "asyncio", "antiphon.settings", "openai")
+    heavy = ("httpx2", "sqlalchemy", "starlette", "uvicorn", "asyncio", "antiphon.settings.load", "openai")
     program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

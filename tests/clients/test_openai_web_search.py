@@ -13,7 +13,7 @@ from openai.types.responses import ResponseFunctionWebSearch, ResponseOutputMess
 from openai.types.responses.response_function_web_search import ActionSearch
 from openai.types.responses.response_output_text import AnnotationURLCitation
 
-from antiphon.config_tools import ToolsSettings
+from antiphon.settings.tools import ToolsSettings
 from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
 from tests.support.serving import Serving, backend, backends

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from antiphon.config import ReasoningEvents
+from antiphon.settings.schema import ReasoningEvents
 from antiphon.testing import serve
 from tests.conformance.checks import CHECKS
 from tests.conformance.run import main, outcome

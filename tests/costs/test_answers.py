@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Message, Scope
 
-from antiphon.config import PRESETS, BackendSettings, Settings
 from antiphon.server.run import listen, opened
+from antiphon.settings.schema import PRESETS, BackendSettings, Settings
 from tests.costs.counting import Cost, counted
 from tests.support.upstream import Upstream, reply
 

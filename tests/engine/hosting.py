@@ -8,12 +8,12 @@ from itertools import count
 import msgspec
 from msgspec import UnsetType
 
-from antiphon.config import Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedCall, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import (
     Event,

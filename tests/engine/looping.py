@@ -4,12 +4,12 @@ from collections.abc import AsyncGenerator, Iterable
 
 import msgspec
 
-from antiphon.config import Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, ResolvedModel, Seal
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject

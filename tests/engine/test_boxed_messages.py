@@ -4,10 +4,10 @@ from typing import Literal
 
 import pytest
 
-from antiphon.config import Capabilities
 from antiphon.engine.boxes import Boxes, CompactionBox, ReasoningBox
 from antiphon.engine.compaction import as_told
 from antiphon.engine.messages import translate_items
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage, ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, Item, Message, Reasoning

@@ -2,10 +2,10 @@ from typing import Literal
 
 import pytest
 
-from antiphon.config import Capabilities
 from antiphon.engine.choices import Chosen, choose
 from antiphon.engine.functions import Offered, translate_tools
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator
 import msgspec
 import pytest
 
-from antiphon.config import Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.compaction import PROMPT, as_told
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import (
     FunctionCall,

@@ -2,11 +2,11 @@ import re
 
 import pytest
 
-from antiphon.config import Capabilities
 from antiphon.engine.choices import Chosen, choose
 from antiphon.engine.functions import HostedFunction, Offered, flat_name, translate_tools
 from antiphon.engine.grammar import Grammar
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import (

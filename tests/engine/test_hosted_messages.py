@@ -1,7 +1,7 @@
 """Hosted calls of a context, as the model is told of them."""
 
-from antiphon.config import Capabilities
 from antiphon.engine.messages import translate_items, translate_reply
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import OutputText, ReasoningText
 from antiphon.wire.items import (

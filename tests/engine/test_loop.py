@@ -3,7 +3,6 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from antiphon.config import Capabilities
 from antiphon.errors import (
     AntiphonError,
     ContextLengthExceeded,
@@ -15,6 +14,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import FunctionCallOutput
 from antiphon.wire.json import JSON, JSONObject

@@ -1,8 +1,8 @@
 import pytest
 
-from antiphon.config import Capabilities
 from antiphon.engine.messages import translate_items
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import InputImage, InputText, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.wire.items import (

@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from antiphon.config import PRESETS, Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.messages import translate_items
 from antiphon.engine.translate import translate
 from antiphon.errors import InvalidRequest, UpstreamBroken, UpstreamRefused
+from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import OutputText
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.config import Capabilities
 from antiphon.engine.prompts import fill, variables_in
 from antiphon.engine.translate import translate
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import Message
 from antiphon.wire.responses import CreateResponse, PromptReference

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.skeleton import new_response
 from antiphon.wire.json import JSON, JSONObject
 from tests.support.schemas import check_response

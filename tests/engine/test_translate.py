@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from antiphon.config import PRESETS, Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.translate import Translated, translate
+from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.config import Capabilities
 from antiphon.engine.messages import translate_items
 from antiphon.engine.truncate import shortened
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message
 
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.config import BackendSettings
-from antiphon.config_values import Secret
 from antiphon.errors import (
     AntiphonError,
 )
 from antiphon.models.client import HttpChatModel, open_client
+from antiphon.settings.schema import BackendSettings
+from antiphon.settings.values import Secret
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 from tests.support.upstream import Answer, Upstream

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from antiphon.config import BackendSettings, Capabilities
 from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
 from antiphon.models.client import HttpChatModel
+from antiphon.settings.schema import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from tests.models.calls import (
     JSON_TYPE,

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from antiphon.config import Kind
 from antiphon.models.counting import can_count, count
+from antiphon.settings.schema import Kind
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from antiphon.config import PRESETS, Kind
 from antiphon.models.client import open_client
 from antiphon.models.discovery import Found, discover
+from antiphon.settings.schema import PRESETS, Kind
 from tests.support.upstream import Answer, Upstream, html, models_list, reply
 
 

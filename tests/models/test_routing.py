@@ -7,8 +7,6 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.config import BackendSettings, Kind, Settings
-from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.models import listing as listing_module
@@ -16,6 +14,8 @@ from antiphon.models.client import open_client
 from antiphon.models.listing import Listing
 from antiphon.models.routing import Models
 from antiphon.models.sample import SampleModel
+from antiphon.settings.schema import BackendSettings, Kind, Settings
+from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.support.upstream import Upstream, html, models_list, reply, silence
 

@@ -10,8 +10,6 @@ from typing import TypeVar
 import httpx2
 import msgspec
 
-from antiphon.config import Capabilities, Mode
-from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.replies import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
@@ -22,6 +20,8 @@ from antiphon.recording.freeze import Freeze
 from antiphon.recording.replay import WORDED_FOR, Replay
 from antiphon.server.app import create_app
 from antiphon.service.services import Services
+from antiphon.settings.schema import Capabilities, Mode
+from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject

@@ -8,7 +8,6 @@ from typing import cast
 
 import pytest
 
-from antiphon.config import Mode
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.errors import (
     AntiphonError,
@@ -23,6 +22,7 @@ from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Mode
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config import PRESETS
 from antiphon.engine.ports import Call
 from antiphon.recording.canonical import canonical_key
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.convert import export_calls, import_calls
 from antiphon.recording.endpoints import canonical_body, joined
+from antiphon.settings.schema import PRESETS
 from antiphon.testing import serve
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import catalogue

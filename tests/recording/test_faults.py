@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from antiphon.config import Mode
 from antiphon.engine.ports import Call, ChatModel
 from antiphon.errors import AntiphonError, InvalidRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording import faults
 from antiphon.recording.faults import Faults, FaultyModel
+from antiphon.settings.schema import Mode
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 from tests.recording.asking import Backend, catalogue, said

@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 
-from antiphon.config import PRESETS, Capabilities
 from antiphon.engine.ports import Call
 from antiphon.errors import (
     AntiphonError,
@@ -28,6 +27,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.outcomes import raised, recorded
 from antiphon.recording.recorder import Recorder, Tape
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import Backend, catalogue, said

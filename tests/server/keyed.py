@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from antiphon.config_values import Secret
 from antiphon.service.keys import KeySettings, create_key
 from antiphon.service.limits import Limits
+from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, call
 from tests.support.serving import Serving, backend, backends

@@ -11,11 +11,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
-from antiphon.config_values import Secret
 from antiphon.server.authentication import Authentication, check_site
 from antiphon.server.boundary import Boundary
 from antiphon.service.errors import HostNotAllowed
 from antiphon.service.keys import Keys, KeySettings
+from antiphon.settings.values import Secret
 from antiphon.store import Store
 from tests.server import asgi
 from tests.server.client import Reply, call, ended, get, tasks

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from antiphon.config import Mode
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Mode
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
 from tests.support.schemas import check_openai

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from antiphon.config import PRESETS, BackendSettings
+from antiphon.settings.schema import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.models.test_client import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types

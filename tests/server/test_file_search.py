@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_tools import FileSearchSettings, ToolsSettings
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import check_life_cycle, post, types
 from tests.server.forms import uploaded

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_tools import FileSearchSettings, ToolsSettings
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import calls, says
 from tests.mcp_servers.running import Servers, servers

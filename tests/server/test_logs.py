@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from antiphon.config import Settings
 from antiphon.server.logs import JsonFormatter, TextFormatter, configure
+from antiphon.settings.schema import Settings
 
 
 def record(message: str, *values: object, level: int = logging.INFO, **more: object) -> logging.LogRecord:

@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from antiphon.config_tools import FileSearchSettings, ToolsSettings, WebSearchSettings
 from antiphon.server.operations import OPERATIONS
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings, WebSearchSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
 from tests.support.serving import MAX_FILE, Serving, backends

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config import Settings
 from antiphon.engine.ports import Call
 from antiphon.errors import ConfigError, InvalidRequest
 from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.server.opening import mode_line, open_catalogue
+from antiphon.settings.schema import Settings
 from antiphon.wire.json import JSON
 from tests.recording.samples import chat_request, chunk, recording, write
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon import decode
-from antiphon.config import PRESETS, Capabilities
+from antiphon.decode import bodies
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
+from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.store import Store
 from antiphon.store.rows import FinishedResponse, NewConversation
 from antiphon.wire.chat import ChatRequest
@@ -82,7 +82,7 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
-    body = decode.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
+    body = bodies.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
     return await Responses(store, model).create(OWNER, body, Call())
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.store.errors import DuplicateItem, ItemNotFound, PreviousResponseNotFound
@@ -177,6 +177,6 @@ def test_other_owners_see_nothing(world: World) -> None:
         ):
             body = msgspec.json.encode({"model": "up/m", **continued})
             with pytest.raises((InvalidRequest, NotFound), match="not found"):
-                await world.responses.create("somebody", decode.create_response.decode(body), Call())
+                await world.responses.create("somebody", bodies.create_response.decode(body), Call())
 
     world.run(scenario())

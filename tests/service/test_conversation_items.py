@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import ConversationLocked, InvalidRequest, NotFound, UpstreamBroken
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemAlreadyInConversation
 from antiphon.wire.conversations import UpdateConversation
@@ -60,7 +60,7 @@ def test_metadata(world: World) -> None:
     conversation = world.begin()
 
     def update(body: bytes) -> JSON:
-        request: UpdateConversation = decode.update_conversation.decode(body)
+        request: UpdateConversation = bodies.update_conversation.decode(body)
         return wire(world.run(world.conversations.update(ME, conversation, request)))
 
     assert update(b'{"metadata": {"a": "b"}}')["metadata"] == {"a": "b"}

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
 from antiphon.service.file_services import FileServices
 from antiphon.service.files import FileDetails
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
 from antiphon.tools.guard import Guard
 from antiphon.wire.lists import PageQuery

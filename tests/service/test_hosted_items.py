@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.engine.ports import Call, HostedTools
 from antiphon.errors import InvalidRequest, UpstreamRefused
 from antiphon.service.responses import Responses
@@ -127,7 +127,7 @@ def test_lists_show_what_they_are_asked_for(hosted: Hosted) -> None:
 
 def test_items_added_to_a_conversation_are_shown_alike(hosted: Hosted) -> None:
     world = hosted.world
-    body = decode.create_items.decode(msgspec.json.encode({"items": [WHOLE]}))
+    body = bodies.create_items.decode(msgspec.json.encode({"items": [WHOLE]}))
     page = world.run(world.conversations.add_items(ME, world.begin(), body, Call(), [RESULTS_TOO]))
     assert wire(page)["data"][0]["results"] == RESULTS
     assert "sources" not in wire(page)["data"][0]["action"]

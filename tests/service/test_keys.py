@@ -9,11 +9,11 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import text
 
-from antiphon.config_values import Secret
 from antiphon.errors import InvalidRequest
 from antiphon.service.errors import InvalidApiKey, RateLimited
 from antiphon.service.keys import LOCAL_OWNER, REFRESH, Caller, Keys, KeySettings, create_key
 from antiphon.service.limits import Limits
+from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.store.errors import KeyNameTaken
 

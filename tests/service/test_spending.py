@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.engine.ports import Call
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
 from antiphon.service.run import Run
@@ -17,7 +17,7 @@ USAGE = msgspec.json.encode(
 
 async def begun(world: World, told: list[int], text: str = "Hi") -> Run:
     body: JSONObject = {"model": "up/m", "input": text}
-    request = decode.create_response.decode(msgspec.json.encode(body))
+    request = bodies.create_response.decode(msgspec.json.encode(body))
     return await world.responses.create(ME, request, Call(spend=told.append))
 
 

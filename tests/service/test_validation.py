@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.service.validation import check_create_response, check_items, check_metadata
 from antiphon.wire.json import JSON, JSONObject
@@ -15,7 +15,7 @@ GOOD: JSONObject = {"model": "up/m", "input": "Hi"}
 def refused(**request: JSON) -> InvalidRequest:
     body = {key: value for key, value in (GOOD | request).items() if value != "absent"}
     with pytest.raises(InvalidRequest) as caught:
-        check_create_response(decode.create_response.decode(msgspec.json.encode(body)))
+        check_create_response(bodies.create_response.decode(msgspec.json.encode(body)))
     return caught.value
 
 
@@ -63,7 +63,7 @@ def test_what_is_refused(request_: JSONObject, param: str, code: str) -> None:
 )
 def test_what_is_taken(request_: JSONObject) -> None:
     body = {key: value for key, value in (GOOD | request_).items() if value != "absent"}
-    check_create_response(decode.create_response.decode(msgspec.json.encode(body)))
+    check_create_response(bodies.create_response.decode(msgspec.json.encode(body)))
 
 
 def test_metadata_has_sixteen_pairs_at_most() -> None:
@@ -92,7 +92,7 @@ def test_metadata_has_sixteen_pairs_at_most() -> None:
 def test_ids_have_the_prefix_of_their_type(name: str, prefix: str) -> None:
     def items(item_id: str) -> JSON:
         body = {"items": [KINDS["user"], KINDS[name] | {"id": item_id}]}
-        return decode.create_items.decode(msgspec.json.encode(body)).items
+        return bodies.create_items.decode(msgspec.json.encode(body)).items
 
     check_items(items(f"{prefix}_of-a-client"), "items")
     with pytest.raises(InvalidRequest) as caught:
@@ -106,4 +106,4 @@ def test_ids_have_the_prefix_of_their_type(name: str, prefix: str) -> None:
 def test_outputs_may_have_any_id() -> None:
     """Their prefixes are in no recording."""
     body = {"items": [KINDS["function_call_output"] | {"id": "anything"}]}
-    check_items(decode.create_items.decode(msgspec.json.encode(body)).items, "items")
+    check_items(bodies.create_items.decode(msgspec.json.encode(body)).items, "items")

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import msgspec
 
-from antiphon import decode
-from antiphon.config import Capabilities
+from antiphon.decode import bodies
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
 from antiphon.service.responses import Responses
 from antiphon.service.run import Run
+from antiphon.settings.schema import Capabilities
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
@@ -139,7 +139,7 @@ class World:
     async def prepare(self, **request: JSON) -> Run:
         """Creates a response, up to the point where its events can be read."""
         body = msgspec.json.encode({"model": "up/m", **request})
-        return await self.responses.create(ME, decode.create_response.decode(body), self._call())
+        return await self.responses.create(ME, bodies.create_response.decode(body), self._call())
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
         """Makes a whole response to `text`, which may also be a list of items."""
@@ -183,12 +183,12 @@ class World:
 
     def begin(self, *items: JSON) -> str:
         """Creates a conversation and returns its id."""
-        body = decode.create_conversation.decode(msgspec.json.encode({"items": items}))
+        body = bodies.create_conversation.decode(msgspec.json.encode({"items": items}))
         return self.run(self.conversations.create(ME, body, self._call())).id
 
     def add(self, conversation: str, *items: JSON) -> list[JSONObject]:
         """Adds items to a conversation."""
-        body = decode.create_items.decode(msgspec.json.encode({"items": items}))
+        body = bodies.create_items.decode(msgspec.json.encode({"items": items}))
         page: JSONObject = wire(self.run(self.conversations.add_items(ME, conversation, body, self._call())))
         added: list[JSONObject] = page["data"]
         return added

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.errors import InvalidRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -18,8 +18,6 @@ import uvicorn
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from antiphon.config import PRESETS, BackendSettings, Capabilities, Settings
-from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
@@ -32,6 +30,8 @@ from antiphon.server.llama_stack import is_llama_stack
 from antiphon.service.file_services import FileServices
 from antiphon.service.keys import KeySettings
 from antiphon.service.services import Services
+from antiphon.settings.schema import PRESETS, BackendSettings, Capabilities, Settings
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
 from antiphon.wire.json import JSON
 from tests.support.schemas import check_error, check_event, check_frame, check_openai, check_response

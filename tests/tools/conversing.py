@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.ports import Call, ToolCalls
+from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.items import Item, Message

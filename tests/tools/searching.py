@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from antiphon.config_tools import ToolsSettings, WebSearchSettings
-from antiphon.config_values import Secret
 from antiphon.engine.ports import Call, HostedCall, HostedTool, ToolCalls
+from antiphon.settings.tools import ToolsSettings, WebSearchSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.events import Event

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from ddgs.exceptions import DDGSException, TimeoutException
 
-from antiphon.config_tools import WebSearchSettings
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamTimeout
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools import duckduckgo_page
 from antiphon.tools.context import ToolServices
 from antiphon.tools.duckduckgo import DuckDuckGo

@@ -6,10 +6,10 @@ import json
 import msgspec
 import pytest
 
-from antiphon.config_tools import FileSearchSettings, ToolsSettings
 from antiphon.engine.hosted import shown, told
 from antiphon.engine.ports import Call, HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.tools.context import FileSearch, ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.events import Event, OutputItemDone

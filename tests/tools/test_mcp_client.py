@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_tools import McpServerSettings
-from antiphon.config_values import Secret
 from antiphon.errors import (
     AddressNotAllowed,
     AntiphonError,
@@ -17,6 +15,8 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from antiphon.settings.tools import McpServerSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_client import McpClient
 from antiphon.tools.mcp_servers import McpServer

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings
-from antiphon.config_values import Secret
 from antiphon.errors import AntiphonError, InvalidRequest
+from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.mcp_servers import check_labels, server_of
 from antiphon.wire.json import JSON
 from antiphon.wire.tools import FunctionTool, McpTool

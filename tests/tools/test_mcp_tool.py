@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from antiphon.config_tools import ToolsSettings
 from antiphon.errors import InvalidRequest
+from antiphon.settings.tools import ToolsSettings
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import McpApprovalResponse, Message
 from antiphon.wire.json import JSONObject

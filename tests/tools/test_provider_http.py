@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_tools import WebSearchSettings
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from antiphon.settings.tools import WebSearchSettings
+from antiphon.settings.values import Secret
 from antiphon.tools import provider_http
 from antiphon.tools.context import ToolServices
 from antiphon.tools.provider_http import SearchService, dicts

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_tools import WebSearchSettings
 from antiphon.engine.ports import Call
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools import registry
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools

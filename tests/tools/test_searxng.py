@@ -4,8 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.search import Search, SearchResult
 from antiphon.tools.searxng import SearXng

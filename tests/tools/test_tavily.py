@@ -2,8 +2,8 @@
 
 import pytest
 
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.search import Search, SearchResult
 from antiphon.tools.tavily import Tavily

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from antiphon.config_tools import WebSearchSettings
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamTimeout
+from antiphon.settings.tools import WebSearchSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.brave import Brave
 from antiphon.tools.context import ToolServices
 from antiphon.tools.duckduckgo import DuckDuckGo

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from antiphon.config_tools import ToolsSettings, WebSearchSettings
 from antiphon.engine.hosted import told
+from antiphon.settings.tools import ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_pages import MAX_MATCHES, OPENED_CHARACTERS
 from antiphon.wire.events import OutputItemDone

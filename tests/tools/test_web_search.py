@@ -7,9 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.config import Mode
-from antiphon.config_tools import WebSearchSettings
-from antiphon.config_values import Secret
 from antiphon.engine.hosted import shown, told
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.errors import InvalidRequest, RecordingNotFound
@@ -19,6 +16,9 @@ from antiphon.recording.faults import Faults
 from antiphon.recording.llama_stack_hash import tool_hash
 from antiphon.recording.llama_stack_writer import write
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Mode
+from antiphon.settings.tools import WebSearchSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.wire.events import Event, OutputItemDone
 from antiphon.wire.json import JSON, JSONObject

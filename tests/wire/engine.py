@@ -6,13 +6,13 @@ from itertools import count
 
 import msgspec
 
-from antiphon.config import Capabilities
-from antiphon.decode import create_response
+from antiphon.decode.bodies import create_response
 from antiphon.engine.hosted import shown
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.skeleton import new_response
 from antiphon.errors import AntiphonError
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.content import InputText
 from antiphon.wire.events import Terminal

@@ -5,9 +5,9 @@ from collections import deque
 
 import msgspec
 
-from antiphon.config_tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
 from antiphon.engine.ports import Call, HostedTool, ToolCalls
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.json import JSON, JSONObject

@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from antiphon.decode import create_conversation, create_response
+from antiphon.decode.bodies import create_conversation, create_response
 from antiphon.wire.conversations import Conversation, DeletedConversation
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject

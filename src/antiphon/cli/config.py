@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from antiphon.cli.failures import debug_flag, one_line
 from antiphon.cli.options import setting_flags
-from antiphon.config import BACKEND_SETTINGS, CAPABILITIES, SETTINGS
+from antiphon.settings.schema import BACKEND_SETTINGS, CAPABILITIES, SETTINGS
 from antiphon.wire.json import JSON
 
 _BACKEND = frozenset(setting.name for setting in (*BACKEND_SETTINGS, *CAPABILITIES))
@@ -24,7 +24,7 @@ def config(debug: bool, **flags: JSON) -> None:
     It takes the flags of serve, and prints what could stand in antiphon.toml. Keys and passwords are masked.
     """
     with one_line(debug):
-        from antiphon.settings import load_settings
+        from antiphon.settings.load import load_settings
 
         settings = load_settings(flags, os.environ, Path.cwd())
     shown = settings.shown()

@@ -98,7 +98,7 @@ def _with_keys(database: str | None, work: "Callable[[KeyRecords], Awaitable[R]]
     import asyncio
 
     from antiphon.errors import ConfigError
-    from antiphon.settings import load_settings
+    from antiphon.settings.load import load_settings
     from antiphon.store import Store
 
     settings = load_settings({"database": database}, os.environ, Path.cwd())

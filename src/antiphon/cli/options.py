@@ -6,8 +6,8 @@ from typing import TypeVar, get_args, get_origin
 import click
 import msgspec
 
-from antiphon.config import SETTINGS
-from antiphon.config_values import Setting
+from antiphon.settings.schema import SETTINGS
+from antiphon.settings.values import Setting
 from antiphon.wire.json import JSON
 
 Command = TypeVar("Command", bound=Callable[..., None])

@@ -28,6 +28,6 @@ def serve(print_url: bool, debug: bool, **flags: JSON) -> None:
     """
     with one_line(debug):
         from antiphon.server import run
-        from antiphon.settings import load_settings
+        from antiphon.settings.load import load_settings
 
         run(load_settings(flags, os.environ, Path.cwd()), print_url=print_url)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-from antiphon.decode_errors import kind_of
+from antiphon.decode.explain import kind_of
 from antiphon.errors import InvalidRequest
 from antiphon.wire.json import JSON
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from antiphon.decode_errors import kind_of
+from antiphon.decode.explain import kind_of
 from antiphon.errors import InvalidRequest
 from antiphon.wire.json import JSON, JSONObject
 

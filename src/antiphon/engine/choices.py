@@ -4,10 +4,10 @@ from collections.abc import Container
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.call_builder import ToolNames
 from antiphon.engine.functions import Functions, tool_type
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (

@@ -8,11 +8,11 @@ from itertools import count
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.call_builder import KnownTools, ToolNames
 from antiphon.engine.custom_tools import as_function, grammar_of, native_tool
 from antiphon.engine.grammar import Grammar
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatFunction, ChatTool
 from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
 

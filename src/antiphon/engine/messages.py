@@ -6,7 +6,6 @@ from functools import cached_property
 import msgspec
 from msgspec import UnsetType
 
-from antiphon.config import Capabilities
 from antiphon.engine.boxes import Boxes
 from antiphon.engine.compaction import as_told
 from antiphon.engine.custom_tools import call_as_function, native_call
@@ -14,6 +13,7 @@ from antiphon.engine.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.hosted import Told, denied, told
 from antiphon.engine.parts import plain_text, tool_output, user_content
 from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import (
     ChatContentPart,
     ChatMessage,

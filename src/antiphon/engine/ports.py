@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from antiphon.config import Capabilities, Mode
 from antiphon.ids import LONG, new_id
+from antiphon.settings.schema import Capabilities, Mode
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.boxes import Boxes
 from antiphon.engine.choices import Chosen, choose
 from antiphon.engine.custom_tools import asked_for, structured_outputs
 from antiphon.engine.functions import Functions, Offered, translate_tools
 from antiphon.engine.messages import translate_items
 from antiphon.engine.prompts import FilledPrompt
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject

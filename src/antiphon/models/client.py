@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 import msgspec
 from msgspec import Struct
 
-from antiphon.config import BackendSettings, Capabilities
 from antiphon.engine.ports import Endpoint
 from antiphon.errors import (
     AntiphonError,
@@ -32,7 +31,8 @@ from antiphon.models.http_answer import (
 )
 from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
-from antiphon.settings import endpoint
+from antiphon.settings.load import endpoint
+from antiphon.settings.schema import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

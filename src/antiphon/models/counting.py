@@ -8,8 +8,8 @@ such route.
 
 from collections.abc import Awaitable, Callable
 
-from antiphon.config import Kind
 from antiphon.models.openai_counting import counted_body
+from antiphon.settings.schema import Kind
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
 

@@ -5,10 +5,10 @@ import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from antiphon.config import PRESETS, BackendSettings, Kind
 from antiphon.errors import AntiphonError
 from antiphon.models.http import HttpClient
 from antiphon.models.listing import fetch_models
+from antiphon.settings.schema import PRESETS, BackendSettings, Kind
 from antiphon.wire.models import Model
 
 USUAL_PORTS: dict[int, Kind] = {11434: "ollama", 8000: "vllm", 1234: "lmstudio", 8080: "llamacpp"}

@@ -7,7 +7,6 @@ from http import HTTPStatus
 import msgspec
 from msgspec import Struct
 
-from antiphon.config import BackendSettings
 from antiphon.engine.faults import NEVER_ABOUT_CONTEXT, context_exceeded, is_about_context
 from antiphon.errors import (
     AntiphonError,
@@ -15,6 +14,7 @@ from antiphon.errors import (
     UpstreamBroken,
     UpstreamRefused,
 )
+from antiphon.settings.schema import BackendSettings
 from antiphon.wire.json import JSON
 
 _MAX_WORDS = 2000

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from antiphon.config import BackendSettings, Kind, Settings
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.models.client import TEXT, HttpChatModel, open_client
@@ -17,7 +16,8 @@ from antiphon.models.discovery import USUAL_PORTS, Found, discover
 from antiphon.models.http import HttpClient
 from antiphon.models.listing import Listing
 from antiphon.models.sample import SampleModel
-from antiphon.settings import endpoint
+from antiphon.settings.load import endpoint
+from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Health, Model, ModelList, ModelMetadata, Provider
 

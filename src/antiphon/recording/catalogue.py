@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from antiphon.config import Mode
 from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.errors import ConfigError, InvalidRequest, NotFound
 from antiphon.recording.endpoints import path_of
@@ -13,6 +12,7 @@ from antiphon.recording.listing import listed_models, listed_providers
 from antiphon.recording.player import Player, ToolPlayer
 from antiphon.recording.recorder import Recorder, Tape, ToolRecorder, backend_of
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Mode
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList, Provider
 

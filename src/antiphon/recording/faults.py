@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.ports import Call, ChatModel, ToolCalls
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording.fault_rules import FaultRule, parse_rules
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import cast
 
-from antiphon.config import Capabilities
 from antiphon.engine.ports import Call, ChatModel, ToolCalls
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.index import Miss
 from antiphon.recording.player import play, play_result, play_whole
 from antiphon.recording.recorder import Recorder
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -8,13 +8,13 @@ from typing import cast
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.ports import Call
 from antiphon.engine.replies import fold_chunks, unfold_reply
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.endpoints import joined
 from antiphon.recording.outcomes import raised
 from antiphon.recording.replay import Replay
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import asdict
 
-from antiphon.config import Capabilities
 from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Call, ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.replies import is_whole
@@ -21,6 +20,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.endpoints import KINDS, address_of
 from antiphon.recording.outcomes import recorded
 from antiphon.recording.replay import WORDED_FOR
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from antiphon.config import Capabilities
 from antiphon.engine.ports import Call
 from antiphon.errors import RecordingNotFound
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.explain import explain_miss, printable
 from antiphon.recording.index import Hit, Miss
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.json import JSONObject
 
 WORDED_FOR = Capabilities(think_tags=False)

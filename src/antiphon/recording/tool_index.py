@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from antiphon.config_tools import SEARCH_PROVIDERS
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_arguments, canonical_key
 from antiphon.recording.endpoints import KINDS, canonical_body
 from antiphon.recording.index import Hit, Miss
 from antiphon.recording.turns import Entry, Turns, lent
+from antiphon.settings.tools import SEARCH_PROVIDERS
 from antiphon.wire.json import JSONObject
 
 _SEARCH = "any search provider"

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 from starlette.types import ASGIApp
 
-from antiphon.config import ReasoningEvents
 from antiphon.recording.freeze import Freeze
 from antiphon.server import (
     about,
@@ -22,6 +21,7 @@ from antiphon.server.boundary import Boundary
 from antiphon.server.idempotency import IdempotentPosts
 from antiphon.server.routing import Application
 from antiphon.service.services import Services
+from antiphon.settings.schema import ReasoningEvents
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
 ROUTES = [

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.server.answers import json_answer
 from antiphon.server.requests import call_of, include_of, owner_of, page_query, path_id, read_body
 from antiphon.service.conversations import Conversations
@@ -12,7 +12,7 @@ from antiphon.service.conversations import Conversations
 
 async def create(request: Request) -> Response:
     """POST /v1/conversations; the body may be empty"""
-    body = decode.create_conversation.decode(await read_body(request) or b"{}")
+    body = bodies.create_conversation.decode(await read_body(request) or b"{}")
     return json_answer(await _conversations(request).create(owner_of(request), body, call_of(request)))
 
 
@@ -23,7 +23,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}"""
-    body = decode.update_conversation.decode(await read_body(request))
+    body = bodies.update_conversation.decode(await read_body(request))
     return json_answer(await _conversations(request).update(owner_of(request), _id(request), body))
 
 
@@ -35,7 +35,7 @@ async def delete(request: Request) -> Response:
 async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}/items"""
     include = include_of(request)
-    body = decode.create_items.decode(await read_body(request))
+    body = bodies.create_items.decode(await read_body(request))
     conversations, owner, call = _conversations(request), owner_of(request), call_of(request)
     return json_answer(await conversations.add_items(owner, _id(request), body, call, include))
 

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from antiphon.config import Settings
+from antiphon.settings.schema import Settings
 
 _WORD = {"warning": "warning: ", "error": "error: ", "critical": "error: "}
 

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon.decode import decode_json
-from antiphon.decode_errors import kind_of
+from antiphon.decode.bodies import decode_json
+from antiphon.decode.explain import kind_of
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.server.answers import json_answer, json_text, nobody_there

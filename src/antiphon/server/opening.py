@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from antiphon.config import Settings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import ConfigError
+from antiphon.settings.schema import Settings
 
 if TYPE_CHECKING:
     from antiphon.recording.replay import Replay

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer
 from antiphon.server.requests import call_of, owner_of, path_id, query_text, read_body
@@ -15,7 +15,7 @@ _MAX_DIGITS = 9
 
 async def create(request: Request) -> Response:
     """POST /v1/prompts"""
-    body = decode.create_prompt.decode(await read_body(request))
+    body = bodies.create_prompt.decode(await read_body(request))
     return json_answer(await _prompts(request).create(owner_of(request), body, call_of(request)))
 
 
@@ -32,7 +32,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """PUT /v1/prompts/{prompt_id}"""
-    body = decode.update_prompt.decode(await read_body(request))
+    body = bodies.update_prompt.decode(await read_body(request))
     return json_answer(await _prompts(request).update(owner_of(request), _id(request), body))
 
 
@@ -49,7 +49,7 @@ async def versions(request: Request) -> Response:
 
 async def set_default_version(request: Request) -> Response:
     """PUT /v1/prompts/{prompt_id}/set-default-version"""
-    body = decode.set_default_version.decode(await read_body(request))
+    body = bodies.set_default_version.decode(await read_body(request))
     prompts, owner = _prompts(request), owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 

@@ -6,12 +6,12 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import Scope
 
-from antiphon.config import Mode
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.recording.freeze import Freeze
 from antiphon.service.keys import LOCAL_OWNER, Caller
+from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer, nobody_there
 from antiphon.server.disconnect import StoppedByDisconnect
@@ -31,7 +31,7 @@ from antiphon.service.run import Run
 
 async def create(request: Request) -> Response:
     """POST /v1/responses"""
-    body = decode.create_response.decode(await read_body(request))
+    body = bodies.create_response.decode(await read_body(request))
     if body.stream:
         begin_stream(request)
     run = await _responses(request).create(owner_of(request), body, call_of(request))
@@ -45,7 +45,7 @@ async def create(request: Request) -> Response:
 
 async def count_input_tokens(request: Request) -> Response:
     """POST /v1/responses/input_tokens"""
-    body = decode.count_input_tokens.decode(await read_body(request))
+    body = bodies.count_input_tokens.decode(await read_body(request))
     call = call_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await _responses(request).count_input_tokens(owner_of(request), body, call))
@@ -54,7 +54,7 @@ async def count_input_tokens(request: Request) -> Response:
 
 async def compact(request: Request) -> Response:
     """POST /v1/responses/compact"""
-    body = decode.compact_response.decode(await read_body(request))
+    body = bodies.compact_response.decode(await read_body(request))
     call = call_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await _responses(request).compact(owner_of(request), body, call))

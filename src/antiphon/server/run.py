@@ -13,8 +13,6 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from antiphon.config import Settings
-from antiphon.config_values import Secret
 from antiphon.errors import ConfigError
 from antiphon.recording.freeze import Freeze
 from antiphon.server import logs
@@ -26,6 +24,8 @@ from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.service.keys import KeySettings
 from antiphon.service.limits import Limits
 from antiphon.service.services import Services
+from antiphon.settings.schema import Settings
+from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.wire.json import JSON
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer
 from antiphon.server.requests import call_of, owner_of, page_query, path_id, query_text, read_body
@@ -18,7 +18,7 @@ from antiphon.wire.vector_stores import FileStatus
 
 async def create(request: Request) -> Response:
     """POST /v1/vector_stores; the body may be empty"""
-    body = decode.create_vector_store.decode(await read_body(request) or b"{}")
+    body = bodies.create_vector_store.decode(await read_body(request) or b"{}")
     stores = _services(request).vector_stores
     return json_answer(await stores.create(owner_of(request), body, call_of(request)))
 
@@ -35,7 +35,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}"""
-    body = decode.update_vector_store.decode(await read_body(request))
+    body = bodies.update_vector_store.decode(await read_body(request))
     return json_answer(await _services(request).vector_stores.update(owner_of(request), _id(request), body))
 
 
@@ -46,14 +46,14 @@ async def delete(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/search"""
-    body = decode.search_vector_store.decode(await read_body(request))
+    body = bodies.search_vector_store.decode(await read_body(request))
     call = call_of(request)
     return json_answer(await _services(request).search.search(owner_of(request), _id(request), body, call))
 
 
 async def add_file(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/files"""
-    body = decode.create_vector_store_file.decode(await read_body(request))
+    body = bodies.create_vector_store_file.decode(await read_body(request))
     files = _services(request).attached_files
     return json_answer(await files.add(owner_of(request), _id(request), body, call_of(request)))
 
@@ -73,7 +73,7 @@ async def get_file(request: Request) -> Response:
 
 async def update_file(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/files/{file_id}"""
-    body = decode.update_vector_store_file.decode(await read_body(request))
+    body = bodies.update_vector_store_file.decode(await read_body(request))
     files = _services(request).attached_files
     file_id = path_id(request, "file_id")
     return json_answer(await files.update(owner_of(request), _id(request), file_id, body))
@@ -93,7 +93,7 @@ async def content_of_file(request: Request) -> Response:
 
 async def add_batch(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/file_batches"""
-    body = decode.create_file_batch.decode(await read_body(request))
+    body = bodies.create_file_batch.decode(await read_body(request))
     files = _services(request).attached_files
     return json_answer(await files.add_batch(owner_of(request), _id(request), body, call_of(request)))
 

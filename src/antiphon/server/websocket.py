@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from antiphon import decode
+from antiphon.decode import bodies
 from antiphon.errors import (
     AntiphonError,
     ConnectionBusy,
@@ -130,7 +130,7 @@ class Session:
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection) -> None:
         responses: Responses = request.app.state.responses
-        body = decode.response_create_event.decode(self._body(frame))
+        body = bodies.response_create_event.decode(self._body(frame))
         _check(body)
         body.stream = True
         caller = request.scope["user"] = await self._caller()

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 from msgspec import Struct
 
-from antiphon.decode_errors import kind_of
+from antiphon.decode.explain import kind_of
 from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue
 from antiphon.errors import InvalidRequest, UpstreamBroken

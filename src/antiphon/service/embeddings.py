@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from antiphon.decode_errors import kind_of
+from antiphon.decode.explain import kind_of
 from antiphon.engine.ports import Call, ModelCatalogue
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject

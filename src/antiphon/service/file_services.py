@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Self
 
-from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.service.attached_files import AttachedFiles
 from antiphon.service.attachments import Attachments
@@ -14,6 +13,7 @@ from antiphon.service.ingestion import Ingestion
 from antiphon.service.retrieval import Retrieval
 from antiphon.service.search import Search
 from antiphon.service.vector_stores import VectorStores
+from antiphon.settings.tools import ToolsSettings
 from antiphon.store import Store
 from antiphon.tools.guard import Guard
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from antiphon.config_values import Secret
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ids import new_id
 from antiphon.service.errors import InvalidApiKey
 from antiphon.service.limits import Limits, Meter
+from antiphon.settings.values import Secret
 from antiphon.store.keys import KeyRecords, StoredKey
 
 log = logging.getLogger("antiphon.keys")

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from antiphon.config_tools import ToolsSettings
-from antiphon.config_values import Secret
 from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
 from antiphon.service.chat import ChatCompletions
 from antiphon.service.completions import Completions
@@ -19,6 +17,8 @@ from antiphon.service.keys import Keys, KeySettings
 from antiphon.service.prompts import Prompts
 from antiphon.service.responses import OpenTools, Responses
 from antiphon.service.sealing import Sealing
+from antiphon.settings.tools import ToolsSettings
+from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools

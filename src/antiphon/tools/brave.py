@@ -3,7 +3,7 @@
 import html
 from typing import TYPE_CHECKING
 
-from antiphon.config_values import Secret
+from antiphon.settings.values import Secret
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol, Self
 
-from antiphon.config_tools import ToolsSettings
 from antiphon.engine.ports import Call, ToolCalls
+from antiphon.settings.tools import ToolsSettings
 from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_connection import McpConnection
 from antiphon.tools.pages import PageCache

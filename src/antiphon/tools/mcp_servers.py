@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from antiphon.config_tools import McpServerSettings, ToolsSettings
-from antiphon.config_values import Secret
 from antiphon.errors import InvalidRequest
+from antiphon.settings.tools import McpServerSettings, ToolsSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.addresses import parse_url
 from antiphon.wire.tools import McpTool, Tool
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
+from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON, JSONObject
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from antiphon.config_values import Secret
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.values import Secret
 from antiphon.tools.countries import LANGUAGES
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from antiphon.config_values import Secret
+from antiphon.settings.values import Secret
 from antiphon.tools.countries import NAMES
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.tools.search import Search, SearchResult, plain

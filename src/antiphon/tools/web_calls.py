@@ -4,8 +4,8 @@ import asyncio
 
 import msgspec
 
-from antiphon.config_tools import WebSearchSettings
 from antiphon.errors import UpstreamTimeout
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.brave import Brave
 from antiphon.tools.context import ToolServices
 from antiphon.tools.duckduckgo import DuckDuckGo

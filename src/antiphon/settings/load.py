@@ -8,20 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from antiphon.config import (
-    BACKEND_SETTINGS,
-    CAPABILITIES,
-    PRESETS,
-    SETTINGS,
-    BackendSettings,
-    Capabilities,
-    Kind,
-    Settings,
-)
-from antiphon.config_values import ENV_PREFIX, Secret
 from antiphon.errors import ConfigError
-from antiphon.settings_tools import ToolTables
-from antiphon.settings_values import (
+from antiphon.settings.checks import (
     check_api_key,
     check_names,
     check_seal_key,
@@ -32,6 +20,18 @@ from antiphon.settings_values import (
     suggestion,
     user_folder,
 )
+from antiphon.settings.load_tools import ToolTables
+from antiphon.settings.schema import (
+    BACKEND_SETTINGS,
+    CAPABILITIES,
+    PRESETS,
+    SETTINGS,
+    BackendSettings,
+    Capabilities,
+    Kind,
+    Settings,
+)
+from antiphon.settings.values import ENV_PREFIX, Secret
 from antiphon.wire.json import JSON, JSONObject
 
 _OPENAI_URL = "https://api.openai.com/v1"

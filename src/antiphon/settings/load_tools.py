@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from antiphon.config_tools import (
+from antiphon.errors import ConfigError
+from antiphon.settings.checks import check_names, checked_url, convert, located, secret_values, user_folder
+from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
@@ -15,9 +17,7 @@ from antiphon.config_tools import (
     ToolsSettings,
     WebSearchSettings,
 )
-from antiphon.config_values import Secret, Setting
-from antiphon.errors import ConfigError
-from antiphon.settings_values import check_names, checked_url, convert, located, secret_values, user_folder
+from antiphon.settings.values import Secret, Setting
 from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")

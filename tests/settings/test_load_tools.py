@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config import Settings
-from antiphon.config_values import Secret
 from antiphon.errors import ConfigError
-from antiphon.settings import load_settings
+from antiphon.settings.load import load_settings
+from antiphon.settings.schema import Settings
+from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon.decode import (
+from antiphon.decode.bodies import (
     BodyDecoder,
     create_conversation,
     create_items,

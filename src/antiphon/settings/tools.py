@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from antiphon.config_values import Seconds, Secret, Setting, describe
+from antiphon.settings.values import Seconds, Secret, Setting, describe
 from antiphon.wire.json import JSON
 
 SearchProvider = Literal["duckduckgo", "tavily", "brave", "searxng"]

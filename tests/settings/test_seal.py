@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_values import Secret
-from tests.test_settings import load, refused
+from antiphon.settings.values import Secret
+from tests.settings.test_load import load, refused
 
 KEY = "0123456789abcdef" * 2
 

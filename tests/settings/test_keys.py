@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config_values import Secret
+from antiphon.settings.values import Secret
 from antiphon.testing import serve
 from tests.server.client import get
-from tests.test_settings import load, refused
+from tests.settings.test_load import load, refused
 
 KEY = "a-key-of-sixteen"
 

@@ -1,4 +1,4 @@
-from antiphon.config import (
+from antiphon.settings.schema import (
     BACKEND_SETTINGS,
     CAPABILITIES,
     PRESETS,
@@ -6,13 +6,13 @@ from antiphon.config import (
     BackendSettings,
     Settings,
 )
-from antiphon.config_tools import (
+from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
 )
-from antiphon.config_values import Secret, mask_url
+from antiphon.settings.values import Secret, mask_url
 
 TOOLS = (*TOOLS_SETTINGS, *WEB_SEARCH_SETTINGS, *MCP_SERVER_SETTINGS, *FILE_SEARCH_SETTINGS)
 

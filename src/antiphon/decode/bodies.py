@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from antiphon.decode_errors import explain
+from antiphon.decode.explain import explain
 from antiphon.errors import InvalidRequest
 from antiphon.wire.compaction import CompactResponse
 from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation

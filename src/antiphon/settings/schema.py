@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from antiphon.config_tools import ToolsSettings
-from antiphon.config_values import Seconds, Secret, describe, mask_url
+from antiphon.settings.tools import ToolsSettings
+from antiphon.settings.values import Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]

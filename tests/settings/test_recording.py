@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.config import Settings
 from antiphon.errors import ConfigError
-from antiphon.settings import load_settings
+from antiphon.settings.load import load_settings
+from antiphon.settings.schema import Settings
 from antiphon.wire.json import JSON
 
 

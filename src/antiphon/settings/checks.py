@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from antiphon.config_values import Secret, Setting
 from antiphon.errors import ConfigError
+from antiphon.settings.values import Secret, Setting
 from antiphon.wire.json import JSON, JSONObject
 
 _SECRET_SETTINGS = frozenset(

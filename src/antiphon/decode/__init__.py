@@ -1,0 +1,1 @@
+"""Request bodies: decoding, and error messages in OpenAI's words."""
