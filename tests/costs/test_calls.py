@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from antiphon.engine.assemble import Assembler, AssemblyOptions
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.ids import new_id
 from antiphon.models.http_answer import Answer, Timeouts
 from antiphon.models.sse import SseSplitter

@@ -11,7 +11,7 @@ from msgspec import UnsetType
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedCall, HostedTool, HostedTools, ResolvedModel
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool

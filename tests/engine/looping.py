@@ -7,7 +7,7 @@ import msgspec
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, ResolvedModel, Seal
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest

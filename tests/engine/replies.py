@@ -5,8 +5,8 @@ from itertools import count
 
 import msgspec
 
-from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Ids
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.errors import AntiphonError
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.compaction import PROMPT, as_told
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.request.summary import PROMPT, as_told
+from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest

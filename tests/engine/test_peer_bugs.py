@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.messages import translate_items
-from antiphon.engine.translate import translate
+from antiphon.engine.request.messages import translate_items
+from antiphon.engine.request.translate import translate
 from antiphon.errors import InvalidRequest, UpstreamBroken, UpstreamRefused
 from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.wire.chat import ChatMessage

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 
 from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection

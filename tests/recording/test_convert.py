@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import Raw
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import ConfigError, SecretInRecording
 from antiphon.recording.calls import Address, RecordedCall, RecordedError
 from antiphon.recording.collection import Collection

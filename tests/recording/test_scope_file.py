@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import ConfigError
 from antiphon.recording import scope_file
 from antiphon.recording.calls import Address, RecordedCall, RecordedError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antiphon.engine.compaction import PROMPT, as_told
+from antiphon.engine.request.summary import PROMPT, as_told
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, get, post
 from tests.support.postgresql import ON_BOTH

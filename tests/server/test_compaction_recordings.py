@@ -6,7 +6,7 @@ import httpx2
 import msgspec
 import pytest
 
-from antiphon.engine.compaction import PROMPT, as_told
+from antiphon.engine.request.summary import PROMPT, as_told
 from antiphon.recording.replay import WORDED_FOR
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said, with_client

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording import scope_file
 from antiphon.wire.json import JSONObject

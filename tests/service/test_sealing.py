@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engine.boxes import Boxes, CompactionBox, ReasoningBox
+from antiphon.engine.sealed import Boxes, CompactionBox, ReasoningBox
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.service.sealing import Sealing, check_boxes, is_ours
 from antiphon.wire.items import Compaction, InputItem, Message, Reasoning

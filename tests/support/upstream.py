@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 

@@ -6,7 +6,7 @@ import json
 import msgspec
 import pytest
 
-from antiphon.engine.hosted import shown, told
+from antiphon.engine.hosted.items import shown, told
 from antiphon.engine.ports import Call, HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from antiphon.engine.hosted import told
+from antiphon.engine.hosted.items import told
 from antiphon.settings.tools import ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_pages import MAX_MATCHES, OPENED_CHARACTERS

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.hosted import shown, told
+from antiphon.engine.hosted.items import shown, told
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.errors import InvalidRequest, RecordingNotFound
 from antiphon.recording.catalogue import RecordingCatalogue

@@ -7,10 +7,10 @@ from itertools import count
 import msgspec
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.hosted import shown
+from antiphon.engine.hosted.items import shown
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.response import new_response
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
 from tests.support.schemas import (

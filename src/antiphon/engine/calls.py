@@ -1,6 +1,6 @@
 """Which tool call a delta belongs to: backends number, name and repeat them in their own ways."""
 
-from antiphon.engine.call_builder import CallBuilder
+from antiphon.engine.reply.tool_calls import CallBuilder
 from antiphon.wire.chat import ToolCallDelta
 
 

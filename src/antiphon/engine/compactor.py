@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from antiphon.engine.assemble import Assembler, AssemblyOptions
-from antiphon.engine.boxes import Boxes, CompactionBox
-from antiphon.engine.compaction import kept_messages, request_of_summary, without_loaded_files
-from antiphon.engine.parts import plain_text
 from antiphon.engine.ports import Call, ResolvedModel
-from antiphon.engine.replies import unfold_reply
-from antiphon.engine.translate import translate
-from antiphon.engine.usage import spent, usage_of
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.reply.usage import spent, usage_of
+from antiphon.engine.reply.whole import unfold_reply
+from antiphon.engine.request.content import plain_text
+from antiphon.engine.request.summary import kept_messages, request_of_summary, without_loaded_files
+from antiphon.engine.request.translate import translate
+from antiphon.engine.sealed import Boxes, CompactionBox
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message

@@ -7,17 +7,17 @@ from typing import get_args
 
 import msgspec
 
-from antiphon.engine.assemble import Assembler, AssemblyOptions
-from antiphon.engine.boxes import Boxes
-from antiphon.engine.citations import sources_of
-from antiphon.engine.compaction import kept_messages
 from antiphon.engine.compactor import Compactor
-from antiphon.engine.messages import translate_reply
+from antiphon.engine.hosted.run import HostedWork
 from antiphon.engine.ports import NO_TOOLS, Call, HostedCall, HostedTool, HostedTools, ResolvedModel
-from antiphon.engine.rounds import HostedWork
-from antiphon.engine.translate import Translated, continued, translate
-from antiphon.engine.truncate import shortened
-from antiphon.engine.usage import spent, total, usage_of
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.reply.citations import sources_of
+from antiphon.engine.reply.usage import spent, total, usage_of
+from antiphon.engine.request.messages import translate_reply
+from antiphon.engine.request.summary import kept_messages
+from antiphon.engine.request.translate import Translated, continued, translate
+from antiphon.engine.request.truncation import shortened
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.events import (

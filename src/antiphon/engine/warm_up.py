@@ -7,7 +7,7 @@ with no output and counts none; no model is called here, so nothing is counted a
 from collections.abc import AsyncGenerator
 
 from antiphon.engine.loop import Loop
-from antiphon.engine.usage import usage_of
+from antiphon.engine.reply.usage import usage_of
 from antiphon.wire.chat import ChatUsage
 from antiphon.wire.events import Event
 from antiphon.wire.responses import CreateResponse, ResponseCreateEvent

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.faults import NEVER_ABOUT_CONTEXT, context_exceeded, is_about_context
+from antiphon.engine.reply.errors import NEVER_ABOUT_CONTEXT, context_exceeded, is_about_context
 from antiphon.errors import (
     AntiphonError,
     ContextLengthExceeded,

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw
 
-from antiphon.engine.replies import unfold_reply
+from antiphon.engine.reply.whole import unfold_reply
 from antiphon.errors import SecretInRecording, UpstreamBroken
 from antiphon.recording import llama_stack_writer, scope_file
 from antiphon.recording.calls import RecordedCall

@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from antiphon.engine.ports import Call
-from antiphon.engine.replies import fold_chunks, unfold_reply
+from antiphon.engine.reply.whole import fold_chunks, unfold_reply
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.endpoints import joined
 from antiphon.recording.outcomes import raised

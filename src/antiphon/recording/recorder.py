@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import asdict
 
-from antiphon.engine.assemble import Assembler, AssemblyOptions
 from antiphon.engine.ports import Call, ChatModel, ResolvedModel, ToolCalls
-from antiphon.engine.replies import is_whole
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.reply.whole import is_whole
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
 from antiphon.recording.calls import BACKEND, CAPABILITIES, Address, RecordedCall

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.secret_patterns import (

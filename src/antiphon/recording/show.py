@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.explain import printable

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from antiphon.engine.replies import fold_chunks
+from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls import RecordedCall
 from antiphon.recording.canonical import canonical_key, canonical_request

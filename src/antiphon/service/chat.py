@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.decode.explain import kind_of
-from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
-from antiphon.engine.replies import unfold_reply
-from antiphon.engine.usage import spent
+from antiphon.engine.reply.errors import error_inside
+from antiphon.engine.reply.usage import spent
+from antiphon.engine.reply.whole import unfold_reply
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from antiphon.engine.boxes import CompactionBox
-from antiphon.engine.compaction import kept_messages, without_loaded_files
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.ports import Call
+from antiphon.engine.request.summary import kept_messages, without_loaded_files
+from antiphon.engine.sealed import CompactionBox
 from antiphon.service.attachments import shown_attachments
 from antiphon.service.tokens import estimate_tokens
 from antiphon.wire.chat import ChatRequest

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.decode.explain import kind_of
-from antiphon.engine.faults import error_inside
 from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue
+from antiphon.engine.reply.errors import error_inside
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.service.tokens import estimate_text_tokens
 from antiphon.wire.chat import ChatRequest

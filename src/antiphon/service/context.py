@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.hosted import shown_forms
+from antiphon.engine.hosted.items import shown_forms
 from antiphon.engine.ports import Ids
 from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES, LONG, SHORT

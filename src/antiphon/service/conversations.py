@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.hosted import shown
+from antiphon.engine.hosted.items import shown
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from antiphon.engine.boxes import Boxes
 from antiphon.engine.ports import HostedTools, ResolvedModel
-from antiphon.engine.translate import translate
+from antiphon.engine.request.translate import translate
+from antiphon.engine.sealed import Boxes
 from antiphon.service.tokens import estimate_tokens
 from antiphon.wire.items import Item
 from antiphon.wire.responses import CreateResponse

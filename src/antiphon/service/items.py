@@ -5,7 +5,7 @@ from collections.abc import Container
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.hosted import shown
+from antiphon.engine.hosted.items import shown
 from antiphon.engine.ports import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
 from antiphon.service.attachments import shown_attachments

@@ -1,7 +1,7 @@
 """Prompts: made, changed version by version, and filled in for a response."""
 
 from antiphon.engine.ports import Call
-from antiphon.engine.prompts import FilledPrompt, fill, variables_in
+from antiphon.engine.request.prompts import FilledPrompt, fill, variables_in
 from antiphon.errors import InvalidRequest
 from antiphon.ids import SHORT
 from antiphon.store import Store

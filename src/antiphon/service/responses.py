@@ -5,12 +5,12 @@ from typing import NoReturn
 
 import msgspec
 
-from antiphon.engine.boxes import Boxes
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
-from antiphon.engine.prompts import FilledPrompt
-from antiphon.engine.skeleton import new_response
+from antiphon.engine.request.prompts import FilledPrompt
+from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
 from antiphon.engine.warm_up import WarmUp, is_warm_up
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.attachments import Attachments

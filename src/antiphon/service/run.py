@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-from antiphon.engine.hosted import shown
+from antiphon.engine.hosted.items import shown
 from antiphon.engine.loop import Loop
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.context import Turn

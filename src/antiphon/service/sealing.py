@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from antiphon.engine.boxes import Boxes
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.wire.items import Compaction, InputItem, Reasoning
 

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from antiphon.engine.hosted import error_results
+from antiphon.engine.hosted.items import error_results
 from antiphon.engine.ports import HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ids import ITEM_PREFIXES

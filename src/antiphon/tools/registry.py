@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from antiphon.engine.functions import is_switched_off
 from antiphon.engine.ports import HostedTool
+from antiphon.engine.request.functions import is_switched_off
 from antiphon.tools.context import ToolContext
 from antiphon.tools.file_search import FileSearch
 from antiphon.tools.mcp_servers import check_labels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.hosted import error_results
+from antiphon.engine.hosted.items import error_results
 from antiphon.engine.ports import HostedCall, ToolCalls
 from antiphon.errors import AntiphonError, UpstreamError
 from antiphon.ids import ITEM_PREFIXES

@@ -1,0 +1,1 @@
+"""Calls of hosted tools: their life, and the items that they become."""

@@ -1,0 +1,96 @@
+"""The work of hosted tools in a response, as events: set-ups before the model is called, then its calls."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Container, Iterable
+
+from antiphon.engine.hosted.items import shown
+from antiphon.engine.ports import HostedCall
+from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
+from antiphon.wire.items import Item
+
+
+class HostedWork:
+    """Leads hosted calls through their lives and puts their items into `output`, the response's list.
+
+    Both generators yield events in batches and stop what still runs when they are closed. They raise the
+    `AntiphonError` of a call that ends the response, after its last events.
+    """
+
+    def __init__(self, output: list[Item], include: Container[str], max_tool_calls: int | None) -> None:
+        self.waits = False
+        """Whether a call has to be answered by the caller before the model can go on."""
+        self._output = output
+        self._include = include
+        self._limit = max_tool_calls
+        self._made = 0
+        self._open: HostedCall | None = None
+
+    async def set_up(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
+        """Opens all set-ups, then closes each as it is done (`wire.md` 3.3, rule 2)."""
+        yield self._shown(event for index, call in enumerate(calls) for event in call.opening(index))
+        done: dict[int, Item] = {}
+        tasks = {asyncio.create_task(call.run()): index for index, call in enumerate(calls)}
+        waiting = set(tasks)
+        try:
+            while waiting:
+                ended, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(ended, key=tasks.__getitem__):
+                    index = tasks[task]
+                    events = self._shown(calls[index].closing(index))
+                    done[index] = calls[index].item
+                    self._output[:] = [done[index] for index in sorted(done)]
+                    yield events
+                    task.result()
+        finally:
+            await _stop(tasks)
+
+    async def run(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
+        """Runs the calls of one reply at the same time; their items open and close one after another."""
+        tasks = [None if self._is_over_limit(call) else asyncio.create_task(call.run()) for call in calls]
+        try:
+            for call, task in zip(calls, tasks, strict=True):
+                index = len(self._output)
+                if task is None:
+                    events = self._shown(call.skip(index))
+                    self._output.append(call.item)
+                    yield events
+                    continue
+                self._open = call
+                yield self._shown(call.opening(index))
+                await asyncio.wait([task])
+                events = self._shown(call.closing(index))
+                self._open = None
+                self._output.append(call.item)
+                self.waits = self.waits or call.ends_turn
+                yield events
+                task.result()
+        finally:
+            await _stop(task for task in tasks if task is not None)
+
+    def abandon(self) -> None:
+        """Keeps the item of a call that is interrupted, as it stands."""
+        if self._open is not None:
+            self._output.append(self._open.item)
+            self._open = None
+
+    def _is_over_limit(self, call: HostedCall) -> bool:
+        """Whether a call comes after `max_tool_calls` others; what only asks for approval makes none."""
+        if self._limit is not None and self._made >= self._limit:
+            return True
+        self._made += not call.ends_turn
+        return False
+
+    def _shown(self, events: Iterable[Event]) -> list[Event]:
+        shown_events = list(events)
+        for event in shown_events:
+            if isinstance(event, OutputItemAdded | OutputItemDone):
+                event.item = shown(event.item, self._include)
+        return shown_events
+
+
+async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels what still runs, and waits until it has ended."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""From chat chunks to items and events."""

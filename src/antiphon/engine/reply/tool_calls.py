@@ -1,0 +1,179 @@
+"""A tool call in the making: its arguments, or the text that a custom tool takes, as they stream."""
+
+from collections.abc import Container, Mapping
+
+import msgspec
+
+from antiphon.engine.ports import Ids
+from antiphon.engine.reply.grammar import Grammar, InputCheck
+from antiphon.engine.reply.tool_input import InputReader
+from antiphon.ids import CALL
+from antiphon.wire.events import (
+    CustomToolCallInputDelta,
+    CustomToolCallInputDone,
+    Event,
+    FunctionCallArgumentsDelta,
+    FunctionCallArgumentsDone,
+    OutputItemAdded,
+    OutputItemDone,
+)
+from antiphon.wire.items import CustomToolCall, FunctionCall, ItemStatus
+
+ToolNames = dict[str, tuple[str, str]]
+"""For functions that go to the backend under another name: that name to (namespace, name)."""
+
+
+class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
+    """The tools that a model may call, by the names that the backend knows."""
+
+    names: ToolNames = {}
+    hosted: Container[str] = frozenset()
+    """Functions that run here."""
+    custom: Mapping[str, Grammar | None] = {}
+    """Custom tools, and what their inputs must match."""
+
+
+_NONE = KnownTools()
+
+
+class CallBuilder:
+    """A call of a function or of a custom tool.
+
+    The item is announced once its name is known whole: names may come in pieces. A call of a hosted function
+    is only gathered: it has no events and no item here.
+    """
+
+    def __init__(self, ids: Ids, known: KnownTools = _NONE) -> None:
+        self.call_id: str | None = None
+        self.name = ""
+        self.closed = False
+        self.is_raw = False
+        """Whether the input of a custom tool comes as it is, and not as the arguments of a function."""
+        self.fault: str | None = None
+        """What is wrong with the input of a custom tool."""
+        self._ids = ids
+        self._known = known
+        self._item_id = ""
+        self._output_index = -1
+        self._arguments: list[str] = []
+        self._sent = 0
+        self._reader = InputReader()
+        self._input: list[str] = []
+        self._check: InputCheck | None = None
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the call is one of a hosted tool."""
+        return self.name in self._known.hosted
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as far as they have come."""
+        return "".join(self._arguments)
+
+    def is_whole(self) -> bool:
+        """Whether nothing can be added. Raw inputs come one after another, as text does."""
+        return (self.is_raw and bool(self.name)) or self.has_whole_arguments()
+
+    def has_whole_arguments(self) -> bool:
+        """Whether the arguments are a complete JSON object, to which nothing can be added."""
+        end = next((piece for piece in reversed(self._arguments) if not piece.isspace()), "")
+        if self.is_raw or not self.name or not end.rstrip().endswith("}"):
+            return False
+        try:
+            return isinstance(msgspec.json.decode(self.arguments), dict)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+
+    def write(self, events: list[Event], call_id: str | None, name: str | None, arguments: str) -> None:
+        """Adds what one delta brought. A name that is repeated whole is not added twice."""
+        if call_id and not self._item_id:
+            self.call_id = self.call_id or call_id
+        if name and name != self.name and not (self.name and self._arguments):
+            self.name += name
+        if arguments and not self.closed:
+            self._arguments.append(arguments)
+        if self._output_index >= 0:
+            self._send(events)
+
+    def open(self, events: list[Event], output_index: int) -> None:
+        self._output_index = output_index
+        self._send(events)
+
+    def end_input(self, events: list[Event], status: ItemStatus) -> None:
+        """Sends what remains of a custom tool's input; a whole one must match its grammar (`fault`)."""
+        if not self._is_custom:
+            return
+        self._announce(events)
+        if not self.is_raw:
+            self._send_input(events, self._reader.close(is_cut=status == "incomplete"))
+        if self._check is not None and self.fault is None and status == "completed":
+            self._find(self._check.end())
+
+    def close(self, events: list[Event], status: ItemStatus) -> FunctionCall | CustomToolCall:
+        self._announce(events)
+        self.closed = True
+        item = self._item(status)
+        place = self._item_id, self._output_index
+        if isinstance(item, CustomToolCall):
+            events.append(CustomToolCallInputDone(*place, item.input))
+        else:
+            events.append(FunctionCallArgumentsDone(*place, item.name, item.arguments))
+        events.append(OutputItemDone(self._output_index, item))
+        return item
+
+    def snapshot(self) -> FunctionCall | CustomToolCall:
+        return self._item("incomplete")
+
+    @property
+    def _is_custom(self) -> bool:
+        return self.name in self._known.custom
+
+    def _send(self, events: list[Event]) -> None:
+        """Sends the arguments that have not been sent; without a name they wait for it."""
+        if self.name and self._sent < len(self._arguments) and not self.is_hosted:
+            self._announce(events)
+            for arguments in self._arguments[self._sent :]:
+                if self._is_custom:
+                    self._send_input(events, arguments if self.is_raw else self._reader.feed(arguments))
+                else:
+                    events.append(FunctionCallArgumentsDelta(self._item_id, self._output_index, arguments))
+            self._sent = len(self._arguments)
+
+    def _send_input(self, events: list[Event], text: str) -> None:
+        if text:
+            self._input.append(text)
+            events.append(CustomToolCallInputDelta(self._item_id, self._output_index, text))
+            if self._check is not None and self.fault is None:
+                self._find(self._check.feed(text))
+
+    def _find(self, fault: str | None) -> None:
+        if fault is not None:
+            self.fault = f"the input of the custom tool '{self.name}' {fault}"
+
+    def _announce(self, events: list[Event]) -> None:
+        if not self._item_id:
+            grammar = self._known.custom.get(self.name)
+            self._check = None if grammar is None else grammar.check()
+            events.append(OutputItemAdded(self._output_index, self._item("in_progress")))
+
+    def _item(self, status: ItemStatus) -> FunctionCall | CustomToolCall:
+        if not self._item_id:
+            self._item_id = self._ids("ctc" if self._is_custom else "fc")
+        if self.call_id is None:
+            self.call_id = self._ids("call", CALL)
+        namespace, name = self._known.names.get(self.name, (None, self.name))
+        item: FunctionCall | CustomToolCall
+        if self._is_custom:
+            text = "".join(self._input)
+            item = CustomToolCall(
+                id=self._item_id, status=status, call_id=self.call_id, input=text, name=name
+            )
+        else:
+            arguments = "" if status == "in_progress" else self.arguments
+            item = FunctionCall(
+                id=self._item_id, status=status, arguments=arguments, call_id=self.call_id, name=name
+            )
+        if namespace is not None:
+            item.namespace = namespace
+        return item

@@ -1,0 +1,1 @@
+"""From items and tools to chat messages."""

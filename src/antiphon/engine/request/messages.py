@@ -1,0 +1,262 @@
+"""From items to chat messages. Pure."""
+
+from collections import defaultdict, deque
+from functools import cached_property
+
+import msgspec
+from msgspec import UnsetType
+
+from antiphon.engine.hosted.items import Told, denied, told
+from antiphon.engine.request.content import plain_text, tool_output, user_content
+from antiphon.engine.request.custom_tools import call_as_function, native_call
+from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
+from antiphon.engine.request.summary import as_told
+from antiphon.engine.sealed import Boxes
+from antiphon.errors import InvalidRequest
+from antiphon.settings.schema import Capabilities
+from antiphon.wire.chat import (
+    ChatContentPart,
+    ChatMessage,
+    ChatToolCall,
+    ReasoningDetail,
+)
+from antiphon.wire.items import (
+    CodeInterpreterCall,
+    Compaction,
+    CustomToolCall,
+    CustomToolCallOutput,
+    FileSearchCall,
+    FunctionCall,
+    FunctionCallOutput,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    McpListTools,
+    Message,
+    Reasoning,
+    WebSearchCall,
+)
+
+Call = FunctionCall | CustomToolCall
+Output = FunctionCallOutput | CustomToolCallOutput
+
+_NO_BOXES = Boxes()
+
+
+def translate_items(
+    items: list[Item],
+    capabilities: Capabilities,
+    renamed: Renamed | None = None,
+    boxes: Boxes = _NO_BOXES,
+) -> list[ChatMessage]:
+    """Translates the whole context, oldest item first.
+
+    An assistant message, the tool calls after it and the reasoning before it become one message; each tool
+    output follows directly on that message, in the order of the calls, and then a user message with the
+    images and files of the outputs, which tool messages cannot hold. `renamed` are functions of hosted
+    tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
+    fit together (texts as on api.openai.com), an item cannot be told to a chat model, or one of the `boxes`
+    that the model needs cannot be opened.
+    """
+    return _Translation(items, capabilities, renamed or {}, boxes).messages
+
+
+def translate_reply(
+    items: list[Item],
+    capabilities: Capabilities,
+    renamed: Renamed,
+    max_tool_calls: int | None,
+    boxes: Boxes = _NO_BOXES,
+) -> list[ChatMessage]:
+    """Translates a reply of the model with the hosted calls that it made, for the same response.
+
+    Calls of one reply stay together, which in a context nobody can tell from calls of several replies. Calls
+    that were skipped are told as such, for the limit `max_tool_calls`.
+    """
+    return _Translation(items, capabilities, renamed, boxes, one_reply=True, limit=max_tool_calls).messages
+
+
+class _Translation:
+    def __init__(
+        self,
+        items: list[Item],
+        capabilities: Capabilities,
+        renamed: Renamed,
+        boxes: Boxes,
+        *,
+        one_reply: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        self.messages: list[ChatMessage] = []
+        self._capabilities = capabilities
+        self._renamed = renamed
+        self._boxes = boxes
+        self._one_reply = one_reply
+        self._limit = limit
+        self._items = items
+        self._outputs = _outputs_by_call(items)
+        self._assistant: ChatMessage | None = None
+        self._answers: list[ChatMessage] = []
+        self._shown: list[ChatContentPart] = []
+        self._answered = False
+        self._reasoning: list[str] = []
+        self._details: list[ReasoningDetail] = []
+        for item in items:
+            self._item(item)
+        self._flush()
+
+    @cached_property
+    def _requests(self) -> dict[str | UnsetType | None, McpApprovalRequest]:
+        return {item.id: item for item in self._items if isinstance(item, McpApprovalRequest)}
+
+    def _item(self, item: Item) -> None:
+        if isinstance(item, Message):
+            if item.role == "assistant":
+                self._assistant_text(item)
+            else:
+                self._flush()
+                self.messages.append(self._message(item))
+        elif isinstance(item, Call):
+            self._call(item)
+        elif isinstance(item, Output):
+            # Its message stands already behind the call; what comes next belongs to a new reply.
+            self._answered = self._assistant is not None
+        elif isinstance(item, Reasoning):
+            self._open_reply(has_text=False)
+            self._reason(item)
+        elif isinstance(item, Compaction):
+            self._flush()
+            self.messages.append(as_told(self._boxes.compaction(item).summary))
+        elif isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall):
+            self._hosted_call(item.id, told(item, self._limit))
+        elif isinstance(item, McpApprovalResponse):
+            request = None if item.approve else self._requests.get(item.approval_request_id)
+            if request is not None:
+                self._hosted_call(request.id, denied(request, item))
+        elif not isinstance(item, McpListTools | McpApprovalRequest):
+            raise InvalidRequest(
+                f"Items of type '{item.__struct_config__.tag}' cannot be given to a chat model.",
+                code="unsupported_item",
+                param="input",
+            )
+
+    def _message(self, item: Message) -> ChatMessage:
+        role = item.role
+        if role == "developer" and not self._capabilities.developer_role:
+            role = "system"
+        return {"role": role, "content": user_content(item.content)}
+
+    def _assistant_text(self, item: Message) -> None:
+        text = plain_text(item.content)
+        reply = self._open_reply(has_text=True)
+        before = reply.get("content")
+        reply["content"] = f"{before}\n{text}" if before and isinstance(before, str) else text
+
+    def _reason(self, item: Reasoning) -> None:
+        box = self._boxes.reasoning(item)
+        if box is not None and box.text:
+            self._reasoning.append(box.text)
+        else:
+            self._reasoning.extend(part.text for part in item.content or item.summary)
+        if box is not None and box.source == self._boxes.source:  # No other model can read them.
+            self._details.extend(box.details)
+
+    def _call(self, item: Call) -> None:
+        answer = self._answer(item)
+        if answer is not None:
+            self._add_call(_tool_call(item, self._capabilities), answer)
+
+    def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
+        """What answers a call; None if the call was cut off and never answered."""
+        outputs = self._outputs.get(item.call_id)
+        if outputs:
+            answer, shown = tool_output(outputs.popleft().output)
+            self._shown += shown
+            return answer
+        if item.status == "incomplete":
+            return None
+        raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
+
+    def _hosted_call(self, item_id: str | UnsetType | None, call: Told | None) -> None:
+        """Adds the call of a hosted tool together with its answer."""
+        if call is not None:
+            name = self._renamed.get((call.owner, call.name)) or hosted_name(call.owner, call.name)
+            self._add_call(_chat_call(_short_id(str(item_id)), name, call.arguments), call.output)
+            # In a context, the next item may well be what the model said to it.
+            self._answered = not self._one_reply
+
+    def _add_call(self, call: ChatToolCall, answer: str | list[ChatContentPart]) -> None:
+        self._open_reply(has_text=False).setdefault("tool_calls", []).append(call)
+        self._answers.append({"role": "tool", "tool_call_id": call["id"], "content": answer})
+
+    def _open_reply(self, has_text: bool) -> ChatMessage:
+        """The assistant message that the next piece of a reply joins, a new one if need be."""
+        reply = self._assistant
+        if reply is not None and (
+            self._answered or (has_text and not reply.get("tool_calls") and reply.get("content"))
+        ):
+            self._flush()
+            reply = None
+        if reply is None:
+            reply = self._assistant = {"role": "assistant", "content": ""}
+        return reply
+
+    def _flush(self) -> None:
+        reply = self._assistant
+        if reply is None:
+            return
+        key = self._capabilities.reasoning_input
+        if key == "reasoning_details" and self._details:
+            reply[key] = msgspec.to_builtins(self._details)
+        elif self._reasoning and key != "none":
+            reply["reasoning" if key == "reasoning_details" else key] = "\n".join(self._reasoning)
+        if reply.get("content") or reply.get("tool_calls"):
+            self.messages.append(reply)
+        self.messages.extend(self._answers)
+        if self._shown:
+            self.messages.append({"role": "user", "content": self._shown})
+        self._assistant = None
+        self._answers, self._shown, self._answered = [], [], False
+        self._reasoning, self._details = [], []
+
+
+def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
+    """Outputs by call id, in order; backends use the same id in several turns."""
+    outputs: dict[str, deque[Output]] = defaultdict(deque)
+    calls: dict[str, int] = defaultdict(int)
+    for item in items:
+        if isinstance(item, Message):
+            continue  # Most are.
+        if isinstance(item, Call):
+            calls[item.call_id] += 1
+        elif isinstance(item, Output):
+            call_id = item.call_id
+            outputs[call_id].append(item)
+            if not calls[call_id]:
+                raise InvalidRequest(
+                    f"No tool call found for function call output with call_id {call_id}.", param="input"
+                )
+            if len(outputs[call_id]) > calls[call_id]:
+                raise InvalidRequest(
+                    f"Duplicate tool output found for function call {call_id}.", param="input"
+                )
+    return outputs
+
+
+def _tool_call(item: Call, capabilities: Capabilities) -> ChatToolCall:
+    name = flat_name(item.namespace, item.name) if item.namespace else item.name
+    if isinstance(item, CustomToolCall):
+        of_its_kind = native_call if capabilities.custom_tools else call_as_function
+        return of_its_kind(item.call_id, name, item.input)
+    return _chat_call(item.call_id, name, item.arguments)
+
+
+def _chat_call(call_id: str, name: str, arguments: str) -> ChatToolCall:
+    # Chat templates parse the arguments: a call without any is an empty object.
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
+
+
+def _short_id(item_id: str) -> str:
+    """A call id for an item that has none: api.openai.com takes 40 characters, and item ids are longer."""
+    return f"call_{item_id.rpartition('_')[2][-24:]}"

@@ -1,0 +1,160 @@
+"""From a Responses request to a chat completion request. Pure."""
+
+import msgspec
+
+from antiphon.engine.request.custom_tools import asked_for, structured_outputs
+from antiphon.engine.request.functions import Functions, Offered, translate_tools
+from antiphon.engine.request.messages import translate_items
+from antiphon.engine.request.prompts import FilledPrompt
+from antiphon.engine.request.tool_choice import Chosen, choose
+from antiphon.engine.sealed import Boxes
+from antiphon.settings.schema import Capabilities
+from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
+from antiphon.wire.items import Item, Message
+from antiphon.wire.json import JSONObject
+from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
+from antiphon.wire.tools import CustomGrammarFormat
+
+
+class Translated(msgspec.Struct, frozen=True):
+    """A chat request, and how to read the reply to it."""
+
+    chat_request: ChatRequest
+    functions: Functions
+    later_tools: list[ChatTool]
+    """What the next model call of the same response offers."""
+    input_of: str | None = None
+    """The custom tool whose input the reply is, by the backend's name for it."""
+
+
+def translate(
+    request: CreateResponse,
+    items: list[Item],
+    model: str,
+    capabilities: Capabilities,
+    offered: Offered | None = None,
+    boxes: Boxes | None = None,
+) -> Translated:
+    """Translates a request whose whole context is `items`; `model` is the backend's own name for it.
+
+    `offered` are the functions of the hosted tools that this server runs, `boxes` what opens the boxes among
+    the items. Raises `InvalidRequest` for what no chat backend can be told.
+    """
+    tools = request.tools or []
+    functions = translate_tools(tools, capabilities, offered or {})
+    chosen = choose(request.tool_choice, tools, functions, capabilities)
+    prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
+    if prompt is not None and prompt.parts:
+        items = [*items, Message(role="user", content=[*prompt.parts])]
+    messages = translate_items(items, capabilities, functions.renamed, boxes or Boxes())
+    instructions = request.instructions
+    held = _held_to_a_grammar(chosen, functions, capabilities)
+    if held is not None:
+        instructions = "\n\n".join(filter(None, (instructions, asked_for(held, functions.custom[held]))))
+    if instructions:
+        messages.insert(0, {"role": "system", "content": instructions})
+    if prompt is not None:
+        messages.insert(0, {"role": "system", "content": prompt.text})
+    chat: ChatRequest = {"model": model, "messages": messages}
+    if request.stream:
+        chat["stream"] = True
+        if capabilities.stream_usage:
+            chat["stream_options"] = {"include_usage": True}
+    if held is None and chosen.tools:
+        chat["tools"] = chosen.tools
+        if chosen.choice is not None:
+            chat["tool_choice"] = chosen.choice
+        if request.parallel_tool_calls is not None and capabilities.parallel_tool_calls:
+            chat["parallel_tool_calls"] = request.parallel_tool_calls
+    _sampling(chat, request, capabilities)
+    if held is None:
+        _format(chat, request, capabilities)
+    else:
+        text_format = functions.custom[held].format
+        assert isinstance(text_format, CustomGrammarFormat)
+        chat["structured_outputs"] = structured_outputs(text_format)
+    _accounting(chat, request, capabilities)
+    return Translated(chat, functions, chosen.later_tools, held)
+
+
+def continued(
+    translated: Translated, messages: list[ChatMessage], *, spent: int, is_first: bool
+) -> ChatRequest:
+    """Returns the request for the next model call of a response.
+
+    `messages` is what has been said and done in the response so far, `spent` the tokens that its model calls
+    have written. A tool choice asks for one call: after the first the model is free.
+    """
+    chat = translated.chat_request.copy()
+    chat["messages"] = [*chat["messages"], *messages]
+    if not is_first and chat.get("tool_choice", "none") != "none":
+        chat["tools"] = translated.later_tools
+        chat["tool_choice"] = "auto"
+    if "max_completion_tokens" in chat:
+        chat["max_completion_tokens"] -= spent
+    elif "max_tokens" in chat:
+        chat["max_tokens"] -= spent
+    return chat
+
+
+def _held_to_a_grammar(chosen: Chosen, functions: Functions, capabilities: Capabilities) -> str | None:
+    """The tool that has to be called, if the backend can hold its model to that tool's grammar."""
+    return chosen.only if capabilities.structured_outputs and chosen.only in functions.grammars else None
+
+
+def _sampling(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.temperature is not None:
+        chat["temperature"] = request.temperature
+    if request.top_p is not None:
+        chat["top_p"] = request.top_p
+    if request.presence_penalty is not None:
+        chat["presence_penalty"] = request.presence_penalty
+    if request.frequency_penalty is not None:
+        chat["frequency_penalty"] = request.frequency_penalty
+    if request.max_output_tokens is not None:
+        if capabilities.max_completion_tokens:
+            chat["max_completion_tokens"] = request.max_output_tokens
+        else:
+            chat["max_tokens"] = request.max_output_tokens
+    wants_logprobs = "message.output_text.logprobs" in (request.include or ())
+    if capabilities.logprobs and (wants_logprobs or request.top_logprobs):
+        chat["logprobs"] = True
+        if request.top_logprobs:
+            chat["top_logprobs"] = request.top_logprobs
+    if request.reasoning and request.reasoning.effort and capabilities.reasoning_effort:
+        chat["reasoning_effort"] = request.reasoning.effort
+
+
+def _format(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.text is None:
+        return
+    if request.text.verbosity is not None and capabilities.verbosity:
+        chat["verbosity"] = request.text.verbosity
+    text_format = request.text.format
+    if isinstance(text_format, JsonSchemaFormat):
+        schema: JSONObject = {"name": text_format.name, "schema": text_format.schema}
+        if text_format.description:
+            schema["description"] = text_format.description
+        if isinstance(text_format.strict, bool):
+            schema["strict"] = text_format.strict
+        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif isinstance(text_format, JsonObjectFormat):
+        chat["response_format"] = {"type": "json_object"}
+
+
+def _accounting(chat: ChatRequest, request: CreateResponse, capabilities: Capabilities) -> None:
+    if request.service_tier is not None and capabilities.service_tier:
+        chat["service_tier"] = request.service_tier
+    if capabilities.prompt_cache:
+        if request.prompt_cache_key is not None:
+            chat["prompt_cache_key"] = request.prompt_cache_key
+        if request.prompt_cache_retention is not None:
+            chat["prompt_cache_retention"] = request.prompt_cache_retention
+        if request.prompt_cache_options is not None:
+            options = request.prompt_cache_options
+            chat["prompt_cache_options"] = {"mode": options.mode, "ttl": options.ttl}
+    if capabilities.safety_identifier:
+        if request.safety_identifier is not None:
+            chat["safety_identifier"] = request.safety_identifier
+        if request.user is not None:
+            chat["user"] = request.user

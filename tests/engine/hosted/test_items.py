@@ -1,0 +1,167 @@
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from antiphon.engine.hosted.items import HostedItem, Told, denied, error_results, shown, shown_forms, told
+from antiphon.wire.items import (
+    CodeInterpreterCall,
+    FileSearchCall,
+    FunctionCall,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    WebSearchCall,
+)
+from antiphon.wire.json import JSON, JSONObject
+
+SEARCH: JSONObject = {"type": "search", "query": "q", "queries": ["q"]}
+SOURCES: JSONObject = {**SEARCH, "sources": [{"type": "url", "url": "https://a.example/"}]}
+RESULTS: list[JSON] = [{"url": "https://a.example/", "content": "ä"}]
+WEB = WebSearchCall(id="ws_1", status="completed", action=SOURCES, results=RESULTS)
+FILES = FileSearchCall(id="fs_1", status="completed", queries=["q"], results=[{"file_id": "file-1"}])
+CODE = CodeInterpreterCall(
+    id="ci_1", status="completed", code="1+1", container_id="cntr_1", outputs=[{"type": "logs", "logs": "2"}]
+)
+MCP = McpCall(
+    id="mcp_1", status="completed", name="look", arguments='{"at":1}', server_label="s", output="42"
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            WEB,
+            Told(
+                "web_search",
+                "web_search",
+                '{"query": "q"}',
+                '{"query": "q", "top_k": [{"url": "https://a.example/", "content": "\\u00e4"}]}',
+            ),
+        ),
+        (
+            WebSearchCall(status="completed", action={"type": "search", "queries": ["a", "b"]}, results=[]),
+            Told("web_search", "web_search", '{"query": "a\\nb"}', '{"query": "a\\nb", "top_k": []}'),
+        ),
+        (
+            WebSearchCall(status="completed", action={"type": "open_page", "url": "u"}, results=[{"x": 1}]),
+            Told("open_page", "open_page", '{"url": "u"}', '{"url": "u", "results": [{"x": 1}]}'),
+        ),
+        (
+            WebSearchCall(
+                status="completed", action={"type": "find_in_page", "url": "u", "pattern": "p"}, results=[]
+            ),
+            Told(
+                "find_in_page",
+                "find_in_page",
+                '{"url": "u", "pattern": "p"}',
+                '{"url": "u", "pattern": "p", "results": []}',
+            ),
+        ),
+        (
+            WebSearchCall(status="failed", action=SEARCH, results=[*error_results("no answer")]),
+            Told("web_search", "web_search", '{"query": "q"}', "no answer"),
+        ),
+        (MCP, Told("s", "look", '{"at":1}', "42")),
+        (CODE, Told("code_interpreter", "code_interpreter", '{"code": "1+1"}', "2")),
+    ],
+    ids=["search", "several queries", "open_page", "find_in_page", "failed", "mcp", "code"],
+)
+def test_what_the_model_is_told(item: HostedItem, expected: Told) -> None:
+    assert told(item) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("broken", "broken"),
+        ({"type": "http_error", "code": 500, "message": "broken"}, "broken"),
+        ({"type": "mcp_protocol_error", "code": -32602, "message": "broken"}, "broken"),
+        (
+            {
+                "type": "mcp_tool_execution_error",
+                "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}],
+            },
+            "one\ntwo",
+        ),
+        ({"type": "mcp_tool_execution_error", "content": "broken"}, "broken"),
+        ({"type": "http_error"}, "The tool call failed."),
+        (None, "The tool gave no output."),
+    ],
+)
+def test_the_error_of_an_mcp_call(error: JSON, text: str) -> None:
+    call = told(msgspec.structs.replace(MCP, status="failed", output=None, error=error))
+    assert call is not None
+    assert call.output == text
+
+
+@pytest.mark.parametrize("results", [UNSET, None])
+def test_a_search_whose_results_are_not_there_is_not_told(results: None) -> None:
+    assert told(msgspec.structs.replace(WEB, results=results)) is None
+    assert told(msgspec.structs.replace(FILES, results=results)) is None
+    assert told(msgspec.structs.replace(CODE, outputs=results)) is None
+
+
+@pytest.mark.parametrize("item", [WEB, FILES, CODE, MCP], ids=["web", "files", "code", "mcp"])
+def test_a_call_that_never_ended_was_skipped_or_is_not_told(item: HostedItem) -> None:
+    skipped = msgspec.structs.replace(item, status="in_progress")
+    assert told(skipped) is None
+    call = told(skipped, 3)
+    assert call is not None
+    assert call.output == "Tool call skipped: maximum tool calls limit (3) reached."
+
+
+def test_an_empty_file_search() -> None:
+    call = told(msgspec.structs.replace(FILES, results=[]))
+    assert call is not None
+    assert not isinstance(call.output, str)
+    assert [part["text"] for part in call.output] == [
+        "file_search tool found 0 chunks:\nBEGIN of file_search tool results.\n",
+        "END of file_search tool results.\n",
+        'The above results were retrieved to help answer the user\'s query: "q". Use them as supporting '
+        "information only in answering this query. \n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"), [("too early", " Reason: too early"), (None, ""), (UNSET, "")], ids=str
+)
+def test_a_call_that_was_not_approved(reason: str | None, end: str) -> None:
+    request = McpApprovalRequest(id="mcpr_1", arguments="{}", name="look", server_label="s")
+    response = McpApprovalResponse(approval_request_id="mcpr_1", approve=False, reason=reason)
+    text = f"The user did not approve this tool call, and it was not made.{end}"
+    assert denied(request, response) == Told("s", "look", "{}", text)
+
+
+@pytest.mark.parametrize(
+    ("item", "include", "expected"),
+    [
+        (WEB, [], {"action": SEARCH, "results": UNSET}),
+        (WEB, ["web_search_call.results"], {"action": SEARCH}),
+        (WEB, ["web_search_call.action.sources"], {"results": UNSET}),
+        (WEB, ["web_search_call.results", "web_search_call.action.sources"], {}),
+        (FILES, [], {"results": None}),
+        (FILES, ["file_search_call.results"], {}),
+        (CODE, [], {"outputs": None}),
+        (CODE, ["code_interpreter_call.outputs"], {}),
+        (MCP, [], {}),
+        (FunctionCall(arguments="{}", call_id="c", name="f"), [], {}),
+    ],
+)
+def test_what_the_caller_sees(item: Item, include: list[str], expected: dict[str, object]) -> None:
+    assert shown(item, include) == msgspec.structs.replace(item, **expected)
+
+
+def test_the_error_of_a_search_is_for_the_model_alone() -> None:
+    web = msgspec.structs.replace(WEB, results=[*error_results("secret host is down")])
+    files = msgspec.structs.replace(FILES, results=error_results("secret host is down"))
+    include = ["web_search_call.results", "file_search_call.results"]
+    assert b"secret" not in msgspec.json.encode([shown(web, include), shown(files, include)])
+
+
+def test_the_forms_that_a_caller_may_have_seen() -> None:
+    assert len(list(shown_forms(WEB))) == 4
+    assert next(shown_forms(WEB)) == WEB
+    assert list(shown_forms(FILES)) == [FILES, msgspec.structs.replace(FILES, results=None)]
+    assert list(shown_forms(MCP)) == [MCP]

@@ -1,0 +1,90 @@
+"""What the model is told of boxes: its own reasoning in its own form, and summaries."""
+
+from typing import Literal
+
+import pytest
+
+from antiphon.engine.request.messages import translate_items
+from antiphon.engine.request.summary import as_told
+from antiphon.engine.sealed import Boxes, CompactionBox, ReasoningBox
+from antiphon.settings.schema import Capabilities
+from antiphon.wire.chat import ChatMessage, ReasoningDetail
+from antiphon.wire.content import ReasoningText, SummaryText
+from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, Item, Message, Reasoning
+from antiphon.wire.json import JSONObject
+from tests.engine.seals import OpenSeal
+
+BOXES = Boxes(OpenSeal(), "backend/model")
+DETAIL = ReasoningDetail(type="reasoning.encrypted", data="QUJD", index=0)
+ANSWER = Message(role="assistant", content="42")
+
+Key = Literal["none", "reasoning", "reasoning_content", "reasoning_details"]
+
+
+def told(*items: Item, key: Key = "none") -> list[ChatMessage]:
+    return translate_items(list(items), Capabilities(reasoning_input=key), boxes=BOXES)
+
+
+def reasoning(source: str = "backend/model", text: str = "hm", *details: ReasoningDetail) -> Reasoning:
+    """Reasoning of which the caller sees a summary only."""
+    box = BOXES.seal(ReasoningBox(source, text, list(details)))
+    return Reasoning(summary=[SummaryText("short")], encrypted_content=box)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("none", {}),
+        ("reasoning", {"reasoning": "hm"}),
+        ("reasoning_content", {"reasoning_content": "hm"}),
+        (
+            "reasoning_details",
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "QUJD", "index": 0}]},
+        ),
+    ],
+)
+def test_a_backend_gets_its_reasoning_in_its_own_form(key: Key, expected: JSONObject) -> None:
+    messages = told(reasoning("backend/model", "hm", DETAIL), ANSWER, key=key)
+    assert messages == [{"role": "assistant", "content": "42", **expected}]
+
+
+def test_nobody_gets_what_only_another_model_can_read() -> None:
+    messages = told(reasoning("other/model", "hm", DETAIL), ANSWER, key="reasoning_details")
+    assert messages == [{"role": "assistant", "content": "42", "reasoning": "hm"}]
+
+
+def test_entries_of_several_items_of_a_reply_stay_together() -> None:
+    call = FunctionCall(call_id="a", name="f", arguments="{}")
+    late = reasoning("backend/model", "", DETAIL)
+    messages = told(
+        reasoning("backend/model", "", DETAIL),
+        call,
+        late,
+        FunctionCallOutput(call_id="a", output="5"),
+        ANSWER,
+        key="reasoning_details",
+    )
+    assert len(messages[0]["reasoning_details"]) == 2
+    assert "reasoning_details" not in messages[2]
+
+
+def test_without_text_in_the_box_the_shown_text_counts() -> None:
+    messages = told(reasoning(text=""), ANSWER, key="reasoning")
+    assert messages[0]["reasoning"] == "short"
+
+
+@pytest.mark.parametrize("box", [None, "gAAAAABpzfWE"])
+def test_reasoning_in_a_strange_box_is_what_is_shown_of_it(box: str | None) -> None:
+    item = Reasoning(summary=[], content=[ReasoningText("shown")], encrypted_content=box)
+    assert told(item, ANSWER, key="reasoning")[0]["reasoning"] == "shown"
+
+
+def test_a_summary_is_a_message_of_its_own() -> None:
+    item = Compaction(id="cmp_1", encrypted_content=BOXES.seal(CompactionBox("All went well.")))
+    call = FunctionCall(call_id="a", name="f", arguments="{}")
+    messages = told(
+        ANSWER, item, reasoning(), call, FunctionCallOutput(call_id="a", output="5"), key="reasoning"
+    )
+    assert [message["role"] for message in messages] == ["assistant", "assistant", "assistant", "tool"]
+    assert messages[1] == as_told("All went well.")
+    assert messages[2]["reasoning"] == "hm"
