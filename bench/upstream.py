@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import uvloop
 
-from antiphon.models.http import HttpClient
-from antiphon.models.http_answer import Timeouts
+from antiphon.backends.http.answer import Timeouts
+from antiphon.backends.http.client import HttpClient
 from bench.servers import stub
 
 _CALLS = 400
@@ -46,7 +46,7 @@ async def main(url: str) -> None:
         while await answer.read():
             pass
 
-    print(f"antiphon.models.http   {await _measured(ours):6.0f} µs")
+    print(f"antiphon.backends.http.client   {await _measured(ours):6.0f} µs")
     await client.close()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 

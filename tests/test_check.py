@@ -152,7 +152,7 @@ def test_any_is_found_outside_the_json_alias(text: str) -> None:
         ("wire/items", "from antiphon.errors import InvalidRequest", "errors"),
         ("wire/items", "import antiphon", "wire/__init__"),
         ("errors", "from antiphon.engine import loop", "engine/loop"),
-        ("engine/loop", "from antiphon.models.client import Client", "models/client"),
+        ("engine/loop", "from antiphon.backends.chat_model import Client", "models/client"),
         ("store/tables", "from antiphon.engine.ports import Clock", "engine/ports"),
         ("models/client", "from antiphon.store import tables", "store/tables"),
         ("service/run", "def f():\n    import antiphon.server.app", "server/app"),

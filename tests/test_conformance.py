@@ -19,7 +19,7 @@ CATALOGUE = Catalogue(
 RESULTS = {
     f"{SUITE}[basic-response]": True,
     "tests/server/test_faults.py::test_stream[F1_refused-True]": True,
-    "tests/models/test_client.py::test_F1_refused": True,
+    "tests/backends/test_chat_model.py::test_F1_refused": True,
     "tests/test_check.py::test_calls": True,
 }
 
@@ -76,7 +76,7 @@ def test_the_page_has_a_row_for_each_case() -> None:
     ("changed", "said"),
     [
         ({f"{SUITE}[basic-response]": False}, "not all checks of Open Responses passed"),
-        ({"tests/models/test_client.py::test_F1_refused": False}, r"not all tests .* \['F1'\]"),
+        ({"tests/backends/test_chat_model.py::test_F1_refused": False}, r"not all tests .* \['F1'\]"),
         ({"tests/a/test_b.py::test_F2_unknown": True}, r"have tests and are open .* \['F2'\]"),
         ({"tests/a/test_b.py::test_F9_more": True}, r"not in the catalogue: \['F9'\]"),
     ],
@@ -95,7 +95,7 @@ def test_a_case_without_a_test_needs_a_reason() -> None:
 def modules(*paths: str) -> list[Module]:
     sources = {
         "tests/server/test_faults.py": "def test_stream(): ...",
-        "tests/models/test_client.py": "async def test_F1_refused(): ...",
+        "tests/backends/test_chat_model.py": "async def test_F1_refused(): ...",
         "tests/test_check.py": "def test_calls(): ...",
     }
     return [

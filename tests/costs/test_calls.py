@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
+from antiphon.backends.http.answer import Answer, Timeouts
+from antiphon.backends.http.sse import SseSplitter
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.ids import new_id
-from antiphon.models.http_answer import Answer, Timeouts
-from antiphon.models.sse import SseSplitter
 from antiphon.server.sse import event_frames
 from antiphon.store import Store
 from tests.costs.counting import Cost, counted

@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.settings.schema import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
-from tests.models.test_client import untrusted_tls
+from tests.backends.test_chat_model import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
 from tests.server.sockets import Socket

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.backends.catalogue import Models
 from antiphon.engine.ports import Call
 from antiphon.errors import ConfigError, InvalidRequest
-from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.settings.schema import Settings

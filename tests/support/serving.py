@@ -18,8 +18,8 @@ import uvicorn
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from antiphon.backends.catalogue import Models
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.models.routing import Models
 from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.faults import Faults

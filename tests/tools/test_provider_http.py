@@ -11,7 +11,7 @@ from antiphon.tools import provider_http
 from antiphon.tools.context import ToolServices
 from antiphon.tools.provider_http import SearchService, dicts
 from antiphon.wire.json import JSONObject
-from tests.models.test_client import untrusted_tls
+from tests.backends.test_chat_model import untrusted_tls
 from tests.support.upstream import Answer, Upstream, html, reply
 from tests.tools.searching import KEY, place, run, tavily
 

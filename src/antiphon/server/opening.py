@@ -41,7 +41,7 @@ def mode_line(settings: Settings) -> str:
 
 
 async def _backends(settings: Settings) -> ModelCatalogue:
-    from antiphon.models.routing import Models
+    from antiphon.backends.catalogue import Models
 
     return await Models.open(settings)
 

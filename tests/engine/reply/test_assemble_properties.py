@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.models.sse import SseSplitter
+from antiphon.backends.http.sse import SseSplitter
 from antiphon.wire.json import JSONObject
 from tests.engine.looping import ScriptedModel, run
 from tests.engine.replies import PLAIN, THINK, USAGE, Reply, call, chunk, raw

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import pytest
 
+from antiphon.backends.chat_model import HttpChatModel, open_client
 from antiphon.errors import (
     AntiphonError,
 )
-from antiphon.models.client import HttpChatModel, open_client
 from antiphon.settings.schema import BackendSettings
 from antiphon.settings.values import Secret
 from antiphon.wire.chat import ChatRequest

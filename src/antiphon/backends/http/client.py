@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from aiohappyeyeballs import start_connection
 from msgspec import Struct
 
-from antiphon.models.http_answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
+from antiphon.backends.http.answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values."""

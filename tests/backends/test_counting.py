@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from antiphon.models.counting import can_count, count
+from antiphon.backends.counting import can_count, count
 from antiphon.settings.schema import Kind
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject

@@ -8,18 +8,8 @@ from collections.abc import AsyncGenerator
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.ports import Endpoint
-from antiphon.errors import (
-    AntiphonError,
-    UpstreamBroken,
-    UpstreamError,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from antiphon.ids import INSTANCE, INSTANCE_HEADER
-from antiphon.models.counting import COUNT_TIMEOUT, count
-from antiphon.models.http import Headers, HttpClient, Target
-from antiphon.models.http_answer import (
+from antiphon.backends.counting import COUNT_TIMEOUT, count
+from antiphon.backends.http.answer import (
     Answer,
     ConnectError,
     ConnectTimeout,
@@ -29,8 +19,18 @@ from antiphon.models.http_answer import (
     Timeouts,
     reason,
 )
-from antiphon.models.refusals import excerpt, failed_inside, refused, speaks
-from antiphon.models.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
+from antiphon.backends.http.client import Headers, HttpClient, Target
+from antiphon.backends.http.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
+from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
+from antiphon.engine.ports import Endpoint
+from antiphon.errors import (
+    AntiphonError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.settings.load import endpoint
 from antiphon.settings.schema import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest

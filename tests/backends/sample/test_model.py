@@ -6,8 +6,8 @@ import sys
 import jsonschema_rs
 import pytest
 
+from antiphon.backends.sample.model import SampleModel
 from antiphon.errors import InvalidRequest
-from antiphon.models.sample import SampleModel
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.json import JSON, JSONObject
 
@@ -294,7 +294,7 @@ def test_nonsense_is_an_invalid_request(request_: ChatRequest) -> None:
 def test_the_same_in_every_process() -> None:
     request = ask(tools=[tool("f", {"type": "object", "properties": {"a": {"pattern": "[^x]+"}}})])
     code = (
-        "import asyncio, json, sys; from antiphon.models.sample import SampleModel;"
+        "import asyncio, json, sys; from antiphon.backends.sample.model import SampleModel;"
         "print(asyncio.run(SampleModel().complete(json.loads(sys.argv[1]))))"
     )
     runs = {

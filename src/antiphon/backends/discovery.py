@@ -5,9 +5,9 @@ import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+from antiphon.backends.http.client import HttpClient
+from antiphon.backends.listing import fetch_models
 from antiphon.errors import AntiphonError
-from antiphon.models.http import HttpClient
-from antiphon.models.listing import fetch_models
 from antiphon.settings.schema import PRESETS, BackendSettings, Kind
 from antiphon.wire.models import Model
 

@@ -9,7 +9,7 @@ from antiphon.errors import (
     UpstreamRefused,
 )
 from antiphon.wire.json import JSON
-from tests.models.calls import (
+from tests.backends.calls import (
     KEY,
     REQUEST,
     against,

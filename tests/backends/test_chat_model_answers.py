@@ -2,16 +2,16 @@ import json
 
 import pytest
 
+from antiphon.backends import chat_model as client_module
+from antiphon.backends.chat_model import HttpChatModel
+from antiphon.backends.http import sse as sse_module
 from antiphon.errors import (
     ContextLengthExceeded,
     UpstreamBroken,
 )
-from antiphon.models import client as client_module
-from antiphon.models import sse as sse_module
-from antiphon.models.client import HttpChatModel
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
-from tests.models.calls import (
+from tests.backends.calls import (
     JSON_TYPE,
     REQUEST,
     STREAMING,

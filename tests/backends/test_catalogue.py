@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import pytest
 
+from antiphon.backends import listing as listing_module
+from antiphon.backends.catalogue import Models
+from antiphon.backends.chat_model import open_client
+from antiphon.backends.listing import Listing
+from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
-from antiphon.models import listing as listing_module
-from antiphon.models.client import open_client
-from antiphon.models.listing import Listing
-from antiphon.models.routing import Models
-from antiphon.models.sample import SampleModel
 from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
@@ -340,7 +340,7 @@ def test_a_new_model_is_found_when_somebody_asks_for_it(monkeypatch: pytest.Monk
         with pytest.raises(NotFound):
             await models.resolve("new", Call())
         asked = len(upstream.requests)
-        monkeypatch.setattr("antiphon.models.routing._UNKNOWN_AGE", -1.0)
+        monkeypatch.setattr("antiphon.backends.catalogue._UNKNOWN_AGE", -1.0)
         found = await models.resolve("new", Call())
         assert len(upstream.requests) == asked + 1
         return found.id
@@ -365,7 +365,7 @@ def test_a_slow_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_giving_up_a_wait_does_not_stop_the_question_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("antiphon.models.routing._START_WAIT", 0.0)
+    monkeypatch.setattr("antiphon.backends.catalogue._START_WAIT", 0.0)
 
     async def call(models: Models) -> str:
         assert "has not listed its models yet" in models.notices()[0]

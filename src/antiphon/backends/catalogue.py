@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from antiphon.backends.chat_model import TEXT, HttpChatModel, open_client
+from antiphon.backends.counting import can_count
+from antiphon.backends.discovery import USUAL_PORTS, Found, discover
+from antiphon.backends.http.client import HttpClient
+from antiphon.backends.listing import Listing
+from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest, NotFound
-from antiphon.models.client import TEXT, HttpChatModel, open_client
-from antiphon.models.counting import can_count
-from antiphon.models.discovery import USUAL_PORTS, Found, discover
-from antiphon.models.http import HttpClient
-from antiphon.models.listing import Listing
-from antiphon.models.sample import SampleModel
 from antiphon.settings.load import endpoint
 from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.wire.json import JSONObject

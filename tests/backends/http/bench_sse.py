@@ -1,10 +1,10 @@
-"""Measures the splitter: `python -m tests.models.bench_sse`. Not a test; figures depend on the machine."""
+"""Measures the splitter: `python -m tests.backends.http.bench_sse`. Not a test; figures depend on the machine."""
 
 import sys
 import timeit
 from functools import partial
 
-from antiphon.models.sse import SseSplitter
+from antiphon.backends.http.sse import SseSplitter
 
 _CHUNK = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":'

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from antiphon.models.client import open_client
-from antiphon.models.discovery import Found, discover
+from antiphon.backends.chat_model import open_client
+from antiphon.backends.discovery import Found, discover
 from antiphon.settings.schema import PRESETS, Kind
 from tests.support.upstream import Answer, Upstream, html, models_list, reply
 

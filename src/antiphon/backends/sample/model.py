@@ -13,9 +13,9 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
+from antiphon.backends.sample.example import make_example
+from antiphon.backends.sample.scalars import Unsatisfiable
 from antiphon.errors import InvalidRequest
-from antiphon.models.schema_example import make_example
-from antiphon.models.schema_scalars import Unsatisfiable
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject

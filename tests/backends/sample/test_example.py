@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from antiphon.models.schema_example import make_example
-from antiphon.models.schema_scalars import Unsatisfiable
+from antiphon.backends.sample.example import make_example
+from antiphon.backends.sample.scalars import Unsatisfiable
 from antiphon.wire.json import JSON, JSONObject
 
 
@@ -328,7 +328,7 @@ def test_words_are_used_where_they_fit() -> None:
 
 def test_the_same_in_every_process() -> None:
     code = (
-        "from antiphon.models.schema_example import make_example;"
+        "from antiphon.backends.sample.example import make_example;"
         "print(make_example({'type': 'string', 'pattern': '^[^a-f]{12}.{5}$'}))"
     )
     runs = {

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.models import sse
-from antiphon.models.sse import EventTooLarge, SseSplitter
+from antiphon.backends.http import sse
+from antiphon.backends.http.sse import EventTooLarge, SseSplitter
 
 
 def split(*reads: bytes) -> list[bytes]:

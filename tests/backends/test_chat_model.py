@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from antiphon.backends.chat_model import HttpChatModel
 from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.models.client import HttpChatModel
 from antiphon.settings.schema import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
-from tests.models.calls import (
+from tests.backends.calls import (
     JSON_TYPE,
     KEY,
     REQUEST,

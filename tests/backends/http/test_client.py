@@ -5,9 +5,8 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.models import http
-from antiphon.models.http import HttpClient
-from antiphon.models.http_answer import Answer, Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http.answer import Answer, Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http.client import HttpClient
 
 T = TypeVar("T")
 _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)
@@ -218,7 +217,7 @@ def test_a_machine_that_is_gone_is_noticed() -> None:
         (connection,) = client._open
         connected = connection._transport.get_extra_info("socket")
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        present = {name: value for name, value in http._PROBES.items() if hasattr(socket, name)}
+        present = {name: value for name, value in client._PROBES.items() if hasattr(socket, name)}
         assert present == {
             name: connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in present
         }

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from antiphon.models.schema_merge import is_number, merge, types_of
-from antiphon.models.schema_scalars import Unsatisfiable, make_number, make_string, whole
+from antiphon.backends.sample.scalars import Unsatisfiable, make_number, make_string, whole
+from antiphon.backends.sample.schema_merge import is_number, merge, types_of
 from antiphon.wire.json import JSON, JSONObject
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """Splits the byte stream of a streamed chat completion into the JSON texts that it carries.
 
 Written here and not taken from a library, because it is the hot path: the usual form, one `data: {...}` line
-and a blank line, costs one split for a whole network read. `tests/models/bench_sse.py` measures it.
+and a blank line, costs one split for a whole network read. `tests/backends/http/bench_sse.py` measures it.
 The rules are those of the WHATWG's event stream format, which leaves nothing out that a backend may send.
 """
 

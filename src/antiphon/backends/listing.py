@@ -7,11 +7,11 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
+from antiphon.backends.chat_model import authorization, failure
+from antiphon.backends.http.answer import ConnectTimeout, HttpError, Silence, Timeouts
+from antiphon.backends.http.client import HttpClient
+from antiphon.backends.refusals import excerpt, refused, speaks
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
-from antiphon.models.client import authorization, failure
-from antiphon.models.http import HttpClient
-from antiphon.models.http_answer import ConnectTimeout, HttpError, Silence, Timeouts
-from antiphon.models.refusals import excerpt, refused, speaks
 from antiphon.settings.schema import BackendSettings
 from antiphon.wire.json import JSON
 from antiphon.wire.models import Model

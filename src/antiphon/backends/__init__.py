@@ -1,0 +1,1 @@
+"""Chat backends: catalogue, capabilities, and the clients that call them."""

@@ -1,0 +1,1 @@
+"""HTTP client for direct connections to backends."""

@@ -1,0 +1,1 @@
+"""Built-in sample model, and examples of JSON Schemas."""
