@@ -1,4 +1,4 @@
-"""Files by URL and by id. That no private address is reached is in `tests/tools/test_guard.py`."""
+"""Files by URL and by id. That no private address is reached is in `tests/net/test_guard.py`."""
 
 import base64
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ import pytest
 
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.errors import AddressNotAllowed, AddressNotFetched, InvalidRequest, NotFound, StoreUnavailable
+from antiphon.net.guard import Guard
 from antiphon.service import attachments as room
 from antiphon.service.attachments import Attachments, Seam
 from antiphon.service.file_folder import FileFolder
 from antiphon.service.files import FileDetails, Files
 from antiphon.service.responses import Responses
-from antiphon.tools.guard import Guard
 from antiphon.wire.json import JSON, JSONObject
+from tests.net.canary import Canary, Names
 from tests.service.world import ME, Catalogue, World, say, text_of, user
 from tests.support.upstream import Answer, Upstream, reply
-from tests.tools.canary import Canary, Names
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -9,11 +9,11 @@ import pytest
 
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
+from antiphon.net.guard import Guard
 from antiphon.service.file_services import FileServices
 from antiphon.service.files import FileDetails
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
-from antiphon.tools.guard import Guard
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.tools import FileSearchTool
 from antiphon.wire.vector_stores import (

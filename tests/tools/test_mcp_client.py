@@ -15,9 +15,9 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from antiphon.net.guard import Guard
 from antiphon.settings.tools import McpServerSettings
 from antiphon.settings.values import Secret
-from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_client import McpClient
 from antiphon.tools.mcp_servers import McpServer
 from antiphon.wire.json import JSON, JSONObject

@@ -13,9 +13,9 @@ from msgspec import UNSET
 
 from antiphon.engine.ports import ToolCalls
 from antiphon.errors import AddressNotFetched, InvalidRequest, NotFound, StoreUnavailable, UpstreamBroken
+from antiphon.net.guard import Guard
 from antiphon.service.file_folder import FileFolder
 from antiphon.store import Store
-from antiphon.tools.guard import Guard
 from antiphon.wire.content import ContentPart, InputFile, InputImage
 from antiphon.wire.items import CustomToolCallOutput, FunctionCallOutput, InputItem, Item, Message
 from antiphon.wire.json import JSON, JSONObject
@@ -144,8 +144,8 @@ class _Download:
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Returns the `media_type` and, as base64, the `data` of what is at `url`; texts become UTF-8."""
         # Only when something is downloaded: they would lengthen every start.
-        from antiphon.tools.fetch import fetch
-        from antiphon.tools.readable import decoded_text
+        from antiphon.net.fetch import fetch
+        from antiphon.net.readable import decoded_text
 
         url = arguments["url"]
         seconds = self._attachments.seconds

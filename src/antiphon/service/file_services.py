@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from antiphon.engine.ports import ModelCatalogue
+from antiphon.net.guard import Guard
 from antiphon.service.attached_files import AttachedFiles
 from antiphon.service.attachments import Attachments
 from antiphon.service.embeddings import Embeddings
@@ -15,7 +16,6 @@ from antiphon.service.search import Search
 from antiphon.service.vector_stores import VectorStores
 from antiphon.settings.tools import ToolsSettings
 from antiphon.store import Store
-from antiphon.tools.guard import Guard
 
 
 @dataclass(frozen=True, kw_only=True)

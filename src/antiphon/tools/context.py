@@ -8,8 +8,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol, Self
 
 from antiphon.engine.ports import Call, ToolCalls
+from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
-from antiphon.tools.guard import Guard
 from antiphon.tools.mcp_connection import McpConnection
 from antiphon.tools.pages import PageCache
 from antiphon.wire.json import JSONObject

@@ -7,7 +7,7 @@ from typing import TypeVar
 from mcp import MCPError
 
 from antiphon.errors import UpstreamError, UpstreamRefused, UpstreamTimeout
-from antiphon.tools.guard import Guard
+from antiphon.net.guard import Guard
 from antiphon.tools.mcp_servers import McpServer
 from antiphon.tools.mcp_session import Kind, McpSession, SessionExpired
 from antiphon.wire.json import JSONObject

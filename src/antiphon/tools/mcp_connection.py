@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from antiphon.tools.guard import Guard
+from antiphon.net.guard import Guard
 from antiphon.tools.mcp_calls import LIST
 from antiphon.tools.mcp_servers import McpServer
 from antiphon.wire.json import JSON, JSONObject

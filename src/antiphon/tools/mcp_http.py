@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import anyio
 import httpx2
 
-from antiphon.tools.guard import Guard
+from antiphon.net.guard import Guard
+from antiphon.net.transport import GuardedTransport
 from antiphon.tools.mcp_servers import McpServer
-from antiphon.tools.transport import GuardedTransport
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of one message of a server: a list of 5,000 tools has two or three million."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import msgspec
 
 from antiphon.errors import InvalidRequest
+from antiphon.net.addresses import parse_url
 from antiphon.settings.tools import McpServerSettings, ToolsSettings
 from antiphon.settings.values import Secret
-from antiphon.tools.addresses import parse_url
 from antiphon.wire.tools import McpTool, Tool
 
 _OURS = frozenset(

@@ -39,7 +39,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.tools.guard import Guard
+from antiphon.net.guard import Guard
 from antiphon.tools.mcp_http import MAX_ANSWER, Exchange, current_exchange, http_client
 from antiphon.tools.mcp_servers import McpServer
 from antiphon.wire.json import JSON, JSONObject

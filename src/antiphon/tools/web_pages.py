@@ -53,8 +53,8 @@ class WebPages:
 
     async def _read(self, url: str) -> Page:
         # Only when a page is read: they would lengthen every start.
-        from antiphon.tools.fetch import fetch
-        from antiphon.tools.readable import readable
+        from antiphon.net.fetch import fetch
+        from antiphon.net.readable import readable
 
         limits = self._services.settings.web_search
         try:

@@ -1,4 +1,4 @@
-"""Measures the splitter: `python -m tests.backends.http.bench_sse`. Not a test; figures depend on the machine."""
+"""Measures the splitter: `python -m tests.backends.http.bench_sse`. No test; figures depend on the machine."""
 
 import sys
 import timeit

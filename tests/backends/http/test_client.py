@@ -6,6 +6,7 @@ from typing import TypeVar
 import pytest
 
 from antiphon.backends.http.answer import Answer, Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http import client as http_client
 from antiphon.backends.http.client import HttpClient
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ def test_connections_are_used_again_unless_the_server_closes(close: bytes) -> No
 
 
 def test_an_idle_connection_is_used_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_KEEP_ALIVE", 0.0)
+    monkeypatch.setattr(http_client, "_KEEP_ALIVE", 0.0)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!"
 
     async def call(client: HttpClient, server: Server) -> int:
@@ -217,7 +218,7 @@ def test_a_machine_that_is_gone_is_noticed() -> None:
         (connection,) = client._open
         connected = connection._transport.get_extra_info("socket")
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        present = {name: value for name, value in client._PROBES.items() if hasattr(socket, name)}
+        present = {name: value for name, value in http_client._PROBES.items() if hasattr(socket, name)}
         assert present == {
             name: connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in present
         }

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 from lxml.html import HTMLParser
 
-from antiphon.tools.fetch import Fetched
+from antiphon.net.fetch import Fetched
 
 _SKIPPED = frozenset(
     {

@@ -9,11 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from antiphon.errors import AddressNotAllowed, ConfigError, InvalidRequest
-from antiphon.tools.addresses import Address, address_of
-from antiphon.tools.guard import Guard
-from antiphon.tools.transport import GuardedTransport
+from antiphon.net.addresses import Address, address_of
+from antiphon.net.guard import Guard
+from antiphon.net.transport import GuardedTransport
+from tests.net.canary import PARAM, PUBLIC, WAYS, Canary, Names, Way, by_check, by_fetch, by_transport, go
 from tests.support.upstream import Answer, Upstream, reply
-from tests.tools.canary import PARAM, PUBLIC, WAYS, Canary, Names, Way, by_check, by_fetch, by_transport, go
 
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 

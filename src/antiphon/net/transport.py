@@ -7,8 +7,8 @@ import anyio
 import httpcore2
 import httpx2
 
-from antiphon.tools.addresses import parse_url
-from antiphon.tools.guard import Guard
+from antiphon.net.addresses import parse_url
+from antiphon.net.guard import Guard
 
 _ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
     # The most specific first.

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
 from antiphon.errors import AddressNotAllowed, ConfigError
-from antiphon.tools.addresses import Address, address_of, is_name, is_private_name, is_public, parse_url
+from antiphon.net.addresses import Address, address_of, is_name, is_private_name, is_public, parse_url
 
 if TYPE_CHECKING:
     import httpx2

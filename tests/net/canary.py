@@ -9,9 +9,9 @@ from typing import Self
 
 import httpx2
 
-from antiphon.tools.fetch import fetch
-from antiphon.tools.guard import Guard
-from antiphon.tools.transport import GuardedTransport
+from antiphon.net.fetch import fetch
+from antiphon.net.guard import Guard
+from antiphon.net.transport import GuardedTransport
 
 PARAM = "tools[0].server_url"
 PUBLIC = "93.184.215.14"

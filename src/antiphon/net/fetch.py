@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import httpx2
 
 from antiphon.errors import AddressNotFetched, InvalidRequest
-from antiphon.tools.addresses import parse_url
-from antiphon.tools.guard import Guard
-from antiphon.tools.transport import GuardedTransport
+from antiphon.net.addresses import parse_url
+from antiphon.net.guard import Guard
+from antiphon.net.transport import GuardedTransport
 
 MAX_REDIRECTS = 5
 _HEADERS = {

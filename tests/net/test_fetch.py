@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from antiphon.errors import AddressNotFetched
-from antiphon.tools.fetch import MAX_REDIRECTS, Fetched, fetch
-from antiphon.tools.guard import Guard
+from antiphon.net.fetch import MAX_REDIRECTS, Fetched, fetch
+from antiphon.net.guard import Guard
+from tests.net.canary import PARAM, Names
 from tests.support.upstream import Answer, Upstream, html, silence
-from tests.tools.canary import PARAM, Names
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.tools.fetch import Fetched
-from antiphon.tools.readable import Readable, readable
+from antiphon.net.fetch import Fetched
+from antiphon.net.readable import Readable, readable
 
 
 def page(
