@@ -24,7 +24,6 @@ FLOORS = {
     "decode_errors": 0,
     "engine": 1,
     "documents": 2,
-    "models": 2,
     "backends": 2,
     "net": 1,
     "observe": 3,

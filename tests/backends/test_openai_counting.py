@@ -1,6 +1,6 @@
 """What OpenAI is asked to count says what the chat request says."""
 
-from antiphon.models.openai_counting import counted_body
+from antiphon.backends.counting import counted_body
 from antiphon.wire.chat import ChatRequest
 from tests.support.schemas import check_openai
 

@@ -18,7 +18,7 @@ from antiphon.wire.json import JSON
 from tests.clients.replies import calls, says
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream, reply
-from tests.tools.searching import RESULT, tavily
+from tests.tools.web_search.searching import RESULT, tavily
 
 LINK = f"[A page]({RESULT['url']})"
 

@@ -15,7 +15,7 @@ from tests.clients.replies import calls, says
 from tests.mcp_servers.running import Servers, servers
 from tests.recording.case_world import recording
 from tests.support.upstream import Answer, Upstream, reply
-from tests.tools.searching import RESULT, place
+from tests.tools.web_search.searching import RESULT, place
 
 SECRET = "The code word is BLUE_FALCON."
 BOIL = {"liquid_name": "myawesomeliquid"}

@@ -13,7 +13,7 @@ from tests.recording.case_world import MODEL, ask, recording
 from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
 from tests.server.test_embeddings import vectors
 from tests.support.upstream import reply
-from tests.tools.searching import RESULT
+from tests.tools.web_search.searching import RESULT
 
 
 def mcp(url: str, **more: JSON) -> JSONObject:

@@ -16,7 +16,7 @@ from tests.server.sockets import Socket
 from tests.server.test_embeddings import vectors
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream, reply, silence
-from tests.tools.searching import RESULT, tavily
+from tests.tools.web_search.searching import RESULT, tavily
 
 SECONDS = 0.3
 """What a hung tool is given; no test waits for more."""

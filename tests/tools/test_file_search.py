@@ -17,7 +17,7 @@ from antiphon.wire.items import FileSearchCall
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
 from tests.support.schemas import check_event
-from tests.tools.searching import led, unchanged
+from tests.tools.web_search.searching import led, unchanged
 
 HIT: JSONObject = {
     "file_id": "file-1",

@@ -13,7 +13,7 @@ from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools import registry
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
-from antiphon.tools.web_search import WebSearch
+from antiphon.tools.web_search.tool import WebSearch
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (
     FunctionTool,
@@ -24,7 +24,7 @@ from antiphon.wire.tools import (
     WebSearchTool,
 )
 from tests.support.upstream import chunk
-from tests.tools.searching import run, unchanged
+from tests.tools.web_search.searching import run, unchanged
 from tests.wire.engine import Run, ScriptedModel
 
 DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "tools.md"

@@ -13,7 +13,7 @@ from antiphon.service.items import decode_item, encode_item, item_kind, message_
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.rows import NewItem
-from antiphon.tools.mcp_approvals import check_approvals
+from antiphon.tools.mcp.approvals import check_approvals
 from antiphon.wire.items import CompactionTrigger, InputItem, Item, ItemReference
 from antiphon.wire.responses import CreateResponse
 

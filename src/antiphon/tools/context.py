@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
-from antiphon.tools.mcp_connection import McpConnection
-from antiphon.tools.pages import PageCache
+from antiphon.tools.mcp.connection import McpConnection
+from antiphon.tools.page_cache import PageCache
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
 

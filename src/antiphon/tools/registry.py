@@ -9,9 +9,9 @@ from antiphon.engine.ports import HostedTool
 from antiphon.engine.request.functions import is_switched_off
 from antiphon.tools.context import ToolContext
 from antiphon.tools.file_search import FileSearch
-from antiphon.tools.mcp_servers import check_labels
-from antiphon.tools.mcp_tool import mcp_tool
-from antiphon.tools.web_search import WebSearch
+from antiphon.tools.mcp.servers import check_labels
+from antiphon.tools.mcp.tool import mcp_tool
+from antiphon.tools.web_search.tool import WebSearch
 from antiphon.wire.tools import (
     FileSearchTool,
     McpTool,

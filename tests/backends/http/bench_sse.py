@@ -1,4 +1,4 @@
-"""Measures the splitter: `python -m tests.backends.http.bench_sse`. No test; figures depend on the machine."""
+"""Measure the splitter: `python -m tests.backends.http.bench_sse`. Figures depend on the machine."""
 
 import sys
 import timeit

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.backends.http.answer import Answer, Cut, NotHttp, Silence, Timeouts
 from antiphon.backends.http import client as http_client
+from antiphon.backends.http.answer import Answer, Cut, NotHttp, Silence, Timeouts
 from antiphon.backends.http.client import HttpClient
 
 T = TypeVar("T")

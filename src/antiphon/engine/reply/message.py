@@ -4,7 +4,7 @@ from typing import Literal
 
 from antiphon.engine.ports import Ids
 from antiphon.engine.reply.citations import Citer, Sources
-from antiphon.wire.content import Annotation, Logprob, OutputText, Refusal
+from antiphon.wire.content import Annotation, Logprob, OutputText, Refusal, TopLogprob
 from antiphon.wire.events import (
     NO_LOGPROBS,
     ContentPartAdded,
@@ -150,3 +150,29 @@ class MessageBuilder:
         self._parts.append(part)
         self._kind, self._text, self._logprobs = None, [], []
         self._annotations, self._late_logprobs = [], []
+
+
+def complete(logprobs: list[Logprob]) -> list[Logprob]:
+    """Fills in, in place, what chat backends may leave out and the Responses API always has.
+
+    `bytes` is then the token's UTF-8 form, and `top_logprobs` empty.
+    """
+    for logprob in logprobs:
+        if logprob.top_logprobs is None:
+            logprob.top_logprobs = []
+        entries: list[Logprob | TopLogprob] = [logprob, *logprob.top_logprobs]
+        for entry in entries:
+            if entry.bytes is None:
+                entry.bytes = list(entry.token.encode())
+    return logprobs
+
+
+def last_tokens(logprobs: list[Logprob], text: str) -> list[Logprob]:
+    """Returns those of the tokens that end with `text`; those of a tag before it are not shown."""
+    if not logprobs:
+        return NO_LOGPROBS
+    start, missing = len(logprobs), len(text)
+    while start > 0 and missing > 0:
+        start -= 1
+        missing -= len(logprobs[start].token)
+    return logprobs[start:]

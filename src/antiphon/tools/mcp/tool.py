@@ -1,0 +1,113 @@
+"""MCP servers as hosted tools: the tools of one server, as one request declares them."""
+
+import asyncio
+
+from antiphon.engine.ports import HostedCall, Ids, ToolCalls
+from antiphon.tools.context import ToolContext
+from antiphon.tools.mcp.approvals import Policy, approved_requests
+from antiphon.tools.mcp.calls import ApprovalRequest, ToolCall, ToolListing, decoded_arguments
+from antiphon.tools.mcp.connection import McpConnection
+from antiphon.tools.mcp.results import functions, usable
+from antiphon.tools.mcp.servers import McpServer, server_of
+from antiphon.wire import tools
+from antiphon.wire.chat import ChatTool
+from antiphon.wire.items import Item, McpApprovalRequest, McpCall, McpListTools
+from antiphon.wire.json import JSONObject
+
+
+def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTools":
+    """Returns the hosted tool for `tools[position]`; raises `InvalidRequest`."""
+    server = server_of(tool, position, context.services.settings)
+    policy = Policy.of(tool, position)
+    return McpTools(position, server, policy, _connection(server, context), context)
+
+
+def _connection(server: McpServer, context: ToolContext) -> McpConnection:
+    """Returns the request's connection to a server; the operator's servers are bounded for all requests."""
+    for connection in context.mcp_connections:
+        if connection.reaches(server):
+            return connection
+    services, concurrency = context.services, server.settings.concurrency
+    if server.name is None:
+        slots = asyncio.Semaphore(concurrency)
+    else:
+        slots = services.slots.of(f"mcp {server.name}", concurrency)
+    connection = McpConnection(server, services.guard, slots)
+    context.mcp_connections.append(connection)
+    return connection
+
+
+class McpTools:
+    """The `HostedTool` of one server."""
+
+    def __init__(
+        self,
+        position: int,
+        server: McpServer,
+        policy: Policy,
+        connection: McpConnection,
+        context: ToolContext,
+    ) -> None:
+        self.position = position
+        self._server = server
+        self._policy = policy
+        self._connection = connection
+        self._calls: ToolCalls = context.wrap(connection)
+        self._ids: Ids = context.call.ids
+        self._known: list[JSONObject] = []
+        self._listing: ToolListing | None = None
+
+    def setup(self, items: list[Item]) -> HostedCall | None:
+        """Returns the listing of the tools, unless the context has a list with all that is allowed now."""
+        for item in reversed(items):
+            if isinstance(item, McpListTools) and item.server_label == self._server.label:
+                self._known = [entry for entry in item.tools if usable(entry)]
+                break
+        names = {entry["name"] for entry in self._known}
+        allowed = self._policy.allowed
+        if names and (allowed is None or allowed.names is None or allowed.names <= names):
+            return None
+        self._listing = ToolListing(self._server.label, self._policy, self._calls, self._ids)
+        return self._listing
+
+    def functions(self) -> list[ChatTool]:
+        """Returns the allowed tools, in the server's order."""
+        return functions(self._entries())
+
+    def approved(self, items: list[Item]) -> list[HostedCall]:
+        """Returns the calls of this server that the caller has approved and that have not been made."""
+        requests = approved_requests(items, self._server.label)
+        return [self._call(request.name, request.arguments, str(request.id)) for request in requests]
+
+    def call(self, name: str, arguments: str) -> HostedCall:
+        """Returns the call, or the request to approve it."""
+        entry = next((entry for entry in self._entries() if entry["name"] == name), None)
+        needs_approval = entry is None or self._policy.needs_approval(entry)
+        # What cannot be run needs no approval: the model is told what is wrong with it.
+        if not needs_approval or decoded_arguments(arguments) is None:
+            return self._call(name, arguments, None)
+        label = self._server.label
+        return ApprovalRequest(
+            McpApprovalRequest(id=self._ids("mcpr"), arguments=arguments, name=name, server_label=label)
+        )
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._connection.close()
+
+    def _entries(self) -> list[JSONObject]:
+        known = self._known if self._listing is None else self._listing.item.tools
+        return [entry for entry in known if self._policy.allows(entry)]
+
+    def _call(self, name: str, arguments: str, approval_request_id: str | None) -> ToolCall:
+        item = McpCall(
+            id=self._ids("mcp"),
+            status="in_progress",
+            approval_request_id=approval_request_id,
+            arguments=arguments,
+            error=None,
+            name=name,
+            output=None,
+            server_label=self._server.label,
+        )
+        return ToolCall(item, self._calls, self._server.settings.max_bytes)

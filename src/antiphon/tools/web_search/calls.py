@@ -1,0 +1,94 @@
+"""The calls behind web search, made for real: searching, opening a page, finding text in it."""
+
+import asyncio
+
+import msgspec
+
+from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
+from antiphon.settings.tools import WebSearchSettings
+from antiphon.tools.context import ToolServices
+from antiphon.tools.web_search.pages import WebPages
+from antiphon.tools.web_search.providers.brave import Brave
+from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo
+from antiphon.tools.web_search.providers.protocol import Search, SearchProvider, wanted
+from antiphon.tools.web_search.providers.searxng import SearXng
+from antiphon.tools.web_search.providers.tavily import Tavily
+from antiphon.wire.json import JSON, JSONObject
+
+PAGES = "web"
+"""The provider of pages, as it is recorded: they are read by this server, whoever answers searches."""
+
+
+def search_provider(settings: WebSearchSettings, services: ToolServices) -> SearchProvider:
+    """Returns the provider that the settings name, which hold what it needs."""
+    if settings.provider == "duckduckgo":
+        return DuckDuckGo(settings.timeout)
+    if settings.provider == "searxng":
+        assert settings.base_url is not None
+        return SearXng(services.client, settings.base_url, settings.api_key)
+    assert settings.api_key is not None
+    if settings.provider == "tavily":
+        return Tavily(services.client, settings.base_url, settings.api_key)
+    return Brave(services.client, settings.base_url, settings.api_key)
+
+
+class WebCalls:
+    """`ToolCalls` that go out to the web, within the limits of time, size and number of the settings."""
+
+    def __init__(self, services: ToolServices, provider: SearchProvider) -> None:
+        self._limits = services.settings.web_search
+        self._slots = services.slots
+        self._provider = provider
+        self._pages = WebPages(services)
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Returns `{"query", "top_k"}` of a search, or `results` of what was read of a page.
+
+        Raises `UpstreamError`.
+        """
+        async with self._slots.of("web_search", self._limits.concurrency):
+            try:
+                async with asyncio.timeout(self._limits.timeout):
+                    return await self._made(name, arguments)
+            except TimeoutError as error:
+                text = f"Web search ({provider}): no answer within {self._limits.timeout:g} s"
+                raise UpstreamTimeout(text) from error
+
+    async def _made(self, name: str, arguments: JSONObject) -> JSONObject:
+        domains = tuple(arguments.get("allowed_domains", ()))
+        if name == "open_page":
+            return await self._pages.open(arguments["url"], domains)
+        if name == "find_in_page":
+            return await self._pages.find(arguments["url"], arguments["pattern"], domains)
+        search = msgspec.convert(arguments, Search)
+        results = wanted(await self._provider.search(search), search, self._limits.max_bytes)
+        return {"query": search.query, "top_k": msgspec.to_builtins(results)}
+
+
+def results_of(value: JSON) -> list[JSONObject]:
+    """Returns the results in what a tool call gave: the entries of `top_k`, or of `results` for a page.
+
+    llama-stack records them as a JSON text in `content`, or an `error_message` (its `ToolInvocationResult`).
+    Raises `UpstreamError` for the latter, and for anything else.
+    """
+    if isinstance(value, dict) and value.get("error_message"):
+        raise UpstreamError(str(value["error_message"]))
+    if isinstance(value, dict) and isinstance(content := value.get("content"), str):
+        try:
+            value = msgspec.json.decode(content)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _broken() from error
+    if not isinstance(value, dict):
+        raise _broken()
+    results = value.get("top_k", value.get("results"))
+    if not isinstance(results, list) or not all(_is_result(result) for result in results):
+        raise _broken()
+    return results
+
+
+def _is_result(result: JSON) -> bool:
+    return isinstance(result, dict) and isinstance(result.get("url"), str)
+
+
+def _broken() -> UpstreamBroken:
+    return UpstreamBroken("Web search: its result is not a list of pages")

@@ -1,0 +1,91 @@
+"""What a request says of its web searches, checked."""
+
+import re
+
+from msgspec import UNSET
+
+from antiphon.errors import InvalidRequest
+from antiphon.tools.web_search.providers.protocol import Search
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tools import WebSearchTool
+
+MAX_DOMAINS = 100
+"""How many allowed domains a request may name; api.openai.com's own limit."""
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_PLACE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+
+
+def template(tool: WebSearchTool, position: int) -> Search:
+    """Returns the search that the tool's options describe, still without a query.
+
+    Raises `InvalidRequest` that names the option below `tools[position]`.
+    """
+    options: JSONObject = {}
+    filters, where = _object(tool.filters), f"tools[{position}].filters.allowed_domains"
+    if (domains := filters.get("allowed_domains")) is not None:
+        options["allowed_domains"] = _domains(domains, where)
+    location, where = _object(tool.user_location), f"tools[{position}].user_location"
+    if location.get("type") not in (None, "approximate"):
+        raise InvalidRequest(
+            f"Invalid value: {location['type']!r}. The only supported value is: 'approximate'.",
+            code="invalid_value",
+            param=f"{where}.type",
+        )
+    for name, pattern in (("country", _COUNTRY), ("region", _PLACE), ("city", _PLACE), ("timezone", _PLACE)):
+        if (value := location.get(name)) not in (None, ""):
+            text = _string(value, f"{where}.{name}").strip()
+            options[name] = _matched(text.upper() if name == "country" else text, pattern, f"{where}.{name}")
+    if tool.search_context_size:
+        options["context_size"] = tool.search_context_size
+    return Search(query="", **options)
+
+
+def _domains(value: JSON, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InvalidRequest(
+            f"Invalid type for '{where}': expected an array of strings.", code="invalid_type", param=where
+        )
+    if len(value) > MAX_DOMAINS:
+        raise InvalidRequest(
+            f"Invalid '{where}': array too long. Expected an array with maximum length {MAX_DOMAINS}, "
+            f"but got an array with length {len(value)} instead.",
+            code="array_above_max_length",
+            param=where,
+        )
+    return tuple(_domain(each, f"{where}[{number}]") for number, each in enumerate(value))
+
+
+def _domain(value: JSON, where: str) -> str:
+    """A domain in its form in addresses; what people copy from an address bar is forgiven."""
+    text = _string(value, where).strip().lower()
+    text = text.partition("://")[2] if "://" in text else text
+    host = text.partition("/")[0].removeprefix("*.").rstrip(".")
+    try:
+        ascii_host = host.encode("idna").decode()
+    except UnicodeError:
+        ascii_host = ""
+    return _matched(ascii_host, _DOMAIN, where)
+
+
+def _object(value: JSON) -> JSONObject:
+    return value if value is not UNSET and isinstance(value, dict) else {}
+
+
+def _string(value: JSON, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise InvalidRequest(f"Invalid type for '{where}': expected a string.", code="invalid_type", param=where)
+
+
+def _matched(text: str, pattern: re.Pattern[str], where: str) -> str:
+    if pattern.fullmatch(text):
+        return text
+    raise InvalidRequest(f"Invalid '{where}': {_EXPECTED[pattern]}.", code="invalid_value", param=where)
+
+
+_EXPECTED = {
+    _DOMAIN: "expected a domain such as 'example.com'",
+    _COUNTRY: "expected an ISO 3166-1 code of two letters",
+    _PLACE: "expected 1 to 100 characters on one line",
+}

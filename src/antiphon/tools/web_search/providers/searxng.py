@@ -1,0 +1,45 @@
+"""Web searches through one's own SearXNG (https://docs.searxng.org/dev/search_api.html)."""
+
+from typing import TYPE_CHECKING
+
+from antiphon.errors import UpstreamRefused
+from antiphon.settings.values import Secret
+from antiphon.tools.web_search.providers.countries import LANGUAGES
+from antiphon.tools.web_search.providers.http import SearchService, dicts
+from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class SearXng:
+    """A `SearchProvider`. Domains go out as `site:` operators, the country as the locale of the results.
+
+    SearXNG knows no keys; one that is configured goes to the proxy before it, as a bearer token.
+    """
+
+    def __init__(self, client: "httpx2.AsyncClient", base_url: str, api_key: Secret | None) -> None:
+        self._service = SearchService(client, "searxng", base_url, api_key)
+        self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key.reveal()}"}
+
+    async def search(self, search: Search) -> list[SearchResult]:
+        """Returns the results in the order of SearXNG's scores."""
+        query = {"q": search.query_with_sites, "format": "json"}
+        if search.country in LANGUAGES:
+            query["language"] = f"{LANGUAGES[search.country]}-{search.country}"
+        try:
+            answer = await self._service.get("/search", query, self._headers)
+        except UpstreamRefused as error:
+            if error.upstream_status != 403:
+                raise
+            hint = f"{error.message} (does its settings.yml allow it? search.formats: [html, json])"
+            raise UpstreamRefused(hint, upstream_status=403) from error
+        return [
+            SearchResult(
+                url=plain(result.get("url")),
+                title=plain(result.get("title")),
+                content=plain(result.get("content")),
+                score=score if isinstance(score := result.get("score"), int | float) else None,
+            )
+            for result in dicts(answer.get("results"))
+        ]
