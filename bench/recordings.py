@@ -24,10 +24,10 @@ from msgspec import Raw
 
 from antiphon.engine.ports import Call
 from antiphon.errors import RecordingNotFound
-from antiphon.recording import llama_stack_writer, scope_file
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
-from antiphon.recording.replay import Replay
+from antiphon.recording.files import llama_stack_writer, scope_file
+from antiphon.recording.seam.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
 from bench.client import Load
 from bench.servers import antiphon, free_port

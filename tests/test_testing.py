@@ -8,7 +8,7 @@ import pytest
 from openai import APIStatusError, InternalServerError, OpenAI
 
 from antiphon.errors import ConfigError, StoreUnavailable
-from antiphon.recording.scope_file import file_name, read
+from antiphon.recording.files.scope_file import file_name, read
 from antiphon.server.run import listen
 from antiphon.testing import Outcome, serve
 from tests.support.serving import backend

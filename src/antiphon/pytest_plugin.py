@@ -177,7 +177,7 @@ class Rehearsal:
 
     def _unused(self) -> list[str]:
         """Returns the recordings that tests which passed did not need, and those of tests that are gone."""
-        from antiphon.recording.calls import REPLAYED
+        from antiphon.recording.calls.recorded import REPLAYED
         from antiphon.recording.collection import read_calls
 
         if not self._directory.is_dir():  # Nothing was recorded, for no backend answered.

@@ -77,7 +77,7 @@ class LocalServer:
         Its recordings answer from the first one on, its faults are counted from one, and what it records
         replaces what it recorded before. Ids and times that are frozen go on, for no two responses share one.
         """
-        from antiphon.recording.catalogue import RecordingCatalogue
+        from antiphon.recording.seam.catalogue import RecordingCatalogue
 
         async def begin() -> None:
             if isinstance(self._catalogue, RecordingCatalogue):

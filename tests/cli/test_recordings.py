@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from msgspec import Raw
 
 from antiphon.cli import antiphon
-from antiphon.recording import scope_file
-from antiphon.recording.calls import RecordedCall
-from antiphon.recording.llama_stack_writer import write
+from antiphon.recording.calls.recorded import RecordedCall
+from antiphon.recording.files import scope_file
+from antiphon.recording.files.llama_stack_writer import write
 from antiphon.wire.json import JSON
 from tests.recording.samples import chat_request, recordings
 

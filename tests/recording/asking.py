@@ -13,11 +13,11 @@ import msgspec
 from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import AntiphonError, NotFound
-from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.freeze import Freeze
-from antiphon.recording.replay import WORDED_FOR, Replay
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.frozen import Freeze
+from antiphon.recording.seam.replay import WORDED_FOR, Replay
 from antiphon.server.app import create_app
 from antiphon.service.services import Services
 from antiphon.settings.schema import Capabilities, Mode

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import read_calls
 from antiphon.wire.json import JSON, JSONObject
 from tests.support.shared import shared

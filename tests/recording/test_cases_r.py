@@ -19,9 +19,9 @@ from openai import InternalServerError, OpenAI
 
 from antiphon.engine.ports import Call
 from antiphon.recording.collection import Collection
-from antiphon.recording.player import ToolPlayer
-from antiphon.recording.recorder import Tape, ToolRecorder
-from antiphon.recording.replay import Replay
+from antiphon.recording.seam.player import ToolPlayer
+from antiphon.recording.seam.recorder import Tape, ToolRecorder
+from antiphon.recording.seam.replay import Replay
 from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, calling, chat, chat_body, recording, said, words
@@ -365,7 +365,7 @@ def test_R20_gaps_are_left_out_or_kept(
     async def wait(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("antiphon.recording.player.sleep", wait)
+    monkeypatch.setattr("antiphon.recording.seam.player.sleep", wait)
     (tmp_path / "default.json").write_text(GAPS)
     with serve(tmp_path, replay_speed=speed) as server:
         answer = post(server.url, "/chat/completions", chat_body(stream=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.recording.check import check, read_hits
+from antiphon.recording.care.check import check, read_hits
 from antiphon.testing import serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, calling, chat, chat_body, recording, said, words

@@ -9,12 +9,12 @@ import pytest
 from msgspec import Raw
 
 from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
-from antiphon.recording import scope_file
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection, read_calls
-from antiphon.recording.index import Hit, Miss
-from antiphon.recording.secret_patterns import Pattern
-from antiphon.recording.volatile import named_pattern
+from antiphon.recording.files import scope_file
+from antiphon.recording.files.secrets import Pattern
+from antiphon.recording.matching.chats import Hit, Miss
+from antiphon.recording.matching.volatile import named_pattern
 from tests.recording.samples import chat_request, chunk, recording, write
 
 SECRET = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"

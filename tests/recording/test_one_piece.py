@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.recording.check import check
-from antiphon.recording.convert import export_calls, read_all
+from antiphon.recording.care.check import check
+from antiphon.recording.care.convert import export_calls, read_all
 from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, recording

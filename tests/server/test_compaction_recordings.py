@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from antiphon.engine.request.summary import PROMPT, as_told
-from antiphon.recording.replay import WORDED_FOR
+from antiphon.recording.seam.replay import WORDED_FOR
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said, with_client
 from tests.recording.samples import chunk, recording, write

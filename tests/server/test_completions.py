@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.replay import Replay
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
 from tests.support.serving import Serving, backend, backends, recordings

@@ -8,10 +8,10 @@ import pytest
 from openai import OpenAI
 
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.replay import Replay
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.replay import Replay
 from antiphon.settings.schema import Mode
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post

@@ -8,7 +8,7 @@ import pytest
 from antiphon.backends.catalogue import Models
 from antiphon.engine.ports import Call
 from antiphon.errors import ConfigError, InvalidRequest
-from antiphon.recording.catalogue import RecordingCatalogue
+from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.server.opening import mode_line, open_catalogue
 from antiphon.settings.schema import Settings
 from antiphon.wire.json import JSON

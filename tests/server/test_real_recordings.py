@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antiphon.recording.calls import RecordedCall
+from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import read_calls
 from antiphon.testing import serve
 from antiphon.wire.json import JSON, JSONObject

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
-from antiphon.recording import scope_file
+from antiphon.recording.files import scope_file
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import Backend, catalogue, in_scope, said, text_of, with_client
 from tests.recording.samples import chat_request, chunk

@@ -20,10 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.backends.catalogue import Models
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.replay import Replay
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.server.connection import connections
 from antiphon.server.llama_stack import is_llama_stack

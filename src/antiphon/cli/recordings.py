@@ -55,8 +55,8 @@ def list_calls(directory: Path) -> None:
 
     A line has the name, the scope, the kind, the model, what was asked last, how it was answered, the size.
     """
-    from antiphon.recording.convert import read_all
-    from antiphon.recording.show import line
+    from antiphon.recording.care.convert import read_all
+    from antiphon.recording.care.show import line
 
     calls, problems = read_all([directory])
     _print([line(call) for call in calls])
@@ -71,8 +71,8 @@ def show(directory: Path, names: tuple[str, ...]) -> None:
 
     NAMES are calls, files or scopes; without any, everything is printed.
     """
-    from antiphon.recording.convert import read_all
-    from antiphon.recording.show import conversation
+    from antiphon.recording.care.convert import read_all
+    from antiphon.recording.care.show import conversation
 
     calls, problems = read_all([directory])
     unknown = set(names).difference(*((call.name, call.file, call.scope) for call in calls))
@@ -99,7 +99,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
     from antiphon.engine.ports import Call
     from antiphon.errors import ConfigError, RecordingNotFound
     from antiphon.recording.collection import Collection
-    from antiphon.recording.replay import Replay
+    from antiphon.recording.seam.replay import Replay
     from antiphon.wire.json import JSONObject
 
     try:
@@ -132,7 +132,7 @@ def check(directory: Path, hits: Path | None, max_bytes: int) -> None:
     And what cannot be read. The exit code is 1 if anything is found. Recordings of llama-stack's that answer
     the same question differently are listed too, but are no fault.
     """
-    from antiphon.recording import check as checks
+    from antiphon.recording.care import check as checks
 
     problems = checks.check(directory, None if hits is None else checks.read_hits(hits), large=max_bytes)
     _print([f"{problem.kind}: {problem.text}" for problem in problems])
@@ -149,7 +149,7 @@ def prune(directory: Path, hits: Path | None, yes: bool) -> None:
 
     Unused are the calls that a run's hit log does not name.
     """
-    from antiphon.recording import check as checks
+    from antiphon.recording.care import check as checks
 
     problems = checks.check(directory, None if hits is None else checks.read_hits(hits))
     pruned = [problem for problem in problems if problem.kind in ("stale", "duplicate", "unused")]
@@ -170,7 +170,7 @@ def import_(directories: tuple[Path, ...], into: Path) -> None:
     It has one file for each scope, and either format is read. What stands there already is kept. Nothing is
     written when a secret is found.
     """
-    from antiphon.recording.convert import import_calls, read_all
+    from antiphon.recording.care.convert import import_calls, read_all
 
     calls, problems = read_all(directories)
     done = import_calls(calls, into)
@@ -187,7 +187,7 @@ def export(directories: tuple[Path, ...], into: Path) -> None:
     It has one file for each call, and either format is read. What llama-stack's format cannot hold is told: a
     second answer to one question, chunks before an error.
     """
-    from antiphon.recording.convert import export_calls, read_all
+    from antiphon.recording.care.convert import export_calls, read_all
 
     calls, problems = read_all(directories)
     done = export_calls(calls, into)
@@ -207,8 +207,8 @@ def scan(directories: tuple[Path, ...], patterns: tuple[str, ...]) -> None:
 
     What is found is masked, and the exit code is 1.
     """
-    from antiphon.recording.convert import read_all
-    from antiphon.recording.secrets import find_in_call, user_pattern
+    from antiphon.recording.care.convert import read_all
+    from antiphon.recording.files.secrets import find_in_call, user_pattern
 
     try:
         own = [user_pattern(*pattern.split("=", 1)) for pattern in patterns]
@@ -223,7 +223,7 @@ def scan(directories: tuple[Path, ...], patterns: tuple[str, ...]) -> None:
 
 
 def _print(lines: list[str]) -> None:
-    from antiphon.recording.explain import printable
+    from antiphon.recording.matching.nearest import printable
 
     for line in lines:
         click.echo(printable(line))
@@ -231,7 +231,7 @@ def _print(lines: list[str]) -> None:
 
 def _tell(problems: list[str]) -> None:
     """Says what could not be read, beside what a command prints."""
-    from antiphon.recording.explain import printable
+    from antiphon.recording.matching.nearest import printable
 
     for problem in problems:
         click.echo(f"antiphon: unreadable: {printable(problem)}", err=True)

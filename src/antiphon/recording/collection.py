@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
-from antiphon.recording import llama_stack, scope_file, secrets
-from antiphon.recording.calls import REPLAYED, RecordedCall
-from antiphon.recording.explain import printable
-from antiphon.recording.files import Files
-from antiphon.recording.index import ChatIndex
-from antiphon.recording.secret_patterns import Pattern
-from antiphon.recording.tool_index import ToolIndex
-from antiphon.recording.volatile import RULES, Rule
+from antiphon.recording.calls.recorded import REPLAYED, RecordedCall
+from antiphon.recording.files import llama_stack, scope_file, secrets
+from antiphon.recording.files.folder import Files
+from antiphon.recording.files.secrets import Pattern
+from antiphon.recording.matching.chats import ChatIndex
+from antiphon.recording.matching.nearest import printable
+from antiphon.recording.matching.tools import ToolIndex
+from antiphon.recording.matching.volatile import RULES, Rule
 
 
 class _Scope:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from starlette.types import ASGIApp
 
-from antiphon.recording.freeze import Freeze
+from antiphon.recording.seam.frozen import Freeze
 from antiphon.server import (
     about,
     completions,

@@ -8,7 +8,7 @@ from antiphon.errors import ConfigError
 from antiphon.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from antiphon.recording.replay import Replay
+    from antiphon.recording.seam.replay import Replay
 
 
 async def open_catalogue(settings: Settings) -> ModelCatalogue:
@@ -18,8 +18,8 @@ async def open_catalogue(settings: Settings) -> ModelCatalogue:
     """
     if settings.recordings is None and not settings.fault and not settings.recording_header:
         return await _backends(settings)
-    from antiphon.recording.catalogue import RecordingCatalogue
-    from antiphon.recording.faults import Faults
+    from antiphon.recording.seam.catalogue import RecordingCatalogue
+    from antiphon.recording.seam.faults import Faults
 
     faults = Faults(settings.fault)
     replay = None if settings.recordings is None else _replay(settings, Path(settings.recordings))
@@ -48,9 +48,9 @@ async def _backends(settings: Settings) -> ModelCatalogue:
 
 def _replay(settings: Settings, directory: Path) -> "Replay":
     from antiphon.recording.collection import Collection
-    from antiphon.recording.replay import Replay
-    from antiphon.recording.secret_patterns import Pattern
-    from antiphon.recording.volatile import RULES, named_pattern, user_rules
+    from antiphon.recording.files.secrets import Pattern
+    from antiphon.recording.matching.volatile import RULES, named_pattern, user_rules
+    from antiphon.recording.seam.replay import Replay
 
     secrets = tuple(Pattern(*named_pattern("never_record", text)) for text in settings.never_record)
     if settings.recording == "replay" and not directory.is_dir():

@@ -9,7 +9,7 @@ from starlette.types import Scope
 from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
-from antiphon.recording.freeze import Freeze
+from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.keys import LOCAL_OWNER, Caller
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from antiphon.errors import ConfigError
-from antiphon.recording.freeze import Freeze
+from antiphon.recording.seam.frozen import Freeze
 from antiphon.server import logs
 from antiphon.server.app import create_app
 from antiphon.server.background import stay_alive, tidy

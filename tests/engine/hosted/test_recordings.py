@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from antiphon.engine.hosted.items import error_results, told
-from antiphon.recording.canonical import canonical_key, canonical_request
+from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.items import FileSearchCall, McpCall, Message, WebSearchCall
 from antiphon.wire.json import JSON, JSONObject

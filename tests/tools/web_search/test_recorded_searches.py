@@ -6,10 +6,10 @@ from functools import cache
 import httpx2
 import pytest
 
-from antiphon.recording.catalogue import RecordingCatalogue
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.replay import Replay
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.replay import Replay
 from antiphon.wire.json import JSON
 from tests.recording.asking import in_scope, payloads, with_client
 from tests.support.shared import is_there, shared

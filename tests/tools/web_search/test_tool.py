@@ -10,12 +10,12 @@ import pytest
 from antiphon.engine.hosted.items import shown, told
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.errors import InvalidRequest, RecordingNotFound
-from antiphon.recording.catalogue import RecordingCatalogue
+from antiphon.recording.calls.exact_hash import tool_hash
 from antiphon.recording.collection import Collection
-from antiphon.recording.faults import Faults
-from antiphon.recording.llama_stack_hash import tool_hash
-from antiphon.recording.llama_stack_writer import write
-from antiphon.recording.replay import Replay
+from antiphon.recording.files.llama_stack_writer import write
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.replay import Replay
 from antiphon.settings.schema import Mode
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret

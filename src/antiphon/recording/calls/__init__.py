@@ -1,0 +1,1 @@
+"""Recorded calls: keys, canonical requests, outcomes."""

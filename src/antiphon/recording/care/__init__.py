@@ -1,0 +1,1 @@
+"""Maintenance of recordings: check, convert, show."""

@@ -1,0 +1,137 @@
+"""Import and export: llama-stack's files into scope files, and back."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+from msgspec import Raw
+
+from antiphon.engine.reply.whole import unfold_reply
+from antiphon.errors import SecretInRecording, UpstreamBroken
+from antiphon.recording.calls.exact_hash import asked_as_stream
+from antiphon.recording.calls.recorded import RecordedCall
+from antiphon.recording.collection import read_calls
+from antiphon.recording.files import llama_stack_writer, scope_file
+from antiphon.recording.files.secrets import find_in_call
+
+
+@dataclass
+class Conversion:
+    """What came of an import or an export: the numbers of calls and files, and what could not be kept."""
+
+    calls: int = 0
+    files: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def read_all(directories: Iterable[Path]) -> tuple[list[RecordedCall], list[str]]:
+    """Returns all calls of the directories, of either format, and lines about what could not be read.
+
+    Raises `ConfigError` for a directory that is none.
+    """
+    problems: list[str] = []
+    calls = [call for directory in directories for call in read_calls(directory, problems)]
+    return calls, problems
+
+
+def import_calls(calls: Iterable[RecordedCall], into: Path) -> Conversion:
+    """Writes the calls into one file per scope, after those that the file holds already.
+
+    A call that the file holds already is not added again. In a scope, short conversations come
+    before those that go on from them. Raises `SecretInRecording` before anything is written, `ConfigError`
+    when a file there cannot be read, and OSError.
+    """
+    calls = list(calls)
+    _refuse_secrets(calls)
+    done = Conversion()
+    scopes: defaultdict[str, list[RecordedCall]] = defaultdict(list)
+    for call in calls:
+        scopes[call.scope].append(call)
+    for scope, group in sorted(scopes.items()):
+        path = into / scope_file.file_name(scope)
+        kept = scope_file.read(path) if path.exists() else []
+        scope_file.write(path, scope, _joined(kept, sorted(group, key=_order)))
+        done.calls += len(group)
+        done.files += 1
+    return done
+
+
+def export_calls(calls: Sequence[RecordedCall], into: Path) -> Conversion:
+    """Writes each call as a file of llama-stack.
+
+    An imported call gets the name that it had, so that what was stale stays so. Our own answers in one piece
+    are written as streams too, for llama-stack's Responses. llama-stack holds one answer for a request, and
+    nothing of a stream that broke off: what it cannot hold is left out and told. Raises `ConfigError` for a
+    call that has no name there, and OSError.
+    """
+    done = Conversion()
+    names = [llama_stack_writer.file_name(call) for call in calls]
+    written: set[str] = set()
+    for call, name in zip(calls, names, strict=True):
+        if name in written:
+            done.left_out.append(f"{call.name}: {name} already holds an earlier answer to this call")
+            continue
+        if call.error is not None and call.parts:
+            done.left_out.append(f"{call.name}: what came before its error")
+        written.add(name)
+        llama_stack_writer.write(into, call)
+        done.calls += 1
+        done.files += 1
+        stream = _as_stream(call)
+        if stream is not None and llama_stack_writer.file_name(stream) not in names:
+            llama_stack_writer.write(into, stream)
+            done.files += 1
+    return done
+
+
+def _as_stream(call: RecordedCall) -> RecordedCall | None:
+    """What llama-stack's Responses look for where the call was made for ours; None for any other call.
+
+    A request that says that it wants no stream is not one for a response.
+    """
+    if call.kind != "chat" or call.streamed or call.named_by_hash or "stream" in call.request:
+        return None
+    try:
+        chunks = [chunk for part in call.payloads() for chunk in unfold_reply(part, include_usage=True)]
+    except UpstreamBroken:
+        return None
+    parts = tuple(Raw(chunk) for chunk in chunks)
+    return replace(call, request=asked_as_stream(call.request), streamed=True, parts=parts, gaps=())
+
+
+def _joined(kept: list[RecordedCall], calls: list[RecordedCall]) -> list[RecordedCall]:
+    """Puts calls behind those that a file holds. One of llama-stack's replaces the one that has its name."""
+    named = {call.hash_name: call for call in calls if call.named_by_hash}
+    known = Counter(_identity(call) for call in kept)
+    joined = [named.pop(call.hash_name, call) for call in kept]
+    for call in calls:
+        if call.named_by_hash:
+            joined.extend(filter(None, [named.pop(call.hash_name, None)]))
+        elif known[_identity(call)]:
+            known[_identity(call)] -= 1
+        else:
+            joined.append(call)
+    return joined
+
+
+def _identity(call: RecordedCall) -> tuple[bytes, bytes]:
+    """What makes two calls of one scope the same: what was asked of whom, and the answer or the failure."""
+    asked = (call.kind, call.address, call.request, call.streamed, call.error)
+    return msgspec.json.encode(asked, order="deterministic"), b"\n".join(call.payloads())
+
+
+def _refuse_secrets(calls: Sequence[RecordedCall]) -> None:
+    found = [f"{call.name}: {finding}" for call in calls for finding in find_in_call(call)]
+    if found:
+        more = f" (and {len(found) - 1} more; antiphon recordings scan lists all)" if len(found) > 1 else ""
+        raise SecretInRecording(f"Nothing was imported, because of {found[0]}{more}")
+
+
+def _order(call: RecordedCall) -> tuple[int, bool, str]:
+    """Our own calls stay as they are ordered; llama-stack's files have no order."""
+    if not call.named_by_hash:
+        return 0, False, ""
+    messages = call.request.get("messages")
+    return len(messages) if isinstance(messages, list) else 0, call.stale, call.name

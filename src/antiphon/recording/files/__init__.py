@@ -1,0 +1,1 @@
+"""Recordings on disk: native scopes and llama-stack's files."""

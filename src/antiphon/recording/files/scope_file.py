@@ -1,0 +1,246 @@
+"""Antiphon's own recordings: one JSON file for each scope (a test, a scenario), made to be reviewed.
+
+Calls stand in the order in which they were made, and each says only what is new: its request names an earlier
+call that it is `like`, how many of that one's messages it keeps, and what it changes (`sharing.py`); its
+chunks are told in steps (`steps.py`). A call that is added adds lines at the end and changes none before it.
+"""
+
+import hashlib
+import re
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.errors import ConfigError
+from antiphon.recording.calls.recorded import Address, Kind, RecordedCall, RecordedError
+from antiphon.recording.files.folder import LazyParts
+from antiphon.recording.files.sharing import Requests, SharedRequest, restore
+from antiphon.recording.files.steps import Step, Stream, fold, outline, pack, parse, unfold, unpack
+from antiphon.recording.files.writing import laid_out, write_atomically
+from antiphon.wire.json import JSON, JSONObject
+
+VERSION = 1
+MARK = b'"antiphon_recordings"'
+"""The key that tells these files from llama-stack's; it stands first."""
+
+_SLUG_LENGTH = 100
+_LOOKED_AT = 8
+"""How many answers back, of its kind, an answer may refer."""
+_WORTH = 60
+"""Bytes that telling a reply by an earlier one has to save."""
+_HASH_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
+
+
+class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values`.
+
+    Those are the values of a list, or a reply that is told by an earlier one.
+
+    `hash_name` is the name of llama-stack's file that the call was imported from.
+    """
+
+    call: int
+    hash_name: str = ""
+    kind: Kind = "chat"
+    address: Address | None = None
+    like: int | None = None
+    without: list[str] = []
+    kept_messages: int | None = None
+    request: JSONObject = {}
+    reply: JSON = UNSET
+    chunks: list[Step] | UnsetType = UNSET
+    values: list[Step] | UnsetType = UNSET
+    type_name: str = ""
+    error: RecordedError | None = None
+    gaps: str = ""
+
+
+class _Version(Struct):
+    antiphon_recordings: int
+
+
+class _File(Struct, forbid_unknown_fields=True):
+    antiphon_recordings: int
+    scope: str
+    calls: list[_Call]
+
+
+_version_decoder = msgspec.json.Decoder(_Version)
+_file_decoder = msgspec.json.Decoder(_File)
+
+
+def file_name(scope: str) -> str:
+    """Returns the name of a scope's file: readable, and another one for every scope on any file system."""
+    if scope == DEFAULT_SCOPE:
+        return f"{DEFAULT_SCOPE}.json"
+    slug = re.sub(r"[^a-z0-9_]+", "-", scope.lower()).strip("-")[:_SLUG_LENGTH]
+    return f"{slug}-{hashlib.sha256(scope.encode()).hexdigest()[:16]}.json".lstrip("-")
+
+
+def read(path: Path, name: str = "") -> list[RecordedCall]:
+    """Reads a file; `name` is what its calls are called by, or else the file's name.
+
+    Raises `ConfigError`, which names the file, when it is none of ours or of a later version, and OSError.
+    """
+    return parse_file(path.read_bytes(), name or path.name)
+
+
+def parse_file(content: bytes | memoryview, name: str) -> list[RecordedCall]:
+    """Reads the content of a file; raises `ConfigError` as `read` does."""
+    try:
+        file = _decode(content, name)
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply for a recording") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ConfigError(f"{name}: not a file of recordings: {error}") from None
+    return _Reader(name, file.scope).read(file.calls)
+
+
+def _decode(content: bytes | memoryview, name: str) -> _File:
+    try:
+        file = _file_decoder.decode(content)
+        version = file.antiphon_recordings
+    except msgspec.ValidationError:
+        # What a later version holds may well be nothing that this one knows.
+        version = _version_decoder.decode(content).antiphon_recordings
+        if version == VERSION:
+            raise
+    if version != VERSION:
+        raise ConfigError(f"{name}: version {version} of the format; this program reads version {VERSION}")
+    return file
+
+
+def write(path: Path, scope: str, calls: Sequence[RecordedCall]) -> None:
+    """Writes the calls of a scope, in their order, in place of what the file held.
+
+    Raises OSError, and the file then is as it was.
+    """
+    writer = ScopeWriter(scope)
+    for call in calls:
+        writer.add(call)
+    writer.save(path)
+
+
+class ScopeWriter:
+    """The file of a scope as it grows: each call is taken apart once, however often the file is saved."""
+
+    def __init__(self, scope: str) -> None:
+        self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {laid_out(scope)},\n "calls": ['
+        self._blocks: list[str] = []
+        self._requests = Requests()
+        self._addresses: dict[int | None, Address] = {None: Address()}
+        self._answers: defaultdict[tuple[Kind, bool], deque[Stream]] = defaultdict(
+            lambda: deque(maxlen=_LOOKED_AT)
+        )
+
+    def add(self, call: RecordedCall) -> None:
+        """Adds a call at the end."""
+        number = len(self._blocks) + 1
+        shared = self._requests.share(call.request, number)
+        self._addresses[number] = call.address
+        entry = _Call(
+            call=number,
+            hash_name=call.hash_name,
+            kind=call.kind,
+            address=None if call.address == self._addresses[shared.like] else call.address,
+            like=shared.like,
+            without=shared.without,
+            kept_messages=shared.kept_messages,
+            request=shared.request,
+            type_name=call.type_name,
+            error=call.error,
+            gaps=pack(call.gaps),
+        )
+        self._answer(entry, call)
+        self._blocks.append(laid_out(msgspec.to_builtins(entry), 2))
+
+    def save(self, path: Path) -> None:
+        """Writes the file; raises OSError, and the file then is as it was."""
+        write_atomically(path, self.content())
+
+    def content(self) -> bytes:
+        """Returns what `save` writes."""
+        text = ",".join(f"\n  {block}" for block in self._blocks)
+        return f"{self._head}{text}\n ]\n}}\n".encode()
+
+    def _answer(self, entry: _Call, call: RecordedCall) -> None:
+        first = parse(call.parts[0]) if call.parts else None
+        earlier = self._answers[call.kind, call.streamed]
+        if call.streamed:
+            entry.chunks = fold(call.parts, earlier)
+        elif first is None or call.kind == "models" or len(call.parts) > 1:
+            entry.values = fold(call.parts, earlier) if call.parts else UNSET
+        else:
+            steps = fold(call.parts, earlier)
+            likened = steps[0].starts_like is not None
+            if likened and len(msgspec.json.encode(steps)) + _WORTH < len(msgspec.json.encode(first)):
+                entry.values = steps
+            else:
+                entry.reply = first
+        last = parse(call.parts[-1]) if call.parts else None
+        if first and last:
+            earlier.appendleft(Stream(entry.call, first, last))
+
+
+class _Reader:
+    """Puts the calls of a file together again."""
+
+    def __init__(self, name: str, scope: str) -> None:
+        self._name = name
+        self._scope = scope
+        self._requests: dict[int, JSONObject] = {}
+        self._addresses: dict[int | None, Address] = {None: Address()}
+        self._streams: dict[int, tuple[Raw, Raw]] = {}
+
+    def read(self, entries: list[_Call]) -> list[RecordedCall]:
+        """Returns the calls; raises `ConfigError` for one that contradicts itself."""
+        calls = []
+        for entry in entries:
+            try:
+                calls.append(self._call(entry))
+            except (ValueError, LookupError, TypeError, msgspec.DecodeError) as error:
+                raise ConfigError(f"{self._name}: call {entry.call}: {error}") from None
+        return calls
+
+    def _call(self, entry: _Call) -> RecordedCall:
+        shared = SharedRequest(entry.request, entry.like, entry.without, entry.kept_messages)
+        request = restore(shared, self._requests)
+        address = entry.address or self._addresses[entry.like]
+        if entry.call in self._requests:
+            raise ValueError("its number is taken")
+        # It names the file that an export writes, so it must not lead out of a folder.
+        if entry.hash_name and not _HASH_NAME.fullmatch(entry.hash_name):
+            raise ValueError(f"{entry.hash_name!r} is no name of a recording")
+        self._requests[entry.call] = request
+        self._addresses[entry.call] = address
+        return RecordedCall(
+            kind=entry.kind,
+            request=request,
+            scope=self._scope,
+            streamed=entry.chunks is not UNSET,
+            parts=self._parts(entry),
+            error=entry.error,
+            gaps=tuple(unpack(entry.gaps)),
+            address=address,
+            type_name=entry.type_name,
+            hash_name=entry.hash_name,
+            name=f"{self._name}#{entry.call}",
+        )
+
+    def _parts(self, entry: _Call) -> Sequence[Raw]:
+        if entry.reply is not UNSET:
+            reply = Raw(msgspec.json.encode(entry.reply))
+            self._streams[entry.call] = (reply, reply)
+            return (reply,)
+        steps = entry.values if isinstance(entry.chunks, UnsetType) else entry.chunks
+        if isinstance(steps, UnsetType):
+            return ()
+        count, first, last = outline(steps, self._streams)
+        if not count:
+            return ()
+        self._streams[entry.call] = (first, last)
+        return LazyParts(count, lambda: tuple(unfold(steps, self._streams)))

@@ -1,0 +1,1 @@
+"""Matching: which recording answers a request."""

@@ -1,0 +1,1 @@
+"""Record and replay at the engine's ports."""

@@ -1,0 +1,54 @@
+"""What is known of a recorded call, whatever file it stands in."""
+
+from dataclasses import replace
+
+import pytest
+
+from antiphon.recording.calls.exact_hash import request_hash, tool_hash
+from antiphon.recording.calls.recorded import Address, RecordedCall
+from tests.recording.samples import chat_request
+
+URL = "https://api.openai.com/v1/v1/chat/completions"
+CHAT = RecordedCall(kind="chat", request=chat_request(), scope="tests/test_a.py::test_b")
+
+
+def test_the_hash_is_that_of_llama_stacks_client_for_openai() -> None:
+    assert CHAT.exact_hash == request_hash("POST", URL, chat_request(), "tests/test_a.py::test_b")
+
+
+def test_the_default_scope_is_no_test() -> None:
+    assert replace(CHAT, scope="default").exact_hash == request_hash("POST", URL, chat_request(), None)
+
+
+def test_a_tool_call_has_the_hash_of_its_tool_and_arguments() -> None:
+    call = RecordedCall(
+        kind="tool", request={"query": "x"}, address=Address(provider="web", tool_name="search")
+    )
+    assert call.exact_hash == tool_hash("web", "search", {"query": "x"})
+    assert call.key == ""
+
+
+def test_without_an_address_there_is_no_hash() -> None:
+    call = replace(CHAT, address=Address(url="http://[broken"), hash_name="a.json")
+    assert call.exact_hash is None
+    assert call.stale
+
+
+def test_only_a_file_that_is_named_by_a_hash_can_be_stale() -> None:
+    assert not CHAT.stale
+    assert replace(CHAT, hash_name="0123.json").stale
+    assert not replace(CHAT, hash_name=f"{CHAT.exact_hash}.json").stale
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "number"),
+    [
+        ("a.json", "a.json", None),
+        ("b/a.json#12", "b/a.json", 12),
+        ("b#c/a.json", "b#c/a.json", None),
+        ("", "", None),
+    ],
+)
+def test_a_call_is_named_by_file_and_number(name: str, file: str, number: int | None) -> None:
+    call = replace(CHAT, name=name)
+    assert (call.file, call.number) == (file, number)

@@ -1,0 +1,162 @@
+"""Recorded tool calls are found by tool, arguments and scope; played and recorded through the port."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from antiphon.engine.ports import Call
+from antiphon.errors import RecordingNotFound, SecretInRecording, UpstreamError, UpstreamTimeout
+from antiphon.recording.calls.exact_hash import tool_hash
+from antiphon.recording.collection import Collection
+from antiphon.recording.seam.faults import Faults, FaultyTools
+from antiphon.recording.seam.player import ToolPlayer
+from antiphon.recording.seam.recorder import Tape, ToolRecorder
+from antiphon.recording.seam.replay import Replay
+from antiphon.wire.json import JSON, JSONObject
+from tests.recording.samples import recordings, write
+
+
+class Tools:
+    """Tells what it was called with; the tool `broken` fails."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, JSONObject]] = []
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        self.calls.append((provider, name, arguments))
+        if name == "broken":
+            raise UpstreamTimeout("the tool did not answer")
+        return {"content": f"{provider} {name} {len(self.calls)}"}
+
+
+def record(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "default") -> Tools:
+    tools = Tools()
+
+    async def make() -> None:
+        call = Call(scope=scope)
+        recorder = ToolRecorder(tools, Tape(Collection(directory), call, anew=True))
+        for each in calls:
+            await recorder.call(*each)
+        assert call.notes == ["recorded"] * len(calls)
+
+    asyncio.run(make())
+    return tools
+
+
+def play(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "default") -> list[JSON]:
+    call = Call(scope=scope)
+    player = ToolPlayer(Replay(Collection(directory)), call)
+
+    async def ask() -> list[JSON]:
+        return [await player.call(*each) for each in calls]
+
+    return asyncio.run(ask())
+
+
+def test_a_result_replays_without_the_tool(tmp_path: Path) -> None:
+    record(tmp_path, ("wiki", "search", {"query": "sea", "limit": 3}))
+    assert play(tmp_path, ("wiki", "search", {"limit": 3.0, "query": "sea"})) == [
+        {"content": "wiki search 1"}
+    ]
+
+
+def test_the_same_call_twice_is_answered_in_order(tmp_path: Path) -> None:
+    call: tuple[str, str, JSONObject] = ("wiki", "search", {"query": "sea"})
+    record(tmp_path, call, call)
+    assert play(tmp_path, call, call) == [{"content": "wiki search 1"}, {"content": "wiki search 2"}]
+    with pytest.raises(RecordingNotFound, match="recorded 2 times"):
+        play(tmp_path, call, call, call)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("wiki", "search", {"query": "sky"}),
+        ("wiki", "find", {"query": "sea"}),
+        ("atlas", "search", {"query": "sea"}),
+    ],
+)
+def test_another_call_is_a_miss_that_shows_the_nearest(
+    asked: tuple[str, str, JSONObject], tmp_path: Path
+) -> None:
+    record(tmp_path, ("wiki", "search", {"query": "sea"}))
+    with pytest.raises(RecordingNotFound, match=r"nearest is default.json#1") as caught:
+        play(tmp_path, asked)
+    assert asked[1] in caught.value.message
+
+
+def test_scopes_decide_between_the_same_calls(tmp_path: Path) -> None:
+    first: tuple[str, str, JSONObject] = ("wiki", "search", {"query": "sea"})
+    record(tmp_path, first, scope="a")
+    record(tmp_path, ("wiki", "other", {}), first, scope="b")
+    assert play(tmp_path, first, scope="b") == [{"content": "wiki search 2"}]
+    assert play(tmp_path, first, scope="c") == [{"content": "wiki search 1"}]
+
+
+def test_a_failure_replays_as_such(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamTimeout):
+        record(tmp_path, ("wiki", "broken", {}))
+    with pytest.raises(UpstreamTimeout, match="the tool did not answer"):
+        play(tmp_path, ("wiki", "broken", {}))
+
+
+def test_a_secret_in_the_arguments_stops_the_call(tmp_path: Path) -> None:
+    secret = "Bearer sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"
+    with pytest.raises(SecretInRecording):
+        record(tmp_path, ("wiki", "search", {"headers": {"x": secret}}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recording_again_begins_the_scope_anew(tmp_path: Path) -> None:
+    record(tmp_path, ("wiki", "search", {"query": "old"}))
+    record(tmp_path, ("wiki", "search", {"query": "new"}))
+    with pytest.raises(RecordingNotFound):
+        play(tmp_path, ("wiki", "search", {"query": "old"}))
+
+
+def test_real_searches_of_llama_stack_answer_any_provider() -> None:
+    (name,) = {
+        json.loads(path.read_text())["request"]["kwargs"]["query"]
+        for path in recordings("llama-stack").glob("42c357*.json")
+    }
+    (result,) = play(recordings("llama-stack"), ("mine", "web_search", {"query": name}))
+    assert name in msgspec.json.encode(result).decode()
+
+
+def test_of_llama_stacks_files_a_stale_one_comes_last(tmp_path: Path) -> None:
+    def found(content: str) -> JSONObject:
+        request = {"test_id": None, "provider": "p", "tool_name": "search", "kwargs": {"query": "x"}}
+        return {"request": request, "response": {"body": {"__type__": "R", "__data__": {"content": content}}}}
+
+    write(tmp_path, "0.json", found("stale"))
+    write(tmp_path, "a-c06ac1d7a5e6ea7f.json", found("also stale"))
+    write(tmp_path, tool_hash("p", "search", {"query": "x"}) + ".json", found("fresh"))
+    assert play(tmp_path, ("mine", "search", {"query": "x"})) == [{"content": "fresh"}]
+
+
+def test_tools_fail_by_rule() -> None:
+    tools, call = Tools(), Call()
+    faulty = FaultyTools(tools, Faults("500,tool=se*,call=2; cut,tool=find"), call)
+
+    async def ask() -> None:
+        await faulty.call("wiki", "search", {})
+        with pytest.raises(UpstreamError, match="refused with status 500"):
+            await faulty.call("wiki", "search", {})
+        with pytest.raises(UpstreamError, match="cut"):
+            await faulty.call("wiki", "find", {})
+        await faulty.call("wiki", "search", {})
+
+    asyncio.run(ask())
+    assert len(tools.calls) == 2
+    assert call.notes == ["fault 500,tool=se*,call=2", "fault cut,tool=find"]
+
+
+def test_who_answers_web_searches_does_not_count(tmp_path: Path) -> None:
+    query: JSONObject = {"query": "sea"}
+    record(tmp_path, ("tavily", "web_search", query))
+    assert play(tmp_path, ("duckduckgo", "web_search", query)) == [{"content": "tavily web_search 1"}]
+    with pytest.raises(RecordingNotFound):
+        play(tmp_path, ("an MCP server", "web_search", query))
