@@ -26,8 +26,8 @@ from pathlib import Path
 
 from antiphon.documents.ranking import Found, fuse
 from antiphon.store import Store
-from antiphon.store.chunks import ChunkQuery, NewChunk
-from antiphon.store.file_rows import Attachment, NewVectorStore, StoredFile
+from antiphon.store.vector_stores.chunks import ChunkQuery, NewChunk
+from antiphon.store.vector_stores.rows import Attachment, NewVectorStore, StoredFile
 
 DIMENSIONS = 768
 CHUNKS = 10_000

@@ -11,7 +11,7 @@ from antiphon.service.file_folder import FileFolder
 from antiphon.service.ingestion import Ingestion, Reading
 from antiphon.service.retrieval import Retrieval, Source, StoreTarget
 from antiphon.store import Store
-from antiphon.store.file_rows import AttachedFile, Unread
+from antiphon.store.vector_stores.rows import AttachedFile, Unread
 from tests.store.file_samples import attach, file
 
 NO_ERROR = (None, None)

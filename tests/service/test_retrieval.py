@@ -15,7 +15,7 @@ from antiphon.errors import AntiphonError, NotFound, RecordingNotFound, Upstream
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.retrieval import Retrieval, SearchHit, Source, StoreTarget
 from antiphon.store import Store
-from antiphon.store.file_rows import Attachment, NewVectorStore, StoredFile
+from antiphon.store.vector_stores.rows import Attachment, NewVectorStore, StoredFile
 from tests.service.world import Catalogue, ScriptedModel
 
 ME = "me"

@@ -1,7 +1,7 @@
 """Short ways to store files and vector stores."""
 
 from antiphon.store import Store
-from antiphon.store.file_rows import AttachedFile, Attachment, NewBatch, NewVectorStore, StoredFile
+from antiphon.store.vector_stores.rows import AttachedFile, Attachment, NewBatch, NewVectorStore, StoredFile
 from antiphon.wire.lists import PageQuery
 from tests.store.samples import ME
 

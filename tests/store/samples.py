@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import String, cast, func, select
 
 from antiphon.store import Store
-from antiphon.store.opening import open_engine
+from antiphon.store.connect import open_engine
 from antiphon.store.rows import FinishedResponse, NewConversation, NewItem, NewResponse
 from antiphon.store.tables import metadata
 

@@ -11,8 +11,8 @@ from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, event,
 
 from antiphon.errors import AntiphonError, InvalidRequest, StoreUnavailable
 from antiphon.store import database as database_module
+from antiphon.store.connect import open_engine
 from antiphon.store.database import Database
-from antiphon.store.opening import open_engine
 from tests.store.conftest import Run
 
 notes = Table("notes", MetaData(), Column("word", Text, primary_key=True))
@@ -306,7 +306,7 @@ def test_a_lost_connection_costs_one_group(postgresql: str, run: Run) -> None:
 def test_a_database_that_stays_locked_is_tried_once(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.store.opening._PATIENCE", 0.01)
+    monkeypatch.setattr("antiphon.store.connect._PATIENCE", 0.01)
     path = str(tmp_path / "state.db")
 
     async def scenario() -> None:

@@ -5,7 +5,7 @@ import pytest
 from antiphon.store import Store
 from antiphon.store.idempotency import KEPT, Claim
 from tests.store.conftest import OpenStore, Run
-from tests.store.test_liveness import Clock
+from tests.store.test_servers import Clock
 
 ME, OTHER = "me", "another"
 GRANTED, BUSY = Claim(granted=True), Claim()

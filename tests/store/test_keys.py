@@ -3,10 +3,10 @@ import pytest
 from sqlalchemy import inspect, text
 
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
 from antiphon.store.errors import KeyNameTaken
 from antiphon.store.keys import StoredKey
 from antiphon.store.migrations import MIGRATIONS, migrate
-from antiphon.store.opening import open_engine
 from tests.store.conftest import OpenStore, Run
 
 

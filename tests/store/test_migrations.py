@@ -5,8 +5,8 @@ from sqlalchemy import Connection, inspect, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
 from antiphon.store.migrations import MIGRATIONS, migrate
-from antiphon.store.opening import open_engine
 from antiphon.store.tables import metadata
 from tests.store.conftest import Run
 from tests.store.samples import ME, respond

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from antiphon.store.opening import open_engine
+from antiphon.store.connect import open_engine
 
 ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="module")
 """The `pytestmark` of a module whose tests speak with a server, for them to run over either database."""

@@ -12,7 +12,14 @@ from antiphon.service.retrieval import StoreTarget
 from antiphon.service.validation import check_metadata
 from antiphon.store import Store
 from antiphon.store.errors import AttachedFileNotFound
-from antiphon.store.file_rows import AttachedFile, Attachment, NewBatch, Rows, StoredBatch, StoredVectorStore
+from antiphon.store.vector_stores.rows import (
+    AttachedFile,
+    Attachment,
+    NewBatch,
+    Rows,
+    StoredBatch,
+    StoredVectorStore,
+)
 from antiphon.wire.lists import Page, PageQuery
 from antiphon.wire.vector_stores import (
     Attributes,

@@ -11,7 +11,7 @@ from antiphon.ids import SHORT
 from antiphon.service.file_folder import FileFolder, Upload
 from antiphon.store import Store
 from antiphon.store.errors import FileNotStored
-from antiphon.store.file_rows import StoredFile
+from antiphon.store.vector_stores.rows import StoredFile
 from antiphon.wire.files import DeletedFile, File, FilePurpose
 from antiphon.wire.lists import Page, PageQuery
 

@@ -11,7 +11,7 @@ from antiphon.errors import AntiphonError
 from antiphon.service.file_folder import FileFolder
 from antiphon.service.retrieval import Retrieval, Source, StoreTarget
 from antiphon.store import Store
-from antiphon.store.file_rows import AttachedFile, StoredFile, Unread
+from antiphon.store.vector_stores.rows import AttachedFile, StoredFile, Unread
 
 _AT_ONCE = 4
 """How many files are read at the same time."""

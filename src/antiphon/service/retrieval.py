@@ -12,7 +12,7 @@ from antiphon.documents.ranking import Found, Ranking, fuse
 from antiphon.engine.ports import Call
 from antiphon.errors import AntiphonError, NotFound, RecordingNotFound
 from antiphon.service.embeddings import Embeddings
-from antiphon.store.chunks import ChunkQuery, ChunkRecords, NewChunk
+from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChunk
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.attached_files import decode_attributes, target_of
 from antiphon.service.retrieval import Retrieval
 from antiphon.store import Store
-from antiphon.store.file_rows import NamedFile, StoredVectorStore
+from antiphon.store.vector_stores.rows import NamedFile, StoredVectorStore
 from antiphon.tools.context import FileSearch
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import FileSearchTool, Tool

@@ -12,8 +12,8 @@ from antiphon.service.attached_files import AttachedFiles
 from antiphon.service.validation import check_metadata
 from antiphon.store import Store
 from antiphon.store.errors import VectorStoreNotFound
-from antiphon.store.file_rows import NewVectorStore, StoredVectorStore
-from antiphon.store.vector_stores import DAY
+from antiphon.store.vector_stores.rows import NewVectorStore, StoredVectorStore
+from antiphon.store.vector_stores.vector_stores import DAY
 from antiphon.wire.lists import Page, PageQuery
 from antiphon.wire.responses import Metadata
 from antiphon.wire.vector_stores import (

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from antiphon.errors import StoreUnavailable
-from antiphon.store.opening import READERS, Opened, explain
+from antiphon.store.connect import READERS, Opened, explain
 
 A = TypeVar("A")
 R = TypeVar("R")

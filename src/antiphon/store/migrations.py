@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
-from antiphon.store.chunk_tables import chunks
 from antiphon.store.idempotency import idempotency_keys
 from antiphon.store.secrets import secrets
 from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
+from antiphon.store.vector_stores.tables import chunks
 
 Migration = Callable[[Connection], None]
 

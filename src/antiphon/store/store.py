@@ -9,16 +9,15 @@ from sqlalchemy import Connection
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
-from antiphon.store import conversations, history, items, liveness, responses
-from antiphon.store.attachments import AttachmentRecords
-from antiphon.store.chunks import ChunkRecords
+from antiphon.store import servers
+from antiphon.store.connect import open_engine, size_in_bytes
 from antiphon.store.database import Database, Job
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords
 from antiphon.store.keys import KeyRecords
 from antiphon.store.migrations import migrate
-from antiphon.store.opening import open_engine, size_in_bytes
 from antiphon.store.prompts import PromptRecords
+from antiphon.store.responses import chain, conversations, items, responses
 from antiphon.store.rows import (
     ConversationContext,
     FinishedResponse,
@@ -32,7 +31,9 @@ from antiphon.store.rows import (
     StoredResponse,
 )
 from antiphon.store.secrets import SecretRecords
-from antiphon.store.vector_stores import VectorStoreRecords
+from antiphon.store.vector_stores.chunks import ChunkRecords
+from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
+from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
 from antiphon.wire.lists import PageQuery
 
 _BEGIN, _STORE, _FINISH = 0, 1, 2
@@ -79,7 +80,7 @@ class Store:
         store = cls(database, server_id or new_id("server", 8), clock)
         try:
             await database.write(migrate)
-            await database.write(lambda c: liveness.join(c, store._server_id, clock()))
+            await database.write(lambda c: servers.join(c, store._server_id, clock()))
         except AntiphonError as error:
             await database.close()
             raise StoreUnavailable(f"{database.location}: {error.message}") from error
@@ -99,13 +100,13 @@ class Store:
         for response_id in list(self._held):
             self._begin_held(response_id)
         try:
-            await self._database.write(lambda c: liveness.leave(c, self._server_id))
+            await self._database.write(lambda c: servers.leave(c, self._server_id))
         finally:
             await self._database.close()
 
     async def heartbeat(self) -> None:
         """Tells the other servers that this one is at work. Call it every few seconds."""
-        await self._database.write(lambda c: liveness.heartbeat(c, self._server_id, self._clock()))
+        await self._database.write(lambda c: servers.heartbeat(c, self._server_id, self._clock()))
 
     async def recover(self, silent_for: float) -> int:
         """Fails what servers left running that closed or were silent for `silent_for` seconds.
@@ -116,7 +117,7 @@ class Store:
         unended = tuple(self._unended)
         recovered = await self._database.write(
             lambda c: (
-                liveness.give_up(c, unended) + liveness.recover(c, self._server_id, self._clock(), silent_for)
+                servers.give_up(c, unended) + servers.recover(c, self._server_id, self._clock(), silent_for)
             )
         )
         self._unended.difference_update(unended)
@@ -207,7 +208,7 @@ class Store:
     async def response_history(self, owner: str, response_id: str) -> History:
         """Returns what a follow-up of the response sees. Raises `PreviousResponseNotFound`."""
         await self._begun(response_id)
-        return await self._database.read(lambda c: history.response_history(c, owner, response_id))
+        return await self._database.read(lambda c: chain.response_history(c, owner, response_id))
 
     async def find_items(self, owner: str, ids: Collection[str]) -> dict[str, str]:
         """Returns the bodies of those of `ids` that are stored."""
@@ -276,7 +277,7 @@ class Store:
 
         def lock(connection: Connection) -> None:
             if unended:
-                liveness.give_up(connection, unended)
+                servers.give_up(connection, unended)
             conversations.lock_conversation(connection, owner, conversation_id, response_id, self._server_id)
 
         await self._database.write(lock)

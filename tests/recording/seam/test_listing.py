@@ -9,8 +9,8 @@ import pytest
 from antiphon.engine.ports import Call, ModelCatalogue
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.seam.catalogue import RecordingCatalogue
-from antiphon.recording.seam.listing import backend_at
 from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.listing import backend_at
 from antiphon.recording.seam.replay import Replay
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, recording, recordings, write

@@ -2,7 +2,7 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, VectorStoreNotFound
-from antiphon.store.file_rows import NamedFile, Unread
+from antiphon.store.vector_stores.rows import NamedFile, Unread
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileCounts, FileStatus
 from tests.store.conftest import OpenStore, Run

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
 from antiphon.store.errors import PreviousResponseNotFound
-from antiphon.store.history import HISTORY
 from antiphon.store.migrations import migrate
-from antiphon.store.opening import open_engine
+from antiphon.store.responses.chain import HISTORY
 from tests.store.conftest import Run
 from tests.store.samples import ME, begin_in, bodies, converse, finished, item, new_response, respond
 

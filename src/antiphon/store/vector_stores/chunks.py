@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
-from antiphon.store.chunk_tables import chunks, pgvector_schema
-from antiphon.store.chunk_vectors import find_nearest, pgvector_text
-from antiphon.store.chunk_words import find_words, store_token, words
 from antiphon.store.database import Database
 from antiphon.store.tables import vector_store_files
+from antiphon.store.vector_stores.by_vector import find_nearest, pgvector_text
+from antiphon.store.vector_stores.by_words import find_words, store_token, words
+from antiphon.store.vector_stores.tables import chunks, pgvector_schema
 from antiphon.wire.json import JSON
 
 _BATCH = 200

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select
 
 from antiphon.errors import AntiphonError
+from antiphon.store.connect import open_engine
 from antiphon.store.database import Database
-from antiphon.store.inserts import Insert
-from antiphon.store.opening import open_engine
+from antiphon.store.sql import Insert
 from tests.store.conftest import Run
 
 notes = Table(

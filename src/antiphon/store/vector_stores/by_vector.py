@@ -8,7 +8,7 @@ from typing import cast
 import simsimd
 from sqlalchemy import Connection, Row, text
 
-from antiphon.store.chunk_tables import pgvector_schema
+from antiphon.store.vector_stores.tables import pgvector_schema
 from antiphon.wire.json import JSON
 
 _FLOAT = 4

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from antiphon.store.attachments import count_files
 from antiphon.store.database import Database
 from antiphon.store.errors import VectorStoreNotFound
-from antiphon.store.file_rows import NewVectorStore, Rows, StoredVectorStore
-from antiphon.store.pages import page_by_time
+from antiphon.store.sql import page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
+from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
+from antiphon.store.vector_stores.vector_store_files import count_files
 from antiphon.wire.lists import PageQuery
 
 DAY = 86_400.0

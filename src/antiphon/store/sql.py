@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import TypeVarTuple
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, Connection, Row, Select, Table, tuple_
+
+from antiphon.store.errors import CursorNotFound
+from antiphon.wire.lists import PageQuery
 
 _MOST_ROWS = 32
 """Rows of one statement: each number of rows is a text of its own, which drivers prepare once and keep."""
@@ -36,3 +40,30 @@ class Insert:
     def _statement(self, rows: int, sign: str) -> str:
         row = f"({', '.join([sign] * self._width)})"
         return f"{self._into}{', '.join([row] * rows)} {self._on_conflict}"
+
+
+Ts = TypeVarTuple("Ts")
+
+
+def page_by_time(
+    connection: Connection, listed: Select[*Ts], key: tuple[Column[float], Column[str]], query: PageQuery
+) -> tuple[Sequence[Row[*Ts]], bool]:
+    """Returns the rows of the page of `listed` that is asked for, and whether there are more behind it.
+
+    `key` is the time of creation and the id, by which the list is ordered and in which cursors are sought.
+    Raises `CursorNotFound`.
+    """
+    created_at, entry_id = key
+    cursor = query.after if query.before is None else query.before
+    backwards = query.before is not None
+    upwards = (query.order == "asc") != backwards
+    if cursor is not None:
+        at = connection.execute(listed.with_only_columns(created_at).where(entry_id == cursor)).scalar()
+        if at is None:
+            raise CursorNotFound(cursor, "before" if backwards else "after")
+        place = tuple_(created_at, entry_id)
+        listed = listed.where(place > (at, cursor) if upwards else place < (at, cursor))
+    order = key if upwards else (created_at.desc(), entry_id.desc())
+    found = connection.execute(listed.order_by(*order).limit(query.limit + 1)).all()
+    page = found[: query.limit]
+    return page[::-1] if backwards else page, len(found) > query.limit

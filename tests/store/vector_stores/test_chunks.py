@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 
-from antiphon.store import Store, chunk_tables, chunk_vectors
-from antiphon.store import chunks as chunk_module
-from antiphon.store.chunk_words import words
-from antiphon.store.chunks import ChunkQuery, FoundChunks, NewChunk
-from antiphon.store.file_rows import AttachedFile, Attachment, NewVectorStore, StoredFile
+from antiphon.store import Store
+from antiphon.store.vector_stores import chunks as chunk_module
+from antiphon.store.vector_stores.by_words import words
+from antiphon.store.vector_stores.chunks import ChunkQuery, FoundChunks, NewChunk
+from antiphon.store.vector_stores.rows import AttachedFile, Attachment, NewVectorStore, StoredFile
 from tests.store.conftest import OpenStore, Run
 
 ME = "owner-1"
@@ -232,7 +232,7 @@ def test_the_nearest_vectors_are_found_with_their_cosines(store: Store, run: Run
 def test_a_postgresql_without_pgvector_compares_as_sqlite_does(
     open_store: OpenStore, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (chunk_tables, chunk_vectors, chunk_module):
+    for module in (tables, by_vector, chunk_module):
         monkeypatch.setattr(module, "pgvector_schema", lambda connection: None)
     store = open_store()
 

@@ -6,7 +6,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from antiphon.errors import ConversationLocked
 from antiphon.store.errors import ConversationNotFound, ItemAlreadyInConversation
-from antiphon.store.items import delete_unlinked, insert_items, item_rows, page_of_items, require_stored
+from antiphon.store.responses.items import (
+    delete_unlinked,
+    insert_items,
+    item_rows,
+    page_of_items,
+    require_stored,
+)
 from antiphon.store.rows import (
     ConversationContext,
     ItemPage,

@@ -5,8 +5,8 @@ from collections.abc import Collection
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from antiphon.store.attachments import fail_lost
 from antiphon.store.tables import conversations, is_running, responses, servers, vector_store_files
+from antiphon.store.vector_stores.vector_store_files import fail_lost
 from antiphon.wire.json import JSONObject
 
 _FAIL = (

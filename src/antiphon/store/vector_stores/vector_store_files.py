@@ -8,9 +8,17 @@ from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, 
 from antiphon.ids import new_id
 from antiphon.store.database import Database
 from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, VectorStoreNotFound
-from antiphon.store.file_rows import AttachedFile, Attachment, NamedFile, NewBatch, Rows, StoredBatch, Unread
-from antiphon.store.pages import page_by_time
+from antiphon.store.sql import page_by_time
 from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
+from antiphon.store.vector_stores.rows import (
+    AttachedFile,
+    Attachment,
+    NamedFile,
+    NewBatch,
+    Rows,
+    StoredBatch,
+    Unread,
+)
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileCounts, FileStatus
 

@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
 
-from antiphon.store.conversations import append_items, release_locks
-from antiphon.store.inserts import Insert
-from antiphon.store.items import delete_unlinked, insert_items, item_rows, page_of_items, require_stored
-from antiphon.store.pages import page_by_time
+from antiphon.store.responses.conversations import append_items, release_locks
+from antiphon.store.responses.items import (
+    delete_unlinked,
+    insert_items,
+    item_rows,
+    page_of_items,
+    require_stored,
+)
 from antiphon.store.rows import (
     FinishedResponse,
     ItemPage,
@@ -16,6 +20,7 @@ from antiphon.store.rows import (
     ResponsePage,
     StoredResponse,
 )
+from antiphon.store.sql import Insert, page_by_time
 from antiphon.store.tables import items, response_items, responses
 from antiphon.wire.lists import PageQuery
 

@@ -2,8 +2,8 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import VectorStoreNotFound
-from antiphon.store.file_rows import StoredVectorStore
-from antiphon.store.vector_stores import DAY
+from antiphon.store.vector_stores.rows import StoredVectorStore
+from antiphon.store.vector_stores.vector_stores import DAY
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileCounts
 from tests.store.conftest import OpenStore, Run

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select
 
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
-from antiphon.store.inserts import Insert
 from antiphon.store.rows import ItemPage, NewItem, StoredItem
+from antiphon.store.sql import Insert
 from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
 from antiphon.wire.lists import PageQuery
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.store import Store
-from antiphon.store.opening import explain, open_engine
+from antiphon.store.connect import explain, open_engine
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, respond

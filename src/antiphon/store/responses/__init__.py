@@ -1,0 +1,1 @@
+"""Responses, items and conversations in the database."""

@@ -1,0 +1,1 @@
+"""Vector stores, their files and chunks in the database."""
