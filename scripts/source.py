@@ -11,7 +11,7 @@ PARAMETERS = 6
 
 BOUNDARIES = frozenset(
     {
-        ("src/antiphon/service/run.py", "events"),
+        ("src/antiphon/service/responses/run.py", "events"),
         ("src/antiphon/server/websocket.py", "_answer"),
         ("src/antiphon/server/boundary.py", "__call__"),
         ("src/antiphon/server/exchange.py", "run"),

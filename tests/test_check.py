@@ -9,7 +9,7 @@ import pytest
 from scripts import docs, documents, imports, source, tree
 
 
-def module(text: str, path: str = "src/antiphon/service/run.py") -> tree.Module:
+def module(text: str, path: str = "src/antiphon/service/responses/run.py") -> tree.Module:
     parts = path.removeprefix("src/").removesuffix(".py").split("/")
     is_package = parts[-1] == "__init__"
     name = ".".join(parts[:-1] if is_package else parts)
@@ -70,14 +70,14 @@ def test_hidden_folders_are_not_read(tmp_path: Path) -> None:
 def test_a_module_has_at_most_400_lines() -> None:
     assert list(source.sizes(module("x = 1\n" * 400))) == []
     assert list(source.sizes(module("x = 1\n" * 401))) == [
-        "src/antiphon/service/run.py:1: 401 lines; a module has at most 400"
+        "src/antiphon/service/responses/run.py:1: 401 lines; a module has at most 400"
     ]
 
 
 def test_a_function_has_at_most_60_lines() -> None:
     assert list(source.sizes(module("def f():\n" + "    x = 1\n" * 59))) == []
     (problem,) = source.sizes(module("class C:\n    async def f(self):\n" + "        x = 1\n" * 60))
-    assert problem.startswith("src/antiphon/service/run.py:2: f has 61 lines")
+    assert problem.startswith("src/antiphon/service/responses/run.py:2: f has 61 lines")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_named_boundary_that_is_gone_is_found() -> None:
 )
 def test_calls_that_run_data_are_found(text: str) -> None:
     (problem,) = source.forbidden_calls(module(text))
-    assert problem.startswith("src/antiphon/service/run.py:")
+    assert problem.startswith("src/antiphon/service/responses/run.py:")
 
 
 @pytest.mark.parametrize("text", ["from typing import Any", "import typing\nx: typing.Any = 1"])
@@ -271,6 +271,6 @@ def test_error_codes_and_their_catalogue_must_agree(tmp_path: Path) -> None:
     assert list(documents.error_codes([code], page)) == []
     page.write_text(f"{composed}| `from_class` | a |\n| `from_call` | b |\n| `old` | b |\n")
     assert list(documents.error_codes([code], page)) == [
-        "src/antiphon/service/run.py:5: the error code from_init is not in errors.md",
+        "src/antiphon/service/responses/run.py:5: the error code from_init is not in errors.md",
         "docs/errors.md:1: no code sends old",
     ]

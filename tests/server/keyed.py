@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from antiphon.service.keys import KeySettings, create_key
-from antiphon.service.limits import Limits
+from antiphon.service.access.keys import KeySettings, create_key
+from antiphon.service.access.limits import Limits
 from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, call

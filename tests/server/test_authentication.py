@@ -13,8 +13,8 @@ from websockets.exceptions import InvalidStatus
 
 from antiphon.server.authentication import Authentication, check_site
 from antiphon.server.boundary import Boundary
-from antiphon.service.errors import HostNotAllowed
-from antiphon.service.keys import Keys, KeySettings
+from antiphon.service.access.errors import HostNotAllowed
+from antiphon.service.access.keys import Keys, KeySettings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
 from tests.server import asgi
@@ -137,7 +137,7 @@ def test_websockets_with_a_key(local: Person, upstream: Upstream) -> None:
 def test_a_connection_outlives_its_key_but_is_not_answered(
     server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.service.keys.REFRESH", 0.0)
+    monkeypatch.setattr("antiphon.service.access.keys.REFRESH", 0.0)
     leaving = person(server, "leaving")
     with Socket(leaving.url, leaving.headers) as socket:
         socket.response()
@@ -151,7 +151,7 @@ def test_a_connection_outlives_its_key_but_is_not_answered(
 def test_the_first_key_closes_connections_that_came_without(
     tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.service.keys.REFRESH", 0.0)
+    monkeypatch.setattr("antiphon.service.access.keys.REFRESH", 0.0)
     with Serving(tmp_path / "state.db", backends(backend(upstream))) as server, Socket(server.url) as socket:
         socket.response()
         person(server, "first")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.service import idempotency
+from antiphon.service.access import idempotency
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import SECONDS, Reply, call, ended, get, post, tasks
 from tests.server.faults import TEXT

@@ -10,8 +10,8 @@ import pytest
 from antiphon.decode import bodies
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import InvalidRequest
-from antiphon.service.responses import Responses
-from antiphon.service.run import Run
+from antiphon.service.responses.responses import Responses
+from antiphon.service.responses.run import Run
 from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.store import Store
 from antiphon.store.rows import FinishedResponse, NewConversation

@@ -7,8 +7,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from antiphon.service.keys import KeySettings
-from antiphon.service.limits import Limits
+from antiphon.service.access.keys import KeySettings
+from antiphon.service.access.limits import Limits
 from antiphon.wire.json import JSON
 from tests.server.client import SECONDS, Reply, post
 from tests.server.faults import TEXT

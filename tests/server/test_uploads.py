@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from antiphon.service.file_services import FileServices
+from antiphon.service.services import FileServices
 from tests.server.client import call, get
 from tests.server.forms import BOUNDARY, FORM, form, part, upload
 from tests.support.serving import MAX_FILE, Serving

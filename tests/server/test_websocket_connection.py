@@ -16,7 +16,7 @@ from antiphon.errors import InternalError, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.server import websocket
 from antiphon.server.websocket import MAX_WAITING, Session
-from antiphon.service.responses import Responses
+from antiphon.service.responses.responses import Responses
 from antiphon.testing import serve
 from tests.server import asgi
 from tests.server.client import SECONDS, check_life_cycle, ended, tasks, types

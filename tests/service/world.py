@@ -12,10 +12,10 @@ import msgspec
 from antiphon.decode import bodies
 from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
 from antiphon.errors import AntiphonError, NotFound
-from antiphon.service.chat import ChatCompletions
 from antiphon.service.conversations import Conversations
-from antiphon.service.responses import Responses
-from antiphon.service.run import Run
+from antiphon.service.passthrough.chat import ChatCompletions
+from antiphon.service.responses.responses import Responses
+from antiphon.service.responses.run import Run
 from antiphon.settings.schema import Capabilities
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest

@@ -27,9 +27,8 @@ from antiphon.recording.seam.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.server.connection import connections
 from antiphon.server.llama_stack import is_llama_stack
-from antiphon.service.file_services import FileServices
-from antiphon.service.keys import KeySettings
-from antiphon.service.services import Services
+from antiphon.service.access.keys import KeySettings
+from antiphon.service.services import FileServices, Services
 from antiphon.settings.schema import PRESETS, BackendSettings, Capabilities, Settings
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store

@@ -50,8 +50,8 @@ def create(
     Callers without a key, and those with the key of the settings, are the owner `local`.
     """
     with one_line(debug):
-        from antiphon.service.keys import create_key
-        from antiphon.service.limits import Limits
+        from antiphon.service.access.keys import create_key
+        from antiphon.service.access.limits import Limits
 
         key, stored = _with_keys(database, lambda records: create_key(records, name, owner, Limits(**limits)))
     click.echo(key)

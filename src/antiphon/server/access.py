@@ -6,7 +6,7 @@ import time
 from antiphon.engine.ports import Call
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
-from antiphon.service.run import Run
+from antiphon.service.responses.run import Run
 from antiphon.wire.json import JSONObject
 
 log = logging.getLogger("antiphon.access")

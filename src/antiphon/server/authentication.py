@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.server.requests import headers_of
-from antiphon.service.errors import HostNotAllowed, OriginNotAllowed
-from antiphon.service.keys import Keys
+from antiphon.service.access.errors import HostNotAllowed, OriginNotAllowed
+from antiphon.service.access.keys import Keys
 
 OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
 """What is answered without a key."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from antiphon.errors import AntiphonError
-from antiphon.service.file_services import FileServices
+from antiphon.service.services import FileServices
 from antiphon.store import Store
 
 log = logging.getLogger("antiphon.server")

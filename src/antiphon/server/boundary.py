@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from antiphon.errors import AntiphonError, InternalError, ServerStopping
 from antiphon.server.access import NO_ANSWER, Entry
 from antiphon.server.answers import error_answer, nobody_there
-from antiphon.service.keys import Caller
+from antiphon.service.access.keys import Caller
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
 """What begins an answer; the second refuses a WebSocket connection."""

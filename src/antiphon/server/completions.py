@@ -11,7 +11,7 @@ from antiphon.server.answers import json_answer, nobody_there
 from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.server.requests import begin_stream, call_of, read_body
 from antiphon.server.sse import EventStream, proxied_frames
-from antiphon.service.completions import Completions
+from antiphon.service.passthrough.completions import Completions
 from antiphon.wire.json import JSONObject
 
 

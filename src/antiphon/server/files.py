@@ -7,8 +7,8 @@ from starlette.routing import Route
 from antiphon.server.answers import json_answer
 from antiphon.server.requests import call_of, owner_of, page_query, path_id, query_text
 from antiphon.server.uploads import read_upload
-from antiphon.service.file_services import FileServices
-from antiphon.service.files import Files
+from antiphon.service.files.files import Files
+from antiphon.service.services import FileServices
 
 _MOST = 10_000
 """The largest page of files, and the usual one (OpenAI's description)."""

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from antiphon.errors import RequestTimeout
 from antiphon.server.fingerprint import Fingerprint
 from antiphon.server.requests import headers_of, owner_of
-from antiphon.service.errors import AnswerNotKept, IdempotencyKeyReused
-from antiphon.service.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
+from antiphon.service.access.errors import AnswerNotKept, IdempotencyKeyReused
+from antiphon.service.access.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
 
 
 class IdempotentPosts:

@@ -12,8 +12,8 @@ from antiphon.server.answers import json_answer, json_text, nobody_there
 from antiphon.server.disconnect import StoppedByDisconnect
 from antiphon.server.requests import begin_stream, call_of, read_body, refuse_own
 from antiphon.server.sse import EventStream, proxied_frames
-from antiphon.service.chat import ChatCompletions
 from antiphon.service.embeddings import Embeddings
+from antiphon.service.passthrough.chat import ChatCompletions
 
 
 async def chat_completions(request: Request) -> Response:

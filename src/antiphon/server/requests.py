@@ -10,7 +10,7 @@ from antiphon.engine.ports import DEFAULT_SCOPE, Call
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
 from antiphon.recording.seam.frozen import Freeze
-from antiphon.service.keys import LOCAL_OWNER, Caller
+from antiphon.service.access.keys import LOCAL_OWNER, Caller
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include

@@ -25,8 +25,8 @@ from antiphon.server.requests import (
     read_body,
 )
 from antiphon.server.sse import DONE, EventStream, event_frames
-from antiphon.service.responses import Responses
-from antiphon.service.run import Run
+from antiphon.service.responses.responses import Responses
+from antiphon.service.responses.run import Run
 
 
 async def create(request: Request) -> Response:

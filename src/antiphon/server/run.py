@@ -21,8 +21,8 @@ from antiphon.server.background import stay_alive, tidy
 from antiphon.server.banner import banner
 from antiphon.server.connection import connections
 from antiphon.server.opening import mode_line, open_catalogue
-from antiphon.service.keys import KeySettings
-from antiphon.service.limits import Limits
+from antiphon.service.access.keys import KeySettings
+from antiphon.service.access.limits import Limits
 from antiphon.service.services import Services
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret

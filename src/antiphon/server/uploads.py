@@ -9,8 +9,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from antiphon.errors import InvalidRequest, RequestTooLarge
-from antiphon.service.file_folder import Upload
-from antiphon.service.files import FileDetails
+from antiphon.service.files.files import FileDetails
+from antiphon.service.files.folder import Upload
 from antiphon.wire.files import FilePurpose
 
 _MAX_TEXT = 64 * 1024

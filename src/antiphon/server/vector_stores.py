@@ -11,7 +11,7 @@ from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.answers import json_answer
 from antiphon.server.requests import call_of, owner_of, page_query, path_id, query_text, read_body
-from antiphon.service.file_services import FileServices
+from antiphon.service.services import FileServices
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileStatus
 

@@ -29,9 +29,9 @@ from antiphon.server.access import Entry
 from antiphon.server.authentication import bearer
 from antiphon.server.open_responses import named
 from antiphon.server.requests import call_of, owner_of, refuse_own
-from antiphon.service.context import Turn
-from antiphon.service.keys import Caller, Keys
-from antiphon.service.responses import Responses
+from antiphon.service.access.keys import Caller, Keys
+from antiphon.service.responses.gather import Turn
+from antiphon.service.responses.responses import Responses
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import ResponseCreateEvent
 

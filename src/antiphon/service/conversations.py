@@ -10,9 +10,10 @@ from antiphon.engine.hosted.items import shown
 from antiphon.engine.ports import Call
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
-from antiphon.service.context import resolve_items
 from antiphon.service.items import item_page, new_item, shown_item
-from antiphon.service.validation import check_items, check_metadata
+from antiphon.service.metadata import check_metadata
+from antiphon.service.responses.gather import resolve_items
+from antiphon.service.responses.validation import check_items
 from antiphon.store import Store
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
 from antiphon.store.rows import NewConversation, StoredConversation

@@ -1,6 +1,6 @@
 """Items between the wire, the engine and the store."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -8,10 +8,9 @@ from msgspec import UNSET
 from antiphon.engine.hosted.items import shown
 from antiphon.engine.ports import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
-from antiphon.service.attachments import shown_attachments
 from antiphon.store.rows import ItemPage, NewItem
-from antiphon.wire.content import ContentPart, InputImage, InputText, OutputText
-from antiphon.wire.items import Item, Message
+from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText
+from antiphon.wire.items import CustomToolCallOutput, FunctionCallOutput, InputItem, Item, Message
 from antiphon.wire.lists import Page
 
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
@@ -126,3 +125,27 @@ def _part(part: ContentPart) -> ContentPart:
     if isinstance(part, InputImage) and not part.detail:
         return msgspec.structs.replace(part, detail="auto")
     return part
+
+
+def shown_attachments(item: Item) -> Item:
+    """Returns an item as the caller sent it: what was downloaded from a `file_url` is not shown."""
+    name, parts = content_parts(item)
+    if not any(_is_downloaded(part) for part in parts):
+        return item
+    shown = [
+        msgspec.structs.replace(part, file_data=UNSET) if _is_downloaded(part) else part for part in parts
+    ]
+    return msgspec.structs.replace(item, **{name: shown})
+
+
+def _is_downloaded(part: ContentPart) -> bool:
+    return isinstance(part, InputFile) and bool(part.file_url and part.file_data)
+
+
+def content_parts(item: InputItem) -> tuple[str, Sequence[ContentPart]]:
+    """Return the name of the field of an item that holds content parts, and the parts."""
+    if isinstance(item, Message):
+        return "content", () if isinstance(item.content, str) else item.content
+    if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
+        return "output", () if isinstance(item.output, str) else item.output
+    return "", ()

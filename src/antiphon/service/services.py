@@ -7,22 +7,72 @@ from dataclasses import dataclass
 from typing import Self
 
 from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
-from antiphon.service.chat import ChatCompletions
-from antiphon.service.completions import Completions
+from antiphon.net.guard import Guard
+from antiphon.service.access.idempotency import Idempotency
+from antiphon.service.access.keys import Keys, KeySettings
 from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
-from antiphon.service.file_services import FileServices
-from antiphon.service.idempotency import Idempotency
-from antiphon.service.keys import Keys, KeySettings
+from antiphon.service.files.files import Files
+from antiphon.service.files.folder import FileFolder
+from antiphon.service.files.ingestion import Ingestion
+from antiphon.service.files.retrieval import Retrieval
+from antiphon.service.files.search import Search
+from antiphon.service.files.vector_store_files import AttachedFiles
+from antiphon.service.files.vector_stores import VectorStores
+from antiphon.service.passthrough.chat import ChatCompletions
+from antiphon.service.passthrough.completions import Completions
 from antiphon.service.prompts import Prompts
-from antiphon.service.responses import OpenTools, Responses
-from antiphon.service.sealing import Sealing
+from antiphon.service.responses.input_files import Attachments
+from antiphon.service.responses.responses import OpenTools, Responses
+from antiphon.service.responses.sealing import Sealing
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.responses import CreateResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileServices:
+    """What a server that keeps files does with them."""
+
+    files: Files
+    vector_stores: VectorStores
+    attached_files: AttachedFiles
+    search: Search
+    ingestion: Ingestion
+    attachments: Attachments
+
+    @classmethod
+    def open(cls, store: Store, catalogue: ModelCatalogue, tools: ToolsSettings, guard: Guard) -> Self:
+        """Opens the folder of files; `guard` judges the addresses of files that requests name.
+
+        Raises `StoreUnavailable` if the folder cannot be made.
+        """
+        settings = tools.file_search
+        folder = FileFolder.open(settings.files, settings.max_file_bytes)
+        retrieval = Retrieval(store.chunks, Embeddings(catalogue))
+        ingestion = Ingestion(store, folder, retrieval)
+        attached_files = AttachedFiles(store, ingestion)
+        return cls(
+            files=Files(store, folder),
+            vector_stores=VectorStores(store, attached_files, settings.embedding_model),
+            attached_files=attached_files,
+            search=Search(store, retrieval),
+            ingestion=ingestion,
+            attachments=Attachments(store=store, folder=folder, guard=guard, seconds=tools.timeout),
+        )
+
+    async def delete_expired(self) -> None:
+        """Deletes files whose time is over, and empties vector stores whose time is. Call it now and then."""
+        await self.files.delete_expired()
+        await self.vector_stores.empty_expired()
+
+    async def close(self) -> None:
+        """Stops reading files."""
+        await self.ingestion.close()
+        self.files.folder.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 
 from antiphon.store import Store
+from antiphon.store.vector_stores import by_vector, tables
 from antiphon.store.vector_stores import chunks as chunk_module
 from antiphon.store.vector_stores.by_words import words
 from antiphon.store.vector_stores.chunks import ChunkQuery, FoundChunks, NewChunk

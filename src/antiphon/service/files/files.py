@@ -1,0 +1,109 @@
+"""Uploaded files."""
+
+import asyncio
+from pathlib import Path
+
+from msgspec import UNSET, Struct
+
+from antiphon.engine.ports import Call, Ids
+from antiphon.errors import StoreUnavailable
+from antiphon.ids import SHORT
+from antiphon.service.files.folder import FileFolder, Upload
+from antiphon.store import Store
+from antiphon.store.errors import FileNotStored
+from antiphon.store.vector_stores.rows import StoredFile
+from antiphon.wire.files import DeletedFile, File, FilePurpose
+from antiphon.wire.lists import Page, PageQuery
+
+_BATCH_LIFETIME = 30 * 86_400
+"""Seconds that files of the purpose `batch` are kept if nobody says otherwise (OpenAI's description)."""
+
+
+class FileDetails(Struct, frozen=True, kw_only=True):
+    """What an upload says of its file; `expires_after` counts seconds."""
+
+    filename: str
+    media_type: str | None
+    purpose: FilePurpose
+    expires_after: int | None
+
+
+class Files:
+    """The use cases of `/v1/files`; every method raises `NotFound` for what `owner` has not."""
+
+    def __init__(self, store: Store, folder: FileFolder) -> None:
+        self._store = store
+        self.folder = folder
+
+    async def create(self, owner: str, upload: Upload, details: FileDetails, call: Call) -> File:
+        """Keeps an upload that is whole."""
+        now = call.clock()
+        lifetime = details.expires_after
+        if lifetime is None and details.purpose == "batch":
+            lifetime = _BATCH_LIFETIME
+        stored = StoredFile(
+            id=_file_id(call.ids),
+            created_at=now,
+            expires_at=None if lifetime is None else now + lifetime,
+            purpose=details.purpose,
+            filename=details.filename,
+            media_type=details.media_type,
+            bytes=upload.size,
+        )
+        await upload.keep(stored.id)
+        try:
+            await self._store.files.add(owner, stored)
+        except StoreUnavailable:
+            await self.folder.delete(stored.id)
+            raise
+        return _file(stored)
+
+    async def get(self, owner: str, file_id: str) -> File:
+        """Returns what is known of a file."""
+        return _file(await self._store.files.get(owner, file_id))
+
+    async def page(self, owner: str, query: PageQuery, purpose: str | None) -> Page[File]:
+        """Lists the files, of one purpose or of all."""
+        found = await self._store.files.page(owner, query, purpose=purpose)
+        return Page(
+            data=[_file(stored) for stored in found.rows],
+            first_id=found.rows[0].id if found.rows else None,
+            has_more=found.has_more,
+            last_id=found.rows[-1].id if found.rows else None,
+        )
+
+    async def content(self, owner: str, file_id: str) -> tuple[Path, str]:
+        """Returns where the bytes of a file lie, and what the file is called."""
+        stored = await self._store.files.get(owner, file_id)
+        path = self.folder.path_of(stored.id)
+        if not await asyncio.to_thread(path.is_file):
+            raise StoreUnavailable(f"The bytes of the file {file_id} are missing from the folder of files.")
+        return path, stored.filename
+
+    async def delete(self, owner: str, file_id: str) -> DeletedFile:
+        """Deletes a file, and takes it out of all vector stores."""
+        if not await self._store.files.delete(owner, file_id):
+            raise FileNotStored(file_id)
+        await self.folder.delete(file_id)
+        return DeletedFile(file_id)
+
+    async def delete_expired(self) -> None:
+        """Deletes the files of all owners whose time is over."""
+        for file_id in await self._store.files.delete_expired():
+            await self.folder.delete(file_id)
+
+
+def _file_id(ids: Ids) -> str:
+    """Returns an id as OpenAI's files have them: with a hyphen, which the marks of citations go by."""
+    return ids("file", SHORT).replace("_", "-", 1)
+
+
+def _file(stored: StoredFile) -> File:
+    return File(
+        id=stored.id,
+        bytes=stored.bytes,
+        created_at=int(stored.created_at),
+        expires_at=UNSET if stored.expires_at is None else int(stored.expires_at),
+        filename=stored.filename,
+        purpose=stored.purpose,
+    )

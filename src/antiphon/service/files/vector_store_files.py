@@ -1,0 +1,250 @@
+"""The files of vector stores: attached one by one or in batches, and read in the background."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from antiphon.documents.chunks import DEFAULT_OVERLAP, DEFAULT_SIZE
+from antiphon.engine.ports import Call
+from antiphon.errors import InvalidRequest
+from antiphon.service.files.ingestion import Ingestion, Reading
+from antiphon.service.files.retrieval import StoreTarget
+from antiphon.service.metadata import check_metadata
+from antiphon.store import Store
+from antiphon.store.errors import AttachedFileNotFound
+from antiphon.store.vector_stores.rows import (
+    AttachedFile,
+    Attachment,
+    NewBatch,
+    Rows,
+    StoredBatch,
+    StoredVectorStore,
+)
+from antiphon.wire.lists import Page, PageQuery
+from antiphon.wire.vector_stores import (
+    Attributes,
+    ChunkingStrategy,
+    CreateFileBatch,
+    CreateVectorStoreFile,
+    DeletedVectorStoreFile,
+    FileBatch,
+    FileContentPage,
+    FileError,
+    FileStatus,
+    StaticChunking,
+    StaticChunkingStrategy,
+    TextContent,
+    UpdateVectorStoreFile,
+    VectorStoreFile,
+)
+
+_PATIENCE = 1.0
+"""Seconds that an answer waits for the files that it attached: small ones are searchable when it is there."""
+_BATCH_ID = 16
+"""Random bytes of the ids of batches."""
+
+_encode = msgspec.json.Encoder().encode
+decode_attributes = msgspec.json.Decoder(Attributes).decode
+
+
+class AttachedFiles:
+    """The use cases below `/v1/vector_stores/{id}`; what `owner` has not is `NotFound`."""
+
+    def __init__(self, store: Store, ingestion: Ingestion) -> None:
+        self._store = store
+        self._ingestion = ingestion
+
+    async def add(
+        self, owner: str, vector_store_id: str, request: CreateVectorStoreFile, call: Call
+    ) -> VectorStoreFile:
+        """Attaches a file, anew if it is attached already."""
+        store = await self._store.vector_stores.get(owner, vector_store_id)
+        await self.attach(owner, store, [(request, "")], call)
+        return await self.get(owner, vector_store_id, request.file_id)
+
+    async def attach(
+        self,
+        owner: str,
+        store: StoredVectorStore,
+        given: Sequence[tuple[CreateVectorStoreFile, str]],
+        call: Call,
+        batch: NewBatch | None = None,
+    ) -> None:
+        """Attaches files and begins to read them; a file that is given twice counts as it is given last.
+
+        With each comes the place of its entry in the request, such as `files[1].`, for errors.
+        """
+        now = call.clock()
+        attachments = {}
+        for request, place in given:
+            check_metadata(request.attributes, f"{place}attributes")
+            size, overlap = _chunking(request.chunking_strategy, f"{place}chunking_strategy")
+            attachments[request.file_id] = Attachment(
+                file_id=request.file_id,
+                created_at=now,
+                attributes=_encode(request.attributes or {}).decode(),
+                max_chunk_size=size,
+                chunk_overlap=overlap,
+            )
+        files = await self._store.files.find(owner, list(attachments))
+        attached = await self._store.attachments.attach(store.id, list(attachments.values()), batch)
+        await self._store.vector_stores.mark_used([store])
+        target = target_of(store)
+        await self._ingestion.begin(
+            [Reading(target, each, files[each.file_id]) for each in attached], _PATIENCE
+        )
+
+    async def get(self, owner: str, vector_store_id: str, file_id: str) -> VectorStoreFile:
+        """Returns how it stands with a file."""
+        await self._store.vector_stores.get(owner, vector_store_id)
+        return _file(await self._store.attachments.get(vector_store_id, file_id))
+
+    async def page(
+        self, owner: str, vector_store_id: str, query: PageQuery, status: FileStatus | None
+    ) -> Page[VectorStoreFile]:
+        """Lists the files, those with one status or all."""
+        await self._store.vector_stores.get(owner, vector_store_id)
+        return _page(await self._store.attachments.page(vector_store_id, query, status=status))
+
+    async def update(
+        self, owner: str, vector_store_id: str, file_id: str, request: UpdateVectorStoreFile
+    ) -> VectorStoreFile:
+        """Replaces the attributes of a file."""
+        check_metadata(request.attributes, "attributes")
+        await self._store.vector_stores.get(owner, vector_store_id)
+        attributes = _encode(request.attributes or {}).decode()
+        await self._store.attachments.set_attributes(vector_store_id, file_id, attributes)
+        return await self.get(owner, vector_store_id, file_id)
+
+    async def remove(self, owner: str, vector_store_id: str, file_id: str) -> DeletedVectorStoreFile:
+        """Takes a file out of the vector store; the file itself stays."""
+        await self._store.vector_stores.get(owner, vector_store_id)
+        if not await self._store.attachments.detach(vector_store_id, file_id):
+            raise AttachedFileNotFound(file_id, vector_store_id)
+        return DeletedVectorStoreFile(file_id)
+
+    async def content(self, owner: str, vector_store_id: str, file_id: str) -> FileContentPage:
+        """Returns the text of a file as it was read, a part for each chunk; nothing if it was not read."""
+        attached = await self.get(owner, vector_store_id, file_id)
+        if attached.status != "completed":
+            return FileContentPage(data=[])
+        texts = await self._store.chunks.of_file(vector_store_id, file_id)
+        return FileContentPage(data=[TextContent(text) for text in texts])
+
+    async def add_batch(
+        self, owner: str, vector_store_id: str, request: CreateFileBatch, call: Call
+    ) -> FileBatch:
+        """Attaches files together: all, or none if one of them is not there."""
+        given = _batch_files(request)
+        store = await self._store.vector_stores.get(owner, vector_store_id)
+        batch = NewBatch(id=call.ids("vsfb", _BATCH_ID), created_at=call.clock())
+        await self.attach(owner, store, given, call, batch)
+        return await self.get_batch(owner, vector_store_id, batch.id)
+
+    async def get_batch(self, owner: str, vector_store_id: str, batch_id: str) -> FileBatch:
+        """Returns how it stands with a batch."""
+        await self._store.vector_stores.get(owner, vector_store_id)
+        return _batch(await self._store.attachments.get_batch(vector_store_id, batch_id))
+
+    async def cancel_batch(self, owner: str, vector_store_id: str, batch_id: str) -> FileBatch:
+        """Cancels what is still in progress; what is completed stays in the vector store."""
+        await self._store.vector_stores.get(owner, vector_store_id)
+        await self._store.attachments.cancel_batch(vector_store_id, batch_id)
+        return await self.get_batch(owner, vector_store_id, batch_id)
+
+    async def batch_page(
+        self, owner: str, batch: tuple[str, str], query: PageQuery, status: FileStatus | None
+    ) -> Page[VectorStoreFile]:
+        """Lists the files of a batch, which is named by its vector store and its own id."""
+        vector_store_id, batch_id = batch
+        await self.get_batch(owner, vector_store_id, batch_id)
+        return _page(
+            await self._store.attachments.page(vector_store_id, query, status=status, batch_id=batch_id)
+        )
+
+
+def target_of(store: StoredVectorStore) -> StoreTarget:
+    """Returns the vector store as reading and searching see it."""
+    return StoreTarget(store.id, store.embedding_model, store.embedding_dimension)
+
+
+def _chunking(strategy: ChunkingStrategy | None, param: str) -> tuple[int, int]:
+    """Returns the size and the overlap of chunks, in tokens."""
+    if not isinstance(strategy, StaticChunkingStrategy):
+        return DEFAULT_SIZE, DEFAULT_OVERLAP
+    size, overlap = strategy.static.max_chunk_size_tokens, strategy.static.chunk_overlap_tokens
+    if 2 * overlap > size:
+        raise InvalidRequest(
+            f"Invalid '{param}.static.chunk_overlap_tokens': must not exceed half of "
+            f"'max_chunk_size_tokens', but got {overlap} with {size}.",
+            code="invalid_value",
+            param=f"{param}.static.chunk_overlap_tokens",
+        )
+    return size, overlap
+
+
+def _batch_files(request: CreateFileBatch) -> list[tuple[CreateVectorStoreFile, str]]:
+    if (request.files is None) == (request.file_ids is None):
+        if request.files is None:
+            raise InvalidRequest(
+                "Missing required parameter: 'file_ids'.",
+                code="missing_required_parameter",
+                param="file_ids",
+            )
+        raise InvalidRequest(
+            "Mutually exclusive parameters: 'file_ids' and 'files'. Ensure you are only providing one of "
+            "these parameters.",
+            code="mutually_exclusive_parameters",
+            param="files",
+        )
+    if request.files is not None:
+        return [(each, f"files[{position}].") for position, each in enumerate(request.files)]
+    shared = (request.attributes, request.chunking_strategy)
+    return [
+        (CreateVectorStoreFile(file_id=file_id, attributes=shared[0], chunking_strategy=shared[1]), "")
+        for file_id in request.file_ids or ()
+    ]
+
+
+def _file(stored: AttachedFile) -> VectorStoreFile:
+    error = None
+    if stored.error_code is not None:
+        error = FileError(code=stored.error_code, message=stored.error_message or "")
+    return VectorStoreFile(
+        id=stored.file_id,
+        created_at=int(stored.created_at),
+        vector_store_id=stored.vector_store_id,
+        usage_bytes=stored.usage_bytes,
+        status=stored.status,
+        last_error=error,
+        chunking_strategy=StaticChunkingStrategy(
+            static=StaticChunking(
+                max_chunk_size_tokens=stored.max_chunk_size, chunk_overlap_tokens=stored.chunk_overlap
+            )
+        ),
+        attributes=decode_attributes(stored.attributes),
+    )
+
+
+def _page(found: Rows[AttachedFile]) -> Page[VectorStoreFile]:
+    return Page(
+        data=[_file(stored) for stored in found.rows],
+        first_id=found.rows[0].file_id if found.rows else None,
+        has_more=found.has_more,
+        last_id=found.rows[-1].file_id if found.rows else None,
+    )
+
+
+def _batch(stored: StoredBatch) -> FileBatch:
+    status: FileStatus = "completed"
+    if stored.cancelled:
+        status = "cancelled"
+    elif stored.counts.in_progress:
+        status = "in_progress"
+    return FileBatch(
+        id=stored.id,
+        created_at=int(stored.created_at),
+        vector_store_id=stored.vector_store_id,
+        status=status,
+        file_counts=stored.counts,
+    )

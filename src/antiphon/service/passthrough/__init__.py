@@ -1,0 +1,1 @@
+"""Endpoints that are proxied to the backend."""

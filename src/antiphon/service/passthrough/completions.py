@@ -1,0 +1,130 @@
+"""Completions of plain texts, and moderations: handed through to the backend that has the model."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from antiphon.decode.explain import kind_of
+from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue
+from antiphon.engine.reply.errors import error_inside
+from antiphon.errors import InvalidRequest, UpstreamBroken
+from antiphon.service.responses.tokens import estimate_text_tokens
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.json import JSON, JSONObject
+
+MODERATION_MODEL = "omni-moderation-latest"
+"""OpenAI's default."""
+
+
+class _SeenChoice(Struct):
+    finish_reason: str | None = None
+
+
+class _Seen(Struct):
+    """The little of a chunk that tells whether the stream is whole, and what it cost."""
+
+    choices: list[_SeenChoice] | None = None
+    error: JSON = None
+    usage: JSON = None
+
+
+_decode = msgspec.json.Decoder(_Seen).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Completions:
+    """The use cases of `/v1/completions` and `/v1/moderations`: routed and refused as for chats."""
+
+    def __init__(self, catalogue: ModelCatalogue) -> None:
+        self._catalogue = catalogue
+
+    async def moderate(self, body: JSONObject, call: Call) -> JSONObject:
+        """Returns the backend's answer to a request for moderations; `model` may be left out."""
+        body = {"model": MODERATION_MODEL, **body}
+        _check(body, "input")
+        return await self._ask("moderations", body, call)
+
+    async def complete(self, body: JSONObject, call: Call) -> JSONObject:
+        """Returns a whole completion."""
+        _check(body, "prompt")
+        return await self._ask("completions", body, call)
+
+    async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
+        """Yields the chunks of a streamed completion in batches; a recorded one comes as one chunk.
+
+        Raises `UpstreamError`, also for an error inside the stream.
+        """
+        _check(body, "prompt")
+        model = await self._catalogue.resolve(body["model"], call)
+        if model.text_model is None:
+            whole = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
+            yield [_encode(await self._ask("completions", whole, call))]
+            return
+        async with aclosing(
+            self._streamed(model.text_model, {**body, "model": model.name}, model.id, call)
+        ) as batches:
+            async for chunks in batches:
+                yield chunks
+
+    async def _streamed(
+        self, model: ChatModel, body: JSONObject, model_id: str, call: Call
+    ) -> AsyncGenerator[list[bytes], None]:
+        spent, finished = 0, False
+        usage: JSON = None
+        try:
+            async with aclosing(model.stream(cast(ChatRequest, body))) as batches:
+                async for chunks in batches:
+                    for position, chunk in enumerate(chunks):
+                        seen = _seen(chunk)
+                        usage = seen.usage or usage
+                        if seen.error:
+                            if chunks[:position]:
+                                yield chunks[:position]
+                            raise error_inside(model_id, seen.error)
+                        finished = finished or any(each.finish_reason for each in seen.choices or ())
+                    spent += len(chunks)
+                    yield chunks
+        finally:
+            _spend(call, usage, body, spent)
+        if not finished:
+            raise UpstreamBroken(f"{model_id}: the reply ended without a finish_reason")
+
+    async def _ask(self, endpoint: Endpoint, body: JSONObject, call: Call) -> JSONObject:
+        answer = await self._catalogue.ask(endpoint, body, call)
+        _spend(call, answer.get("usage"), body, 0)
+        return answer
+
+
+def _check(body: JSONObject, content: str) -> None:
+    """Raises `InvalidRequest` unless there is a model and something to work on."""
+    for param, kinds, noun in (("model", str, "a string"), (content, str | list, "a string or an array")):
+        value = body.get(param)
+        if value is None:
+            raise InvalidRequest(
+                f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+            )
+        if not isinstance(value, kinds):
+            raise InvalidRequest(
+                f"Invalid type for '{param}': expected {noun}, but got {kind_of(value)} instead.",
+                code="invalid_type",
+                param=param,
+            )
+
+
+def _seen(chunk: bytes) -> _Seen:
+    """What is not to be understood is handed through: the client judges the rest."""
+    try:
+        return _decode(chunk)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _Seen()
+
+
+def _spend(call: Call, usage: JSON, body: JSONObject, at_least: int) -> None:
+    """Tells the tokens that were used, or about as many."""
+    if call.spend is not None:
+        total = usage.get("total_tokens") if isinstance(usage, dict) else None
+        guessed = at_least + estimate_text_tokens(_encode(body).decode())
+        call.spend(total if isinstance(total, int) else guessed)

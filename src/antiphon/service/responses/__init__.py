@@ -1,0 +1,1 @@
+"""Responses: create, continue, store, compact."""

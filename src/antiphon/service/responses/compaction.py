@@ -1,0 +1,72 @@
+"""Compaction as the API shows it: its request, its answer, and when it is due."""
+
+import msgspec
+
+from antiphon.engine.compactor import Compactor
+from antiphon.engine.ports import Call
+from antiphon.engine.request.summary import kept_messages, without_loaded_files
+from antiphon.engine.sealed import CompactionBox
+from antiphon.service.items import shown_attachments
+from antiphon.service.responses.tokens import estimate_tokens
+from antiphon.wire.chat import ChatRequest
+from antiphon.wire.compaction import CompactedResponse, CompactResponse
+from antiphon.wire.items import CompactionTrigger, Item
+from antiphon.wire.responses import CreateResponse, InputTokensDetails, OutputTokensDetails, Usage
+
+
+def estimate(chat: ChatRequest) -> int:
+    """Returns about how many tokens a chat request is."""
+    return estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
+
+
+def compacts(request: CreateResponse) -> bool:
+    """Whether a request asks for compaction, at once or when its context is too long."""
+    return bool(request.context_management) or _has_trigger(request)
+
+
+def without_trigger(request: CreateResponse) -> CreateResponse:
+    """Returns the request without the item that asks for a compaction: it is no part of the context."""
+    if not (_has_trigger(request) and isinstance(request.input, list)):
+        return request
+    return msgspec.structs.replace(request, input=request.input[:-1])
+
+
+def gathered_by(body: CompactResponse) -> CreateResponse:
+    """Returns the request for a response that would see what `body` asks to compact."""
+    return CreateResponse(
+        model=body.model,
+        input=body.input,
+        previous_response_id=body.previous_response_id,
+        store=False,
+        prompt_cache_key=body.prompt_cache_key,
+        prompt_cache_retention=body.prompt_cache_retention,
+        prompt_cache_options=body.prompt_cache_options,
+        service_tier=body.service_tier,
+    )
+
+
+async def compacted(
+    items: list[Item], instructions: str | None, compactor: Compactor, call: Call
+) -> CompactedResponse:
+    """Sums `items` up; the kept messages come out as items of their own, with new ids (recorded).
+
+    Raises `UpstreamError` and `InvalidRequest`.
+    """
+    summary = await compactor.sum_up(items, instructions)
+    response_id, created_at = call.ids("resp"), int(call.clock())
+    output: list[Item] = [
+        shown_attachments(
+            msgspec.structs.replace(without_loaded_files(message), id=call.ids("msg"), status="completed")
+        )
+        for message in kept_messages(items)
+    ]
+    output.append(compactor.item(CompactionBox(summary)))
+    usage = compactor.usage or Usage(
+        input_tokens_details=InputTokensDetails(), output_tokens_details=OutputTokensDetails()
+    )
+    return CompactedResponse(id=response_id, created_at=created_at, output=output, usage=usage)
+
+
+def _has_trigger(request: CreateResponse) -> bool:
+    given = request.input
+    return isinstance(given, list) and bool(given) and isinstance(given[-1], CompactionTrigger)

@@ -1,0 +1,218 @@
+"""Responses: made, found, listed and deleted."""
+
+from collections.abc import Awaitable, Callable, Container
+from typing import NoReturn
+
+import msgspec
+
+from antiphon.engine.compactor import Compactor
+from antiphon.engine.loop import Loop
+from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
+from antiphon.engine.request.prompts import FilledPrompt
+from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
+from antiphon.engine.warm_up import WarmUp, is_warm_up
+from antiphon.errors import InvalidRequest, NotFound
+from antiphon.service.items import item_page, shown_item
+from antiphon.service.prompts import filled_prompt
+from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
+from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
+from antiphon.service.responses.input_files import Attachments
+from antiphon.service.responses.run import Run
+from antiphon.service.responses.sealing import Sealing, check_boxes
+from antiphon.service.responses.tokens import count_input
+from antiphon.service.responses.validation import check_create_response
+from antiphon.store import Store
+from antiphon.store.rows import NewResponse, StoredResponse
+from antiphon.wire.compaction import CompactedResponse, CompactResponse
+from antiphon.wire.items import Item
+from antiphon.wire.lists import Page, PageQuery
+from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens, Response
+
+_decode = msgspec.json.Decoder(Response).decode
+_encode = msgspec.json.Encoder().encode
+
+
+OpenTools = Callable[[str, CreateResponse, Call], Awaitable[HostedTools]]
+"""Opens the hosted tools of an owner's request; raises `InvalidRequest` and `NotFound` for what is wrong."""
+
+
+async def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+    return NO_TOOLS
+
+
+class Responses:
+    """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: ModelCatalogue,
+        open_tools: OpenTools = _no_tools,
+        attachments: Attachments | None = None,
+        sealing: Sealing | None = None,
+    ) -> None:
+        """Without `attachments`, files that a request only names are refused; without `sealing` there are no
+        boxes, and no compaction.
+        """
+        self._store = store
+        self._catalogue = catalogue
+        self._open_tools = open_tools
+        self._attachments = attachments
+        self._sealing = sealing
+
+    async def create(
+        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None = None
+    ) -> Run:
+        """Prepares a response; nothing is stored or sent before its events are read.
+
+        `latest` is a response that the request may continue though it need not be stored.
+        Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
+        """
+        check_create_response(request)
+        model = await self._catalogue.resolve(request.model or "", call)
+        if request.prompt is not None:
+            filled = await filled_prompt(self._store, owner, request.prompt)
+            request = msgspec.structs.replace(request, prompt=filled)
+        now = call.clock()
+        response = new_response(request, call.ids("resp"), int(now))
+        locked = request.conversation is not None and response.store
+        if locked:
+            await self._store.lock_conversation(owner, conversation_id(request), response.id)
+        ready = False
+        hosted = NO_TOOLS
+        try:
+            hosted = await self._open_tools(owner, request, call)
+            context, items = await self._gather(owner, request, call, latest)
+            kind = WarmUp if is_warm_up(request) else Loop
+            loop = kind(request, response, items, model, call, hosted)
+            if self._sealing is not None and compacts(request) and kind is Loop:
+                loop.compactor = Compactor(request, model, call, estimate)
+            ready = True
+        finally:
+            if not ready:
+                await hosted.close()
+                if locked:
+                    await self._store.unlock_conversation(response.id)
+        start = _start(request, response, context, now) if response.store else None
+        return Run(loop, self._store, owner, start)
+
+    async def _gather(
+        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None
+    ) -> tuple[Context, list[Item]]:
+        """Gathers the context, sees that its boxes are ours, and returns also what of it the model sees.
+
+        That holds the content of files that are only named, and the messages that a compaction has kept.
+        """
+        call.seal = self._sealing.of(owner) if self._sealing is not None else None
+        boxes = Boxes(call.seal)
+        request = without_trigger(request)
+        if isinstance(request.input, list):
+            check_boxes(request.input, boxes)
+        if self._attachments is None or _is_text_alone(request):
+            context = await gather(self._store, owner, request, call.ids, latest)
+            return context, boxes.context(context.items)
+        attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
+        if isinstance(request.input, list):
+            await attaching.download(request.input, "input")
+        context = await gather(self._store, owner, request, call.ids, latest)
+        await attaching.load(context.input, "input")
+        items = boxes.context(context.items)
+        await attaching.load(items, None)
+        if isinstance(request.prompt, FilledPrompt):
+            for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
+                await attaching.load_part(part, f"prompt.variables.{name}")
+        return context, items
+
+    async def count_input_tokens(self, owner: str, request: CountInputTokens, call: Call) -> InputTokens:
+        """Counts what the model would read of a request; raises what `create` raises."""
+        given = {name: getattr(request, name) for name in request.__struct_fields__ if name != "personality"}
+        full = CreateResponse(**given, store=False)
+        check_create_response(full)
+        model = await self._catalogue.resolve(full.model or "", call)
+        hosted = await self._open_tools(owner, full, call)
+        try:
+            _, items = await self._gather(owner, full, call, None)
+            boxes = Boxes(call.seal, model.name)
+            return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
+        finally:
+            await hosted.close()
+
+    async def compact(self, owner: str, body: CompactResponse, call: Call) -> CompactedResponse:
+        """Sums a context up; nothing is stored. Raises `InvalidRequest`, `NotFound` and `UpstreamError`."""
+        request = gathered_by(body)
+        check_create_response(request)
+        model = await self._catalogue.resolve(request.model or "", call)
+        _, items = await self._gather(owner, request, call, None)
+        compactor = Compactor(request, model, call, estimate)
+        return await compacted(items, body.instructions, compactor, call)
+
+    async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
+        """Returns a stored response; raises `NotFound`."""
+        stored = await self._store.get_response(owner, response_id)
+        if stored is None:
+            raise _not_found(response_id)
+        return _response(stored, include)
+
+    async def delete(self, owner: str, response_id: str) -> DeletedResponse:
+        """Deletes a response and the items that nothing else holds; raises `NotFound`."""
+        if not await self._store.delete_response(owner, response_id):
+            raise _not_found(response_id)
+        return DeletedResponse(response_id)
+
+    async def cancel(self, owner: str, response_id: str) -> NoReturn:
+        """Raises `NotFound`, and `InvalidRequest`: what can be cancelled is a background response alone."""
+        await self.get(owner, response_id)
+        raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
+
+    async def list(
+        self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()
+    ) -> Page[Response]:
+        """Lists stored responses by the time of their creation, of one model if `model` is given."""
+        page = await self._store.list_responses(owner, query, model=model)
+        responses = [_response(stored, include) for stored in page.responses]
+        return Page(
+            data=responses,
+            first_id=responses[0].id if responses else None,
+            has_more=page.has_more,
+            last_id=responses[-1].id if responses else None,
+        )
+
+    async def input_items(
+        self, owner: str, response_id: str, query: PageQuery, include: Container[str] = ()
+    ) -> Page[Item]:
+        """Lists the items that a response was given; raises `NotFound`."""
+        page = await self._store.response_input_items(owner, response_id, query)
+        if page is None:
+            raise _not_found(response_id)
+        return item_page(page, include)
+
+
+def _is_text_alone(request: CreateResponse) -> bool:
+    """Whether there is nothing in a request, nor in what it continues, to which files can be attached."""
+    continues = request.previous_response_id is not None or request.conversation is not None
+    return isinstance(request.input, str) and not continues and request.prompt is None
+
+
+def _start(request: CreateResponse, response: Response, context: Context, now: float) -> NewResponse:
+    return NewResponse(
+        id=response.id,
+        created_at=now,
+        model=response.model,
+        body=_encode(response).decode(),
+        input_new=context.new_items,
+        input_ids=context.input_ids,
+        previous_response_id=request.previous_response_id,
+        conversation_id=conversation_id(request) if request.conversation is not None else None,
+        conversation_position=context.conversation_position,
+    )
+
+
+def _response(stored: StoredResponse, include: Container[str]) -> Response:
+    response = _decode(stored.body)
+    response.output = [shown_item(body, include) for body in stored.output]
+    return response
+
+
+def _not_found(response_id: str) -> NotFound:
+    return NotFound(f"Response with id '{response_id}' not found.")

@@ -1,0 +1,89 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.engine.sealed import Boxes, CompactionBox, ReasoningBox
+from antiphon.errors import InvalidEncryptedContent
+from antiphon.service.responses.sealing import Sealing, check_boxes, is_ours
+from antiphon.wire.items import Compaction, InputItem, Message, Reasoning
+
+SEALING = Sealing("a secret that nobody can guess at all")
+MINE = SEALING.of("me")
+BOXES = Boxes(MINE, "up/m")
+
+
+@given(st.binary(min_size=1, max_size=200))
+def test_what_is_sealed_is_hidden_and_can_be_opened(content: bytes) -> None:
+    box = MINE.seal(content)
+    assert is_ours(box)
+    assert MINE.open(box) == content
+    hidden = base64.urlsafe_b64decode(box.partition(".")[2] + "==")
+    assert len(content) < 4 or content not in hidden
+
+
+def test_the_same_content_gives_the_same_box() -> None:
+    again = Sealing("a secret that nobody can guess at all").of("me")
+    assert again.seal(b"content") == MINE.seal(b"content")
+
+
+def test_only_the_owner_can_open_a_box() -> None:
+    assert SEALING.of("you").open(MINE.seal(b"content")) is None
+    assert SEALING.of("you").seal(b"content") != MINE.seal(b"content")
+
+
+def test_only_a_server_with_the_key_can_open_a_box() -> None:
+    assert Sealing("another secret").of("me").open(MINE.seal(b"content")) is None
+
+
+@given(st.data())
+def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
+    box = MINE.seal(b"some content")
+    position = data.draw(st.integers(0, len(box) - 2))  # the last character has bits that mean nothing
+    character = data.draw(st.characters().filter(lambda each: each != box[position]))
+    assert MINE.open(box[:position] + character + box[position + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    "box", ["", "gAAAAABpzfWE", "antiphon1.", "antiphon1.AA", "antiphon1.ü", "antiphon2.AAAA"]
+)
+def test_what_is_no_box_cannot_be_opened(box: str) -> None:
+    assert MINE.open(box) is None
+
+
+def reasoning(box: str | None) -> Reasoning:
+    return Reasoning(summary=[], encrypted_content=box)
+
+
+def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
+    items: list[InputItem] = [
+        Message(role="user", content="Hi"),
+        reasoning(None),
+        reasoning("gAAAAABpzfWE"),
+        reasoning(BOXES.seal(ReasoningBox("up/m", "hm"))),
+        Compaction(encrypted_content=BOXES.seal(CompactionBox("s"))),
+    ]
+    check_boxes(items, BOXES)
+    with pytest.raises(InvalidEncryptedContent):
+        check_boxes(items, Boxes(SEALING.of("you")))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        reasoning(SEALING.of("you").seal(b"{}")),
+        reasoning(BOXES.seal(ReasoningBox("up/m"))[:-8]),
+        reasoning(BOXES.seal(CompactionBox("s"))),
+        Compaction(encrypted_content="gAAAAABpzfWE"),
+        Compaction(encrypted_content=BOXES.seal(ReasoningBox("up/m"))),
+        Compaction(encrypted_content=""),
+    ],
+)
+def test_other_boxes_are_refused_with_their_place(item: InputItem) -> None:
+    with pytest.raises(InvalidEncryptedContent) as caught:
+        check_boxes([Message(role="user", content="Hi"), item], BOXES)
+    error = caught.value
+    assert (error.status, error.code) == (400, "invalid_encrypted_content")
+    assert error.param == "input[1].encrypted_content"
+    assert len(error.message) < 250

@@ -1,0 +1,60 @@
+"""The estimate, by its own rules; `tests/server/test_input_tokens.py` holds it against recorded counts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.service.responses.tokens import estimate_text_tokens, estimate_tokens
+from antiphon.wire.chat import ChatContentPart, ChatMessage
+from antiphon.wire.json import JSONObject
+
+
+def part(part: ChatContentPart) -> int:
+    """The tokens of one part of a message."""
+    empty = estimate_tokens([{"role": "user", "content": []}])
+    return estimate_tokens([{"role": "user", "content": [part]}]) - empty
+
+
+def test_text_counts_by_its_alphabet() -> None:
+    assert estimate_text_tokens("") == 0
+    assert estimate_text_tokens("a" * 400) == 100
+    assert estimate_text_tokens("漢" * 100) == 100
+    assert estimate_text_tokens("a" * 400 + "漢" * 100) == 200
+    assert estimate_text_tokens("\ud800") == 1
+
+
+@given(st.text(), st.text())
+def test_more_text_is_never_fewer_tokens(one: str, other: str) -> None:
+    assert estimate_text_tokens(one + other) >= max(estimate_text_tokens(one), estimate_text_tokens(other))
+
+
+@pytest.mark.parametrize(
+    ("given", "tokens"),
+    [
+        ({"type": "text", "text": "a" * 40}, 10),
+        ({"type": "refusal", "refusal": "a" * 40}, 10),
+        ({"type": "image_url", "image_url": {"url": "data:,", "detail": "low"}}, 85),
+        ({"type": "image_url", "image_url": {"url": "data:,"}}, 765),
+        ({"type": "file", "file": {"file_data": "data:text/plain;base64," + "A" * 400}}, 75),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64," + "A" * 400}}, 6),
+        ({"type": "file", "file": {"file_id": "file-1"}}, 1000),
+        ({"type": "input_audio", "input_audio": {"data": "A" * 6400, "format": "mp3"}}, 3),
+    ],
+)
+def test_parts_count_by_their_kind(given: ChatContentPart, tokens: int) -> None:
+    assert part(given) == tokens
+
+
+def test_calls_reasoning_and_formats_count() -> None:
+    plain: ChatMessage = {"role": "assistant", "content": None}
+    base = estimate_tokens([plain])
+    call: ChatMessage = {
+        **plain,
+        "tool_calls": [
+            {"id": "c", "type": "function", "function": {"name": "a" * 8, "arguments": "b" * 40}},
+        ],
+    }
+    assert estimate_tokens([call]) == base + 4 + 2 + 10
+    assert estimate_tokens([{**plain, "reasoning": "a" * 40}]) == base + 10
+    schema: JSONObject = {"type": "json_object"}
+    assert estimate_tokens([plain], None, schema) > base
