@@ -1,57 +1,62 @@
-"""Imports point down only, and never in a circle.
+"""Import rules: layers between packages, an order of sub-packages inside a package, and no circles.
 
-A room is a package or a top-level module of `antiphon`. It imports rooms on lower floors, and itself; the
-ground floor's single modules may import each other.
+A room is a package or a top-level module of `antiphon`. A room imports rooms of lower layers, and itself; the
+single modules of the ground layer may import each other. Inside a room, sub-packages import only those that
+come before them in `ORDERS`, and no two children of a package import each other, not even through others.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from scripts.tree import Module
 
-FLOORS = {
+LAYERS = {
     "wire": 0,
     "errors": 0,
     "ids": 0,
-    "config": 0,
-    "config_tools": 0,
-    "config_values": 0,
-    "settings": 0,
-    "settings_tools": 0,
-    "settings_values": 0,
-    "decode": 0,
-    "decode_errors": 0,
-    "engine": 1,
+    "settings": 1,
+    "decode": 1,
+    "net": 2,
     "documents": 2,
-    "backends": 2,
-    "net": 1,
-    "observe": 3,
-    "serving": 5,
-    "tools": 2,
-    "recording": 2,
     "store": 2,
-    "service": 3,
-    "server": 4,
-    "viewer": 4,
-    "agent": 4,
-    "cli": 5,
-    "testing": 5,
-    "pytest_plugin": 6,
-    "__main__": 6,
+    "engine": 2,
+    "backends": 3,
+    "tools": 3,
+    "recording": 3,
+    "service": 4,
+    "observe": 5,
+    "dialects": 5,
+    "server": 6,
+    "serving": 7,
+    "testing": 8,
+    "cli": 8,
+    "pytest_plugin": 9,
+    "__main__": 9,
 }
-CEILINGS = {"wire": -1, "store": 0}
-"""Rooms that see less than their floor would let them: the highest floor they may import."""
-GROUND = frozenset(room for room, floor in FLOORS.items() if floor == 0 and room != "wire")
+CEILINGS = {"wire": -1, "store": 0, "decode": 0}
+"""Rooms that import less than their layer would allow: the highest layer that they may import."""
+GROUND = frozenset(room for room, layer in LAYERS.items() if layer == 0 and room != "wire")
+ORDERS: dict[str, tuple[str, ...]] = {
+    "backends": ("http", "sample"),
+    "engine": ("hosted", "reply", "request"),
+    "recording": ("calls", "files", "matching", "seam", "care"),
+    "server": ("http", "edge", "describe", "routes"),
+    "service": ("access", "files", "responses", "passthrough"),
+    "store": ("responses", "vector_stores"),
+    "tools": ("mcp", "web_search"),
+    "tools.web_search": ("providers",),
+}
+"""The sub-packages of each package, from the bottom up."""
 
 
-def floors(modules: list[Module]) -> Iterator[str]:
-    """Yields every import that points up or sideways, and every room that has no floor."""
+def layers(modules: list[Module]) -> Iterator[str]:
+    """Yield every import that points up or sideways, and every room that has no layer."""
     names = {module.name for module in modules}
     for module in modules:
         room = _room(module.name)
-        if room and room not in FLOORS:
-            yield f"{module.path}:1: the room {room} has no floor; give it one in scripts/imports.py"
+        if room and room not in LAYERS:
+            yield f"{module.path}:1: the room {room} has no layer; give it one in scripts/imports.py"
             continue
         for target, line in sorted(_targets(module, names).items()):
             other = _room(target)
@@ -59,15 +64,60 @@ def floors(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.path}:{line}: {room or 'antiphon'} may not import {other or 'antiphon'}"
 
 
-def circles(modules: list[Module]) -> Iterator[str]:
-    """Yields the first circle among the modules, imports inside functions included."""
+def orders(modules: list[Module], table: Mapping[str, tuple[str, ...]] = ORDERS) -> Iterator[str]:
+    """Yield every import of a sub-package against the order, and every sub-package without a place in it."""
     names = {module.name for module in modules}
-    graph = {module.name: set(_targets(module, names)) - {module.name} for module in modules}
+    for module in modules:
+        if module.is_package and module.name.count(".") >= 2:
+            parent, _, child = module.name.removeprefix("antiphon.").rpartition(".")
+            if child not in table.get(parent, ()):
+                yield f"{module.path}:1: {child} has no place in the order of {parent} (scripts/imports.py)"
+        for target, line in sorted(_targets(module, names).items()):
+            parent, mine, other = _siblings(module.name, target)
+            order = table.get(parent, ())
+            if mine in order and other in order and order.index(other) > order.index(mine):
+                yield f"{module.path}:{line}: {parent}.{mine} may not import {parent}.{other}"
+
+
+def circles(modules: list[Module]) -> Iterator[str]:
+    """Yield the first circle among the modules, and among the children of each package.
+
+    Imports inside functions count.
+    """
+    names = {module.name for module in modules}
+    targets = {module.name: set(_targets(module, names)) - {module.name} for module in modules}
+    if circle := _circle(targets):
+        yield "src:1: modules import each other in a circle: " + " -> ".join(circle)
+        return
+    children: dict[str, dict[str, set[str]]] = {}
+    for name, imported in targets.items():
+        for target in imported:
+            parent, mine, other = _siblings(name, target)
+            if mine and other and mine != other:
+                children.setdefault(parent, {}).setdefault(mine, set()).add(other)
+    for parent, graph in sorted(children.items()):
+        if circle := _circle(graph):
+            yield f"src:1: parts of {parent or 'antiphon'} import each other: " + " -> ".join(circle)
+
+
+def _circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         # The library lists a circle against the direction of its edges.
-        yield "src:1: modules import each other in a circle: " + " -> ".join(reversed(error.args[1]))
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _siblings(name: str, target: str) -> tuple[str, str, str]:
+    """The deepest common package of two modules, and the child of it that holds each; empty for itself."""
+    mine, other = name.split(".")[1:], target.split(".")[1:]
+    shared = 0
+    while shared < min(len(mine), len(other)) and mine[shared] == other[shared]:
+        shared += 1
+    child = mine[shared] if shared < len(mine) else ""
+    other_child = other[shared] if shared < len(other) else ""
+    return ".".join(mine[:shared]), child, other_child
 
 
 def _may_import(room: str, other: str) -> bool:
@@ -79,8 +129,8 @@ def _may_import(room: str, other: str) -> bool:
         return room != "wire"
     if room in GROUND and other in GROUND:
         return True
-    floor = FLOORS[room]
-    return FLOORS.get(other, floor) <= CEILINGS.get(room, floor - 1) or (room in GROUND and other == "wire")
+    layer = LAYERS[room]
+    return LAYERS.get(other, layer) <= CEILINGS.get(room, layer - 1) or (room in GROUND and other == "wire")
 
 
 def _room(name: str) -> str:

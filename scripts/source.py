@@ -1,6 +1,7 @@
 """Rules for single files: sizes, catch-alls, calls that run data, types that promise nothing."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 from scripts.tree import Module
@@ -8,14 +9,15 @@ from scripts.tree import Module
 MODULE_LINES = 400
 FUNCTION_LINES = 60
 PARAMETERS = 6
+FOLDER_MODULES = 13
 
 BOUNDARIES = frozenset(
     {
         ("src/antiphon/service/responses/run.py", "events"),
-        ("src/antiphon/server/websocket.py", "_answer"),
-        ("src/antiphon/server/boundary.py", "__call__"),
-        ("src/antiphon/server/exchange.py", "run"),
-        ("src/antiphon/server/background.py", "again_and_again"),
+        ("src/antiphon/server/routes/websocket.py", "_answer"),
+        ("src/antiphon/server/edge/boundary.py", "__call__"),
+        ("src/antiphon/server/http/exchange.py", "run"),
+        ("src/antiphon/serving/periodic.py", "again_and_again"),
     }
 )
 """The only functions that may catch everything, as (path, function): the edge of a request and that of a
@@ -42,6 +44,14 @@ def sizes(module: Module) -> Iterator[str]:
         count = _parameters(owner, function)
         if count > PARAMETERS:
             yield _at(module, function, f"{function.name} has {count} parameters, at most {PARAMETERS}")
+
+
+def folders(modules: list[Module]) -> Iterator[str]:
+    """Yield every folder with more than 13 modules; `wire` has one module per noun of the API."""
+    counts = Counter(module.path.rpartition("/")[0] for module in modules if not module.is_package)
+    for folder, count in sorted(counts.items()):
+        if count > FOLDER_MODULES and folder != "src/antiphon/wire":
+            yield f"{folder}:1: {count} modules; a folder has at most {FOLDER_MODULES}"
 
 
 def catch_alls(modules: list[Module], allowed: frozenset[tuple[str, str]]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 
 from antiphon.server.app import create_app
+from antiphon.serving import serve
 from antiphon.wire.json import JSON
 from tests.support.postgresql import postgresql_server
 from tests.support.serving import Validated
@@ -33,8 +33,7 @@ def validated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def create_validated(*given: JSON, **settings: JSON) -> ASGIApp:
         return answers.around(create_app(*given, **settings))
 
-    # By its entry: the package has a function of the same name.
-    monkeypatch.setattr(sys.modules["antiphon.server.run"], "create_app", create_validated)
+    monkeypatch.setattr(serve, "create_app", create_validated)
     yield
     answers.check()
 

@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.engine.ports import DEFAULT_SCOPE, Call, ModelCatalogue
 from antiphon.errors import AntiphonError, ConfigError
-from antiphon.server.run import address, http_server, listen, opened
 from antiphon.service.responses.run import Run
+from antiphon.serving.serve import address, http_server, listen, opened
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import SETTINGS, BackendSettings, Mode, Settings
 from antiphon.wire.json import JSON

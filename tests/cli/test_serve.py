@@ -65,7 +65,7 @@ def test_a_start_loads_nothing_for_tools_documents_and_other_databases(tmp_path:
             server.terminate()
         imports.seek(0)
         loaded = {line.rpartition("|")[2].strip() for line in imports if line.startswith("import time:")}
-    assert {"antiphon.server.run", "sqlalchemy"} <= loaded
+    assert {"antiphon.serving.serve", "sqlalchemy"} <= loaded
     assert loaded & heavy == set()
 
 

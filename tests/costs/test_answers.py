@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Message, Scope
 
-from antiphon.server.run import listen, opened
+from antiphon.serving.serve import listen, opened
 from antiphon.settings.schema import PRESETS, BackendSettings, Settings
 from tests.costs.counting import Cost, counted
 from tests.support.upstream import Upstream, reply

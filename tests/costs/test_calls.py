@@ -15,7 +15,7 @@ from antiphon.backends.http.answer import Answer, Timeouts
 from antiphon.backends.http.sse import SseSplitter
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.ids import new_id
-from antiphon.server.sse import event_frames
+from antiphon.server.edge.sse import event_frames
 from antiphon.store import Store
 from tests.costs.counting import Cost, counted
 from tests.engine.replies import chunk

@@ -11,7 +11,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import calls, says
 from tests.recording.case_world import MODEL, ask, recording
 from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
-from tests.server.test_embeddings import vectors
+from tests.server.routes.test_embeddings import vectors
 from tests.support.upstream import reply
 from tests.tools.web_search.searching import RESULT
 

@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from antiphon.server import exchange
+from antiphon.server.http import exchange
 from antiphon.store.rows import FinishedResponse, NewResponse
 from antiphon.wire.json import JSONObject
 from tests.server.bad_bodies import BAD, USER, ask
 from tests.server.client import SECONDS, call, get, post
 from tests.server.faults import TEXT
+from tests.server.http.test_disconnect import hanging, sent
 from tests.server.refusals import Bad, check, rows
-from tests.server.test_disconnect import hanging, sent
 from tests.support.serving import Serving
 from tests.support.upstream import Upstream, chunk
 

@@ -9,7 +9,7 @@ from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import check_life_cycle, post, types
 from tests.server.forms import uploaded
-from tests.server.test_embeddings import vectors
+from tests.server.routes.test_embeddings import vectors
 from tests.support.postgresql import ON_BOTH
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Answer, Upstream, chunk, reply, sse

@@ -12,8 +12,8 @@ from tests.clients.replies import calls, says
 from tests.mcp_servers.running import Servers, servers
 from tests.server.client import check_life_cycle, get, post
 from tests.server.forms import uploaded
+from tests.server.routes.test_embeddings import vectors
 from tests.server.sockets import Socket
-from tests.server.test_embeddings import vectors
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream, reply, silence
 from tests.tools.web_search.searching import RESULT, tavily

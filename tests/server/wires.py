@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from antiphon.server.connection import HttpConnection, connections
+from antiphon.server.http.connection import HttpConnection, connections
 from antiphon.wire.json import JSON
 
 

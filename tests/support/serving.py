@@ -25,8 +25,8 @@ from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.replay import Replay
 from antiphon.server.app import create_app
-from antiphon.server.connection import connections
-from antiphon.server.llama_stack import is_llama_stack
+from antiphon.server.edge.dialects import is_llama_stack
+from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.services import FileServices, Services
 from antiphon.settings.schema import PRESETS, BackendSettings, Capabilities, Settings

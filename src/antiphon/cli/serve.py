@@ -27,7 +27,7 @@ def serve(print_url: bool, debug: bool, **flags: JSON) -> None:
     variables, variables over ./antiphon.toml, that over the user's config.toml.
     """
     with one_line(debug):
-        from antiphon.server import run
+        from antiphon.serving.serve import run
         from antiphon.settings.load import load_settings
 
         run(load_settings(flags, os.environ, Path.cwd()), print_url=print_url)

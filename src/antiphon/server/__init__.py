@@ -1,5 +1,1 @@
-"""The HTTP server."""
-
-from antiphon.server.run import run
-
-__all__ = ["run"]
+"""HTTP server: connections, the edge, routes and their description."""

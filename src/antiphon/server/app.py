@@ -5,21 +5,21 @@ from types import SimpleNamespace
 from starlette.types import ASGIApp
 
 from antiphon.recording.seam.frozen import Freeze
-from antiphon.server import (
+from antiphon.server.edge.authentication import Authentication
+from antiphon.server.edge.boundary import Boundary
+from antiphon.server.edge.idempotency import IdempotentPosts
+from antiphon.server.edge.routing import Application
+from antiphon.server.routes import (
     about,
-    completions,
     conversations,
     files,
     models,
+    passthrough,
     prompts,
     responses,
     vector_stores,
     websocket,
 )
-from antiphon.server.authentication import Authentication
-from antiphon.server.boundary import Boundary
-from antiphon.server.idempotency import IdempotentPosts
-from antiphon.server.routing import Application
 from antiphon.service.services import Services
 from antiphon.settings.schema import ReasoningEvents
 
@@ -32,7 +32,7 @@ ROUTES = [
     *files.routes,
     *vector_stores.routes,
     *prompts.routes,
-    *completions.routes,
+    *passthrough.routes,
     *about.routes,
 ]
 

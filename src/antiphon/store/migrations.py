@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.idempotency import idempotency_keys
-from antiphon.store.secrets import secrets
+from antiphon.store.servers import secrets
 from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
 from antiphon.store.vector_stores.tables import chunks
 

@@ -30,7 +30,7 @@ from antiphon.store.rows import (
     StoredConversation,
     StoredResponse,
 )
-from antiphon.store.secrets import SecretRecords
+from antiphon.store.servers import SecretRecords
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords

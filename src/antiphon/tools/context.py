@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 from antiphon.engine.ports import Call, ToolCalls
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
-from antiphon.tools.mcp.connection import McpConnection
 from antiphon.tools.page_cache import PageCache
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
@@ -87,5 +86,5 @@ class ToolContext:
     """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, call)`."""
     file_search: FileSearch | None = None
     """None where the server keeps no files."""
-    mcp_connections: list[McpConnection] = field(default_factory=list)
-    """The request's connections to MCP servers: one for each server and credentials."""
+    connections: list[ToolCalls] = field(default_factory=list)
+    """Connections that tools of the request share, such as one to an MCP server."""

@@ -18,8 +18,8 @@ from tests.recording.asking import catalogue
 from tests.recording.case_world import MODEL, ask, recording, said, words
 from tests.recording.samples import recordings
 from tests.server.client import post
-from tests.server.test_completions import FLAGS, TEXT
-from tests.server.test_embeddings import vectors
+from tests.server.routes.test_embeddings import vectors
+from tests.server.routes.test_passthrough import FLAGS, TEXT
 from tests.support.serving import backend
 from tests.support.upstream import Upstream, reply
 

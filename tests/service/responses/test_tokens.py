@@ -1,4 +1,4 @@
-"""The estimate, by its own rules; `tests/server/test_input_tokens.py` holds it against recorded counts."""
+"""The estimate, by its own rules; recorded counts are in `tests/server/routes/test_input_tokens.py`."""
 
 import pytest
 from hypothesis import given

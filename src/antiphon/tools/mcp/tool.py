@@ -24,17 +24,17 @@ def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTo
 
 def _connection(server: McpServer, context: ToolContext) -> McpConnection:
     """Returns the request's connection to a server; the operator's servers are bounded for all requests."""
-    for connection in context.mcp_connections:
-        if connection.reaches(server):
+    for connection in context.connections:
+        if isinstance(connection, McpConnection) and connection.reaches(server):
             return connection
     services, concurrency = context.services, server.settings.concurrency
     if server.name is None:
         slots = asyncio.Semaphore(concurrency)
     else:
         slots = services.slots.of(f"mcp {server.name}", concurrency)
-    connection = McpConnection(server, services.guard, slots)
-    context.mcp_connections.append(connection)
-    return connection
+    made = McpConnection(server, services.guard, slots)
+    context.connections.append(made)
+    return made
 
 
 class McpTools:

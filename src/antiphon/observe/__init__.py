@@ -1,0 +1,1 @@
+"""Request record, request log and logging."""

@@ -1,0 +1,1 @@
+"""OpenAPI description and the page that shows it."""

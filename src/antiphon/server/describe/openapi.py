@@ -1,0 +1,123 @@
+"""The description of the API (OpenAPI 3.1), made of the routes and the wire types."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+
+from antiphon import __version__
+from antiphon.server.describe.operations import OPERATIONS, QUERY, Operation
+from antiphon.wire.errors import ErrorEnvelope
+from antiphon.wire.json import JSON, JSONObject
+
+_REFERENCE = "#/components/schemas/{name}"
+_PAGE = re.compile(r"\bPage_[\w.]+")
+_LIST_OF_FILES = "files"
+
+
+def described_routes(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """Yields the method and the path of every HTTP operation of the API."""
+    for route in routes:
+        if isinstance(route, Route) and route.path_format.startswith("/v1/"):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route.path_format
+
+
+def describe(routes: Sequence[BaseRoute]) -> JSONObject:
+    """Returns the whole document."""
+    described = {key: OPERATIONS.get(key, Operation("")) for key in described_routes(routes)}
+    schemas = _Schemas(described.values())
+    paths: JSONObject = {}
+    for (method, path), operation in described.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Antiphon",
+            "version": __version__,
+            "description": "OpenAI's Responses and Conversations APIs, and their neighbours.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+class _Schemas:
+    """The JSON schemas of all types that operations name."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        named = [each for op in operations for each in (op.answer, op.body, op.events)]
+        self._types = [ErrorEnvelope, *(each for each in named if each and not isinstance(each, dict))]
+        made, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
+        text = msgspec.json.encode([list(made), components]).decode()
+        # msgspec writes all the items into the name of a page of items.
+        self._made, self.components = msgspec.json.decode(_PAGE.sub(lambda match: _page_name(match[0]), text))
+
+    def of(self, wanted: object) -> JSONObject:
+        """Returns the schema of a type; one that is a schema already as it is."""
+        if isinstance(wanted, dict):
+            return wanted
+        schema: JSONObject = self._made[self._types.index(wanted)]
+        return schema
+
+
+def _page_name(name: str) -> str:
+    """Turns `Page_antiphon.wire.files.File_` into `FilePage`."""
+    types = name.removeprefix("Page_").rstrip("_").split("___")
+    return "ItemPage" if len(types) > 1 else f"{types[0].rpartition('.')[2]}Page"
+
+
+def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) -> JSONObject:
+    said: JSONObject = {
+        "operationId": "_".join([method.lower(), *re.findall(r"\w+", path.removeprefix("/v1"))]),
+        "summary": operation.summary,
+        "tags": [path.split("/")[2].partition(".")[0]],
+        "responses": {
+            **_success(operation, schemas),
+            "default": {
+                "description": "An error",
+                "content": _json(schemas.of(ErrorEnvelope)),
+            },
+        },
+    }
+    parameters = [_parameter(name, "path", {"type": "string"}) for name in re.findall(r"\{(\w+)\}", path)]
+    parameters += [
+        _parameter("limit" if name == _LIST_OF_FILES else name, "query", QUERY[name])
+        for name in operation.query
+    ]
+    if parameters:
+        said["parameters"] = parameters
+    if operation.body is not None:
+        schema = schemas.of(operation.body)
+        is_form = path == "/v1/files"
+        said["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema}} if is_form else _json(schema),
+        }
+    return said
+
+
+def _success(operation: Operation, schemas: _Schemas) -> JSONObject:
+    if operation.binary:
+        return {"200": {"description": "The file", "content": {"application/octet-stream": {}}}}
+    if operation.answer is None:
+        return {"204": {"description": "Done"}}
+    content = _json(schemas.of(operation.answer))
+    if operation.events is not None:
+        # Each `data:` line of the stream is one of these.
+        content["text/event-stream"] = {"schema": schemas.of(operation.events)}
+    return {"200": {"description": "Done", "content": content}}
+
+
+def _json(schema: JSON) -> JSONObject:
+    return {"application/json": {"schema": schema}}
+
+
+def _parameter(name: str, place: str, schema: JSONObject) -> JSONObject:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}

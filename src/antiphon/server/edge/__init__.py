@@ -1,0 +1,1 @@
+"""Authentication, errors, bodies and server-sent events."""

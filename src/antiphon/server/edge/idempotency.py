@@ -1,0 +1,168 @@
+"""`Idempotency-Key`: a POST that is repeated under its key is answered as before, not done again."""
+
+import hashlib
+from collections.abc import Awaitable
+
+from python_multipart.multipart import parse_options_header
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from antiphon.errors import RequestTimeout
+from antiphon.server.edge.requests import headers_of, owner_of
+from antiphon.service.access.errors import AnswerNotKept, IdempotencyKeyReused
+from antiphon.service.access.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
+
+
+class IdempotentPosts:
+    """Around an application: keeps what it answers to a POST with an `Idempotency-Key`, and repeats it.
+
+    Errors are not kept, and neither is what the client did not wait for: a stream that it left is cancelled,
+    and a repetition begins again. An answer is kept before its last byte is sent.
+    """
+
+    def __init__(self, app: ASGIApp, idempotency: Idempotency) -> None:
+        self.app = app
+        self._idempotency = idempotency
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        key = headers_of(scope).get(b"idempotency-key")
+        if key is None or scope["type"] != "http" or scope["method"] != "POST":
+            return self.app(scope, receive, send)
+        return self._answer_once(key.decode("latin-1"), scope, receive, send)
+
+    async def _answer_once(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = await self._idempotency.begin(owner_of(HTTPConnection(scope)), key)
+        if isinstance(begun, Answer):
+            await _repeat(begun, scope, receive, send)
+            return
+        exchange = _Exchange(begun, scope, receive, send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        finally:
+            exchange.end()
+
+
+class _Exchange:
+    """A request under a key of its own: what is read of it, and what is answered."""
+
+    def __init__(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+        self._claim = claim
+        self._receive = receive
+        self._send = send
+        self._fingerprint = Fingerprint(scope)
+        self._is_read = False
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self._is_worth_keeping = False
+        self._is_kept = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._fingerprint.feed(message.get("body", b""))
+            self._is_read = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = [*message.get("headers", ())]
+            self._is_worth_keeping = self._status < 400 and await self._read_rest()
+        elif self._is_worth_keeping:
+            if len(self._body) <= MAX_ANSWER:
+                self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._keep()
+        await self._send(message)
+
+    def end(self) -> None:
+        """Frees the key if there was no whole answer."""
+        if not self._is_kept:
+            self._claim.release()
+
+    async def _read_rest(self) -> bool:
+        """Reads what a route that needs no body has left; false if it does not come."""
+        try:
+            while not self._is_read:
+                if (await self.receive())["type"] == "http.disconnect":
+                    return False
+        except RequestTimeout:
+            return False
+        return True
+
+    async def _keep(self) -> None:
+        self._is_kept = True  # also if this is cancelled: the write is under way
+        answer = Answer(
+            fingerprint=self._fingerprint.digest(),
+            request_bytes=self._fingerprint.size,
+            status=self._status,
+            headers=self._headers,
+            body=bytes(self._body),
+        )
+        await self._claim.keep(answer)
+
+
+async def _repeat(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers as the first time, if the request is the same; raises `IdempotencyKeyReused` if it is not."""
+    fingerprint = Fingerprint(scope)
+    more = True
+    while more and fingerprint.size <= answer.request_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        fingerprint.feed(message.get("body", b""))
+        more = message.get("more_body", False)
+    if fingerprint.digest() != answer.fingerprint:
+        raise IdempotencyKeyReused
+    if answer.body is None:
+        raise AnswerNotKept
+    headers = [*answer.headers, (b"idempotent-replayed", b"true")]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+class Fingerprint:
+    """What makes two requests the same: the URL and the body.
+
+    The boundary of a multipart form is left out, because clients choose a new one for each attempt. `size`
+    counts the bytes of the rest.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.size = 0
+        self._hash = hashlib.sha256(scope["path"].encode() + b"?" + scope["query_string"] + b"\0")
+        self._boundary = _boundary_of(scope)
+        self._pending = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Takes the next piece of the body."""
+        if not self._boundary:
+            self._add(piece)
+            return
+        *parts, rest = (self._pending + piece).split(self._boundary)
+        for part in parts:
+            self._add(part)
+        # A boundary may have begun in the last bytes.
+        whole = max(0, len(rest) - len(self._boundary) + 1)
+        self._add(rest[:whole])
+        self._pending = rest[whole:]
+
+    def digest(self) -> bytes:
+        """Returns the fingerprint of a whole request."""
+        self._add(self._pending)
+        self._pending = b""
+        return self._hash.digest()
+
+    def _add(self, data: bytes) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+
+
+def _boundary_of(scope: Scope) -> bytes:
+    """Returns the boundary of a multipart form, empty for other bodies."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            media_type, options = parse_options_header(value)
+            return options.get(b"boundary", b"") if media_type == b"multipart/form-data" else b""
+    return b""

@@ -1,0 +1,321 @@
+"""Connections of clients: HTTP/1.1 over httptools' parser, for uvicorn's server.
+
+uvicorn opens, counts and ends the connections, and serves those that become WebSockets. Its own protocol for
+HTTP takes more than twice the time of this one. Answers in one piece leave together in the event loop's next
+turn: where they leave one after another, each may have to wake the process that waits for it, which takes
+longer than to write it. The pieces of others leave at once.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+from urllib.parse import unquote
+
+import msgspec
+import uvicorn
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+    parse_url,
+)
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from antiphon.errors import InvalidRequest
+from antiphon.server.http.exchange import CLOSE, Exchange, Header, head
+from antiphon.server.http.timeouts import Alarms
+from antiphon.wire.errors import ErrorEnvelope
+from antiphon.wire.json import JSON
+
+log = logging.getLogger("antiphon.server")
+
+_KEEP_ALIVE = 75
+"""Seconds that a connection stays open without a request."""
+_MAX_HEAD = 64 * 1024
+"""Bytes of a request line and headers."""
+
+
+def connections() -> Callable[..., "HttpConnection"]:
+    """Returns what makes the connections of one server."""
+    return partial(HttpConnection, Alarms(_KEEP_ALIVE))
+
+
+class HttpConnection(asyncio.Protocol):
+    """A connection. Requests that come before earlier ones are answered (pipelining) wait at the client.
+
+    `idle` ends connections over which no whole head of a request comes.
+    """
+
+    def __init__(
+        self,
+        idle: Alarms,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, JSON],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self.is_full = False
+        self._idle = idle
+        self._config = config
+        self._app: ASGIApp = config.loaded_app
+        self._server = server_state
+        self._transport: asyncio.Transport
+        self._addresses: dict[str, JSON] = {}
+        self._parser: HttpRequestParser | None = HttpRequestParser(self)
+        # What follows a request that is the connection's last is no fault.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._is_in_head = False
+        self._head_size = 0
+        self._url = b""
+        self._headers: list[Header] = []
+        self._expects_continue = False
+        self._scope: Scope = {}
+        self._current: Exchange | None = None
+        self._read: Exchange | None = None
+        """The exchange whose request comes in."""
+        self._waiting: deque[Exchange] = deque()
+        self._is_paused = False
+        self._held: list[bytes] = []
+        self._drained: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._addresses = {
+            "client": get_remote_addr(self._transport),
+            "server": get_local_addr(self._transport),
+        }
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls `shutdown` of them.
+        self._idle.set(self._end)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self._parser = None
+        self._waiting.clear()
+        self.resume_writing()
+        if self._current is not None:
+            self._current.lose()
+
+    def data_received(self, data: bytes) -> None:
+        headers = self._headers
+        while data and self._parser is not None:  # There is none when the connection is being closed.
+            try:
+                self._parser.feed_data(data)
+                break
+            except HttpParserUpgrade as upgrade:
+                data = self._change(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                self._refuse(f"Invalid HTTP request: {_reason(error)}.")
+        if self._is_in_head and self._headers is headers:  # It began in an earlier read.
+            self._head_size += len(data)
+            if self._head_size > _MAX_HEAD:
+                self._refuse(f"The head of the request is larger than {_MAX_HEAD} bytes.")
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def shutdown(self) -> None:
+        """For uvicorn: the connection is to end when the answer that is under way is whole."""
+        if self._current is None:
+            self._end()
+        else:
+            self._current.keep_alive = False
+
+    def on_message_begin(self) -> None:
+        """For the parser."""
+        self._is_in_head, self._head_size = True, 0
+        self._url, self._headers, self._expects_continue = b"", [], False
+
+    def on_url(self, url: bytes) -> None:
+        """For the parser."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """For the parser."""
+        name = name.lower()
+        if name == b"expect":
+            self._expects_continue = value.lower() == b"100-continue"
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """For the parser."""
+        parser = self._parser
+        assert parser is not None
+        self._is_in_head = False
+        version = parser.get_http_version()
+        url = parse_url(self._url)
+        path = url.path.decode("ascii")
+        scope = self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": version,
+            "scheme": "http",
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "root_path": "",
+            "headers": self._headers,
+            "state": {},
+            **self._addresses,
+        }
+        if parser.should_upgrade():
+            return  # `_change` is next, and there may be a body that the parser passes over.
+        exchange = self._read = Exchange(
+            self,
+            scope,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expects_continue=self._expects_continue,
+        )
+        if self._current is None:
+            self._begin(exchange)
+        else:
+            self._waiting.append(exchange)
+            self.pause_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """For the parser."""
+        if self._read is not None:
+            self._read.feed(body)
+
+    def on_message_complete(self) -> None:
+        """For the parser."""
+        if self._read is not None:
+            self._read.end_body()
+            self._read = None
+
+    def headers(self) -> list[Header]:
+        """Returns the headers that every answer has."""
+        return self._server.default_headers
+
+    def write(self, pieces: list[bytes], *, at_once: bool) -> None:
+        """Writes, `at_once` or in the event loop's next turn."""
+        if not (self._held or at_once):
+            self.loop.call_soon(self._flush)
+        self._held += pieces
+        if at_once:
+            self._flush()
+
+    async def drain(self) -> None:
+        """Waits until the client has read on, or is gone."""
+        self._drained = self.loop.create_future()
+        await self._drained
+
+    def pause_reading(self) -> None:
+        """Lets the client wait."""
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads on, unless a whole request waits for its turn."""
+        if self._is_paused and not self._waiting:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """Turns to the next exchange."""
+        exchange, self._current = self._current, None
+        assert exchange is not None
+        self._server.total_requests += 1
+        if not exchange.keep_alive:
+            self.close()
+        if self._transport.is_closing():
+            return
+        if self._waiting:
+            self._begin(self._waiting.popleft())
+        else:
+            self._idle.set(self._end)
+        self.resume_reading()
+
+    def close(self) -> None:
+        """Ends the connection after what was written."""
+        self._flush()
+        self._end()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            if not self._transport.is_closing():  # uvloop raises then.
+                self._transport.writelines(held)
+
+    def leave(self, exchange: Exchange) -> None:
+        """Forgets the task of an exchange, as uvicorn waits for all that there are."""
+        assert exchange.task is not None
+        self._server.tasks.discard(exchange.task)
+        exchange.task = None  # It holds the exchange, too.
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._idle.cancel(self._end)
+        self._current = exchange
+        exchange.task = self.loop.create_task(exchange.run(self._app))
+        self._server.tasks.add(exchange.task)
+
+    def _refuse(self, why: str) -> None:
+        """Answers what is no request, where no other answer has begun, and ends the connection."""
+        log.warning("%s", why)
+        self._parser = None
+        if self._current is None or not self._current.has_begun:
+            error = InvalidRequest(why)
+            body = msgspec.json.encode(ErrorEnvelope(error.body()))
+            about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            self.write([head(error.status, [*self.headers(), *about, CLOSE]), body], at_once=True)
+        self.close()
+
+    def _end(self) -> None:
+        self._transport.close()
+
+    def _leave(self) -> None:
+        self._server.connections.discard(self)
+        self._idle.cancel(self._end)
+
+    def _change(self, rest: bytes) -> bytes:
+        """Goes on with a request that asks for another protocol: only to WebSocket the connection changes.
+
+        `rest` is what came after its head. Returns what the parser is to read now.
+        """
+        asked = [value.lower() for name, value in self._headers if name == b"upgrade"]
+        if b"websocket" in asked and self._current is None:
+            self._become_websocket(rest)
+            return b""
+        if not asked:
+            self._refuse("Invalid HTTP request: this is no proxy.")
+            return b""
+        # Java's client asks for HTTP/2 with its first request, whose body the parser has passed over.
+        self._headers = [header for header in self._headers if header[0] != b"upgrade"]
+        return self._head() + rest
+
+    def _become_websocket(self, rest: bytes) -> None:
+        """Hands the connection over to uvicorn's protocol for WebSockets, which reads the request anew."""
+        self._leave()
+        self._parser = None
+        protocol = self._config.ws_protocol_class(  # type: ignore[call-arg, misc]
+            config=self._config, server_state=self._server, app_state={}
+        )
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._head() + rest)
+        self._transport.set_protocol(protocol)
+
+    def _head(self) -> bytes:
+        """Returns the head of the request that was read last."""
+        lines = [b"%b %b HTTP/1.1" % (self._scope["method"].encode(), self._url)]
+        lines += [b"%b: %b" % header for header in self._headers]
+        return b"\r\n".join([*lines, b"", b""])
+
+
+def _reason(error: HttpParserError) -> str:
+    """What of a request head cannot be read here is its target: neither an absolute path nor a URL."""
+    if isinstance(error, HttpParserCallbackError):
+        return "its target is neither a path nor a URL"
+    return str(error)

@@ -1,0 +1,91 @@
+"""What the server tells of itself: health, version, providers, routes, and the description of its API."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from antiphon import __version__
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.errors import NotFound
+from antiphon.server.edge.answers import json_answer, json_text
+from antiphon.server.edge.requests import path_id, refuse_own
+from antiphon.wire.json import JSONObject
+from antiphon.wire.models import Health, Provider, ProviderList, RouteInfo, RouteList, Version
+
+_OWN = ("responses", "conversations", "prompts", "files", "vector_io", "tool_runtime")
+"""llama-stack's names for the parts of the API that this server is itself."""
+
+
+async def health(request: Request) -> Response:
+    """GET /v1/health"""
+    return json_answer(Health("OK"))
+
+
+async def version(request: Request) -> Response:
+    """GET /v1/version"""
+    return json_answer(Version(__version__))
+
+
+async def providers(request: Request) -> Response:
+    """GET /v1/providers"""
+    return json_answer(ProviderList(data=await _providers(request)))
+
+
+async def get_provider(request: Request) -> Response:
+    """GET /v1/providers/{provider_id}"""
+    provider_id = path_id(request, "provider_id")
+    for provider in await _providers(request):
+        if provider.provider_id == provider_id:
+            return json_answer(provider)
+    raise NotFound(f"Provider with id '{provider_id}' not found.")
+
+
+async def routes_of_api(request: Request) -> Response:
+    """GET /v1/inspect/routes"""
+    from antiphon.server.describe.openapi import described_routes
+
+    described = described_routes(request.app.routes)
+    return json_answer(RouteList(data=[RouteInfo(route=path, method=method) for method, path in described]))
+
+
+async def openapi(request: Request) -> Response:
+    """GET /v1/openapi.json"""
+    return json_text(msgspec.json.encode(_document(request)))
+
+
+async def docs(request: Request) -> Response:
+    """GET /docs"""
+    from antiphon.server.describe.docs_page import POLICY, docs_page
+
+    headers = {"content-security-policy": POLICY, "x-content-type-options": "nosniff"}
+    return HTMLResponse(docs_page(_document(request)), headers=headers)
+
+
+routes = [
+    Route("/v1/health", health, methods=["GET"]),
+    Route("/v1/version", version, methods=["GET"]),
+    Route("/v1/providers", providers, methods=["GET"]),
+    Route("/v1/providers/{provider_id}", get_provider, methods=["GET"]),
+    Route("/v1/inspect/routes", routes_of_api, methods=["GET"]),
+    Route("/v1/openapi.json", openapi, methods=["GET"]),
+    Route("/docs", docs, methods=["GET"]),
+]
+
+
+async def _providers(request: Request) -> list[Provider]:
+    refuse_own(request)
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    own = [Provider(api=api, provider_id=f"antiphon-{api}", provider_type="inline::antiphon") for api in _OWN]
+    return [*await catalogue.providers(), *own]
+
+
+def _document(request: Request) -> JSONObject:
+    """The description, which is made once: the types never change, and there are many."""
+    from antiphon.server.describe.openapi import describe
+
+    state = request.app.state
+    if not hasattr(state, "openapi"):
+        state.openapi = describe(request.app.routes)
+    document: JSONObject = state.openapi
+    return document

@@ -1,0 +1,232 @@
+"""`WS /v1/responses`: requests and events as text frames of one connection.
+
+A request is a frame `{"type": "response.create", ...}`. Requests are answered one after another, with the
+events that a stream would have. After an error the connection can be used on (`wire.md` 5.4, OpenAI's guide
+to its WebSocket mode).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import aclosing
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from antiphon.decode import bodies
+from antiphon.errors import (
+    AntiphonError,
+    ConnectionBusy,
+    ConnectionExpired,
+    InternalError,
+    InvalidRequest,
+    RequestTooLarge,
+)
+from antiphon.observe.request_log import Entry
+from antiphon.server.edge.authentication import bearer
+from antiphon.server.edge.dialects import named
+from antiphon.server.edge.requests import call_of, owner_of, refuse_own
+from antiphon.service.access.keys import Caller, Keys
+from antiphon.service.responses.gather import Turn
+from antiphon.service.responses.responses import Responses
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.responses import ResponseCreateEvent
+
+log = logging.getLogger("antiphon.server")
+
+LIMIT = 60 * 60.0
+"""Seconds after which a connection takes no more requests (OpenAI's limit)."""
+MAX_WAITING = 16
+"""Requests that may wait for the one at work."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def connect(websocket: WebSocket) -> None:
+    """WS /v1/responses"""
+    refuse_own(websocket)
+    await websocket.accept()
+    await Session(websocket).run(LIMIT)
+
+
+routes = [WebSocketRoute("/v1/responses", connect)]
+
+
+class Session:
+    """One connection, with the latest response in memory: it may be continued here even if not stored."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._latest: Turn | None = None
+        # Who serves for tests looks at the state of each request.
+        self._watched: deque[JSONObject] | None = websocket.scope.get("state", {}).get("requests")
+        self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+
+    async def run(self, limit: float) -> None:
+        """Answers until the client goes away, or `limit` seconds have passed and what was asked is answered.
+
+        What is at work when the client goes away is cancelled.
+        """
+        expiry = asyncio.get_running_loop().call_later(limit, self.expire)
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(self._work())
+                await self._receive()
+                work.cancel()
+        finally:
+            expiry.cancel()
+
+    def expire(self) -> None:
+        """Takes no more requests: says so after those that have come already, and closes."""
+        self._frames.put_nowait(None)
+
+    async def _receive(self) -> None:
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            if self._frames.qsize() < MAX_WAITING:
+                text: str | None = message.get("text")
+                self._frames.put_nowait(message["bytes"] if text is None else text)
+            else:
+                entry, error = self._entry(), ConnectionBusy(MAX_WAITING)
+                try:
+                    await self._refuse(error, entry)
+                except WebSocketDisconnect:
+                    return
+                entry.write({"error": error})
+
+    async def _work(self) -> None:
+        try:
+            while (frame := await self._frames.get()) is not None:
+                await self._answer(frame)
+            await self._send_error(ConnectionExpired())
+            await self._websocket.close()
+        except WebSocketDisconnect:
+            pass  # The receiver learns of it too, and ends the connection.
+
+    async def _answer(self, frame: str | bytes) -> None:
+        """Answers a frame; each is a request of its own, with the headers of the connection."""
+        entry = self._entry()
+        request: HTTPConnection = HTTPConnection({**self._websocket.scope, "state": {}})
+        if self._watched is not None:
+            self._watched.append(request.scope["state"])
+        try:
+            await self._respond(frame, request)
+            entry.status = 200
+        except AntiphonError as error:
+            request.state.error = error
+            self._forget(frame)
+            await self._refuse(error, entry)
+        except WebSocketDisconnect:
+            raise
+        except Exception:
+            # The request boundary: a fault of this server is answered, and does not end the connection.
+            log.exception("a frame cannot be answered")
+            self._forget(frame)
+            await self._refuse(InternalError(), entry)
+        finally:
+            entry.write(request.scope["state"])
+
+    async def _respond(self, frame: str | bytes, request: HTTPConnection) -> None:
+        responses: Responses = request.app.state.responses
+        body = bodies.response_create_event.decode(self._body(frame))
+        _check(body)
+        body.stream = True
+        caller = request.scope["user"] = await self._caller()
+        if caller is not None:
+            request.state.key = caller.name
+            caller.begin_request()
+            caller.begin_stream()
+        try:
+            run = await responses.create(owner_of(request), body, call_of(request), self._latest)
+            request.state.run = run
+            async with aclosing(run.events()) as batches:
+                async for events in batches:
+                    for event in named(request, events):
+                        await self._send(event)
+        finally:
+            if caller is not None:
+                caller.end_stream()
+        turn = run.turn()
+        if turn is not None:
+            self._latest = turn
+        else:
+            self._forget(frame)
+
+    async def _caller(self) -> Caller | None:
+        """Returns who calls by now: a key that let the connection in may have been revoked since."""
+        keys: Keys = self._websocket.app.state.keys
+        header: str = self._websocket.headers.get("authorization", "")
+        return await keys.caller(bearer(header.encode("latin-1")))
+
+    def _body(self, frame: str | bytes) -> bytes:
+        if isinstance(frame, bytes):
+            raise InvalidRequest(
+                "Unsupported frame: expected JSON as text, but got a binary frame.",
+                code="unsupported_content_type",
+            )
+        body = frame.encode()
+        limit: int = self._websocket.app.state.max_body_bytes
+        if len(body) > limit:
+            raise RequestTooLarge(f"The frame is larger than {limit} bytes.")
+        return body
+
+    def _forget(self, frame: str | bytes) -> None:
+        """After a request that failed: what it wanted to continue can be continued no more."""
+        if self._latest is not None and _continues(frame) == self._latest.response_id:
+            self._latest = None
+
+    def _entry(self) -> Entry:
+        entry = Entry("WS", self._websocket.url.path)
+        entry.stream = True
+        return entry
+
+    async def _refuse(self, error: AntiphonError, entry: Entry) -> None:
+        await self._send_error(error)
+        entry.status = error.status
+
+    async def _send_error(self, error: AntiphonError) -> None:
+        """An error outside of a stream has a status, and what would be in the headers of an HTTP answer.
+
+        Open Responses requires a code.
+        """
+        body: dict[str, JSON] = msgspec.structs.asdict(error.body())
+        body["code"] = error.code or error.type
+        if error.headers:
+            body["headers"] = error.headers
+        await self._send({"type": "error", "status": error.status, "error": body})
+
+    async def _send(self, event: object) -> None:
+        await self._websocket.send_text(_encode(event).decode())
+
+
+class _Continuation(Struct):
+    type: JSON = None
+    previous_response_id: JSON = None
+
+
+_continuation = msgspec.json.Decoder(_Continuation)
+
+
+def _continues(frame: str | bytes) -> JSON:
+    """Returns what a frame wants to continue, also one with faults; None for a frame without a request."""
+    try:
+        named = _continuation.decode(frame)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return named.previous_response_id if named.type == "response.create" else None
+
+
+def _check(body: ResponseCreateEvent) -> None:
+    unsupported = {
+        "background": body.background,
+        "stream_id": body.stream_id,
+    }
+    for name, value in unsupported.items():
+        if value:
+            raise InvalidRequest(
+                f"Unsupported parameter: '{name}' is not supported over WebSocket.",
+                code="unsupported_parameter",
+                param=name,
+            )

@@ -1,0 +1,1 @@
+"""Composition of the server, and its lifecycle."""

@@ -1,0 +1,165 @@
+"""What the server says of itself is true: Schemathesis makes requests of the description, right and wrong.
+
+Each answer must have a status, a type and a form that the description allows, and be as OpenAI describes it
+(see `tests.support.serving`). No request may bring out a fault of the server.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from antiphon.server.describe.operations import OPERATIONS
+from antiphon.settings.tools import FileSearchSettings, ToolsSettings, WebSearchSettings
+from antiphon.wire.json import JSON, JSONObject
+from tests.server.client import get, post
+from tests.support.serving import MAX_FILE, Serving, backends
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+EXAMPLES = 15
+SAMPLE = "antiphon/sample"
+TOOLS = ToolsSettings(
+    # Nobody listens there: a generated request may search.
+    web_search=WebSearchSettings(provider="searxng", base_url="http://127.0.0.1:9"),
+    file_search=FileSearchSettings(max_file_bytes=MAX_FILE),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    database: Path = tmp_path_factory.mktemp("server") / "state.db"
+    with Serving(database, backends(), tools=TOOLS) as server:
+        yield server
+
+
+def without_free_items(document: JSONObject) -> JSONObject:
+    """Leaves out what items hold as JSON of the caller's own, and tools: it comes back as it came."""
+    schemas = document["components"]["schemas"]
+    items = schemas["ItemPage"]["properties"]["data"]["items"]["anyOf"]
+    dropped = []
+    for reference in [*items, {"$ref": "#/components/schemas/InputAudio"}]:
+        item = schemas[reference["$ref"].rpartition("/")[2]]
+        free = {key for key, schema in item["properties"].items() if key == "tools" or is_free(schema)}
+        if free & set(item["required"]):
+            dropped.append(reference)
+        for key in free:
+            del item["properties"][key]
+    kept: JSONObject = without(document, dropped)
+    return kept
+
+
+def is_free(schema: JSONObject) -> bool:
+    """Whether a schema, or one of its parts, takes any object."""
+    parts = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    closed = {"anyOf", "$ref", "enum", "properties", "additionalProperties"}
+    is_open = schema.get("type", "object") == "object" and not closed & schema.keys()
+    return is_open or any(map(is_free, parts))
+
+
+def without(schema: JSON, dropped: list[JSONObject]) -> JSON:
+    if isinstance(schema, list):
+        return [without(each, dropped) for each in schema if each not in dropped]
+    if isinstance(schema, dict):
+        return {key: without(each, dropped) for key, each in schema.items()}
+    return schema
+
+
+@pytest.fixture(scope="module")
+def document(server: Serving) -> JSONObject:
+    return without_free_items(get(server.url, "/openapi.json").json)
+
+
+@pytest.fixture(scope="module")
+def description(server: Serving, document: JSONObject) -> BaseSchema:
+    return described(server, document)
+
+
+def described(server: Serving, document: JSONObject) -> BaseSchema:
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=server.url.removesuffix("/v1"))
+    return schema
+
+
+@pytest.fixture
+def known(server: Serving) -> dict[str, JSON]:
+    """The ids of objects that are there, by the names of parameters."""
+    said = post(server.url, "/responses", {"model": SAMPLE, "input": "Hi"}).json
+    conversation = post(server.url, "/conversations", {"items": [{"role": "user", "content": "Hi"}]}).json
+    items = get(server.url, f"/conversations/{conversation['id']}/items").json
+    return {
+        "response_id": said["id"],
+        "conversation_id": conversation["id"],
+        "item_id": items["data"][0]["id"],
+        "vector_store_id": post(server.url, "/vector_stores", {"name": "notes"}).json["id"],
+        "prompt_id": post(server.url, "/prompts", {"prompt": "Hi", "variables": []}).json["prompt_id"],
+        "model": SAMPLE,
+    }
+
+
+def can_be_wrong(operation: tuple[str, str]) -> bool:
+    """Whether a request may hold more than ids, which any text may be."""
+    described = OPERATIONS[operation]
+    return described.body is not None or bool(described.query)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_requests_as_described(
+    operation: tuple[str, str], description: BaseSchema, known: dict[str, JSON]
+) -> None:
+    check(operation, GenerationMode.POSITIVE, description, known)
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if can_be_wrong(each)], ids=" ".join)
+def test_requests_with_something_wrong_are_refused(
+    operation: tuple[str, str], description: BaseSchema, known: dict[str, JSON]
+) -> None:
+    check(operation, GenerationMode.NEGATIVE, description, known)
+
+
+def test_a_description_that_is_not_true_is_found_out(server: Serving, document: JSONObject) -> None:
+    text = json.dumps(document)
+    lie = text.replace(
+        '"properties": {"version": {"type": "string"}}', '"properties": {"version": {"type": "integer"}}'
+    )
+    assert lie != text
+    with pytest.raises(FailureGroup, match="Response violates schema"):
+        check(("GET", "/v1/version"), GenerationMode.POSITIVE, described(server, json.loads(lie)), {})
+
+
+def check(
+    operation: tuple[str, str], mode: GenerationMode, description: BaseSchema, known: dict[str, JSON]
+) -> None:
+    method, path = operation
+
+    # The same requests each time; those that fail are not made smaller, which takes longer than all others.
+    @settings(max_examples=EXAMPLES, derandomize=True, phases=[Phase.explicit, Phase.generate])
+    @given(case=description[path][method].as_strategy(generation_mode=mode), is_known=st.booleans())
+    def sent(case: JSON, is_known: bool) -> None:
+        if is_known:
+            for name in known.keys() & case.path_parameters.keys():
+                case.path_parameters[name] = known[name]
+            if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+                case.body["model"] = SAMPLE
+        case.call_and_validate(checks=CHECKS)
+
+    sent()

@@ -1,0 +1,86 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from antiphon.server.edge.routing import Application
+from tests.server.asgi import called, scope
+
+
+async def fixed(request: Request) -> Response:
+    return PlainTextResponse(f"fixed {request.app.state.word}")
+
+
+async def one(request: Request) -> Response:
+    return PlainTextResponse(f"one {request.path_params['thing']}")
+
+
+async def connect(websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
+def application() -> Application:
+    routes = [
+        Route("/things", fixed, methods=["GET"]),
+        Route("/things", fixed, methods=["POST"]),
+        Route("/things/fixed", fixed, methods=["POST"]),
+        Route("/things/{thing}", one, methods=["GET"]),
+        Route("/things/{thing}", one, methods=["DELETE"]),
+        Route("/paths/{thing:path}", one, methods=["GET"]),
+        WebSocketRoute("/things", connect),
+    ]
+    return Application(routes, SimpleNamespace(word="word"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/things", b"fixed word"),
+        ("HEAD", "/things", b"fixed word"),
+        ("POST", "/things", b"fixed word"),
+        ("POST", "/things/fixed", b"fixed word"),
+        ("GET", "/things/fixed", b"one fixed"),
+        ("DELETE", "/things/a", b"one a"),
+        ("GET", "/paths/a/b", b"one a/b"),
+    ],
+)
+def test_endpoints(method: str, path: str, expected: bytes) -> None:
+    answer = called(application(), scope(method, path))
+    assert answer.sent[1]["body"] == expected
+
+
+@pytest.mark.parametrize("path", ["/", "/things/", "/things/a/b", "/thing"])
+def test_what_is_not_there(path: str) -> None:
+    assert called(application(), scope("GET", path)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/things", "GET, HEAD, POST"),
+        ("POST", "/things/a", "DELETE, GET, HEAD"),
+        ("PUT", "/things/fixed", "DELETE, GET, HEAD, POST"),
+    ],
+)
+def test_the_methods_of_a_path_are_told(method: str, path: str, allowed: str) -> None:
+    answer = called(application(), scope(method, path))
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/things", "websocket.accept"), ("/no", "websocket.close")])
+def test_websockets(path: str, expected: str) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(application()({**scope(path=path), "type": "websocket"}, receive, send))
+    assert [message["type"] for message in sent] == [expected]

@@ -1,0 +1,80 @@
+"""Blocks that end when the client goes away; `test_disconnect.py` tells what becomes of responses then."""
+
+import asyncio
+
+import pytest
+from starlette.types import Scope
+
+from antiphon.server.http.disconnect import CLIENT, Client, StoppedByDisconnect
+
+
+def waiting() -> tuple[Client, Scope]:
+    client = Client()
+    return client, {CLIENT: client}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_block_is_ended_where_it_stands(before: bool) -> None:
+    async def scenario() -> list[str]:
+        client, scope = waiting()
+        seen = []
+        if before:
+            client.leave()
+        else:
+            asyncio.get_running_loop().call_soon(client.leave)
+        with StoppedByDisconnect(scope):
+            seen.append("begun")
+            await asyncio.Event().wait()
+            seen.append("never")
+        seen.append("after")
+        await asyncio.sleep(0)  # The task itself is not cancelled.
+        return seen
+
+    assert asyncio.run(scenario()) == ["begun", "after"]
+
+
+def test_a_block_whose_client_waits_is_left_alone() -> None:
+    async def scenario() -> list[str]:
+        client, scope = waiting()
+        seen = []
+        with StoppedByDisconnect(scope):
+            await asyncio.sleep(0)
+            seen.append("all")
+        client.leave()
+        await asyncio.sleep(0)
+        seen.append("after")
+        return seen
+
+    assert asyncio.run(scenario()) == ["all", "after"]
+
+
+def test_errors_go_on() -> None:
+    async def scenario() -> None:
+        client, scope = waiting()
+        with StoppedByDisconnect(scope):
+            client.leave()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_cancels_the_task_is_heard(gone: bool) -> None:
+    async def work(scope: Scope, begun: asyncio.Event) -> None:
+        with StoppedByDisconnect(scope):
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        client, scope = waiting()
+        begun = asyncio.Event()
+        task = asyncio.create_task(work(scope, begun))
+        await begun.wait()
+        if gone:
+            client.leave()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())

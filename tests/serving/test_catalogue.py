@@ -1,0 +1,106 @@
+"""Which catalogue the settings open, and what the operator is told of it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from antiphon.backends.catalogue import Models
+from antiphon.engine.ports import Call
+from antiphon.errors import ConfigError, InvalidRequest
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.serving.catalogue import mode_line, open_catalogue
+from antiphon.settings.schema import Settings
+from antiphon.wire.json import JSON
+from tests.recording.samples import chat_request, chunk, recording, write
+
+
+def settings(**given: JSON) -> Settings:
+    return Settings(database=":memory:", discover=False, **given)
+
+
+def opened(given: Settings) -> type:
+    async def run() -> type:
+        catalogue = await open_catalogue(given)
+        await catalogue.close()
+        return type(catalogue)
+
+    return asyncio.run(run())
+
+
+def tapes(folder: Path) -> str:
+    write(folder, "a.json", recording(chat_request(), [chunk({"content": "Hi"}, "stop")]))
+    return str(folder)
+
+
+def test_without_recordings_the_backends_are_all_there_is() -> None:
+    assert opened(settings()) is Models
+
+
+@pytest.mark.parametrize("given", [{"fault": "cut:3"}, {"recording_header": True}])
+def test_faults_and_headers_need_no_recordings(given: dict[str, JSON]) -> None:
+    assert opened(settings(**given)) is RecordingCatalogue
+
+
+@pytest.mark.parametrize("mode", ["record", "replay", "record-missing", "live"])
+def test_recordings_are_opened_in_every_mode(mode: str, tmp_path: Path) -> None:
+    assert opened(settings(recording=mode, recordings=tapes(tmp_path))) is RecordingCatalogue
+
+
+def test_in_replay_no_backend_is_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise AssertionError("backends were opened")
+
+    monkeypatch.setattr(Models, "open", refuse)
+    assert opened(settings(recording="replay", recordings=tapes(tmp_path))) is RecordingCatalogue
+    with pytest.raises(AssertionError, match="backends were opened"):
+        opened(settings(recording="record", recordings=tapes(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"fault": "explode"}, "unknown action"),
+        ({"volatile": ("date",)}, "volatile"),
+        ({"never_record": ("x=(",)}, "never_record"),
+    ],
+)
+def test_a_wrong_rule_or_pattern_stops_the_start(given: dict[str, JSON], why: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=why):
+        opened(settings(recording="replay", recordings=tapes(tmp_path), **given))
+
+
+def test_nothing_to_replay_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such folder of recordings"):
+        opened(settings(recording="replay", recordings=str(tmp_path / "none")))
+
+
+def test_a_header_cannot_make_a_replaying_server_call(tmp_path: Path) -> None:
+    async def run() -> None:
+        given = settings(recording="replay", recordings=tapes(tmp_path), recording_header=True)
+        catalogue = await open_catalogue(given)
+        with pytest.raises(InvalidRequest, match="only replays"):
+            await catalogue.resolve("small", Call(mode="live"))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "live"),
+        ({"recording": "record"}, "record: calls are made and written to tapes"),
+        ({"recording": "replay"}, "replay from tapes: no backend is called"),
+        (
+            {"recording": "record-missing"},
+            "record-missing: what tapes does not answer is called and written",
+        ),
+        (
+            {"recording": "replay", "freeze": True},
+            "replay from tapes: no backend is called, ids and times frozen",
+        ),
+        ({"fault": "cut:3;500"}, "live, faults: cut:3;500"),
+    ],
+)
+def test_the_mode_in_words(given: dict[str, JSON], line: str) -> None:
+    assert mode_line(settings(recordings="tapes", **given)) == line

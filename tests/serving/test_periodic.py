@@ -1,0 +1,37 @@
+import asyncio
+import logging
+
+import pytest
+
+from antiphon.errors import StoreUnavailable
+from antiphon.serving.periodic import again_and_again
+
+
+def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None:
+    outcomes: list[Exception | None] = [StoreUnavailable("The disk is full."), ValueError("a fault"), None]
+    done = asyncio.Event()
+
+    async def work() -> None:
+        error = outcomes.pop(0)
+        if error is not None:
+            raise error
+        done.set()
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        task = asyncio.create_task(again_and_again(work, 0.0, "it cannot be done"))
+        await asyncio.wait_for(done.wait(), 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with caplog.at_level(logging.ERROR, "antiphon.server"):
+        asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records] == [
+        "it cannot be done: The disk is full.",
+        "it cannot be done",
+    ]
+    fault = caplog.records[1].exc_info
+    assert caplog.records[0].exc_info is None
+    assert fault is not None
+    assert isinstance(fault[1], ValueError)
