@@ -30,9 +30,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, bool]]:
 
 
 def _put_server(monkeypatch: pytest.MonkeyPatch, serve: Callable[..., None]) -> None:
-    server = ModuleType("antiphon.server")
+    server = ModuleType("antiphon.serving.serve")
     vars(server)["run"] = serve
-    monkeypatch.setitem(sys.modules, "antiphon.server", server)
+    monkeypatch.setitem(sys.modules, "antiphon.serving.serve", server)
 
 
 def test_without_a_command_it_serves(run: Run, served: list[tuple[Settings, bool]]) -> None:
@@ -165,9 +165,9 @@ def test_debug_lets_the_error_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(("flags", "traceback"), [([], False), (["--debug"], True)])
 def test_an_unexpected_error_is_one_line_too(tmp_path: Path, flags: list[str], traceback: bool) -> None:
     program = (
-        "import sys, types; server = types.ModuleType('antiphon.server'); sys.argv[0] = 'antiphon'\n"
+        "import sys, types; server = types.ModuleType('antiphon.serving.serve'); sys.argv[0] = 'antiphon'\n"
         "def run(settings, *, print_url): raise KeyError('a\\nb')\n"
-        "server.run = run; sys.modules['antiphon.server'] = server\n"
+        "server.run = run; sys.modules['antiphon.serving.serve'] = server\n"
         "from antiphon.cli import main; main()\n"
     )
     command = [sys.executable, "-c", program, "serve", *flags]
