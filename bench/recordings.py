@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import RecordingNotFound
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
@@ -182,7 +182,7 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
         return changed
 
     def hit(change: Callable[[JSONObject], JSONObject], bodies: list[RecordedCall]) -> Callable[[int], None]:
-        changed = [(change(call.request), Call(call.scope)) for call in bodies]
+        changed = [(change(call.request), RequestContext(scope=call.scope)) for call in bodies]
 
         def run(number: int) -> None:
             replay.get(*changed[number % len(changed)])
@@ -190,11 +190,11 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
         return run
 
     def missed(number: int) -> None:
-        replay.find({**asked[number].request, "seed": number}, Call("elsewhere"))
+        replay.find({**asked[number].request, "seed": number}, RequestContext(scope="elsewhere"))
 
     def explained(number: int) -> None:
         try:
-            replay.get({**asked[number * 7].request, "seed": number}, Call("elsewhere"))
+            replay.get({**asked[number * 7].request, "seed": number}, RequestContext(scope="elsewhere"))
         except RecordingNotFound:
             return
         raise SystemExit("a seed that was never sent is a miss")

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 
 from antiphon.server.app import create_app
+from antiphon.server.edge.state import ServerState
 from antiphon.serving import serve
-from antiphon.wire.json import JSON
 from tests.support.postgresql import postgresql_server
 from tests.support.serving import Validated
 
@@ -30,8 +30,8 @@ def validated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Checks whatever a server that runs inside the tests answers, by whichever way it was started."""
     answers = Validated(proxied=False)
 
-    def create_validated(*given: JSON, **settings: JSON) -> ASGIApp:
-        return answers.around(create_app(*given, **settings))
+    def create_validated(state: ServerState) -> ASGIApp:
+        return answers.around(create_app(state))
 
     monkeypatch.setattr(serve, "create_app", create_validated)
     yield

@@ -162,6 +162,17 @@ class NotFound(AntiphonError):
     type = "invalid_request_error"
 
 
+class ModelNotFound(NotFound):
+    """No backend has the `model` of the request."""
+
+    code = "model_not_found"
+    param = "model"
+
+    def __init__(self, message: str, model: str) -> None:
+        super().__init__(message)
+        self.model = model
+
+
 class RequestTimeout(AntiphonError):
     """The request's body comes too slowly, or not at all."""
 

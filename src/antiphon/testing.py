@@ -23,9 +23,10 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.engine.ports import DEFAULT_SCOPE, Call, ModelCatalogue
-from antiphon.errors import AntiphonError, ConfigError
-from antiphon.service.responses.run import Run
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.engine.request_context import DEFAULT_SCOPE
+from antiphon.errors import ConfigError
+from antiphon.observe.record import Record
 from antiphon.serving.serve import address, http_server, listen, opened
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import SETTINGS, BackendSettings, Mode, Settings
@@ -59,7 +60,7 @@ class LocalServer:
 
     def __init__(self, origin: str, scope: str) -> None:
         self._origin = origin
-        self._states: deque[dict[str, JSON]] = deque()
+        self._records: deque[Record] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._catalogue: ModelCatalogue | None = None
         self.url = self.url_of(scope)
@@ -90,20 +91,19 @@ class LocalServer:
         """Says what answers, from within the server's event loop."""
         self._loop, self._catalogue = asyncio.get_running_loop(), catalogue
 
+    def watch(self, record: Record) -> None:
+        """Keep the record of a request that begins; it is complete when the client has its last byte."""
+        self._records.append(record)
+
     def take(self) -> list[Outcome]:
         """Returns the outcomes of the requests since the last time, in their order."""
-        states = [self._states.popleft() for _ in range(len(self._states))]
-        return [outcome for state in states if (outcome := _outcome(state)) is not None]
+        records = [self._records.popleft() for _ in range(len(self._records))]
+        return [outcome for record in records if (outcome := _outcome(record)) is not None]
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Returns the application with the scope in its paths, and with an eye on its requests."""
+        """Returns the application with the scope in its paths."""
 
         async def scoped(scope: Scope, receive: Receive, send: Send) -> None:
-            # The server fills this in as it goes, and is done before the client has its last byte.
-            if scope["type"] == "websocket":  # Each of its frames is a request.
-                scope["state"]["requests"] = self._states
-            else:
-                self._states.append(scope["state"])
             await app(_without_prefix(scope), receive, send)
 
         return scoped
@@ -144,7 +144,7 @@ def serve(
 async def _serve(
     server: LocalServer, settings: Settings, listener: socket.socket, ready: "Future[uvicorn.Server]"
 ) -> uvicorn.Server:
-    async with opened(settings, listener) as (app, _, services):
+    async with opened(settings, listener, server.watch) as (app, _, services):
         server.serves(services.catalogue)
         http = http_server(server.around(app), grace=_GRACE, max_body_bytes=settings.max_body_bytes)
         ready.set_result(http)
@@ -181,19 +181,14 @@ def _without_prefix(scope: Scope) -> Scope:
     return {**scope, "path": unquote_to_bytes(match[2]).decode(), "raw_path": match[2], "headers": headers}
 
 
-def _outcome(state: dict[str, JSON]) -> Outcome | None:
-    call, run, error = state.get("call"), state.get("run"), state.get("error")
-    if isinstance(run, Run) and run.loop.failure is not None:
-        error = run.loop.failure
-    if not isinstance(call, Call) or not (call.notes or error):
+def _outcome(record: Record) -> Outcome | None:
+    if record.scope is None or not (record.is_about_recordings or record.error):
         return None
-    recorded = call.notes.count("recorded")
     return Outcome(
-        scope=call.scope,
-        hits=sum(note.startswith("hit ") for note in call.notes),
-        # What is recorded because nothing answered is no miss in the end.
-        misses=max(0, call.notes.count("miss") - recorded),
-        recorded=recorded,
-        recordings=tuple(call.recordings),
-        error=error.message if isinstance(error, AntiphonError) else None,
+        scope=record.scope,
+        hits=len(record.hits),
+        misses=record.unanswered,
+        recorded=record.recorded_count,
+        recordings=tuple(record.recordings),
+        error=record.error.message if record.error else None,
     )

@@ -12,7 +12,8 @@ from antiphon.backends.catalogue import Models
 from antiphon.backends.chat_model import open_client
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.engine.ports import ModelCatalogue, ResolvedModel
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.settings.values import Secret
@@ -53,14 +54,14 @@ def nowhere(name: str) -> BackendSettings:
 
 
 def resolved(model_id: str, *backends: BackendSettings) -> tuple[str, str]:
-    found = catalogue(lambda models: models.resolve(model_id, Call()), *backends)
+    found = catalogue(lambda models: models.resolve(model_id, RequestContext()), *backends)
     return found.id, found.name
 
 
 def refused(model_id: str, *backends: BackendSettings) -> AntiphonError:
     async def call(models: Models) -> AntiphonError:
         with pytest.raises((NotFound, InvalidRequest)) as caught:
-            await models.resolve(model_id, Call())
+            await models.resolve(model_id, RequestContext())
         return caught.value
 
     return catalogue(call, *backends)
@@ -84,7 +85,7 @@ def test_backend_and_model() -> None:
 
 def test_the_model_is_called_at_its_backend() -> None:
     async def call(models: Models) -> bytes:
-        found = await models.resolve("b", Call())
+        found = await models.resolve("b", RequestContext())
         return await found.chat_model.complete({"model": found.name, "messages": []})
 
     with Upstream(["a"]) as first, Upstream(["b"]) as second:
@@ -150,7 +151,7 @@ def test_the_message_names_backends_without_a_list() -> None:
 
 def test_the_only_backend_answers_for_itself_if_it_lists_nothing() -> None:
     async def call(models: Models) -> ResolvedModel:
-        found = await models.resolve("gpt", Call())
+        found = await models.resolve("gpt", RequestContext())
         with pytest.raises(UpstreamUnreachable):
             await found.chat_model.complete({"model": found.name, "messages": []})
         return found
@@ -161,7 +162,7 @@ def test_the_only_backend_answers_for_itself_if_it_lists_nothing() -> None:
 @pytest.mark.parametrize("model_id", ["antiphon/sample", "sample"])
 def test_the_sample_is_always_there(model_id: str) -> None:
     async def call(models: Models) -> ResolvedModel:
-        return await models.resolve(model_id, Call())
+        return await models.resolve(model_id, RequestContext())
 
     with Upstream(["a"]) as upstream:
         for found in (catalogue(call), catalogue(call, at("house", upstream))):
@@ -201,7 +202,7 @@ def test_the_list_of_models() -> None:
 def test_what_is_found_is_in_the_catalogue_without_a_second_question() -> None:
     async def call(models: Models) -> str:
         await models.list_models()
-        return (await models.resolve("llama", Call())).id
+        return (await models.resolve("llama", RequestContext())).id
 
     with Upstream() as upstream:
         upstream.models_answer = reply(models_list("llama", owned_by="library"))
@@ -335,13 +336,13 @@ def test_a_failure_keeps_the_earlier_list_and_is_not_asked_again_at_once() -> No
 def test_a_new_model_is_found_when_somebody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def call(models: Models) -> str:
         with pytest.raises(NotFound):
-            await models.resolve("new", Call())
+            await models.resolve("new", RequestContext())
         upstream.models_answer = reply(models_list("a", "new"))
         with pytest.raises(NotFound):
-            await models.resolve("new", Call())
+            await models.resolve("new", RequestContext())
         asked = len(upstream.requests)
         monkeypatch.setattr("antiphon.backends.catalogue._UNKNOWN_AGE", -1.0)
-        found = await models.resolve("new", Call())
+        found = await models.resolve("new", RequestContext())
         assert len(upstream.requests) == asked + 1
         return found.id
 
@@ -369,9 +370,9 @@ def test_giving_up_a_wait_does_not_stop_the_question_of_others(monkeypatch: pyte
 
     async def call(models: Models) -> str:
         assert "has not listed its models yet" in models.notices()[0]
-        impatient = asyncio.create_task(models.resolve("a", Call()))
+        impatient = asyncio.create_task(models.resolve("a", RequestContext()))
         await asyncio.sleep(0)
-        patient = asyncio.create_task(models.resolve("a", Call()))
+        patient = asyncio.create_task(models.resolve("a", RequestContext()))
         await asyncio.sleep(0)
         impatient.cancel()
         return (await patient).id

@@ -10,7 +10,8 @@ from msgspec import UnsetType
 
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, HostedCall, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
@@ -302,7 +303,7 @@ class Hosting:
             new_response(request, "resp_1", int(NOW)),
             items or [Message(role="user", content="Hi")],
             ResolvedModel(chat_model=model, name="model", id="backend/model"),
-            Call(clock=lambda: NOW, ids=counted_ids()),
+            RequestContext(clock=lambda: NOW, ids=counted_ids()),
             HostedTools(hosted, max_rounds),
         )
         self.events: list[JSONObject] = []

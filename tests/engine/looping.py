@@ -6,7 +6,8 @@ import msgspec
 
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, ResolvedModel, Seal
+from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.request_context import RequestContext, Seal
 from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
@@ -63,7 +64,7 @@ def loop(
         new_response(request, "resp_1", int(NOW)),
         items or [Message(role="user", content="Hi")],
         ResolvedModel(chat_model=model, name="model", id="backend/model"),
-        Call(clock=lambda: NOW, ids=counted_ids(), seal=seal),
+        RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=seal),
     )
 
 

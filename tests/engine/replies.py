@@ -5,8 +5,8 @@ from itertools import count
 
 import msgspec
 
-from antiphon.engine.ports import Ids
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.request_context import Ids
 from antiphon.errors import AntiphonError
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject

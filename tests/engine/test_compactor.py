@@ -10,8 +10,9 @@ import pytest
 from antiphon.decode.bodies import create_response
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.request.summary import PROMPT, as_told
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.settings.schema import Capabilities
@@ -29,6 +30,7 @@ from tests.engine.hosting import FakeMcp, mcp
 from tests.engine.looping import NOW, collect
 from tests.engine.replies import CALLED, STOP, call, chunk, counted_ids, raw
 from tests.engine.seals import OpenSeal, inside
+from tests.support.notes import Notes, notes_of
 
 OVER = [{"type": "compaction", "compact_threshold": 1000}]
 SUMMARY: JSONObject = {
@@ -84,7 +86,7 @@ class Compacting:
             msgspec.json.encode({"model": "backend/model", "input": "Hi"} | body)
         )
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
-        self.call = Call(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal())
+        self.call = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal(), observer=Notes())
         response = new_response(request, "resp_1", int(NOW))
         self.loop = Loop(request, response, items, resolved, self.call, HostedTools(hosted))
         self.loop.compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
@@ -169,7 +171,7 @@ def test_an_answer_stands_though_it_cannot_be_compacted() -> None:
     done = Compacting(model, 10, {"context_management": OVER})
     assert done.response["status"] == "completed"
     assert done.kinds == ["message"]
-    assert done.call.notes == ["not compacted: backend is gone"]
+    assert notes_of(done.call) == ["not compacted: backend is gone"]
 
 
 def test_a_missing_recording_is_never_passed_over() -> None:
@@ -243,7 +245,7 @@ def test_tokens_of_the_summary_are_counted_for_the_caller() -> None:
     counted: list[int] = []
     resolved = ResolvedModel(chat_model=Model(), name="model", id="backend/model")
     request = create_response.decode(b'{"model":"backend/model","input":"Hi"}')
-    made = Compactor(request, resolved, Call(seal=OpenSeal(), spend=counted.append), lambda chat: 0)
+    made = Compactor(request, resolved, RequestContext(seal=OpenSeal(), spend=counted.append), lambda chat: 0)
     assert asyncio.run(made.sum_up(ITEMS)) == "All went well."
     assert counted == [910]
 
@@ -267,7 +269,7 @@ def test_what_is_too_long_to_be_summed_up_is_truncated_where_that_is_asked_for()
         {"context_management": OVER, "truncation": "auto"},
     )
     assert answered.kinds == ["message"]
-    assert answered.call.notes == ["not compacted: too long"]
+    assert notes_of(answered.call) == ["not compacted: too long"]
     failed = Compacting(
         Model(ANSWER, summary=ContextLengthExceeded("too long")), 1001, {"context_management": OVER}
     )

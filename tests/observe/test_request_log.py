@@ -1,100 +1,150 @@
+"""The log line and its fields are made from the record alone."""
+
 import logging
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from antiphon.wire.json import JSON, JSONObject
-from tests.server.client import SECONDS, ended, post, tasks
-from tests.server.faults import FAULTS, TEXT, USAGE
-from tests.server.http.test_disconnect import hanging, sent
-from tests.support.serving import Serving
-from tests.support.upstream import Upstream, chunk, sse
+from antiphon.engine.response import new_response
+from antiphon.errors import InvalidRequest, ModelNotFound, UpstreamError
+from antiphon.observe.record import Record
+from antiphon.observe.request_log import write
+from antiphon.wire.json import JSONObject
+from antiphon.wire.responses import CreateResponse, Response
+
+Logged = Callable[[Record], tuple[str, JSONObject]]
 
 
-@pytest.fixture(autouse=True)
-def _log(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    """Return the line of a record without its times, and its fields."""
     caplog.set_level(logging.INFO, "antiphon.access")
 
+    def log(record: Record) -> tuple[str, JSONObject]:
+        write(record)
+        entry = caplog.records[-1]
+        fields: JSONObject = entry.__dict__["fields"]
+        msgspec.json.encode(fields)
+        return entry.getMessage().replace(f" {fields['seconds']:.2f}s", ""), fields
 
-def fields(caplog: pytest.LogCaptureFixture) -> JSONObject:
-    """The fields of the newest entry of the request log."""
-    records = [record for record in caplog.records if record.name == "antiphon.access"]
-    found: JSONObject = records[-1].__dict__["fields"]
-    return found
-
-
-def line(caplog: pytest.LogCaptureFixture) -> str:
-    return [record.getMessage() for record in caplog.records if record.name == "antiphon.access"][-1]
+    return log
 
 
-def ask(**more: JSON) -> JSONObject:
-    return {"model": "up/m", "input": "Hi"} | more
+def response(**changes: object) -> Response:
+    made = new_response(CreateResponse(model="up/m", input="Hi"), "resp_1", 1)
+    return msgspec.structs.replace(made, **{"status": "completed"} | changes)
 
 
-def logged(server: Serving, upstream: Upstream, **more: JSON) -> JSONObject:
-    """The response to a request whose line is in the log by now."""
-    before = server.call(tasks())
-    answer = post(server.url, "/responses", ask(**more))
-    assert server.call(ended(before)) == []
-    response: JSONObject = answer.last if more.get("stream") else answer.json
-    return response
+def answered() -> Record:
+    record = Record("POST", "/v1/responses")
+    record.responded(response(), None)
+    record.model_called("up/m")
+    return record
 
 
-def test_a_response(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
-    upstream.script(sse(chunk("Hi"), chunk(finish="stop"), chunk(usage=USAGE)))
-    tools: list[JSON] = [{"type": "function", "name": name} for name in ("f", "g")]
-    response = logged(server, upstream, stream=True, tools=tools)
-    found = fields(caplog)
-    seconds = f"{found['seconds']:.2f}s"
-    assert line(caplog) == f"{response['id']} up/m stream 2 tools {seconds} 3->2 tok completed"
-    assert found["request_id"].startswith("req_")
-    assert (found["response_id"], found["model"], found["status"]) == (response["id"], "up/m", 200)
-    assert (found["stream"], found["tools"], found["response_status"]) == (True, 2, "completed")
-    assert (found["input_tokens"], found["output_tokens"], found["error"]) == (3, 2, None)
-    msgspec.json.encode(found)
+def test_one_model_call_is_not_worth_a_word(logged: Logged) -> None:
+    line, fields = logged(answered())
+    assert line == "resp_1 up/m completed"
+    assert fields["model_calls"] == 1
+    assert "recording" not in fields
 
 
-def test_a_plain_response(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
-    upstream.script(TEXT)
-    response = logged(server, upstream)
-    assert line(caplog) == f"{response['id']} up/m {fields(caplog)['seconds']:.2f}s completed"
+def test_the_tools_that_ran_are_named_with_their_failures(logged: Logged) -> None:
+    record = answered()
+    record.model_called("up/m")
+    record.model_called("up/m")
+    for failed in (False, True):
+        record.tool_called("web_search", failed=failed)
+    record.tool_called("docs.ask", failed=False)
+    line, fields = logged(record)
+    assert line == "resp_1 up/m completed, 3 model calls, web_search x2 (1 failed), docs.ask x1"
+    assert fields["tool_calls"] == {
+        "web_search": {"calls": 2, "failed": 1},
+        "docs.ask": {"calls": 1, "failed": 0},
+    }
 
 
-def test_a_failure_says_why(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
-    answer = FAULTS["F7_400"].answer
-    assert answer is not None
-    upstream.script(answer)
-    logged(server, upstream)
-    assert line(caplog).endswith(" failed: up: the backend's words")
-    assert fields(caplog)["status"] == 400
+def test_names_of_tools_are_bounded_and_printable(logged: Logged) -> None:
+    record = answered()
+    record.tool_called("evil\n\x1b[31m" + "x" * 500, failed=False)
+    for number in range(12):
+        record.tool_called(f"tool{number}", failed=False)
+    line, _ = logged(record)
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert len(line) < 400
+    assert line.endswith("tool8 x1, 3 more tools")
 
 
-def test_a_client_that_goes(server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture) -> None:
-    upstream.script(hanging(chunk("Hel")))
-    before = server.call(tasks())
-    with sent(server.url, "/responses", ask()):
-        assert upstream.hanging.wait(SECONDS)
-    assert server.call(ended(before)) == []
-    assert line(caplog).endswith(" cancelled")
-    assert fields(caplog)["response_status"] == "cancelled"
+def test_recordings_are_counted(logged: Logged) -> None:
+    record = answered()
+    for number in range(3):
+        record.recorded(f"default.json#{number}")
+    assert logged(record)[0] == "resp_1 up/m completed; 3 recorded"
+
+    record = answered()
+    record.hit("exact", f"{'0a' * 32}.json", ())
+    assert logged(record)[0] == "resp_1 up/m completed; hit exact 0a0a0a.json"
+    record.hit("canonical", "default.json#1", ["score"])
+    line, fields = logged(record)
+    assert line == "resp_1 up/m completed; 2 hits"
+    assert fields["recording"]["hits"] == [
+        "exact 0a0a0a.json",
+        "canonical default.json#1 (normalized: score)",
+    ]
 
 
-def test_no_key_and_no_words_of_the_caller_are_logged(
-    server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture
-) -> None:
-    upstream.script(TEXT)
-    before = server.call(tasks())
-    post(server.url, "/responses", ask(input="my secret"), {"Authorization": "Bearer sk-canary"})
-    assert server.call(ended(before)) == []
-    everything = caplog.text + str([record.__dict__ for record in caplog.records])
-    assert "my secret" not in everything
-    assert "sk-canary" not in everything
+def test_a_miss_names_the_first_field_that_differs(logged: Logged) -> None:
+    record = answered()
+    record.missed("messages[0].content")
+    line, fields = logged(record)
+    assert line.endswith("; 1 miss: messages[0].content")
+    assert fields["recording"]["misses"] == ["messages[0].content"]
+    record.missed("messages[0].content")
+    record.missed(None)
+    assert logged(record)[0].endswith("; 3 misses: messages[0].content")
 
 
-def test_a_refused_request_says_where_and_not_what(
-    server: Serving, upstream: Upstream, caplog: pytest.LogCaptureFixture
-) -> None:
-    logged(server, upstream, input=[{"role": "my secret", "content": "x"}])
-    assert line(caplog).startswith("POST /v1/responses 400 ")
-    assert line(caplog).endswith(" invalid_value: input[0].role")
-    assert "my secret" not in caplog.text
+def test_a_miss_that_was_recorded_is_no_miss(logged: Logged) -> None:
+    record = answered()
+    record.missed(None)
+    record.recorded("default.json#1")
+    assert logged(record)[0].endswith("completed; 1 recorded")
+    assert record.unanswered == 0
+
+
+def test_faults_and_a_failed_compaction_are_named(logged: Logged) -> None:
+    record = answered()
+    record.faulted("429,every=2")
+    record.faulted("429,every=2")
+    record.compaction_failed(UpstreamError("up: gone\nand more"))
+    line, fields = logged(record)
+    assert line == "resp_1 up/m completed, not compacted: up: gone; fault 429,every=2 x2"
+    assert fields["compaction_error"] == "up: gone\nand more"
+
+
+def test_an_unknown_model_is_named(logged: Logged) -> None:
+    record = Record("POST", "/v1/responses")
+    record.status = 404
+    record.error = ModelNotFound("The model 'up/none' does not exist.", "up/none")
+    line, fields = logged(record)
+    assert line == "POST /v1/responses 404 model_not_found: up/none"
+    assert (fields["code"], fields["param"]) == ("model_not_found", "model")
+
+
+def test_the_message_of_a_refusal_is_not_logged(logged: Logged) -> None:
+    record = Record("POST", "/v1/" + "x" * 1000)
+    record.error = InvalidRequest("private words", code="invalid_value", param="input[0].role")
+    line, fields = logged(record)
+    assert line.endswith(" invalid_value: input[0].role")
+    assert "private" not in line + str(fields)
+    assert len(line) < 300
+
+
+def test_a_failed_response_names_its_error(logged: Logged) -> None:
+    record = Record("POST", "/v1/responses")
+    record.responded(response(status="failed"), UpstreamError("up: refused\n" + "x" * 1000))
+    line, fields = logged(record)
+    assert line == "resp_1 up/m failed: up: refused"
+    assert fields["response_status"] == "failed"

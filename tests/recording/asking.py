@@ -10,8 +10,9 @@ from typing import TypeVar
 import httpx2
 import msgspec
 
-from antiphon.engine.ports import Call, Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
 from antiphon.engine.reply.whole import fold_chunks
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
@@ -19,6 +20,7 @@ from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.recording.seam.replay import WORDED_FOR, Replay
 from antiphon.server.app import create_app
+from antiphon.server.edge.state import ServerState
 from antiphon.service.services import Services
 from antiphon.settings.schema import Capabilities, Mode
 from antiphon.settings.values import Secret
@@ -67,18 +69,18 @@ class Backend:
         reply = [msgspec.json.encode(each) for each in self._next(request)]
         return reply[0] if len(reply) == 1 else fold_chunks(reply)
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         if model_id not in ("m", "up/m"):
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self, "m", "up/m")
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         return inner
 
     async def list_models(self) -> ModelList:
@@ -121,7 +123,7 @@ async def asking(
     try:
         frozen, seal_key = (Freeze(), Secret("frozen")) if freeze else (None, None)
         async with Services.open(store, models, seal_key=seal_key) as services:
-            app = create_app(services, recording_header=header, freeze=frozen)
+            app = create_app(ServerState(services=services, recording_header=header, freeze=frozen))
             validated = Validated(proxied=False)
             transport = httpx2.ASGITransport(validated.around(app))
             async with httpx2.AsyncClient(transport=transport, base_url="http://server/v1") as client:

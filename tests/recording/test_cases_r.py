@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import pytest
 from openai import InternalServerError, OpenAI
 
-from antiphon.engine.ports import Call
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.player import ToolPlayer
 from antiphon.recording.seam.recorder import Tape, ToolRecorder
@@ -28,6 +27,7 @@ from tests.recording.case_world import ask, calling, chat, chat_body, recording,
 from tests.recording.rewrites import reverse_keys
 from tests.recording.samples import recordings
 from tests.server.client import Reply, call, post
+from tests.support.notes import noting, recordings_of
 from tests.support.upstream import chunk, completion, reply, sse
 
 WEATHER: JSONObject = {
@@ -291,17 +291,17 @@ def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
             return {"from": provider, "name": name, "content": [{"type": "text", "text": str(arguments)}]}
 
     async def run() -> None:
-        made = Call()
+        made = noting()
         recorder = ToolRecorder(Tools(), Tape(Collection(tmp_path), made, anew=True))
         results = [await recorder.call(*each) for each in calls]
-        replayed = Call()
+        replayed = noting()
         player = ToolPlayer(Replay(Collection(tmp_path)), replayed)
         # In another order, and with the arguments in another one.
         again = [
             await player.call(provider, name, reverse_keys(given)) for provider, name, given in calls[::-1]
         ]
         assert again == results[::-1]
-        assert replayed.recordings == made.recordings[::-1]
+        assert recordings_of(replayed) == recordings_of(made)[::-1]
 
     asyncio.run(run())
 
@@ -346,7 +346,7 @@ def test_R14_ids_that_a_run_makes_up_do_not_matter(tmp_path: Path, caplog: pytes
         assert said(found(server, "call_other", other)) == "Deep."
     exact, folded = caplog.messages
     assert exact.endswith("hit canonical default.json#1")
-    assert folded.endswith("hit canonical default.json#1 (folded: score, document-id)")
+    assert folded.endswith("hit canonical default.json#1 (normalized: score, document-id)")
 
 
 GAPS = """{"antiphon_recordings": 1, "scope": "default", "calls": [{"call": 1,

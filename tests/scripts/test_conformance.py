@@ -67,7 +67,7 @@ def test_the_page_has_a_row_for_each_case() -> None:
     text = page(CATALOGUE, RESULTS)
     assert "| basic-response | pass |\n\n1 of 1 pass." in text
     assert "## F: Faults\n\n1 of 2 pass." in text
-    assert "| F1 | refused | models/test_client, server/test_faults |" in text
+    assert "| F1 | refused | backends/test_chat_model, server/test_faults |" in text
     assert "| F2 | unknown | open: not yet |" in text
     assert "| S1 | nothing runs | test_check |" in text
 

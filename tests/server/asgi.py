@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope
 
+from antiphon.observe.record import Record
+from antiphon.server.edge.state import ServerState, begin_request
+from antiphon.service.services import Services
 from antiphon.wire.json import JSON
 
 
@@ -16,7 +20,7 @@ def scope(
 ) -> Scope:
     """Returns the scope of an HTTP request."""
     named = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    return {
+    made: Scope = {
         "type": "http",
         "method": method,
         "path": path,
@@ -24,15 +28,20 @@ def scope(
         "headers": named,
         "server": ("127.0.0.1", 8321),
         "scheme": "http",
-        "state": {},
     }
+    begin_request(made, Record(method, path))
+    return made
+
+
+def server(*, limit: int = 100, **services: object) -> ServerState:
+    """Return the state of a server whose only services are `services`."""
+    given = {"sealing": None, **services}
+    return ServerState(services=cast(Services, SimpleNamespace(**given)), max_body_bytes=limit)
 
 
 def request(given: Scope, *pieces: bytes, path: Mapping[str, str] | None = None, limit: int = 100) -> Request:
     """Returns a request whose body comes in `pieces`; `path` are its path parameters."""
-    app = Starlette()
-    app.state.max_body_bytes = limit
-    app.state.recording_header, app.state.freeze = False, None
+    app = SimpleNamespace(state=server(limit=limit))
     waiting = messages(pieces)
 
     async def receive() -> Message:

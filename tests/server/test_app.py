@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
-from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import NotFound
 from antiphon.server.app import create_app
+from antiphon.server.edge.state import ServerState
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSONObject
@@ -22,16 +24,16 @@ class Catalogue:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         raise NotFound("none", code="model_not_found", param="model")
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         return inner
 
     async def list_models(self) -> ModelList:
@@ -51,7 +53,7 @@ def with_app(folder: Path, catalogue: Catalogue, test: Callable[[ASGIApp], Await
         store = await Store.open(str(folder / "state.db"))
         try:
             async with Services.open(store, catalogue) as services:
-                await test(create_app(services))
+                await test(create_app(ServerState(services=services)))
         finally:
             await store.close()
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
@@ -45,16 +46,16 @@ class Scripted:
     async def complete(self, request: ChatRequest) -> bytes:
         raise NotImplementedError
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         return ResolvedModel(self, "m", "up/m")
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         return inner
 
     async def list_models(self) -> ModelList:
@@ -83,7 +84,7 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
     body = bodies.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
-    return await Responses(store, model).create(OWNER, body, Call())
+    return await Responses(store, model).create(RequestContext(owner=OWNER), body)
 
 
 async def collected(run: Run) -> list[Event]:

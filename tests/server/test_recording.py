@@ -236,10 +236,10 @@ def test_the_request_log_says_what_became_of_each_call(
 ) -> None:
     async def check(client: httpx2.AsyncClient) -> None:
         await client.post("/responses", json={"model": "m", "input": "One"})
-        assert caplog.messages[-1].endswith("completed; miss; recorded")
+        assert caplog.messages[-1].endswith("completed; 1 recorded")
         await ask(client, {**chat_request("One"), "model": "m"}, "other")
         assert caplog.messages[-1].endswith("; hit canonical default.json#1")
-        assert caplog.records[-1].__dict__["fields"]["recording"] == ["hit canonical default.json#1"]
+        assert caplog.records[-1].__dict__["fields"]["recording"]["hits"] == ["canonical default.json#1"]
 
     with caplog.at_level(logging.INFO, "antiphon.access"):
         with_client(catalogue(tmp_path, "record-missing", Backend(HELLO)), check)

@@ -3,7 +3,8 @@ from array import array
 
 import pytest
 
-from antiphon.engine.ports import Call, Endpoint
+from antiphon.engine.ports import Endpoint
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamBroken
 from antiphon.service.embeddings import Embeddings
 from antiphon.wire.json import JSON, JSONObject
@@ -18,7 +19,7 @@ class Embedding(Catalogue):
         self.answer = answer
         self.asked: list[JSONObject] = []
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         assert endpoint == "embeddings"
         self.asked.append(request)
         answer: JSONObject = self.answer
@@ -26,7 +27,7 @@ class Embedding(Catalogue):
 
 
 def embed(catalogue: Embedding, *texts: str, dimensions: int | None = None) -> list[list[float]]:
-    packed = asyncio.run(Embeddings(catalogue).embed("up/m", texts, dimensions, Call()))
+    packed = asyncio.run(Embeddings(catalogue).embed("up/m", texts, dimensions, RequestContext()))
     return [array("f", vector).tolist() for vector in packed]
 
 

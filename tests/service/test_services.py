@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
 from antiphon.net.guard import Guard
 from antiphon.service.files.files import FileDetails
@@ -54,14 +54,14 @@ class Room:
                 purpose="assistants",
                 expires_after=expires_after,
             )
-            return (await self.services.files.create(owner, upload, details, Call())).id
+            return (await self.services.files.create(RequestContext(owner=owner), upload, details)).id
 
     async def fill(self, owner: str, text: str, days: int | None = None) -> tuple[str, str]:
         """Makes a vector store with one file, and returns the ids of both."""
         file_id = await self.upload(owner, text)
         expires = None if days is None else ExpiresAfter(anchor="last_active_at", days=days)
         request = CreateVectorStore(file_ids=[file_id], expires_after=expires)
-        return (await self.services.vector_stores.create(owner, request, Call())).id, file_id
+        return (await self.services.vector_stores.create(RequestContext(owner=owner), request)).id, file_id
 
 
 @pytest.fixture
@@ -91,14 +91,18 @@ ATTEMPTS: dict[str, Attempt] = {
     "get": lambda s, v, f, b: s.vector_stores.get(ME, v),
     "update": lambda s, v, f, b: s.vector_stores.update(ME, v, UpdateVectorStore(name="mine")),
     "delete": lambda s, v, f, b: s.vector_stores.delete(ME, v),
-    "search": lambda s, v, f, b: s.search.search(ME, v, SearchVectorStore(query="apples"), Call()),
-    "the tool's search": lambda s, v, f, b: s.search.for_owner(ME, Call())(
+    "search": lambda s, v, f, b: s.search.search(
+        RequestContext(owner=ME), v, SearchVectorStore(query="apples")
+    ),
+    "the tool's search": lambda s, v, f, b: s.search.for_owner(RequestContext(owner=ME))(
         FileSearchTool(vector_store_ids=[v]), "apples"
     ),
     "make one with her file": lambda s, v, f, b: s.vector_stores.create(
-        ME, CreateVectorStore(file_ids=[f]), Call()
+        RequestContext(owner=ME), CreateVectorStore(file_ids=[f])
     ),
-    "attach": lambda s, v, f, b: s.attached_files.add(ME, v, CreateVectorStoreFile(file_id=f), Call()),
+    "attach": lambda s, v, f, b: s.attached_files.add(
+        RequestContext(owner=ME), v, CreateVectorStoreFile(file_id=f)
+    ),
     "get attached": lambda s, v, f, b: s.attached_files.get(ME, v, f),
     "list attached": lambda s, v, f, b: s.attached_files.page(ME, v, PageQuery(), None),
     "update attached": lambda s, v, f, b: s.attached_files.update(
@@ -107,7 +111,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "remove attached": lambda s, v, f, b: s.attached_files.remove(ME, v, f),
     "read attached": lambda s, v, f, b: s.attached_files.content(ME, v, f),
     "make a batch": lambda s, v, f, b: s.attached_files.add_batch(
-        ME, v, CreateFileBatch(file_ids=[f]), Call()
+        RequestContext(owner=ME), v, CreateFileBatch(file_ids=[f])
     ),
     "get a batch": lambda s, v, f, b: s.attached_files.get_batch(ME, v, b),
     "cancel a batch": lambda s, v, f, b: s.attached_files.cancel_batch(ME, v, b),
@@ -122,10 +126,12 @@ def test_what_is_hers_is_not_there_for_me(room: Room, attempt: str) -> None:
     async def scenario() -> None:
         store_id, file_id = await room.fill(HER, "Apples grow.")
         batch = await room.services.attached_files.add_batch(
-            HER, store_id, CreateFileBatch(file_ids=[file_id]), Call()
+            RequestContext(owner=HER), store_id, CreateFileBatch(file_ids=[file_id])
         )
         assert await refused(ATTEMPTS[attempt](room.services, store_id, file_id, batch.id))
-        found = await room.services.search.search(HER, store_id, SearchVectorStore(query="apples"), Call())
+        found = await room.services.search.search(
+            RequestContext(owner=HER), store_id, SearchVectorStore(query="apples")
+        )
         assert [result.file_id for result in found.data] == [file_id]
 
     room.run(scenario())
@@ -139,7 +145,7 @@ def test_my_store_does_not_take_her_file_and_lists_show_my_own(room: Room) -> No
         my_store, my_file = await room.fill(ME, "Whales swim.")
         her_file = (await room.services.files.page(HER, PageQuery(), None)).data[0].id
         request = CreateVectorStoreFile(file_id=her_file)
-        assert await refused(room.services.attached_files.add(ME, my_store, request, Call()))
+        assert await refused(room.services.attached_files.add(RequestContext(owner=ME), my_store, request))
         files = (await room.services.files.page(ME, PageQuery(), None)).data
         stores = (await room.services.vector_stores.page(ME, PageQuery())).data
         assert ([each.id for each in files], [each.id for each in stores]) == ([my_file], [my_store])
@@ -151,7 +157,9 @@ def test_an_expired_file_leaves_no_bytes_and_no_chunks(room: Room) -> None:
     async def scenario() -> None:
         store_id, _ = await room.fill(ME, "Apples grow.")
         file_id = await room.upload(ME, "Apples fall.", expires_after=3600)
-        await room.services.attached_files.add(ME, store_id, CreateVectorStoreFile(file_id=file_id), Call())
+        await room.services.attached_files.add(
+            RequestContext(owner=ME), store_id, CreateVectorStoreFile(file_id=file_id)
+        )
         path, _ = await room.services.files.content(ME, file_id)
         await room.services.delete_expired()
         assert path.exists()
@@ -159,7 +167,9 @@ def test_an_expired_file_leaves_no_bytes_and_no_chunks(room: Room) -> None:
         assert await refused(room.services.files.get(ME, file_id))
         await room.services.delete_expired()
         assert not path.exists()
-        found = await room.services.search.search(ME, store_id, SearchVectorStore(query="apples"), Call())
+        found = await room.services.search.search(
+            RequestContext(owner=ME), store_id, SearchVectorStore(query="apples")
+        )
         assert [result.content[0].text for result in found.data] == ["Apples grow."]
 
     room.run(scenario())
@@ -169,7 +179,9 @@ def test_an_expired_store_is_shown_but_not_searched(room: Room) -> None:
     async def scenario() -> None:
         store_id, file_id = await room.fill(ME, "Apples grow.", days=1)
         room.now += DAY - 10
-        await room.services.search.search(ME, store_id, SearchVectorStore(query="apples"), Call())
+        await room.services.search.search(
+            RequestContext(owner=ME), store_id, SearchVectorStore(query="apples")
+        )
         room.now += DAY - 10  # the search has counted as use
         assert (await room.services.vector_stores.get(ME, store_id)).status == "completed"
         room.now += 11
@@ -177,7 +189,9 @@ def test_an_expired_store_is_shown_but_not_searched(room: Room) -> None:
         expired = await room.services.vector_stores.get(ME, store_id)
         assert (expired.status, expired.file_counts.total) == ("expired", 0)
         with pytest.raises(InvalidRequest, match="has expired") as raised:
-            await room.services.search.search(ME, store_id, SearchVectorStore(query="apples"), Call())
+            await room.services.search.search(
+                RequestContext(owner=ME), store_id, SearchVectorStore(query="apples")
+            )
         assert raised.value.code == "vector_store_expired"
         assert (await room.services.files.get(ME, file_id)).id == file_id
 
@@ -188,7 +202,7 @@ def test_the_tools_search_gives_what_the_item_shows(room: Room) -> None:
     async def scenario() -> None:
         first, file_id = await room.fill(ME, "Apples grow on trees.")
         second, _ = await room.fill(ME, "Whales swim.")
-        search = room.services.search.for_owner(ME, Call())
+        search = room.services.search.for_owner(RequestContext(owner=ME))
         (hit,) = await search(FileSearchTool(vector_store_ids=[first, second, first]), "apples")
         # The names are those of api.openai.com's recording with results.
         assert sorted(hit) == ["attributes", "file_id", "filename", "score", "text", "vector_store_id"]
@@ -199,7 +213,7 @@ def test_the_tools_search_gives_what_the_item_shows(room: Room) -> None:
             "Apples grow on trees.",
         )
         assert hit["attributes"] == {}
-        (empty,) = [await room.services.vector_stores.create(ME, CreateVectorStore(), Call())]
+        (empty,) = [await room.services.vector_stores.create(RequestContext(owner=ME), CreateVectorStore())]
         assert await search(FileSearchTool(vector_store_ids=[empty.id]), "apples") == []
 
     room.run(scenario())
@@ -211,7 +225,9 @@ def test_bytes_that_somebody_took_away_are_told(room: Room) -> None:
         room.services.files.folder.path_of(file_id).unlink()
         with pytest.raises(StoreUnavailable, match="missing"):
             await room.services.files.content(ME, file_id)
-        store = await room.services.vector_stores.create(ME, CreateVectorStore(file_ids=[file_id]), Call())
+        store = await room.services.vector_stores.create(
+            RequestContext(owner=ME), CreateVectorStore(file_ids=[file_id])
+        )
         attached = await room.services.attached_files.get(ME, store.id, file_id)
         assert attached.status == "failed"
         assert attached.last_error is not None

@@ -10,7 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.conversations import Conversations
 from antiphon.service.passthrough.chat import ChatCompletions
@@ -95,18 +96,18 @@ class Catalogue:
     def __init__(self, model: ScriptedModel) -> None:
         self._model = model
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         if model_id != "up/m":
             raise NotFound("unknown", code="model_not_found", param="model")
         return ResolvedModel(self._model, "m", "up/m")
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:
         raise NotImplementedError
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         return inner
 
     async def list_models(self) -> ModelList:
@@ -133,13 +134,13 @@ class World:
         self._ticks = count(1000)
         self._url = f"sqlite:///{path}"
 
-    def _call(self) -> Call:
-        return Call(clock=lambda: float(next(self._ticks)))
+    def _context(self) -> RequestContext:
+        return RequestContext(owner=ME, clock=lambda: float(next(self._ticks)))
 
     async def prepare(self, **request: JSON) -> Run:
         """Creates a response, up to the point where its events can be read."""
         body = msgspec.json.encode({"model": "up/m", **request})
-        return await self.responses.create(ME, bodies.create_response.decode(body), self._call())
+        return await self.responses.create(self._context(), bodies.create_response.decode(body))
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
         """Makes a whole response to `text`, which may also be a list of items."""
@@ -184,12 +185,12 @@ class World:
     def begin(self, *items: JSON) -> str:
         """Creates a conversation and returns its id."""
         body = bodies.create_conversation.decode(msgspec.json.encode({"items": items}))
-        return self.run(self.conversations.create(ME, body, self._call())).id
+        return self.run(self.conversations.create(self._context(), body)).id
 
     def add(self, conversation: str, *items: JSON) -> list[JSONObject]:
         """Adds items to a conversation."""
         body = bodies.create_items.decode(msgspec.json.encode({"items": items}))
-        page: JSONObject = wire(self.run(self.conversations.add_items(ME, conversation, body, self._call())))
+        page: JSONObject = wire(self.run(self.conversations.add_items(self._context(), conversation, body)))
         added: list[JSONObject] = page["data"]
         return added
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.backends.catalogue import Models
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConfigError, InvalidRequest
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.serving.catalogue import mode_line, open_catalogue
@@ -80,7 +80,7 @@ def test_a_header_cannot_make_a_replaying_server_call(tmp_path: Path) -> None:
         given = settings(recording="replay", recordings=tapes(tmp_path), recording_header=True)
         catalogue = await open_catalogue(given)
         with pytest.raises(InvalidRequest, match="only replays"):
-            await catalogue.resolve("small", Call(mode="live"))
+            await catalogue.resolve("small", RequestContext(mode="live"))
 
     asyncio.run(run())
 

@@ -26,6 +26,7 @@ from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.replay import Replay
 from antiphon.server.app import create_app
 from antiphon.server.edge.dialects import is_llama_stack
+from antiphon.server.edge.state import ServerState
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.services import FileServices, Services
@@ -180,7 +181,7 @@ class Serving:
             tools = self._tools or ToolsSettings(file_search=FileSearchSettings(max_file_bytes=MAX_FILE))
             async with Services.open(self.store, catalogue, tools, self._allow_hosts, self._keys) as services:
                 self.file_services = services.files
-                app = create_app(services, max_body_bytes=self._max_body_bytes)
+                app = create_app(ServerState(services=services, max_body_bytes=self._max_body_bytes))
                 self._server = _Server(self._validated.around(app), self._ready)
                 await self._server.serve()
         finally:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import msgspec
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.ports import Call, ToolCalls
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
@@ -55,7 +56,7 @@ def converse(
     async def run() -> Hosting:
         services = await ToolServices.open(settings or ToolsSettings(timeout=10), allow_hosts)
         try:
-            context = ToolContext(services=services, owner="me", call=Call(ids=counted_ids()), wrap=wrap)
+            context = ToolContext(services=services, request=RequestContext(ids=counted_ids()), wrap=wrap)
             request = create_response.decode(
                 msgspec.json.encode({"model": "backend/model", "input": "Hi", "tools": tools})
             )

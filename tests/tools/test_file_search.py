@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from antiphon.engine.hosted.items import shown, told
-from antiphon.engine.ports import Call, HostedCall
+from antiphon.engine.ports import HostedCall
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.tools.context import FileSearch, ToolContext, ToolServices
@@ -65,7 +66,7 @@ def searched(
         services = await ToolServices.open(ToolsSettings(file_search=settings or FileSearchSettings()))
         try:
             context = ToolContext(
-                services=services, owner="me", call=Call(), wrap=unchanged, file_search=search
+                services=services, request=RequestContext(), wrap=unchanged, file_search=search
             )
             [hosted] = open_tools([tool or FileSearchTool(vector_store_ids=["vs_1"])], context)
             call = hosted.call("file_search", arguments)
@@ -193,7 +194,7 @@ def test_no_more_searches_run_at_a_time_than_is_set() -> None:
             made: list[HostedCall] = []
             for _ in range(5):  # Each request has tools of its own; the bound holds for the server.
                 context = ToolContext(
-                    services=services, owner="me", call=Call(), wrap=unchanged, file_search=busy
+                    services=services, request=RequestContext(), wrap=unchanged, file_search=busy
                 )
                 [hosted] = open_tools([FileSearchTool(vector_store_ids=["vs_1"])], context)
                 made.append(hosted.call("file_search", '{"query": "q"}'))
@@ -222,7 +223,10 @@ def test_a_skipped_call_closes_as_it_was_opened() -> None:
         services = await ToolServices.open(ToolsSettings())
         try:
             context = ToolContext(
-                services=services, owner="me", call=Call(), wrap=unchanged, file_search=finding([])
+                services=services,
+                request=RequestContext(),
+                wrap=unchanged,
+                file_search=finding([]),
             )
             [hosted] = open_tools([FileSearchTool(vector_store_ids=["vs_1"])], context)
             return hosted.call("file_search", '{"query": "q"}').skip(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools import registry
 from antiphon.tools.context import ToolContext, ToolServices
@@ -32,7 +32,7 @@ DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "tools.md"
 
 def positions(*tools: Tool) -> list[int]:
     async def work(given: ToolServices) -> list[int]:
-        context = ToolContext(services=given, owner="me", call=Call(), wrap=unchanged)
+        context = ToolContext(services=given, request=RequestContext(), wrap=unchanged)
         return [tool.position for tool in open_tools(tools, context) if isinstance(tool, WebSearch)]
 
     return run(work, WebSearchSettings())
@@ -104,9 +104,7 @@ def test_the_tool_of_the_documentation_runs(
         response = Run(
             body,
             model,
-            lambda tools, call: open_tools(
-                tools, ToolContext(services=given, owner="me", call=call, wrap=unchanged)
-            ),
+            lambda tools, call: open_tools(tools, ToolContext(services=given, request=call, wrap=unchanged)),
         )
         await response.play()
         return response

@@ -9,7 +9,8 @@ import msgspec
 from antiphon.decode.bodies import create_response
 from antiphon.engine.hosted.items import shown
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import Call, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
@@ -69,7 +70,7 @@ class DataSeal:
         return None
 
 
-OpenTools = Callable[[list[Tool], Call], list[HostedTool]]
+OpenTools = Callable[[list[Tool], RequestContext], list[HostedTool]]
 
 
 class Run:
@@ -78,18 +79,18 @@ class Run:
     def __init__(self, body: JSON, model: ScriptedModel, open_tools: OpenTools | None = None) -> None:
         request = create_response.decode(msgspec.json.encode(body))
         numbers = count()
-        call = Call(
+        context = RequestContext(
             clock=lambda: NOW,
             ids=lambda prefix, size=0: f"{prefix}_{next(numbers):050x}",
             seal=DataSeal(),
         )
-        hosted = open_tools(request.tools or [], call) if open_tools else []
+        hosted = open_tools(request.tools or [], context) if open_tools else []
         self._loop = Loop(
             request if open_tools else _without_hosted_tools(request),
             new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
-            context(request),
+            conversation(request),
             ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
-            call,
+            context,
             HostedTools(hosted),
         )
         self.events: list[JSONObject] = []
@@ -107,7 +108,7 @@ class Run:
             self.events += [msgspec.json.decode(msgspec.json.encode(event)) for event in events]
 
 
-def context(request: CreateResponse) -> list[Item]:
+def conversation(request: CreateResponse) -> list[Item]:
     """Returns the items that a request brings, after the calls of earlier responses that it answers."""
     if not isinstance(request.input, list):
         return [Message(role="user", content=[InputText(request.input or "")])]

@@ -5,7 +5,8 @@ from collections import deque
 
 import msgspec
 
-from antiphon.engine.ports import Call, HostedTool, ToolCalls
+from antiphon.engine.ports import HostedTool, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamRefused
 from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolContext, ToolServices
@@ -97,15 +98,14 @@ def play(exchange: Exchange, in_one_read: bool = False) -> Run:
         services = await ToolServices.open(SETTINGS)
         model = ScriptedModel(*replies_of(exchange), in_one_read=in_one_read)
 
-        def hosted(tools: list[Tool], call: Call) -> list[HostedTool]:
-            context = ToolContext(
+        def hosted(tools: list[Tool], context: RequestContext) -> list[HostedTool]:
+            given = ToolContext(
                 services=services,
-                owner="me",
-                call=call,
+                request=context,
                 wrap=lambda inner: calls,
                 file_search=RecordedFiles(exchange),
             )
-            return open_tools(tools, context)
+            return open_tools(tools, given)
 
         calls: ToolCalls = RecordedCalls(exchange)
         try:

@@ -14,8 +14,9 @@ from antiphon.backends.discovery import USUAL_PORTS, Found, discover
 from antiphon.backends.http.client import HttpClient
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
-from antiphon.engine.ports import Call, Endpoint, ResolvedModel, ToolCalls
-from antiphon.errors import InvalidRequest, NotFound
+from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
+from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.settings.load import endpoint
 from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.wire.json import JSONObject
@@ -102,10 +103,10 @@ class Models:
     def _add_found(self, found: Found) -> None:
         self._add(found.backend, Listing.known(self._client, found.backend, found.models, found.seconds))
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         """Finds the model that a caller names.
 
-        Raises `NotFound` with the code `model_not_found`, and `InvalidRequest` with the code
+        Raises `ModelNotFound`, and `InvalidRequest` with the code
         `model_ambiguous` where several backends list a bare id.
         """
         if model_id == _SAMPLE_ID:
@@ -129,7 +130,7 @@ class Models:
         if len(only) == 1 and only[0].listing.models is None and model_id:
             # It cannot say what it has; then its own answer, or why there is none, is the best answer.
             return only[0].resolved(model_id)
-        raise NotFound(self._unknown(model_id), code="model_not_found", param="model")
+        raise ModelNotFound(self._unknown(model_id), model_id)
 
     async def _find(self, name: str) -> list[ResolvedModel]:
         """Returns the models that are listed under `name`; asks again if there are none."""
@@ -144,16 +145,16 @@ class Models:
         found = ((backend, backend.listing.find(name)) for backend in self._backends.values())
         return [backend.resolved(full) for backend, full in found if full is not None]
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         """Returns the answer of the backend that has the model; raises what `resolve` does, too."""
-        found = await self.resolve(request["model"], call)
+        found = await self.resolve(request["model"], context)
         if not isinstance(found.chat_model, HttpChatModel):
             raise InvalidRequest(
                 f"The model {found.id!r} makes no {endpoint}.", code="model_not_supported", param="model"
             )
         return await found.chat_model.ask(endpoint, {**request, "model": found.name})
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         """Returns `inner`: these tool calls are made."""
         return inner
 

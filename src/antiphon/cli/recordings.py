@@ -96,8 +96,10 @@ def explain(request: str, directory: Path, scope: str) -> None:
     """
     import msgspec
 
-    from antiphon.engine.ports import Call
+    from antiphon.engine.request_context import RequestContext
     from antiphon.errors import ConfigError, RecordingNotFound
+    from antiphon.observe.record import Record
+    from antiphon.observe.request_log import describe_hit
     from antiphon.recording.collection import Collection
     from antiphon.recording.seam.replay import Replay
     from antiphon.wire.json import JSONObject
@@ -109,17 +111,18 @@ def explain(request: str, directory: Path, scope: str) -> None:
         raise ConfigError(f"{request}: no chat request: {error}") from None
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")
-    call = Call(scope=scope)
+    record = Record("CLI", "recordings explain")
+    context = RequestContext(scope=scope, observer=record)
     replay = Replay(Collection(directory))
     backend = ""
     if isinstance(model := body.get("model"), str):
         body["model"], backend = replay.recorded_model(model)
     try:
-        replay.get(body, call, backend)
+        replay.get(body, context, backend)
     except RecordingNotFound as error:
         click.echo(error.message)
         click.get_current_context().exit(1)
-    click.echo("\n".join(call.notes))
+    click.echo("\n".join(f"hit {describe_hit(hit)}" for hit in record.hits))
 
 
 @_command("check")

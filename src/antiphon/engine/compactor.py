@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from antiphon.engine.ports import Call, ResolvedModel
+from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.usage import spent, usage_of
 from antiphon.engine.reply.whole import unfold_reply
 from antiphon.engine.request.content import plain_text
 from antiphon.engine.request.summary import kept_messages, request_of_summary, without_loaded_files
 from antiphon.engine.request.translate import translate
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.sealed import Boxes, CompactionBox
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
@@ -22,7 +23,9 @@ Estimate = Callable[[ChatRequest], int]
 class Compactor:
     """Compacts the context of one request."""
 
-    def __init__(self, request: CreateResponse, model: ResolvedModel, call: Call, estimate: Estimate) -> None:
+    def __init__(
+        self, request: CreateResponse, model: ResolvedModel, context: RequestContext, estimate: Estimate
+    ) -> None:
         """There must be a seal in `call`."""
         self.usage: Usage | None = None
         """What the latest summary took."""
@@ -41,9 +44,9 @@ class Compactor:
             user=request.user,
         )
         self._model = model
-        self._call = call
+        self._context = context
         self._estimate = estimate
-        self._boxes = Boxes(call.seal, model.name)
+        self._boxes = Boxes(context.seal, model.name)
 
     def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""
@@ -60,7 +63,7 @@ class Compactor:
 
     def item(self, content: CompactionBox) -> Compaction:
         """Returns a new item with `content`."""
-        return Compaction(id=self._call.ids("cmp"), encrypted_content=self._boxes.seal(content))
+        return Compaction(id=self._context.ids("cmp"), encrypted_content=self._boxes.seal(content))
 
     async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:
         """Returns the model's summary of `items`; raises `UpstreamError` and `InvalidRequest`."""
@@ -70,14 +73,15 @@ class Compactor:
         chat["messages"].append(request_of_summary(instructions))
         chat["stream"] = False
         chat.pop("stream_options", None)
+        self._context.observer.model_called(self._model.id)
         reply = await self._model.chat_model.complete(chat)
         options = AssemblyOptions(source=self._model.id, think_tags=capabilities.think_tags)
-        assembler = Assembler([], self._call.ids, options)
+        assembler = Assembler([], self._context.ids, options)
         assembler.feed(unfold_reply(reply, include_usage=True))
         assembler.finish()
         self.usage = usage_of(assembler.usage)
-        if self._call.spend is not None:
-            self._call.spend(spent(assembler.usage, chat, 1, reply))
+        if self._context.spend is not None:
+            self._context.spend(spent(assembler.usage, chat, 1, reply))
         if assembler.failure is not None:
             raise assembler.failure
         if assembler.stopped_early:  # What it has not come to would be lost, and nobody would know.

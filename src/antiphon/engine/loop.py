@@ -9,7 +9,7 @@ import msgspec
 
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.hosted.run import HostedWork
-from antiphon.engine.ports import NO_TOOLS, Call, HostedCall, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.ports import NO_TOOLS, HostedCall, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.citations import sources_of
 from antiphon.engine.reply.usage import spent, total, usage_of
@@ -17,6 +17,7 @@ from antiphon.engine.request.messages import translate_reply
 from antiphon.engine.request.summary import kept_messages
 from antiphon.engine.request.translate import Translated, continued, translate
 from antiphon.engine.request.truncation import shortened
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatMessage, ChatRequest
@@ -61,7 +62,7 @@ class Loop:
         response: Response,
         items: list[Item],
         model: ResolvedModel,
-        call: Call,
+        context: RequestContext,
         hosted: HostedTools = NO_TOOLS,
     ) -> None:
         self.response = response
@@ -70,10 +71,10 @@ class Loop:
         self.compactor: Compactor | None = None
         """Compacts the context where that is due. Set before the events are read."""
         self._request = request
-        self._boxes = Boxes(call.seal, model.name)
+        self._boxes = Boxes(context.seal, model.name)
         self._items = items
         self._model = model
-        self._call = call
+        self._context = context
         self._hosted = hosted
         self._output: list[Item] = []
         self._sequence = 0
@@ -86,7 +87,7 @@ class Loop:
         self._is_compacted = False
         self._is_exhausted = False
         self._is_answered = False
-        self._work = HostedWork(self._output, self.include, response.max_tool_calls)
+        self._work = HostedWork(self._output, self.include, response.max_tool_calls, context.observer)
         self._tools: dict[int, HostedTool] = {}
         self._setups: list[HostedCall] = []
         self._approved: list[HostedCall] = []
@@ -113,6 +114,7 @@ class Loop:
                 assembler, request = self._assembler, self._chat_request()
                 chunks: list[bytes] = []
                 count, has_begun = 0, False
+                self._context.observer.model_called(self._model.id)
                 reads = self._model.chat_model.stream(request)
                 try:
                     async for chunks in reads:
@@ -128,8 +130,8 @@ class Loop:
                     continue
                 finally:
                     await reads.aclose()
-                    if self._call.spend is not None:
-                        self._call.spend(spent(assembler.usage, request, count, *chunks[-1:]))
+                    if self._context.spend is not None:
+                        self._context.spend(spent(assembler.usage, request, count, *chunks[-1:]))
                 self._last = assembler.finish()
                 if assembler.failure is not None:
                     raise assembler.failure
@@ -230,7 +232,7 @@ class Loop:
         except ContextLengthExceeded as error:
             if self.response.truncation != "auto":
                 raise
-            self._call.notes.append(f"not compacted: {error.message}")
+            self._context.observer.compaction_failed(error)
             return []
         self._items = [*kept_messages(items), self._output[-1]]
         self._said = []
@@ -254,7 +256,7 @@ class Loop:
         try:
             return await self._compact([*self._items, *self._output])
         except (UpstreamError, ContextLengthExceeded) as error:
-            self._call.notes.append(f"not compacted: {error.message}")
+            self._context.observer.compaction_failed(error)
             return []
 
     def _ends_turn(self) -> bool:
@@ -318,7 +320,7 @@ class Loop:
             boxes=self._boxes,
             sources=sources_of(chain(self._items, self._output)),
         )
-        return Assembler(self._output, self._call.ids, options)
+        return Assembler(self._output, self._context.ids, options)
 
     def _begun(self) -> list[Event]:
         return self._numbered([ResponseCreated(self.response), ResponseInProgress(self.response)])
@@ -328,7 +330,7 @@ class Loop:
 
     def _ended(self) -> Event:
         if not (self._assembler.stopped_early or self._is_exhausted):
-            completed_at = int(self._call.clock())
+            completed_at = int(self._context.clock())
             return ResponseCompleted(self._terminal(status="completed", completed_at=completed_at))
         too_long = self._is_exhausted or self._assembler.finish_reason == "length"
         details = IncompleteDetails("max_output_tokens" if too_long else "content_filter")

@@ -1,71 +1,18 @@
 """What the engine needs of the world. Backends, players, recorders and tests provide it."""
 
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from antiphon.ids import LONG, new_id
-from antiphon.settings.schema import Capabilities, Mode
+from antiphon.engine.request_context import RequestContext
+from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList, Provider
-
-DEFAULT_SCOPE = "default"
-"""The scope of requests that name none."""
-
-
-class Clock(Protocol):
-    """Tells the time in seconds since 1970."""
-
-    def __call__(self) -> float: ...
-
-
-class Ids(Protocol):
-    """Makes a fresh id: `prefix`, an underscore, and two hexadecimal digits for each of `size` bytes."""
-
-    def __call__(self, prefix: str, size: int = LONG) -> str: ...
-
-
-class Seal(Protocol):
-    """Seals boxes that only this server can open, for the owner of a request (`encrypted_content`)."""
-
-    def seal(self, content: bytes) -> str:
-        """Returns a box with `content`."""
-        ...
-
-    def open(self, box: str) -> bytes | None:
-        """Returns what is in the box; None if it was sealed by somebody else or for another owner."""
-        ...
-
-
-class Call(Struct):
-    """What a request of a client says of the model and tool calls that it causes, and what became of them.
-
-    Real backends ignore it; recording, replay and faults go by it.
-    """
-
-    scope: str = DEFAULT_SCOPE
-    """The test or scenario that the request belongs to. It decides between recordings of the same call."""
-    mode: Mode | None = None
-    """What the request asks for; None stands for the server's own mode."""
-    faults: str | None = None
-    """Fault rules that the request brings; they come before the server's."""
-    clock: Clock = time.time
-    ids: Ids = new_id
-    """Where the times and ids come from that the server makes for the request."""
-    spend: Callable[[int], None] | None = None
-    """Told the tokens of each model call when it has ended, or about as many; None: nobody counts them."""
-    seal: Seal | None = None
-    """What closes and opens boxes for the request's owner; None: there are none."""
-    notes: list[str] = []
-    """What became of each call, for the request log: `hit exact 639c49.json`, `recorded`, `miss`."""
-    recordings: list[str] = []
-    """The names of the recordings that answered, and of those that were made."""
 
 
 class ChatModel(Protocol):
@@ -117,21 +64,21 @@ class ResolvedModel(Struct, frozen=True):
 class ModelCatalogue(Protocol):
     """The models that this server can call."""
 
-    async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         """Finds the model that a caller names; raises `NotFound` with the code `model_not_found`.
 
         The model is for the calls of one request, `call`.
         """
         ...
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, call: Call) -> JSONObject:
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         """Returns the answer to another request than one for a chat; it has a `model`.
 
         It is recorded and replayed as well. Raises `NotFound` as `resolve` does, and `UpstreamError`.
         """
         ...
 
-    def tool_calls(self, inner: "ToolCalls", call: Call) -> "ToolCalls":
+    def tool_calls(self, inner: "ToolCalls", context: RequestContext) -> "ToolCalls":
         """Returns what makes the tool calls of one request: `inner`, recorded, replayed or made to fail.
 
         In replay `inner` is never asked.

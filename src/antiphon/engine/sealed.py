@@ -7,7 +7,7 @@ sealed is the business of the `Seal`; what is in them is defined here. Pure.
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.ports import Seal
+from antiphon.engine.request_context import Seal
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.items import Compaction, Item, Message, Reasoning

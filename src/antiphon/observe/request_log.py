@@ -1,66 +1,58 @@
-"""The request log: one line for each request."""
+"""Request log: one line for each request, made from its record."""
 
 import logging
+import re
 import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 
-from antiphon.engine.ports import Call
-from antiphon.errors import AntiphonError
-from antiphon.ids import new_id
-from antiphon.service.responses.run import Run
+from antiphon.errors import ModelNotFound
+from antiphon.observe.record import Hit, Record
+from antiphon.recording.matching.nearest import printable
 from antiphon.wire.json import JSONObject
+from antiphon.wire.responses import Response
 
 log = logging.getLogger("antiphon.access")
 
-NO_ANSWER = 499
-"""What is logged for a request that got no answer."""
-_MAX_WHY = 300
+_MAX_REASON = 300
+_MAX_NAME = 100
+_MAX_TOOLS = 10
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Entry:
-    """A line of the request log: a request, or one that came as a frame over a WebSocket (method `WS`).
-
-    `status` is what was answered, and `stream` whether as a stream.
-    """
-
-    def __init__(self, method: str, path: str) -> None:
-        self.request_id = new_id("req", 16)
-        self.status = NO_ANSWER
-        self.stream = False
-        self._method = method
-        self._path = path[:200]
-        self._began = time.monotonic()
-
-    def write(self, state: JSONObject) -> None:
-        """Writes it; `state` holds what is known: the run, the call, or the error that was answered."""
-        if not log.isEnabledFor(logging.INFO):
-            return
-        fields: JSONObject = {"request_id": self.request_id, "status": self.status, "stream": self.stream}
-        fields["seconds"] = round(time.monotonic() - self._began, 3)
-        if state.get("key") is not None:
-            fields["key"] = state["key"]
-        run, call = state.get("run"), state.get("call")
-        text = _run_line(run, fields) if isinstance(run, Run) else self._line(state, fields)
-        if isinstance(call, Call) and call.notes:
-            fields["recording"] = call.notes
-            text = "; ".join([text, *call.notes])
-        log.info(text, extra={"fields": fields})
-
-    def _line(self, state: JSONObject, fields: JSONObject) -> str:
-        """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
-        fields |= {"method": self._method, "path": self._path}
-        error = state.get("error")
-        why = ""
-        if isinstance(error, AntiphonError):
-            fields |= {"code": error.code, "param": error.param}
-            why = f" {error.code or error.type}" + (f": {error.param}" if error.param else "")
-        return f"{self._method} {self._path} {self.status} {fields['seconds']:.2f}s{why}"
+def write(record: Record) -> None:
+    """Log the request, with every fact of the record as a field."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    fields: JSONObject = {
+        "request_id": record.request_id,
+        "status": record.status,
+        "stream": record.is_stream,
+        "seconds": round(time.monotonic() - record.began, 3),
+    }
+    if record.key is not None:
+        fields["key"] = record.key
+    response = record.response
+    text = _request_line(record, fields) if response is None else _response_line(record, response, fields)
+    text = ", ".join([text, *_work(record, fields)])
+    log.info("; ".join([text, *_recordings(record, fields)]), extra={"fields": fields})
 
 
-def _run_line(run: Run, fields: JSONObject) -> str:
+def _request_line(record: Record, fields: JSONObject) -> str:
+    """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
+    fields |= {"method": record.method, "path": record.path}
+    reason = ""
+    if (error := record.error) is not None:
+        fields |= {"code": error.code, "param": error.param}
+        place = error.model if isinstance(error, ModelNotFound) else error.param
+        reason = f" {error.code or error.type}" + (f": {_name(place)}" if place else "")
+    return f"{record.method} {record.path} {record.status} {fields['seconds']:.2f}s{reason}"
+
+
+def _response_line(record: Record, response: Response, fields: JSONObject) -> str:
     """`resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`"""
-    response = run.final or run.loop.response
-    usage = response.usage
-    error = run.loop.failure
+    usage, error = response.usage, record.error
     fields |= {
         "response_id": response.id,
         "model": response.model,
@@ -70,9 +62,63 @@ def _run_line(run: Run, fields: JSONObject) -> str:
         "output_tokens": usage.output_tokens if usage else None,
         "error": error.message if error else None,
     }
-    stream = " stream" if fields["stream"] else ""
+    stream = " stream" if record.is_stream else ""
     tools = f" {len(response.tools)} tools" if response.tools else ""
     tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
-    why = f": {error.message.splitlines()[0][:_MAX_WHY]}" if error else ""
+    reason = f": {error.message.splitlines()[0][:_MAX_REASON]}" if error else ""
     what = f"{response.id} {response.model}{stream}{tools}"
-    return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{why}"
+    return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{reason}"
+
+
+def _work(record: Record, fields: JSONObject) -> Iterator[str]:
+    """Yield the model calls of a loop and the hosted tools that ran: `3 model calls`, `web_search x2`."""
+    if record.models:
+        fields["model_calls"] = len(record.models)
+    if len(record.models) > 1:
+        yield f"{len(record.models)} model calls"
+    if record.tools:
+        fields["tool_calls"] = {
+            name: {"calls": use.calls, "failed": use.failed} for name, use in record.tools.items()
+        }
+    for name, use in islice(record.tools.items(), _MAX_TOOLS):
+        failed = f" ({use.failed} failed)" if use.failed else ""
+        yield f"{_name(name)} x{use.calls}{failed}"
+    if (more := len(record.tools) - _MAX_TOOLS) > 0:
+        yield f"{more} more tools"
+    if (error := record.compaction_error) is not None:
+        fields["compaction_error"] = error.message
+        yield f"not compacted: {error.message.splitlines()[0][:_MAX_REASON]}"
+
+
+def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:
+    """Yield what recordings and faults did: `2 hits`, `1 miss: messages[0].content`, `3 recorded`."""
+    if not record.is_about_recordings:
+        return
+    fields["recording"] = {
+        "hits": [describe_hit(hit) for hit in record.hits],
+        "misses": list(record.misses),
+        "recorded": record.recorded_count,
+        "faults": list(record.faults),
+    }
+    if len(record.hits) == 1:
+        yield f"hit {describe_hit(record.hits[0])}"
+    elif record.hits:
+        yield f"{len(record.hits)} hits"
+    if record.unanswered:
+        places = ", ".join(dict.fromkeys(_name(place) for place in record.misses if place))
+        noun = "miss" if record.unanswered == 1 else "misses"
+        yield f"{record.unanswered} {noun}" + (f": {places}" if places else "")
+    if record.recorded_count:
+        yield f"{record.recorded_count} recorded"
+    for rule, count in Counter(record.faults).items():
+        yield f"fault {_name(rule)}" + (f" x{count}" if count > 1 else "")
+
+
+def describe_hit(hit: Hit) -> str:
+    """Return how a recording matched, and its name with hashes cut to their first digits."""
+    name = _DIGEST.sub(lambda digest: digest[0][:6], printable(hit.recording))
+    return f"{hit.how} {name}" + (f" (normalized: {', '.join(hit.rules)})" if hit.rules else "")
+
+
+def _name(text: str) -> str:
+    return printable(text[:_MAX_NAME])

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from antiphon.engine.hosted.items import shown
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
 from antiphon.service.items import item_page, new_item, shown_item
@@ -38,22 +38,22 @@ class Conversations:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def create(self, owner: str, request: CreateConversation, call: Call) -> Conversation:
+    async def create(self, context: RequestContext, request: CreateConversation) -> Conversation:
         """Begins a conversation, with items if the request brings some."""
         check_metadata(request.metadata)
         given = request.items or []
         check_items(given, "items")
-        now = call.clock()
+        now = context.clock()
         with _about_items():
-            items, new = await resolve_items(self._store, owner, given, call.ids, for_conversation=True)
+            items, new = await resolve_items(self._store, context, given, for_conversation=True)
             conversation = NewConversation(
-                id=call.ids("conv", SHORT),
+                id=context.ids("conv", SHORT),
                 created_at=now,
                 metadata=_encode(request.metadata or {}).decode(),
                 items=[new_item(item) for item in new],
                 item_ids=[str(item.id) for item in _once(items)],
             )
-            await self._store.create_conversation(owner, conversation)
+            await self._store.create_conversation(context.owner, conversation)
         return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
 
     async def get(self, owner: str, conversation_id: str) -> Conversation:
@@ -84,21 +84,18 @@ class Conversations:
 
     async def add_items(
         self,
-        owner: str,
+        context: RequestContext,
         conversation_id: str,
         request: CreateItems,
-        call: Call,
         include: Container[str] = (),
     ) -> Page[Item]:
         """Appends items, all or none, and returns just these, in order."""
         check_items(request.items, "items")
         with _about_items():
-            items, new = await resolve_items(
-                self._store, owner, request.items, call.ids, for_conversation=True
-            )
+            items, new = await resolve_items(self._store, context, request.items, for_conversation=True)
             items = _once(items)
             ids = [str(item.id) for item in items]
-            await self._store.add_items(owner, conversation_id, [new_item(item) for item in new], ids)
+            await self._store.add_items(context.owner, conversation_id, [new_item(item) for item in new], ids)
         return Page(
             data=[shown(item, include) for item in items],
             first_id=ids[0] if ids else None,

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.decode.explain import kind_of
-from antiphon.engine.ports import Call, ModelCatalogue
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 
@@ -28,7 +29,7 @@ class Embeddings:
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
-    async def create(self, body: JSONObject, call: Call) -> JSONObject:
+    async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
         """Returns the backend's answer to a request as it stands."""
         if body.get("model") is None:
             raise _missing("model")
@@ -43,10 +44,10 @@ class Embeddings:
             raise InvalidRequest(
                 "Invalid 'input': it must not be empty.", code="invalid_value", param="input"
             )
-        return await self._embed(body, call)
+        return await self._embed(body, context)
 
     async def embed(
-        self, model: str, texts: Sequence[str], dimensions: int | None, call: Call
+        self, model: str, texts: Sequence[str], dimensions: int | None, context: RequestContext
     ) -> list[bytes]:
         """Returns the vectors of texts as packed 32-bit floats.
 
@@ -56,7 +57,7 @@ class Embeddings:
         body: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
         if dimensions is not None:
             body["dimensions"] = dimensions
-        answer = await self._embed(body, call)
+        answer = await self._embed(body, context)
         try:
             reply = msgspec.convert(answer, _Reply)
         except msgspec.ValidationError as error:
@@ -66,12 +67,12 @@ class Embeddings:
         ordered = sorted(enumerate(reply.data), key=lambda at: at[0] if at[1].index is None else at[1].index)
         return [_packed(model, each.embedding) for _, each in ordered]
 
-    async def _embed(self, body: JSONObject, call: Call) -> JSONObject:
-        answer = await self._catalogue.ask("embeddings", body, call)
-        if call.spend is not None:
+    async def _embed(self, body: JSONObject, context: RequestContext) -> JSONObject:
+        answer = await self._catalogue.ask("embeddings", body, context)
+        if context.spend is not None:
             usage = answer.get("usage")
             total = usage.get("total_tokens") if isinstance(usage, dict) else None
-            call.spend(total if isinstance(total, int) else len(msgspec.json.encode(body)) // 4)
+            context.spend(total if isinstance(total, int) else len(msgspec.json.encode(body)) // 4)
         return answer
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from antiphon.engine.hosted.items import shown
-from antiphon.engine.ports import Ids
+from antiphon.engine.request_context import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText

@@ -1,7 +1,7 @@
 """Prompts: made, changed version by version, and filled in for a response."""
 
-from antiphon.engine.ports import Call
 from antiphon.engine.request.prompts import FilledPrompt, fill, variables_in
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.ids import SHORT
 from antiphon.store import Store
@@ -20,16 +20,16 @@ class Prompts:
     def __init__(self, store: Store) -> None:
         self._prompts = store.prompts
 
-    async def create(self, owner: str, request: CreatePrompt, call: Call) -> Prompt:
+    async def create(self, context: RequestContext, request: CreatePrompt) -> Prompt:
         """Stores version 1 of a new prompt. Raises `InvalidRequest` if its variables are not declared."""
         new = StoredPrompt(
-            id=call.ids("pmpt", SHORT),
+            id=context.ids("pmpt", SHORT),
             version=1,
             text=request.prompt,
             variables=_declared(request.prompt, request.variables),
             is_default=True,
         )
-        await self._prompts.create(owner, new, call.clock())
+        await self._prompts.create(context.owner, new, context.clock())
         return _shown(new)
 
     async def get(self, owner: str, prompt_id: str, version: int | None = None) -> Prompt:

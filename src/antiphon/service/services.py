@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
+from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.service.access.idempotency import Idempotency
 from antiphon.service.access.keys import Keys, KeySettings
@@ -89,6 +90,8 @@ class Services:
     keys: Keys
     prompts: Prompts
     responses: Responses
+    sealing: Sealing | None
+    """Maker of the seals of all owners; None where content is not encrypted."""
 
     @classmethod
     @asynccontextmanager
@@ -129,8 +132,8 @@ class Services:
                         catalogue,
                         _tools_of(tools, files, catalogue),
                         files.attachments,
-                        Sealing(seal_key.reveal()),
                     ),
+                    sealing=Sealing(seal_key.reveal()),
                 )
             finally:
                 await files.close()
@@ -141,17 +144,16 @@ class Services:
 def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:
     """Returns what opens the hosted tools of a request."""
 
-    async def opened(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+    async def opened(context: RequestContext, request: CreateResponse) -> HostedTools:
         if not request.tools:
             return NO_TOOLS
-        await files.search.check(owner, request.tools)
-        context = ToolContext(
+        await files.search.check(context.owner, request.tools)
+        given = ToolContext(
             services=services,
-            owner=owner,
-            call=call,
-            wrap=lambda inner: catalogue.tool_calls(inner, call),
-            file_search=files.search.for_owner(owner, call),
+            request=context,
+            wrap=lambda inner: catalogue.tool_calls(inner, context),
+            file_search=files.search.for_owner(context),
         )
-        return HostedTools(open_tools(request.tools, context), services.settings.max_rounds)
+        return HostedTools(open_tools(request.tools, given), services.settings.max_rounds)
 
     return opened

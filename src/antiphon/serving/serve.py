@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.server import ServerState
+from uvicorn.server import ServerState as UvicornState
 
 from antiphon.errors import ConfigError
 from antiphon.observe import logging
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.server.app import create_app
+from antiphon.server.edge.state import ServerState, Watch
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.access.limits import Limits
@@ -88,7 +89,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, listener: socket.socket
+    settings: Settings, listener: socket.socket, watch: Watch | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
     """Opens all that answers on a socket, and closes it at the end; raises as `run` does."""
     is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
@@ -107,16 +108,17 @@ async def opened(
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
                 tidying = asyncio.create_task(tidy(store, services.files))
-                app = create_app(
-                    services,
+                state = ServerState(
+                    services=services,
                     max_body_bytes=settings.max_body_bytes,
                     recording_header=settings.recording_header,
                     freeze=Freeze() if settings.freeze else None,
                     is_local=is_local and not settings.allow_anonymous,
                     reasoning_events=settings.reasoning_events,
+                    watch=watch,
                 )
                 try:
-                    yield app, store, services
+                    yield create_app(state), store, services
                 finally:
                     tidying.cancel()
         finally:
@@ -164,7 +166,7 @@ def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Ser
 
 def _websocket_protocol(
     config: uvicorn.Config,
-    server_state: ServerState,
+    server_state: UvicornState,
     app_state: dict[str, JSON],
     _loop: asyncio.AbstractEventLoop | None = None,
 ) -> asyncio.Protocol:

@@ -7,7 +7,8 @@ from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol, Self
 
-from antiphon.engine.ports import Call, ToolCalls
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
 from antiphon.tools.page_cache import PageCache
@@ -79,11 +80,9 @@ class ToolContext:
     """What the tools of one request are given."""
 
     services: ToolServices
-    owner: str
-    call: Call
-    """Whose `ids` and `clock` the tools use."""
+    request: RequestContext
     wrap: Callable[[ToolCalls], ToolCalls]
-    """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, call)`."""
+    """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, context)`."""
     file_search: FileSearch | None = None
     """None where the server keeps no files."""
     connections: list[ToolCalls] = field(default_factory=list)

@@ -68,7 +68,7 @@ class FileSearch(BasicTool):
 
     def call(self, name: str, arguments: str) -> HostedCall:
         """Begins a search."""
-        item_id = self._context.call.ids(ITEM_PREFIXES["file_search_call"])
+        item_id = self._context.request.ids(ITEM_PREFIXES["file_search_call"])
         return FileCall(item_id, _query(arguments), self._tool, self._search, self._context)
 
 

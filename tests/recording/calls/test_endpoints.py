@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.engine.ports import Call
 from antiphon.recording.calls.canonical import canonical_key
 from antiphon.recording.calls.endpoints import canonical_body, joined
 from antiphon.recording.care.convert import export_calls, import_calls
@@ -20,6 +19,7 @@ from tests.recording.samples import recordings
 from tests.server.client import post
 from tests.server.routes.test_embeddings import vectors
 from tests.server.routes.test_passthrough import FLAGS, TEXT
+from tests.support.notes import noting, recordings_of
 from tests.support.serving import backend
 from tests.support.upstream import Upstream, reply
 
@@ -80,17 +80,17 @@ def test_nothing_is_lost_at_llama_stack_and_back(tmp_path: Path) -> None:
 
 def test_llama_stacks_completions_answer() -> None:
     directory = recordings("llama-stack")
-    texts = [call for call in read_calls(directory, []) if call.kind == "completion"]
-    assert {call.streamed for call in texts} == {True, False}
-    assert all(call.stale or call.hash_name == f"{call.exact_hash}.json" for call in texts)
+    texts = [context for context in read_calls(directory, []) if context.kind == "completion"]
+    assert {context.streamed for context in texts} == {True, False}
+    assert all(context.stale or context.hash_name == f"{context.exact_hash}.json" for context in texts)
     models = catalogue(directory)
     for recorded in texts:
-        call = Call(scope=recorded.scope)
-        answer = asyncio.run(models.ask("completions", recorded.request, call))
+        context = noting(scope=recorded.scope)
+        answer = asyncio.run(models.ask("completions", recorded.request, context))
         [choice] = answer["choices"]
         pieces = [json.loads(part)["choices"][0]["text"] for part in recorded.payloads()]
         assert (choice["text"], choice["finish_reason"] is None) == ("".join(pieces), False)
-        assert call.recordings == [recorded.name]
+        assert recordings_of(context) == [recorded.name]
 
 
 def test_endpoints_that_were_recorded_as_tools_still_answer(tmp_path: Path) -> None:

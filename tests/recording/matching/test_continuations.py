@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 import pytest
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.files.llama_stack import read_recording

@@ -1,8 +1,12 @@
 """A miss is explained: by the nearest recording, and the fields that differ."""
 
-from antiphon.recording.matching.nearest import describe_differences, nearest, printable
+from antiphon.recording.matching.nearest import describe, differences, nearest, printable
 from antiphon.wire.json import JSONObject
 from tests.recording.samples import chat_request
+
+
+def described(asked: JSONObject, recorded: JSONObject) -> str:
+    return describe(list(differences(asked, recorded)))
 
 
 def talk(*texts: str, model: str = "small") -> JSONObject:
@@ -34,7 +38,7 @@ def test_nothing_is_nearest_to_nothing() -> None:
 def test_differences_name_the_field_and_both_values() -> None:
     asked = {**talk("What is 2 + 3?"), "temperature": 0.5}
     recorded = {**talk("What is 2 + 2?"), "seed": 7}
-    assert describe_differences(asked, recorded).splitlines() == [
+    assert described(asked, recorded).splitlines() == [
         '  messages[0].content: asked "What is 2 + 3?", recorded "What is 2 + 2?"',
         "  temperature: asked 0.5, recorded nothing",
         "  seed: asked nothing, recorded 7",
@@ -43,7 +47,7 @@ def test_differences_name_the_field_and_both_values() -> None:
 
 def test_long_texts_are_shown_where_they_part() -> None:
     asked, recorded = "a" * 5000 + "X" + "b" * 5000, "a" * 5000 + "Y" + "b" * 5000
-    text = describe_differences(talk(asked), talk(recorded))
+    text = described(talk(asked), talk(recorded))
     assert "aX" in text
     assert "aY" in text
     assert len(text) < 300
@@ -51,15 +55,15 @@ def test_long_texts_are_shown_where_they_part() -> None:
 
 def test_many_differences_are_counted() -> None:
     asked, recorded = talk(*"abcdefghij"), talk(*"0123456789")
-    lines = describe_differences(asked, recorded).splitlines()
+    lines = described(asked, recorded).splitlines()
     assert lines[-1] == "  and 4 more"
 
 
 def test_true_and_one_differ() -> None:
-    assert describe_differences({"n": True}, {"n": 1}) == "  n: asked true, recorded 1"
+    assert described({"n": True}, {"n": 1}) == "  n: asked true, recorded 1"
 
 
 def test_nothing_that_steers_a_terminal_is_shown() -> None:
-    text = describe_differences(talk("\x1b[31mred\u202e"), talk("\x07bell\nline"))
+    text = described(talk("\x1b[31mred\u202e"), talk("\x07bell\nline"))
     assert all(character.isprintable() for character in text)
     assert printable("é\x1b") == "é\\u001b"

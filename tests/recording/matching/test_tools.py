@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.ports import Call
 from antiphon.errors import RecordingNotFound, SecretInRecording, UpstreamError, UpstreamTimeout
 from antiphon.recording.calls.exact_hash import tool_hash
 from antiphon.recording.collection import Collection
@@ -17,6 +16,7 @@ from antiphon.recording.seam.recorder import Tape, ToolRecorder
 from antiphon.recording.seam.replay import Replay
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import recordings, write
+from tests.support.notes import notes_of, noting
 
 
 class Tools:
@@ -36,19 +36,19 @@ def record(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "d
     tools = Tools()
 
     async def make() -> None:
-        call = Call(scope=scope)
-        recorder = ToolRecorder(tools, Tape(Collection(directory), call, anew=True))
+        context = noting(scope=scope)
+        recorder = ToolRecorder(tools, Tape(Collection(directory), context, anew=True))
         for each in calls:
             await recorder.call(*each)
-        assert call.notes == ["recorded"] * len(calls)
+        assert notes_of(context) == ["recorded"] * len(calls)
 
     asyncio.run(make())
     return tools
 
 
 def play(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "default") -> list[JSON]:
-    call = Call(scope=scope)
-    player = ToolPlayer(Replay(Collection(directory)), call)
+    context = noting(scope=scope)
+    player = ToolPlayer(Replay(Collection(directory)), context)
 
     async def ask() -> list[JSON]:
         return [await player.call(*each) for each in calls]
@@ -138,8 +138,8 @@ def test_of_llama_stacks_files_a_stale_one_comes_last(tmp_path: Path) -> None:
 
 
 def test_tools_fail_by_rule() -> None:
-    tools, call = Tools(), Call()
-    faulty = FaultyTools(tools, Faults("500,tool=se*,call=2; cut,tool=find"), call)
+    tools, context = Tools(), noting()
+    faulty = FaultyTools(tools, Faults("500,tool=se*,call=2; cut,tool=find"), context)
 
     async def ask() -> None:
         await faulty.call("wiki", "search", {})
@@ -151,7 +151,7 @@ def test_tools_fail_by_rule() -> None:
 
     asyncio.run(ask())
     assert len(tools.calls) == 2
-    assert call.notes == ["fault 500,tool=se*,call=2", "fault cut,tool=find"]
+    assert notes_of(context) == ["fault 500,tool=se*,call=2", "fault cut,tool=find"]
 
 
 def test_who_answers_web_searches_does_not_count(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.engine.ports import ModelCatalogue, ResolvedModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import (
     AntiphonError,
     InvalidRequest,
@@ -28,16 +29,17 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
+from tests.support.notes import notes_of, noting
 
 
 def ask(
-    models: ModelCatalogue, *questions: str, call: Call | None = None, streamed: bool = False
+    models: ModelCatalogue, *questions: str, context: RequestContext | None = None, streamed: bool = False
 ) -> list[str]:
     """The texts that answer the questions, which are asked one after the other in one request's calls."""
 
     async def asked() -> list[str]:
         answers = []
-        found = await models.resolve("m", call or Call())
+        found = await models.resolve("m", context or RequestContext())
         for question in questions:
             body = cast(ChatRequest, {**chat_request(question), "model": found.name})
             if streamed:
@@ -75,10 +77,10 @@ def test_record_missing_calls_only_for_what_is_missing(streamed: bool, tmp_path:
         return Backend([chunk({"content": answer}), chunk({}, "stop")])
 
     ask(catalogue(tmp_path, "record", up("One")), "a", streamed=streamed)
-    call, other = Call(), up("Two")
+    context, other = noting(), up("Two")
     models = catalogue(tmp_path, "record-missing", other)
-    assert ask(models, "a", "b", call=call, streamed=streamed) == ["One", "Two"]
-    assert call.notes == ["hit exact default.json#1", "miss", "recorded"]
+    assert ask(models, "a", "b", context=context, streamed=streamed) == ["One", "Two"]
+    assert notes_of(context) == ["hit exact default.json#1", "miss", "recorded"]
     assert len(other.requests) == 1
     assert ask(catalogue(tmp_path), "a", "b", streamed=streamed) == ["One", "Two"]
 
@@ -97,25 +99,27 @@ def test_record_missing_plays_recorded_models_whose_backend_is_gone(tmp_path: Pa
     ask(catalogue(tmp_path, "record", backend("One")), "a")
 
     class Gone(Backend):
-        async def resolve(self, model_id: str, call: Call) -> ResolvedModel:
+        async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
             raise NotFound("gone", code="model_not_found")
 
     assert ask(catalogue(tmp_path, "record-missing", Gone([said("No")])), "a") == ["One"]
     with pytest.raises(RecordingNotFound):
         ask(catalogue(tmp_path, "record-missing", Gone([said("No")])), "b")
     with pytest.raises(NotFound):
-        asyncio.run(catalogue(tmp_path, "record-missing", Gone([said("No")])).resolve("up/other", Call()))
+        asyncio.run(
+            catalogue(tmp_path, "record-missing", Gone([said("No")])).resolve("up/other", RequestContext())
+        )
 
 
 def test_recording_again_replaces_the_scope_and_no_other(tmp_path: Path) -> None:
-    ask(catalogue(tmp_path, "record", backend("Old")), "a", call=Call(scope="s"))
-    ask(catalogue(tmp_path, "record", backend("Other")), "a", call=Call(scope="t"))
-    ask(catalogue(tmp_path, "record", backend("New", "Newer")), "a", "b", call=Call(scope="s"))
+    ask(catalogue(tmp_path, "record", backend("Old")), "a", context=RequestContext(scope="s"))
+    ask(catalogue(tmp_path, "record", backend("Other")), "a", context=RequestContext(scope="t"))
+    ask(catalogue(tmp_path, "record", backend("New", "Newer")), "a", "b", context=RequestContext(scope="s"))
     models = catalogue(tmp_path)
-    assert ask(models, "a", "b", call=Call(scope="s")) == ["New", "Newer"]
-    assert ask(models, "a", call=Call(scope="t")) == ["Other"]
+    assert ask(models, "a", "b", context=RequestContext(scope="s")) == ["New", "Newer"]
+    assert ask(models, "a", context=RequestContext(scope="t")) == ["Other"]
     with pytest.raises(RecordingNotFound, match="recorded once in its scope"):
-        ask(models, "a", call=Call(scope="s"))
+        ask(models, "a", context=RequestContext(scope="s"))
 
 
 def test_with_repeat_the_last_answer_stands(tmp_path: Path) -> None:
@@ -127,7 +131,7 @@ def test_with_repeat_the_last_answer_stands(tmp_path: Path) -> None:
 def test_a_server_that_only_replays_does_nothing_else(mode: Mode, tmp_path: Path) -> None:
     ask(catalogue(tmp_path, "record", backend("One")), "a")
     with pytest.raises(InvalidRequest, match="only replays") as caught:
-        ask(catalogue(tmp_path), "a", call=Call(mode=mode))
+        ask(catalogue(tmp_path), "a", context=RequestContext(mode=mode))
     assert caught.value.code == "recording_mode_not_possible"
 
 
@@ -136,7 +140,7 @@ def test_without_a_folder_everything_is_live(mode: Mode) -> None:
     models = RecordingCatalogue(backend("One"), None, "live", Faults())
     assert ask(models, "a") == ["One"]
     with pytest.raises(InvalidRequest, match="no folder of recordings"):
-        ask(models, "a", call=Call(mode=mode))
+        ask(models, "a", context=RequestContext(mode=mode))
 
 
 def test_lists_notices_and_the_end_are_the_backends(tmp_path: Path) -> None:
@@ -149,14 +153,14 @@ def test_lists_notices_and_the_end_are_the_backends(tmp_path: Path) -> None:
 
 
 def test_the_hit_log_has_a_line_for_each_hit(tmp_path: Path) -> None:
-    ask(catalogue(tmp_path, "record", backend("One", "Two")), "a", "b", call=Call(scope="s"))
+    ask(catalogue(tmp_path, "record", backend("One", "Two")), "a", "b", context=RequestContext(scope="s"))
     log = tmp_path / "hits.jsonl"
     replay = Replay(Collection(tmp_path), hit_log=log)
     models = RecordingCatalogue(None, replay, "replay", Faults())
-    ask(models, "b", call=Call(scope="s"))
+    ask(models, "b", context=RequestContext(scope="s"))
     with pytest.raises(RecordingNotFound):
-        ask(models, "c", call=Call(scope="s"))
-    ask(models, "a", call=Call(scope="other"))
+        ask(models, "c", context=RequestContext(scope="s"))
+    ask(models, "a", context=RequestContext(scope="other"))
     (name,) = {path.name for path in tmp_path.glob("*.json")}
     assert [json.loads(line) for line in log.read_text().splitlines()] == [
         {"file": name, "call": 2, "scope": "s", "how": "exact"},
@@ -205,11 +209,13 @@ class Searches:
         return {"result": next(self._numbers)}
 
 
-def search(models: ModelCatalogue, inner: ToolCalls, *queries: str, call: Call | None = None) -> list[JSON]:
+def search(
+    models: ModelCatalogue, inner: ToolCalls, *queries: str, context: RequestContext | None = None
+) -> list[JSON]:
     """The results of searches, one after the other; of one that fails, its error's message."""
 
     async def searched() -> list[JSON]:
-        calls, results = models.tool_calls(inner, call or Call()), []
+        calls, results = models.tool_calls(inner, context or RequestContext()), []
         for query in queries:
             try:
                 results.append(await calls.call("tavily", "search", {"query": query}))
@@ -225,17 +231,17 @@ def results(*numbers: int) -> list[JSON]:
 
 
 def test_tools_are_recorded_and_then_played_and_never_asked_again(tmp_path: Path) -> None:
-    tools, recorded, played = Searches(), Call(), Call()
+    tools, recorded, played = Searches(), noting(), noting()
     assert search(
-        catalogue(tmp_path, "record", backend("x")), tools, "a", "b", "a", call=recorded
+        catalogue(tmp_path, "record", backend("x")), tools, "a", "b", "a", context=recorded
     ) == results(1, 2, 3)
     assert tools.made[1] == ("tavily", "search", {"query": "b"})
     # A folder without a model call is nothing to replay from.
     ask(catalogue(tmp_path, "record-missing", backend("x")), "q")
     silent = Searches()
-    assert search(catalogue(tmp_path), silent, "b", "a", "a", call=played) == results(2, 1, 3)
+    assert search(catalogue(tmp_path), silent, "b", "a", "a", context=played) == results(2, 1, 3)
     assert silent.made == []
-    assert (recorded.notes, played.notes[0]) == (["recorded"] * 3, "hit exact default.json#2")
+    assert (notes_of(recorded), notes_of(played)[0]) == (["recorded"] * 3, "hit exact default.json#2")
     (missing,) = search(catalogue(tmp_path), silent, "c")
     assert "No recording answers this call to search" in missing
     assert 'arguments.query: asked "c", recorded' in missing
@@ -243,11 +249,11 @@ def test_tools_are_recorded_and_then_played_and_never_asked_again(tmp_path: Path
 
 def test_tools_are_called_for_what_is_missing_alone(tmp_path: Path) -> None:
     search(catalogue(tmp_path, "record", backend("x")), Searches(), "a")
-    tools, call = Searches(first=7), Call()
+    tools, context = Searches(first=7), noting()
     models = catalogue(tmp_path, "record-missing", backend("x"))
-    assert search(models, tools, "a", "b", "a", call=call) == results(1, 7, 8)
+    assert search(models, tools, "a", "b", "a", context=context) == results(1, 7, 8)
     assert [made[2]["query"] for made in tools.made] == ["b", "a"]
-    assert call.notes == ["hit exact default.json#1", "miss", "recorded", "miss", "recorded"]
+    assert notes_of(context) == ["hit exact default.json#1", "miss", "recorded", "miss", "recorded"]
     assert search(catalogue(tmp_path, "record-missing", backend("x")), Searches(), "b", "a", "a") == results(
         7, 1, 8
     )
@@ -256,16 +262,18 @@ def test_tools_are_called_for_what_is_missing_alone(tmp_path: Path) -> None:
 def test_live_tools_are_called_and_nothing_is_written(tmp_path: Path) -> None:
     tools = Searches()
     models = catalogue(tmp_path / "none", "live", backend("x"))
-    assert models.tool_calls(tools, Call()) is tools
-    assert RecordingCatalogue(backend("x"), None, "live", Faults()).tool_calls(tools, Call()) is tools
+    assert models.tool_calls(tools, RequestContext()) is tools
+    assert (
+        RecordingCatalogue(backend("x"), None, "live", Faults()).tool_calls(tools, RequestContext()) is tools
+    )
     assert search(models, tools, "a", "a") == results(1, 2)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_mode_of_a_request_holds_for_its_tools(tmp_path: Path) -> None:
     models, tools = catalogue(tmp_path, "live", backend("x")), Searches()
-    assert search(models, tools, "a", call=Call(mode="record")) == results(1)
-    assert search(models, tools, "a", call=Call(mode="replay")) == results(1)
+    assert search(models, tools, "a", context=RequestContext(mode="record")) == results(1)
+    assert search(models, tools, "a", context=RequestContext(mode="replay")) == results(1)
     assert search(models, tools, "a") == results(2)
     assert len(tools.made) == 2
 
@@ -298,7 +306,7 @@ def test_a_wrong_rule_of_a_request_is_an_error_before_a_tool_is_called(tmp_path:
     for mode in ("live", "record", "record-missing"):
         models = catalogue(tmp_path, mode, backend("x"))
         with pytest.raises(InvalidRequest, match="unknown action"):
-            models.tool_calls(Searches(), Call(faults="explode,tool=*"))
+            models.tool_calls(Searches(), RequestContext(faults="explode,tool=*"))
 
 
 def test_models_and_tools_begin_their_scope_anew_together(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from antiphon.engine.ports import Call, ChatModel
+from antiphon.engine.ports import ChatModel
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InvalidRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording.seam import faults
 from antiphon.recording.seam.faults import Faults, FaultyModel
@@ -17,6 +18,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
+from tests.support.notes import notes_of, noting
 
 WORDS = [chunk({"content": word}) for word in "abcde"] + [chunk({}, "stop")]
 BODY = cast(ChatRequest, {**chat_request(), "model": "m"})
@@ -62,9 +64,9 @@ def hear(model: ChatModel, body: ChatRequest = STREAMING) -> Heard:
 
 
 def faulty(
-    backend: Backend, rules: str, call: Call | None = None, names: tuple[str, ...] = ("m",)
+    backend: Backend, rules: str, context: RequestContext | None = None, names: tuple[str, ...] = ("m",)
 ) -> FaultyModel:
-    return FaultyModel(backend, Faults(rules), call or Call(), names)
+    return FaultyModel(backend, Faults(rules), context or RequestContext(), names)
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 3])
@@ -178,7 +180,7 @@ def test_only_the_nth_call_of_a_scope_fails() -> None:
     rules, backend = Faults("cut,call=2"), Backend(WORDS)
 
     def failed(scope: str) -> bool:
-        return hear(FaultyModel(backend, rules, Call(scope=scope), ("m",))).error is not None
+        return hear(FaultyModel(backend, rules, RequestContext(scope=scope), ("m",))).error is not None
 
     assert [failed("a"), failed("a"), failed("b"), failed("a"), failed("b")] == [
         False,
@@ -193,7 +195,7 @@ def test_a_scope_that_begins_once_more_is_counted_from_one() -> None:
     rules, backend = Faults("cut,call=2"), Backend(WORDS)
 
     def failed(scope: str) -> bool:
-        return hear(FaultyModel(backend, rules, Call(scope=scope), ("m",))).error is not None
+        return hear(FaultyModel(backend, rules, RequestContext(scope=scope), ("m",))).error is not None
 
     assert [failed("a"), failed("b")] == [False, False]
     rules.begin("a")
@@ -213,10 +215,10 @@ def test_a_rule_for_a_tool_is_not_about_models() -> None:
 
 
 def test_the_rules_of_the_request_come_first_and_are_noted() -> None:
-    call = Call(faults="429")
-    heard = hear(faulty(Backend(WORDS), "cut:1", call))
+    context = noting(faults="429")
+    heard = hear(faulty(Backend(WORDS), "cut:1", context))
     assert isinstance(heard.error, UpstreamRefused)
-    assert call.notes == ["fault 429"]
+    assert notes_of(context) == ["fault 429"]
 
 
 def ask(directory: Path, mode: Mode, rules: str, body: ChatRequest = STREAMING) -> Heard:
@@ -224,7 +226,7 @@ def ask(directory: Path, mode: Mode, rules: str, body: ChatRequest = STREAMING) 
     backends = None if mode == "replay" else Backend(answer)
 
     async def resolved() -> ChatModel:
-        found = await catalogue(directory, mode, backends, faults=rules).resolve("m", Call())
+        found = await catalogue(directory, mode, backends, faults=rules).resolve("m", RequestContext())
         return found.chat_model
 
     return hear(asyncio.run(resolved()), body)
@@ -259,12 +261,12 @@ def test_a_bad_day_is_recorded_and_replayed_without_its_rule(
 def test_a_wrong_rule_of_a_request_is_the_requests_error(tmp_path: Path) -> None:
     models = catalogue(tmp_path, "live", Backend(WORDS))
     with pytest.raises(InvalidRequest, match="unknown action"):
-        asyncio.run(models.resolve("m", Call(faults="explode")))
+        asyncio.run(models.resolve("m", RequestContext(faults="explode")))
 
 
 def test_without_rules_nothing_stands_between(tmp_path: Path) -> None:
     backend = Backend(WORDS)
-    found = asyncio.run(catalogue(tmp_path, "live", backend).resolve("m", Call()))
+    found = asyncio.run(catalogue(tmp_path, "live", backend).resolve("m", RequestContext()))
     assert found.chat_model is backend
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.engine.ports import Call, ModelCatalogue
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.engine.request_context import RequestContext
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
@@ -66,7 +67,7 @@ def test_a_file_of_llama_stacks_is_listed_under_the_provider_at_its_url(
     models = replaying(tmp_path)
     assert ids(models) == listed
     for model in listed:
-        assert asyncio.run(models.resolve(model, Call())).name == "small"
+        assert asyncio.run(models.resolve(model, RequestContext())).name == "small"
 
 
 def test_providers_are_called_as_in_the_names_of_llama_stacks_own_tests() -> None:

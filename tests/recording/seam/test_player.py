@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from antiphon.engine.ports import Call, ChatModel, ModelCatalogue
+from antiphon.engine.ports import ChatModel, ModelCatalogue
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConfigError, RecordingNotFound, UpstreamError, UpstreamRefused
 from antiphon.recording.calls.exact_hash import request_hash
 from antiphon.recording.collection import Collection
@@ -18,13 +19,14 @@ from antiphon.recording.seam.replay import WORDED_FOR, Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chat_request, chunk, recording, recordings, write
+from tests.support.notes import notes_of, noting
 
 EXPERTS = "639c49548ecb34e8dedcc65738498e22c6d0dc67fbf9cb852f4a99f653eab6f3.json"
 PERMISSIONS = "aadc06753bab7e4450f37786f558c58bef42fce2301fd2f868f85564de6e1d96.json"
 
 
 def player(directory: Path) -> Player:
-    return Player(Replay(Collection(directory)), Call(), WORDED_FOR)
+    return Player(Replay(Collection(directory)), RequestContext(), WORDED_FOR)
 
 
 def opened(directory: Path) -> RecordingCatalogue:
@@ -81,7 +83,7 @@ def test_every_real_chat_is_answered() -> None:
                 stream(model, call.request)
             assert caught.value.upstream_status == call.error.status_code
             continue
-        answer = replay.get(call.request, Call())
+        answer = replay.get(call.request, RequestContext())
         assert answer.key == call.key
         body = json.loads((directory / answer.name).read_text())["response"]["body"]
         if answer.streamed:
@@ -143,10 +145,10 @@ def test_a_request_in_one_piece_finds_what_llama_stack_has_for_it(tmp_path: Path
     for name, text, body in (("0.json", "stale", chat_request()), ("z.json", "fresh", asked)):
         write(tmp_path, name, recording(body, [chunk({"content": text}, "stop")]))
     (tmp_path / "z.json").rename(tmp_path / f"{request_name(tmp_path, 'z.json')}.json")
-    call = Call(scope="tests/test_small.py::test_hello")
-    hit = Replay(Collection(tmp_path)).get(chat_request(), call)
+    context = noting(scope="tests/test_small.py::test_hello")
+    hit = Replay(Collection(tmp_path)).get(chat_request(), context)
     assert json.loads(hit.payloads()[0])["choices"][0]["delta"]["content"] == "fresh"
-    (note,) = call.notes
+    (note,) = notes_of(context)
     assert note.startswith("hit exact ")
 
 
@@ -250,7 +252,7 @@ def catalogue(tmp_path: Path) -> RecordingCatalogue:
 def test_a_model_is_found_as_it_is_and_without_its_first_segment(
     asked: str, name: str, catalogue: ModelCatalogue
 ) -> None:
-    resolved = asyncio.run(catalogue.resolve(asked, Call()))
+    resolved = asyncio.run(catalogue.resolve(asked, RequestContext()))
     assert (resolved.name, resolved.id) == (name, asked)
     (value,) = stream(resolved.chat_model, {**chat_request(), "model": resolved.name})
     assert value["choices"][0]["delta"] == {"content": name}
@@ -259,11 +261,11 @@ def test_a_model_is_found_as_it_is_and_without_its_first_segment(
 
 @pytest.mark.parametrize("asked", ["gpt-5", "openai/gpt-5", "a/b/gpt-4o", "", "/", "Qwen3"])
 def test_another_model_is_a_miss(asked: str, catalogue: ModelCatalogue) -> None:
-    call = Call()
-    resolved = asyncio.run(catalogue.resolve(asked, call))
+    context = noting()
+    resolved = asyncio.run(catalogue.resolve(asked, context))
     with pytest.raises(RecordingNotFound, match=r'model: asked ".*", recorded "gpt-4o"'):
         complete(resolved.chat_model, {**chat_request(), "model": resolved.name})
-    assert call.notes == ["miss"]
+    assert notes_of(context) == ["miss model"]
 
 
 def test_the_recorded_models_are_listed(catalogue: ModelCatalogue) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import (
     AntiphonError,
     ContextLengthExceeded,
@@ -32,14 +32,17 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, chunk
+from tests.support.notes import notes_of, noting
 
 WORDS = [chunk({"content": word}) for word in "abc"] + [chunk({}, "stop")]
 BODY = cast(ChatRequest, {**chat_request(), "model": "m", "stream": True})
 SECRET = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"
 
 
-def recorder(backend: Backend, directory: Path, call: Call | None = None, name: str = "up") -> Recorder:
-    return Recorder(backend, Tape(Collection(directory), call or Call(), anew=True), name)
+def recorder(
+    backend: Backend, directory: Path, context: RequestContext | None = None, name: str = "up"
+) -> Recorder:
+    return Recorder(backend, Tape(Collection(directory), context or RequestContext(), anew=True), name)
 
 
 def calls(directory: Path, scope: str = "default") -> list[RecordedCall]:
@@ -70,11 +73,11 @@ def test_every_chunk_passes_before_the_next_one_is_read(tmp_path: Path) -> None:
 
 
 def test_a_reply_in_one_piece_is_recorded(tmp_path: Path) -> None:
-    noted = Call(scope="s")
+    noted = noting(scope="s")
     reply = asyncio.run(recorder(Backend([said("Hi")]), tmp_path, noted).complete(BODY))
     (call,) = calls(tmp_path, "s")
     assert (json.loads(reply), json.loads(call.payloads()[0])) == (said("Hi"), said("Hi"))
-    assert (call.streamed, noted.notes) == (False, ["recorded"])
+    assert (call.streamed, notes_of(noted)) == (False, ["recorded"])
 
 
 @pytest.mark.parametrize(
@@ -139,12 +142,12 @@ def test_a_broken_chunk_is_recorded_though_nobody_reads_on(broken: bytes, tmp_pa
         async with aclosing(model.stream(BODY)) as batches:
             await anext(batches)
 
-    noted = Call()
+    noted = noting()
     asyncio.run(read(recorder(Breaking(WORDS), tmp_path, noted)))
-    assert noted.notes == ["recorded"]
+    assert notes_of(noted) == ["recorded"]
 
     async def replayed() -> list[bytes]:
-        found = await catalogue(tmp_path).resolve("m", Call())
+        found = await catalogue(tmp_path).resolve("m", RequestContext())
         return await gather(found.chat_model.stream(BODY))
 
     first, last = asyncio.run(replayed())
@@ -254,7 +257,7 @@ def test_replay_words_requests_as_they_were_recorded(kind: str, tmp_path: Path) 
 def test_requests_are_worded_for_the_backend_that_is_asked(tmp_path: Path) -> None:
     for name in ("ollama", "vllm"):
         backend = Backend(WORDS, capabilities=PRESETS[name])
-        asyncio.run(gather(recorder(backend, tmp_path, Call(scope=name), name).stream(BODY)))
+        asyncio.run(gather(recorder(backend, tmp_path, RequestContext(scope=name), name).stream(BODY)))
     replay = Replay(Collection(tmp_path))
     assert replay.capabilities("m", "ollama") == PRESETS["ollama"]
     assert replay.capabilities("m", "vllm") == PRESETS["vllm"]

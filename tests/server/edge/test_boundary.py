@@ -8,8 +8,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.boundary import Boundary
-from tests.observe.test_request_log import fields, line
 from tests.server.asgi import Answer, called, run, scope
+from tests.server.test_request_log import fields, line
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from antiphon.server.edge.dialects import is_llama_stack
+from tests.server.asgi import scope
 from tests.server.client import post
 from tests.support.upstream import Upstream, chunk, sse
 
@@ -26,8 +27,7 @@ NAMED = {f"response.{noun}" for noun in ("output_item.added", "output_item.done"
     ],
 )
 def test_who_is_a_client_of_llama_stack(headers: dict[str, str], expected: bool) -> None:
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert is_llama_stack(HTTPConnection({"type": "http", "headers": encoded})) is expected
+    assert is_llama_stack(HTTPConnection(scope(headers=headers))) is expected
 
 
 @pytest.mark.parametrize("agent", ["OgxClient/Python 1.1.3", "OpenAI/Python 3.52.0"])

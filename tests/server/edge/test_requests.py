@@ -6,8 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
 from antiphon.server.edge.requests import (
     boolean,
-    call_of,
-    headers_of,
+    context_of,
     include_of,
     owner_of,
     page_query,
@@ -15,6 +14,7 @@ from antiphon.server.edge.requests import (
     query_text,
     read_body,
 )
+from antiphon.server.edge.state import headers_of
 from antiphon.wire.lists import PageQuery
 from tests.server.asgi import request, scope
 
@@ -83,7 +83,7 @@ def test_of_headers_with_one_name_the_first_counts() -> None:
 def test_the_test_that_llama_stacks_client_names_is_the_scope(test_id: bytes) -> None:
     header = (b"x-ogx-provider-data", b'{"__test_id": "' + test_id + b'"}')
     given = request({**scope(), "headers": [header]})
-    assert call_of(given).scope == "tést"
+    assert context_of(given).scope == "tést"
 
 
 def test_path_ids() -> None:

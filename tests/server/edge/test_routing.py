@@ -1,5 +1,4 @@
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
@@ -9,11 +8,12 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from antiphon.server.edge.routing import Application
-from tests.server.asgi import called, scope
+from antiphon.server.edge.state import server_state
+from tests.server.asgi import called, scope, server
 
 
 async def fixed(request: Request) -> Response:
-    return PlainTextResponse(f"fixed {request.app.state.word}")
+    return PlainTextResponse(f"fixed {server_state(request).max_body_bytes}")
 
 
 async def one(request: Request) -> Response:
@@ -34,16 +34,16 @@ def application() -> Application:
         Route("/paths/{thing:path}", one, methods=["GET"]),
         WebSocketRoute("/things", connect),
     ]
-    return Application(routes, SimpleNamespace(word="word"))
+    return Application(routes, server(limit=7))
 
 
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
-        ("GET", "/things", b"fixed word"),
-        ("HEAD", "/things", b"fixed word"),
-        ("POST", "/things", b"fixed word"),
-        ("POST", "/things/fixed", b"fixed word"),
+        ("GET", "/things", b"fixed 7"),
+        ("HEAD", "/things", b"fixed 7"),
+        ("POST", "/things", b"fixed 7"),
+        ("POST", "/things/fixed", b"fixed 7"),
         ("GET", "/things/fixed", b"one fixed"),
         ("DELETE", "/things/a", b"one a"),
         ("GET", "/paths/a/b", b"one a/b"),

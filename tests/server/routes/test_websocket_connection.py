@@ -5,9 +5,9 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from starlette.applications import Starlette
 from starlette.types import Message
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
@@ -18,12 +18,12 @@ from antiphon.server.routes import websocket
 from antiphon.server.routes.websocket import MAX_WAITING, Session
 from antiphon.service.responses.responses import Responses
 from antiphon.testing import serve
-from tests.observe.test_request_log import fields, line
 from tests.server import asgi
 from tests.server.client import SECONDS, check_life_cycle, ended, tasks, types
 from tests.server.faults import TEXT
 from tests.server.http.test_disconnect import hanging, settled
 from tests.server.sockets import Socket
+from tests.server.test_request_log import fields, line
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream, chunk, sse
 
@@ -196,10 +196,8 @@ def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
             async def create(self, *given: object) -> SlowRun:
                 return run
 
-        app = Starlette()
-        app.state.responses, app.state.max_body_bytes = OneResponse(), 1000
-        app.state.recording_header, app.state.freeze = False, None
-        app.state.reasoning_events, app.state.keys = "openai", NoKeys()
+        state = asgi.server(limit=1000, responses=OneResponse(), keys=NoKeys())
+        app = SimpleNamespace(state=state)
         frames: asyncio.Queue[Message] = asyncio.Queue()
         frames.put_nowait({"type": "websocket.connect"})
         begins = asyncio.Event()

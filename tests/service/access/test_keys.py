@@ -9,9 +9,10 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import text
 
+from antiphon.engine.request_context import LOCAL_OWNER
 from antiphon.errors import InvalidRequest
 from antiphon.service.access.errors import InvalidApiKey, RateLimited
-from antiphon.service.access.keys import LOCAL_OWNER, REFRESH, Caller, Keys, KeySettings, create_key
+from antiphon.service.access.keys import REFRESH, Caller, Keys, KeySettings, create_key
 from antiphon.service.access.limits import Limits
 from antiphon.settings.values import Secret
 from antiphon.store import Store

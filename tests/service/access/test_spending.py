@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
 from antiphon.service.responses.run import Run
 from antiphon.wire.json import JSONObject
@@ -18,7 +18,7 @@ USAGE = msgspec.json.encode(
 async def begun(world: World, told: list[int], text: str = "Hi") -> Run:
     body: JSONObject = {"model": "up/m", "input": text}
     request = bodies.create_response.decode(msgspec.json.encode(body))
-    return await world.responses.create(ME, request, Call(spend=told.append))
+    return await world.responses.create(RequestContext(owner=ME, spend=told.append), request)
 
 
 def test_a_whole_response(world: World) -> None:

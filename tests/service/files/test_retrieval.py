@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.documents.extract import DocumentError
 from antiphon.documents.ranking import Ranking
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound, RecordingNotFound, UpstreamUnreachable
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.files.retrieval import Retrieval, SearchHit, Source, StoreTarget
@@ -33,7 +33,7 @@ class Meaning(Embeddings):
         self.batches: list[int] = []
 
     async def embed(
-        self, model: str, texts: Sequence[str], dimensions: int | None, call: Call
+        self, model: str, texts: Sequence[str], dimensions: int | None, context: RequestContext
     ) -> list[bytes]:
         if self.error is not None:
             raise self.error
@@ -81,7 +81,12 @@ class Desk:
     ) -> list[SearchHit]:
         """Searches the vector store."""
         return await self.retrieval.search(
-            [target], queries, limit=limit, allowed=None, ranking=ranking or Ranking(), call=Call()
+            [target],
+            queries,
+            limit=limit,
+            allowed=None,
+            ranking=ranking or Ranking(),
+            context=RequestContext(),
         )
 
 

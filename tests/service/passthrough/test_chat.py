@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound, UpstreamBroken, UpstreamTimeout
 from antiphon.wire.json import JSON, JSONObject
 from tests.service.world import World, say
@@ -13,13 +13,13 @@ BODY: JSONObject = {"model": "up/m", "messages": [{"role": "user", "content": "H
 
 def test_the_backend_gets_everything_and_its_own_name(world: World) -> None:
     world.model.script([b'{"whole": true}'])
-    assert world.run(world.chat.complete(BODY, Call())) == b'{"whole": true}'
+    assert world.run(world.chat.complete(BODY, RequestContext())) == b'{"whole": true}'
     assert world.model.requests == [BODY | {"model": "m"}]
 
 
 def streamed(world: World, body: JSONObject) -> list[bytes]:
     async def read() -> list[bytes]:
-        return [chunk async for batch in world.chat.stream(body, Call()) for chunk in batch]
+        return [chunk async for batch in world.chat.stream(body, RequestContext()) for chunk in batch]
 
     return world.run(read())
 
@@ -34,14 +34,14 @@ def test_chunks_come_as_they_are(world: World) -> None:
 def test_errors_of_the_backend_come_through(world: World) -> None:
     world.model.script(UpstreamTimeout("up: too slow"))
     with pytest.raises(UpstreamTimeout):
-        world.run(world.chat.complete(BODY, Call()))
+        world.run(world.chat.complete(BODY, RequestContext()))
     with pytest.raises(UpstreamTimeout):
         streamed(world, BODY | {"stream": True})
 
 
 def test_leaving_closes_the_stream(world: World) -> None:
     async def leave() -> None:
-        batches = world.chat.stream(BODY, Call())
+        batches = world.chat.stream(BODY, RequestContext())
         await anext(batches)
         await batches.aclose()
 
@@ -61,7 +61,7 @@ def test_leaving_closes_the_stream(world: World) -> None:
 )
 def test_what_is_needed_to_route(world: World, changes: JSON, param: str, code: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        world.run(world.chat.complete(BODY | changes, Call()))
+        world.run(world.chat.complete(BODY | changes, RequestContext()))
     assert (caught.value.param, caught.value.code) == (param, code)
     assert world.model.requests == []
 
@@ -75,7 +75,7 @@ def test_an_unknown_model(world: World) -> None:
 def test_nothing_is_stored(world: World) -> None:
     before = world.all_rows()
     world.model.script([b"{}"])
-    world.run(world.chat.complete(BODY, Call()))
+    world.run(world.chat.complete(BODY, RequestContext()))
     assert world.all_rows() == before
 
 
@@ -90,16 +90,16 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 def test_the_tokens_of_each_call_are_told(world: World) -> None:
     told: list[int] = []
-    call = Call(spend=told.append)
+    context = RequestContext(spend=told.append)
 
     async def read(*, to_the_end: bool) -> None:
-        batches = world.chat.stream(BODY | {"stream": True}, call)
+        batches = world.chat.stream(BODY | {"stream": True}, context)
         async for _ in batches:
             if not to_the_end:
                 await batches.aclose()
 
     world.model.script([msgspec.json.encode({"usage": USAGE})])
-    world.run(world.chat.complete(BODY, call))
+    world.run(world.chat.complete(BODY, context))
     world.model.script([*say("Hel", "lo."), msgspec.json.encode({"choices": [], "usage": USAGE})])
     world.run(read(to_the_end=True))
     assert told == [7, 7]
@@ -117,5 +117,5 @@ def test_a_call_without_an_answer_costs_nothing(world: World) -> None:
     told: list[int] = []
     world.model.script(UpstreamTimeout("up: too slow"))
     with pytest.raises(UpstreamTimeout):
-        world.run(anext(world.chat.stream(BODY, Call(spend=told.append))))
+        world.run(anext(world.chat.stream(BODY, RequestContext(spend=told.append))))
     assert told == [0]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.store.errors import DuplicateItem, ItemNotFound, PreviousResponseNotFound
 from antiphon.wire.json import JSON, JSONObject
@@ -177,6 +177,8 @@ def test_other_owners_see_nothing(world: World) -> None:
         ):
             body = msgspec.json.encode({"model": "up/m", **continued})
             with pytest.raises((InvalidRequest, NotFound), match="not found"):
-                await world.responses.create("somebody", bodies.create_response.decode(body), Call())
+                await world.responses.create(
+                    RequestContext(owner="somebody"), bodies.create_response.decode(body)
+                )
 
     world.run(scenario())

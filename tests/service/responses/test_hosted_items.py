@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Call, HostedTools
+from antiphon.engine.ports import HostedTools
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, UpstreamRefused
 from antiphon.service.responses.responses import Responses
 from antiphon.wire.json import JSON, JSONObject
@@ -34,8 +35,8 @@ class Hosted:
         world.responses = Responses(world.store, Catalogue(world.model), self._open)
         self.ask()
 
-    async def _open(self, owner: str, request: CreateResponse, call: Call) -> HostedTools:
-        assert owner == ME
+    async def _open(self, context: RequestContext, request: CreateResponse) -> HostedTools:
+        assert context.owner == ME
         self.tool.position = 0
         return HostedTools([self.tool] if request.tools else [])
 
@@ -128,7 +129,9 @@ def test_lists_show_what_they_are_asked_for(hosted: Hosted) -> None:
 def test_items_added_to_a_conversation_are_shown_alike(hosted: Hosted) -> None:
     world = hosted.world
     body = bodies.create_items.decode(msgspec.json.encode({"items": [WHOLE]}))
-    page = world.run(world.conversations.add_items(ME, world.begin(), body, Call(), [RESULTS_TOO]))
+    page = world.run(
+        world.conversations.add_items(RequestContext(owner=ME), world.begin(), body, [RESULTS_TOO])
+    )
     assert wire(page)["data"][0]["results"] == RESULTS
     assert "sources" not in wire(page)["data"][0]["action"]
 

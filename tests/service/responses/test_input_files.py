@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.ports import Call, ToolCalls
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AddressNotAllowed, AddressNotFetched, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.net.guard import Guard
 from antiphon.service.files.files import FileDetails, Files
@@ -28,7 +29,7 @@ class SeamCatalogue(Catalogue):
 
     seam: Seam | None = None
 
-    def tool_calls(self, inner: ToolCalls, call: Call) -> ToolCalls:
+    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         return inner if self.seam is None else self.seam(inner)
 
 
@@ -65,7 +66,11 @@ class Desk:
         async def kept() -> str:
             async with self.folder.receive() as upload:
                 await upload.write(data)
-                return (await Files(self.world.store, self.folder).create(owner, upload, details, Call())).id
+                return (
+                    await Files(self.world.store, self.folder).create(
+                        RequestContext(owner=owner), upload, details
+                    )
+                ).id
 
         return self.world.run(kept())
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from antiphon.engine.ports import Call, HostedCall, HostedTool, ToolCalls
+from antiphon.engine.ports import HostedCall, HostedTool, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import ToolsSettings, WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolContext, ToolServices
@@ -72,7 +73,7 @@ def opened(
     given: ToolServices, tool: Tool | None = None, wrap: Callable[[ToolCalls], ToolCalls] = unchanged
 ) -> HostedTool:
     """The hosted tool for one tool on the wire, by default a plain `web_search`."""
-    context = ToolContext(services=given, owner="me", call=Call(), wrap=wrap)
+    context = ToolContext(services=given, request=RequestContext(), wrap=wrap)
     [hosted] = open_tools([tool or WebSearchTool()], context)
     return hosted
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from antiphon.engine.hosted.items import shown, told
-from antiphon.engine.ports import Call, ToolCalls
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, RecordingNotFound
 from antiphon.recording.calls.exact_hash import tool_hash
 from antiphon.recording.collection import Collection
@@ -240,7 +241,7 @@ def search_recorded(
     catalogue = RecordingCatalogue(Backend([]), Replay(Collection(folder)), mode, Faults())
 
     def wrap(calls: ToolCalls) -> ToolCalls:
-        return catalogue.tool_calls(calls, Call())
+        return catalogue.tool_calls(calls, RequestContext())
 
     async def work(given: ToolServices) -> list[JSONObject]:
         call = opened(given, tool, wrap).call("web_search", asking(query))
@@ -272,7 +273,7 @@ def test_a_call_that_is_not_recorded_ends_the_response_with_a_failed_item(tmp_pa
     catalogue = RecordingCatalogue(Backend([]), Replay(Collection(tmp_path)), "replay", Faults())
 
     async def work(given: ToolServices) -> list[str]:
-        call = opened(given, None, lambda calls: catalogue.tool_calls(calls, Call())).call(
+        call = opened(given, None, lambda calls: catalogue.tool_calls(calls, RequestContext())).call(
             "web_search", asking("q")
         )
         call.opening(0)

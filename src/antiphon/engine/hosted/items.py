@@ -18,6 +18,7 @@ from antiphon.wire.items import (
     McpApprovalRequest,
     McpApprovalResponse,
     McpCall,
+    McpListTools,
     Reasoning,
     WebSearchCall,
 )
@@ -101,6 +102,25 @@ def shown(item: Item, include: Container[str]) -> Item:
     if isinstance(item, CodeInterpreterCall) and "code_interpreter_call.outputs" not in include:
         return msgspec.structs.replace(item, outputs=None)
     return item
+
+
+def tool_name(item: Item) -> str | None:
+    """Return the name of the hosted tool that an item is a call of; None for other items."""
+    if isinstance(item, McpListTools):
+        return f"{item.server_label}.tools/list"
+    if not isinstance(item, HostedItem):
+        return None
+    owner, name, _ = _function(item)
+    return f"{owner}.{name}" if isinstance(item, McpCall) else name
+
+
+def has_failed(item: Item) -> bool:
+    """Return whether a hosted tool call has ended with an error."""
+    if isinstance(item, McpCall | McpListTools):
+        return bool(item.error)
+    if isinstance(item, WebSearchCall | FileSearchCall):
+        return item.status == "failed" or _error_in(item.results) is not None
+    return isinstance(item, CodeInterpreterCall) and item.status == "failed"
 
 
 def shown_forms(item: Item) -> Iterator[Item]:

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, Container, Iterable
 
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import has_failed, shown, tool_name
 from antiphon.engine.ports import HostedCall
+from antiphon.engine.request_context import Observer
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
 
@@ -16,12 +17,19 @@ class HostedWork:
     `AntiphonError` of a call that ends the response, after its last events.
     """
 
-    def __init__(self, output: list[Item], include: Container[str], max_tool_calls: int | None) -> None:
+    def __init__(
+        self,
+        output: list[Item],
+        include: Container[str],
+        max_tool_calls: int | None,
+        observer: Observer,
+    ) -> None:
         self.waits = False
         """Whether a call has to be answered by the caller before the model can go on."""
         self._output = output
         self._include = include
         self._limit = max_tool_calls
+        self._observer = observer
         self._made = 0
         self._open: HostedCall | None = None
 
@@ -38,6 +46,7 @@ class HostedWork:
                     index = tasks[task]
                     events = self._shown(calls[index].closing(index))
                     done[index] = calls[index].item
+                    self._note(calls[index].item)
                     self._output[:] = [done[index] for index in sorted(done)]
                     yield events
                     task.result()
@@ -61,6 +70,7 @@ class HostedWork:
                 events = self._shown(call.closing(index))
                 self._open = None
                 self._output.append(call.item)
+                self._note(call.item)
                 self.waits = self.waits or call.ends_turn
                 yield events
                 task.result()
@@ -72,6 +82,10 @@ class HostedWork:
         if self._open is not None:
             self._output.append(self._open.item)
             self._open = None
+
+    def _note(self, item: Item) -> None:
+        if (name := tool_name(item)) is not None:
+            self._observer.tool_called(name, failed=has_failed(item))
 
     def _is_over_limit(self, call: HostedCall) -> bool:
         """Whether a call comes after `max_tool_calls` others; what only asks for approval makes none."""

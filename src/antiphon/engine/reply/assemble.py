@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from antiphon.engine.ports import Ids
 from antiphon.engine.reply.citations import Sources
 from antiphon.engine.reply.errors import error_inside
 from antiphon.engine.reply.message import MessageBuilder, complete, last_tokens
 from antiphon.engine.reply.reasoning import ItemBuilder, ReasoningBuilder
 from antiphon.engine.reply.think_tags import Piece, ThinkSplitter
 from antiphon.engine.reply.tool_calls import CallBuilder, CallTable, KnownTools
+from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.ids import CALL

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from antiphon.engine.ports import Ids
 from antiphon.engine.reply.citations import Citer, Sources
+from antiphon.engine.request_context import Ids
 from antiphon.wire.content import Annotation, Logprob, OutputText, Refusal, TopLogprob
 from antiphon.wire.events import (
     NO_LOGPROBS,

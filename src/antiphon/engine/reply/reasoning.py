@@ -7,7 +7,7 @@ A builder that is not yet open keeps its deltas: output items stream strictly on
 from typing import Protocol
 
 from antiphon.engine.hosted.items import shown
-from antiphon.engine.ports import Ids
+from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Boxes, ReasoningBox
 from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText

@@ -4,9 +4,9 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
-from antiphon.engine.ports import Ids
 from antiphon.engine.reply.grammar import Grammar, InputCheck
 from antiphon.engine.reply.tool_input import InputReader
+from antiphon.engine.request_context import Ids
 from antiphon.ids import CALL
 from antiphon.wire.chat import ToolCallDelta
 from antiphon.wire.events import (

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.recording.calls.exact_hash import request_hash, tool_hash
 from antiphon.wire.json import JSON, JSONObject

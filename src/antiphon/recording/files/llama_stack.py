@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw, Struct
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.calls.recorded import USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.files.folder import LazyParts, Source

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import asdict
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.calls.recorded import USUAL_TYPES, RecordedCall
 from antiphon.recording.files.writing import write_atomically

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.recording.calls.recorded import Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.files.folder import LazyParts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.recording.calls.exact_hash import asked_as_stream, request_hash
 from antiphon.recording.calls.recorded import CAPABILITIES, RecordedCall

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import msgspec
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
@@ -22,6 +23,9 @@ _CANDIDATES = 100
 """Requests that are compared message by message, of those that begin alike."""
 
 _ABSENT = object()
+
+Difference = tuple[str, JSON, JSON]
+"""The path of a field, its value in the request, and its value in the recording."""
 
 
 def nearest(asked: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
@@ -41,31 +45,44 @@ def nearest(asked: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
     return max(close, key=lambda position: _likeness(asked, requests[position]), default=None)
 
 
-def explain_miss(asked: JSONObject, recorded: Sequence[tuple[RecordedCall, JSONObject]], used: int) -> str:
-    """Returns why nothing answers the canonical request `asked`: the nearest recording and its differences.
+class Explanation(NamedTuple):
+    """Why no recording answers a request."""
 
-    `recorded` are the calls with their canonical requests; `used` of them are this very call, and have
-    answered before.
+    message: str
+    difference: str | None
+    """The first field that differs from the nearest recording; None where there is none to compare."""
+
+
+def explain_miss(
+    asked: JSONObject, recorded: Sequence[tuple[RecordedCall, JSONObject]], used: int
+) -> Explanation:
+    """Explain why nothing answers the canonical request `asked`, by the nearest recording.
+
+    Args:
+        asked: The canonical request.
+        recorded: The recorded calls with their canonical requests.
+        used: How many of them are this very call, and have answered before.
     """
     miss = f"No recording answers this call to {printable(str(asked.get('model') or asked.get('tool')))}."
     if used:
         times = "once" if used == 1 else f"{used} times"
-        return (
+        message = (
             f"{miss} It is recorded {times} in its scope, and all of that has been used; "
             "`repeat` lets the last answer again."
         )
+        return Explanation(message, None)
     position = nearest(asked, [canonical for _, canonical in recorded])
     if position is None:
-        return miss
+        return Explanation(miss, None)
     call, canonical = recorded[position]
     scope = f" ({printable(call.scope)})" if call.scope != DEFAULT_SCOPE else ""
-    differences = describe_differences(asked, canonical)
-    return f"{miss} The nearest is {printable(call.name)}{scope}. They differ:\n{differences}"
+    found = list(differences(asked, canonical))
+    message = f"{miss} The nearest is {printable(call.name)}{scope}. They differ:\n{describe(found)}"
+    return Explanation(message, found[0][0] if found else None)
 
 
-def describe_differences(asked: JSONObject, recorded: JSONObject) -> str:
-    """Returns a line per difference of two canonical requests; long values and lists are cut."""
-    differences = list(_differences(asked, recorded, ""))
+def describe(differences: Sequence[Difference]) -> str:
+    """Return a line per difference; long values and lists are cut."""
     lines = [f"  {path}: {_pair(mine, theirs)}" for path, mine, theirs in differences[:_LISTED]]
     if more := len(differences) - len(lines):
         lines.append(f"  and {more} more")
@@ -113,16 +130,17 @@ def _comparable(value: JSON) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()[:_COMPARED]
 
 
-def _differences(mine: JSON, theirs: JSON, path: str) -> Iterator[tuple[str, JSON, JSON]]:
+def differences(mine: JSON, theirs: JSON, path: str = "") -> Iterator[Difference]:
+    """Yield the differences of two canonical requests, by the path of the field that differs."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         for name in [*mine, *(name for name in theirs if name not in mine)]:
             inner = f"{path}.{name}" if path else name
-            yield from _differences(mine.get(name, _ABSENT), theirs.get(name, _ABSENT), inner)
+            yield from differences(mine.get(name, _ABSENT), theirs.get(name, _ABSENT), inner)
     elif isinstance(mine, list) and isinstance(theirs, list):
         for position in range(max(len(mine), len(theirs))):
             mine_here = mine[position] if position < len(mine) else _ABSENT
             theirs_here = theirs[position] if position < len(theirs) else _ABSENT
-            yield from _differences(mine_here, theirs_here, f"{path}[{position}]")
+            yield from differences(mine_here, theirs_here, f"{path}[{position}]")
     elif type(mine) is not type(theirs) or mine != theirs:
         yield path, mine, theirs
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from antiphon.engine.ports import DEFAULT_SCOPE
+from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.wire.json import JSONObject
 

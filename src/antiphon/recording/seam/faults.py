@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from antiphon.engine.ports import Call, ChatModel, ToolCalls
+from antiphon.engine.ports import ChatModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording.seam.fault_rules import FaultRule, parse_rules
 from antiphon.settings.schema import Capabilities
@@ -24,9 +25,9 @@ class Faults:
         self._rules = parse_rules(rules)
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def rules_for(self, call: Call) -> list[FaultRule]:
+    def rules_for(self, context: RequestContext) -> list[FaultRule]:
         """Returns the rules of a request, its own first; raises `ConfigError` for one that is wrong."""
-        return [*parse_rules(call.faults or ""), *self._rules]
+        return [*parse_rules(context.faults or ""), *self._rules]
 
     def for_model(self, rules: list[FaultRule], scope: str, names: tuple[str, ...]) -> FaultRule | None:
         """Returns the fault that a model call is to have; `names` are those that the model goes by."""
@@ -55,13 +56,15 @@ class Faults:
 class FaultyModel:
     """A `ChatModel` over another one, whose calls fail by rule; real calls are made as far as needed."""
 
-    def __init__(self, inner: ChatModel, faults: Faults, call: Call, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, inner: ChatModel, faults: Faults, context: RequestContext, names: tuple[str, ...]
+    ) -> None:
         """Raises `ConfigError` for a rule of the request that is wrong."""
         self._inner = inner
         self._faults = faults
-        self._call = call
+        self._context = context
         self._names = names
-        self.rules = faults.rules_for(call)
+        self.rules = faults.rules_for(context)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -103,9 +106,9 @@ class FaultyModel:
         return _unfinished(reply) if rule is not None and rule.action == "unfinished" else reply
 
     def _due(self) -> FaultRule | None:
-        rule = self._faults.for_model(self.rules, self._call.scope, self._names)
+        rule = self._faults.for_model(self.rules, self._context.scope, self._names)
         if rule is not None:
-            self._call.notes.append(f"fault {rule.text}")
+            self._context.observer.faulted(rule.text)
         return rule
 
 
@@ -115,24 +118,26 @@ class FaultyTools:
     Where they are those of an endpoint, `models` are the names of the model, and the rules for models count.
     """
 
-    def __init__(self, inner: ToolCalls, faults: Faults, call: Call, models: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, inner: ToolCalls, faults: Faults, context: RequestContext, models: tuple[str, ...] = ()
+    ) -> None:
         """Raises `ConfigError` for a rule of the request that is wrong."""
         self._inner = inner
         self._faults = faults
-        self._call = call
+        self._context = context
         self._models = models
-        self.rules = faults.rules_for(call)
+        self.rules = faults.rules_for(context)
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Calls the tool, unless a fault prevents it."""
         rule = self._due(name)
         if rule is not None:
-            self._call.notes.append(f"fault {rule.text}")
+            self._context.observer.faulted(rule.text)
             await _happen(rule)
         return await self._inner.call(provider, name, arguments)
 
     def _due(self, name: str) -> FaultRule | None:
-        scope = self._call.scope
+        scope = self._context.scope
         if self._models:
             return self._faults.for_model(self.rules, scope, self._models)
         return self._faults.for_tool(self.rules, scope, name)

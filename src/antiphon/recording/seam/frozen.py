@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from itertools import count
 
-from antiphon.engine.ports import Clock, Ids
+from antiphon.engine.request_context import Clock, Ids
 from antiphon.ids import LONG
 
 _START = 1_767_225_600.0

@@ -8,8 +8,8 @@ from typing import cast
 
 import msgspec
 
-from antiphon.engine.ports import Call
 from antiphon.engine.reply.whole import fold_chunks, unfold_reply
+from antiphon.engine.request_context import RequestContext
 from antiphon.recording.calls.endpoints import joined
 from antiphon.recording.calls.errors import raised
 from antiphon.recording.calls.recorded import RecordedCall
@@ -25,9 +25,11 @@ _AT_ONCE = 32
 class Player:
     """A `ChatModel` over recorded calls, for the calls of one request; those of `backend` go first."""
 
-    def __init__(self, replay: Replay, call: Call, capabilities: Capabilities, backend: str = "") -> None:
+    def __init__(
+        self, replay: Replay, context: RequestContext, capabilities: Capabilities, backend: str = ""
+    ) -> None:
         self._replay = replay
-        self._call = call
+        self._context = context
         self._capabilities = capabilities
         self._backend = backend
 
@@ -38,27 +40,27 @@ class Player:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yields the recorded chunks or reply; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._call, self._backend)
+        recorded = self._replay.get(cast(JSONObject, request), self._context, self._backend)
         async with aclosing(play(recorded, request, self._replay.speed)) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Returns the recorded reply; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._call, self._backend)
+        recorded = self._replay.get(cast(JSONObject, request), self._context, self._backend)
         return await play_whole(recorded, self._replay.speed)
 
 
 class ToolPlayer:
     """`ToolCalls` that are answered from recordings, for the calls of one request."""
 
-    def __init__(self, replay: Replay, call: Call) -> None:
+    def __init__(self, replay: Replay, context: RequestContext) -> None:
         self._replay = replay
-        self._call = call
+        self._context = context
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Returns the recorded result; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get_result(provider, name, arguments, self._call)
+        recorded = self._replay.get_result(provider, name, arguments, self._context)
         return await play_result(recorded, self._replay.speed)
 
 

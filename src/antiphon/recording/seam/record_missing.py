@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import cast
 
-from antiphon.engine.ports import Call, ChatModel, ToolCalls
+from antiphon.engine.ports import ChatModel, ToolCalls
+from antiphon.engine.request_context import RequestContext
 from antiphon.recording.calls.recorded import RecordedCall
-from antiphon.recording.matching.chats import Miss
 from antiphon.recording.seam.player import play, play_result, play_whole
 from antiphon.recording.seam.recorder import Recorder
 from antiphon.recording.seam.replay import Replay
@@ -22,11 +22,15 @@ class Filling:
     """
 
     def __init__(
-        self, replay: Replay, recorder: Recorder, call: Call, failing: Callable[[ChatModel], ChatModel]
+        self,
+        replay: Replay,
+        recorder: Recorder,
+        context: RequestContext,
+        failing: Callable[[ChatModel], ChatModel],
     ) -> None:
         self._replay = replay
         self._recorder = recorder
-        self._call = call
+        self._context = context
         self._failing = failing
 
     @property
@@ -45,8 +49,8 @@ class Filling:
         return await self._chosen(request).complete(request)
 
     def _chosen(self, request: ChatRequest) -> ChatModel:
-        recorded = self._replay.find(cast(JSONObject, request), self._call, self._recorder.backend)
-        if isinstance(recorded, Miss):
+        recorded = self._replay.find(cast(JSONObject, request), self._context, self._recorder.backend)
+        if recorded is None:
             return self._recorder
         return self._failing(_Played(recorded, self._replay.speed, self.capabilities))
 
@@ -55,17 +59,21 @@ class FillingTools:
     """`ToolCalls` that play what is recorded, and leave the rest to a recorder."""
 
     def __init__(
-        self, replay: Replay, recorder: ToolCalls, call: Call, failing: Callable[[ToolCalls], ToolCalls]
+        self,
+        replay: Replay,
+        recorder: ToolCalls,
+        context: RequestContext,
+        failing: Callable[[ToolCalls], ToolCalls],
     ) -> None:
         self._replay = replay
         self._recorder = recorder
-        self._call = call
+        self._context = context
         self._failing = failing
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Returns the recorded result, or the tool's."""
-        recorded = self._replay.find_result(provider, name, arguments, self._call)
-        if isinstance(recorded, Miss):
+        recorded = self._replay.find_result(provider, name, arguments, self._context)
+        if recorded is None:
             return await self._recorder.call(provider, name, arguments)
         played = self._failing(_PlayedResult(recorded, self._replay.speed))
         return await played.call(provider, name, arguments)

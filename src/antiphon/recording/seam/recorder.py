@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import asdict
 
-from antiphon.engine.ports import Call, ChatModel, ResolvedModel, ToolCalls
+from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.whole import is_whole
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
 from antiphon.recording.calls.endpoints import KINDS, address_of
@@ -28,21 +29,20 @@ from antiphon.wire.json import JSON, JSONObject
 class Tape:
     """Takes in the calls of one request. With `anew` they replace what their scope held before this run."""
 
-    def __init__(self, collection: Collection, call: Call, *, anew: bool) -> None:
+    def __init__(self, collection: Collection, context: RequestContext, *, anew: bool) -> None:
         self._collection = collection
-        self._call = call
+        self._context = context
         self._anew = anew
 
     def begin(self, recording: RecordedCall) -> "Take":
         """Begins a call, which has no answer yet; raises `SecretInRecording` for what is to be sent."""
-        recording = replace(recording, scope=self._call.scope)
+        recording = replace(recording, scope=self._context.scope)
         self._collection.check(recording)
         return Take(self, recording)
 
     async def keep(self, recording: RecordedCall) -> None:
         """Adds a whole call; raises `SecretInRecording` and `RecordingNotWritten`."""
-        self._call.recordings.append(await self._collection.add(recording, anew=self._anew))
-        self._call.notes.append("recorded")
+        self._context.observer.recorded(await self._collection.add(recording, anew=self._anew))
 
 
 class Take:

@@ -1,22 +1,22 @@
 """A collection that answers, in the way that the server is set up."""
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import RecordingNotFound
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
-from antiphon.recording.matching.nearest import explain_miss, printable
+from antiphon.recording.matching.nearest import explain_miss
+from antiphon.recording.matching.sequence import Entry
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.json import JSONObject
 
 WORDED_FOR = Capabilities(think_tags=False)
 """What a recorded model takes where its recording does not say: everything, as OpenAI's models do."""
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Replay:
@@ -27,40 +27,57 @@ class Replay:
         self.speed = speed
         self._hit_log = hit_log
 
-    def find(self, request: JSONObject, call: Call, backend: str = "") -> RecordedCall | Miss:
-        """Returns what answers a chat request; of several recordings those of the `backend` go first.
+    def find(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall | None:
+        """Return the recording that answers a chat request, or None.
 
-        Raises `RecordingNotFound` for a monstrous one.
+        Of several recordings those of the `backend` go first.
+
+        Raises:
+            RecordingNotFound: The request is nested too deeply to be compared.
         """
-        try:
-            found = self.collection.chats.find(request, call.scope, backend)
-        except RecursionError:
-            raise _too_deep(call) from None
-        return self._told(found, call)
+        found = self._chat(request, context, backend)
+        if isinstance(found, Hit):
+            return self._noted(found, context)
+        context.observer.missed(None)
+        return None
 
-    def get(self, request: JSONObject, call: Call, backend: str = "") -> RecordedCall:
-        """Returns what answers a chat request; raises `RecordingNotFound`, which shows the nearest."""
-        found = self.find(request, call, backend)
-        if isinstance(found, Miss):
-            recorded = [(entry.call, entry.canonical) for entry in self.collection.chats.entries]
-            raise RecordingNotFound(explain_miss(found.canonical, recorded, found.used))
-        return found
+    def get(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall:
+        """Return the recording that answers a chat request, as `find` does.
 
-    def find_result(self, provider: str, name: str, arguments: JSONObject, call: Call) -> RecordedCall | Miss:
-        """Returns what answers a tool call; raises `RecordingNotFound` for a monstrous one."""
-        try:
-            found = self.collection.tools.find(provider, name, arguments, call.scope)
-        except RecursionError:
-            raise _too_deep(call) from None
-        return self._told(found, call)
+        Raises:
+            RecordingNotFound: Nothing answers; the error shows the nearest recording.
+        """
+        found = self._chat(request, context, backend)
+        if isinstance(found, Hit):
+            return self._noted(found, context)
+        raise _not_found(found, self.collection.chats.entries, context)
 
-    def get_result(self, provider: str, name: str, arguments: JSONObject, call: Call) -> RecordedCall:
-        """Returns what answers a tool call; raises `RecordingNotFound`, which shows the nearest."""
-        found = self.find_result(provider, name, arguments, call)
-        if isinstance(found, Miss):
-            recorded = [(entry.call, entry.canonical) for entry in self.collection.tools.entries]
-            raise RecordingNotFound(explain_miss(found.canonical, recorded, found.used))
-        return found
+    def find_result(
+        self, provider: str, name: str, arguments: JSONObject, context: RequestContext
+    ) -> RecordedCall | None:
+        """Return the recording that answers a tool call, or None.
+
+        Raises:
+            RecordingNotFound: The arguments are nested too deeply to be compared.
+        """
+        found = self._tool(provider, name, arguments, context)
+        if isinstance(found, Hit):
+            return self._noted(found, context)
+        context.observer.missed(None)
+        return None
+
+    def get_result(
+        self, provider: str, name: str, arguments: JSONObject, context: RequestContext
+    ) -> RecordedCall:
+        """Return the recording that answers a tool call.
+
+        Raises:
+            RecordingNotFound: Nothing answers; the error shows the nearest recording.
+        """
+        found = self._tool(provider, name, arguments, context)
+        if isinstance(found, Hit):
+            return self._noted(found, context)
+        raise _not_found(found, self.collection.tools.entries, context)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
         """Returns the name under which a model is recorded, and the backend that the id names.
@@ -85,19 +102,25 @@ class Replay:
         except msgspec.ValidationError:  # A later version knows of more.
             return WORDED_FOR
 
-    def _told(self, found: Hit | Miss, call: Call) -> RecordedCall | Miss:
-        if isinstance(found, Miss):
-            call.notes.append("miss")
-            return found
-        call.recordings.append(found.call.name)
-        folded = f" (folded: {', '.join(found.rules)})" if found.rules else ""
-        name = _HASH.sub(lambda digest: digest[0][:6], printable(found.call.name))
-        call.notes.append(f"hit {found.how} {name}{folded}")
+    def _chat(self, request: JSONObject, context: RequestContext, backend: str) -> Hit | Miss:
+        try:
+            return self.collection.chats.find(request, context.scope, backend)
+        except RecursionError:
+            raise _too_deep(context) from None
+
+    def _tool(self, provider: str, name: str, arguments: JSONObject, context: RequestContext) -> Hit | Miss:
+        try:
+            return self.collection.tools.find(provider, name, arguments, context.scope)
+        except RecursionError:
+            raise _too_deep(context) from None
+
+    def _noted(self, found: Hit, context: RequestContext) -> RecordedCall:
+        context.observer.hit(found.how, found.call.name, found.rules)
         if self._hit_log is not None:
             line = {
                 "file": found.call.file,
                 "call": found.call.number,
-                "scope": call.scope,
+                "scope": context.scope,
                 "how": found.how,
             }
             with self._hit_log.open("ab") as log:
@@ -105,6 +128,13 @@ class Replay:
         return found.call
 
 
-def _too_deep(call: Call) -> RecordingNotFound:
-    call.notes.append("miss")
+def _not_found(miss: Miss, entries: Iterable[Entry], context: RequestContext) -> RecordingNotFound:
+    """Return the error for a miss, which the observer learns as well."""
+    explained = explain_miss(miss.canonical, [(entry.call, entry.canonical) for entry in entries], miss.used)
+    context.observer.missed(explained.difference)
+    return RecordingNotFound(explained.message)
+
+
+def _too_deep(context: RequestContext) -> RecordingNotFound:
+    context.observer.missed(None)
     return RecordingNotFound("No recording answers this call: it is nested too deeply.")

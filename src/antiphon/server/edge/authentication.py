@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.server.edge.requests import headers_of
+from antiphon.server.edge.state import headers_of, request_state
 from antiphon.service.access.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.access.keys import Keys
 
@@ -20,7 +20,7 @@ _LOCAL_NAMES = (".localhost", ".local", ".internal")
 class Authentication:
     """Around an application: lets in who has a key, and counts what they use.
 
-    The `Caller` is `scope["user"]`. While no key is needed there is none, unless there are limits. Then web
+    The request's state holds the `Caller`. Without keys and limits there is none. Then web
     pages are what has to be kept out: a browser sends what any page asks it to send to this machine. So
     requests of pages from elsewhere are refused, and if `is_local` also those that name a host which is not
     this machine's own (DNS rebinding). There are no CORS headers: no page reads what is answered.
@@ -44,8 +44,8 @@ class Authentication:
         if caller is None:
             await self.app(scope, receive, send)
             return
-        scope["user"] = caller
-        scope["state"]["key"] = caller.name
+        state = request_state(scope)
+        state.caller, state.record.key = caller, caller.name
         if scope["type"] == "http" and scope["method"] == "POST":
             caller.begin_request()
         try:

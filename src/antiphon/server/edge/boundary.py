@@ -8,9 +8,10 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, InternalError, ServerStopping
-from antiphon.observe.request_log import NO_ANSWER, Entry
+from antiphon.observe import request_log
+from antiphon.observe.record import NO_ANSWER, Record
 from antiphon.server.edge.answers import error_answer, nobody_there
-from antiphon.service.access.keys import Caller
+from antiphon.server.edge.state import Watch, begin_request
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
 """What begins an answer; the second refuses a WebSocket connection."""
@@ -26,46 +27,50 @@ class Boundary:
     the server stops is ended here: a stream is cut, and who has got nothing yet gets an error.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, watch: Watch | None = None) -> None:
         self.app = app
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
         if not is_http and scope["type"] == "lifespan":
             await _lifespan(scope, receive, send)
             return
-        entry = Entry(scope["method"] if is_http else "WS", scope["path"])
-        state = scope.setdefault("state", {})
+        record = Record(scope["method"] if is_http else "WS", scope["path"])
+        state = begin_request(scope, record)
+        # Each frame of a WebSocket connection has a record of its own.
+        if self._watch is not None and is_http:
+            self._watch(record)
 
         def answer(message: Message) -> Awaitable[None]:
             if message["type"] in _ANSWERS:
-                headers = [*message.get("headers", ()), (b"x-request-id", entry.request_id.encode())]
-                caller: Caller | None = scope.get("user")
+                headers = [*message.get("headers", ()), (b"x-request-id", record.request_id.encode())]
+                caller = state.caller
                 if caller is not None and caller.meter is not None:
                     headers += caller.meter.headers()
                 message["headers"] = headers
-                entry.status, entry.stream = message["status"], _STREAM in headers
+                record.status, record.is_stream = message["status"], _STREAM in headers
             return send(message)
 
         try:
             await self.app(scope, receive, answer)
         except asyncio.CancelledError:
             # A client that went away does not get here: its request ends where its work is.
-            if is_http and entry.status == NO_ANSWER:
+            if is_http and record.status == NO_ANSWER:
                 await error_answer(ServerStopping())(scope, receive, answer)
         except ClientDisconnect:
             await nobody_there()(scope, receive, answer)  # It went away before its body was whole.
         except AntiphonError as error:
-            if entry.status != NO_ANSWER:
+            if record.status != NO_ANSWER:
                 raise
             # The log names it. Its traceback would hold this scope, which then only the collector could free.
-            state["error"] = error.with_traceback(None)
+            record.error = error.with_traceback(None)
             await error_answer(error)(scope, receive, answer)
         except Exception:
-            if is_http and entry.status == NO_ANSWER:
+            if is_http and record.status == NO_ANSWER:
                 await error_answer(InternalError())(scope, receive, answer)
             raise  # The server logs the traceback.
         finally:
             # The frames of a WebSocket connection have lines of their own.
-            if is_http or entry.status != NO_ANSWER:
-                entry.write(state)
+            if is_http or record.status != NO_ANSWER:
+                request_log.write(record)

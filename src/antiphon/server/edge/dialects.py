@@ -2,7 +2,7 @@
 
 from starlette.requests import HTTPConnection
 
-from antiphon.server.edge.requests import headers_of
+from antiphon.server.edge.state import headers_of, server_state
 from antiphon.wire.events import Event, ReasoningDelta, ReasoningDone, ReasoningTextDelta, ReasoningTextDone
 
 _CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
@@ -23,7 +23,7 @@ def is_llama_stack(request: HTTPConnection) -> bool:
 
 def named(request: HTTPConnection, events: list[Event]) -> list[Event]:
     """Returns events under the names that this server gives them."""
-    if request.app.state.reasoning_events == "openai":
+    if server_state(request).reasoning_events == "openai":
         return events
     return [_open(event) for event in events]
 

@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import RequestTimeout
-from antiphon.server.edge.requests import headers_of, owner_of
+from antiphon.server.edge.requests import owner_of
+from antiphon.server.edge.state import headers_of
 from antiphon.service.access.errors import AnswerNotKept, IdempotencyKeyReused
 from antiphon.service.access.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
 

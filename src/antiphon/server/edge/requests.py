@@ -1,16 +1,15 @@
 """What routes read of a request: bodies, query parameters, the owner, the headers about recordings."""
 
+import time
 from typing import get_args
 
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.types import Scope
 
-from antiphon.engine.ports import DEFAULT_SCOPE, Call
+from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
-from antiphon.ids import INSTANCE, INSTANCE_HEADER
-from antiphon.recording.seam.frozen import Freeze
-from antiphon.service.access.keys import LOCAL_OWNER, Caller
+from antiphon.ids import INSTANCE, INSTANCE_HEADER, new_id
+from antiphon.server.edge.state import Headers, headers_of, request_state, server_state
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
@@ -29,63 +28,59 @@ _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _JSON = b"application/json"
 _IDENTITY = b"identity"
 
-Headers = dict[bytes, bytes]
-"""The value of each header. One pass makes it, and a look-up costs no other."""
-
 
 def owner_of(connection: HTTPConnection) -> str:
-    """Returns whose objects the caller may see."""
-    caller = caller_of(connection)
+    """Return the owner whose objects the client may see."""
+    caller = request_state(connection.scope).caller
     return LOCAL_OWNER if caller is None else caller.owner
 
 
-def caller_of(connection: HTTPConnection) -> Caller | None:
-    """Returns who calls; None for a caller without a key and without limits."""
-    caller: Caller | None = connection.scope.get("user")
-    return caller
-
-
 def begin_stream(connection: HTTPConnection) -> None:
-    """Counts the answer among the caller's streams, until it has ended. Raises `RateLimited`."""
-    caller = caller_of(connection)
+    """Count the response among the client's streams until it has ended.
+
+    Raises:
+        RateLimited: The client has as many streams as its key allows.
+    """
+    caller = request_state(connection.scope).caller
     if caller is not None:
         caller.begin_stream()
 
 
 def refuse_own(connection: HTTPConnection) -> None:
-    """Raises `CallsItself` for a request that this very server sent to what it takes for a backend."""
+    """Refuse a request that this very server sent to a supposed backend.
+
+    Raises:
+        CallsItself: It is such a request.
+    """
     if headers_of(connection.scope).get(_INSTANCE_HEADER) == _INSTANCE:
         raise CallsItself
 
 
-def headers_of(scope: Scope) -> Headers:
-    """Returns the headers by their names in lower case; of those with one name the first.
-
-    The scope keeps them for who asks next.
-    """
-    headers: Headers | None = scope.get("antiphon.headers")
-    if headers is None:
-        headers = scope["antiphon.headers"] = dict(reversed(scope["headers"]))
-    return headers
-
-
-def call_of(connection: HTTPConnection) -> Call:
-    """Returns what the request says of the calls that it causes; the request log finds it there too."""
+def context_of(connection: HTTPConnection) -> RequestContext:
+    """Return the context of a request, whose record becomes its observer."""
     refuse_own(connection)
-    headers, state = headers_of(connection.scope), connection.app.state
-    call = Call()
+    server, request = server_state(connection), request_state(connection.scope)
+    headers = headers_of(connection.scope)
+    scope, mode, faults = DEFAULT_SCOPE, None, None
     if not _ABOUT_CALLS.isdisjoint(headers):
-        if not state.recording_header:
+        if not server.recording_header:
             _refuse_steering(headers)
-        call.scope, call.mode, call.faults = _scope(headers), _mode(headers), _text(headers, _FAULT)
-    freeze: Freeze | None = state.freeze
-    if freeze is not None:
-        call.clock, call.ids = freeze.begin(call.scope)
-    caller = caller_of(connection)
-    if caller is not None and caller.meter is not None and caller.meter.limits.tokens_per_minute is not None:
-        call.spend = caller.meter.spend
-    connection.scope["state"]["call"] = call
-    return call
+        scope, mode, faults = _scope(headers), _mode(headers), _text(headers, _FAULT)
+    request.record.scope = scope
+    clock, ids = (time.time, new_id) if server.freeze is None else server.freeze.begin(scope)
+    caller, sealing = request.caller, server.services.sealing
+    owner = LOCAL_OWNER if caller is None else caller.owner
+    return RequestContext(
+        owner=owner,
+        scope=scope,
+        mode=mode,
+        faults=faults,
+        clock=clock,
+        ids=ids,
+        spend=None if caller is None else caller.spend,
+        seal=None if sealing is None else sealing.of(owner),
+        observer=request.record,
+    )
 
 
 async def read_body(request: Request) -> bytes:
@@ -100,7 +95,7 @@ async def read_body(request: Request) -> bytes:
             f"Unsupported content encoding: '{encoding[:100].decode('latin-1')}'. Send the body as it is.",
             code="unsupported_content_encoding",
         )
-    limit: int = request.app.state.max_body_bytes
+    limit = server_state(request).max_body_bytes
     if int(headers.get(b"content-length", 0)) > limit:
         raise _too_large(limit)
     pieces: list[bytes] = []

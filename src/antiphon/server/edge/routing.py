@@ -1,7 +1,6 @@
 """Which endpoint answers a request."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from types import SimpleNamespace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +9,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose
 
 from antiphon.server.edge.answers import not_allowed, not_found
+from antiphon.server.edge.state import ServerState
+from antiphon.wire.json import JSONObject
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -21,9 +22,11 @@ class Application:
     errors, is not: a third of what a short request costs would be spent there.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute], state: SimpleNamespace) -> None:
+    def __init__(self, routes: Sequence[BaseRoute], state: ServerState) -> None:
         self.routes = routes
         self.state = state
+        self.description: JSONObject | None = None
+        """The OpenAPI document, once it was asked for."""
         self._fixed: dict[tuple[str, str], Endpoint] = {
             (method, route.path): route.endpoint
             for route in routes

@@ -6,10 +6,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from antiphon import __version__
-from antiphon.engine.ports import ModelCatalogue
 from antiphon.errors import NotFound
 from antiphon.server.edge.answers import json_answer, json_text
 from antiphon.server.edge.requests import path_id, refuse_own
+from antiphon.server.edge.routing import Application
+from antiphon.server.edge.state import services_of
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Health, Provider, ProviderList, RouteInfo, RouteList, Version
 
@@ -75,7 +76,7 @@ routes = [
 
 async def _providers(request: Request) -> list[Provider]:
     refuse_own(request)
-    catalogue: ModelCatalogue = request.app.state.catalogue
+    catalogue = services_of(request).catalogue
     own = [Provider(api=api, provider_id=f"antiphon-{api}", provider_type="inline::antiphon") for api in _OWN]
     return [*await catalogue.providers(), *own]
 
@@ -84,8 +85,7 @@ def _document(request: Request) -> JSONObject:
     """The description, which is made once: the types never change, and there are many."""
     from antiphon.server.describe.openapi import describe
 
-    state = request.app.state
-    if not hasattr(state, "openapi"):
-        state.openapi = describe(request.app.routes)
-    document: JSONObject = state.openapi
-    return document
+    app: Application = request.app
+    if app.description is None:
+        app.description = describe(app.routes)
+    return app.description

@@ -6,49 +6,49 @@ from starlette.routing import Route
 
 from antiphon.decode import bodies
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import call_of, include_of, owner_of, page_query, path_id, read_body
-from antiphon.service.conversations import Conversations
+from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
+from antiphon.server.edge.state import services_of
 
 
 async def create(request: Request) -> Response:
     """POST /v1/conversations; the body may be empty"""
     body = bodies.create_conversation.decode(await read_body(request) or b"{}")
-    return json_answer(await _conversations(request).create(owner_of(request), body, call_of(request)))
+    return json_answer(await services_of(request).conversations.create(context_of(request), body))
 
 
 async def get(request: Request) -> Response:
     """GET /v1/conversations/{conversation_id}"""
-    return json_answer(await _conversations(request).get(owner_of(request), _id(request)))
+    return json_answer(await services_of(request).conversations.get(owner_of(request), _id(request)))
 
 
 async def update(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}"""
     body = bodies.update_conversation.decode(await read_body(request))
-    return json_answer(await _conversations(request).update(owner_of(request), _id(request), body))
+    return json_answer(await services_of(request).conversations.update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/conversations/{conversation_id}"""
-    return json_answer(await _conversations(request).delete(owner_of(request), _id(request)))
+    return json_answer(await services_of(request).conversations.delete(owner_of(request), _id(request)))
 
 
 async def create_items(request: Request) -> Response:
     """POST /v1/conversations/{conversation_id}/items"""
     include = include_of(request)
     body = bodies.create_items.decode(await read_body(request))
-    conversations, owner, call = _conversations(request), owner_of(request), call_of(request)
-    return json_answer(await conversations.add_items(owner, _id(request), body, call, include))
+    conversations, context = services_of(request).conversations, context_of(request)
+    return json_answer(await conversations.add_items(context, _id(request), body, include))
 
 
 async def list_items(request: Request) -> Response:
     """GET /v1/conversations/{conversation_id}/items"""
-    conversations, owner, query = _conversations(request), owner_of(request), page_query(request)
+    conversations, owner, query = services_of(request).conversations, owner_of(request), page_query(request)
     return json_answer(await conversations.list_items(owner, _id(request), query, include_of(request)))
 
 
 async def get_item(request: Request) -> Response:
     """GET /v1/conversations/{conversation_id}/items/{item_id}"""
-    conversations, item_id = _conversations(request), path_id(request, "item_id")
+    conversations, item_id = services_of(request).conversations, path_id(request, "item_id")
     include = include_of(request)
     return json_answer(await conversations.get_item(owner_of(request), _id(request), item_id, include))
 
@@ -56,7 +56,9 @@ async def get_item(request: Request) -> Response:
 async def delete_item(request: Request) -> Response:
     """DELETE /v1/conversations/{conversation_id}/items/{item_id}"""
     item_id = path_id(request, "item_id")
-    return json_answer(await _conversations(request).delete_item(owner_of(request), _id(request), item_id))
+    return json_answer(
+        await services_of(request).conversations.delete_item(owner_of(request), _id(request), item_id)
+    )
 
 
 _ITEMS = "/v1/conversations/{conversation_id}/items"
@@ -71,11 +73,6 @@ routes = [
     Route(_ITEMS + "/{item_id}", get_item, methods=["GET"]),
     Route(_ITEMS + "/{item_id}", delete_item, methods=["DELETE"]),
 ]
-
-
-def _conversations(request: Request) -> Conversations:
-    conversations: Conversations = request.app.state.conversations
-    return conversations
 
 
 def _id(request: Request) -> str:

@@ -5,10 +5,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import call_of, owner_of, page_query, path_id, query_text
+from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text
+from antiphon.server.edge.state import services_of
 from antiphon.server.edge.uploads import read_upload
-from antiphon.service.files.files import Files
-from antiphon.service.services import FileServices
 
 _MOST = 10_000
 """The largest page of files, and the usual one (OpenAI's description)."""
@@ -16,28 +15,32 @@ _MOST = 10_000
 
 async def create(request: Request) -> Response:
     """POST /v1/files"""
-    call = call_of(request)
-    files = _files(request)
+    context = context_of(request)
+    files = services_of(request).files.files
     async with files.folder.receive() as upload:
         details = await read_upload(request, upload)
-        return json_answer(await files.create(owner_of(request), upload, details, call))
+        return json_answer(await files.create(context, upload, details))
 
 
 async def page(request: Request) -> Response:
     """GET /v1/files"""
     query = page_query(request, default=_MOST, most=_MOST)
     purpose = query_text(request, "purpose")
-    return json_answer(await _files(request).page(owner_of(request), query, purpose))
+    return json_answer(await services_of(request).files.files.page(owner_of(request), query, purpose))
 
 
 async def get(request: Request) -> Response:
     """GET /v1/files/{file_id}"""
-    return json_answer(await _files(request).get(owner_of(request), path_id(request, "file_id")))
+    return json_answer(
+        await services_of(request).files.files.get(owner_of(request), path_id(request, "file_id"))
+    )
 
 
 async def content(request: Request) -> Response:
     """GET /v1/files/{file_id}/content"""
-    path, filename = await _files(request).content(owner_of(request), path_id(request, "file_id"))
+    path, filename = await services_of(request).files.files.content(
+        owner_of(request), path_id(request, "file_id")
+    )
     # To be saved and never shown: a browser would run what somebody has uploaded as a page of this server.
     return FileResponse(
         path,
@@ -49,7 +52,9 @@ async def content(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/files/{file_id}"""
-    return json_answer(await _files(request).delete(owner_of(request), path_id(request, "file_id")))
+    return json_answer(
+        await services_of(request).files.files.delete(owner_of(request), path_id(request, "file_id"))
+    )
 
 
 routes = [
@@ -59,8 +64,3 @@ routes = [
     Route("/v1/files/{file_id}", delete, methods=["DELETE"]),
     Route("/v1/files/{file_id}/content", content, methods=["GET"]),
 ]
-
-
-def _files(request: Request) -> Files:
-    services: FileServices = request.app.state.file_services
-    return services.files

@@ -6,14 +6,12 @@ from starlette.routing import Route
 
 from antiphon.decode.bodies import decode_json
 from antiphon.decode.explain import kind_of
-from antiphon.engine.ports import ModelCatalogue
-from antiphon.errors import InvalidRequest, NotFound
+from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.server.edge.answers import json_answer, json_text, nobody_there
-from antiphon.server.edge.requests import begin_stream, call_of, read_body, refuse_own
+from antiphon.server.edge.requests import begin_stream, context_of, read_body, refuse_own
 from antiphon.server.edge.sse import EventStream, proxied_frames
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.disconnect import StoppedByDisconnect
-from antiphon.service.embeddings import Embeddings
-from antiphon.service.passthrough.chat import ChatCompletions
 
 
 async def chat_completions(request: Request) -> Response:
@@ -28,14 +26,14 @@ async def chat_completions(request: Request) -> Response:
             code="invalid_type",
             param="stream",
         )
-    chat: ChatCompletions = request.app.state.chat
-    call = call_of(request)
+    chat = services_of(request).chat
+    context = context_of(request)
     if streamed:
         begin_stream(request)
     with StoppedByDisconnect(request.scope):
         if not streamed:
-            return json_text(await chat.complete(body, call))
-        batches = chat.stream(body, call)
+            return json_text(await chat.complete(body, context))
+        batches = chat.stream(body, context)
         # The backend's own status is known with its first chunks: until then an error is an HTTP error.
         first = await anext(batches)
         return EventStream(proxied_frames(first, batches))
@@ -47,29 +45,29 @@ async def embeddings(request: Request) -> Response:
     body = decode_json(await read_body(request))
     if not isinstance(body, dict):
         raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
-    made: Embeddings = request.app.state.embeddings
-    call = call_of(request)
+    made = services_of(request).embeddings
+    context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await made.create(body, call))
+        return json_answer(await made.create(body, context))
     return nobody_there()
 
 
 async def list_models(request: Request) -> Response:
     """GET /v1/models"""
     refuse_own(request)
-    return json_answer(await _catalogue(request).list_models())
+    return json_answer(await services_of(request).catalogue.list_models())
 
 
 async def get_model(request: Request) -> Response:
     """GET /v1/models/{model}; ids hold slashes"""
     model_id = request.path_params["model"]
-    models = await _catalogue(request).list_models()
+    models = await services_of(request).catalogue.list_models()
     by_id = {model.id: model for model in models.data}
     if model_id not in by_id:
         # A bare id stands for the one backend's model that is so called, as in requests.
-        model_id = (await _catalogue(request).resolve(model_id, call_of(request))).id
+        model_id = (await services_of(request).catalogue.resolve(model_id, context_of(request))).id
     if model_id not in by_id:
-        raise NotFound(f"The model '{model_id[:200]}' does not exist.", code="model_not_found", param="model")
+        raise ModelNotFound(f"The model '{model_id[:200]}' does not exist.", model_id)
     return json_answer(by_id[model_id])
 
 
@@ -79,8 +77,3 @@ routes = [
     Route("/v1/models", list_models, methods=["GET"]),
     Route("/v1/models/{model:path}", get_model, methods=["GET"]),
 ]
-
-
-def _catalogue(request: Request) -> ModelCatalogue:
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    return catalogue

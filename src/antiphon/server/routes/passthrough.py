@@ -8,10 +8,10 @@ from antiphon.decode.bodies import decode_json
 from antiphon.decode.explain import kind_of
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer, nobody_there
-from antiphon.server.edge.requests import begin_stream, call_of, read_body
+from antiphon.server.edge.requests import begin_stream, context_of, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.disconnect import StoppedByDisconnect
-from antiphon.service.passthrough.completions import Completions
 from antiphon.wire.json import JSONObject
 
 
@@ -25,13 +25,13 @@ async def completions(request: Request) -> Response:
             code="invalid_type",
             param="stream",
         )
-    made, call = _completions(request), call_of(request)
+    made, context = services_of(request).completions, context_of(request)
     if streamed:
         begin_stream(request)
     with StoppedByDisconnect(request.scope):
         if not streamed:
-            return json_answer(await made.complete(body, call))
-        batches = made.stream(body, call)
+            return json_answer(await made.complete(body, context))
+        batches = made.stream(body, context)
         # As for chats: until the first chunks are there, an error is an HTTP error.
         first = await anext(batches)
         return EventStream(proxied_frames(first, batches))
@@ -41,9 +41,9 @@ async def completions(request: Request) -> Response:
 async def moderations(request: Request) -> Response:
     """POST /v1/moderations"""
     body = await _body(request)
-    call = call_of(request)
+    context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await _completions(request).moderate(body, call))
+        return json_answer(await services_of(request).completions.moderate(body, context))
     return nobody_there()
 
 
@@ -51,11 +51,6 @@ routes = [
     Route("/v1/completions", completions, methods=["POST"]),
     Route("/v1/moderations", moderations, methods=["POST"]),
 ]
-
-
-def _completions(request: Request) -> Completions:
-    made: Completions = request.app.state.completions
-    return made
 
 
 async def _body(request: Request) -> JSONObject:

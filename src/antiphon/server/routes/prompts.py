@@ -7,8 +7,8 @@ from starlette.routing import Route
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import call_of, owner_of, path_id, query_text, read_body
-from antiphon.service.prompts import Prompts
+from antiphon.server.edge.requests import context_of, owner_of, path_id, query_text, read_body
+from antiphon.server.edge.state import services_of
 
 _MAX_DIGITS = 9
 
@@ -16,41 +16,41 @@ _MAX_DIGITS = 9
 async def create(request: Request) -> Response:
     """POST /v1/prompts"""
     body = bodies.create_prompt.decode(await read_body(request))
-    return json_answer(await _prompts(request).create(owner_of(request), body, call_of(request)))
+    return json_answer(await services_of(request).prompts.create(context_of(request), body))
 
 
 async def list_prompts(request: Request) -> Response:
     """GET /v1/prompts"""
-    return json_answer(await _prompts(request).list(owner_of(request)))
+    return json_answer(await services_of(request).prompts.list(owner_of(request)))
 
 
 async def get(request: Request) -> Response:
     """GET /v1/prompts/{prompt_id}"""
     version = _version(request)
-    return json_answer(await _prompts(request).get(owner_of(request), _id(request), version))
+    return json_answer(await services_of(request).prompts.get(owner_of(request), _id(request), version))
 
 
 async def update(request: Request) -> Response:
     """PUT /v1/prompts/{prompt_id}"""
     body = bodies.update_prompt.decode(await read_body(request))
-    return json_answer(await _prompts(request).update(owner_of(request), _id(request), body))
+    return json_answer(await services_of(request).prompts.update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/prompts/{prompt_id}"""
-    await _prompts(request).delete(owner_of(request), _id(request))
+    await services_of(request).prompts.delete(owner_of(request), _id(request))
     return Response(status_code=204)
 
 
 async def versions(request: Request) -> Response:
     """GET /v1/prompts/{prompt_id}/versions"""
-    return json_answer(await _prompts(request).versions(owner_of(request), _id(request)))
+    return json_answer(await services_of(request).prompts.versions(owner_of(request), _id(request)))
 
 
 async def set_default_version(request: Request) -> Response:
     """PUT /v1/prompts/{prompt_id}/set-default-version"""
     body = bodies.set_default_version.decode(await read_body(request))
-    prompts, owner = _prompts(request), owner_of(request)
+    prompts, owner = services_of(request).prompts, owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 
 
@@ -63,11 +63,6 @@ routes = [
     Route("/v1/prompts/{prompt_id}/versions", versions, methods=["GET"]),
     Route("/v1/prompts/{prompt_id}/set-default-version", set_default_version, methods=["PUT", "POST"]),
 ]
-
-
-def _prompts(request: Request) -> Prompts:
-    prompts: Prompts = request.app.state.prompts
-    return prompts
 
 
 def _id(request: Request) -> str:

@@ -14,7 +14,7 @@ from antiphon.server.edge.dialects import is_llama_stack, named
 from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
-    call_of,
+    context_of,
     include_of,
     owner_of,
     page_query,
@@ -23,8 +23,8 @@ from antiphon.server.edge.requests import (
     read_body,
 )
 from antiphon.server.edge.sse import DONE, EventStream, event_frames
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.disconnect import StoppedByDisconnect
-from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
 
 
@@ -33,8 +33,7 @@ async def create(request: Request) -> Response:
     body = bodies.create_response.decode(await read_body(request))
     if body.stream:
         begin_stream(request)
-    run = await _responses(request).create(owner_of(request), body, call_of(request))
-    request.scope["state"]["run"] = run
+    run = await services_of(request).responses.create(context_of(request), body)
     if body.stream:
         return EventStream(_frames(request, run))
     with StoppedByDisconnect(request.scope):
@@ -45,18 +44,18 @@ async def create(request: Request) -> Response:
 async def count_input_tokens(request: Request) -> Response:
     """POST /v1/responses/input_tokens"""
     body = bodies.count_input_tokens.decode(await read_body(request))
-    call = call_of(request)
+    context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await _responses(request).count_input_tokens(owner_of(request), body, call))
+        return json_answer(await services_of(request).responses.count_input_tokens(context, body))
     return nobody_there()
 
 
 async def compact(request: Request) -> Response:
     """POST /v1/responses/compact"""
     body = bodies.compact_response.decode(await read_body(request))
-    call = call_of(request)
+    context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await _responses(request).compact(owner_of(request), body, call))
+        return json_answer(await services_of(request).responses.compact(context, body))
     return nobody_there()
 
 
@@ -64,7 +63,7 @@ async def list_responses(request: Request) -> Response:
     """GET /v1/responses, which other self-hosted servers have too"""
     query, model = page_query(request), query_text(request, "model")
     include = include_of(request)
-    return json_answer(await _responses(request).list(owner_of(request), query, model, include))
+    return json_answer(await services_of(request).responses.list(owner_of(request), query, model, include))
 
 
 async def get(request: Request) -> Response:
@@ -77,24 +76,28 @@ async def get(request: Request) -> Response:
             param="stream",
         )
     response_id = path_id(request, "response_id")
-    return json_answer(await _responses(request).get(owner_of(request), response_id, include))
+    return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
 
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/responses/{response_id}"""
-    return json_answer(await _responses(request).delete(owner_of(request), path_id(request, "response_id")))
+    return json_answer(
+        await services_of(request).responses.delete(owner_of(request), path_id(request, "response_id"))
+    )
 
 
 async def cancel(request: Request) -> Response:
     """POST /v1/responses/{response_id}/cancel"""
-    await _responses(request).cancel(owner_of(request), path_id(request, "response_id"))
+    await services_of(request).responses.cancel(owner_of(request), path_id(request, "response_id"))
 
 
 async def input_items(request: Request) -> Response:
     """GET /v1/responses/{response_id}/input_items"""
     response_id, query = path_id(request, "response_id"), page_query(request)
     include = include_of(request)
-    return json_answer(await _responses(request).input_items(owner_of(request), response_id, query, include))
+    return json_answer(
+        await services_of(request).responses.input_items(owner_of(request), response_id, query, include)
+    )
 
 
 routes = [
@@ -107,11 +110,6 @@ routes = [
     Route("/v1/responses/{response_id}/cancel", cancel, methods=["POST"]),
     Route("/v1/responses/{response_id}/input_items", input_items, methods=["GET"]),
 ]
-
-
-def _responses(request: Request) -> Responses:
-    responses: Responses = request.app.state.responses
-    return responses
 
 
 async def _frames(request: Request, run: Run) -> AsyncGenerator[bytes | bytearray, None]:

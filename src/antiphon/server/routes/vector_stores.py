@@ -10,8 +10,8 @@ from starlette.routing import Route
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import call_of, owner_of, page_query, path_id, query_text, read_body
-from antiphon.service.services import FileServices
+from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text, read_body
+from antiphon.server.edge.state import services_of
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileStatus
 
@@ -19,101 +19,105 @@ from antiphon.wire.vector_stores import FileStatus
 async def create(request: Request) -> Response:
     """POST /v1/vector_stores; the body may be empty"""
     body = bodies.create_vector_store.decode(await read_body(request) or b"{}")
-    stores = _services(request).vector_stores
-    return json_answer(await stores.create(owner_of(request), body, call_of(request)))
+    stores = services_of(request).files.vector_stores
+    return json_answer(await stores.create(context_of(request), body))
 
 
 async def page(request: Request) -> Response:
     """GET /v1/vector_stores"""
-    return json_answer(await _services(request).vector_stores.page(owner_of(request), _query(request)))
+    return json_answer(
+        await services_of(request).files.vector_stores.page(owner_of(request), _query(request))
+    )
 
 
 async def get(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}"""
-    return json_answer(await _services(request).vector_stores.get(owner_of(request), _id(request)))
+    return json_answer(await services_of(request).files.vector_stores.get(owner_of(request), _id(request)))
 
 
 async def update(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}"""
     body = bodies.update_vector_store.decode(await read_body(request))
-    return json_answer(await _services(request).vector_stores.update(owner_of(request), _id(request), body))
+    return json_answer(
+        await services_of(request).files.vector_stores.update(owner_of(request), _id(request), body)
+    )
 
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/vector_stores/{vector_store_id}"""
-    return json_answer(await _services(request).vector_stores.delete(owner_of(request), _id(request)))
+    return json_answer(await services_of(request).files.vector_stores.delete(owner_of(request), _id(request)))
 
 
 async def search(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/search"""
     body = bodies.search_vector_store.decode(await read_body(request))
-    call = call_of(request)
-    return json_answer(await _services(request).search.search(owner_of(request), _id(request), body, call))
+    context = context_of(request)
+    return json_answer(await services_of(request).files.search.search(context, _id(request), body))
 
 
 async def add_file(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/files"""
     body = bodies.create_vector_store_file.decode(await read_body(request))
-    files = _services(request).attached_files
-    return json_answer(await files.add(owner_of(request), _id(request), body, call_of(request)))
+    files = services_of(request).files.attached_files
+    return json_answer(await files.add(context_of(request), _id(request), body))
 
 
 async def page_of_files(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}/files"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     query, status = _query(request), _status(request)
     return json_answer(await files.page(owner_of(request), _id(request), query, status))
 
 
 async def get_file(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}/files/{file_id}"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     return json_answer(await files.get(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def update_file(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/files/{file_id}"""
     body = bodies.update_vector_store_file.decode(await read_body(request))
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     file_id = path_id(request, "file_id")
     return json_answer(await files.update(owner_of(request), _id(request), file_id, body))
 
 
 async def remove_file(request: Request) -> Response:
     """DELETE /v1/vector_stores/{vector_store_id}/files/{file_id}"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     return json_answer(await files.remove(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def content_of_file(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}/files/{file_id}/content"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     return json_answer(await files.content(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def add_batch(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/file_batches"""
     body = bodies.create_file_batch.decode(await read_body(request))
-    files = _services(request).attached_files
-    return json_answer(await files.add_batch(owner_of(request), _id(request), body, call_of(request)))
+    files = services_of(request).files.attached_files
+    return json_answer(await files.add_batch(context_of(request), _id(request), body))
 
 
 async def get_batch(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     return json_answer(await files.get_batch(owner_of(request), _id(request), path_id(request, "batch_id")))
 
 
 async def cancel_batch(request: Request) -> Response:
     """POST /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     batch_id = path_id(request, "batch_id")
     return json_answer(await files.cancel_batch(owner_of(request), _id(request), batch_id))
 
 
 async def page_of_batch(request: Request) -> Response:
     """GET /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files"""
-    files = _services(request).attached_files
+    files = services_of(request).files.attached_files
     batch = (_id(request), path_id(request, "batch_id"))
     query, status = _query(request), _status(request)
     return json_answer(await files.batch_page(owner_of(request), batch, query, status))
@@ -141,11 +145,6 @@ routes = [
     Route(_BATCH + "/cancel", cancel_batch, methods=["POST"]),
     Route(_BATCH + "/files", page_of_batch, methods=["GET"]),
 ]
-
-
-def _services(request: Request) -> FileServices:
-    services: FileServices = request.app.state.file_services
-    return services
 
 
 def _id(request: Request) -> str:

@@ -7,7 +7,6 @@ to its WebSocket mode).
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import aclosing
 
 import msgspec
@@ -25,14 +24,15 @@ from antiphon.errors import (
     InvalidRequest,
     RequestTooLarge,
 )
-from antiphon.observe.request_log import Entry
+from antiphon.observe import request_log
+from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
 from antiphon.server.edge.dialects import named
-from antiphon.server.edge.requests import call_of, owner_of, refuse_own
-from antiphon.service.access.keys import Caller, Keys
+from antiphon.server.edge.requests import context_of, refuse_own
+from antiphon.server.edge.state import RequestState, begin_request, server_state
+from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
-from antiphon.service.responses.responses import Responses
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.json import JSON
 from antiphon.wire.responses import ResponseCreateEvent
 
 log = logging.getLogger("antiphon.server")
@@ -61,8 +61,7 @@ class Session:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._latest: Turn | None = None
-        # Who serves for tests looks at the state of each request.
-        self._watched: deque[JSONObject] | None = websocket.scope.get("state", {}).get("requests")
+        self._server = server_state(websocket)
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
 
     async def run(self, limit: float) -> None:
@@ -89,12 +88,12 @@ class Session:
                 text: str | None = message.get("text")
                 self._frames.put_nowait(message["bytes"] if text is None else text)
             else:
-                entry, error = self._entry(), ConnectionBusy(MAX_WAITING)
+                record, error = self._record(), ConnectionBusy(MAX_WAITING)
                 try:
-                    await self._refuse(error, entry)
+                    await self._refuse(error, record)
                 except WebSocketDisconnect:
                     return
-                entry.write({"error": error})
+                request_log.write(record)
 
     async def _work(self) -> None:
         try:
@@ -107,40 +106,39 @@ class Session:
 
     async def _answer(self, frame: str | bytes) -> None:
         """Answers a frame; each is a request of its own, with the headers of the connection."""
-        entry = self._entry()
-        request: HTTPConnection = HTTPConnection({**self._websocket.scope, "state": {}})
-        if self._watched is not None:
-            self._watched.append(request.scope["state"])
+        record = self._record()
+        request: HTTPConnection = HTTPConnection({**self._websocket.scope})
+        state = begin_request(request.scope, record)
+        if self._server.watch is not None:
+            self._server.watch(record)
         try:
-            await self._respond(frame, request)
-            entry.status = 200
+            await self._respond(frame, request, state)
+            record.status = 200
         except AntiphonError as error:
-            request.state.error = error
             self._forget(frame)
-            await self._refuse(error, entry)
+            await self._refuse(error, record)
         except WebSocketDisconnect:
             raise
         except Exception:
             # The request boundary: a fault of this server is answered, and does not end the connection.
             log.exception("a frame cannot be answered")
             self._forget(frame)
-            await self._refuse(InternalError(), entry)
+            await self._refuse(InternalError(), record)
         finally:
-            entry.write(request.scope["state"])
+            request_log.write(record)
 
-    async def _respond(self, frame: str | bytes, request: HTTPConnection) -> None:
-        responses: Responses = request.app.state.responses
+    async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
+        responses = self._server.services.responses
         body = bodies.response_create_event.decode(self._body(frame))
         _check(body)
         body.stream = True
-        caller = request.scope["user"] = await self._caller()
+        caller = state.caller = await self._caller()
         if caller is not None:
-            request.state.key = caller.name
+            state.record.key = caller.name
             caller.begin_request()
             caller.begin_stream()
         try:
-            run = await responses.create(owner_of(request), body, call_of(request), self._latest)
-            request.state.run = run
+            run = await responses.create(context_of(request), body, self._latest)
             async with aclosing(run.events()) as batches:
                 async for events in batches:
                     for event in named(request, events):
@@ -156,9 +154,8 @@ class Session:
 
     async def _caller(self) -> Caller | None:
         """Returns who calls by now: a key that let the connection in may have been revoked since."""
-        keys: Keys = self._websocket.app.state.keys
         header: str = self._websocket.headers.get("authorization", "")
-        return await keys.caller(bearer(header.encode("latin-1")))
+        return await self._server.services.keys.caller(bearer(header.encode("latin-1")))
 
     def _body(self, frame: str | bytes) -> bytes:
         if isinstance(frame, bytes):
@@ -167,7 +164,7 @@ class Session:
                 code="unsupported_content_type",
             )
         body = frame.encode()
-        limit: int = self._websocket.app.state.max_body_bytes
+        limit = self._server.max_body_bytes
         if len(body) > limit:
             raise RequestTooLarge(f"The frame is larger than {limit} bytes.")
         return body
@@ -177,14 +174,15 @@ class Session:
         if self._latest is not None and _continues(frame) == self._latest.response_id:
             self._latest = None
 
-    def _entry(self) -> Entry:
-        entry = Entry("WS", self._websocket.url.path)
-        entry.stream = True
-        return entry
+    def _record(self) -> Record:
+        record = Record("WS", self._websocket.url.path)
+        record.is_stream = True
+        return record
 
-    async def _refuse(self, error: AntiphonError, entry: Entry) -> None:
+    async def _refuse(self, error: AntiphonError, record: Record) -> None:
+        record.error = error.with_traceback(None)
         await self._send_error(error)
-        entry.status = error.status
+        record.status = error.status
 
     async def _send_error(self, error: AntiphonError) -> None:
         """An error outside of a stream has a status, and what would be in the headers of an HTTP answer.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from antiphon.engine.request_context import LOCAL_OWNER
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ids import new_id
 from antiphon.service.access.errors import InvalidApiKey
@@ -20,8 +21,6 @@ from antiphon.store.keys import KeyRecords, StoredKey
 
 log = logging.getLogger("antiphon.keys")
 
-LOCAL_OWNER = "local"
-"""Who owns the objects of callers without a key, and of those with the key of the settings."""
 REFRESH = 5.0
 """Seconds after which the list of keys is read again: so long a revoked key may still be good."""
 
@@ -58,6 +57,13 @@ class Caller:
         if self.meter is not None:
             self.meter.begin_stream()
             self._is_streaming = True
+
+    @property
+    def spend(self) -> Callable[[int], None] | None:
+        """Counter of tokens; None without a limit of tokens."""
+        if self.meter is None or self.meter.limits.tokens_per_minute is None:
+            return None
+        return self.meter.spend
 
     def end_stream(self) -> None:
         """Counts it no more; nothing happens if there is none."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import UNSET, Struct
 
-from antiphon.engine.ports import Call, Ids
+from antiphon.engine.request_context import Ids, RequestContext
 from antiphon.errors import StoreUnavailable
 from antiphon.ids import SHORT
 from antiphon.service.files.folder import FileFolder, Upload
@@ -35,14 +35,14 @@ class Files:
         self._store = store
         self.folder = folder
 
-    async def create(self, owner: str, upload: Upload, details: FileDetails, call: Call) -> File:
+    async def create(self, context: RequestContext, upload: Upload, details: FileDetails) -> File:
         """Keeps an upload that is whole."""
-        now = call.clock()
+        now = context.clock()
         lifetime = details.expires_after
         if lifetime is None and details.purpose == "batch":
             lifetime = _BATCH_LIFETIME
         stored = StoredFile(
-            id=_file_id(call.ids),
+            id=_file_id(context.ids),
             created_at=now,
             expires_at=None if lifetime is None else now + lifetime,
             purpose=details.purpose,
@@ -52,7 +52,7 @@ class Files:
         )
         await upload.keep(stored.id)
         try:
-            await self._store.files.add(owner, stored)
+            await self._store.files.add(context.owner, stored)
         except StoreUnavailable:
             await self.folder.delete(stored.id)
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from antiphon.documents.chunks import chunk
 from antiphon.documents.extract import DocumentError, extract
 from antiphon.documents.ranking import Found, Ranking, fuse
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound, RecordingNotFound
 from antiphon.service.embeddings import Embeddings
 from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChunk
@@ -75,7 +75,7 @@ class Retrieval:
         """
         texts = await asyncio.to_thread(_read, source, size, overlap)
         try:
-            vectors = await self._vectors(target, texts, Call())
+            vectors = await self._vectors(target, texts, RequestContext())
         except AntiphonError as error:
             raise DocumentError("server_error", f"The embedding model failed: {error.message}") from error
         new = [NewChunk(text, vector) for text, vector in zip(texts, vectors, strict=True)]
@@ -90,14 +90,16 @@ class Retrieval:
         limit: int,
         allowed: Mapping[str, Sequence[str]] | None,
         ranking: Ranking,
-        call: Call,
+        context: RequestContext,
     ) -> list[SearchHit]:
         """Returns the best `limit` chunks, the best first.
 
         `allowed` has, for each store's id, the ids of the files that pass the request's filters; None lets
         all pass. The embedding of queries belongs to `call`. Raises `AntiphonError` when it fails.
         """
-        found = [await self._search_one(targets, query, limit, allowed, ranking, call) for query in queries]
+        found = [
+            await self._search_one(targets, query, limit, allowed, ranking, context) for query in queries
+        ]
         best = fuse(found, limit, ranking.score_threshold)
         stored = await self._chunks.get([chunk_id for chunk_id, _ in best])
         return [
@@ -113,13 +115,13 @@ class Retrieval:
         limit: int,
         allowed: Mapping[str, Sequence[str]] | None,
         ranking: Ranking,
-        call: Call,
+        context: RequestContext,
     ) -> list[Found[int]]:
         candidates = max(_CANDIDATES, 4 * limit)
         by_vector: dict[int, float] = {}
         has_vectors = False
         for target in targets if ranking.embedding_weight and query.strip() else ():
-            vector = (await self._vectors(target, [query], call))[0]
+            vector = (await self._vectors(target, [query], context))[0]
             if vector is not None:
                 has_vectors = True
                 sought = ChunkQuery([target.id], None, vector, allowed, candidates)
@@ -131,14 +133,16 @@ class Retrieval:
             found.append(Found(ranking.text_weight or 1.0, by_words))
         return found
 
-    async def _vectors(self, target: StoreTarget, texts: Sequence[str], call: Call) -> list[bytes | None]:
+    async def _vectors(
+        self, target: StoreTarget, texts: Sequence[str], context: RequestContext
+    ) -> list[bytes | None]:
         if target.embedding_model is None:
             return [None] * len(texts)
         vectors: list[bytes | None] = []
         try:
             for batch in _batches(texts):
                 vectors += await self._embeddings.embed(
-                    target.embedding_model, batch, target.dimensions, call
+                    target.embedding_model, batch, target.dimensions, context
                 )
         except (NotFound, RecordingNotFound) as error:
             _log.warning("%s is searched by words alone: %s", target.id, error.message)

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct
 
 from antiphon.documents.filters import decode_filter
 from antiphon.documents.ranking import decode_ranking
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.files.retrieval import Retrieval
 from antiphon.service.files.vector_store_files import decode_attributes, target_of
@@ -60,7 +60,7 @@ class Search:
         self._retrieval = retrieval
 
     async def search(
-        self, owner: str, vector_store_id: str, request: SearchVectorStore, call: Call
+        self, context: RequestContext, vector_store_id: str, request: SearchVectorStore
     ) -> SearchResultsPage:
         """Answers a search request. Raises `NotFound` and `InvalidRequest`."""
         queries = [request.query] if isinstance(request.query, str) else request.query
@@ -71,7 +71,7 @@ class Search:
             filters=request.filters,
             ranking_options=request.ranking_options,
         )
-        hits = await self.find(owner, [vector_store_id], query, call)
+        hits = await self.find(context, [vector_store_id], query)
         results = [
             SearchResult(
                 file_id=hit.file_id,
@@ -84,7 +84,7 @@ class Search:
         ]
         return SearchResultsPage(search_query=queries, data=results)
 
-    def for_owner(self, owner: str, call: Call) -> FileSearch:
+    def for_owner(self, context: RequestContext) -> FileSearch:
         """Returns the search that the hosted tool makes in the vector stores of `owner`."""
 
         async def search(tool: FileSearchTool, query: str) -> list[JSONObject]:
@@ -94,7 +94,7 @@ class Search:
                 filters=None if tool.filters is UNSET else tool.filters,
                 ranking_options=None if tool.ranking_options is UNSET else tool.ranking_options,
             )
-            hits = await self.find(owner, tool.vector_store_ids, asked, call)
+            hits = await self.find(context, tool.vector_store_ids, asked)
             return [{name: getattr(hit, name) for name in hit.__struct_fields__} for hit in hits]
 
         return search
@@ -117,7 +117,7 @@ class Search:
                     error.param = f"{at}.vector_store_ids"
                     raise
 
-    async def find(self, owner: str, vector_store_ids: Sequence[str], query: Query, call: Call) -> list[Hit]:
+    async def find(self, context: RequestContext, vector_store_ids: Sequence[str], query: Query) -> list[Hit]:
         """Returns the best chunks of these vector stores, the best first.
 
         Raises `NotFound` for a store that is not there, and `InvalidRequest` for one that has expired and for
@@ -125,7 +125,7 @@ class Search:
         """
         wanted = decode_filter(query.filters)
         ranking = decode_ranking(query.ranking_options)
-        stores = await self._stores(owner, vector_store_ids)
+        stores = await self._stores(context.owner, vector_store_ids)
         ids = [store.id for store in stores]
         allowed = None
         if wanted is not None:
@@ -140,7 +140,7 @@ class Search:
             limit=query.max_num_results or _LIMIT,
             allowed=allowed,
             ranking=ranking,
-            call=call,
+            context=context,
         )
         await self._store.vector_stores.mark_used(stores)
         names = await self._names(ids, {hit.file_id for hit in found})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from antiphon.documents.chunks import DEFAULT_OVERLAP, DEFAULT_SIZE
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.files.ingestion import Ingestion, Reading
 from antiphon.service.files.retrieval import StoreTarget
@@ -55,26 +55,25 @@ class AttachedFiles:
         self._ingestion = ingestion
 
     async def add(
-        self, owner: str, vector_store_id: str, request: CreateVectorStoreFile, call: Call
+        self, context: RequestContext, vector_store_id: str, request: CreateVectorStoreFile
     ) -> VectorStoreFile:
         """Attaches a file, anew if it is attached already."""
-        store = await self._store.vector_stores.get(owner, vector_store_id)
-        await self.attach(owner, store, [(request, "")], call)
-        return await self.get(owner, vector_store_id, request.file_id)
+        store = await self._store.vector_stores.get(context.owner, vector_store_id)
+        await self.attach(context, store, [(request, "")])
+        return await self.get(context.owner, vector_store_id, request.file_id)
 
     async def attach(
         self,
-        owner: str,
+        context: RequestContext,
         store: StoredVectorStore,
         given: Sequence[tuple[CreateVectorStoreFile, str]],
-        call: Call,
         batch: NewBatch | None = None,
     ) -> None:
         """Attaches files and begins to read them; a file that is given twice counts as it is given last.
 
         With each comes the place of its entry in the request, such as `files[1].`, for errors.
         """
-        now = call.clock()
+        now = context.clock()
         attachments = {}
         for request, place in given:
             check_metadata(request.attributes, f"{place}attributes")
@@ -86,7 +85,7 @@ class AttachedFiles:
                 max_chunk_size=size,
                 chunk_overlap=overlap,
             )
-        files = await self._store.files.find(owner, list(attachments))
+        files = await self._store.files.find(context.owner, list(attachments))
         attached = await self._store.attachments.attach(store.id, list(attachments.values()), batch)
         await self._store.vector_stores.mark_used([store])
         target = target_of(store)
@@ -132,14 +131,14 @@ class AttachedFiles:
         return FileContentPage(data=[TextContent(text) for text in texts])
 
     async def add_batch(
-        self, owner: str, vector_store_id: str, request: CreateFileBatch, call: Call
+        self, context: RequestContext, vector_store_id: str, request: CreateFileBatch
     ) -> FileBatch:
         """Attaches files together: all, or none if one of them is not there."""
         given = _batch_files(request)
-        store = await self._store.vector_stores.get(owner, vector_store_id)
-        batch = NewBatch(id=call.ids("vsfb", _BATCH_ID), created_at=call.clock())
-        await self.attach(owner, store, given, call, batch)
-        return await self.get_batch(owner, vector_store_id, batch.id)
+        store = await self._store.vector_stores.get(context.owner, vector_store_id)
+        batch = NewBatch(id=context.ids("vsfb", _BATCH_ID), created_at=context.clock())
+        await self.attach(context, store, given, batch)
+        return await self.get_batch(context.owner, vector_store_id, batch.id)
 
     async def get_batch(self, owner: str, vector_store_id: str, batch_id: str) -> FileBatch:
         """Returns how it stands with a batch."""

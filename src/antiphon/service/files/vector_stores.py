@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.ports import Call
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.metadata import check_metadata
@@ -45,7 +45,7 @@ class VectorStores:
         self._attached_files = attached_files
         self._embedding_model = embedding_model
 
-    async def create(self, owner: str, request: CreateVectorStore, call: Call) -> VectorStore:
+    async def create(self, context: RequestContext, request: CreateVectorStore) -> VectorStore:
         """Makes a vector store, with files if the request names some."""
         check_metadata(request.metadata)
         _check_name(request.name)
@@ -53,21 +53,21 @@ class VectorStores:
             (CreateVectorStoreFile(file_id=file_id, chunking_strategy=request.chunking_strategy), "")
             for file_id in request.file_ids or ()
         ]
-        await self._store.files.find(owner, [file.file_id for file, _ in files])
+        await self._store.files.find(context.owner, [file.file_id for file, _ in files])
         new = NewVectorStore(
-            id=call.ids("vs", _ID),
-            created_at=call.clock(),
+            id=context.ids("vs", _ID),
+            created_at=context.clock(),
             name=request.name or "",
             metadata=_encode(request.metadata or {}).decode(),
             expires_after_days=request.expires_after.days if request.expires_after else None,
             embedding_model=request.embedding_model or self._embedding_model,
             embedding_dimension=_dimension(request.embedding_dimension),
         )
-        await self._store.vector_stores.create(owner, new)
-        stored = await self._store.vector_stores.get(owner, new.id)
+        await self._store.vector_stores.create(context.owner, new)
+        stored = await self._store.vector_stores.get(context.owner, new.id)
         if files:
-            await self._attached_files.attach(owner, stored, files, call)
-            stored = await self._store.vector_stores.get(owner, new.id)
+            await self._attached_files.attach(context, stored, files)
+            stored = await self._store.vector_stores.get(context.owner, new.id)
         return _vector_store(stored)
 
     async def get(self, owner: str, vector_store_id: str) -> VectorStore:

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.decode.explain import kind_of
-from antiphon.engine.ports import Call, ModelCatalogue, ResolvedModel
+from antiphon.engine.ports import ModelCatalogue, ResolvedModel
 from antiphon.engine.reply.errors import error_inside
 from antiphon.engine.reply.usage import spent
 from antiphon.engine.reply.whole import unfold_reply
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
@@ -39,21 +40,21 @@ class ChatCompletions:
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
-    async def complete(self, body: JSONObject, call: Call) -> bytes:
+    async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
         """Returns the JSON text of a whole completion."""
-        model, request = await self._routed(body, call)
+        model, request = await self._routed(body, context)
         answer = await model.chat_model.complete(request)
-        if call.spend is not None:
-            call.spend(spent(_usage(_seen(answer)), request, 1, answer))
+        if context.spend is not None:
+            context.spend(spent(_usage(_seen(answer)), request, 1, answer))
         return answer
 
-    async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
+    async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
         """Yields the chunks of a streamed completion in batches.
 
         Raises `UpstreamError` for an error inside the stream, and for one that ends before it is finished. A
         backend that answers in one piece is given in chunks all the same.
         """
-        model, request = await self._routed(body, call)
+        model, request = await self._routed(body, context)
         finished, count, usage = False, 0, None
         try:
             async with aclosing(model.chat_model.stream(request)) as batches:
@@ -73,12 +74,12 @@ class ChatCompletions:
                             chunks = unfold_reply(chunk, include_usage=wants_usage)
                     yield chunks
         finally:
-            if call.spend is not None:
-                call.spend(spent(usage, request, count))
+            if context.spend is not None:
+                context.spend(spent(usage, request, count))
         if not finished:
             raise UpstreamBroken(f"{model.id}: the reply ended without a finish_reason")
 
-    async def _routed(self, body: JSONObject, call: Call) -> tuple[ResolvedModel, ChatRequest]:
+    async def _routed(self, body: JSONObject, context: RequestContext) -> tuple[ResolvedModel, ChatRequest]:
         for param, kind, noun in (("model", str, "a string"), ("messages", list, "an array")):
             value = body.get(param)
             if value is None:
@@ -91,7 +92,7 @@ class ChatCompletions:
                     code="invalid_type",
                     param=param,
                 )
-        model = await self._catalogue.resolve(body["model"], call)
+        model = await self._catalogue.resolve(body["model"], context)
         # What else the body holds is for the backend to judge: a typed request is a subset of it.
         return model, cast(ChatRequest, {**body, "model": model.name})
 

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.decode.explain import kind_of
-from antiphon.engine.ports import Call, ChatModel, Endpoint, ModelCatalogue
+from antiphon.engine.ports import ChatModel, Endpoint, ModelCatalogue
 from antiphon.engine.reply.errors import error_inside
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.service.responses.tokens import estimate_text_tokens
 from antiphon.wire.chat import ChatRequest
@@ -41,36 +42,36 @@ class Completions:
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
-    async def moderate(self, body: JSONObject, call: Call) -> JSONObject:
+    async def moderate(self, body: JSONObject, context: RequestContext) -> JSONObject:
         """Returns the backend's answer to a request for moderations; `model` may be left out."""
         body = {"model": MODERATION_MODEL, **body}
         _check(body, "input")
-        return await self._ask("moderations", body, call)
+        return await self._ask("moderations", body, context)
 
-    async def complete(self, body: JSONObject, call: Call) -> JSONObject:
+    async def complete(self, body: JSONObject, context: RequestContext) -> JSONObject:
         """Returns a whole completion."""
         _check(body, "prompt")
-        return await self._ask("completions", body, call)
+        return await self._ask("completions", body, context)
 
-    async def stream(self, body: JSONObject, call: Call) -> AsyncGenerator[list[bytes], None]:
+    async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
         """Yields the chunks of a streamed completion in batches; a recorded one comes as one chunk.
 
         Raises `UpstreamError`, also for an error inside the stream.
         """
         _check(body, "prompt")
-        model = await self._catalogue.resolve(body["model"], call)
+        model = await self._catalogue.resolve(body["model"], context)
         if model.text_model is None:
             whole = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-            yield [_encode(await self._ask("completions", whole, call))]
+            yield [_encode(await self._ask("completions", whole, context))]
             return
         async with aclosing(
-            self._streamed(model.text_model, {**body, "model": model.name}, model.id, call)
+            self._streamed(model.text_model, {**body, "model": model.name}, model.id, context)
         ) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def _streamed(
-        self, model: ChatModel, body: JSONObject, model_id: str, call: Call
+        self, model: ChatModel, body: JSONObject, model_id: str, context: RequestContext
     ) -> AsyncGenerator[list[bytes], None]:
         spent, finished = 0, False
         usage: JSON = None
@@ -88,13 +89,13 @@ class Completions:
                     spent += len(chunks)
                     yield chunks
         finally:
-            _spend(call, usage, body, spent)
+            _spend(context, usage, body, spent)
         if not finished:
             raise UpstreamBroken(f"{model_id}: the reply ended without a finish_reason")
 
-    async def _ask(self, endpoint: Endpoint, body: JSONObject, call: Call) -> JSONObject:
-        answer = await self._catalogue.ask(endpoint, body, call)
-        _spend(call, answer.get("usage"), body, 0)
+    async def _ask(self, endpoint: Endpoint, body: JSONObject, context: RequestContext) -> JSONObject:
+        answer = await self._catalogue.ask(endpoint, body, context)
+        _spend(context, answer.get("usage"), body, 0)
         return answer
 
 
@@ -122,9 +123,9 @@ def _seen(chunk: bytes) -> _Seen:
         return _Seen()
 
 
-def _spend(call: Call, usage: JSON, body: JSONObject, at_least: int) -> None:
+def _spend(context: RequestContext, usage: JSON, body: JSONObject, at_least: int) -> None:
     """Tells the tokens that were used, or about as many."""
-    if call.spend is not None:
+    if context.spend is not None:
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
         guessed = at_least + estimate_text_tokens(_encode(body).decode())
-        call.spend(total if isinstance(total, int) else guessed)
+        context.spend(total if isinstance(total, int) else guessed)

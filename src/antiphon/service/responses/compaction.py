@@ -3,8 +3,8 @@
 import msgspec
 
 from antiphon.engine.compactor import Compactor
-from antiphon.engine.ports import Call
 from antiphon.engine.request.summary import kept_messages, without_loaded_files
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.sealed import CompactionBox
 from antiphon.service.items import shown_attachments
 from antiphon.service.responses.tokens import estimate_tokens
@@ -46,17 +46,17 @@ def gathered_by(body: CompactResponse) -> CreateResponse:
 
 
 async def compacted(
-    items: list[Item], instructions: str | None, compactor: Compactor, call: Call
+    items: list[Item], instructions: str | None, compactor: Compactor, context: RequestContext
 ) -> CompactedResponse:
     """Sums `items` up; the kept messages come out as items of their own, with new ids (recorded).
 
     Raises `UpstreamError` and `InvalidRequest`.
     """
     summary = await compactor.sum_up(items, instructions)
-    response_id, created_at = call.ids("resp"), int(call.clock())
+    response_id, created_at = context.ids("resp"), int(context.clock())
     output: list[Item] = [
         shown_attachments(
-            msgspec.structs.replace(without_loaded_files(message), id=call.ids("msg"), status="completed")
+            msgspec.structs.replace(without_loaded_files(message), id=context.ids("msg"), status="completed")
         )
         for message in kept_messages(items)
     ]

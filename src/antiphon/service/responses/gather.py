@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.engine.hosted.items import shown_forms
-from antiphon.engine.ports import Ids
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES, LONG, SHORT
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
@@ -44,7 +44,7 @@ class Context(Struct, frozen=True, kw_only=True):
 
 
 async def gather(
-    store: Store, owner: str, request: CreateResponse, ids: Ids, latest: Turn | None = None
+    store: Store, context: RequestContext, request: CreateResponse, latest: Turn | None = None
 ) -> Context:
     """Finds what `request` continues and what its references stand for.
 
@@ -57,7 +57,7 @@ async def gather(
     if latest is not None and request.previous_response_id == latest.response_id:
         history = list(latest.items)
     elif request.previous_response_id is not None:
-        found = await store.response_history(owner, request.previous_response_id)
+        found = await store.response_history(context.owner, request.previous_response_id)
         if found.status in ("in_progress", "queued"):
             raise InvalidRequest(
                 f"Previous response with id '{request.previous_response_id}' is still {found.status}.",
@@ -66,17 +66,17 @@ async def gather(
             )
         history = [decode_item(body) for body in found.bodies]
     elif request.conversation is not None:
-        context = await store.conversation_items(owner, conversation_id(request))
-        history = [decode_item(body) for body in context.bodies]
-        position = context.next_position
+        conversation = await store.conversation_items(context.owner, conversation_id(request))
+        history = [decode_item(body) for body in conversation.bodies]
+        position = conversation.next_position
     items: list[Item] = []
     new: list[Item] = []
     if isinstance(request.input, list):
-        items, new = await resolve_items(store, owner, request.input, ids)
+        items, new = await resolve_items(store, context, request.input)
         _check_repeats({str(item.id) for item in history}, items)
         check_approvals(items, [*history, *items], request.tools or ())
     elif request.input is not None:
-        items = new = [message_of(request.input, ids)]
+        items = new = [message_of(request.input, context.ids)]
     new_items = [new_item(item) for item in new] if request.store is not False else []
     return Context(history=history, input=items, new_items=new_items, conversation_position=position)
 
@@ -89,7 +89,7 @@ def conversation_id(request: CreateResponse) -> str:
 
 
 async def resolve_items(
-    store: Store, owner: str, given: list[InputItem], ids: Ids, *, for_conversation: bool = False
+    store: Store, context: RequestContext, given: list[InputItem], *, for_conversation: bool = False
 ) -> tuple[list[Item], list[Item]]:
     """Brings the items of a request into normal form and puts stored items in the place of references.
 
@@ -98,7 +98,7 @@ async def resolve_items(
     was sent: an item that differs from the stored one of its id is new, and gets an id of its own; one that
     only lacks what was not shown is the stored one.
     """
-    stored = await store.find_items(owner, [item.id for item in given if isinstance(item.id, str)])
+    stored = await store.find_items(context.owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
     new: list[Item] = []
     for item in given:
@@ -111,13 +111,13 @@ async def resolve_items(
         if known is not None and for_conversation:
             items.append(decode_item(known))
             continue
-        normal = normal_form(item, ids, SHORT if for_conversation else LONG)
+        normal = normal_form(item, context.ids, SHORT if for_conversation else LONG)
         if known is not None and known != encode_item(normal):
             stored_item = decode_item(known)
             if normal in shown_forms(stored_item):
                 normal = stored_item  # What was hidden from the caller is known here.
             else:
-                normal = msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)]))
+                normal = msgspec.structs.replace(normal, id=context.ids(ITEM_PREFIXES[item_kind(normal)]))
                 known = None
         if known is None:
             new.append(normal)

@@ -7,8 +7,9 @@ import msgspec
 
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import NO_TOOLS, Call, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
 from antiphon.engine.request.prompts import FilledPrompt
+from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Boxes
 from antiphon.engine.warm_up import WarmUp, is_warm_up
@@ -19,7 +20,7 @@ from antiphon.service.responses.compaction import compacted, compacts, estimate,
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.run import Run
-from antiphon.service.responses.sealing import Sealing, check_boxes
+from antiphon.service.responses.sealing import check_boxes
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
 from antiphon.store import Store
@@ -33,11 +34,11 @@ _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
 
 
-OpenTools = Callable[[str, CreateResponse, Call], Awaitable[HostedTools]]
+OpenTools = Callable[[RequestContext, CreateResponse], Awaitable[HostedTools]]
 """Opens the hosted tools of an owner's request; raises `InvalidRequest` and `NotFound` for what is wrong."""
 
 
-async def _no_tools(owner: str, request: CreateResponse, call: Call) -> HostedTools:
+async def _no_tools(context: RequestContext, request: CreateResponse) -> HostedTools:
     return NO_TOOLS
 
 
@@ -50,7 +51,6 @@ class Responses:
         catalogue: ModelCatalogue,
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
-        sealing: Sealing | None = None,
     ) -> None:
         """Without `attachments`, files that a request only names are refused; without `sealing` there are no
         boxes, and no compaction.
@@ -59,10 +59,9 @@ class Responses:
         self._catalogue = catalogue
         self._open_tools = open_tools
         self._attachments = attachments
-        self._sealing = sealing
 
     async def create(
-        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None = None
+        self, context: RequestContext, request: CreateResponse, latest: Turn | None = None
     ) -> Run:
         """Prepares a response; nothing is stored or sent before its events are read.
 
@@ -70,82 +69,83 @@ class Responses:
         Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
         """
         check_create_response(request)
-        model = await self._catalogue.resolve(request.model or "", call)
+        model = await self._catalogue.resolve(request.model or "", context)
         if request.prompt is not None:
-            filled = await filled_prompt(self._store, owner, request.prompt)
+            filled = await filled_prompt(self._store, context.owner, request.prompt)
             request = msgspec.structs.replace(request, prompt=filled)
-        now = call.clock()
-        response = new_response(request, call.ids("resp"), int(now))
+        now = context.clock()
+        response = new_response(request, context.ids("resp"), int(now))
         locked = request.conversation is not None and response.store
         if locked:
-            await self._store.lock_conversation(owner, conversation_id(request), response.id)
+            await self._store.lock_conversation(context.owner, conversation_id(request), response.id)
         ready = False
         hosted = NO_TOOLS
         try:
-            hosted = await self._open_tools(owner, request, call)
-            context, items = await self._gather(owner, request, call, latest)
+            hosted = await self._open_tools(context, request)
+            gathered, items = await self._gather(context, request, latest)
             kind = WarmUp if is_warm_up(request) else Loop
-            loop = kind(request, response, items, model, call, hosted)
-            if self._sealing is not None and compacts(request) and kind is Loop:
-                loop.compactor = Compactor(request, model, call, estimate)
+            loop = kind(request, response, items, model, context, hosted)
+            if context.seal is not None and compacts(request) and kind is Loop:
+                loop.compactor = Compactor(request, model, context, estimate)
             ready = True
         finally:
             if not ready:
                 await hosted.close()
                 if locked:
                     await self._store.unlock_conversation(response.id)
-        start = _start(request, response, context, now) if response.store else None
-        return Run(loop, self._store, owner, start)
+        start = _start(request, response, gathered, now) if response.store else None
+        return Run(loop, self._store, context, start)
 
     async def _gather(
-        self, owner: str, request: CreateResponse, call: Call, latest: Turn | None
+        self, context: RequestContext, request: CreateResponse, latest: Turn | None
     ) -> tuple[Context, list[Item]]:
         """Gathers the context, sees that its boxes are ours, and returns also what of it the model sees.
 
         That holds the content of files that are only named, and the messages that a compaction has kept.
         """
-        call.seal = self._sealing.of(owner) if self._sealing is not None else None
-        boxes = Boxes(call.seal)
+        boxes = Boxes(context.seal)
         request = without_trigger(request)
         if isinstance(request.input, list):
             check_boxes(request.input, boxes)
         if self._attachments is None or _is_text_alone(request):
-            context = await gather(self._store, owner, request, call.ids, latest)
-            return context, boxes.context(context.items)
-        attaching = self._attachments.begin(owner, lambda inner: self._catalogue.tool_calls(inner, call))
+            gathered = await gather(self._store, context, request, latest)
+            return gathered, boxes.context(gathered.items)
+        attaching = self._attachments.begin(
+            context.owner, lambda inner: self._catalogue.tool_calls(inner, context)
+        )
         if isinstance(request.input, list):
             await attaching.download(request.input, "input")
-        context = await gather(self._store, owner, request, call.ids, latest)
-        await attaching.load(context.input, "input")
-        items = boxes.context(context.items)
+        gathered = await gather(self._store, context, request, latest)
+        await attaching.load(gathered.input, "input")
+        items = boxes.context(gathered.items)
         await attaching.load(items, None)
         if isinstance(request.prompt, FilledPrompt):
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
                 await attaching.load_part(part, f"prompt.variables.{name}")
-        return context, items
+        return gathered, items
 
-    async def count_input_tokens(self, owner: str, request: CountInputTokens, call: Call) -> InputTokens:
+    async def count_input_tokens(self, context: RequestContext, request: CountInputTokens) -> InputTokens:
         """Counts what the model would read of a request; raises what `create` raises."""
         given = {name: getattr(request, name) for name in request.__struct_fields__ if name != "personality"}
         full = CreateResponse(**given, store=False)
         check_create_response(full)
-        model = await self._catalogue.resolve(full.model or "", call)
-        hosted = await self._open_tools(owner, full, call)
+        model = await self._catalogue.resolve(full.model or "", context)
+        hosted = await self._open_tools(context, full)
         try:
-            _, items = await self._gather(owner, full, call, None)
-            boxes = Boxes(call.seal, model.name)
+            _, items = await self._gather(context, full, None)
+            boxes = Boxes(context.seal, model.name)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
         finally:
             await hosted.close()
 
-    async def compact(self, owner: str, body: CompactResponse, call: Call) -> CompactedResponse:
-        """Sums a context up; nothing is stored. Raises `InvalidRequest`, `NotFound` and `UpstreamError`."""
+    async def compact(self, context: RequestContext, body: CompactResponse) -> CompactedResponse:
+        """Sums a gathered up; nothing is stored. Raises `InvalidRequest`, `NotFound` and `UpstreamError`."""
         request = gathered_by(body)
         check_create_response(request)
-        model = await self._catalogue.resolve(request.model or "", call)
-        _, items = await self._gather(owner, request, call, None)
-        compactor = Compactor(request, model, call, estimate)
-        return await compacted(items, body.instructions, compactor, call)
+        model = await self._catalogue.resolve(request.model or "", context)
+        _, items = await self._gather(context, request, None)
+        compactor = Compactor(request, model, context, estimate)
+        return await compacted(items, body.instructions, compactor, context)
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""
@@ -194,17 +194,17 @@ def _is_text_alone(request: CreateResponse) -> bool:
     return isinstance(request.input, str) and not continues and request.prompt is None
 
 
-def _start(request: CreateResponse, response: Response, context: Context, now: float) -> NewResponse:
+def _start(request: CreateResponse, response: Response, gathered: Context, now: float) -> NewResponse:
     return NewResponse(
         id=response.id,
         created_at=now,
         model=response.model,
         body=_encode(response).decode(),
-        input_new=context.new_items,
-        input_ids=context.input_ids,
+        input_new=gathered.new_items,
+        input_ids=gathered.input_ids,
         previous_response_id=request.previous_response_id,
         conversation_id=conversation_id(request) if request.conversation is not None else None,
-        conversation_position=context.conversation_position,
+        conversation_position=gathered.conversation_position,
     )
 
 

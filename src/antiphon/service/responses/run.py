@@ -8,6 +8,7 @@ import msgspec
 
 from antiphon.engine.hosted.items import shown
 from antiphon.engine.loop import Loop
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.items import new_item
 from antiphon.service.responses.gather import Turn
@@ -32,11 +33,13 @@ class Run:
     `start` is None for a response that is not to be stored.
     """
 
-    def __init__(self, loop: Loop, store: Store, owner: str, start: NewResponse | None) -> None:
+    def __init__(self, loop: Loop, store: Store, context: RequestContext, start: NewResponse | None) -> None:
         self.loop = loop
         self.final: Response | None = None
         self._store = store
-        self._owner = owner
+        self._owner = context.owner
+        self._observer = context.observer
+        self._observer.responded(loop.response, None)
         self._start = start
 
     async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
@@ -67,6 +70,8 @@ class Run:
             log.exception("response %s failed", self.loop.response.id)
             yield await self._commit(self.loop.fail(InternalError()))
         finally:
+            if self.final is not None:
+                self._observer.responded(self.final, self.loop.failure)
             await self.loop.close()
 
     async def response(self) -> Response:

@@ -5,7 +5,8 @@ import logging
 import msgspec
 from msgspec.structs import replace
 
-from antiphon.engine.ports import Ids, ToolCalls
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import Ids
 from antiphon.errors import AntiphonError, ToolListFailed, UpstreamError, UpstreamRefused
 from antiphon.tools.mcp.approvals import Policy
 from antiphon.tools.mcp.results import INVALID_PARAMS, entries, failed, outcome, protocol_error

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from antiphon.engine.ports import HostedCall, Ids, ToolCalls
+from antiphon.engine.ports import HostedCall, ToolCalls
+from antiphon.engine.request_context import Ids
 from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp.approvals import Policy, approved_requests
 from antiphon.tools.mcp.calls import ApprovalRequest, ToolCall, ToolListing, decoded_arguments
@@ -53,7 +54,7 @@ class McpTools:
         self._policy = policy
         self._connection = connection
         self._calls: ToolCalls = context.wrap(connection)
-        self._ids: Ids = context.call.ids
+        self._ids: Ids = context.request.ids
         self._known: list[JSONObject] = []
         self._listing: ToolListing | None = None
 

@@ -66,7 +66,7 @@ class WebSearch(BasicTool):
         services = context.services
         self._settings = services.settings.web_search
         self._search = template(tool, position)
-        self._ids = context.call.ids
+        self._ids = context.request.ids
         provider = search_provider(self._settings, services)
         self._calls = context.wrap(WebCalls(services, provider))
 

@@ -1,0 +1,115 @@
+"""Record of one request: the single source of its log line, and of metrics and traces."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from antiphon.errors import AntiphonError
+from antiphon.ids import new_id
+from antiphon.wire.responses import Response
+
+NO_ANSWER = 499
+"""The status of a request that got no answer."""
+_MAX_PATH = 200
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """How often a hosted tool was called, and how many of the calls failed."""
+
+    calls: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Hit:
+    """A recording that answered a call, and how it matched."""
+
+    how: str
+    recording: str
+    rules: Sequence[str] = ()
+    """The rules that normalized the request, where it did not match as it was."""
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything that became of a request, or of a frame over a WebSocket (method `WS`).
+
+    It is the `Observer` of the request's context.
+    """
+
+    method: str
+    path: str
+    request_id: str = field(default_factory=lambda: new_id("req", 16))
+    began: float = field(default_factory=time.monotonic)
+    status: int = NO_ANSWER
+    is_stream: bool = False
+    key: str | None = None
+    """The name of the API key."""
+    scope: str | None = None
+    """The scope of the request's calls; None for a request that has no context."""
+    response: Response | None = None
+    """The response as it stood last."""
+    error: AntiphonError | None = None
+    models: list[str] = field(default_factory=list)
+    """The public id of the model, for each model call."""
+    tools: dict[str, ToolUse] = field(default_factory=dict)
+    hits: list[Hit] = field(default_factory=list)
+    misses: list[str | None] = field(default_factory=list)
+    """For each miss the first field that differs from the nearest recording, where one was compared."""
+    recordings: list[str] = field(default_factory=list)
+    """The names of the recordings that answered, and of those that were made."""
+    recorded_count: int = 0
+    faults: list[str] = field(default_factory=list)
+    """The fault rules that applied."""
+    compaction_error: AntiphonError | None = None
+
+    def __post_init__(self) -> None:
+        self.path = self.path[:_MAX_PATH]
+
+    @property
+    def unanswered(self) -> int:
+        """Misses that no recording was made for."""
+        return max(0, len(self.misses) - self.recorded_count)
+
+    @property
+    def is_about_recordings(self) -> bool:
+        """Whether recording, replay or fault injection had a part in the request."""
+        return bool(self.hits or self.misses or self.recorded_count or self.faults)
+
+    def model_called(self, model: str) -> None:
+        """Note a call to a model, by its public id."""
+        self.models.append(model)
+
+    def tool_called(self, name: str, *, failed: bool) -> None:
+        """Note the end of a hosted tool call."""
+        use = self.tools.setdefault(name, ToolUse())
+        use.calls += 1
+        use.failed += failed
+
+    def hit(self, how: str, recording: str, rules: Sequence[str]) -> None:
+        """Note that a recording answered a call: how it matched, and the rules that normalized the call."""
+        self.hits.append(Hit(how, recording, rules))
+        self.recordings.append(recording)
+
+    def missed(self, difference: str | None) -> None:
+        """Note that no recording answered, and the first field that differs from the nearest one."""
+        self.misses.append(difference)
+
+    def recorded(self, recording: str) -> None:
+        """Note that a call was recorded."""
+        self.recordings.append(recording)
+        self.recorded_count += 1
+
+    def faulted(self, rule: str) -> None:
+        """Note that a fault rule applied to a call."""
+        self.faults.append(rule)
+
+    def compaction_failed(self, error: AntiphonError) -> None:
+        """Note that the context remains as it is, because compaction failed."""
+        self.compaction_error = error
+
+    def responded(self, response: Response, error: AntiphonError | None) -> None:
+        """Note a response as it stands, and the error that it failed with."""
+        self.response = response
+        self.error = error
