@@ -1,4 +1,4 @@
-"""What this project wants to reach, and how far a run came; ratios, and times and sizes of its own."""
+"""Performance goals of the project, as ratios, times and sizes, with the figures of a run."""
 
 from bench.slow import LIMIT, NAME
 from bench.start import NAME as START
@@ -18,31 +18,33 @@ _RATIOS = (
     (_STREAM + "stored", _P99, "agentic-api", "at most 1"),
 )
 _STARTS = (
-    ("first answer s", "First answer after the start, s", "below 0.6"),
+    ("first answer s", "Start until the first response, s", "below 0.6"),
     ("--help s", "`antiphon --help`, s", "below 0.15"),
-    ("installed MB", "Installed, MB", "below 150"),
-    ("idle RSS MB", "Memory at rest, MB", "below 90"),
+    ("installed MB", "Installed size, MB", "below 150"),
+    ("idle RSS MB", "Idle memory, MB", "below 90"),
 )
 
 Goal = tuple[str, str, float | None]
-"""What is measured, what is wanted, and what was found, if it was measured."""
+"""Measured quantity, goal, and figure; the figure is None if the run didn't measure it."""
 
 
 def goals(table: Table, shown: dict[str, str]) -> list[Goal]:
-    """Returns all goals; `shown` has the names that servers have for readers."""
+    """Return all goals; `shown` maps servers to their names on the page."""
     found: list[Goal] = []
     for workload, name, peer, wanted in _RATIOS:
-        what = f"{workload[3:]}: {'answers a second' if name == _RATE else 'p99'}, Antiphon by {shown[peer]}"
+        what = (
+            f"{workload[3:]}: {'responses per second' if name == _RATE else 'p99'}, Antiphon / {shown[peer]}"
+        )
         found.append((what[0].upper() + what[1:], wanted, table.ratio(workload, name, "antiphon", peer)))
     ours, bare = (
         table.value(FIRST_DELTA, name, "first delta p50 ms") for name in ("antiphon", "backend alone")
     )
     added = ours - bare if ours is not None and bare is not None else None
-    found.append(("First delta of one client after the backend's own, ms", "at most 0.6", added))
+    found.append(("First delta for a single client, minus the backend's own time, ms", "at most 0.6", added))
     share = table.value(LIMIT, "antiphon", "streams at 60 %")
     late = table.value(NAME.format(int(share)), "antiphon", "late p99 ms") if share is not None else None
-    found.append(("Slow streams at 60 % of the limit: p99 of how late a token is, ms", "below 20", late))
+    found.append(("Slow streams at 60% of the limit: p99 delay of a token, ms", "below 20", late))
     each = table.value(NAME.format(int(share)), "antiphon", "KB/stream") if share is not None else None
-    found.append(("Slow streams at 60 % of the limit: memory for each, KB", "below 60", each))
+    found.append(("Slow streams at 60% of the limit: memory per stream, KB", "below 60", each))
     found += [(what, wanted, table.value(START, "antiphon", name)) for name, what, wanted in _STARTS]
     return found

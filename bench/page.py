@@ -1,8 +1,8 @@
-"""Writes docs/performance.md from the figures of one run.
+"""Generator of docs/performance.md from the figures of one run.
 
     python -m bench.page bench/results.json
 
-No figure of the page is typed by hand, and no sentence of it depends on which figures they are.
+All figures of the page come from the run. No sentence depends on their values.
 """
 
 import sys
@@ -31,13 +31,13 @@ SHOWN = {
     "sqlite": "SQLite",
     "postgresql": "PostgreSQL",
 }
-"""What readers call a server, or its database."""
+"""Name of each server or database on the page."""
 _ALONE = "backend alone"
 _STREAMED = [kind for kind, (stream, _) in KINDS.items() if stream]
 
 
 def page(about: About, table: Table) -> str:
-    """Returns the text of the page."""
+    """Return the text of the page."""
     ran = {row["server"] for row in table.rows}
     servers = ["antiphon", *(name for name in about.peers if name in ran)]
     wanted = [[what, goal, _figure(value)] for what, goal, value in goals(table, SHOWN)]
@@ -85,21 +85,22 @@ def _figure(value: float | None) -> str:
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table whose first column is of words and whose others are of figures."""
+    """Return a Markdown table with one column of text and further columns of figures."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _what(workload: str) -> str:
-    """Returns a workload without its number, as the beginning of a sentence."""
+    """Return the name of a workload without its number, with a capital letter."""
     words = workload.partition(" ")[2]
     return words[0].upper() + words[1:]
 
 
 def _compared(table: Table, servers: Sequence[str], rows: Sequence[str], names: Sequence[str]) -> str:
-    """Returns a table with a column for each server and a row for each workload.
+    """Return a table with a column for each server and a row for each workload.
 
-    Of two figures the other stands behind a stroke, of three the second and third are a range.
+    A cell of two figures has a slash between them. A cell of three figures has the second and third in
+    parentheses, as a range.
     """
 
     def cell(workload: str, server: str) -> str:
@@ -113,14 +114,14 @@ def _compared(table: Table, servers: Sequence[str], rows: Sequence[str], names: 
 
 
 def _own(table: Table, workload: str) -> str:
-    """Returns the figures of a workload that only this project's server runs."""
+    """Return the table of a workload that only this project's server runs."""
     shown = {
-        "a second": "responses/s",
+        "responses/s": "responses/s",
         "median, ms": "p50 ms",
         "p99, ms": "p99 ms",
-        "CPU, ms": "CPU ms/response",
-        "CPU s for 1,000 events": "CPU s/1000 events",
-        "most memory, MB": "peak RSS MB",
+        "CPU ms per response": "CPU ms/response",
+        "CPU s per 1,000 events": "CPU s/1000 events",
+        "peak memory, MB": "peak RSS MB",
     }
     figures = [_figure(table.value(workload, "antiphon", name)) for name in shown.values()]
     return _markdown(["", *shown], [[_what(workload), *figures]])
@@ -132,17 +133,12 @@ def _slow(table: Table) -> str:
     names += ["CPU %", "CPU s/1000 events", "KB/stream", "peak RSS MB"]
     rows = []
     for streams in (*STREAMS, *([] if share is None else [int(share)])):
-        what = f"{streams:,}" if streams in STREAMS else f"{streams:,} (60 % of the limit)"
+        what = f"{streams:,}" if streams in STREAMS else f"{streams:,} (60% of the limit)"
         figures = [_figure(table.value(SLOW.format(streams), "antiphon", name)) for name in names]
         rows.append([what, *figures])
-    head = ["open streams", "tokens a second", "late, median ms", "late, p99 ms", "the load alone, median ms"]
-    head += [
-        "the load alone, p99 ms",
-        "CPU %",
-        "CPU s for 1,000 tokens",
-        "KB for a stream",
-        "most memory, MB",
-    ]
+    head = ["open streams", "tokens/s", "median delay, ms", "p99 delay, ms"]
+    head += ["median delay without a server, ms", "p99 delay without a server, ms"]
+    head += ["CPU %", "CPU s per 1,000 tokens", "KB per stream", "peak memory, MB"]
     return _markdown(head, rows)
 
 
@@ -160,21 +156,21 @@ def _chains(table: Table) -> str:
 def _recordings(table: Table) -> str:
     workload = RECORDINGS.format(Options.calls, Options.chunks)
     names = {
-        "Loading all, s": "load s",
-        "Start of a server that has them, s": "start of the server s",
-        "Finding one: the very request, µs": "exact hit µs",
-        "Finding one: the same in other words, µs": "canonical hit µs",
-        "Finding one: other scores in a search result, µs": "volatile hit µs",
-        "Finding that there is none, µs": "miss µs",
-        "Finding none, and saying what is most like it, µs": "explained miss µs",
-        f"Chat streams of {Options.chunks} chunks, a second": "chat streams/s",
+        "Load all recordings, s": "load s",
+        "Start a server with them, s": "start of the server s",
+        "Find a recording of the same request, µs": "exact hit µs",
+        "Find a recording by the canonical form, µs": "canonical hit µs",
+        "Find a recording with other scores in a search result, µs": "volatile hit µs",
+        "Detect a miss, µs": "miss µs",
+        "Detect a miss and explain it with the nearest recording, µs": "explained miss µs",
+        f"Chat streams of {Options.chunks} chunks per second": "chat streams/s",
     }
     rows = [[what, _figure(table.value(workload, "antiphon", name))] for what, name in names.items()]
     return _markdown([f"{Options.calls:,} recordings", ""], rows)
 
 
 def _sizes(table: Table, servers: Sequence[str]) -> str:
-    names = {"Memory at rest, MB": "idle RSS MB", "Installed, MB": "installed MB"}
+    names = {"Idle memory, MB": "idle RSS MB", "Installed size, MB": "installed MB"}
     rows = [
         [what, *(_figure(table.value(START, server, name)) for server in servers)]
         for what, name in names.items()
@@ -188,28 +184,28 @@ def _servers(about: About, servers: Sequence[str]) -> str:
         peer = about.peers[name]
         runs = "compiled from Rust" if name == "agentic-api" else _built(peer.python)
         rows.append(f"| {SHOWN[name]} | {peer.version} | {runs} |")
-    return "\n".join(["| | version | what runs it |", "| --- | --- | --- |", *rows])
+    return "\n".join(["| | version | runtime |", "| --- | --- | --- |", *rows])
 
 
 def _built(python: Python) -> str:
     how = "with" if python.optimised else "without"
-    return f"Python {python.version}, built {how} profile-guided optimisation"
+    return f"Python {python.version}, built {how} profile-guided optimization"
 
 
 def _missing(servers: Sequence[str]) -> str:
     names = [SHOWN[peer.name] for peer in PEERS if peer.name not in servers]
     return (
-        f"\nNot in this run, for they are not installed or did not start: {', '.join(names)}.\n"
+        f"\nNot in this run, because they aren't installed or didn't start: {', '.join(names)}.\n"
         if names
         else ""
     )
 
 
 def main() -> None:
-    """Writes the page of the file that the command line names."""
+    """Write the page from the results file in the command line."""
     about, table = machine.read(Path(sys.argv[1]))
     PAGE.write_text(page(about, table), encoding="utf-8")
-    print(f"{PAGE.relative_to(Path.cwd())} is written")
+    print(f"Wrote {PAGE.relative_to(Path.cwd())}")
 
 
 if __name__ == "__main__":
