@@ -1,7 +1,7 @@
-"""Writes docs/conformance.md, what passes by number, from the results of a whole run of the tests.
+"""Generator of docs/conformance.md from the results of a complete test run.
 
-`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS` compares it
-with results, the XML of `pytest --junitxml=RESULTS`, and exits with 1 if they differ.
+`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS` compares the page
+with the results, which are the XML of `pytest --junitxml=RESULTS`. It exits with 1 if they differ.
 """
 
 import ast
@@ -24,36 +24,41 @@ _IN_NAME = re.compile(r"test_((?:[FTBSDR]\d+_)+)", re.IGNORECASE)
 _IN_PARAMETER = re.compile(r"[FTBSDR]\d+(?=_)")
 _ROW = re.compile(r"^\| (?P<id>[FTBSDR]\d+) \| [^|]* \| (?P<proof>[^|]*) \|$", re.MULTILINE)
 
-_HEAD = """# Conformance
+_HEAD = """# Conformance results
 
-What passes, by number. `make conformance` runs all tests and writes this page from their results; `.ci/run`
-fails when the page says anything else. Clients that others wrote are on [a page of their own](clients.md).
+This page has the result of each conformance check and of each case of the test catalogue.
+`make conformance` runs all tests and writes the page from their results. `.ci/run` fails if the page
+doesn't match the results. [Connect a client](clients.md) has the tests with clients of other projects.
 
-Whatever a server inside the tests answers, and every event that it sends, is validated against OpenAI's
-description of its API. Schemathesis makes requests of the server's own
-description, `GET /v1/openapi.json`, right ones and wrong ones, for every operation.
+The tests validate every response and every event of the server against OpenAI's description of its [API].
+Schemathesis generates valid and invalid requests for every operation in the server's own description,
+`GET /v1/openapi.json`.
 
 ## Open Responses
 
-The checks of the acceptance suite of Open Responses, as a program of our
-own. It runs against any server:
+`tests.conformance` is a Python program with the checks of the acceptance suite of [Open Responses]. It runs
+against any server:
 
 ```text
 python -m tests.conformance http://127.0.0.1:8321/v1 --model antiphon/sample
 ```
 
-A backend that sends raw reasoning passes `streaming-response` and `websocket-response` with the
-[setting](settings.md) `reasoning_events = "open_responses"`: OpenAI has other names for two of its events.
+For a backend that sends raw reasoning, the checks `streaming-response` and `websocket-response` pass only
+with the [setting](settings.md) `reasoning_events = "open_responses"`. OpenAI uses other names for two of
+the events.
+
+[API]: https://platform.openai.com/docs/api-reference/responses
+[Open Responses]: https://www.openresponses.org
 
 """
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The cases by id, in order; the tests that prove some under other names; why others have no test."""
+    """Ordered cases, tests that cover a case under another name, and reasons for untested cases."""
 
     titles: Mapping[str, str]
-    """The titles of the letters."""
+    """Title of each letter."""
     cases: Mapping[str, str]
     also: Mapping[str, list[str]]
     open: Mapping[str, str]
@@ -71,12 +76,12 @@ class Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """Returns the project's catalogue."""
+    """Return the project's catalogue."""
     return Catalogue.read(Path(__file__).with_name("catalogue.toml"))
 
 
 def read_results(path: Path) -> dict[str, bool]:
-    """Returns whether each test passed, by its name as pytest writes it, from JUnit's XML."""
+    """Return whether each test in a JUnit XML file passed, by its pytest node ID."""
     results: dict[str, bool] = {}
     for case in ElementTree.parse(path).iter("testcase"):
         name = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
@@ -86,7 +91,7 @@ def read_results(path: Path) -> dict[str, bool]:
 
 
 def ids(name: str) -> set[str]:
-    """Returns the cases that a test is about, by its name and the ids of its parameters."""
+    """Return the cases in the name of a test and in the ids of its parameters."""
     function, _, parameters = name.partition(".py::")[2].partition("[")
     in_name = _IN_NAME.match(function)
     found = in_name[1].upper().rstrip("_").split("_") if in_name else []
@@ -95,7 +100,11 @@ def ids(name: str) -> set[str]:
 
 
 def page(catalogue: Catalogue, results: Mapping[str, bool]) -> str:
-    """Returns the page. Raises ValueError for what fails, and for cases with neither test nor reason."""
+    """Return the text of the page.
+
+    Raises:
+        ValueError: A test failed, or a case has neither a test nor a reason.
+    """
     suite = {name: passed for name, passed in results.items() if name.startswith(f"{SUITE}[")}
     if not suite or not all(suite.values()):
         raise ValueError("not all checks of Open Responses passed")
@@ -107,7 +116,7 @@ def page(catalogue: Catalogue, results: Mapping[str, bool]) -> str:
         cases = {case: text for case, text in catalogue.cases.items() if case[0] == letter}
         passing = sum(case in proofs for case in cases)
         lines += [f"\n## {letter}: {title}\n", f"{passing} of {len(cases)} pass.\n"]
-        lines += ["| case | what | tests in `tests/` |", "| --- | --- | --- |"]
+        lines += ["| case | description | tests in `tests/` |", "| --- | --- | --- |"]
         for case, text in cases.items():
             proof = ", ".join(sorted(proofs[case])) if case in proofs else f"open: {catalogue.open[case]}"
             lines.append(f"| {case} | {text} | {proof} |")
@@ -115,7 +124,7 @@ def page(catalogue: Catalogue, results: Mapping[str, bool]) -> str:
 
 
 def _proofs(catalogue: Catalogue, results: Mapping[str, bool]) -> dict[str, set[str]]:
-    """The modules whose tests prove each case, as the page names them."""
+    """Return the test modules that cover each case, by their names on the page."""
     tests: dict[str, set[str]] = defaultdict(set)
     for name in results:
         for case in ids(name):
@@ -129,9 +138,9 @@ def _proofs(catalogue: Catalogue, results: Mapping[str, bool]) -> dict[str, set[
     if failed := {case for case, names in tests.items() if not all(results[name] for name in names)}:
         raise ValueError(f"not all tests of these cases passed: {sorted(failed)}")
     if both := tests.keys() & catalogue.open.keys():
-        raise ValueError(f"these cases have tests and are open in the catalogue: {sorted(both)}")
+        raise ValueError(f"these cases have tests but are open in the catalogue: {sorted(both)}")
     if neither := catalogue.cases.keys() - tests.keys() - catalogue.open.keys():
-        raise ValueError(f"these cases have no test, and no reason in the catalogue: {sorted(neither)}")
+        raise ValueError(f"these cases have neither a test nor a reason in the catalogue: {sorted(neither)}")
     return {case: {_module(name) for name in names} for case, names in tests.items()}
 
 
@@ -140,9 +149,9 @@ def _module(name: str) -> str:
 
 
 def stale(catalogue: Catalogue, modules: Iterable[Module], text: str) -> Iterator[str]:
-    """Yields what of the page cannot be true any more, as far as names tell without a run of the tests.
+    """Yield the errors of the page that names alone reveal, without a test run.
 
-    `modules` are those of the tests. Whether the page lacks something is known after a run (`main`).
+    `modules` are the test modules. Only a test run reveals missing entries (`main`).
     """
     functions = {
         f"{module.path}::{node.name}"
@@ -156,12 +165,12 @@ def stale(catalogue: Catalogue, modules: Iterable[Module], text: str) -> Iterato
     for case, names in catalogue.also.items():
         for name in names:
             if name not in functions:
-                yield f"scripts/catalogue.toml:1: {case} is not proved by {name}, which is not there"
+                yield f"scripts/catalogue.toml:1: {case} is not covered by {name}, which does not exist"
     known = {_module(name) for name in functions}
     for case, proof in rows.items():
         for name in () if proof.startswith("open: ") else proof.split(", "):
             if name not in known:
-                yield f"{PAGE}:1: {case} is not proved by {name}, which is not there; run make conformance"
+                yield f"{PAGE}:1: {case} is not covered by {name}, which does not exist; run make conformance"
 
 
 def main() -> int:
@@ -174,7 +183,7 @@ def main() -> int:
     if not options:
         (ROOT / PAGE).write_text(made, encoding="utf-8")
     elif made != (ROOT / PAGE).read_text(encoding="utf-8"):
-        print(f"{PAGE} does not say what these results say; run make conformance")
+        print(f"{PAGE} does not match these results; run make conformance")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The page of what passes says what the results of a run say, and no more."""
+"""The conformance page matches the results of a run."""
 
 import ast
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_the_page_has_a_row_for_each_case() -> None:
     [
         ({f"{SUITE}[basic-response]": False}, "not all checks of Open Responses passed"),
         ({"tests/backends/test_chat_model.py::test_F1_refused": False}, r"not all tests .* \['F1'\]"),
-        ({"tests/a/test_b.py::test_F2_unknown": True}, r"have tests and are open .* \['F2'\]"),
+        ({"tests/a/test_b.py::test_F2_unknown": True}, r"have tests but are open .* \['F2'\]"),
         ({"tests/a/test_b.py::test_F9_more": True}, r"not in the catalogue: \['F9'\]"),
     ],
 )
@@ -88,7 +88,7 @@ def test_results_that_make_no_page(changed: dict[str, bool], said: str) -> None:
 
 def test_a_case_without_a_test_needs_a_reason() -> None:
     left = {name: passed for name, passed in RESULTS.items() if "test_calls" not in name}
-    with pytest.raises(ValueError, match=r"have no test, and no reason .* \['S1'\]"):
+    with pytest.raises(ValueError, match=r"have neither a test nor a reason .* \['S1'\]"):
         page(CATALOGUE, left)
 
 
@@ -111,12 +111,12 @@ def test_a_page_that_may_be_true_has_no_problem() -> None:
 
 def test_a_module_that_is_gone_is_found() -> None:
     (problem,) = stale(CATALOGUE, modules("tests/server/test_faults.py"), page(CATALOGUE, RESULTS))
-    assert "F1 is not proved by server/test_faults" in problem
+    assert "F1 is not covered by server/test_faults" in problem
 
 
 def test_a_test_of_another_name_that_is_gone_is_found() -> None:
     problems = list(stale(CATALOGUE, modules("tests/test_check.py"), page(CATALOGUE, RESULTS)))
-    assert any("S1 is not proved by tests/test_check.py::test_calls" in problem for problem in problems)
+    assert any("S1 is not covered by tests/test_check.py::test_calls" in problem for problem in problems)
 
 
 def test_a_page_of_another_catalogue_is_found() -> None:
