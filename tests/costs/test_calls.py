@@ -110,8 +110,8 @@ def statements_of(path: Path, respond: Callable[[Store, str], asyncio.Future[Non
 
 def test_an_answer_in_one_piece_is_three_inserts(tmp_path: Path) -> None:
     def respond(store: Store, response_id: str) -> asyncio.Future[None]:
-        store.begin_later(ME, new_response(response_id, f"msg_{response_id}"), 60)
-        return store.finish_response(ME, finished(response_id, f"out_{response_id}"))
+        store.pending.begin_later(ME, new_response(response_id, f"msg_{response_id}"), 60)
+        return store.pending.finish(ME, finished(response_id, f"out_{response_id}"))
 
     statements = statements_of(tmp_path, respond)
     assert [statement.split()[0] for statement in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT"]
@@ -119,8 +119,8 @@ def test_an_answer_in_one_piece_is_three_inserts(tmp_path: Path) -> None:
 
 def test_a_streamed_answer_is_six_writes_and_one_look(tmp_path: Path) -> None:
     def respond(store: Store, response_id: str) -> asyncio.Future[None]:
-        store.begin_response(ME, new_response(response_id, f"msg_{response_id}"))
-        return store.finish_response(ME, finished(response_id, f"out_{response_id}"))
+        store.pending.begin(ME, new_response(response_id, f"msg_{response_id}"))
+        return store.pending.finish(ME, finished(response_id, f"out_{response_id}"))
 
     words = [statement.split()[0] for statement in statements_of(tmp_path, respond) if statement != "BEGIN"]
     assert sorted(word for word in words if word != "BEGIN") == ["INSERT"] * 5 + ["SELECT", "UPDATE"]

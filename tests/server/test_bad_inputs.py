@@ -77,9 +77,9 @@ def test_B32_previous_of_another_owner(server: Serving, database: Path) -> None:
         new = NewResponse(
             id="resp_theirs", created_at=1.0, model="up/m", body="{}", input_new=[], input_ids=[]
         )
-        await server.store.begin_response("another", new)
+        await server.store.pending.begin("another", new)
         ended = FinishedResponse(id="resp_theirs", status="completed", completed_at=1, body="{}", output=[])
-        await server.store.finish_response("another", ended)
+        await server.store.pending.finish("another", ended)
 
     server.call(store_for_another())
     before = rows(database)
@@ -95,7 +95,9 @@ def test_B33_previous_in_progress(server: Serving, upstream: Upstream, database:
     upstream.script(hanging(chunk("Hel")))
     with sent(server.url, "/responses", ask(stream=True)):
         assert upstream.hanging.wait(SECONDS)
-        server.call(server.store.heartbeat())  # after the write of the response, which nobody waits for
+        server.call(
+            server.store.servers.heartbeat()
+        )  # after the write of the response, which nobody waits for
         newest = get(server.url, "/responses?limit=1").json["data"][0]
         assert newest["status"] == "in_progress"
         before = rows(database)

@@ -93,13 +93,13 @@ async def collected(run: Run) -> list[Event]:
 
 async def conversation(store: Store) -> str:
     new = NewConversation(id="conv_1", created_at=1.0, metadata="{}", items=[], item_ids=[])
-    await store.create_conversation(OWNER, new)
+    await store.conversations.create(OWNER, new)
     return new.id
 
 
 async def status_of(store: Store, run: Run) -> str:
-    await store.heartbeat()  # after the writes that are under way
-    found = await store.get_response(OWNER, run.loop.response.id)
+    await store.servers.heartbeat()  # after the writes that are under way
+    found = await store.responses.get(OWNER, run.loop.response.id)
     assert found is not None
     return found.status
 
@@ -108,14 +108,14 @@ def test_the_client_goes_while_the_end_is_committed(tmp_path: Path, caplog: pyte
     async def check(store: Store) -> None:
         run = await created(store, Scripted(HELLO), conversation=await conversation(store))
         committing = asyncio.Event()
-        finish = store.finish_response
+        finish = store.pending.finish
 
         def finish_and_tell(owner: str, finished: FinishedResponse) -> asyncio.Future[None]:
             committing.set()
             return finish(owner, finished)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store, "finish_response", finish_and_tell)
+            patch.setattr(store.pending, "finish", finish_and_tell)
             task = asyncio.create_task(collected(run))
             await committing.wait()
         task.cancel()
@@ -124,7 +124,7 @@ def test_the_client_goes_while_the_end_is_committed(tmp_path: Path, caplog: pyte
         assert run.final is not None
         assert run.final.status == "completed"
         assert await status_of(store, run) == "completed"
-        assert len((await store.list_items(OWNER, "conv_1", PageQuery())).items) == 2
+        assert len((await store.conversations.list_items(OWNER, "conv_1", PageQuery())).items) == 2
 
     with_store(tmp_path, check)
     assert caplog.text == ""

@@ -169,14 +169,14 @@ def test_what_cannot_begin_holds_no_lock(world: World, left: bool) -> None:
             task = asyncio.create_task(second.response())
             world.model.called.clear()
             await world.model.called.wait()
-            await world.store.heartbeat()
+            await world.store.servers.heartbeat()
             task.cancel()
             await asyncio.wait([task])
             world.model.hang = False
         else:
             with pytest.raises(DuplicateItem):
                 await second.response()
-        await world.store.heartbeat()
+        await world.store.servers.heartbeat()
         third = await world.prepare(input="c", conversation=conversation)
         await third.response()
 

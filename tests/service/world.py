@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import pytest
 
 from antiphon.decode import bodies
 from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
@@ -19,6 +20,7 @@ from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
 from antiphon.settings.schema import Capabilities
 from antiphon.store import Store
+from antiphon.store.rows import FinishedResponse
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
@@ -173,7 +175,7 @@ class World:
 
     def settle(self) -> None:
         """Waits for all writes that are under way: a later one is committed with them, or after them."""
-        self.run(self.store.heartbeat())
+        self.run(self.store.servers.heartbeat())
 
     def input_items(self, response_id: str) -> list[JSONObject]:
         """The input of a response, oldest first."""
@@ -231,27 +233,28 @@ def text_of(response: JSONObject) -> str:
     return text
 
 
-class SlowStore(Store):
-    """A store whose ends of responses are committed, but nobody is told before `release` is set."""
+def hold_ends(store: Store, patch: pytest.MonkeyPatch, release: asyncio.Event) -> None:
+    """Make the store commit the ends of responses, but report the commits only after `release` is set."""
+    finish = store.pending.finish
 
-    release: asyncio.Event
-
-    def finish_response(self, owner: str, finished: JSON) -> asyncio.Future[None]:
-        committed = super().finish_response(owner, finished)
+    def slow(owner: str, finished: FinishedResponse) -> asyncio.Future[None]:
+        committed = finish(owner, finished)
 
         async def held() -> None:
-            await self.release.wait()
+            await release.wait()
             await committed
 
         return asyncio.ensure_future(held())
 
+    patch.setattr(store.pending, "finish", slow)
 
-class FailingStore(Store):
-    """A store that cannot commit the end of a response."""
 
-    error: AntiphonError
+def fail_ends(store: Store, patch: pytest.MonkeyPatch, error: AntiphonError) -> None:
+    """Make the store fail to commit the end of every response."""
 
-    def finish_response(self, owner: str, finished: JSON) -> asyncio.Future[None]:
+    def failing(owner: str, finished: FinishedResponse) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_exception(self.error)
+        future.set_exception(error)
         return future
+
+    patch.setattr(store.pending, "finish", failing)

@@ -65,13 +65,13 @@ async def respond(
     store: Store, response_id: str, given: Sequence[str], output: Sequence[str], previous: str | None = None
 ) -> None:
     """Stores a whole response."""
-    await store.begin_response(ME, new_response(response_id, *given, previous=previous))
-    await store.finish_response(ME, finished(response_id, *output))
+    await store.pending.begin(ME, new_response(response_id, *given, previous=previous))
+    await store.pending.finish(ME, finished(response_id, *output))
 
 
 async def converse(store: Store, conversation_id: str, *items: str) -> None:
     """Creates a conversation with new items."""
-    await store.create_conversation(
+    await store.conversations.create(
         ME,
         NewConversation(
             id=conversation_id,
@@ -90,19 +90,19 @@ async def begin_in(
 
     Its input is the new items `given` and then the stored items `references`.
     """
-    await store.lock_conversation(ME, conversation_id, response_id)
-    seen = await store.conversation_items(ME, conversation_id)
+    await store.conversations.lock(ME, conversation_id, response_id)
+    seen = await store.conversations.context(ME, conversation_id)
     new = msgspec.structs.replace(
         new_response(response_id, *given, references=references),
         conversation_id=conversation_id,
         conversation_position=seen.next_position,
     )
-    await store.begin_response(ME, new)
+    await store.pending.begin(ME, new)
 
 
 async def seen_in(store: Store, conversation_id: str) -> list[str]:
     """The ids of a conversation's items, oldest first."""
-    context = await store.conversation_items(ME, conversation_id)
+    context = await store.conversations.context(ME, conversation_id)
     return [json.loads(found)["id"] for found in context.bodies]
 
 

@@ -32,7 +32,7 @@ def test_a_file_in_a_new_folder(tmp_path: Path, run: Run, form: str) -> None:
         await store.close()
         assert file.stat().st_size == size
         again = await Store.open(form.format(file))
-        assert await again.get_response(ME, "resp_1") is not None
+        assert await again.responses.get(ME, "resp_1") is not None
         await again.close()
 
     run(scenario())
@@ -44,7 +44,7 @@ def test_a_database_in_memory(run: Run, url: str) -> None:
     async def scenario() -> None:
         store = await Store.open(url)
         await asyncio.gather(*[respond(store, f"resp_{n}", [f"a{n}"], [f"b{n}"]) for n in range(20)])
-        assert len((await store.list_responses(ME, PageQuery())).responses) == 20
+        assert len((await store.responses.list(ME, PageQuery())).responses) == 20
         assert store.location == ":memory:"
         assert await store.size() > 0
         await store.close()

@@ -98,15 +98,15 @@ def test_D20_what_died_with_another_server_is_released_when_that_is_silent(
     async def scenario() -> None:
         assert await died.idempotency.claim(ME, "k") == GRANTED
         clock.now += 29
-        await other.recover(silent_for=30)
+        await other.servers.recover(silent_for=30)
         assert await other.idempotency.claim(ME, "k") == BUSY
         clock.now += 2
-        await other.recover(silent_for=30)
+        await other.servers.recover(silent_for=30)
         assert await other.idempotency.claim(ME, "k") == GRANTED
         # Should it live after all, its answer is not taken for the other's, and it frees no key of others.
         await died.idempotency.keep(ME, "k", b"too late")
         died.idempotency.release(ME, "k")
-        await died.heartbeat()
+        await died.servers.heartbeat()
         assert await died.idempotency.claim(ME, "k") == BUSY
         await other.idempotency.keep(ME, "k", b"in time")
         assert await died.idempotency.claim(ME, "k") == Claim(answer=b"in time")
@@ -145,7 +145,7 @@ def test_a_request_may_be_at_work_for_longer_than_a_day(open_store: OpenStore, r
     async def scenario() -> None:
         assert await store.idempotency.claim(ME, "k") == GRANTED
         clock.now += KEPT + 1
-        await store.heartbeat()
+        await store.servers.heartbeat()
         await other.idempotency.delete_expired()
         assert await other.idempotency.claim(ME, "k") == BUSY
 

@@ -67,7 +67,7 @@ def test_servers_may_start_together(url: str, run: Run) -> None:
         stores = await asyncio.gather(*[Store.open(url) for _ in range(4)])
         await respond(stores[0], "resp_1", ["a"], [])
         for store in stores:
-            assert await store.get_response(ME, "resp_1") is not None
+            assert await store.responses.get(ME, "resp_1") is not None
             await store.close()
 
     run(scenario())

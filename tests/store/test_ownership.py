@@ -20,38 +20,47 @@ from tests.store.samples import ME, bodies, body, converse, finished, item, new_
 Call = Callable[[Store], Awaitable[object]]
 
 FINDS_NOTHING: dict[str, tuple[Call, object]] = {
-    "get_response": (lambda store: store.get_response("thief", "resp_1"), None),
-    "delete_response": (lambda store: store.delete_response("thief", "resp_1"), False),
-    "response_input_items": (lambda store: store.response_input_items("thief", "resp_1", PageQuery()), None),
-    "find_items": (lambda store: store.find_items("thief", ["in", "out", "kept"]), {}),
-    "get_conversation": (lambda store: store.get_conversation("thief", "conv_1"), None),
-    "delete_conversation": (lambda store: store.delete_conversation("thief", "conv_1"), False),
+    "get_response": (lambda store: store.responses.get("thief", "resp_1"), None),
+    "delete_response": (lambda store: store.responses.delete("thief", "resp_1"), False),
+    "response_input_items": (lambda store: store.responses.input_items("thief", "resp_1", PageQuery()), None),
+    "find_items": (lambda store: store.items.find("thief", ["in", "out", "kept"]), {}),
+    "get_conversation": (lambda store: store.conversations.get("thief", "conv_1"), None),
+    "delete_conversation": (lambda store: store.conversations.delete("thief", "conv_1"), False),
 }
 
 RAISES: dict[str, tuple[Call, type[Exception]]] = {
     "list_responses": (
-        lambda store: store.list_responses("thief", PageQuery(after="resp_1")),
+        lambda store: store.responses.list("thief", PageQuery(after="resp_1")),
         CursorNotFound,
     ),
-    "response_history": (lambda store: store.response_history("thief", "resp_1"), PreviousResponseNotFound),
+    "response_history": (lambda store: store.responses.history("thief", "resp_1"), PreviousResponseNotFound),
     "begin_response": (
-        lambda store: store.begin_response("thief", new_response("resp_2", references=["in"])),
+        lambda store: store.pending.begin("thief", new_response("resp_2", references=["in"])),
         ItemNotFound,
     ),
     "update_conversation": (
-        lambda store: store.update_conversation("thief", "conv_1", '{"a":"b"}'),
+        lambda store: store.conversations.update("thief", "conv_1", '{"a":"b"}'),
         ConversationNotFound,
     ),
     "add_items": (
-        lambda store: store.add_items("thief", "conv_1", [item("x")], ["x"]),
+        lambda store: store.conversations.add_items("thief", "conv_1", [item("x")], ["x"]),
         ConversationNotFound,
     ),
-    "list_items": (lambda store: store.list_items("thief", "conv_1", PageQuery()), ConversationNotFound),
-    "get_item": (lambda store: store.get_item("thief", "conv_1", "kept"), ConversationNotFound),
-    "delete_item": (lambda store: store.delete_item("thief", "conv_1", "kept"), ConversationNotFound),
-    "conversation_items": (lambda store: store.conversation_items("thief", "conv_1"), ConversationNotFound),
+    "list_items": (
+        lambda store: store.conversations.list_items("thief", "conv_1", PageQuery()),
+        ConversationNotFound,
+    ),
+    "get_item": (lambda store: store.conversations.get_item("thief", "conv_1", "kept"), ConversationNotFound),
+    "delete_item": (
+        lambda store: store.conversations.delete_item("thief", "conv_1", "kept"),
+        ConversationNotFound,
+    ),
+    "conversation_items": (
+        lambda store: store.conversations.context("thief", "conv_1"),
+        ConversationNotFound,
+    ),
     "lock_conversation": (
-        lambda store: store.lock_conversation("thief", "conv_1", "resp_2"),
+        lambda store: store.conversations.lock("thief", "conv_1", "resp_2"),
         ConversationNotFound,
     ),
 }
@@ -63,13 +72,13 @@ async def keep_something(store: Store) -> None:
 
 
 async def nothing_was_lost(store: Store) -> None:
-    assert await store.get_response(ME, "resp_1") is not None
-    assert (await store.response_history(ME, "resp_1")).bodies == bodies("in", "out")
-    conversation = await store.get_conversation(ME, "conv_1")
+    assert await store.responses.get(ME, "resp_1") is not None
+    assert (await store.responses.history(ME, "resp_1")).bodies == bodies("in", "out")
+    conversation = await store.conversations.get(ME, "conv_1")
     assert conversation is not None
     assert conversation.metadata == "{}"
     assert await seen_in(store, "conv_1") == ["kept"]
-    await store.lock_conversation(ME, "conv_1", "resp_3")
+    await store.conversations.lock(ME, "conv_1", "resp_3")
 
 
 @pytest.mark.parametrize("method", FINDS_NOTHING)
@@ -100,20 +109,20 @@ def test_it_is_missing(store: Store, run: Run, method: str) -> None:
 def test_lists_hold_ones_own(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await keep_something(store)
-        assert (await store.list_responses("thief", PageQuery())).responses == []
-        assert [found.id for found in (await store.list_responses(ME, PageQuery())).responses] == ["resp_1"]
+        assert (await store.responses.list("thief", PageQuery())).responses == []
+        assert [found.id for found in (await store.responses.list(ME, PageQuery())).responses] == ["resp_1"]
 
     run(scenario())
 
 
 def test_a_response_is_finished_by_its_owner_alone(store: Store, run: Run) -> None:
     async def scenario() -> None:
-        await store.begin_response(ME, new_response("resp_1", "in"))
-        await store.finish_response("thief", finished("resp_1", "forged"))
-        found = await store.get_response(ME, "resp_1")
+        await store.pending.begin(ME, new_response("resp_1", "in"))
+        await store.pending.finish("thief", finished("resp_1", "forged"))
+        found = await store.responses.get(ME, "resp_1")
         assert found is not None
         assert (found.status, found.output) == ("in_progress", [])
-        assert await store.find_items("thief", ["forged"]) == {}
+        assert await store.items.find("thief", ["forged"]) == {}
 
     run(scenario())
 
@@ -122,13 +131,13 @@ def test_two_owners_may_have_items_of_the_same_id(store: Store, run: Run) -> Non
     async def scenario() -> None:
         await respond(store, "resp_1", ["same"], [])
         theirs = NewItem("same", "message", '{"text":"theirs"}')
-        await store.begin_response(
+        await store.pending.begin(
             "somebody", msgspec.structs.replace(new_response("resp_2", "same"), input_new=[theirs])
         )
-        assert await store.find_items(ME, ["same"]) == {"same": body("same")}
-        assert await store.find_items("somebody", ["same"]) == {"same": theirs.body}
-        page = await store.response_input_items("somebody", "resp_2", PageQuery())
+        assert await store.items.find(ME, ["same"]) == {"same": body("same")}
+        assert await store.items.find("somebody", ["same"]) == {"same": theirs.body}
+        page = await store.responses.input_items("somebody", "resp_2", PageQuery())
         assert page == ItemPage([StoredItem("same", theirs.body)], has_more=False)
-        assert (await store.response_history("somebody", "resp_2")).bodies == [theirs.body]
+        assert (await store.responses.history("somebody", "resp_2")).bodies == [theirs.body]
 
     run(scenario())

@@ -37,7 +37,7 @@ async def main(url, name):
     store = await Store.open(url, clock=lambda: 1000.0)
     for number in range(100):
         added = item(f"{name}_{number:03}")
-        await store.add_items(ME, "conv_1", [added], [added.id])
+        await store.conversations.add_items(ME, "conv_1", [added], [added.id])
     await store.close()
 
 asyncio.run(main(*sys.argv[1:]))
@@ -67,13 +67,13 @@ def test_what_a_killed_server_acknowledged_is_there(url: str, open_store: OpenSt
 
     async def check() -> None:
         for response in acknowledged:
-            found = await store.get_response(ME, response)
+            found = await store.responses.get(ME, response)
             assert found is not None, response
             assert found.status == "completed"
             assert found.output == bodies(f"out_{response}")
-        await store.recover(silent_for=30)
+        await store.servers.recover(silent_for=30)
         after: str | None = None
-        while (page := await store.list_responses(ME, PageQuery(limit=100, after=after))).responses:
+        while (page := await store.responses.list(ME, PageQuery(limit=100, after=after))).responses:
             assert all(found.status in ("completed", "failed") for found in page.responses)
             after = page.responses[-1].id
 
@@ -102,4 +102,4 @@ def test_processes_may_make_the_database_together(url: str, open_store: OpenStor
             first.append(started.stdout.readline().strip())
     store = open_store()
     for response in first:
-        assert run(store.get_response(ME, response)) is not None
+        assert run(store.responses.get(ME, response)) is not None

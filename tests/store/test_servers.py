@@ -20,7 +20,7 @@ class Clock:
 
 
 async def status_of(store: Store, response_id: str) -> str:
-    found = await store.get_response(ME, response_id)
+    found = await store.responses.get(ME, response_id)
     assert found is not None
     assert json.loads(found.body)["status"] == found.status
     return found.status
@@ -31,18 +31,18 @@ def test_what_a_silent_server_left_has_failed(open_store: OpenStore, run: Run) -
     silent, other = open_store(clock=clock), open_store(clock=clock)
 
     async def scenario() -> None:
-        await silent.begin_response(ME, new_response("resp_left", "a"))
+        await silent.pending.begin(ME, new_response("resp_left", "a"))
         await respond(silent, "resp_done", ["b"], ["c"])
-        await other.begin_response(ME, new_response("resp_other", "d"))
+        await other.pending.begin(ME, new_response("resp_other", "d"))
         clock.now += 29
-        assert await other.recover(silent_for=30) == 0
+        assert await other.servers.recover(silent_for=30) == 0
         assert await status_of(other, "resp_left") == "in_progress"
         clock.now += 2
-        assert await other.recover(silent_for=30) == 1
+        assert await other.servers.recover(silent_for=30) == 1
         assert await status_of(other, "resp_left") == "failed"
         assert await status_of(other, "resp_done") == "completed"
         assert await status_of(other, "resp_other") == "in_progress"
-        assert await other.recover(silent_for=30) == 0
+        assert await other.servers.recover(silent_for=30) == 0
 
     run(scenario())
 
@@ -58,8 +58,8 @@ def test_all_that_a_server_left_has_failed_whether_silent_or_back(
 
     async def begin(store: Store, prefix: str) -> None:
         for response_id in ids:
-            store.begin_response(ME, new_response(prefix + response_id, f"msg_{prefix}{response_id}"))
-        await store.heartbeat()
+            store.pending.begin(ME, new_response(prefix + response_id, f"msg_{prefix}{response_id}"))
+        await store.servers.heartbeat()
 
     async def statuses(store: Store, prefix: str) -> set[str]:
         return {await status_of(store, prefix + response_id) for response_id in ids}
@@ -69,7 +69,7 @@ def test_all_that_a_server_left_has_failed_whether_silent_or_back(
     clock.now += 31
     back = open_store(server_id="host:8321", clock=clock)
     assert run(statuses(back, "killed_")) == {"failed"}
-    assert run(other.recover(silent_for=30)) == many
+    assert run(other.servers.recover(silent_for=30)) == many
     assert run(statuses(other, "silent_")) == {"failed"}
 
 
@@ -78,10 +78,10 @@ def test_the_failed_response_says_why(open_store: OpenStore, run: Run) -> None:
     silent, other = open_store(clock=clock), open_store(clock=clock)
 
     async def scenario() -> None:
-        await silent.begin_response(ME, new_response("resp_1", "a"))
+        await silent.pending.begin(ME, new_response("resp_1", "a"))
         clock.now += 100
-        await other.recover(silent_for=30)
-        found = await other.get_response(ME, "resp_1")
+        await other.servers.recover(silent_for=30)
+        found = await other.responses.get(ME, "resp_1")
         assert found is not None
         assert found.completed_at is None
         assert json.loads(found.body) == {
@@ -105,11 +105,11 @@ def test_a_server_that_is_heard_of_keeps_its_responses(open_store: OpenStore, ru
         await converse(busy, "conv_1")
         await begin_in(busy, "conv_1", "resp_1", "a")
         clock.now += 100
-        await busy.heartbeat()
-        assert await other.recover(silent_for=30) == 0
+        await busy.servers.heartbeat()
+        assert await other.servers.recover(silent_for=30) == 0
         assert await status_of(other, "resp_1") == "in_progress"
         with pytest.raises(ConversationLocked):
-            await other.lock_conversation(ME, "conv_1", "resp_2")
+            await other.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -119,9 +119,9 @@ def test_ones_own_responses_are_never_given_up(open_store: OpenStore, run: Run) 
     alone = open_store(clock=clock)
 
     async def scenario() -> None:
-        await alone.begin_response(ME, new_response("resp_1", "a"))
+        await alone.pending.begin(ME, new_response("resp_1", "a"))
         clock.now += 1000
-        assert await alone.recover(silent_for=30) == 0
+        assert await alone.servers.recover(silent_for=30) == 0
         assert await status_of(alone, "resp_1") == "in_progress"
 
     run(scenario())
@@ -135,11 +135,11 @@ def test_the_locks_of_a_silent_server_are_released(open_store: OpenStore, run: R
         await converse(silent, "conv_1")
         await converse(silent, "conv_2")
         await begin_in(silent, "conv_1", "resp_1", "a")
-        await silent.lock_conversation(ME, "conv_2", "resp_never_begun")
+        await silent.conversations.lock(ME, "conv_2", "resp_never_begun")
         clock.now += 100
-        assert await other.recover(silent_for=30) == 1
-        await other.lock_conversation(ME, "conv_1", "resp_2")
-        await other.lock_conversation(ME, "conv_2", "resp_3")
+        assert await other.servers.recover(silent_for=30) == 1
+        await other.conversations.lock(ME, "conv_1", "resp_2")
+        await other.conversations.lock(ME, "conv_2", "resp_3")
 
     run(scenario())
 
@@ -149,9 +149,9 @@ def test_a_server_that_closed_needs_no_silence(url: str, open_store: OpenStore, 
 
     async def scenario() -> None:
         leaving = await Store.open(url, clock=Clock())
-        await leaving.begin_response(ME, new_response("resp_1", "a"))
+        await leaving.pending.begin(ME, new_response("resp_1", "a"))
         await leaving.close()
-        assert await other.recover(silent_for=30) == 1
+        assert await other.servers.recover(silent_for=30) == 1
         assert await status_of(other, "resp_1") == "failed"
 
     run(scenario())
@@ -167,7 +167,7 @@ def test_a_server_that_returns_under_its_id_recovers_at_once(open_store: OpenSto
     run(begin())
     after = open_store(server_id="host:8321")
     assert run(status_of(after, "resp_1")) == "failed"
-    run(after.lock_conversation(ME, "conv_1", "resp_2"))
+    run(after.conversations.lock(ME, "conv_1", "resp_2"))
 
 
 def test_a_server_that_was_only_slow_may_still_finish(open_store: OpenStore, run: Run) -> None:
@@ -178,8 +178,8 @@ def test_a_server_that_was_only_slow_may_still_finish(open_store: OpenStore, run
         await converse(slow, "conv_1")
         await begin_in(slow, "conv_1", "resp_1", "a")
         clock.now += 100
-        await other.recover(silent_for=30)
-        await slow.finish_response(ME, finished("resp_1", "b"))
+        await other.servers.recover(silent_for=30)
+        await slow.pending.finish(ME, finished("resp_1", "b"))
         assert await status_of(other, "resp_1") == "completed"
         assert await seen_in(other, "conv_1") == ["a", "b"]
 
@@ -193,11 +193,11 @@ def test_a_response_whose_end_cannot_be_stored_has_failed(open_store: OpenStore,
         await converse(store, "conv_1", "taken")
         await begin_in(store, "conv_1", "resp_1", "a")
         with pytest.raises(DuplicateItem):
-            await store.finish_response(ME, finished("resp_1", "taken*"))
+            await store.pending.finish(ME, finished("resp_1", "taken*"))
         assert await status_of(store, "resp_1") == "in_progress"
-        assert await store.recover(silent_for=30) == 1
+        assert await store.servers.recover(silent_for=30) == 1
         assert await status_of(store, "resp_1") == "failed"
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -210,7 +210,7 @@ def test_a_response_that_could_not_begin_locks_nobody_out(open_store: OpenStore,
         with pytest.raises(DuplicateItem):
             await begin_in(store, "conv_1", "resp_1", "taken*")
         with pytest.raises(DuplicateItem):
-            await store.finish_response(ME, finished("resp_1", "b"))
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+            await store.pending.finish(ME, finished("resp_1", "b"))
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())

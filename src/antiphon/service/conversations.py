@@ -53,12 +53,12 @@ class Conversations:
                 items=[new_item(item) for item in new],
                 item_ids=[str(item.id) for item in _once(items)],
             )
-            await self._store.create_conversation(context.owner, conversation)
+            await self._store.conversations.create(context.owner, conversation)
         return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
 
     async def get(self, owner: str, conversation_id: str) -> Conversation:
         """Returns a conversation without its items."""
-        stored = await self._store.get_conversation(owner, conversation_id)
+        stored = await self._store.conversations.get(owner, conversation_id)
         if stored is None:
             raise ConversationNotFound(conversation_id)
         return _conversation(stored)
@@ -73,12 +73,12 @@ class Conversations:
             )
         check_metadata(request.metadata)
         metadata = _encode(request.metadata or {}).decode()
-        stored = await self._store.update_conversation(owner, conversation_id, metadata)
+        stored = await self._store.conversations.update(owner, conversation_id, metadata)
         return _conversation(stored)
 
     async def delete(self, owner: str, conversation_id: str) -> DeletedConversation:
         """Deletes a conversation; its items stay where responses hold them (`wire.md` 1.1)."""
-        if not await self._store.delete_conversation(owner, conversation_id):
+        if not await self._store.conversations.delete(owner, conversation_id):
             raise ConversationNotFound(conversation_id)
         return DeletedConversation(conversation_id)
 
@@ -95,7 +95,9 @@ class Conversations:
             items, new = await resolve_items(self._store, context, request.items, for_conversation=True)
             items = _once(items)
             ids = [str(item.id) for item in items]
-            await self._store.add_items(context.owner, conversation_id, [new_item(item) for item in new], ids)
+            await self._store.conversations.add_items(
+                context.owner, conversation_id, [new_item(item) for item in new], ids
+            )
         return Page(
             data=[shown(item, include) for item in items],
             first_id=ids[0] if ids else None,
@@ -107,20 +109,20 @@ class Conversations:
         self, owner: str, conversation_id: str, query: PageQuery, include: Container[str] = ()
     ) -> Page[Item]:
         """Lists a conversation's items."""
-        return item_page(await self._store.list_items(owner, conversation_id, query), include)
+        return item_page(await self._store.conversations.list_items(owner, conversation_id, query), include)
 
     async def get_item(
         self, owner: str, conversation_id: str, item_id: str, include: Container[str] = ()
     ) -> Item:
         """Returns one item of a conversation."""
-        body = await self._store.get_item(owner, conversation_id, item_id)
+        body = await self._store.conversations.get_item(owner, conversation_id, item_id)
         if body is None:
             raise _item_not_found(conversation_id, item_id)
         return shown_item(body, include)
 
     async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> Conversation:
         """Takes an item out of a conversation and returns the conversation (recorded)."""
-        if not await self._store.delete_item(owner, conversation_id, item_id):
+        if not await self._store.conversations.delete_item(owner, conversation_id, item_id):
             raise _item_not_found(conversation_id, item_id)
         return await self.get(owner, conversation_id)
 

@@ -23,8 +23,8 @@ async def stay_alive(store: Store) -> NoReturn:
     """Shows that this server is at work, and ends what servers that are not any more left running."""
 
     async def work() -> None:
-        await store.heartbeat()
-        recovered = await store.recover(_SILENCE)
+        await store.servers.heartbeat()
+        recovered = await store.servers.recover(_SILENCE)
         if recovered:
             log.warning("%d responses of a server that is gone are now failed", recovered)
 

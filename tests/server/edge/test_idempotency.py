@@ -212,7 +212,7 @@ def test_D20_what_the_end_of_a_server_cut_off_begins_again(
         header = f"Idempotency-Key: {key}\r\n"
         connection = clients.enter_context(sent(server.url, "/responses", STREAM, header))
         read_until(connection, "response.output_text.delta")
-        server.call(server.store.heartbeat())
+        server.call(server.store.servers.heartbeat())
         identifier = get(server.url, "/responses?limit=1").json["data"][0]["id"]
     with Serving(database, catalogue) as server:
         again = ask(server.url, key, STREAM)

@@ -75,7 +75,7 @@ def read_until(connection: socket.socket, event: str) -> bytes:
 
 def settled(server: Serving) -> JSONObject:
     """The newest stored response, after everything that the server had to write is written."""
-    server.call(server.store.heartbeat())
+    server.call(server.store.servers.heartbeat())
     newest: JSONObject = get(server.url, "/responses?limit=1").json["data"][0]
     return newest
 
@@ -185,7 +185,7 @@ def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None
     with sent(server.url, "/responses", request(store=False)) as connection:
         read_until(connection, "response.output_text.delta")
     assert upstream.disconnected.wait(1)
-    server.call(server.store.heartbeat())
+    server.call(server.store.servers.heartbeat())
     assert get(server.url, "/responses").json == before
 
 
@@ -219,8 +219,8 @@ def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture,
     async def look() -> tuple[str, JSONObject]:
         store = await Store.open(str(database))
         try:
-            (stored,) = (await store.list_responses("local", PageQuery())).responses
-            await store.lock_conversation("local", conversation, "resp_next")
+            (stored,) = (await store.responses.list("local", PageQuery())).responses
+            await store.conversations.lock("local", conversation, "resp_next")
             return stored.status, json.loads(stored.body)
         finally:
             await store.close()

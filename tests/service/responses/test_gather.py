@@ -79,7 +79,7 @@ def test_a_response_in_progress_cannot_be_continued(world: World) -> None:
         run = await world.prepare(input="one")
         events = run.events()
         await anext(events)
-        await world.store.heartbeat()  # the beginning is committed with it, or before
+        await world.store.servers.heartbeat()  # the beginning is committed with it, or before
         with pytest.raises(InvalidRequest, match="is still in_progress") as caught:
             await world.prepare(input="two", previous_response_id=run.loop.response.id)
         assert caught.value.param == "previous_response_id"

@@ -6,8 +6,7 @@ import logging
 import pytest
 
 from antiphon.errors import InternalError, StoreUnavailable, UpstreamBroken
-from tests.service.conftest import OpenWorld
-from tests.service.world import FailingStore, SlowStore, World, call_function, say, text_of, wire
+from tests.service.world import World, call_function, fail_ends, hold_ends, say, text_of, wire
 
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -20,13 +19,12 @@ def test_a_response_is_stored_as_it_was_sent(world: World) -> None:
     assert text_of(last["response"]) == "Hello."
 
 
-def test_no_terminal_event_gets_out_before_the_commit(open_world: OpenWorld) -> None:
-    world = open_world(SlowStore)
+def test_no_terminal_event_gets_out_before_the_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     store = world.store
-    assert isinstance(store, SlowStore)
 
     async def scenario() -> None:
-        store.release = asyncio.Event()
+        release = asyncio.Event()
+        hold_ends(store, monkeypatch, release)
         run = await world.prepare(input="Hi")
         events = run.events()
         kinds: list[str] = []
@@ -37,23 +35,21 @@ def test_no_terminal_event_gets_out_before_the_commit(open_world: OpenWorld) -> 
 
         reader = asyncio.create_task(read())
         # Once the state is there, everything but the event that tells of it has gone out.
-        while (stored := await store.get_response("me", run.loop.response.id)) is None or (
+        while (stored := await store.responses.get("me", run.loop.response.id)) is None or (
             stored.status == "in_progress"
         ):
             assert not TERMINAL & set(kinds)
         assert "response.output_text.delta" in kinds
         assert not TERMINAL & set(kinds)
-        store.release.set()
+        release.set()
         await reader
         assert kinds[-1] == "response.completed"
 
     world.run(scenario())
 
 
-def test_an_end_that_cannot_be_stored_is_a_failure(open_world: OpenWorld) -> None:
-    world = open_world(FailingStore)
-    assert isinstance(world.store, FailingStore)
-    world.store.error = StoreUnavailable("The disk is full.")
+def test_an_end_that_cannot_be_stored_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_ends(world.store, monkeypatch, StoreUnavailable("The disk is full."))
     world.model.script(say("Hello."))
     events = world.events(input="Hi")
     kinds = [event["type"] for event in events]
@@ -68,10 +64,10 @@ def test_an_end_that_cannot_be_stored_is_a_failure(open_world: OpenWorld) -> Non
         world.respond("Hi")
 
 
-def test_a_failure_that_cannot_be_stored_stays_a_failure(open_world: OpenWorld) -> None:
-    world = open_world(FailingStore)
-    assert isinstance(world.store, FailingStore)
-    world.store.error = StoreUnavailable("The disk is full.")
+def test_a_failure_that_cannot_be_stored_stays_a_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_ends(world.store, monkeypatch, StoreUnavailable("The disk is full."))
     world.model.script(UpstreamBroken("up/m: cut"))
     events = world.events(input="Hi")
     assert [event["type"] for event in events[2:]] == ["error", "response.failed"]
@@ -124,18 +120,17 @@ def test_a_cancelled_task_is_stored_as_cancelled(world: World) -> None:
     ("reply", "status"), [(say("Fine."), "completed"), (UpstreamBroken("up/m: cut"), "failed")]
 )
 def test_a_response_whose_commit_nobody_waits_for_keeps_its_end(
-    open_world: OpenWorld, reply: list[bytes] | Exception, status: str
+    world: World, monkeypatch: pytest.MonkeyPatch, reply: list[bytes] | Exception, status: str
 ) -> None:
-    world = open_world(SlowStore)
     world.model.script(reply)
     store = world.store
-    assert isinstance(store, SlowStore)
 
     async def scenario() -> str:
-        store.release = asyncio.Event()
+        release = asyncio.Event()
+        hold_ends(store, monkeypatch, release)
         run = await world.prepare(input="Hi")
         task = asyncio.create_task(run.response())
-        while (stored := await store.get_response("me", run.loop.response.id)) is None or (
+        while (stored := await store.responses.get("me", run.loop.response.id)) is None or (
             stored.status == "in_progress"
         ):
             pass

@@ -16,7 +16,7 @@ from tests.store.samples import ME, begin_in, bodies, converse, finished, item, 
 
 async def seen_after(store: Store, response_id: str) -> list[str]:
     """The ids of what a follow-up of the response sees."""
-    history = await store.response_history(ME, response_id)
+    history = await store.responses.history(ME, response_id)
     return [json.loads(found)["id"] for found in history.bodies]
 
 
@@ -46,7 +46,7 @@ def test_an_item_that_was_linked_again_is_seen_again(store: Store, run: Run) -> 
     async def scenario() -> None:
         await respond(store, "resp_1", ["a"], ["b"])
         again = msgspec.structs.replace(new_response("resp_2", previous="resp_1"), input_ids=["a"])
-        await store.begin_response(ME, again)
+        await store.pending.begin(ME, again)
         assert await seen_after(store, "resp_2") == ["a", "b", "a"]
 
     run(scenario())
@@ -66,9 +66,9 @@ def test_responses_without_items(store: Store, run: Run) -> None:
 def test_the_status_is_that_of_the_last_response(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await respond(store, "resp_1", ["a"], [])
-        await store.begin_response(ME, new_response("resp_2", "b", previous="resp_1"))
-        assert (await store.response_history(ME, "resp_2")).status == "in_progress"
-        assert (await store.response_history(ME, "resp_1")).status == "completed"
+        await store.pending.begin(ME, new_response("resp_2", "b", previous="resp_1"))
+        assert (await store.responses.history(ME, "resp_2")).status == "in_progress"
+        assert (await store.responses.history(ME, "resp_1")).status == "completed"
 
     run(scenario())
 
@@ -77,23 +77,23 @@ def test_the_missing_response_is_named(store: Store, run: Run) -> None:
     async def scenario() -> None:
         for number, previous in enumerate([None, "resp_0", "resp_1", "resp_2"]):
             await respond(store, f"resp_{number}", [f"in_{number}"], [], previous=previous)
-        await store.delete_response(ME, "resp_1")
+        await store.responses.delete(ME, "resp_1")
         with pytest.raises(PreviousResponseNotFound) as deleted:
-            await store.response_history(ME, "resp_3")
+            await store.responses.history(ME, "resp_3")
         assert deleted.value.response_id == "resp_1"
         assert deleted.value.message == "Previous response with id 'resp_1' not found."
         with pytest.raises(PreviousResponseNotFound, match="'resp_9'"):
-            await store.response_history(ME, "resp_9")
+            await store.responses.history(ME, "resp_9")
 
     run(scenario())
 
 
 def test_a_chain_into_somebody_elses_response_is_broken(store: Store, run: Run) -> None:
     async def scenario() -> None:
-        await store.begin_response("somebody", new_response("resp_1", "secret"))
+        await store.pending.begin("somebody", new_response("resp_1", "secret"))
         await respond(store, "resp_2", ["a"], [], previous="resp_1")
         with pytest.raises(PreviousResponseNotFound, match="'resp_1'"):
-            await store.response_history(ME, "resp_2")
+            await store.responses.history(ME, "resp_2")
 
     run(scenario())
 
@@ -104,10 +104,10 @@ def test_a_branch_from_a_conversation_sees_what_its_response_saw(store: Store, r
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
         await begin_in(store, "conv_1", "resp_1", "c")
-        await store.add_items(ME, "conv_1", [item("later")], ["later"])
-        await store.finish_response(ME, finished("resp_1", "d"))
+        await store.conversations.add_items(ME, "conv_1", [item("later")], ["later"])
+        await store.pending.finish(ME, finished("resp_1", "d"))
         await begin_in(store, "conv_1", "resp_2", "e")
-        await store.finish_response(ME, finished("resp_2", "f"))
+        await store.pending.finish(ME, finished("resp_2", "f"))
         await respond(store, "resp_3", ["x"], ["y"], previous="resp_1")
         assert await seen_after(store, "resp_1") == ["a", "b", "c", "d"]
         assert await seen_after(store, "resp_2") == ["a", "b", "later", "c", "d", "e", "f"]
@@ -120,9 +120,9 @@ def test_a_place_in_a_conversation_is_not_used_twice(store: Store, run: Run) -> 
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
         await begin_in(store, "conv_1", "resp_1")
-        await store.finish_response(ME, finished("resp_1"))
-        await store.delete_item(ME, "conv_1", "b")
-        await store.add_items(ME, "conv_1", [item("later")], ["later"])
+        await store.pending.finish(ME, finished("resp_1"))
+        await store.conversations.delete_item(ME, "conv_1", "b")
+        await store.conversations.add_items(ME, "conv_1", [item("later")], ["later"])
         assert await seen_after(store, "resp_1") == ["a"]
 
     run(scenario())
@@ -132,8 +132,8 @@ def test_a_branch_outlives_its_conversation(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "a")
         await begin_in(store, "conv_1", "resp_1", "b")
-        await store.finish_response(ME, finished("resp_1", "c"))
-        assert await store.delete_conversation(ME, "conv_1")
+        await store.pending.finish(ME, finished("resp_1", "c"))
+        assert await store.conversations.delete(ME, "conv_1")
         assert await seen_after(store, "resp_1") == ["a", "b", "c"]
 
     run(scenario())
@@ -153,7 +153,7 @@ def test_a_long_chain_is_one_query(store: Store, run: Run) -> None:
     run(build())
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        history = run(store.response_history(ME, "resp_59"))
+        history = run(store.responses.history(ME, "resp_59"))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     expected = [found for n in range(60) for found in bodies(f"in_{n}", f"out_{n}")]

@@ -30,23 +30,23 @@ from tests.store.samples import (
 
 def test_a_conversation_comes_back_as_it_was_made(store: Store, run: Run) -> None:
     new = NewConversation(id="conv_1", created_at=5.0, metadata='{"a":"b"}', items=[], item_ids=[])
-    run(store.create_conversation(ME, new))
-    assert run(store.get_conversation(ME, "conv_1")) == StoredConversation("conv_1", 5.0, '{"a":"b"}')
-    assert run(store.list_items(ME, "conv_1", PageQuery())) == ItemPage([], has_more=False)
-    assert run(store.get_conversation(ME, "conv_2")) is None
+    run(store.conversations.create(ME, new))
+    assert run(store.conversations.get(ME, "conv_1")) == StoredConversation("conv_1", 5.0, '{"a":"b"}')
+    assert run(store.conversations.list_items(ME, "conv_1", PageQuery())) == ItemPage([], has_more=False)
+    assert run(store.conversations.get(ME, "conv_2")) is None
 
 
 def test_metadata_is_replaced(store: Store, run: Run) -> None:
     run(converse(store, "conv_1"))
-    changed = run(store.update_conversation(ME, "conv_1", '{"c":"d"}'))
+    changed = run(store.conversations.update(ME, "conv_1", '{"c":"d"}'))
     assert changed.metadata == '{"c":"d"}'
-    assert run(store.get_conversation(ME, "conv_1")) == changed
+    assert run(store.conversations.get(ME, "conv_1")) == changed
 
 
 def test_a_stored_item_is_taken_once_even_if_named_twice(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await respond(store, "resp_1", ["old"], [])
-        await store.create_conversation(
+        await store.conversations.create(
             ME,
             NewConversation(
                 id="conv_1",
@@ -65,7 +65,7 @@ def test_added_items_keep_their_order(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "b")
         await respond(store, "resp_1", ["stored"], [])
-        await store.add_items(ME, "conv_1", [item("z"), item("a")], ["z", "stored", "a"])
+        await store.conversations.add_items(ME, "conv_1", [item("z"), item("a")], ["z", "stored", "a"])
         assert await seen_in(store, "conv_1") == ["b", "z", "stored", "a"]
 
     run(scenario())
@@ -89,9 +89,9 @@ def test_all_items_are_added_or_none(
         await converse(store, "conv_1", "there")
         await respond(store, "resp_1", ["stored"], [])
         with pytest.raises(error):
-            await store.add_items(ME, "conv_1", [item(name) for name in new], ids)
+            await store.conversations.add_items(ME, "conv_1", [item(name) for name in new], ids)
         assert await seen_in(store, "conv_1") == ["there"]
-        assert await store.find_items(ME, ["x"]) == {}
+        assert await store.items.find(ME, ["x"]) == {}
 
     run(scenario())
 
@@ -100,17 +100,17 @@ def test_items_in_pages(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "c", "a", "b")
         await converse(store, "conv_2", "elsewhere")
-        first = await store.list_items(ME, "conv_1", PageQuery(limit=2))
+        first = await store.conversations.list_items(ME, "conv_1", PageQuery(limit=2))
         assert first == ItemPage([StoredItem("b", body("b")), StoredItem("a", body("a"))], has_more=True)
-        second = await store.list_items(ME, "conv_1", PageQuery(limit=2, after="a"))
+        second = await store.conversations.list_items(ME, "conv_1", PageQuery(limit=2, after="a"))
         assert second == ItemPage([StoredItem("c", body("c"))], has_more=False)
-        upwards = await store.list_items(ME, "conv_1", PageQuery(order="asc", after="c"))
+        upwards = await store.conversations.list_items(ME, "conv_1", PageQuery(order="asc", after="c"))
         assert [found.id for found in upwards.items] == ["a", "b"]
         with pytest.raises(CursorNotFound, match="No item found with id 'elsewhere'"):
-            await store.list_items(ME, "conv_1", PageQuery(after="elsewhere"))
-        await store.delete_item(ME, "conv_1", "a")
+            await store.conversations.list_items(ME, "conv_1", PageQuery(after="elsewhere"))
+        await store.conversations.delete_item(ME, "conv_1", "a")
         with pytest.raises(CursorNotFound, match="'a'"):
-            await store.list_items(ME, "conv_1", PageQuery(after="a"))
+            await store.conversations.list_items(ME, "conv_1", PageQuery(after="a"))
 
     run(scenario())
 
@@ -119,11 +119,11 @@ def test_one_item(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
         await converse(store, "conv_2", "c")
-        assert await store.get_item(ME, "conv_1", "a") == body("a")
-        assert await store.get_item(ME, "conv_1", "c") is None
-        assert await store.delete_item(ME, "conv_1", "a")
-        assert not await store.delete_item(ME, "conv_1", "a")
-        assert not await store.delete_item(ME, "conv_1", "c")
+        assert await store.conversations.get_item(ME, "conv_1", "a") == body("a")
+        assert await store.conversations.get_item(ME, "conv_1", "c") is None
+        assert await store.conversations.delete_item(ME, "conv_1", "a")
+        assert not await store.conversations.delete_item(ME, "conv_1", "a")
+        assert not await store.conversations.delete_item(ME, "conv_1", "c")
         assert await seen_in(store, "conv_1") == ["b"]
 
     run(scenario())
@@ -133,10 +133,10 @@ def test_a_deleted_item_stays_while_something_links_to_it(store: Store, run: Run
     async def scenario() -> None:
         await respond(store, "resp_1", ["answered"], [])
         await converse(store, "conv_1", "alone")
-        await store.add_items(ME, "conv_1", [], ["answered"])
-        await store.delete_item(ME, "conv_1", "alone")
-        await store.delete_item(ME, "conv_1", "answered")
-        assert await store.find_items(ME, ["alone", "answered"]) == {"answered": body("answered")}
+        await store.conversations.add_items(ME, "conv_1", [], ["answered"])
+        await store.conversations.delete_item(ME, "conv_1", "alone")
+        await store.conversations.delete_item(ME, "conv_1", "answered")
+        assert await store.items.find(ME, ["alone", "answered"]) == {"answered": body("answered")}
 
     run(scenario())
 
@@ -144,14 +144,14 @@ def test_a_deleted_item_stays_while_something_links_to_it(store: Store, run: Run
 def test_a_deleted_conversation_is_gone_and_its_items_are_not(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "a")
-        assert await store.delete_conversation(ME, "conv_1")
-        assert not await store.delete_conversation(ME, "conv_1")
-        assert await store.get_conversation(ME, "conv_1") is None
+        assert await store.conversations.delete(ME, "conv_1")
+        assert not await store.conversations.delete(ME, "conv_1")
+        assert await store.conversations.get(ME, "conv_1") is None
         with pytest.raises(ConversationNotFound):
-            await store.list_items(ME, "conv_1", PageQuery())
+            await store.conversations.list_items(ME, "conv_1", PageQuery())
         with pytest.raises(ConversationNotFound):
-            await store.lock_conversation(ME, "conv_1", "resp_1")
-        assert await store.find_items(ME, ["a"]) == {"a": body("a")}
+            await store.conversations.lock(ME, "conv_1", "resp_1")
+        assert await store.items.find(ME, ["a"]) == {"a": body("a")}
 
     run(scenario())
 
@@ -162,9 +162,9 @@ def test_a_response_adds_its_input_and_output(store: Store, run: Run, status: St
         await converse(store, "conv_1", "a")
         await begin_in(store, "conv_1", "resp_1", "c", "b")
         assert await seen_in(store, "conv_1") == ["a"]
-        await store.finish_response(ME, finished("resp_1", "z", "y", status=status))
+        await store.pending.finish(ME, finished("resp_1", "z", "y", status=status))
         assert await seen_in(store, "conv_1") == ["a", "c", "b", "z", "y"]
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -174,12 +174,12 @@ def test_a_response_that_came_to_nothing_adds_nothing(store: Store, run: Run, st
     async def scenario() -> None:
         await converse(store, "conv_1", "a")
         await begin_in(store, "conv_1", "resp_1", "b")
-        await store.finish_response(ME, finished("resp_1", "c", status=status))
+        await store.pending.finish(ME, finished("resp_1", "c", status=status))
         assert await seen_in(store, "conv_1") == ["a"]
-        found = await store.get_response(ME, "resp_1")
+        found = await store.responses.get(ME, "resp_1")
         assert found is not None
         assert found.output == bodies("c")
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -189,7 +189,7 @@ def test_an_input_item_of_the_conversation_keeps_its_place(store: Store, run: Ru
         await converse(store, "conv_1", "a", "b")
         # What an `item_reference` to an item of the same conversation comes to.
         await begin_in(store, "conv_1", "resp_1", "new", references=["a", "new"])
-        await store.finish_response(ME, finished("resp_1", "out"))
+        await store.pending.finish(ME, finished("resp_1", "out"))
         assert await seen_in(store, "conv_1") == ["a", "b", "new", "out"]
 
     run(scenario())
@@ -200,12 +200,12 @@ def test_one_response_at_a_time(store: Store, run: Run) -> None:
         await converse(store, "conv_1")
         await begin_in(store, "conv_1", "resp_1")
         with pytest.raises(ConversationLocked):
-            await store.lock_conversation(ME, "conv_1", "resp_2")
-        await store.unlock_conversation("resp_2")
+            await store.conversations.lock(ME, "conv_1", "resp_2")
+        await store.conversations.unlock("resp_2")
         with pytest.raises(ConversationLocked):
-            await store.lock_conversation(ME, "conv_1", "resp_2")
-        await store.unlock_conversation("resp_1")
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+            await store.conversations.lock(ME, "conv_1", "resp_2")
+        await store.conversations.unlock("resp_1")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -214,10 +214,10 @@ def test_the_lock_of_a_deleted_response_is_released_at_its_end(store: Store, run
     async def scenario() -> None:
         await converse(store, "conv_1")
         await begin_in(store, "conv_1", "resp_1", "a")
-        await store.delete_response(ME, "resp_1")
-        await store.finish_response(ME, finished("resp_1", "b"))
+        await store.responses.delete(ME, "resp_1")
+        await store.pending.finish(ME, finished("resp_1", "b"))
         assert await seen_in(store, "conv_1") == []
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())
 
@@ -226,9 +226,9 @@ def test_a_conversation_deleted_under_a_response(store: Store, run: Run) -> None
     async def scenario() -> None:
         await converse(store, "conv_1", "a")
         await begin_in(store, "conv_1", "resp_1", "b")
-        await store.delete_conversation(ME, "conv_1")
-        await store.finish_response(ME, finished("resp_1", "c"))
-        history = await store.response_history(ME, "resp_1")
+        await store.conversations.delete(ME, "conv_1")
+        await store.pending.finish(ME, finished("resp_1", "c"))
+        history = await store.responses.history(ME, "resp_1")
         assert history.bodies == bodies("a", "b", "c")
 
     run(scenario())
@@ -239,7 +239,7 @@ def test_of_many_lockers_in_two_stores_one_wins(open_store: OpenStore, run: Run)
 
     async def try_lock(number: int) -> bool:
         try:
-            await stores[number % 2].lock_conversation(ME, "conv_1", f"resp_{number}")
+            await stores[number % 2].conversations.lock(ME, "conv_1", f"resp_{number}")
         except ConversationLocked:
             return False
         return True
@@ -256,7 +256,7 @@ def test_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> No
 
     async def add(number: int) -> None:
         pair = [item(f"{number}_first"), item(f"{number}_second")]
-        await stores[number % 2].add_items(ME, "conv_1", pair, [new.id for new in pair])
+        await stores[number % 2].conversations.add_items(ME, "conv_1", pair, [new.id for new in pair])
 
     async def scenario() -> None:
         await converse(stores[0], "conv_1")

@@ -42,16 +42,16 @@ async def in_chain(store: Store, number: int) -> None:
     response, given, _ = ids_of(number)
     previous = ids_of(number - 1)[0] if number else None
     new = new_response(response, given, previous=previous)
-    store.begin_response(ME, msgspec.structs.replace(new, body=BODY))
-    await store.finish_response(ME, end_of(number))
+    store.pending.begin(ME, msgspec.structs.replace(new, body=BODY))
+    await store.pending.finish(ME, end_of(number))
 
 
 async def in_conversation(store: Store, number: int) -> None:
     response, given, _ = ids_of(number)
     if not number:
         await converse(store, "conv_1")
-    await store.lock_conversation(ME, "conv_1", response)
-    seen = await store.conversation_items(ME, "conv_1")
+    await store.conversations.lock(ME, "conv_1", response)
+    seen = await store.conversations.context(ME, "conv_1")
     assert len(seen.bodies) == 2 * number
     new = msgspec.structs.replace(
         new_response(response, given),
@@ -59,8 +59,8 @@ async def in_conversation(store: Store, number: int) -> None:
         conversation_id="conv_1",
         conversation_position=seen.next_position,
     )
-    store.begin_response(ME, new)
-    await store.finish_response(ME, end_of(number))
+    store.pending.begin(ME, new)
+    await store.pending.finish(ME, end_of(number))
 
 
 @pytest.mark.parametrize("turn", [in_chain, in_conversation])

@@ -13,19 +13,19 @@ LONG = 3600.0
 
 
 async def respond_whole(store: Store, response_id: str, given: str, *output: str) -> None:
-    store.begin_later(ME, new_response(response_id, given), LONG)
-    await store.finish_response(ME, finished(response_id, *output))
+    store.pending.begin_later(ME, new_response(response_id, given), LONG)
+    await store.pending.finish(ME, finished(response_id, *output))
 
 
 def test_a_whole_response_is_as_one_in_two_writes(store: Store, run: Run) -> None:
     run(respond(store, "resp_1", ["msg_1"], ["msg_2", "msg_3"]))
     run(respond_whole(store, "resp_2", "msg_4", "msg_5", "msg_6"))
-    one, two = run(store.get_response(ME, "resp_1")), run(store.get_response(ME, "resp_2"))
+    one, two = run(store.responses.get(ME, "resp_1")), run(store.responses.get(ME, "resp_2"))
     assert one is not None
     assert two is not None
     assert two.output == bodies("msg_5", "msg_6")
     assert (two.status, two.completed_at, two.model) == (one.status, one.completed_at, one.model)
-    page = run(store.response_input_items(ME, "resp_2", PageQuery()))
+    page = run(store.responses.input_items(ME, "resp_2", PageQuery()))
     assert page is not None
     assert [found.body for found in page.items] == bodies("msg_4")
 
@@ -34,14 +34,14 @@ def test_many_at_once(store: Store, run: Run) -> None:
     async def all_of_them() -> None:
         writes = []
         for number in range(50):
-            store.begin_later(ME, new_response(f"resp_{number}", f"msg_{number}"), LONG)
-            writes.append(store.finish_response(ME, finished(f"resp_{number}", f"out_{number}")))
+            store.pending.begin_later(ME, new_response(f"resp_{number}", f"msg_{number}"), LONG)
+            writes.append(store.pending.finish(ME, finished(f"resp_{number}", f"out_{number}")))
         for write in writes:
             await write
 
     run(all_of_them())
     for number in range(50):
-        found = run(store.get_response(ME, f"resp_{number}"))
+        found = run(store.responses.get(ME, f"resp_{number}"))
         assert found is not None
         assert found.output == bodies(f"out_{number}")
 
@@ -53,11 +53,11 @@ def test_an_end_waits_only_for_responses_that_are_under_way(
 
     async def both() -> None:
         for name in "12":
-            store.begin_later(ME, new_response(f"resp_{name}", f"msg_{name}"), LONG)
-        first = store.finish_response(ME, finished("resp_1", "out_1"))
-        await store.find_items(ME, [])
+            store.pending.begin_later(ME, new_response(f"resp_{name}", f"msg_{name}"), LONG)
+        first = store.pending.finish(ME, finished("resp_1", "out_1"))
+        await store.items.find(ME, [])
         assert not first.done()
-        await store.finish_response(ME, finished("resp_2", "out_2"))
+        await store.pending.finish(ME, finished("resp_2", "out_2"))
         assert first.done()
 
     run(both())
@@ -65,39 +65,39 @@ def test_an_end_waits_only_for_responses_that_are_under_way(
 
 def test_nothing_is_there_before_the_end(store: Store, run: Run) -> None:
     async def begin() -> None:
-        store.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
+        store.pending.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
 
     run(begin())
-    assert run(store.list_responses(ME, PageQuery())).responses == []
+    assert run(store.responses.list(ME, PageQuery())).responses == []
 
 
 def test_who_knows_the_id_all_the_same_finds_it(store: Store, run: Run) -> None:
     async def begin() -> None:
-        store.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
+        store.pending.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
 
     run(begin())
-    found = run(store.get_response(ME, "resp_1"))
+    found = run(store.responses.get(ME, "resp_1"))
     assert found is not None
     assert found.status == "in_progress"
 
     async def end() -> None:
-        await store.finish_response(ME, finished("resp_1", "msg_2"))
+        await store.pending.finish(ME, finished("resp_1", "msg_2"))
 
     run(end())
-    ended = run(store.get_response(ME, "resp_1"))
+    ended = run(store.responses.get(ME, "resp_1"))
     assert ended is not None
     assert (ended.status, ended.output) == ("completed", bodies("msg_2"))
 
 
 def test_what_takes_long_is_in_progress_meanwhile(store: Store, run: Run) -> None:
     async def begin() -> None:
-        store.begin_later(ME, new_response("resp_1", "msg_1"), 0.0)
-        while not (await store.list_responses(ME, PageQuery())).responses:
+        store.pending.begin_later(ME, new_response("resp_1", "msg_1"), 0.0)
+        while not (await store.responses.list(ME, PageQuery())).responses:
             pass
-        await store.finish_response(ME, finished("resp_1", "msg_2"))
+        await store.pending.finish(ME, finished("resp_1", "msg_2"))
 
     run(begin())
-    found = run(store.get_response(ME, "resp_1"))
+    found = run(store.responses.get(ME, "resp_1"))
     assert found is not None
     assert (found.status, found.output) == ("completed", bodies("msg_2"))
 
@@ -105,13 +105,13 @@ def test_what_takes_long_is_in_progress_meanwhile(store: Store, run: Run) -> Non
 def test_what_runs_when_the_store_is_closed_is_not_lost(url: str, open_store: OpenStore, run: Run) -> None:
     async def begin() -> None:
         store = await Store.open(url, server_id="a", clock=lambda: 1000.0)
-        store.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
+        store.pending.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
         await store.close()
 
     run(begin())
     another = open_store(server_id="b")
-    assert run(another.recover(0.0)) == 1
-    found = run(another.get_response(ME, "resp_1"))
+    assert run(another.servers.recover(0.0)) == 1
+    found = run(another.responses.get(ME, "resp_1"))
     assert found is not None
     assert found.status == "failed"
 
@@ -119,14 +119,14 @@ def test_what_runs_when_the_store_is_closed_is_not_lost(url: str, open_store: Op
 def test_a_conversation_gets_the_items_and_its_lock_back(store: Store, run: Run) -> None:
     async def in_conversation() -> None:
         await converse(store, "conv_1")
-        await store.lock_conversation(ME, "conv_1", "resp_1")
+        await store.conversations.lock(ME, "conv_1", "resp_1")
         new = new_response("resp_1", "msg_1")
-        store.begin_later(ME, msgspec.structs.replace(new, conversation_id="conv_1"), LONG)
-        await store.finish_response(ME, finished("resp_1", "msg_2"))
-        await store.lock_conversation(ME, "conv_1", "resp_2")
+        store.pending.begin_later(ME, msgspec.structs.replace(new, conversation_id="conv_1"), LONG)
+        await store.pending.finish(ME, finished("resp_1", "msg_2"))
+        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(in_conversation())
-    page = run(store.list_items(ME, "conv_1", PageQuery(order="asc")))
+    page = run(store.conversations.list_items(ME, "conv_1", PageQuery(order="asc")))
     assert [found.id for found in page.items] == ["msg_1", "msg_2"]
 
 
@@ -135,12 +135,12 @@ def test_what_cannot_be_stored_leaves_nothing(store: Store, run: Run) -> None:
 
     async def refused(response_id: str, given: str, reference: str) -> None:
         new = new_response(response_id, given, references=[reference])
-        store.begin_later(ME, new, LONG)
-        await store.finish_response(ME, finished(response_id, "msg_9"))
+        store.pending.begin_later(ME, new, LONG)
+        await store.pending.finish(ME, finished(response_id, "msg_9"))
 
     with pytest.raises(ItemNotFound):
         run(refused("resp_2", "msg_2", "msg_3"))
     with pytest.raises(DuplicateItem):
         run(refused("resp_3", "msg_1*", "msg_1"))
-    assert run(store.find_items(ME, ["msg_2", "msg_9"])) == {}
-    assert run(store.find_items(ME, ["msg_1"])) == {"msg_1": item("msg_1").body}
+    assert run(store.items.find(ME, ["msg_2", "msg_9"])) == {}
+    assert run(store.items.find(ME, ["msg_1"])) == {"msg_1": item("msg_1").body}

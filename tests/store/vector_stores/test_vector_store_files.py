@@ -145,8 +145,8 @@ def test_what_a_silent_server_was_reading_has_failed_for_the_others(open_store: 
     now = 1000.0
     silent, other = open_store(clock=lambda: now), open_store(clock=lambda: now)
     run(attach(silent, "vs_1", "file-1"))
-    run(other.recover(20.0))
+    run(other.servers.recover(20.0))
     assert run(other.attachments.get("vs_1", "file-1")).status == "in_progress"
     now += 21
-    run(other.recover(20.0))
+    run(other.servers.recover(20.0))
     assert run(other.attachments.get("vs_1", "file-1")).status == "failed"

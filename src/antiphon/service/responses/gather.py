@@ -57,7 +57,7 @@ async def gather(
     if latest is not None and request.previous_response_id == latest.response_id:
         history = list(latest.items)
     elif request.previous_response_id is not None:
-        found = await store.response_history(context.owner, request.previous_response_id)
+        found = await store.responses.history(context.owner, request.previous_response_id)
         if found.status in ("in_progress", "queued"):
             raise InvalidRequest(
                 f"Previous response with id '{request.previous_response_id}' is still {found.status}.",
@@ -66,7 +66,7 @@ async def gather(
             )
         history = [decode_item(body) for body in found.bodies]
     elif request.conversation is not None:
-        conversation = await store.conversation_items(context.owner, conversation_id(request))
+        conversation = await store.conversations.context(context.owner, conversation_id(request))
         history = [decode_item(body) for body in conversation.bodies]
         position = conversation.next_position
     items: list[Item] = []
@@ -98,7 +98,7 @@ async def resolve_items(
     was sent: an item that differs from the stored one of its id is new, and gets an id of its own; one that
     only lacks what was not shown is the stored one.
     """
-    stored = await store.find_items(context.owner, [item.id for item in given if isinstance(item.id, str)])
+    stored = await store.items.find(context.owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
     new: list[Item] = []
     for item in given:

@@ -77,7 +77,7 @@ class Responses:
         response = new_response(request, context.ids("resp"), int(now))
         locked = request.conversation is not None and response.store
         if locked:
-            await self._store.lock_conversation(context.owner, conversation_id(request), response.id)
+            await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
         ready = False
         hosted = NO_TOOLS
         try:
@@ -92,7 +92,7 @@ class Responses:
             if not ready:
                 await hosted.close()
                 if locked:
-                    await self._store.unlock_conversation(response.id)
+                    await self._store.conversations.unlock(response.id)
         start = _start(request, response, gathered, now) if response.store else None
         return Run(loop, self._store, context, start)
 
@@ -149,14 +149,14 @@ class Responses:
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
         """Returns a stored response; raises `NotFound`."""
-        stored = await self._store.get_response(owner, response_id)
+        stored = await self._store.responses.get(owner, response_id)
         if stored is None:
             raise _not_found(response_id)
         return _response(stored, include)
 
     async def delete(self, owner: str, response_id: str) -> DeletedResponse:
         """Deletes a response and the items that nothing else holds; raises `NotFound`."""
-        if not await self._store.delete_response(owner, response_id):
+        if not await self._store.responses.delete(owner, response_id):
             raise _not_found(response_id)
         return DeletedResponse(response_id)
 
@@ -169,7 +169,7 @@ class Responses:
         self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()
     ) -> Page[Response]:
         """Lists stored responses by the time of their creation, of one model if `model` is given."""
-        page = await self._store.list_responses(owner, query, model=model)
+        page = await self._store.responses.list(owner, query, model=model)
         responses = [_response(stored, include) for stored in page.responses]
         return Page(
             data=responses,
@@ -182,7 +182,7 @@ class Responses:
         self, owner: str, response_id: str, query: PageQuery, include: Container[str] = ()
     ) -> Page[Item]:
         """Lists the items that a response was given; raises `NotFound`."""
-        page = await self._store.response_input_items(owner, response_id, query)
+        page = await self._store.responses.input_items(owner, response_id, query)
         if page is None:
             raise _not_found(response_id)
         return item_page(page, include)

@@ -49,9 +49,9 @@ class Run:
         is stored in one write if it does not take long.
         """
         if self._start is not None and is_announced:
-            self._store.begin_response(self._owner, self._start)
+            self._store.pending.begin(self._owner, self._start)
         elif self._start is not None:
-            self._store.begin_later(self._owner, self._start, _UNSEEN)
+            self._store.pending.begin_later(self._owner, self._start, _UNSEEN)
         batches = self.loop.events()
         try:
             try:
@@ -96,7 +96,7 @@ class Run:
         self.final = last.response
         if self._start is not None:
             try:
-                await self._store.finish_response(self._owner, _finished(last.response))
+                await self._store.pending.finish(self._owner, _finished(last.response))
             except AntiphonError as error:
                 if isinstance(last, ResponseFailed):  # It is told why already.
                     log.error("response %s cannot be stored: %s", last.response.id, error.message)
@@ -116,7 +116,7 @@ class Run:
             if self._start is not None:
                 try:
                     # Nobody waits for the write, which stands all the same; the store logs if it fails.
-                    self._store.finish_response(self._owner, _finished(response)).cancel()
+                    self._store.pending.finish(self._owner, _finished(response)).cancel()
                 except AntiphonError as error:
                     log.error("response %s remains in progress: %s", response.id, error.message)
 
@@ -124,7 +124,7 @@ class Run:
         """Lets others into the conversation; the store has not, as it could not finish the response."""
         if self._start is not None and self._start.conversation_id is not None:
             try:
-                await self._store.unlock_conversation(self.loop.response.id)
+                await self._store.conversations.unlock(self.loop.response.id)
             except AntiphonError as error:
                 log.error("a conversation remains locked: %s", error.message)
 

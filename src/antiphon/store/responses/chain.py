@@ -1,4 +1,4 @@
-"""What a follow-up of a response sees: one recursive query up the chain."""
+"""History of a follow-up response: one recursive query up the chain of previous responses."""
 
 from sqlalchemy import BindParameter, Connection, Integer, bindparam, literal_column, select, union_all
 
@@ -30,7 +30,7 @@ _chain = _start.union_all(
         _start.c.depth + 1,
     ).where(responses.c.id == _start.c.previous_response_id, responses.c.owner == _OWNER)
 )
-# Outer joins: a response without items still tells that it exists, and what came before it.
+# Outer joins: a response without items still has a row, with its status and its previous response.
 _own = (
     select(
         _chain.c.depth,
@@ -68,10 +68,13 @@ HISTORY = select(_seen.c.previous_response_id, _seen.c.status, _seen.c.body).ord
 
 
 def response_history(connection: Connection, owner: str, response_id: str) -> History:
-    """Returns the items that a follow-up of the response sees, oldest first (`wire.md` 4.1).
+    """Return the items that precede a follow-up of the response, oldest first.
 
-    If the chain began in a conversation, those of its items come first that were there at that time.
-    Raises `PreviousResponseNotFound`, which names the first response of the chain that is missing.
+    If the chain began in a conversation, the items that the conversation had at that time come first.
+
+    Raises:
+        PreviousResponseNotFound: A response of the chain is missing; the error names the one closest to
+            `response_id`.
     """
     rows = connection.execute(HISTORY, {"owner": owner, "response_id": response_id}).all()
     if not rows:

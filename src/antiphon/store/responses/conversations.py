@@ -1,18 +1,22 @@
-"""Conversations, their items in order, and the lock that lets in one response at a time."""
+"""Conversations, their items in order and their locks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from antiphon.errors import ConversationLocked
+from antiphon.store.database import Database
 from antiphon.store.errors import ConversationNotFound, ItemAlreadyInConversation
 from antiphon.store.responses.items import (
+    append_items,
     delete_unlinked,
     insert_items,
     item_rows,
     page_of_items,
     require_stored,
 )
+from antiphon.store.responses.locks import release_locks, take_lock
+from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.rows import (
     ConversationContext,
     ItemPage,
@@ -31,27 +35,6 @@ _IS_OWN = (
 _GET = select(conversations.c.id, conversations.c.created_at, conversations.c.metadata).where(_IS_OWN)
 _SET_METADATA = update(conversations).where(_IS_OWN).values(metadata=bindparam("new_metadata"))
 _DELETE = update(conversations).where(_IS_OWN).values(deleted_at=bindparam("now"))
-_LOCK = (
-    update(conversations)
-    .where(_IS_OWN, conversations.c.locked_by.is_(None))
-    .values(locked_by=bindparam("response_id"), locked_server=bindparam("server_id"))
-)
-_RELEASE = (
-    update(conversations)
-    .where(conversations.c.locked_by.in_(bindparam("response_ids", expanding=True)))
-    .values(locked_by=None, locked_server=None)
-)
-# The update also locks the row: appending goes one after the other, across processes as well.
-_ADVANCE = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("conversation_id"), conversations.c.deleted_at.is_(None))
-    .values(next_position=conversations.c.next_position + bindparam("count"))
-    .returning(conversations.c.next_position)
-)
-_PRESENT = select(conversation_items.c.item_id).where(
-    conversation_items.c.conversation_id == bindparam("conversation_id"),
-    conversation_items.c.item_id.in_(bindparam("ids", expanding=True)),
-)
 _CONTEXT = (
     select(conversations.c.next_position, items.c.body)
     .outerjoin(conversation_items, conversation_items.c.conversation_id == conversations.c.id)
@@ -61,11 +44,121 @@ _CONTEXT = (
 )
 
 
-def create_conversation(connection: Connection, owner: str, new: NewConversation) -> None:
-    """Stores a conversation with its first items; an item named twice is linked once.
+class ConversationRecords:
+    """The conversations of all owners.
 
-    Raises `DuplicateItem`, and `ItemNotFound` for an id that is neither new nor stored.
+    One response at a time may hold the lock of a conversation, also across processes. `PendingResponses`
+    releases the lock when the response ends.
     """
+
+    def __init__(
+        self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._pending = pending
+        self._server_id = server_id
+        self._clock = clock
+
+    async def create(self, owner: str, new: NewConversation) -> None:
+        """Store a conversation and its first items; an item that is named twice is linked once.
+
+        Raises:
+            DuplicateItem: The id of a new item is taken by an item with another body.
+            ItemNotFound: An id is neither new nor stored.
+        """
+        await self._database.write(lambda c: _create(c, owner, new))
+
+    async def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
+        """Return the conversation, or None if the owner has none with this id."""
+        return await self._database.read(lambda c: _get(c, owner, conversation_id))
+
+    async def update(self, owner: str, conversation_id: str, metadata: str) -> StoredConversation:
+        """Replace the metadata, a JSON text.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+        """
+        return await self._database.write(lambda c: _update(c, owner, conversation_id, metadata))
+
+    async def delete(self, owner: str, conversation_id: str) -> bool:
+        """Delete the conversation, but not its items; return whether it existed.
+
+        Responses that branched from the conversation keep its items as their history.
+        """
+        return await self._database.write(lambda c: _delete(c, owner, conversation_id, self._clock()))
+
+    async def add_items(
+        self, owner: str, conversation_id: str, new: Sequence[NewItem], ids: Sequence[str]
+    ) -> None:
+        """Append new and stored items to the conversation, all of them or none.
+
+        `ids` are the ids of all items in order; `new` has those items that are not stored yet.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+            DuplicateItem: The id of a new item is taken by an item with another body.
+            ItemAlreadyInConversation: The conversation already has one of the items.
+            ItemNotFound: An id is neither new nor stored.
+        """
+        await self._database.write(lambda c: _add_items(c, owner, conversation_id, new, ids))
+
+    async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
+        """Return a page of the conversation's items.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+            CursorNotFound: The cursor is not in the conversation.
+        """
+        return await self._database.read(lambda c: _list_items(c, owner, conversation_id, query))
+
+    async def get_item(self, owner: str, conversation_id: str, item_id: str) -> str | None:
+        """Return the body of an item, or None if it is not in the conversation.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+        """
+        return await self._database.read(lambda c: _get_item(c, owner, conversation_id, item_id))
+
+    async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> bool:
+        """Remove an item from the conversation, and delete it if nothing else links to it.
+
+        Returns:
+            Whether the item was in the conversation.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+        """
+        return await self._database.write(lambda c: _delete_item(c, owner, conversation_id, item_id))
+
+    async def context(self, owner: str, conversation_id: str) -> ConversationContext:
+        """Return the items that precede a response in the conversation.
+
+        Raises:
+            ConversationNotFound: The owner has no such conversation.
+        """
+        return await self._database.read(lambda c: _context(c, owner, conversation_id))
+
+    async def lock(self, owner: str, conversation_id: str, response_id: str) -> None:
+        """Lock the conversation for a response, until the response ends or `unlock` is called.
+
+        Locks of responses whose end could not be stored are released first.
+
+        Raises:
+            ConversationLocked: Another response holds the lock.
+            ConversationNotFound: The owner has no such conversation.
+        """
+
+        def lock(connection: Connection, _failed: int) -> None:
+            _lock(connection, owner, conversation_id, response_id, self._server_id)
+
+        await self._pending.write_after_cleanup(lock)
+
+    async def unlock(self, response_id: str) -> None:
+        """Release the lock of a response that did not begin, or whose end could not be stored."""
+        await self._database.write(lambda c: release_locks(c, [response_id]))
+
+
+def _create(connection: Connection, owner: str, new: NewConversation) -> None:
     connection.execute(
         insert(conversations),
         {
@@ -81,76 +174,39 @@ def create_conversation(connection: Connection, owner: str, new: NewConversation
     append_items(connection, new.id, new.item_ids)
 
 
-def get_conversation(connection: Connection, owner: str, conversation_id: str) -> StoredConversation | None:
-    """Returns the conversation, or None if the owner has none with this id."""
+def _get(connection: Connection, owner: str, conversation_id: str) -> StoredConversation | None:
     row = connection.execute(_GET, _own(owner, conversation_id)).one_or_none()
     return None if row is None else StoredConversation(*row)
 
 
-def update_conversation(
-    connection: Connection, owner: str, conversation_id: str, metadata: str
-) -> StoredConversation:
-    """Replaces the metadata. Raises `ConversationNotFound`."""
+def _update(connection: Connection, owner: str, conversation_id: str, metadata: str) -> StoredConversation:
     connection.execute(_SET_METADATA, _own(owner, conversation_id) | {"new_metadata": metadata})
     return _require(connection, owner, conversation_id)
 
 
-def delete_conversation(connection: Connection, owner: str, conversation_id: str, now: float) -> bool:
-    """Marks the conversation as deleted; False if there is none.
-
-    Its items stay (`wire.md` 1.1), and so do the links, for the responses that branched from it.
-    """
+def _delete(connection: Connection, owner: str, conversation_id: str, now: float) -> bool:
+    # The row and the links stay, for the responses that branched from the conversation.
     return connection.execute(_DELETE, {**_own(owner, conversation_id), "now": now}).rowcount > 0
 
 
-def add_items(
+def _add_items(
     connection: Connection, owner: str, conversation_id: str, new: Sequence[NewItem], ids: Sequence[str]
 ) -> None:
-    """Adds the items `ids`, some of them new, in this order; all or nothing.
-
-    Raises `ConversationNotFound`, `ItemAlreadyInConversation`, `DuplicateItem` and `ItemNotFound`.
-    """
     _require(connection, owner, conversation_id)
     require_stored(connection, owner, ids, new)
     insert_items(connection, item_rows(owner, new))
     if append_items(connection, conversation_id, ids) < len(ids):
-        _require(connection, owner, conversation_id)  # another process may just have deleted it
+        _require(connection, owner, conversation_id)  # Another process may just have deleted it.
         raise ItemAlreadyInConversation
 
 
-def append_items(connection: Connection, conversation_id: str, ids: Sequence[str]) -> int:
-    """Links stored items to the end of a conversation, unless it was deleted; returns how many.
-
-    Items that the conversation has already keep their place.
-    """
-    if not ids:
-        return 0
-    advanced = {"conversation_id": conversation_id, "count": len(ids)}
-    end = connection.execute(_ADVANCE, advanced).scalar_one_or_none()
-    if end is None:
-        return 0
-    present = connection.execute(_PRESENT, {"conversation_id": conversation_id, "ids": list(ids)}).scalars()
-    missing = dict.fromkeys(ids)
-    for item_id in present:
-        del missing[item_id]
-    links = [
-        {"conversation_id": conversation_id, "position": position, "item_id": item_id}
-        for position, item_id in enumerate(missing, end - len(ids))
-    ]
-    if links:
-        connection.execute(insert(conversation_items), links)
-    return len(links)
-
-
-def list_items(connection: Connection, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
-    """Returns a page of the conversation's items. Raises `ConversationNotFound` and `CursorNotFound`."""
+def _list_items(connection: Connection, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
     _require(connection, owner, conversation_id)
     where = (conversation_items.c.conversation_id == conversation_id) & (items.c.owner == owner)
     return page_of_items(connection, conversation_items, where, query)
 
 
-def get_item(connection: Connection, owner: str, conversation_id: str, item_id: str) -> str | None:
-    """Returns the item's body, or None if it is not in the conversation. Raises `ConversationNotFound`."""
+def _get_item(connection: Connection, owner: str, conversation_id: str, item_id: str) -> str | None:
     _require(connection, owner, conversation_id)
     body: str | None = connection.execute(
         select(items.c.body)
@@ -164,11 +220,7 @@ def get_item(connection: Connection, owner: str, conversation_id: str, item_id: 
     return body
 
 
-def delete_item(connection: Connection, owner: str, conversation_id: str, item_id: str) -> bool:
-    """Takes the item out of the conversation, and deletes it if nothing else links to it.
-
-    Returns False if it was not there. Raises `ConversationNotFound`.
-    """
+def _delete_item(connection: Connection, owner: str, conversation_id: str, item_id: str) -> bool:
     _require(connection, owner, conversation_id)
     gone = connection.execute(
         delete(conversation_items).where(
@@ -181,27 +233,17 @@ def delete_item(connection: Connection, owner: str, conversation_id: str, item_i
     return True
 
 
-def conversation_context(connection: Connection, owner: str, conversation_id: str) -> ConversationContext:
-    """Returns what a response in the conversation sees. Raises `ConversationNotFound`."""
+def _context(connection: Connection, owner: str, conversation_id: str) -> ConversationContext:
     rows = connection.execute(_CONTEXT, _own(owner, conversation_id)).all()
     if not rows:
         raise ConversationNotFound(conversation_id)
     return ConversationContext([body for _, body in rows if body is not None], rows[0][0])
 
 
-def lock_conversation(
-    connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str
-) -> None:
-    """Lets this response in and keeps all others out. Raises `ConversationLocked`, `ConversationNotFound`."""
-    wanted = {**_own(owner, conversation_id), "response_id": response_id, "server_id": server_id}
-    if connection.execute(_LOCK, wanted).rowcount == 0:
+def _lock(connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str) -> None:
+    if not take_lock(connection, owner, conversation_id, response_id, server_id):
         _require(connection, owner, conversation_id)
         raise ConversationLocked
-
-
-def release_locks(connection: Connection, response_ids: Sequence[str]) -> None:
-    """Lets others into the conversations that these responses have locked."""
-    connection.execute(_RELEASE, {"response_ids": list(response_ids)})
 
 
 def _own(owner: str, conversation_id: str) -> dict[str, str]:
@@ -209,7 +251,7 @@ def _own(owner: str, conversation_id: str) -> dict[str, str]:
 
 
 def _require(connection: Connection, owner: str, conversation_id: str) -> StoredConversation:
-    found = get_conversation(connection, owner, conversation_id)
+    found = _get(connection, owner, conversation_id)
     if found is None:
         raise ConversationNotFound(conversation_id)
     return found

@@ -1,9 +1,10 @@
-"""Items: stored once, linked by position, gone with their last link."""
+"""Items, stored once and linked by position; the last link to an item takes the item with it."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, insert, select, update
 
+from antiphon.store.database import Database
 from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
 from antiphon.store.rows import ItemPage, NewItem, StoredItem
 from antiphon.store.sql import Insert
@@ -14,7 +15,7 @@ ItemRow = tuple[str, str, str, str]
 """Owner, id, kind and body."""
 
 _MOST_IDS = 10_000
-"""Of one statement: PostgreSQL takes 65,535 parameters, SQLite as it is usually built 32,766."""
+"""Most ids in one statement. PostgreSQL takes 65,535 parameters, SQLite 32,766 by default."""
 _insert = Insert(items, "ON CONFLICT DO NOTHING")
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
@@ -33,17 +34,42 @@ _DELETE_UNLINKED = delete(items).where(
         conversations.c.owner == items.c.owner,
     ),
 )
+# The update also locks the row, so that appends to a conversation take turns, across processes as well.
+_ADVANCE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"), conversations.c.deleted_at.is_(None))
+    .values(next_position=conversations.c.next_position + bindparam("count"))
+    .returning(conversations.c.next_position)
+)
+_PRESENT = select(conversation_items.c.item_id).where(
+    conversation_items.c.conversation_id == bindparam("conversation_id"),
+    conversation_items.c.item_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+class ItemRecords:
+    """The items of all owners."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, owner: str, ids: Collection[str]) -> dict[str, str]:
+        """Return the bodies of the items that the owner has stored, by id; other ids are omitted."""
+        return await self._database.read(lambda c: find_items(c, owner, ids))
 
 
 def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
-    """Returns the rows that store `new`."""
+    """Return the rows that store new items."""
     return [(owner, item.id, item.kind, item.body) for item in new]
 
 
 def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
-    """Stores items. One that is stored already, word for word, is that item: clients send theirs again.
+    """Store items; one that is stored already with the same body is that item.
 
-    Raises `DuplicateItem` if an id is taken by an item that says something else.
+    Clients send items of earlier requests again.
+
+    Raises:
+        DuplicateItem: An id is taken by an item with another body.
     """
     if _insert(connection, rows) == len(rows):
         return
@@ -56,7 +82,7 @@ def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
 
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
-    """Returns the bodies of those of `ids` that the owner has stored."""
+    """Return the bodies of the items that the owner has stored, by id; other ids are omitted."""
     found: dict[str, str] = {}
     for some in _portions(ids):
         found.update((row.id, row.body) for row in connection.execute(_FIND, {"owner": owner, "ids": some}))
@@ -64,7 +90,11 @@ def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict
 
 
 def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: Sequence[NewItem]) -> None:
-    """Raises `ItemNotFound` if one of `ids` is neither stored nor among `new`."""
+    """Check that the owner has stored every id that is not among the new items.
+
+    Raises:
+        ItemNotFound: An id is neither stored nor new.
+    """
     if len(new) == len(ids):
         return
     named = {item.id for item in new}
@@ -76,15 +106,36 @@ def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: 
 
 
 def delete_unlinked(connection: Connection, owner: str, ids: Collection[str]) -> None:
-    """Deletes those of `ids` that no response and no conversation links to."""
+    """Delete the items that no response and no conversation of the owner links to."""
     for some in _portions(ids):
         connection.execute(_DELETE_UNLINKED, {"the_owner": owner, "ids": some})
 
 
-def _portions(ids: Collection[str]) -> Iterator[list[str]]:
-    every = list(ids)
-    for start in range(0, len(every), _MOST_IDS):
-        yield every[start : start + _MOST_IDS]
+def append_items(connection: Connection, conversation_id: str, ids: Sequence[str]) -> int:
+    """Link stored items to the end of a conversation that was not deleted.
+
+    Items that the conversation already has keep their position.
+
+    Returns:
+        How many links were added.
+    """
+    if not ids:
+        return 0
+    advanced = {"conversation_id": conversation_id, "count": len(ids)}
+    end = connection.execute(_ADVANCE, advanced).scalar_one_or_none()
+    if end is None:
+        return 0
+    present = connection.execute(_PRESENT, {"conversation_id": conversation_id, "ids": list(ids)}).scalars()
+    missing = dict.fromkeys(ids)
+    for item_id in present:
+        del missing[item_id]
+    links = [
+        {"conversation_id": conversation_id, "position": position, "item_id": item_id}
+        for position, item_id in enumerate(missing, end - len(ids))
+    ]
+    if links:
+        connection.execute(insert(conversation_items), links)
+    return len(links)
 
 
 def page_of_items(
@@ -93,9 +144,12 @@ def page_of_items(
     where: ColumnElement[bool],
     query: PageQuery,
 ) -> ItemPage:
-    """Returns the page of items that `query` asks for, ordered by their positions in `link`.
+    """Return a page of the items that a link table links to, by position.
 
-    `where` says which rows of `link` and `items`. Raises `CursorNotFound` if the cursor is not among them.
+    `link` is `response_items` or `conversation_items`; `where` is a condition on its rows and on `items`.
+
+    Raises:
+        CursorNotFound: The cursor is not among the items.
     """
     after, upwards = query.after, query.order == "asc"
     position = link.c.position
@@ -110,3 +164,9 @@ def page_of_items(
     listed = listed.order_by(position if upwards else position.desc()).limit(query.limit + 1)
     found = [StoredItem(item_id, body) for item_id, body in connection.execute(listed)]
     return ItemPage(found[: query.limit], has_more=len(found) > query.limit)
+
+
+def _portions(ids: Collection[str]) -> Iterator[list[str]]:
+    every = list(ids)
+    for start in range(0, len(every), _MOST_IDS):
+        yield every[start : start + _MOST_IDS]

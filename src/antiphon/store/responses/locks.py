@@ -1,0 +1,50 @@
+"""Locks that admit one response at a time to a conversation."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, bindparam, update
+
+from antiphon.store.tables import conversations
+
+_LOCK = (
+    update(conversations)
+    .where(
+        conversations.c.id == bindparam("conversation_id"),
+        conversations.c.owner == bindparam("the_owner"),
+        conversations.c.deleted_at.is_(None),
+        conversations.c.locked_by.is_(None),
+    )
+    .values(locked_by=bindparam("response_id"), locked_server=bindparam("server_id"))
+)
+_RELEASE = (
+    update(conversations)
+    .where(conversations.c.locked_by.in_(bindparam("response_ids", expanding=True)))
+    .values(locked_by=None, locked_server=None)
+)
+
+
+def take_lock(
+    connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str
+) -> bool:
+    """Lock a conversation for a response; return whether it was there and unlocked."""
+    wanted = {
+        "the_owner": owner,
+        "conversation_id": conversation_id,
+        "response_id": response_id,
+        "server_id": server_id,
+    }
+    return connection.execute(_LOCK, wanted).rowcount > 0
+
+
+def release_locks(connection: Connection, response_ids: Sequence[str]) -> None:
+    """Release the conversation locks of these responses."""
+    connection.execute(_RELEASE, {"response_ids": list(response_ids)})
+
+
+def release_locks_where(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Release the locks of the conversations that meet a condition."""
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.locked_by.is_not(None), condition)
+        .values(locked_by=None, locked_server=None)
+    )

@@ -1,0 +1,189 @@
+"""Writes that store the beginning and the end of responses, many in one call."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, select, update
+
+from antiphon.store.responses.items import append_items, insert_items, item_rows, require_stored
+from antiphon.store.responses.locks import release_locks
+from antiphon.store.rows import FinishedResponse, NewResponse
+from antiphon.store.sql import Insert
+from antiphon.store.tables import response_items, responses
+
+
+class Beginning(Struct, frozen=True):
+    """A response in progress that is to be stored."""
+
+    owner: str
+    """Tenant that the response belongs to."""
+    server_id: str
+    """Server that runs the response."""
+    new: NewResponse
+    """The response and its input."""
+
+
+class Ending(Struct, frozen=True):
+    """The end of a response whose beginning was stored before."""
+
+    owner: str
+    """Tenant that finishes the response; a response of another owner stays as it is."""
+    finished: FinishedResponse
+    """The final response and its output."""
+
+
+class Whole(Struct, frozen=True):
+    """A response that ended before its beginning was stored."""
+
+    beginning: Beginning
+    """The response as it began, with its input."""
+    finished: FinishedResponse
+    """The final response and its output."""
+
+
+_insert = Insert(responses)
+_insert_links = Insert(response_items)
+_FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
+    responses.c.id.in_(bindparam("ids", expanding=True))
+)
+_FINISH = (
+    update(responses)
+    .where(responses.c.id == bindparam("response_id"))
+    .values(
+        status=bindparam("new_status"), completed_at=bindparam("new_completed_at"), body=bindparam("new_body")
+    )
+)
+_LINKED = (
+    select(response_items.c.item_id)
+    .where(response_items.c.response_id == bindparam("response_id"))
+    .order_by(response_items.c.direction, response_items.c.position)
+)
+
+
+def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
+    """Store responses in progress, their new input items and the links to all input items.
+
+    Raises:
+        DuplicateItem: The id of a new item is taken by an item with another body.
+        ItemNotFound: An input id is neither new nor stored.
+    """
+    new_items = []
+    links = []
+    for beginning in batch:
+        new = beginning.new
+        require_stored(connection, beginning.owner, new.input_ids, new.input_new)
+        new_items += item_rows(beginning.owner, new.input_new)
+        links += _link_rows(new.id, "input", new.input_ids)
+    _insert(connection, [_row(b, "in_progress", None, b.new.body) for b in batch])
+    insert_items(connection, new_items)
+    _insert_links(connection, links)
+
+
+def store_responses(connection: Connection, batch: list[Whole]) -> None:
+    """Store responses from beginning to end.
+
+    The effect is that of `begin_responses` and then `finish_responses`.
+
+    Raises:
+        DuplicateItem: The id of a new item is taken by an item with another body.
+        ItemNotFound: An input id is neither new nor stored.
+    """
+    rows = []
+    new_items = []
+    links = []
+    for whole in batch:
+        owner, new, finished = whole.beginning.owner, whole.beginning.new, whole.finished
+        require_stored(connection, owner, new.input_ids, new.input_new)
+        rows.append(_row(whole.beginning, finished.status, finished.completed_at, finished.body))
+        new_items += item_rows(owner, [*new.input_new, *finished.output])
+        links += _link_rows(new.id, "input", new.input_ids)
+        links += _link_rows(new.id, "output", [item.id for item in finished.output])
+    _insert(connection, rows)
+    insert_items(connection, new_items)
+    _insert_links(connection, links)
+    ended = [(whole.finished, whole.beginning.new.conversation_id) for whole in batch]
+    if _add_to_conversations(connection, ended):
+        release_locks(connection, [finished.id for finished, _ in ended])
+
+
+def finish_responses(connection: Connection, batch: list[Ending]) -> None:
+    """Store the end of responses, their output items and their items in conversations.
+
+    A response that was deleted before its end leaves nothing. The conversation locks of all responses
+    are released.
+
+    Raises:
+        DuplicateItem: The id of an output item is taken by an item with another body.
+    """
+    ids = [ending.finished.id for ending in batch]
+    begun = {
+        (response_id, owner): conversation_id
+        for response_id, owner, conversation_id in connection.execute(_FIND_BEGUN, {"ids": ids})
+    }
+    present = [ending for ending in batch if (ending.finished.id, ending.owner) in begun]
+    endings = [
+        {
+            "response_id": ending.finished.id,
+            "new_status": ending.finished.status,
+            "new_completed_at": ending.finished.completed_at,
+            "new_body": ending.finished.body,
+        }
+        for ending in present
+    ]
+    links = []
+    new_items = []
+    for ending in present:
+        new_items += item_rows(ending.owner, ending.finished.output)
+        links += _link_rows(ending.finished.id, "output", [item.id for item in ending.finished.output])
+    if endings:
+        connection.execute(_FINISH, endings)
+    insert_items(connection, new_items)
+    _insert_links(connection, links)
+    ended = [(ending.finished, begun[ending.finished.id, ending.owner]) for ending in present]
+    if _add_to_conversations(connection, ended) or len(present) < len(batch):
+        release_locks(connection, ids)
+
+
+def linked_items(connection: Connection, response_id: str) -> list[str]:
+    """Return the ids of a response's input items, then those of its output items."""
+    return list(connection.execute(_LINKED, {"response_id": response_id}).scalars())
+
+
+def _row(
+    beginning: Beginning, status: str, completed_at: float | None, body: str
+) -> tuple[str | float | None, ...]:
+    new = beginning.new
+    return (
+        new.id,
+        beginning.owner,
+        new.created_at,
+        completed_at,
+        status,
+        new.model,
+        new.previous_response_id,
+        new.conversation_id,
+        new.conversation_position,
+        beginning.server_id,
+        body,
+    )
+
+
+def _add_to_conversations(
+    connection: Connection, ended: Sequence[tuple[FinishedResponse, str | None]]
+) -> bool:
+    """Append the items of responses that ended well to their conversations.
+
+    Returns:
+        Whether any response, ended well or not, is in a conversation.
+    """
+    in_conversation = False
+    for finished, conversation_id in ended:
+        if conversation_id is not None:
+            in_conversation = True
+            if finished.status in ("completed", "incomplete"):
+                append_items(connection, conversation_id, linked_items(connection, finished.id))
+    return in_conversation
+
+
+def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[tuple[str, str, int, str]]:
+    return [(response_id, direction, position, item_id) for position, item_id in enumerate(item_ids)]
