@@ -12,7 +12,7 @@ from sqlalchemy import String, cast, func, select
 
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
-from antiphon.store.rows import FinishedResponse, NewConversation, NewItem, NewResponse
+from antiphon.store.rows import FinishedResponse, ItemPage, NewConversation, NewItem, NewResponse
 from antiphon.store.tables import metadata
 
 ME = "me"
@@ -104,6 +104,20 @@ async def seen_in(store: Store, conversation_id: str) -> list[str]:
     """The ids of a conversation's items, oldest first."""
     context = await store.conversations.context(ME, conversation_id)
     return [json.loads(found)["id"] for found in context.bodies]
+
+
+async def status_of(store: Store, response_id: str) -> str:
+    """The status of a response, which must be that of its body."""
+    found = await store.responses.get(ME, response_id)
+    assert found is not None
+    assert json.loads(found.body)["status"] == found.status
+    return found.status
+
+
+def ids_of(page: ItemPage | None) -> list[str]:
+    """The ids of the items of a page that must not be None."""
+    assert page is not None
+    return [found.id for found in page.items]
 
 
 def count_rows(url: str) -> dict[str, int]:

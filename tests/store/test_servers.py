@@ -1,12 +1,13 @@
+"""Servers of a database recover what stopped ones left in progress."""
+
 import json
 
 import pytest
 
 from antiphon.errors import ConversationLocked
 from antiphon.store import Store
-from antiphon.store.errors import DuplicateItem
 from tests.store.conftest import OpenStore, Run
-from tests.store.samples import ME, begin_in, converse, finished, new_response, respond, seen_in
+from tests.store.samples import ME, begin_in, converse, finished, new_response, respond, seen_in, status_of
 
 
 class Clock:
@@ -17,13 +18,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-async def status_of(store: Store, response_id: str) -> str:
-    found = await store.responses.get(ME, response_id)
-    assert found is not None
-    assert json.loads(found.body)["status"] == found.status
-    return found.status
 
 
 def test_what_a_silent_server_left_has_failed(open_store: OpenStore, run: Run) -> None:
@@ -182,35 +176,5 @@ def test_a_server_that_was_only_slow_may_still_finish(open_store: OpenStore, run
         await slow.pending.finish(ME, finished("resp_1", "b"))
         assert await status_of(other, "resp_1") == "completed"
         assert await seen_in(other, "conv_1") == ["a", "b"]
-
-    run(scenario())
-
-
-def test_a_response_whose_end_cannot_be_stored_has_failed(open_store: OpenStore, run: Run) -> None:
-    store = open_store()
-
-    async def scenario() -> None:
-        await converse(store, "conv_1", "taken")
-        await begin_in(store, "conv_1", "resp_1", "a")
-        with pytest.raises(DuplicateItem):
-            await store.pending.finish(ME, finished("resp_1", "taken*"))
-        assert await status_of(store, "resp_1") == "in_progress"
-        assert await store.servers.recover(silent_for=30) == 1
-        assert await status_of(store, "resp_1") == "failed"
-        await store.conversations.lock(ME, "conv_1", "resp_2")
-
-    run(scenario())
-
-
-def test_a_response_that_could_not_begin_locks_nobody_out(open_store: OpenStore, run: Run) -> None:
-    store = open_store()
-
-    async def scenario() -> None:
-        await converse(store, "conv_1", "taken")
-        with pytest.raises(DuplicateItem):
-            await begin_in(store, "conv_1", "resp_1", "taken*")
-        with pytest.raises(DuplicateItem):
-            await store.pending.finish(ME, finished("resp_1", "b"))
-        await store.conversations.lock(ME, "conv_1", "resp_2")
 
     run(scenario())

@@ -27,7 +27,7 @@ class NewResponse(Struct, frozen=True, kw_only=True):
     """A response at its start.
 
     `input_ids` names all input items in order: those of `input_new` and any that are stored already.
-    `conversation_position` is what `Store.conversation_items` returned. `body` has no `output`.
+    `conversation_position` is what `ConversationRecords.context` returned. `body` has no `output`.
     Fractions of `created_at` order the responses of one second.
     """
 

@@ -1,4 +1,4 @@
-"""Servers that use the database, recovery from servers that stopped, and the secrets that servers share."""
+"""Servers of a database, recovery from stopped ones, and shared secrets."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,10 @@ class ServerRecords:
         self._clock = clock
 
     async def join(self) -> None:
-        """Register this server, and fail what an earlier server of the same id left in progress."""
+        """Register this server.
+
+        What an earlier server of the same id left in progress becomes failed first.
+        """
         await self._database.write(lambda c: _join(c, self._server_id, self._clock()))
 
     async def heartbeat(self) -> None:
@@ -43,10 +46,11 @@ class ServerRecords:
         await self._database.write(lambda c: _heartbeat(c, self._server_id, self._clock()))
 
     async def recover(self, silent_for: float) -> int:
-        """Fail what servers left in progress that have left, or were silent for too long.
+        """Fail what stopped servers left in progress.
 
-        Their responses and the files that they were reading become failed, and their conversation locks
-        are released. The same happens to responses of this server whose end could not be stored.
+        A stopped server has left, or was silent for too long. Its responses and the files that it was
+        reading become failed, and its conversation locks are released. The same happens to responses of
+        this server whose end could not be stored.
 
         Args:
             silent_for: Seconds since the last heartbeat after which a server counts as stopped.
@@ -59,7 +63,10 @@ class ServerRecords:
         )
 
     async def leave(self) -> None:
-        """Remove this server; the next `recover` of another server fails what it left in progress."""
+        """Deregister this server.
+
+        The next `recover` of another server fails what this server left in progress.
+        """
         await self._database.write(
             lambda c: c.execute(delete(servers).where(servers.c.id == self._server_id))
         )

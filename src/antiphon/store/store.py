@@ -50,7 +50,7 @@ class Store:
     async def open(
         cls, url: str, *, server_id: str | None = None, clock: Callable[[], float] = time.time
     ) -> "Store":
-        """Open the database, create or migrate its tables where needed, and register this server.
+        """Open the database, bring its tables up to date and register this server.
 
         Args:
             url: `sqlite:///path`, a plain path, `:memory:` or `postgresql://user:password@host/database`.
@@ -82,7 +82,7 @@ class Store:
         return await self._database.read(size_in_bytes)
 
     async def close(self) -> None:
-        """Commit all queued writes, remove this server from the database, and close the database."""
+        """Commit all queued writes, deregister this server and close the database."""
         self.pending.flush()
         try:
             await self.servers.leave()

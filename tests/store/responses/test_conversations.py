@@ -1,8 +1,9 @@
+"""Conversations and their items."""
+
 import asyncio
 
 import pytest
 
-from antiphon.errors import ConversationLocked
 from antiphon.store import Store
 from antiphon.store.errors import (
     ConversationNotFound,
@@ -14,18 +15,7 @@ from antiphon.store.errors import (
 from antiphon.store.rows import ItemPage, NewConversation, StoredConversation, StoredItem
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
-from tests.store.samples import (
-    ME,
-    Status,
-    begin_in,
-    bodies,
-    body,
-    converse,
-    finished,
-    item,
-    respond,
-    seen_in,
-)
+from tests.store.samples import ME, body, converse, item, respond, seen_in
 
 
 def test_a_conversation_comes_back_as_it_was_made(store: Store, run: Run) -> None:
@@ -154,101 +144,6 @@ def test_a_deleted_conversation_is_gone_and_its_items_are_not(store: Store, run:
         assert await store.items.find(ME, ["a"]) == {"a": body("a")}
 
     run(scenario())
-
-
-@pytest.mark.parametrize("status", ["completed", "incomplete"])
-def test_a_response_adds_its_input_and_output(store: Store, run: Run, status: Status) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1", "a")
-        await begin_in(store, "conv_1", "resp_1", "c", "b")
-        assert await seen_in(store, "conv_1") == ["a"]
-        await store.pending.finish(ME, finished("resp_1", "z", "y", status=status))
-        assert await seen_in(store, "conv_1") == ["a", "c", "b", "z", "y"]
-        await store.conversations.lock(ME, "conv_1", "resp_2")
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_response_that_came_to_nothing_adds_nothing(store: Store, run: Run, status: Status) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1", "a")
-        await begin_in(store, "conv_1", "resp_1", "b")
-        await store.pending.finish(ME, finished("resp_1", "c", status=status))
-        assert await seen_in(store, "conv_1") == ["a"]
-        found = await store.responses.get(ME, "resp_1")
-        assert found is not None
-        assert found.output == bodies("c")
-        await store.conversations.lock(ME, "conv_1", "resp_2")
-
-    run(scenario())
-
-
-def test_an_input_item_of_the_conversation_keeps_its_place(store: Store, run: Run) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1", "a", "b")
-        # What an `item_reference` to an item of the same conversation comes to.
-        await begin_in(store, "conv_1", "resp_1", "new", references=["a", "new"])
-        await store.pending.finish(ME, finished("resp_1", "out"))
-        assert await seen_in(store, "conv_1") == ["a", "b", "new", "out"]
-
-    run(scenario())
-
-
-def test_one_response_at_a_time(store: Store, run: Run) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1")
-        await begin_in(store, "conv_1", "resp_1")
-        with pytest.raises(ConversationLocked):
-            await store.conversations.lock(ME, "conv_1", "resp_2")
-        await store.conversations.unlock("resp_2")
-        with pytest.raises(ConversationLocked):
-            await store.conversations.lock(ME, "conv_1", "resp_2")
-        await store.conversations.unlock("resp_1")
-        await store.conversations.lock(ME, "conv_1", "resp_2")
-
-    run(scenario())
-
-
-def test_the_lock_of_a_deleted_response_is_released_at_its_end(store: Store, run: Run) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1")
-        await begin_in(store, "conv_1", "resp_1", "a")
-        await store.responses.delete(ME, "resp_1")
-        await store.pending.finish(ME, finished("resp_1", "b"))
-        assert await seen_in(store, "conv_1") == []
-        await store.conversations.lock(ME, "conv_1", "resp_2")
-
-    run(scenario())
-
-
-def test_a_conversation_deleted_under_a_response(store: Store, run: Run) -> None:
-    async def scenario() -> None:
-        await converse(store, "conv_1", "a")
-        await begin_in(store, "conv_1", "resp_1", "b")
-        await store.conversations.delete(ME, "conv_1")
-        await store.pending.finish(ME, finished("resp_1", "c"))
-        history = await store.responses.history(ME, "resp_1")
-        assert history.bodies == bodies("a", "b", "c")
-
-    run(scenario())
-
-
-def test_of_many_lockers_in_two_stores_one_wins(open_store: OpenStore, run: Run) -> None:
-    stores = [open_store(), open_store()]
-
-    async def try_lock(number: int) -> bool:
-        try:
-            await stores[number % 2].conversations.lock(ME, "conv_1", f"resp_{number}")
-        except ConversationLocked:
-            return False
-        return True
-
-    async def scenario() -> list[bool]:
-        await converse(stores[0], "conv_1")
-        return await asyncio.gather(*[try_lock(number) for number in range(40)])
-
-    assert run(scenario()).count(True) == 1
 
 
 def test_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> None:

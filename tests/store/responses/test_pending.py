@@ -1,4 +1,6 @@
-"""Responses that nobody knows of while they run: written once, whole, unless they take long."""
+"""Responses from their beginning until their end is stored."""
+
+import asyncio
 
 import msgspec
 import pytest
@@ -7,9 +9,94 @@ from antiphon.store import Store, database
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
-from tests.store.samples import ME, bodies, converse, finished, item, new_response, respond
+from tests.store.samples import ME, bodies, converse, finished, ids_of, item, new_response, respond
 
 LONG = 3600.0
+
+
+def test_begin_and_finish_need_no_waiting(store: Store, run: Run) -> None:
+    async def hand_over() -> None:
+        store.pending.begin(ME, new_response("resp_1", "msg_1"))
+        store.pending.finish(ME, finished("resp_1", "msg_2"))
+
+    run(hand_over())
+    run(store.servers.heartbeat())  # a later write: the earlier ones are committed after it
+    found = run(store.responses.get(ME, "resp_1"))
+    assert found is not None
+    assert found.output == bodies("msg_2")
+
+
+def test_all_of_a_response_is_there_as_soon_as_it_has_begun(store: Store, run: Run) -> None:
+    """Nobody waits for its first write, but whoever asks for the response does."""
+
+    async def scenario() -> tuple[bool, list[str], bool]:
+        store.pending.begin(ME, new_response("resp_1", "msg_1"))
+        found = await store.responses.get(ME, "resp_1")
+        store.pending.begin(ME, new_response("resp_2", "msg_2"))
+        page = await store.responses.input_items(ME, "resp_2", PageQuery())
+        store.pending.begin(ME, new_response("resp_3", "msg_3"))
+        return found is not None, ids_of(page), await store.responses.delete(ME, "resp_3")
+
+    assert run(scenario()) == (True, ["msg_2"], True)
+
+
+def test_a_response_is_there_as_soon_as_its_id_is_known(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        store.pending.begin(ME, new_response("resp_1", "msg_1"))
+        found = await store.responses.get(ME, "resp_1")
+        assert found is not None
+        assert found.status == "in_progress"
+
+    run(scenario())
+
+
+def test_a_cancelled_task_has_handed_its_response_over(store: Store, run: Run) -> None:
+    async def stream() -> None:
+        store.pending.begin(ME, new_response("resp_1", "msg_1"))
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            store.pending.finish(ME, finished("resp_1", status="cancelled"))
+
+    async def cancel() -> None:
+        task = asyncio.create_task(stream())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await store.servers.heartbeat()
+
+    run(cancel())
+    found = run(store.responses.get(ME, "resp_1"))
+    assert found is not None
+    assert found.status == "cancelled"
+
+
+def test_what_begin_failed_with_finish_fails_with(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await respond(store, "resp_1", ["msg_1"], [])
+        begun = store.pending.begin(ME, new_response("resp_2", "msg_1*"))
+        ended = store.pending.finish(ME, finished("resp_2", "msg_2"))
+        with pytest.raises(DuplicateItem) as at_end:
+            await ended
+        with pytest.raises(DuplicateItem) as at_begin:
+            await begun
+        assert at_end.value is at_begin.value
+        assert at_end.value.message.startswith("Duplicate item found with id msg_1.")
+
+    run(scenario())
+    assert run(store.responses.get(ME, "resp_2")) is None
+    assert run(store.items.find(ME, ["msg_2"])) == {}
+
+
+def test_begin_that_failed_long_before_finish(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        store.pending.begin(ME, new_response("resp_1", "same", "same*"))
+        await store.servers.heartbeat()
+        with pytest.raises(DuplicateItem, match="same"):
+            await store.pending.finish(ME, finished("resp_1"))
+
+    run(scenario())
 
 
 async def respond_whole(store: Store, response_id: str, given: str, *output: str) -> None:

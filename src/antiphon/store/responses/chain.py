@@ -1,4 +1,4 @@
-"""History of a follow-up response: one recursive query up the chain of previous responses."""
+"""History of a response, by one recursive query up its previous responses."""
 
 from sqlalchemy import BindParameter, Connection, Integer, bindparam, literal_column, select, union_all
 

@@ -60,7 +60,9 @@ class ConversationRecords:
         self._clock = clock
 
     async def create(self, owner: str, new: NewConversation) -> None:
-        """Store a conversation and its first items; an item that is named twice is linked once.
+        """Store a conversation and its first items.
+
+        An item that is named twice is linked once.
 
         Raises:
             DuplicateItem: The id of a new item is taken by an item with another body.
@@ -81,9 +83,12 @@ class ConversationRecords:
         return await self._database.write(lambda c: _update(c, owner, conversation_id, metadata))
 
     async def delete(self, owner: str, conversation_id: str) -> bool:
-        """Delete the conversation, but not its items; return whether it existed.
+        """Delete the conversation, but not its items.
 
         Responses that branched from the conversation keep its items as their history.
+
+        Returns:
+            Whether the owner had such a conversation.
         """
         return await self._database.write(lambda c: _delete(c, owner, conversation_id, self._clock()))
 
@@ -139,7 +144,7 @@ class ConversationRecords:
         return await self._database.read(lambda c: _context(c, owner, conversation_id))
 
     async def lock(self, owner: str, conversation_id: str, response_id: str) -> None:
-        """Lock the conversation for a response, until the response ends or `unlock` is called.
+        """Lock the conversation until the response ends or `unlock` is called.
 
         Locks of responses whose end could not be stored are released first.
 
@@ -154,7 +159,7 @@ class ConversationRecords:
         await self._pending.write_after_cleanup(lock)
 
     async def unlock(self, response_id: str) -> None:
-        """Release the lock of a response that did not begin, or whose end could not be stored."""
+        """Release the lock of a response that did not begin or whose end was not stored."""
         await self._database.write(lambda c: release_locks(c, [response_id]))
 
 

@@ -1,4 +1,4 @@
-"""Items, stored once and linked by position; the last link to an item takes the item with it."""
+"""Items, stored once, linked by position and deleted with their last link."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -54,7 +54,7 @@ class ItemRecords:
         self._database = database
 
     async def find(self, owner: str, ids: Collection[str]) -> dict[str, str]:
-        """Return the bodies of the items that the owner has stored, by id; other ids are omitted."""
+        """Return the bodies of the owner's stored items by id; other ids are omitted."""
         return await self._database.read(lambda c: find_items(c, owner, ids))
 
 
@@ -64,9 +64,9 @@ def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
 
 
 def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
-    """Store items; one that is stored already with the same body is that item.
+    """Store items that are not stored yet.
 
-    Clients send items of earlier requests again.
+    An item that is stored already must have the same body: clients send items of earlier requests again.
 
     Raises:
         DuplicateItem: An id is taken by an item with another body.
@@ -82,7 +82,7 @@ def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
 
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
-    """Return the bodies of the items that the owner has stored, by id; other ids are omitted."""
+    """Return the bodies of the owner's stored items by id; other ids are omitted."""
     found: dict[str, str] = {}
     for some in _portions(ids):
         found.update((row.id, row.body) for row in connection.execute(_FIND, {"owner": owner, "ids": some}))

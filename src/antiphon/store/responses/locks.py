@@ -26,7 +26,11 @@ _RELEASE = (
 def take_lock(
     connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str
 ) -> bool:
-    """Lock a conversation for a response; return whether it was there and unlocked."""
+    """Lock a conversation for a response.
+
+    Returns:
+        Whether the owner has the conversation and it was unlocked.
+    """
     wanted = {
         "the_owner": owner,
         "conversation_id": conversation_id,

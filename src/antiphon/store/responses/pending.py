@@ -62,9 +62,10 @@ class PendingResponses:
         return self._enqueue(Beginning(owner, self._server_id, new)).future
 
     def begin_later(self, owner: str, new: NewResponse, seconds: float) -> None:
-        """Hold a response in memory: it is stored in one write if it ends within `seconds`.
+        """Hold a response in memory, and queue the write of its beginning after `seconds`.
 
-        The errors of `begin` are those of the future of `finish`.
+        If the response ends before, one write stores it whole. The future of `finish` then also fails with
+        the errors of `begin`.
         """
         timer = asyncio.get_running_loop().call_later(seconds, self._begun, new.id)
         self._pending[new.id] = _Held(Beginning(owner, self._server_id, new), timer)
@@ -103,9 +104,10 @@ class PendingResponses:
             self._begun(response_id)
 
     async def wait_until_begun(self, response_id: str) -> None:
-        """Wait until the beginning of a response is stored, or failed to be, if it is pending.
+        """Wait until the beginning of a response is stored or has failed.
 
-        A client that has received the id of a response can then read the response.
+        Return at once if the response is not pending. A client that has received the id of a response can
+        read the response after this.
         """
         begun = self._begun(response_id)
         if begun is not None:
@@ -131,7 +133,7 @@ class PendingResponses:
         return result
 
     def _begun(self, response_id: str) -> Job[object] | None:
-        """Return the write of a pending response's beginning, queued now if the response was held."""
+        """Return the write of a pending response's beginning; queue it if it is held."""
         pending = self._pending.get(response_id)
         if isinstance(pending, _Held):
             pending.timer.cancel()
@@ -147,6 +149,6 @@ class PendingResponses:
 
 
 def _retrieve_error(future: asyncio.Future[None]) -> None:
-    """Keep asyncio from logging an error that the future of `finish` fails with as well."""
+    """Keep asyncio from logging an error that `finish` reports as well."""
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""Responses: read, listed and deleted."""
+"""Stored responses, for reading, listing and deletion."""
 
 from collections.abc import Sequence
 
@@ -51,12 +51,14 @@ class ResponseRecords:
         self._pending = pending
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
-        """Return the response in its current state, or None if the owner has none with this id."""
+        """Return the response in its current state, or None if the owner has no such one."""
         await self._pending.wait_until_begun(response_id)
         return await self._database.read(lambda c: _get(c, owner, response_id))
 
     async def list(self, owner: str, query: PageQuery, *, model: str | None = None) -> ResponsePage:
-        """Return a page of responses by time of creation, of one model if `model` is not None.
+        """Return a page of responses by time of creation.
+
+        With a `model`, the page has only responses of that model.
 
         Raises:
             CursorNotFound: The cursor is not among the responses.
@@ -64,7 +66,11 @@ class ResponseRecords:
         return await self._database.read(lambda c: _list(c, owner, query, model))
 
     async def delete(self, owner: str, response_id: str) -> bool:
-        """Delete the response and the items that nothing else links to; return whether it existed."""
+        """Delete the response and the items that nothing else links to.
+
+        Returns:
+            Whether the owner had such a response.
+        """
         return await self._database.write(lambda c: _delete(c, owner, response_id))
 
     async def input_items(self, owner: str, response_id: str, query: PageQuery) -> ItemPage | None:

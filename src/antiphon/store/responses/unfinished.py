@@ -17,7 +17,7 @@ _FAIL = (
 
 
 def fail_unfinished(connection: Connection, response_ids: Collection[str]) -> int:
-    """Fail those of the responses that are in progress, and release their conversation locks.
+    """Fail the responses that are in progress; release the conversation locks of all.
 
     Returns:
         How many responses were in progress.
@@ -28,7 +28,7 @@ def fail_unfinished(connection: Connection, response_ids: Collection[str]) -> in
 
 
 def fail_where(connection: Connection, left: ColumnElement[bool], locked: ColumnElement[bool]) -> int:
-    """Fail responses that are in progress, and release conversation locks, by conditions.
+    """Fail responses that are in progress and release locks, by conditions.
 
     `left` is the condition on `responses`, and `locked` the condition on `conversations`.
 

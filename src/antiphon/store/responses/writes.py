@@ -61,7 +61,7 @@ _LINKED = (
 
 
 def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
-    """Store responses in progress, their new input items and the links to all input items.
+    """Store responses in progress, their new input items and links to all input items.
 
     Raises:
         DuplicateItem: The id of a new item is taken by an item with another body.
