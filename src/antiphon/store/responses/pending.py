@@ -64,7 +64,7 @@ class PendingResponses:
     def begin_later(self, owner: str, new: NewResponse, seconds: float) -> None:
         """Hold a response in memory, and queue the write of its beginning after `seconds`.
 
-        If the response ends before, one write stores it whole. The future of `finish` then also fails with
+        If the response ends earlier, one write stores it whole. The future of `finish` then also fails with
         the errors of `begin`.
         """
         timer = asyncio.get_running_loop().call_later(seconds, self._begun, new.id)
