@@ -11,8 +11,10 @@ from msgspec import UnsetType
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
@@ -298,11 +300,12 @@ class Hosting:
         whole = {"model": "backend/model", "input": "Hi", "tools": tools} | (body or {})
         request = create_response.decode(msgspec.json.encode(whole))
         self.model = model
+        resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
+        prompt = PromptState(request, items or [Message(role="user", content="Hi")], resolved, Boxes())
         self.loop = Loop(
             request,
             new_response(request, "resp_1", int(NOW)),
-            items or [Message(role="user", content="Hi")],
-            ResolvedModel(chat_model=model, name="model", id="backend/model"),
+            prompt,
             RequestContext(clock=lambda: NOW, ids=counted_ids()),
             HostedTools(hosted, max_rounds),
         )

@@ -7,8 +7,10 @@ import msgspec
 from antiphon.decode.bodies import create_response
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext, Seal
 from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -59,13 +61,14 @@ def loop(
     request = create_response.decode(
         msgspec.json.encode({"model": "backend/model", "input": "Hi"} | (body or {}))
     )
-    return Loop(
+    prompt = PromptState(
         request,
-        new_response(request, "resp_1", int(NOW)),
         items or [Message(role="user", content="Hi")],
         ResolvedModel(chat_model=model, name="model", id="backend/model"),
-        RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=seal),
+        Boxes(seal, "model"),
     )
+    context = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=seal)
+    return Loop(request, new_response(request, "resp_1", int(NOW)), prompt, context)
 
 
 async def collect(made: Loop) -> list[JSONObject]:

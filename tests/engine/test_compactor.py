@@ -11,9 +11,11 @@ from antiphon.decode.bodies import create_response
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request.summary import PROMPT, as_told
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -88,8 +90,9 @@ class Compacting:
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
         self.call = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal(), observer=Notes())
         response = new_response(request, "resp_1", int(NOW))
-        self.loop = Loop(request, response, items, resolved, self.call, HostedTools(hosted))
-        self.loop.compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
+        prompt = PromptState(request, items, resolved, Boxes(self.call.seal, resolved.name))
+        compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
+        self.loop = Loop(request, response, prompt, self.call, HostedTools(hosted), compactor)
         self.events = asyncio.run(collect(self.loop))
         assert [event["sequence_number"] for event in self.events] == list(range(len(self.events)))
         self.response: JSONObject = self.events[-1]["response"]

@@ -245,7 +245,7 @@ def test_cancelled() -> None:
         await events.aclose()
 
     asyncio.run(leave())
-    response = as_wire([made.cancelled()])[0]
+    response = as_wire([made.cancel()])[0]
     check_response(response)
     assert (response["status"], response["error"], response["completed_at"]) == ("cancelled", None, None)
     assert response["output"][0]["status"] == "incomplete"

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,10 @@ from antiphon.wire.models import ModelList, Provider
 from tests.support.upstream import chunk
 
 OWNER = "local"
+
+
+_opened: ContextVar[AsyncExitStack] = ContextVar("opened")
+"""Holds the responses of a test until it ends."""
 
 
 class Scripted:
@@ -75,7 +81,9 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
     async def run() -> None:
         store = await Store.open(str(path / "state.db"))
         try:
-            await test(store)
+            async with AsyncExitStack() as opened:
+                _opened.set(opened)
+                await test(store)
         finally:
             await store.close()
 
@@ -84,7 +92,8 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
     body = bodies.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
-    return await Responses(store, model).create(RequestContext(owner=OWNER), body)
+    created = Responses(store, model).create(RequestContext(owner=OWNER), body)
+    return await _opened.get().enter_async_context(created)
 
 
 async def collected(run: Run) -> list[Event]:

@@ -16,5 +16,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     path = tmp_path / "state.db"
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(str(path)))
-        yield World(runner, store, path)
+        world = World(runner, store, path)
+        yield world
+        runner.run(world.opened.aclose())
         runner.run(store.close())

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConversationLocked, InvalidRequest, NotFound, UpstreamBroken
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemAlreadyInConversation
 from antiphon.wire.conversations import UpdateConversation
@@ -106,6 +107,24 @@ def test_a_turn_is_appended_whole(world: World) -> None:
         "function_call_output",
         "message",
     ]
+
+
+def test_a_run_that_nobody_reads_releases_its_conversation(world: World) -> None:
+    conversation = world.begin()
+    body = {"model": "up/m", "input": "one", "conversation": conversation}
+    request = bodies.create_response.decode(msgspec.json.encode(body))
+
+    async def scenario() -> None:
+        async with world.responses.create(RequestContext(owner=ME), request):
+            with pytest.raises(ConversationLocked):
+                await world.prepare(input="two", conversation=conversation)
+        with pytest.raises(ZeroDivisionError):
+            async with world.responses.create(RequestContext(owner=ME), request):
+                raise ZeroDivisionError
+        await world.prepare(input="three", conversation=conversation)
+
+    world.run(scenario())
+    assert world.items(conversation) == []
 
 
 def test_one_response_at_a_time(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -133,24 +134,30 @@ class World:
         self.responses = Responses(store, catalogue)
         self.conversations = Conversations(store)
         self.chat = ChatCompletions(catalogue)
+        self.opened = AsyncExitStack()
+        """Holds the responses that were created; closed with the world."""
         self._ticks = count(1000)
         self._url = f"sqlite:///{path}"
 
     def _context(self) -> RequestContext:
         return RequestContext(owner=ME, clock=lambda: float(next(self._ticks)))
 
-    async def prepare(self, **request: JSON) -> Run:
-        """Creates a response, up to the point where its events can be read."""
+    def create(self, **request: JSON) -> AbstractAsyncContextManager[Run]:
+        """Return a response for a block, which can read its events."""
         body = msgspec.json.encode({"model": "up/m", **request})
-        return await self.responses.create(self._context(), bodies.create_response.decode(body))
+        return self.responses.create(self._context(), bodies.create_response.decode(body))
+
+    async def prepare(self, **request: JSON) -> Run:
+        """Return a response whose events can be read until the world is closed."""
+        return await self.opened.enter_async_context(self.create(**request))
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
         """Makes a whole response to `text`, which may also be a list of items."""
         given = {} if text is None else {"input": text}
 
         async def made() -> JSONObject:
-            run = await self.prepare(**given, **request)
-            response: JSONObject = wire(await run.response())
+            async with self.create(**given, **request) as run:
+                response: JSONObject = wire(await run.response())
             check_response(response)
             return response
 
@@ -160,8 +167,8 @@ class World:
         """Makes a response and returns its events."""
 
         async def made() -> list[JSONObject]:
-            run = await self.prepare(**request)
-            return [wire(event) async for batch in run.events() for event in batch]
+            async with self.create(**request) as run:
+                return [wire(event) async for batch in run.events() for event in batch]
 
         events = self.run(made())
         for event in events:

@@ -65,7 +65,8 @@ def converse(
             try:
                 hosting.events = await asyncio.wait_for(collect(hosting.loop), 30)
             finally:
-                await hosting.loop.close()
+                for tool in hosted:
+                    await tool.close()
             return hosting
         finally:
             await services.close()

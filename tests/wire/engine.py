@@ -10,8 +10,10 @@ from antiphon.decode.bodies import create_response
 from antiphon.engine.hosted.items import shown
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
+from antiphon.engine.sealed import Boxes
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -85,11 +87,12 @@ class Run:
             seal=DataSeal(),
         )
         hosted = open_tools(request.tools or [], context) if open_tools else []
+        given = request if open_tools else _without_hosted_tools(request)
+        resolved = ResolvedModel(chat_model=model, name="recorded", id="openai/recorded")
         self._loop = Loop(
-            request if open_tools else _without_hosted_tools(request),
+            given,
             new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
-            conversation(request),
-            ResolvedModel(chat_model=model, name="recorded", id="openai/recorded"),
+            PromptState(given, conversation(request), resolved, Boxes(context.seal, resolved.name)),
             context,
             HostedTools(hosted),
         )

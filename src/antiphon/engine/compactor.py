@@ -34,6 +34,8 @@ class Compactor:
         """Whether the request asks for nothing but a compaction."""
         thresholds = [each.compact_threshold for each in request.context_management or ()]
         self._threshold = min((each for each in thresholds if each is not None), default=None)
+        self.has_compacted = False
+        """Whether the response has a compaction already."""
         self._request = CreateResponse(
             model=request.model,
             prompt_cache_key=request.prompt_cache_key,
@@ -59,6 +61,7 @@ class Compactor:
         """Returns an item that stands for all of `items`; raises `UpstreamError` and `InvalidRequest`."""
         summary = await self.sum_up(items)
         kept = [without_loaded_files(message) for message in kept_messages(items)]
+        self.has_compacted = True
         return self.item(CompactionBox(summary, kept))
 
     def item(self, content: CompactionBox) -> Compaction:

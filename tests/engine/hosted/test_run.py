@@ -257,7 +257,7 @@ def test_leaving_stops_the_tools_and_keeps_what_is_there() -> None:
             ):
                 break
         await events.aclose()
-        return as_wire([loop.cancelled()])
+        return as_wire([loop.cancel()])
 
     (response,) = asyncio.run(left())
     assert response["status"] == "cancelled"

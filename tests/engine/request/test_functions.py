@@ -2,8 +2,9 @@ import re
 
 import pytest
 
+from antiphon.engine.hosted.run import Offered
 from antiphon.engine.reply.grammar import Grammar
-from antiphon.engine.request.functions import HostedFunction, Offered, flat_name, translate_tools
+from antiphon.engine.request.functions import HostedFunction, flat_name, translate_tools
 from antiphon.engine.request.tool_choice import Chosen, choose
 from antiphon.errors import InvalidRequest
 from antiphon.settings.schema import Capabilities

@@ -2,7 +2,8 @@ from typing import Literal
 
 import pytest
 
-from antiphon.engine.request.functions import Offered, translate_tools
+from antiphon.engine.hosted.run import Offered
+from antiphon.engine.request.functions import translate_tools
 from antiphon.engine.request.tool_choice import Chosen, choose
 from antiphon.errors import InvalidRequest
 from antiphon.settings.schema import Capabilities

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,8 +194,9 @@ def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
         session: Session
 
         class OneResponse:
-            async def create(self, *given: object) -> SlowRun:
-                return run
+            @asynccontextmanager
+            async def create(self, *given: object) -> AsyncGenerator[SlowRun, None]:
+                yield run
 
         state = asgi.server(limit=1000, responses=OneResponse(), keys=NoKeys())
         app = SimpleNamespace(state=state)
@@ -260,7 +262,7 @@ def test_there_is_no_other_path(server: Serving) -> None:
 def test_a_fault_of_the_server(
     server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(*given: object) -> None:
+    def broken(*given: object) -> None:
         raise ZeroDivisionError("an inner detail")
 
     upstream.script(TEXT)
@@ -275,7 +277,7 @@ def test_a_fault_of_the_server(
 
 
 def test_headers_of_an_error(server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def limited(*given: object) -> None:
+    def limited(*given: object) -> None:
         raise RequestTooLarge("m", headers={"Retry-After": "7"})
 
     monkeypatch.setattr(Responses, "create", limited)

@@ -144,11 +144,11 @@ def test_tools_are_closed_when_the_response_has_ended(hosted: Hosted) -> None:
 def test_tools_are_closed_when_the_caller_leaves(hosted: Hosted) -> None:
     async def left() -> None:
         hosted.tool.gates["one"] = asyncio.Event()
-        run = await hosted.world.prepare(input="Find.", tools=[WEB_SEARCH])
-        waiting = asyncio.create_task(run.response())
-        await hosted.tool.reached("begin ws_0")
-        waiting.cancel()
-        await asyncio.wait([waiting])
+        async with hosted.world.create(input="Find.", tools=[WEB_SEARCH]) as run:
+            waiting = asyncio.create_task(run.response())
+            await hosted.tool.reached("begin ws_0")
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
     hosted.world.run(left())
     assert hosted.tool.closed == 1

@@ -1,31 +1,52 @@
 """The work of hosted tools in a response, as events: set-ups before the model is called, then its calls."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Container, Iterable
+from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
 from antiphon.engine.hosted.items import has_failed, shown, tool_name
-from antiphon.engine.ports import HostedCall
+from antiphon.engine.ports import HostedCall, HostedTool
 from antiphon.engine.request_context import Observer
+from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
 
+Offered = Mapping[int, Sequence[ChatTool]]
+"""The functions of hosted tools, by the tool's position in the request."""
+
 
 class HostedWork:
-    """Leads hosted calls through their lives and puts their items into `output`, the response's list.
+    """The hosted tools of one response: it leads their calls through their lives.
 
-    Both generators yield events in batches and stop what still runs when they are closed. They raise the
-    `AntiphonError` of a call that ends the response, after its last events.
+    The items of the calls go into `output`, the response's list. The generators yield events in batches and
+    stop what still runs when they are closed. They raise the `AntiphonError` of a call that ends the
+    response, after its last events.
+
+    Args:
+        tools: The hosted tools of the request.
+        items: The context; it may hold approvals of earlier calls.
+        output: The output of the response.
+        include: Hidden parts of items that the request asks for.
+        max_tool_calls: The calls that the response may make; None without a limit.
+        observer: Receives the end of each call.
+
+    Raises:
+        InvalidRequest: A tool cannot be used as the request declares it.
     """
 
     def __init__(
         self,
+        tools: Sequence[HostedTool],
+        items: list[Item],
         output: list[Item],
         include: Container[str],
         max_tool_calls: int | None,
         observer: Observer,
     ) -> None:
         self.waits = False
-        """Whether a call has to be answered by the caller before the model can go on."""
+        """Whether the client has to answer a call before the model can go on."""
+        self._tools = {tool.position: tool for tool in tools}
+        self._setups = [setup for tool in tools if (setup := tool.setup(items)) is not None]
+        self._approved = [approved for tool in tools for approved in tool.approved(items)]
         self._output = output
         self._include = include
         self._limit = max_tool_calls
@@ -33,8 +54,31 @@ class HostedWork:
         self._made = 0
         self._open: HostedCall | None = None
 
-    async def set_up(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
-        """Opens all set-ups, then closes each as it is done (`wire.md` 3.3, rule 2)."""
+    @property
+    def has_tools(self) -> bool:
+        """Whether there are hosted tools."""
+        return bool(self._tools)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether no set-up has to run before the model is called."""
+        return not self._setups
+
+    def offered(self) -> Offered:
+        """Return the functions that the model is offered; none before the set-ups have run."""
+        return {place: tool.functions() if self.is_set_up else [] for place, tool in self._tools.items()}
+
+    def call(self, position: int, name: str, arguments: str) -> HostedCall:
+        """Return a call that the model made, of a function of the tool at `position`."""
+        return self._tools[position].call(name, arguments)
+
+    def run_approved(self) -> AsyncGenerator[list[Event], None]:
+        """Run the calls that the client has approved."""
+        return self.run(self._approved)
+
+    async def set_up(self) -> AsyncGenerator[list[Event], None]:
+        """Open all set-ups, then close each as it is done: the order of api.openai.com."""
+        calls, self._setups = self._setups, []
         yield self._shown(event for index, call in enumerate(calls) for event in call.opening(index))
         done: dict[int, Item] = {}
         tasks = {asyncio.create_task(call.run()): index for index, call in enumerate(calls)}

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 from itertools import count
 
 import msgspec
 
+from antiphon.engine.hosted.run import Offered
 from antiphon.engine.reply.grammar import Grammar
 from antiphon.engine.reply.tool_calls import KnownTools, ToolNames
 from antiphon.engine.request.custom_tools import as_function, grammar_of, native_tool
@@ -21,8 +22,6 @@ MAX_NAME = 64
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 """What MCP allows in the name of a tool, and api.openai.com does not in the name of a function."""
 
-Offered = Mapping[int, Sequence[ChatTool]]
-"""The functions of hosted tools, by the tool's position in the request."""
 Renamed = Mapping[tuple[str, str], str]
 """Functions of hosted tools that go out under another name: owner (`hosted.Told`) and name to that name."""
 

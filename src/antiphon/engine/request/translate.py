@@ -2,8 +2,9 @@
 
 import msgspec
 
+from antiphon.engine.hosted.run import Offered
 from antiphon.engine.request.custom_tools import asked_for, structured_outputs
-from antiphon.engine.request.functions import Functions, Offered, translate_tools
+from antiphon.engine.request.functions import Functions, translate_tools
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request.tool_choice import Chosen, choose

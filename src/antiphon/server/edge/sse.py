@@ -1,7 +1,7 @@
 """Server-sent events: one frame for each event, one write for each batch."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 import msgspec
 from starlette.responses import Response
@@ -57,12 +57,18 @@ class EventStream(Response):
     """Sends what `frames` yields, a write for each; the last of them ends with `DONE`.
 
     When the client goes away, `frames` is cancelled at once, and with it the call to the backend.
+    `resources` are closed after the last frame, also if none was sent.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes | bytearray, None]) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes | bytearray, None],
+        resources: AbstractAsyncContextManager[object] | None = None,
+    ) -> None:
         self._frames = frames
+        self._resources = resources or nullcontext()
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
@@ -70,7 +76,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
         with StoppedByDisconnect(scope):
-            async with aclosing(self._frames) as frames:
+            async with self._resources, aclosing(self._frames) as frames:
                 async for frame in frames:
                     if not begun:
                         # Not before the first frame: what has begun ends in order when it is cancelled.

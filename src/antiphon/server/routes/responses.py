@@ -1,7 +1,7 @@
 """`/v1/responses`."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,11 +33,14 @@ async def create(request: Request) -> Response:
     body = bodies.create_response.decode(await read_body(request))
     if body.stream:
         begin_stream(request)
-    run = await services_of(request).responses.create(context_of(request), body)
-    if body.stream:
-        return EventStream(_frames(request, run))
-    with StoppedByDisconnect(request.scope):
-        return json_answer(await run.response())
+    async with AsyncExitStack() as opened:
+        run = await opened.enter_async_context(
+            services_of(request).responses.create(context_of(request), body)
+        )
+        if body.stream:
+            return EventStream(_frames(request, run), opened.pop_all())
+        with StoppedByDisconnect(request.scope):
+            return json_answer(await run.response())
     return nobody_there()
 
 

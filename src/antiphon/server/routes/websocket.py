@@ -138,8 +138,10 @@ class Session:
             caller.begin_request()
             caller.begin_stream()
         try:
-            run = await responses.create(context_of(request), body, self._latest)
-            async with aclosing(run.events()) as batches:
+            async with (
+                responses.create(context_of(request), body, self._latest) as run,
+                aclosing(run.events()) as batches,
+            ):
                 async for events in batches:
                     for event in named(request, events):
                         await self._send(event)

@@ -1,18 +1,19 @@
 """Responses: made, found, listed and deleted."""
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import msgspec
 
 from antiphon.engine.compactor import Compactor
-from antiphon.engine.loop import Loop
+from antiphon.engine.loop import Loop, is_warm_up
 from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
+from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Boxes
-from antiphon.engine.warm_up import WarmUp, is_warm_up
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.prompts import filled_prompt
@@ -60,13 +61,23 @@ class Responses:
         self._open_tools = open_tools
         self._attachments = attachments
 
+    @asynccontextmanager
     async def create(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None = None
-    ) -> Run:
-        """Prepares a response; nothing is stored or sent before its events are read.
+    ) -> AsyncGenerator[Run, None]:
+        """Prepare a response for the block, which reads its events.
 
-        `latest` is a response that the request may continue though it need not be stored.
-        Raises `InvalidRequest` and `NotFound` for what is wrong with the request.
+        Nothing is stored or sent before the events are read. When the block ends, the conversation is
+        unlocked and the tools are closed, whether anybody has read the events or not.
+
+        Args:
+            context: The context of the request.
+            request: The request.
+            latest: A response that the request may continue though it need not be stored.
+
+        Raises:
+            InvalidRequest: The request is wrong.
+            NotFound: The request names something that does not exist.
         """
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", context)
@@ -78,23 +89,22 @@ class Responses:
         locked = request.conversation is not None and response.store
         if locked:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
-        ready = False
-        hosted = NO_TOOLS
+        hosted, run = NO_TOOLS, None
         try:
             hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, latest)
-            kind = WarmUp if is_warm_up(request) else Loop
-            loop = kind(request, response, items, model, context, hosted)
-            if context.seal is not None and compacts(request) and kind is Loop:
-                loop.compactor = Compactor(request, model, context, estimate)
-            ready = True
+            prompt = PromptState(request, items, model, Boxes(context.seal, model.name))
+            compactor = None
+            if context.seal is not None and compacts(request) and not is_warm_up(request):
+                compactor = Compactor(request, model, context, estimate)
+            loop = Loop(request, response, prompt, context, hosted, compactor)
+            start = _start(request, response, gathered, now) if response.store else None
+            run = Run(loop, self._store, context, start)
+            yield run
         finally:
-            if not ready:
-                await hosted.close()
-                if locked:
-                    await self._store.conversations.unlock(response.id)
-        start = _start(request, response, gathered, now) if response.store else None
-        return Run(loop, self._store, context, start)
+            await hosted.close()
+            if locked and (run is None or not run.has_begun):
+                await self._store.conversations.unlock(response.id)
 
     async def _gather(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
@@ -35,6 +36,8 @@ class Run:
 
     def __init__(self, loop: Loop, store: Store, context: RequestContext, start: NewResponse | None) -> None:
         self.loop = loop
+        self.has_begun = False
+        """Whether the events are or were read: from then on the store ends the response."""
         self.final: Response | None = None
         self._store = store
         self._owner = context.owner
@@ -48,22 +51,20 @@ class Run:
         Where nobody is told of the response before its end, the last batch is the only one, and the response
         is stored in one write if it does not take long.
         """
+        self.has_begun = True
         if self._start is not None and is_announced:
             self._store.pending.begin(self._owner, self._start)
         elif self._start is not None:
             self._store.pending.begin_later(self._owner, self._start, _UNSEEN)
-        batches = self.loop.events()
         try:
-            try:
+            async with aclosing(self.loop.events()) as batches:
                 async for events in batches:
                     if isinstance(events[-1], _TERMINAL):
                         yield await self._commit(events)
                     elif is_announced:
                         yield events
-            finally:
-                await batches.aclose()
         except (asyncio.CancelledError, GeneratorExit):
-            self._give_up(self.loop.cancelled())
+            self._give_up(self.loop.cancel())
             raise
         except Exception:
             # The request boundary: a fault of this server still ends the stream in the API's way.
@@ -72,7 +73,6 @@ class Run:
         finally:
             if self.final is not None:
                 self._observer.responded(self.final, self.loop.failure)
-            await self.loop.close()
 
     async def response(self) -> Response:
         """Runs to the end and returns the final response; raises the error that it failed with."""

@@ -1,0 +1,155 @@
+"""How a response ends: its output, the numbers of its events, its usage and its terminal event."""
+
+from typing import get_args
+
+import msgspec
+
+from antiphon.engine.reply.assemble import Assembler
+from antiphon.engine.reply.usage import total, usage_of
+from antiphon.engine.request_context import Clock
+from antiphon.errors import AntiphonError
+from antiphon.wire.chat import ChatUsage
+from antiphon.wire.events import (
+    ErrorEvent,
+    Event,
+    ResponseCompleted,
+    ResponseCreated,
+    ResponseFailed,
+    ResponseIncomplete,
+    ResponseInProgress,
+)
+from antiphon.wire.items import Item
+from antiphon.wire.responses import (
+    IncompleteDetails,
+    Response,
+    ResponseError,
+    ResponseStatus,
+    ServiceTier,
+    Usage,
+)
+
+_TIERS = get_args(ServiceTier)
+"""The tiers that the API knows; Groq, for one, sends others."""
+
+
+class Outcome:
+    """The outcome of one response.
+
+    `response` is the response in progress and never changes; the terminal event carries the finished one.
+    """
+
+    def __init__(self, response: Response, clock: Clock) -> None:
+        self.response = response
+        self.output: list[Item] = []
+        self.failure: AntiphonError | None = None
+        self.is_exhausted = False
+        """Whether the response ends because it may not go on: no tokens or no rounds are left."""
+        self.summary_usage: Usage | None = None
+        """The usage of the latest compaction."""
+        self._clock = clock
+        self._sequence = 0
+        self._held: list[Event] = []
+        self._usage: Usage | None = None
+        self._service_tier: str | None = None
+        self._reply: Assembler | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage of the model calls so far, without that of compactions."""
+        return total(self._usage, usage_of(self._reply.usage)) if self._reply else self._usage
+
+    @property
+    def output_tokens(self) -> int:
+        """The output tokens of the model calls so far, as far as backends report them."""
+        usage = self.usage
+        return usage.output_tokens if usage else 0
+
+    def begin(self) -> list[Event]:
+        """Return the first events."""
+        return self.number([ResponseCreated(self.response), ResponseInProgress(self.response)])
+
+    def number(self, events: list[Event]) -> list[Event]:
+        """Give the events their sequence numbers, and return them."""
+        number = self._sequence
+        for event in events:
+            event.sequence_number = number
+            number += 1
+        self._sequence = number
+        return events
+
+    def hold(self, events: list[Event]) -> None:
+        """Keep events that leave with the next ones: a reply ends with the response in one write."""
+        self._held += events
+
+    def release(self) -> list[Event]:
+        """Return the events that were kept, numbered."""
+        held, self._held = self._held, []
+        return self.number(held)
+
+    def follow(self, reply: Assembler) -> None:
+        """Take usage, service tier and unfinished items from `reply` from now on."""
+        if self._reply is not None:
+            self._usage = self.usage
+            self._service_tier = self._reply.service_tier or self._service_tier
+        self._reply = reply
+
+    def count_nothing(self) -> None:
+        """Report a usage of zero tokens, for a response that calls no model."""
+        self._usage = usage_of(ChatUsage())
+
+    def end(self) -> list[Event]:
+        """Return the last events, of which the terminal one is the last."""
+        terminal = [self._ended()] if self.failure is None else self._failed(self.failure)
+        return self.release() + self.number(terminal)
+
+    def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
+        """Return the last events of a response that fails from outside.
+
+        Args:
+            error: The reason.
+            instead_of: An event that was made but will not be sent; its sequence number is reused.
+        """
+        self.failure = error
+        if instead_of is not None:
+            self._sequence = instead_of.sequence_number
+        return self.number(self._failed(error))
+
+    def cancel(self) -> Response:
+        """Return the response as it stands when its client has gone."""
+        self._abandon()
+        return self._terminal(status="cancelled")
+
+    def _ended(self) -> Event:
+        reply = self._reply
+        if not (self.is_exhausted or (reply is not None and reply.stopped_early)):
+            completed_at = int(self._clock())
+            return ResponseCompleted(self._terminal(status="completed", completed_at=completed_at))
+        too_long = self.is_exhausted or (reply is not None and reply.finish_reason == "length")
+        details = IncompleteDetails("max_output_tokens" if too_long else "content_filter")
+        return ResponseIncomplete(self._terminal(status="incomplete", incomplete_details=details))
+
+    def _failed(self, error: AntiphonError) -> list[Event]:
+        """Return an `error` event and `response.failed`; a rate limit has only the latter, as recorded."""
+        self._abandon()
+        reason = ResponseError(error.response_code, error.message)
+        failed = ResponseFailed(self._terminal(status="failed", error=reason))
+        if error.response_code == "rate_limit_exceeded":
+            return [failed]
+        return [ErrorEvent(error.body()), failed]
+
+    def _abandon(self) -> None:
+        if self._reply is not None:
+            self._reply.abandon()
+
+    def _terminal(self, status: ResponseStatus, **changes: object) -> Response:
+        # Until a model has answered, the tier is the requested one (recorded in response.failed).
+        unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
+        tier = (self._reply and self._reply.service_tier) or self._service_tier
+        return msgspec.structs.replace(
+            self.response,
+            status=status,
+            output=list(self.output),
+            service_tier=tier if tier in _TIERS else unknown,
+            usage=total(self.usage, self.summary_usage),
+            **changes,
+        )

@@ -1,0 +1,120 @@
+"""The conversation with the model in one response: the context, and what was said and done since."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import msgspec
+
+from antiphon.engine.hosted.run import Offered
+from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.reply.citations import sources_of
+from antiphon.engine.request.functions import HostedFunction
+from antiphon.engine.request.messages import translate_reply
+from antiphon.engine.request.summary import kept_messages
+from antiphon.engine.request.translate import Translated, continued, translate
+from antiphon.engine.request.truncation import shortened
+from antiphon.engine.request_context import Ids
+from antiphon.engine.sealed import Boxes
+from antiphon.wire.chat import ChatMessage, ChatRequest
+from antiphon.wire.items import Item
+from antiphon.wire.responses import CreateResponse
+
+
+class PromptState:
+    """The chat requests of one response, from the first model call to the last.
+
+    Args:
+        request: The request for the response.
+        items: The context as the model sees it (`Boxes.context`).
+        model: The model that all calls go to.
+        boxes: Encryption for the owner of the response.
+    """
+
+    def __init__(
+        self, request: CreateResponse, items: list[Item], model: ResolvedModel, boxes: Boxes
+    ) -> None:
+        self.items = items
+        self.model = model
+        self.rounds = 0
+        """Replies that called hosted tools so far."""
+        self._request = request
+        self._boxes = boxes
+        self._offered: Offered = {}
+        self._said: list[ChatMessage] = []
+        self._shorter: Iterator[list[Item]] | None = None
+        self._translated: Translated
+
+    def offer(self, offered: Offered, *, are_set_up: bool) -> None:
+        """Translate the request, with the functions of the hosted tools.
+
+        Before the set-ups only what does not depend on them is checked.
+
+        Raises:
+            InvalidRequest: No chat backend can be given the request.
+        """
+        self._offered = offered
+        request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
+        self._translated = self._translate(request, self.items)
+
+    def chat_request(self, spent: int) -> ChatRequest:
+        """Return the request for the next model call, when `spent` output tokens are used up."""
+        if not self.rounds and not self._said:
+            return self._translated.chat_request
+        return continued(self._translated, self._said, spent=spent, is_first=not self.rounds)
+
+    def assembler(self, output: list[Item], ids: Ids) -> Assembler:
+        """Return the assembler for the reply to the next model call; it appends to `output`."""
+        include = self._request.include or ()
+        options = AssemblyOptions(
+            source=self.model.id,
+            tools=self._translated.functions.known,
+            input_of=self._translated.input_of,
+            think_tags=self.model.chat_model.capabilities.think_tags,
+            logprobs="message.output_text.logprobs" in include,
+            encrypted_reasoning="reasoning.encrypted_content" in include,
+            boxes=self._boxes,
+            sources=sources_of(chain(self.items, output)),
+        )
+        return Assembler(output, ids, options)
+
+    def hosted_function(self, name: str) -> HostedFunction:
+        """Return the hosted function that the model knows by this name."""
+        return self._translated.functions.hosted[name]
+
+    def remember(self, items: list[Item]) -> None:
+        """Add items to the conversation."""
+        capabilities = self.model.chat_model.capabilities
+        renamed, limit = self._translated.functions.renamed, self._request.max_tool_calls
+        self._said += translate_reply(items, capabilities, renamed, limit, self._boxes)
+
+    def next_round(self, items: list[Item]) -> None:
+        """Add a reply and the results of its hosted tools, for another model call."""
+        self.remember(items)
+        self.rounds += 1
+
+    def shorten(self) -> bool:
+        """Drop more of the oldest context; return whether truncation allowed it and there was more."""
+        if self._request.truncation != "auto":
+            return False
+        self._shorter = self._shorter or shortened(self.items)
+        items = next(self._shorter, None)
+        if items is None:
+            return False
+        self._translated = self._translate(self._request, items)
+        return True
+
+    def replace_context(self, items: list[Item], compaction: Item) -> None:
+        """Continue from a compaction of `items` instead of the context and what was said since."""
+        self.items = [*kept_messages(items), compaction]
+        self._said = []
+        self._shorter = None
+        self._translated = self._translate(self._request, self.items)
+
+    def whole_context(self, output: list[Item]) -> list[Item]:
+        """Return what a follow-up of the response sees: the context and the output."""
+        return self._boxes.context(self.items + output)
+
+    def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:
+        capabilities = self.model.chat_model.capabilities
+        return translate(request, items, self.model.name, capabilities, self._offered, self._boxes)
