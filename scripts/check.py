@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts import conformance, documents, imports, source, tree
+from scripts import conformance, documents, imports, prose, source, tree
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +35,7 @@ def problems(root: Path) -> Iterator[str]:
     page = (root / conformance.PAGE).read_text(encoding="utf-8")
     yield from conformance.stale(conformance.catalogue(), tests, page)
     yield from documents.error_codes(ours, root / "docs" / "errors.md")
+    yield from prose.problems(root)
 
 
 def tracked(root: Path) -> list[str]:
