@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 
+MARGIN = 1.15
+"""How much more than its measured cost a piece of work may take. Small changes are no reason to fail."""
+
+
+def limit(measured: float) -> float:
+    """Return the bound for a cost that was measured once."""
+    return measured * MARGIN
+
+
 @dataclass
 class Cost:
     """What a block of code has done in its thread."""
