@@ -12,7 +12,10 @@ CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
 	$(wildcard tests/real_clients/*/requirements.txt) \
 	$(if $(shell command -v npm),$(wildcard tests/real_clients/*/package-lock.json))))
 
-.PHONY: install run test test-clients check docs bench bench-peers conformance
+# Folders and modules that need no server and no database.
+FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
+
+.PHONY: install run test test-fast test-clients check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -21,6 +24,11 @@ run: .venv/installed
 
 test: .venv/installed-dev
 	@$(PYTEST) $(ARGS)
+
+# Under 40 seconds: tests of the engine, the wire types, decoding, documents, settings and recording files. The
+# plugin fails a test that listens, connects or starts a program.
+test-fast: .venv/installed-dev
+	@$(PYTEST) -p tests.support.no_servers -m 'not slow' $(FAST) $(ARGS)
 
 # Needs downloads. Without npm the clients on Node are left out.
 test-clients: .venv/installed-dev

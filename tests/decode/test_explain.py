@@ -248,6 +248,7 @@ def places(value: JSON, path: str = "") -> list[tuple[str, JSON, JSON]]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_a_fault_anywhere_is_a_400_that_names_the_place(data: st.DataObject) -> None:

@@ -110,12 +110,14 @@ def test_a_pdf_with_a_password_says_so(tmp_path: Path) -> None:
     assert (error.code, "password" in error.message) == ("invalid_file", True)
 
 
+@pytest.mark.slow
 def test_a_pdf_has_a_bounded_number_of_pages(tmp_path: Path) -> None:
     many = pdf(*[b""] * (reader.MAX_PAGES + 1))
     error = refused(written(tmp_path, many), "a.pdf")
     assert (error.code, "5000 pages" in error.message) == ("invalid_file", True)
 
 
+@pytest.mark.slow
 def test_s24_a_pdf_that_unpacks_to_gigabytes_is_bounded(tmp_path: Path) -> None:
     # 400 kB that unpack to 400 MB of white space on a page.
     bomb = pdf(b" " * 400_000_000)

@@ -59,6 +59,7 @@ def test_a_limit_that_is_none(tmp_path: Path, value: str) -> None:
     assert "requests_per_minute" in refused(tmp_path, env={"ANTIPHON_REQUESTS_PER_MINUTE": value})
 
 
+@pytest.mark.slow
 def test_a_server_for_tests_does_not_want_the_users_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_API_KEY", KEY)
     with serve(mode="live", discover=False) as server:

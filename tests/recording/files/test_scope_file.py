@@ -118,6 +118,7 @@ def text_size(calls: Sequence[RecordedCall]) -> int:
     return sum(len(each.encode()) for each in [*said, *answers])
 
 
+@pytest.mark.slow
 def test_every_real_call_comes_back(tmp_path: Path) -> None:
     for scope, calls in real_scopes().items():
         back = read(written(calls, tmp_path, scope))
@@ -125,6 +126,7 @@ def test_every_real_call_comes_back(tmp_path: Path) -> None:
             assert_same(one, other)
 
 
+@pytest.mark.slow
 def test_real_files_take_at_most_twice_the_text_that_they_hold(tmp_path: Path) -> None:
     chats = [calls for calls in real_scopes().values() if all(call.kind == "chat" for call in calls)]
     sizes = [(written(calls, tmp_path, calls[0].scope).stat().st_size, text_size(calls)) for calls in chats]

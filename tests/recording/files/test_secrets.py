@@ -95,6 +95,7 @@ def test_a_name_makes_a_text_a_secret_but_not_a_description_of_one() -> None:
     assert find({"token": "antiphonal", "max_tokens": "12345678", "prompt_tokens": "12345678"}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
 def test_real_recordings_hold_none(name: str) -> None:
     for call in calls_in(recordings(name)):
@@ -205,6 +206,7 @@ def test_a_pattern_must_be_a_regular_expression() -> None:
         user_pattern("badge", "(")
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.text(max_size=30), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)
