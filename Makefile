@@ -15,7 +15,7 @@ CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-fast test-clients check docs bench bench-peers conformance
+.PHONY: install run test test-fast test-clients coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -34,6 +34,11 @@ test-fast: .venv/installed-dev
 test-clients: .venv/installed-dev
 	@$(MAKE) --silent --no-print-directory --jobs=4 $(CLIENTS)
 	@$(BIN)/pytest tests/real_clients $(ARGS)
+
+# Branch coverage of the engine and the wire types; pyproject.toml has the percentage below which it fails.
+coverage: .venv/installed-dev
+	@$(BIN)/coverage run -m pytest tests/engine tests/wire $(ARGS)
+	@$(BIN)/coverage report
 
 check: .venv/installed-dev
 	@$(BIN)/ruff check --quiet .

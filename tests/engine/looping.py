@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable
 
 import msgspec
 
-from antiphon.decode.bodies import create_response
+from antiphon.decode.bodies import create_response, response_create_event
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.prompt_state import PromptState
@@ -58,9 +58,9 @@ def loop(
     seal: Seal | None = None,
 ) -> Loop:
     """A loop for a request body; its whole context is `items`."""
-    request = create_response.decode(
-        msgspec.json.encode({"model": "backend/model", "input": "Hi"} | (body or {}))
-    )
+    given = {"model": "backend/model", "input": "Hi"} | (body or {})
+    decoder = response_create_event if "type" in given else create_response
+    request = decoder.decode(msgspec.json.encode(given))
     prompt = PromptState(
         request,
         items or [Message(role="user", content="Hi")],

@@ -226,3 +226,13 @@ def test_an_mcp_server_is_shown_with_what_holds_by_default() -> None:
         "server_description": None,
         "server_url": None,
     }
+
+
+def test_a_prompt_is_echoed_as_it_was_named() -> None:
+    prompt = {"id": "pmpt_1", "version": "2", "variables": {"name": "Ada"}}
+    assert response({"prompt": prompt})["prompt"] == prompt
+
+
+def test_options_of_the_prompt_cache_are_echoed() -> None:
+    options = {"mode": "explicit", "ttl": "30m"}
+    assert response({"prompt_cache_options": {"mode": "explicit"}})["prompt_cache_options"] == options

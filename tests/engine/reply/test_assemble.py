@@ -372,3 +372,10 @@ def test_whatever_comes_between_plain_text_is_seen() -> None:
     assert [type(part) for part in message.content] == [OutputText, Refusal, OutputText]
     assert reply.assembler.service_tier == "flex"
     assert reply.assembler.usage is not None
+
+
+def test_a_choice_without_delta_and_message_still_ends_the_reply() -> None:
+    ended = raw({"choices": [{"index": 0, "finish_reason": "stop"}]})
+    reply = assemble(chunk(content="Hello"), ended)
+    assert reply.texts() == ["Hello"]
+    assert reply.assembler.finish_reason == "stop"

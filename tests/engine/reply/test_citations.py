@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from antiphon.engine.reply.citations import Citer, Sources, marked_text, sources_of
 from antiphon.engine.reply.links import url_key
-from antiphon.wire.content import Annotation, ContentPart, FileCitation, OutputText, UrlCitation
+from antiphon.wire.content import Annotation, ContentPart, FileCitation, FilePath, OutputText, UrlCitation
 from antiphon.wire.items import FileSearchCall, FunctionCall, Item, Message, WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
 
@@ -195,3 +195,9 @@ def test_annotations_of_other_origin_are_marks_at_their_place_as_far_as_there_is
     notes: list[Annotation] = [FileCitation(file_id="b", index=99), FileCitation(file_id="a", index=-1)]
     assert marked_text(OutputText(text="Text.", annotations=notes)) == "<|a|>Text. <|b|>"
     assert marked_text(OutputText(text="Text.")) == "Text."
+
+
+def test_annotations_that_name_no_source_are_not_sources() -> None:
+    path = FilePath(file_id="file-9", index=0)
+    message = Message(role="assistant", content=[OutputText(text="Text.", annotations=[path])])
+    assert sources_of([message]) is None

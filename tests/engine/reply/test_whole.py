@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engine.reply.whole import fold_chunks, unfold_reply
+from antiphon.engine.reply.whole import fold_chunks, is_whole, unfold_reply
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chunk, recordings
@@ -156,3 +156,22 @@ def test_real_streams_fold_to_their_text() -> None:
             text = "".join(delta.get("content") or "" for delta in deltas)
             message = json.loads(fold_chunks(call.payloads()))["choices"][0]["message"]
             assert (message["content"] or "") == text
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        ({"choices": [{"index": 0, "message": {"content": "Hi"}}]}, True),
+        ({"choices": [{"index": 0, "delta": {"content": "Hi"}}]}, False),
+        ({"choices": []}, False),
+        ({"choices": None, "error": {"message": "No."}}, False),
+        ({"choices": ["Hi"]}, False),
+        ([], False),
+    ],
+)
+def test_a_whole_completion_is_known_by_its_choices(body: JSON, whole: bool) -> None:
+    assert is_whole(json.dumps(body).encode()) is whole
+
+
+def test_a_text_that_is_not_json_is_not_a_whole_completion() -> None:
+    assert not is_whole(b"Bad gateway")

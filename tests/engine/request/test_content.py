@@ -129,3 +129,8 @@ def test_plain_text_has_its_marks_again() -> None:
     cited = FileCitation(file_id="file-1", index=1)
     parts: list[ContentPart] = [OutputText(text="a.", annotations=[cited]), OutputText(text="b")]
     assert plain_text(parts) == "a <|file-1|>.b"
+
+
+def test_what_a_model_wrote_can_be_quoted_by_a_user() -> None:
+    parts: list[ContentPart] = [Refusal("I can't."), OutputText(text="I can.")]
+    assert user_content(parts) == [{"type": "text", "text": "I can't."}, {"type": "text", "text": "I can."}]

@@ -1,4 +1,10 @@
-from antiphon.engine.request.summary import as_told, kept_messages, request_of_summary
+from antiphon.engine.request.summary import (
+    as_told,
+    kept_messages,
+    request_of_summary,
+    without_loaded_files,
+)
+from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText
 from antiphon.wire.items import FunctionCall, Item, Message
 
 
@@ -32,3 +38,29 @@ def test_the_words_to_the_models_are_those_of_llama_stack() -> None:
 def test_instructions_come_before_the_request_for_a_summary() -> None:
     plain = request_of_summary(None)["content"]
     assert request_of_summary("Be short.")["content"] == f"Be short.\n\n{plain}"
+
+
+def test_uploaded_files_are_kept_by_their_ids_alone() -> None:
+    text = InputText("See:")
+    inline = InputFile(filename="b.txt", file_data="data:text/plain;base64,Yg==")
+    linked = InputImage(image_url="https://example.org/a.png")
+    loaded: list[ContentPart] = [
+        text,
+        InputFile(file_id="file-1", file_data="data:text/plain;base64,YQ=="),
+        InputImage(file_id="file-2", image_url="data:image/png;base64,iVBORw0KGgo="),
+        inline,
+        linked,
+    ]
+    message = without_loaded_files(Message(role="user", content=loaded))
+    assert message.content == [
+        text,
+        InputFile(file_id="file-1"),
+        InputImage(file_id="file-2"),
+        inline,
+        linked,
+    ]
+
+
+def test_a_message_of_plain_text_holds_no_files() -> None:
+    message = Message(role="user", content="Hi")
+    assert without_loaded_files(message) is message

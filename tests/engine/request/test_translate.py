@@ -228,3 +228,9 @@ def test_other_choices_leave_the_reply_free(choice: JSONObject, capabilities: Ca
 def test_vllm_holds_its_models_to_grammars() -> None:
     assert [kind for kind, preset in PRESETS.items() if preset.structured_outputs] == ["vllm"]
     assert [kind for kind, preset in PRESETS.items() if preset.custom_tools] == ["openai"]
+
+
+def test_options_of_the_prompt_cache_are_sent_with_their_defaults() -> None:
+    options = {"prompt_cache_options": {"mode": "explicit"}}
+    assert chat(options)["prompt_cache_options"] == {"mode": "explicit", "ttl": "30m"}
+    assert chat(options, BARE) == {}
