@@ -118,7 +118,7 @@ def test_a_changed_prompt_fails_with_the_difference(recorded: pytest.Pytester) -
             "E * 502 - No recording answers this call to m. The nearest is *france*.json#1 *",
             'E   *messages[[]0].content: asked "The capital of Spain?", recorded "The capital of France?"',
             "hits: 2, misses: 1, recorded: 0",
-            "pytest --recording=record-missing calls *",
+            "run pytest --recording=record-missing *",
         ]
     )
     result.stdout.no_fnmatch_line("unused: *")
@@ -183,7 +183,7 @@ def test_without_recordings_the_tests_say_what_to_do(project: pytest.Pytester) -
     result = project.runpytest("--recordings=elsewhere")
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(
-        ["antiphon: *elsewhere: there is no such folder*", "pytest --recording=record-missing calls *"]
+        ["antiphon: *elsewhere: there is no such folder*", "run pytest --recording=record-missing *"]
     )
     result.stdout.no_fnmatch_line("*During handling*")
 

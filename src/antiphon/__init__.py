@@ -1,3 +1,3 @@
-"""Antiphon: a self-hosted server for the OpenAI Responses and Conversations APIs."""
+"""Self-hosted server for the OpenAI Responses and Conversations APIs."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m antiphon` is the command `antiphon`."""
+"""Entry point of `python -m antiphon`."""
 
 from antiphon.cli import main
 

@@ -1,33 +1,67 @@
-"""Every error that a caller or an operator can meet.
+"""API and start-up errors, and the error tree of the whole project.
 
-AntiphonError                      has status, type, code, param and message: the API's error envelope
-├── InvalidRequest                 400  the request is wrong; `param` says where
-│   ├── AddressNotAllowed          400  the request names an address of this machine or a private network
-│   ├── AddressNotFetched          400  what is at an address that the request names cannot be had
-│   ├── ContextLengthExceeded      400  the input does not fit the model's context window
-│   ├── ConversationLocked         400  another response is at work in the conversation
-│   ├── InvalidEncryptedContent    400  a sealed box is not of this server and caller, or was changed
-│   └── ConnectionExpired          400  a WebSocket connection has reached its greatest age
-├── NotFound                       404  no such object, or not the caller's
-├── RequestTimeout                 408  the body does not come on
-├── RequestTooLarge                413  the body is over the limit
-├── ConnectionBusy                 429  too many requests wait on one WebSocket connection
-├── UpstreamError                  502  the backend or a tool server failed, and its own words are kept
-│   ├── UpstreamRefused                 it answered with an HTTP error; the status class is kept
-│   ├── UpstreamUnreachable        502  no connection: refused, DNS, TLS
-│   ├── UpstreamTimeout            504  it did not answer in time
-│   ├── UpstreamBroken             502  it answered, but not with a whole chat completion
-│   └── ToolListFailed             424  an MCP server's tools cannot be listed; 401 and 403 are kept
-├── RecordingNotFound              502  replay has no answer for this model or tool call
-│   └── RecordingNotReadable       500  the file that has it is gone, or another one since it was loaded
-├── SecretInRecording              400  the call holds what looks like a secret, so it is not recorded
-├── RecordingNotWritten            500  the file of a recording cannot be written
-├── StoreUnavailable               503  the database cannot be read or written
-├── CallsItself                508  a backend's address leads back to this server
-├── ServerStopping                 503  the server is being stopped
-└── InternalError                  500  a fault of this server; the details are in its log
+Numbers are HTTP statuses. A package in parentheses defines the error.
 
-ConfigError                        start-up: a setting is wrong (shown to the operator, exit code 2)
+AntiphonError                           API errors, sent to the client in OpenAI's envelope
+├── InvalidRequest                 400  invalid request; `param` names the place
+│   ├── AddressNotAllowed          400  URL of a host that is not public
+│   ├── AddressNotFetched          400  URL that could not be fetched
+│   ├── ContextLengthExceeded      400  input larger than the model's context window
+│   ├── ConversationLocked         400  another response in progress in the conversation
+│   ├── InvalidEncryptedContent    400  encrypted content of another server or owner, or altered
+│   ├── ConnectionExpired          400  WebSocket connection at its maximum age
+│   ├── PreviousResponseNotFound   400  missing response in a chain (store)
+│   ├── ItemAlreadyInConversation  400  item that the conversation contains already (store)
+│   ├── DuplicateItem              400  item ID in use for different content (store)
+│   ├── NotLatestVersion           400  prompt update based on an outdated version (store)
+│   └── KeyNameTaken               400  name in use by another API key (store)
+├── IdempotencyKeyReused           400  idempotency key of a different request (service)
+├── SecretInRecording              400  apparent secret in a call that was to be recorded
+├── InvalidApiKey                  401  missing or invalid API key (service)
+├── OriginNotAllowed               403  request from a web page of another site (service)
+├── HostNotAllowed                 403  unexpected `Host` header, as in DNS rebinding (service)
+├── NotFound                       404  missing object, or another owner's
+│   ├── ModelNotFound              404  model
+│   ├── ConversationNotFound       404  conversation (store)
+│   ├── ItemNotFound               404  item (store)
+│   ├── CursorNotFound             404  cursor that is not in the list (store)
+│   ├── FileNotStored              404  uploaded file (store)
+│   ├── VectorStoreNotFound        404  vector store (store)
+│   ├── AttachedFileNotFound       404  file in a vector store (store)
+│   ├── FileBatchNotFound          404  batch of files in a vector store (store)
+│   └── PromptNotFound             404  prompt, or a version of it (store)
+├── RequestTimeout                 408  request body too slow
+├── IdempotencyKeyInUse            409  first request with the key still in progress (service)
+├── AnswerNotKept                  409  repeated request whose response was not kept (service)
+├── RequestTooLarge                413  request body over the limit
+├── ConnectionBusy                 429  too many requests queued on one WebSocket connection
+├── RateLimited                    429  rate limit of the API key exceeded (service)
+├── UpstreamError                  502  failure of a backend or a tool server
+│   ├── UpstreamRefused                 HTTP error from upstream; the status class is kept
+│   │   └── SessionExpired         404  unknown MCP session (tools)
+│   ├── UpstreamUnreachable        502  failed connection: refused, DNS or TLS
+│   ├── UpstreamTimeout            504  no response in time
+│   ├── UpstreamBroken             502  invalid or incomplete response
+│   └── ToolListFailed             424  failed listing of an MCP server's tools; 401 and 403 are kept
+├── RecordingNotFound              502  no recording for a model or tool call
+│   └── RecordingNotReadable       500  recording deleted or changed since it was loaded
+├── RecordingNotWritten            500  failed write of a recording
+├── StoreUnavailable               503  failed read or write of the database
+├── CallsItself                    508  backend URL that leads back to this server
+├── ServerStopping                 503  server shutdown in progress
+└── InternalError                  500  bug in this server; its log has the details
+ConfigError                             wrong setting, shown to the operator; exit code 2
+Failure                                 one-line error of a command; exit code 1 (cli)
+└── WrongSetting                        wrong setting or argument; exit code 2 (cli)
+HttpError                               exchange without a complete HTTP response (backends)
+├── ConnectError                        failed connection
+├── ConnectTimeout                      no connection in time
+├── Silence                             no data within the idle timeout
+├── Cut                                 connection closed in the middle of a response
+└── NotHttp                             malformed HTTP
+EventTooLarge                           server-sent event over the size limit (backends)
+Unsatisfiable                           schema for which the sample model finds no value (backends)
+DocumentError                           file without extractable text (documents)
 """
 
 from http import HTTPStatus
@@ -36,15 +70,20 @@ from antiphon.wire.errors import ErrorBody
 
 
 class AntiphonError(Exception):
-    """The base of all errors that leave the server in OpenAI's envelope (`wire.md` 4).
+    """Base of all errors that the server sends in OpenAI's envelope.
 
-    `message` is shown to the caller; `headers` are added to the HTTP answer.
+    The client receives `message`; `headers` are added to the HTTP response.
+    See https://platform.openai.com/docs/guides/error-codes.
     """
 
     status: int = 500
+    """HTTP status of the response."""
     type: str = "server_error"
+    """Category of the error, as in OpenAI's API."""
     code: str | None = None
+    """Machine-readable code."""
     param: str | None = None
+    """Path of the offending parameter, such as `input[0].content`."""
 
     def __init__(
         self,
@@ -63,62 +102,60 @@ class AntiphonError(Exception):
             self.param = param
 
     def body(self) -> ErrorBody:
-        """Returns the four keys that every error has on the wire."""
+        """Return the error as the object that the envelope contains."""
         return ErrorBody(self.message, self.type, self.param, self.code)
 
     @property
     def response_code(self) -> str:
-        """The code for `response.error.code`, which takes only values of the API's own enum."""
+        """Code for `response.error.code`, which the API limits to an enum."""
         return "server_error"
 
 
 class InvalidRequest(AntiphonError):
-    """The request is wrong, and `param` names the place."""
+    """Invalid request; `param` names the place."""
 
     status = 400
     type = "invalid_request_error"
 
     @property
     def response_code(self) -> str:
+        """Code for `response.error.code`."""
         return "invalid_prompt"
 
 
 class AddressNotAllowed(InvalidRequest):
-    """The request names an address that callers may not reach through the server.
-
-    `host` is what the request says; what it leads to is not told.
-    """
+    """URL of a host that is not public; the message hides the host's address."""
 
     code = "address_not_allowed"
 
     def __init__(self, host: str, *, param: str | None) -> None:
         super().__init__(
-            f"The host '{host[:253]}' is not allowed: it is of this machine, of a private network or "
-            "otherwise not public. Whoever runs the server can allow it with --allow-host HOST or "
-            "[security] allow_hosts in antiphon.toml.",
+            f"The host '{host[:253]}' is not allowed. Expected a public host. To allow this one, start the "
+            "server with --allow-host HOST, or set [security] allow_hosts in antiphon.toml.",
             param=param,
         )
 
 
 class AddressNotFetched(InvalidRequest):
-    """What is at an address that the request names cannot be had: no answer, an error, too much of it."""
+    """URL in a request that returned no response, an error, or too many bytes."""
 
     code = "address_not_fetched"
 
 
 class ContextLengthExceeded(InvalidRequest):
-    """The input does not fit the model's context window (text recorded at api.openai.com)."""
+    """Input larger than the model's context window."""
 
     code = "context_length_exceeded"
     param = "input"
 
     @property
     def response_code(self) -> str:
+        """Code for `response.error.code`."""
         return "context_length_exceeded"
 
 
 class ConversationLocked(InvalidRequest):
-    """Another response is at work in the conversation."""
+    """Request for a conversation in which another response is in progress."""
 
     code = "conversation_locked"
     param = "conversation"
@@ -130,7 +167,7 @@ class ConversationLocked(InvalidRequest):
 
 
 class ConnectionExpired(InvalidRequest):
-    """A WebSocket connection has reached its greatest age (text of OpenAI's guide)."""
+    """WebSocket connection at its maximum age; the text is OpenAI's."""
 
     code = "websocket_connection_limit_reached"
 
@@ -142,28 +179,28 @@ class ConnectionExpired(InvalidRequest):
 
 
 class InvalidEncryptedContent(InvalidRequest):
-    """A sealed box cannot be opened: it is another server's or another caller's, or it was changed."""
+    """Encrypted content of another server or owner, or altered content."""
 
     code = "invalid_encrypted_content"
 
     def __init__(self, box: str, *, param: str) -> None:
         start = f"{box[:16]}..." if len(box) > 16 else box
         super().__init__(
-            f"The encrypted content {start} could not be verified. It was not made by this server for this "
-            "caller, or it was changed, or the server's seal_key is another one now.",
+            f"The encrypted content {start} could not be verified. Expected unaltered content that this "
+            "server created for the same owner with its current seal_key. Remove the item.",
             param=param,
         )
 
 
 class NotFound(AntiphonError):
-    """No such object, or it belongs to somebody else."""
+    """Missing object, or an object of another owner."""
 
     status = 404
     type = "invalid_request_error"
 
 
 class ModelNotFound(NotFound):
-    """No backend has the `model` of the request."""
+    """Model of a request that no backend offers."""
 
     code = "model_not_found"
     param = "model"
@@ -174,19 +211,20 @@ class ModelNotFound(NotFound):
 
 
 class RequestTimeout(AntiphonError):
-    """The request's body comes too slowly, or not at all."""
+    """Request body that did not arrive in time."""
 
     status = 408
     type = "invalid_request_error"
     code = "request_timeout"
 
     def __init__(self) -> None:
-        # RFC 9110, 15.5.9: the connection is of no more use, for the rest of the body may still come.
-        super().__init__("The request's body did not come in time.", headers={"connection": "close"})
+        # The rest of the body may still arrive, so the connection cannot be reused:
+        # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9
+        super().__init__("The request body did not arrive in time.", headers={"connection": "close"})
 
 
 class RequestTooLarge(AntiphonError):
-    """The request body is over the configured limit."""
+    """Request body over the configured limit."""
 
     status = 413
     type = "invalid_request_error"
@@ -194,7 +232,7 @@ class RequestTooLarge(AntiphonError):
 
 
 class ConnectionBusy(AntiphonError):
-    """Too many requests wait on one WebSocket connection, which answers one after another."""
+    """Too many requests queued on one WebSocket connection."""
 
     status = 429
     type = "rate_limit_error"
@@ -202,24 +240,23 @@ class ConnectionBusy(AntiphonError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"{most} requests wait on this connection already, which answers one after another. Wait for a "
-            "response, or open more connections."
+            f"This connection has {most} queued requests. Wait for a response, or open another connection."
         )
 
 
 class UpstreamError(AntiphonError):
-    """The backend failed. The message names it and keeps what it said."""
+    """Failure of a backend or a tool server, which the message names and quotes."""
 
     status = 502
     code = "upstream_error"
 
 
 class UpstreamRefused(UpstreamError):
-    """The backend answered with an HTTP error.
+    """HTTP error from a backend or a tool server.
 
-    `upstream_status` is what it sent. The caller gets the same class of status, with these exceptions:
-    401 and 403 concern the server's credential and not the caller's, so they become 502; 422 becomes 400;
-    500 becomes 502, because this server is not the one that broke.
+    The client receives a status of the same class, with exceptions: 401 and 403 become 502, because they
+    concern the server's credentials and not the client's; 422 becomes 400; 500 becomes 502, because the
+    upstream server failed and not this one. `upstream_status` is the status that the upstream server sent.
     """
 
     def __init__(
@@ -242,6 +279,7 @@ class UpstreamRefused(UpstreamError):
 
     @property
     def response_code(self) -> str:
+        """Code for `response.error.code`."""
         if self.code in _KEPT_CODES:
             return self.code or "server_error"
         if self.status == 429:
@@ -254,24 +292,23 @@ _KEPT_CODES = frozenset({"context_length_exceeded", "insufficient_quota", "rate_
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection to the backend: refused, unknown host, TLS."""
+    """Failed connection to a backend: refused, unknown host or TLS."""
 
 
 class UpstreamTimeout(UpstreamError):
-    """The backend did not connect, answer or go on in time."""
+    """Backend that did not connect, respond or continue in time."""
 
     status = 504
 
 
 class UpstreamBroken(UpstreamError):
-    """The backend's answer is not a whole chat completion: cut, empty, not JSON, an error inside."""
+    """Truncated, empty or malformed response, or one that contains an error."""
 
 
 class ToolListFailed(UpstreamError):
-    """The tools of an MCP server cannot be listed, so the model cannot be asked.
+    """Failed listing of an MCP server's tools; text and code are OpenAI's.
 
-    The words, type, param and code are those of api.openai.com, which puts the server's 401 and 403 into the
-    words only; here they are the status as well, because the token is the caller's. `reason` says more.
+    The MCP server's 401 and 403 are the status as well, because the token is the client's.
     """
 
     status = 424
@@ -289,18 +326,18 @@ class ToolListFailed(UpstreamError):
 
 
 class RecordingNotFound(AntiphonError):
-    """Replay has no recording for this model or tool call."""
+    """Model or tool call without a recording in replay mode."""
 
     status = 502
     code = "recording_not_found"
 
     def __init__(self, message: str) -> None:
-        # OpenAI's clients repeat a call that ends with 502, unless they are told that it is no use.
+        # OpenAI's clients retry after a 502 unless this header forbids it.
         super().__init__(message, headers={"x-should-retry": "false"})
 
 
 class SecretInRecording(AntiphonError):
-    """The call holds what looks like a key or a token; nothing is written. The message names the place."""
+    """Apparent key or token in a call to be recorded; the message names the place."""
 
     status = 400
     type = "invalid_request_error"
@@ -308,49 +345,46 @@ class SecretInRecording(AntiphonError):
 
 
 class RecordingNotWritten(AntiphonError):
-    """The file of a recording cannot be written."""
+    """Failed write of a recording."""
 
     code = "recording_not_written"
 
 
 class RecordingNotReadable(RecordingNotFound):
-    """The file of a recording was there when it was loaded, and now it is gone or another one."""
+    """Recording whose file was deleted or changed after it was loaded."""
 
     status = 500
     code = "recording_not_readable"
 
 
 class StoreUnavailable(AntiphonError):
-    """The database cannot be read or written."""
+    """Failed read or write of the database."""
 
     status = 503
     code = "store_unavailable"
 
 
 class ServerStopping(AntiphonError):
-    """The server is being stopped, and does not wait for this request any longer."""
+    """Request still in progress when the server shuts down."""
 
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("The server is being stopped. Please try again later.")
+        super().__init__("The server is shutting down. Please try again later.")
 
 
 class CallsItself(AntiphonError):
-    """A backend's address leads to this server: the request is its own, come round in a circle."""
+    """Backend URL that leads back to this server, an endless loop."""
 
     status = 508
     code = "calls_itself"
 
     def __init__(self) -> None:
-        super().__init__(
-            "This server is its own backend: a base_url in antiphon.toml, or OPENAI_BASE_URL, leads "
-            "back to it."
-        )
+        super().__init__("This server is its own backend. Correct its base_url or OPENAI_BASE_URL.")
 
 
 class InternalError(AntiphonError):
-    """A fault of this server. The log has the details; the caller gets none of them."""
+    """Bug in this server; the log has the details, and the client receives none."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -360,4 +394,4 @@ class InternalError(AntiphonError):
 
 
 class ConfigError(Exception):
-    """A setting is wrong; the message says which, where it came from and what would be right."""
+    """Wrong setting; the message names it, its source and the fix."""

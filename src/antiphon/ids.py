@@ -1,4 +1,4 @@
-"""Ids with OpenAI's prefixes: a prefix, an underscore and hexadecimal digits (`wire.md` 3.5)."""
+"""Object IDs in OpenAI's form: a prefix, an underscore and hexadecimal digits."""
 
 import os
 import secrets
@@ -6,14 +6,18 @@ import time
 from collections import deque
 
 INSTANCE = secrets.token_hex(16)
-"""Who this process is. Calls to backends carry it; a request that brings it has come round in a circle."""
+"""Random ID of this process, sent with every backend request.
+
+An incoming request with this ID comes from this server itself, through a backend URL that leads back to it.
+"""
 INSTANCE_HEADER = "x-antiphon-instance"
+"""Header that carries `INSTANCE`."""
 LONG = 25
-"""Random bytes of an id that a response makes: 50 hexadecimal digits."""
+"""Bytes of the ID of a response or an output item: 50 hexadecimal digits."""
 SHORT = 24
-"""Random bytes of conversation ids, and of items made through the Conversations API."""
+"""Bytes of the IDs that the Conversations API assigns to conversations and items."""
 CALL = 12
-"""Random bytes of the ids that backends know tool calls by: api.openai.com takes up to 40 characters."""
+"""Bytes of a tool call ID; api.openai.com accepts up to 40 characters."""
 
 ITEM_PREFIXES = {
     "message": "msg",
@@ -45,26 +49,28 @@ ITEM_PREFIXES = {
     "program_output": "cmo",
     "compaction": "cmp",
 }
-"""The prefix of each item type's ids, without the underscore."""
+"""ID prefix of each item type, without the underscore."""
 
 
 _PREPARED = 256
 _prepared: deque[str] = deque()
-"""Digits that no id has yet. Asking the system for each id anew lets another thread run in between."""
+"""Unused digits, read in batches because each system call may switch threads."""
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_prepared.clear)  # Two processes do not give out the same ids.
+    os.register_at_fork(after_in_child=_prepared.clear)  # Otherwise parent and child would share IDs.
 
 
 def new_id(prefix: str, size: int = LONG) -> str:
-    """Returns a fresh id such as `resp_` and 50 hexadecimal digits: two for each of `size`, at most 25.
+    """Return a new unique ID, such as `resp_` and 50 hexadecimal digits.
 
-    Those of 32 digits and more begin with the time at which they were prepared, in units of 2^20 ns. So ids
-    that are made together stand together in the indexes of a database, and a transaction writes a few pages
-    and not one for each of them.
+    Args:
+        prefix: Prefix without the underscore.
+        size: Bytes, each written as two digits; at most 25.
     """
+    # IDs of 32 digits or more begin with their preparation time in units of 2^20 ns. IDs created together are
+    # neighbors in a database index, so that a transaction writes a few pages and not one page per ID.
     try:
         digits = _prepared.popleft()
-    except IndexError:  # Asked for and not looked before: another thread may take the last one.
+    except IndexError:  # Checking the length first would race with other threads.
         began = f"{time.time_ns() >> 20:x}"
         random = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
         many = [began + each[len(began) :] for each in random]

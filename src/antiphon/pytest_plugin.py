@@ -1,10 +1,11 @@
-"""Model calls in tests: recorded once, replayed in every run after that. Loaded by pytest itself.
+"""pytest plugin that records the model calls of tests once and replays them later.
 
     def test_capital(antiphon_client):
         response = antiphon_client.responses.create(model="openai/gpt-4o", input="The capital of France?")
         assert "Paris" in response.output_text
 
-Each test is a scope of its own. Nothing of the server is imported before a test asks for a fixture.
+pytest loads the plugin automatically. Each test has its own scope. The server is imported only when a test
+requests a fixture.
 """
 
 from collections.abc import Generator, Iterator
@@ -21,38 +22,39 @@ if TYPE_CHECKING:
     from antiphon.testing import LocalServer, Outcome
 
 MODES = ("live", "record", "replay", "record-missing")
+"""Choices of `--recording`."""
 
 _LISTED = 10
-"""Unused recordings that the report names; the rest is counted."""
-_FILL = "pytest --recording=record-missing calls the models for what is not recorded"
+"""Number of unused recordings that the report lists; the others are counted."""
+_FILL = "run pytest --recording=record-missing to record the missing calls"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options."""
-    group = parser.getgroup("antiphon", "model calls, recorded and replayed")
+    """Add the plugin's options."""
+    group = parser.getgroup("antiphon", "recorded and replayed model calls")
     group.addoption(
         "--recording",
         choices=MODES,
         default="replay",
-        help="What becomes of model calls: made, made and recorded, answered from recordings (the default), "
-        "or made and recorded where no recording answers.",
+        help="How model calls are handled: sent to the backends, sent and recorded, replayed from recordings "
+        "(the default), or replayed and recorded where a recording is missing.",
     )
     group.addoption(
         "--recordings",
         metavar="DIR",
         default="tests/recordings",
-        help="The folder of recordings, from the root of the project (default: %(default)s).",
+        help="Directory of recordings, relative to the project's root (default: %(default)s).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds what watches the tests."""
+    """Register the object that tracks the tests."""
     config.pluginmanager.register(Rehearsal(config), "antiphon-rehearsal")
 
 
 @pytest.fixture(scope="session")
 def antiphon_server(pytestconfig: pytest.Config) -> "Iterator[LocalServer]":
-    """The server of this run; its `url_of(scope)` is a base URL for any scope."""
+    """Provide the server of this run; its `url_of(scope)` returns a scope's base URL."""
     rehearsal = pytestconfig.pluginmanager.get_plugin("antiphon-rehearsal")
     assert isinstance(rehearsal, Rehearsal)
     with rehearsal.serving() as server:
@@ -61,16 +63,16 @@ def antiphon_server(pytestconfig: pytest.Config) -> "Iterator[LocalServer]":
 
 @pytest.fixture
 def antiphon_scope(request: pytest.FixtureRequest) -> str:
-    """The scope of a test's model calls: the test's own id. A project may define another fixture."""
+    """Return the scope of a test's model calls; defaults to the test's ID."""
     scope: str = request.node.nodeid
     return scope
 
 
 @pytest.fixture
 def antiphon_url(antiphon_server: "LocalServer", antiphon_scope: str, request: pytest.FixtureRequest) -> str:
-    """The base URL for the model calls of one test, for any client: `http://127.0.0.1:PORT/.../v1`.
+    """Return the base URL for the model calls of one test.
 
-    A test that runs again, as plugins do with one that failed, begins its scope anew.
+    A test that runs again, for example because a plugin repeats failed tests, restarts its scope.
     """
     rehearsal = request.config.pluginmanager.get_plugin("antiphon-rehearsal")
     assert isinstance(rehearsal, Rehearsal)
@@ -81,7 +83,7 @@ def antiphon_url(antiphon_server: "LocalServer", antiphon_scope: str, request: p
 
 @pytest.fixture
 def antiphon_client(antiphon_url: str) -> "Iterator[OpenAI]":
-    """A client of the `openai` package for one test; what fails is not tried again."""
+    """Provide a client of the `openai` package for one test, without retries."""
     from openai import OpenAI
 
     with OpenAI(base_url=antiphon_url, api_key="unused", max_retries=0) as client:
@@ -89,9 +91,9 @@ def antiphon_client(antiphon_url: str) -> "Iterator[OpenAI]":
 
 
 class Rehearsal:
-    """Watches the tests of a run, shows what the server says about those that fail, and reports at the end.
+    """Tracker of a run's model calls that reports server errors and a summary.
 
-    What the tests did travels in their reports, so that it arrives from worker processes too.
+    Results travel in the test reports, so that they also arrive from worker processes.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -108,7 +110,7 @@ class Rehearsal:
 
     @contextmanager
     def serving(self) -> "Iterator[LocalServer]":
-        """Serves until the block ends; fails the test that asks for it if that is not possible."""
+        """Run the server until the block ends, or fail the requesting test."""
         from antiphon.errors import AntiphonError, ConfigError
         from antiphon.testing import serve
 
@@ -123,7 +125,10 @@ class Rehearsal:
             yield self._server
 
     def runs_again(self, test: str, scope: str) -> bool:
-        """Tells whether a test has used a scope before, and no other test has: it is a sequence for those."""
+        """Return whether a test has used a scope before, and no other test has.
+
+        Tests that share a scope are a sequence, so that a second test continues the scope.
+        """
         users = self._users.setdefault(scope, set())
         again = users == {test}
         users.add(test)
@@ -131,14 +136,14 @@ class Rehearsal:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Notes which tests there are, before any are left out."""
+        """Note the collected tests before other plugins deselect any."""
         self._collected = {item.nodeid for item in items}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: "pytest.CallInfo[None]"
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Adds to a test's report what became of its model calls."""
+        """Add the results of a test's model calls to its report."""
         report = yield
         if self._server is None:
             return report
@@ -153,7 +158,7 @@ class Rehearsal:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes in what a report says of its test's model calls."""
+        """Add the results of a test's model calls to the totals of the run."""
         if report.when == "call" and report.passed:
             self._passed.add(report.nodeid)
         counts, used = getattr(report, "antiphon", ({}, []))
@@ -162,7 +167,7 @@ class Rehearsal:
         self.used.update(used)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Prints hits, misses, what was recorded, and which recordings no test needs any more."""
+        """Print the numbers of hits, misses and new recordings, and unused recordings."""
         if not self.counts:
             return
         terminalreporter.section(f"antiphon: {self._mode}, {self._config.getoption('--recordings')}")
@@ -176,11 +181,11 @@ class Rehearsal:
             terminalreporter.line(_FILL)
 
     def _unused(self) -> list[str]:
-        """Returns the recordings that tests which passed did not need, and those of tests that are gone."""
+        """Return recordings that their passed tests did not use or whose tests are gone."""
         from antiphon.recording.calls.recorded import REPLAYED
         from antiphon.recording.collection import read_calls
 
-        if not self._directory.is_dir():  # Nothing was recorded, for no backend answered.
+        if not self._directory.is_dir():  # No backend responded, so that nothing was recorded.
             return []
         problems: list[str] = []
         calls = [call for call in read_calls(self._directory, problems) if call.kind in REPLAYED]
@@ -191,16 +196,16 @@ class Rehearsal:
         ]
 
     def _is_gone(self, scope: str) -> bool:
-        """Tells whether a scope is that of a test which its file does not hold any more."""
+        """Return whether a scope belongs to a test that its file no longer contains."""
         chosen = any("::" in argument for argument in self._config.args)
         if chosen or self._config.getoption("lf", False):
-            return False  # Not all tests of a file were looked at.
+            return False  # The run did not collect all tests of each file.
         files = {test.partition("::")[0] for test in self._collected}
         return scope not in self._collected and scope.partition("::")[0] in files
 
 
 def _summed(outcomes: "list[Outcome]") -> tuple[dict[str, int], list[str]]:
-    """Returns the counts and the recordings used, as types that a worker process can send."""
+    """Return counts and used recordings as types that a worker process can send."""
     if not outcomes:
         return {}, []
     counts = {

@@ -1,10 +1,10 @@
-"""The server inside a Python process, for tests: models are called once and recorded, and then replayed.
+"""In-process server for tests that record model calls once and then replay them.
 
     with serve("tests/recordings") as server:
         client = OpenAI(base_url=server.url_of("the capital"), api_key="unused")
         client.responses.create(model="gpt-4o", input="What is the capital of France?")
 
-`antiphon.pytest_plugin` does this for the tests of a project.
+`antiphon.pytest_plugin` provides fixtures for the same purpose.
 """
 
 import asyncio
@@ -33,30 +33,32 @@ from antiphon.settings.schema import SETTINGS, BackendSettings, Mode, Settings
 from antiphon.wire.json import JSON
 
 _GRACE = 1
-"""Seconds that streams have to end which are still open at the end of `serve`."""
+"""Seconds that open streams have to finish at the end of `serve`."""
 _FIXED = frozenset({"host", "port", "record", "replay", "recording", "recordings"})
-"""Settings that follow from the arguments of `serve`."""
+"""Settings that `serve` derives from its own arguments."""
 _SCOPED = re.compile(rb"/scope/([^/]+)(/.*)")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the model calls of one request.
-
-    `recordings` names those that answered or were made, as file and number: `default.json#2`. `error` is what
-    the server answered with, if it was an error.
-    """
+    """Results of the model calls of one request."""
 
     scope: str
+    """Scope of the request."""
     hits: int
+    """Calls answered from a recording."""
     misses: int
+    """Calls without a recording, except those that were recorded as a result."""
     recorded: int
+    """Calls made to a backend and recorded."""
     recordings: tuple[str, ...]
+    """Recordings that were replayed or written, as file and number: `default.json#2`."""
     error: str | None
+    """Message of the server's error response, if any."""
 
 
 class LocalServer:
-    """A server that runs in this process; `url` is its API's base URL in the scope that `serve` was given."""
+    """Server in this process; `url` is its base URL for the scope passed to `serve`."""
 
     def __init__(self, origin: str, scope: str) -> None:
         self._origin = origin
@@ -66,17 +68,18 @@ class LocalServer:
         self.url = self.url_of(scope)
 
     def url_of(self, scope: str) -> str:
-        """Returns the base URL under which all requests belong to a scope (a test, a scenario).
+        """Return the base URL whose requests belong to a scope, such as one test.
 
-        A request that names a scope in its headers belongs to that one.
+        A scope in the headers of a request takes precedence.
         """
         return f"{self._origin}/scope/{quote(scope, safe='')}/v1"
 
     def begin(self, scope: str) -> None:
-        """Begins a scope once more, for a test that runs again.
+        """Restart a scope, for a test that runs again.
 
-        Its recordings answer from the first one on, its faults are counted from one, and what it records
-        replaces what it recorded before. Ids and times that are frozen go on, for no two responses share one.
+        Replay restarts at the first recording of the scope, injected faults are counted from one, and new
+        recordings replace those of the earlier run. Frozen IDs and times continue, so that no two responses
+        share an ID.
         """
         from antiphon.recording.seam.catalogue import RecordingCatalogue
 
@@ -88,20 +91,23 @@ class LocalServer:
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
 
     def serves(self, catalogue: ModelCatalogue) -> None:
-        """Says what answers, from within the server's event loop."""
+        """Set the catalogue that the server uses; called within the server's event loop."""
         self._loop, self._catalogue = asyncio.get_running_loop(), catalogue
 
     def watch(self, record: Record) -> None:
-        """Keep the record of a request that begins; it is complete when the client has its last byte."""
+        """Add the record of a new request.
+
+        The record is complete before the client receives the last byte of the response.
+        """
         self._records.append(record)
 
     def take(self) -> list[Outcome]:
-        """Returns the outcomes of the requests since the last time, in their order."""
+        """Return the outcomes of the requests since the last call, in order."""
         records = [self._records.popleft() for _ in range(len(self._records))]
         return [outcome for record in records if (outcome := _outcome(record)) is not None]
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Returns the application with the scope in its paths."""
+        """Return `app` with scope prefixes in its paths."""
 
         async def scoped(scope: Scope, receive: Receive, send: Send) -> None:
             await app(_without_prefix(scope), receive, send)
@@ -118,11 +124,18 @@ def serve(
     backends: Sequence[BackendSettings] | None = None,
     **settings: JSON,
 ) -> Iterator[LocalServer]:
-    """Serves on a free port of this machine, from a thread, until the block ends.
+    """Run the server on a free local port, in a thread, until the block ends.
 
-    `recordings` is the folder of recordings. Backends are found as `antiphon serve` finds them, unless they
-    are given; `settings` are further settings by their names. The state is kept in memory, unless `database`
-    says otherwise. Raises `ConfigError` for settings or recordings that are wrong, and `StoreUnavailable`.
+    Args:
+        recordings: Directory of recordings.
+        mode: How model and tool calls are handled.
+        scope: Scope of requests that name none.
+        backends: Backends to use; None discovers them as `antiphon serve` does.
+        settings: Further settings by name. State is kept in memory unless `database` is set.
+
+    Raises:
+        ConfigError: A setting or a recording is wrong.
+        StoreUnavailable: The database cannot be opened.
     """
     loaded = _settings(recordings, mode, backends, settings)
     with (
@@ -160,10 +173,10 @@ def _settings(
 ) -> Settings:
     names = {setting.name for setting in SETTINGS} - _FIXED
     if unknown := sorted(given.keys() - names):
-        raise ConfigError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(names))}")
+        raise ConfigError(f"unknown setting {unknown[0]!r}; use one of {', '.join(sorted(names))}")
     place = None if recordings is None else str(recordings)
     fixed = {"host": "127.0.0.1", "port": 0, "recording": mode, "recordings": place}
-    # A key that the user's own server wants is nothing to tests.
+    # Tests need no API key, even if the user's own server requires one.
     env = {name: value for name, value in os.environ.items() if name != "ANTIPHON_API_KEY"}
     settings = load_settings({"database": ":memory:", **given, **fixed}, env, Path.cwd())
     if backends is None:
@@ -176,7 +189,7 @@ def _without_prefix(scope: Scope) -> Scope:
     match = _SCOPED.fullmatch(scope.get("raw_path", b""))
     if match is None:
         return scope
-    # The last of two headers counts least: a request's own header goes before its path.
+    # The first of two equal headers wins, so that the request's own header overrides its path.
     headers = [*scope["headers"], (b"x-antiphon-scope", unquote_to_bytes(match[1]))]
     return {**scope, "path": unquote_to_bytes(match[2]).decode(), "raw_path": match[2], "headers": headers}
 

@@ -153,7 +153,7 @@ def test_B47_slow_body(url: str, monkeypatch: pytest.MonkeyPatch, path: str) -> 
     assert b"connection: close\r\n" in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
         "error": {
-            "message": "The request's body did not come in time.",
+            "message": "The request body did not arrive in time.",
             "type": "invalid_request_error",
             "param": None,
             "code": "request_timeout",

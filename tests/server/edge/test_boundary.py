@@ -120,5 +120,5 @@ def test_the_servers_end(begun: bool, caplog: pytest.LogCaptureFixture) -> None:
     else:
         assert answer.status == 503
         assert answer.headers["x-request-id"].startswith("req_")
-        assert answer.json["error"]["message"] == "The server is being stopped. Please try again later."
+        assert answer.json["error"]["message"] == "The server is shutting down. Please try again later."
         assert fields(caplog)["status"] == 503

@@ -209,7 +209,7 @@ def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture,
     else:
         assert head.startswith(b"HTTP/1.1 503 ")
         assert json.loads(content)["error"] == {
-            "message": "The server is being stopped. Please try again later.",
+            "message": "The server is shutting down. Please try again later.",
             "type": "server_error",
             "param": None,
             "code": None,
