@@ -165,7 +165,7 @@ def test_wrong_settings_are_refused(settings: dict[str, str], message: str) -> N
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no recorded calls"), serve(tmp_path):
         pytest.fail("it serves")
-    with pytest.raises(ConfigError, match="needs a folder"), serve():
+    with pytest.raises(ConfigError, match="needs a directory; set recordings"), serve():
         pytest.fail("it serves")
     (tmp_path / "file").write_text("")
     with (

@@ -34,7 +34,7 @@ def test_a_key_is_read_and_never_shown(tmp_path: Path) -> None:
 )
 def test_a_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
     message = refused(tmp_path, f"[security]\napi_key = {key!r}\n".replace("'", '"'))
-    assert "api_key: a key has at least 16 ASCII characters and no spaces" in message
+    assert "api_key: expected at least 16 ASCII characters without spaces" in message
     assert str(tmp_path) in message
     assert not key.strip() or key not in message
 

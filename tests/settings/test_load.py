@@ -141,7 +141,7 @@ def test_the_nearer_file_replaces_a_backend(tmp_path: Path) -> None:
         ("[models.a]\nbase_url = 'http://h/v1'\nlogprobs = 'no'", ["logprobs", "expected bool"]),
         ("[models.a]\nbase_url = 'http://h/v1'\nkind = 'gpt'", ["kind", "'gpt'"]),
         ("[models.a]\nbase_url = 'http://h/v1'\napi_key_env = 'NO_SUCH'", ["NO_SUCH", "not set"]),
-        ("[models.a]\nbase_url = 'http://h/v1'\napi_key = 'x'\napi_key_env = 'Y'", ["not both"]),
+        ("[models.a]\nbase_url = 'http://h/v1'\napi_key = 'x'\napi_key_env = 'Y'", ["set only one of them"]),
         ("[models.'a/b']\nbase_url = 'http://h/v1'", ["'a/b'", "slash"]),
         ("[models.antiphon]\nbase_url = 'http://h/v1'", ["'antiphon'", "sample"]),
     ],
@@ -200,7 +200,7 @@ def test_a_configured_backend_beats_the_environment(tmp_path: Path) -> None:
 def test_this_very_server_is_no_backend(tmp_path: Path, host: str) -> None:
     settings = load(tmp_path, env={"OPENAI_BASE_URL": f"http://{host}:8321/v1"})
     assert settings.models == {}
-    assert settings.notices == ("openai (OPENAI_BASE_URL) points at this very server and is left out",)
+    assert settings.notices == ("openai (OPENAI_BASE_URL) points to this server and is ignored",)
 
 
 def test_another_port_of_this_machine_is_a_backend(tmp_path: Path) -> None:

@@ -73,14 +73,14 @@ def test_the_last_word_counts_in_either_form(
     ],
 )
 def test_two_ways_to_say_it_are_one_too_many(flags: Mapping[str, JSON], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="give one of") as caught:
+    with pytest.raises(ConfigError, match="conflict; set only") as caught:
         load(tmp_path, flags=flags)
     assert all(f"--{name}" in str(caught.value) for name in flags)
 
 
 @pytest.mark.parametrize("mode", ["record", "replay", "record-missing"])
 def test_a_mode_needs_a_folder(mode: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="needs a folder") as caught:
+    with pytest.raises(ConfigError, match="needs a directory; set recordings") as caught:
         load(tmp_path, flags={"recording": mode})
     assert "--recording" in str(caught.value)
 

@@ -1,1 +1,1 @@
-"""Settings: declared once, read from a file, the environment and flags."""
+"""Settings: declarations, and values from files, the environment and flags."""

@@ -1,4 +1,4 @@
-"""How values of settings are read: types, names, paths and addresses, with errors in the operator's words."""
+"""Conversion and checks of setting values: types, names, paths, URLs and keys."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,24 @@ from antiphon.wire.json import JSON, JSONObject
 _SECRET_SETTINGS = frozenset(
     {"api_key", "seal_key", "database", "base_url", "url", "authorization", "headers", "env"}
 )
-"""Their values may hold credentials, and are not repeated in messages."""
+"""Settings that may contain credentials; messages do not repeat their values."""
 _SHORTEST_KEY = 16
 _SHORTEST_SEAL_KEY = 32
 _PATHS = frozenset({"record", "replay", "recordings", "hit_log", "files"})
 
 
 def convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:
-    """Returns `value` as the setting's type; text from the environment is read as numbers and switches."""
+    """Return `value` as the setting's type.
+
+    Args:
+        setting: Setting to which the value belongs.
+        value: Value from a file, a variable or a flag.
+        where: Source of the value, for messages.
+        strict: Whether the value must already have the type; otherwise text is parsed, also as a list.
+
+    Raises:
+        ConfigError: The value does not have the setting's type.
+    """
     if not strict and isinstance(value, str) and setting.default == ():
         value = [each.strip() for each in value.split(setting.separator) if each.strip()]
     try:
@@ -39,7 +49,7 @@ def _secret(expected: type, value: JSON) -> Secret:
 
 
 def located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSON:
-    """Returns the paths among the settings as absolute ones: relative to the file that gives them."""
+    """Return `value` as an absolute path below `folder` if the setting is a path."""
     is_path = name in _PATHS or (name == "database" and "://" not in value and value != ":memory:")
     if not is_path or value is None:
         return value
@@ -49,7 +59,11 @@ def located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSO
 
 
 def check_names(given: Iterable[str], known: Iterable[Setting], also: tuple[str, ...], where: str) -> None:
-    """Raises `ConfigError` for the first unknown name, with the nearest known one."""
+    """Check that all given names are known.
+
+    Raises:
+        ConfigError: A name is unknown; the message suggests the most similar known one.
+    """
     names = [*(setting.name for setting in known), *also]
     for name in given:
         if name not in names:
@@ -57,65 +71,88 @@ def check_names(given: Iterable[str], known: Iterable[Setting], also: tuple[str,
 
 
 def suggestion(name: str, names: list[str]) -> str:
-    """Returns the end of a message about an unknown name."""
+    """Return the part of a message that suggests a known name for an unknown one."""
     close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; use one of {', '.join(names)}"
 
 
 def checked_url(url: str, where: str, *, key: str = "base_url", instead: str = "api_key") -> str:
-    """Returns `url` without a trailing slash. A credential in it would end up in messages and logs.
+    """Return `url` without a trailing slash.
 
-    `key` is what the setting is called, and `instead` where credentials belong.
+    Args:
+        url: URL to check; credentials in it would appear in messages and logs.
+        where: Source of the URL, for messages.
+        key: Name of the setting.
+        instead: Name of the setting for credentials.
+
+    Raises:
+        ConfigError: The URL is not an HTTP URL, or it contains credentials.
     """
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("no host")
     except ValueError as error:
-        raise ConfigError(f"{where}: {key} must be http://HOST[:PORT]/v1 or https://...") from error
+        raise ConfigError(
+            f"{where}: {key} is not an HTTP URL; use http://HOST[:PORT]/v1 or https://..."
+        ) from error
     if parts.username is not None or parts.fragment or (parts.query and key == "base_url"):
-        raise ConfigError(f"{where}: {key} takes no credentials, no query and no fragment; use {instead}")
+        raise ConfigError(
+            f"{where}: {key} contains credentials, a query or a fragment; use {instead} for credentials"
+        )
     return url.rstrip("/")
 
 
 def secret_values(values: JSONObject, key: str, env: Mapping[str, str], where: str) -> None:
-    """Puts the variable that `KEY_env` names into `values[KEY]`."""
+    """Store the value of the variable that `KEY_env` names in `values[KEY]`.
+
+    Raises:
+        ConfigError: Both keys are present, or the variable is not set.
+    """
     variable = values.get(f"{key}_env")
     if variable is None:
         return
     if key in values:
-        raise ConfigError(f"{where}: give {key} or {key}_env, not both")
+        raise ConfigError(f"{where}: both {key} and {key}_env are present; set only one of them")
     if not env.get(variable):
-        raise ConfigError(f"{where}: {key}_env names {variable}, which is not set")
+        raise ConfigError(f"{where}: {key}_env names {variable}, which is not set; set the variable")
     values[key] = Secret(env[variable])
 
 
 def check_seal_key(key: Secret | None, where: str) -> None:
-    """Raises `ConfigError` for a key that could be guessed; `where` is where it came from."""
+    """Check that a seal key from the source `where` is long enough.
+
+    Raises:
+        ConfigError: The key is too short.
+    """
     if key is not None and len(key.reveal()) < _SHORTEST_SEAL_KEY:
         raise ConfigError(
-            f"{where}: seal_key: it has at least {_SHORTEST_SEAL_KEY} characters; `openssl rand -hex 32` "
-            "makes a good one"
+            f"{where}: seal_key: expected at least {_SHORTEST_SEAL_KEY} characters; create a key with "
+            "`openssl rand -hex 32`"
         )
 
 
 def check_api_key(key: Secret | None, where: str) -> None:
-    """Raises `ConfigError` for a key that no client can send, or that is soon guessed."""
+    """Check that clients can send an API key, and that it is long enough.
+
+    Raises:
+        ConfigError: The key is too short or contains other than printable ASCII characters.
+    """
     if key is None:
         return
     text = key.reveal()
     if len(text) < _SHORTEST_KEY or not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigError(
-            f"{where}: api_key: a key has at least {_SHORTEST_KEY} ASCII characters and no spaces; "
-            "`antiphon keys create` makes one that nobody guesses"
+            f"{where}: api_key: expected at least {_SHORTEST_KEY} ASCII characters without spaces; create a "
+            "key with `antiphon keys create`"
         )
 
 
 def user_folder(env: Mapping[str, str], variable: str, default: str) -> Path:
-    """Returns our folder below the one that an XDG variable names."""
+    """Return the `antiphon` directory below the one that an XDG variable names."""
     return (Path(env[variable]) if env.get(variable) else home(env) / default) / "antiphon"
 
 
 def home(env: Mapping[str, str]) -> Path:
-    """Returns the user's home folder."""
+    """Return the user's home directory."""
     return Path(env["HOME"]) if env.get("HOME") else Path.home()

@@ -1,4 +1,7 @@
-"""Finds every setting's value: flags, environment, `./antiphon.toml`, the user's file, defaults."""
+"""Loading of settings from flags, the environment and configuration files.
+
+The order of precedence: flags, environment variables, `./antiphon.toml`, the user's `config.toml`, defaults.
+"""
 
 import difflib
 import tomllib
@@ -40,10 +43,15 @@ _RESERVED = "antiphon"
 
 
 def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) -> Settings:
-    """Returns the settings in effect.
+    """Return the settings in effect.
 
-    `flags` maps the names of settings to values; None stands for a flag that was not given.
-    Raises `ConfigError` with the setting, its source and what would be right.
+    Args:
+        flags: Values by the names of settings; None if a flag was not given.
+        env: Environment variables.
+        cwd: Directory that may contain `antiphon.toml`.
+
+    Raises:
+        ConfigError: A setting is wrong; the message names it, its source and the fix.
     """
     gathered = _Gathered(env)
     tools = ToolTables(env)
@@ -71,14 +79,14 @@ def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) 
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """Returns the host and the port that `url` leads to; all names of this machine are `127.0.0.1`."""
+    """Return host and port of `url`; all names of this machine become `127.0.0.1`."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     return "127.0.0.1" if host in _LOOPBACK else host, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class _Gathered:
-    """The settings as they are found: what is taken later wins."""
+    """Values of settings gathered from several sources; later sources take precedence."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -88,7 +96,7 @@ class _Gathered:
         self._origins = {setting.name: "default" for setting in SETTINGS}
 
     def take(self, given: Mapping[str, tuple[JSON, str]], folder: Path, *, strict: bool) -> None:
-        """Takes values with what they are called where they come from; paths are relative to `folder`."""
+        """Add values with their sources; relative paths start at `folder`."""
         for setting in SETTINGS:
             if setting.name in given:
                 value, where = given[setting.name]
@@ -98,12 +106,12 @@ class _Gathered:
         self._expand(given)
 
     def _expand(self, given: Mapping[str, tuple[JSON, str]]) -> None:
-        """Makes `record` and `replay` what they are short for: the last word counts, in either form."""
+        """Expand `record` and `replay`; the last source counts, in either form."""
         short = [name for name in ("record", "replay") if name in given]
         long = [name for name in ("recording", "recordings") if name in given]
         if len(short) > 1 or (short and long):
             ways = " and ".join(given[name][1] for name in (*short, *long))
-            raise ConfigError(f"{ways}: give one of record, replay, or recording with recordings")
+            raise ConfigError(f"{ways}: conflict; set only record, only replay, or recording with recordings")
         if short:
             (name,) = short
             self._values |= {"recording": name, "recordings": self._values[name]}
@@ -113,16 +121,20 @@ class _Gathered:
             self._origins[name] = "default"
 
     def settings(self) -> Settings:
-        """Returns the settings; raises `ConfigError` for those that make no sense together."""
+        """Return the settings.
+
+        Raises:
+            ConfigError: The values contradict each other.
+        """
         if self._values.get("freeze") and self._origins["database"] == "default":
-            # Frozen ids are the same in each run, and would be taken in the state of the last one.
+            # Frozen IDs are the same in each run, so that they would collide with those of the last run.
             self._values["database"] = ":memory:"
         settings = Settings(**self._values, origins=self._origins)
         check_api_key(settings.api_key, self._origins["api_key"])
         check_seal_key(settings.seal_key, self._origins["seal_key"])
         if settings.recording != "live" and settings.recordings is None:
             where = self._origins["recording"]
-            raise ConfigError(f"{where}: the mode {settings.recording!r} needs a folder: set recordings")
+            raise ConfigError(f"{where}: mode {settings.recording!r} needs a directory; set recordings")
         return settings
 
 
@@ -138,13 +150,13 @@ def _read(path: Path) -> JSONObject:
 
 
 def _settings_of(document: JSONObject, path: Path) -> dict[str, tuple[JSON, str]]:
-    """Returns the settings that a file gives, with the file's name: those at its top and in its tables."""
+    """Return the settings at the top level and in the tables of a file, with its name."""
     given: dict[str, tuple[JSON, str]] = {}
     for table in sorted({setting.table or "" for setting in SETTINGS}, reverse=True):
         values = document.pop(table, {}) if table else document
         where = f"{path}: [{table}]" if table else str(path)
         if not isinstance(values, dict):
-            raise ConfigError(f"{path}: {table!r} is a table: [{table}]")
+            raise ConfigError(f"{path}: {table!r} is not a table; write it as [{table}]")
         known = [setting for setting in SETTINGS if (setting.table or "") == table]
         check_names(values, known, (), where)
         given |= {name: (value, str(path)) for name, value in values.items()}
@@ -152,25 +164,27 @@ def _settings_of(document: JSONObject, path: Path) -> dict[str, tuple[JSON, str]
 
 
 def _tables(models: JSON, path: Path) -> dict[str, JSONObject]:
-    """Returns the `[models.NAME]` tables; a name is one segment of a model id."""
+    """Return the `[models.NAME]` tables; a name is one segment of a model ID."""
     if not isinstance(models, dict) or not all(isinstance(table, dict) for table in models.values()):
-        raise ConfigError(f"{path}: `models` holds tables, one per backend: [models.NAME]")
+        raise ConfigError(f"{path}: `models` must contain a table per backend; write them as [models.NAME]")
     for name in models:
         if not name or "/" in name:
-            raise ConfigError(f"{path}: the backend name {name!r} must not be empty or hold a slash")
+            raise ConfigError(f"{path}: backend name {name!r} is empty or contains a slash; choose another")
         if name == _RESERVED:
-            raise ConfigError(f"{path}: the backend name {name!r} is taken by the built-in sample model")
+            raise ConfigError(
+                f"{path}: backend name {name!r} is reserved for the built-in sample model; choose another"
+            )
     return models
 
 
 def _backend(name: str, table: JSONObject, path: Path, env: Mapping[str, str]) -> BackendSettings:
-    """Makes a backend's settings from its table; the kind's switches come first, the given ones over them."""
+    """Return a backend's settings; switches in its table override those of its kind."""
     where = f"{path}: [models.{name}]"
     check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), (), where)
     own = {s.name: convert(s, table[s.name], where) for s in BACKEND_SETTINGS if s.name in table}
     switches = {s.name: convert(s, table[s.name], where) for s in CAPABILITIES if s.name in table}
     if "base_url" not in own:
-        raise ConfigError(f"{where}: base_url is missing, such as base_url = {_OPENAI_URL!r}")
+        raise ConfigError(f"{where}: base_url is missing; set it, such as base_url = {_OPENAI_URL!r}")
     own["base_url"] = checked_url(own["base_url"], where)
     secret_values(own, "api_key", env, where)
     kind: Kind = own.pop("kind", None) or _kind(own["base_url"])
@@ -184,7 +198,10 @@ def _kind(base_url: str) -> Kind:
 
 
 def _misspelt(env: Mapping[str, str]) -> list[str]:
-    """Finds variables that look like misspelt settings; others with our prefix may be somebody else's."""
+    """Return notices about variables that resemble a setting.
+
+    Other variables with the prefix may belong to other programs.
+    """
     names = [setting.env for setting in SETTINGS]
     return [
         f"{name} is not a setting{suggestion(name, names)}"
@@ -196,7 +213,7 @@ def _misspelt(env: Mapping[str, str]) -> list[str]:
 
 
 def _environment_backends(env: Mapping[str, str]) -> list[BackendSettings]:
-    """Returns the backends that other programs' variables name."""
+    """Return the backends that the environment variables of other programs define."""
     found = []
     if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
         variable = "OPENAI_BASE_URL" if env.get("OPENAI_BASE_URL") else "OPENAI_API_KEY"
@@ -226,16 +243,16 @@ def _environment_backends(env: Mapping[str, str]) -> list[BackendSettings]:
 
 
 def _ollama_url(host: str) -> str:
-    """Reads OLLAMA_HOST as Ollama does: `host`, `host:port`, `:port` or a URL."""
+    """Parse OLLAMA_HOST as Ollama does: `host`, `host:port`, `:port` or a URL."""
     has_scheme = "://" in host
     try:
         parts = urlsplit(host if has_scheme else f"http://{host}")
         default = (443 if parts.scheme == "https" else 80) if has_scheme else 11434
         port = parts.port or default
     except ValueError as error:
-        raise ConfigError(f"OLLAMA_HOST: {host!r} is not HOST:PORT") from error
+        raise ConfigError(f"OLLAMA_HOST: {host!r} is not an address; use HOST:PORT") from error
     name = parts.hostname or "127.0.0.1"
-    # A server's variable: an address to listen on is not one to call.
+    # Ollama's server uses this variable too, possibly with a wildcard address that clients cannot connect to.
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104
     bracketed = f"[{name}]" if ":" in name else name
     return checked_url(f"{parts.scheme}://{bracketed}:{port}{parts.path.rstrip('/')}/v1", "OLLAMA_HOST")
@@ -244,10 +261,10 @@ def _ollama_url(host: str) -> str:
 def _without_self(
     backends: dict[str, BackendSettings], settings: Settings
 ) -> tuple[dict[str, BackendSettings], list[str]]:
-    """Leaves out backends that are this very server: their calls would come back without end."""
+    """Drop backends that are this server, because their requests would loop endlessly."""
     own = endpoint(f"http://{_bracketed(settings.host)}:{settings.port}")
     loops = [b for b in backends.values() if settings.port and endpoint(b.base_url) == own]
-    notices = [f"{b.name} ({b.origin}) points at this very server and is left out" for b in loops]
+    notices = [f"{b.name} ({b.origin}) points to this server and is ignored" for b in loops]
     return {name: b for name, b in backends.items() if b not in loops}, notices
 
 

@@ -1,4 +1,4 @@
-"""Reads the `[tools]` tables of the files, and the variables that other programs name their keys by."""
+"""Loading of the `[tools]` tables, and of search providers from the environment."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,17 +21,17 @@ from antiphon.settings.values import Secret, Setting
 from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")
-"""What a tool takes from `[tools]` if its own table does not say it."""
+"""Keys that a tool inherits from `[tools]`."""
 _KEYS = {"tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY"}
 _SEARXNG_URL = "SEARXNG_URL"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-"""What api.openai.com takes as the label of an MCP server."""
+"""Labels of MCP servers that api.openai.com accepts."""
 _MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers")}
 _TRANSPORTS = {"url": ("auto", "http", "sse"), "command": ("auto", "stdio")}
 
 
 class ToolTables:
-    """The tables as they are found; what is taken later wins, table by table."""
+    """Tool tables gathered from several files; later files take precedence per table."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -41,7 +41,11 @@ class ToolTables:
         self._servers: dict[str, JSONObject] = {}
 
     def take(self, tools: JSON, path: Path) -> None:
-        """Takes the value of `tools` in a file; raises `ConfigError` for what is wrong in it."""
+        """Add the value of `tools` in the file `path`.
+
+        Raises:
+            ConfigError: A table or a value in it is wrong.
+        """
         table = _table(tools, f"{path}: [tools]")
         check_names(table, TOOLS_SETTINGS, ("web_search", "file_search", "mcp"), f"{path}: [tools]")
         self._own |= _converted(table, TOOLS_SETTINGS, f"{path}: [tools]")
@@ -61,7 +65,14 @@ class ToolTables:
             self._servers[name] = self._server(name, server, f"{path}: [tools.mcp.{name}]")
 
     def settings(self, database: str) -> ToolsSettings:
-        """Returns the settings of all tools; uploaded files lie beside the database by default."""
+        """Return the settings of all tools.
+
+        Args:
+            database: Path or URL of the database, from which the default directory for files follows.
+
+        Raises:
+            ConfigError: The search provider lacks a key or a URL.
+        """
         shared = {name: self._own[name] for name in _SHARED if name in self._own}
         files = {"files": self._default_files(database)}
         servers = {name: McpServerSettings(**shared | values) for name, values in self._servers.items()}
@@ -74,39 +85,46 @@ class ToolTables:
 
     def _server(self, name: str, table: JSON, where: str) -> JSONObject:
         if not _NAME.fullmatch(name):
-            raise ConfigError(f"{where}: a name begins with a letter, and has letters, digits, - and _ only")
+            raise ConfigError(f"{where}: invalid name; use letters, digits, - and _, with a letter first")
         values = _checked(table, MCP_SERVER_SETTINGS, where)
         if ("url" in values) == ("command" in values):
-            raise ConfigError(f"{where}: give url or command, one of them")
+            raise ConfigError(f"{where}: expected either url or command; set exactly one of them")
         secret_values(values, "authorization", self._env, where)
         kind = "url" if "url" in values else "command"
         if kind == "url":
             values["url"] = checked_url(values["url"], where, key="url", instead="authorization")
         for name in _MISPLACED[kind]:
             if name in values:
-                raise ConfigError(f"{where}: {name} does not go with {kind}")
+                raise ConfigError(f"{where}: {name} cannot be combined with {kind}; remove it")
         if values.get("transport", "auto") not in _TRANSPORTS[kind]:
-            raise ConfigError(f"{where}: transport = {values['transport']!r} does not go with {kind}")
+            raise ConfigError(
+                f"{where}: transport {values['transport']!r} cannot be combined with {kind}; use one of "
+                f"{', '.join(_TRANSPORTS[kind])}"
+            )
         if "authorization" in values and "authorization" in map(str.lower, values.get("headers", ())):
-            raise ConfigError(f"{where}: give authorization or the header Authorization, not both")
+            raise ConfigError(
+                f"{where}: both authorization and the header Authorization are present; set only one of them"
+            )
         return values
 
     def _search(self) -> JSONObject:
-        """Returns the values of `[tools.web_search]`, with what the environment adds."""
+        """Return the values of `[tools.web_search]`, completed from the environment."""
         values, where = dict(self._web_search[0]), self._web_search[1]
         if "provider" not in values:
             if "base_url" in values or "api_key" in values:
-                raise ConfigError(f"{where}: provider is missing: say whose base_url and api_key these are")
+                raise ConfigError(
+                    f"{where}: provider is missing; set the one that base_url and api_key belong to"
+                )
             values["provider"] = self._environment_provider()
         provider = values["provider"]
         variable = _KEYS.get(provider)
         if variable and "api_key" not in values:
             if not self._env.get(variable):
-                raise ConfigError(f"{where}: {provider} needs a key: set api_key, api_key_env or {variable}")
+                raise ConfigError(f"{where}: {provider} needs a key; set api_key, api_key_env or {variable}")
             values["api_key"] = Secret(self._env[variable])
         if provider == "searxng" and "base_url" not in values:
             if not self._env.get(_SEARXNG_URL):
-                raise ConfigError(f"{where}: searxng needs an address: set base_url or {_SEARXNG_URL}")
+                raise ConfigError(f"{where}: searxng needs a URL; set base_url or {_SEARXNG_URL}")
             values["base_url"] = checked_url(self._env[_SEARXNG_URL], _SEARXNG_URL)
         return values
 
@@ -124,7 +142,7 @@ class ToolTables:
 
 def _table(value: JSON, where: str) -> JSONObject:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} is a table, got {str(value)[:60]!r}")
+        raise ConfigError(f"{where}: expected a table, got {str(value)[:60]!r}")
     return value
 
 

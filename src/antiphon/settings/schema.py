@@ -1,4 +1,4 @@
-"""Settings: what they are, their defaults and their documentation. `settings.py` finds their values."""
+"""Settings of the server and its backends: types, defaults and documentation."""
 
 from typing import Annotated, Literal
 
@@ -10,62 +10,68 @@ from antiphon.settings.values import Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
-"""What a backend is. It sets the capability switches that are not configured (`PRESETS`)."""
+"""Kind of a backend, which presets its capability switches (`PRESETS`)."""
 
 Mode = Literal["live", "record", "replay", "record-missing"]
-"""What becomes of model and tool calls: made, made and recorded, answered from recordings, or both."""
+"""How model and tool calls are handled.
+
+`live` makes them, `record` makes and records them, `replay` replays recordings, and `record-missing` replays
+recordings and records the calls that have none.
+"""
 
 
 ReasoningEvents = Literal["openai", "open_responses"]
-"""Whose names the events of raw reasoning have."""
+"""Event names for raw reasoning."""
 
 
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a backend understands. A parameter that it would refuse is left out or translated."""
+    """Capabilities of a backend; unsupported parameters are omitted or translated."""
 
     developer_role: Annotated[
-        bool, Meta(description="Off: developer messages go out with the role `system`.")
+        bool, Meta(description="Off: developer messages are sent with the role `system`.")
     ] = True
-    max_completion_tokens: Annotated[bool, Meta(description="Off: the limit goes out as `max_tokens`.")] = (
-        True
-    )
-    parallel_tool_calls: Annotated[bool, Meta(description="Off: `parallel_tool_calls` is left out.")] = True
+    max_completion_tokens: Annotated[bool, Meta(description="Off: the limit is sent as `max_tokens`.")] = True
+    parallel_tool_calls: Annotated[bool, Meta(description="Off: `parallel_tool_calls` is omitted.")] = True
     named_tool_choice: Annotated[
         bool,
-        Meta(description="Off: a choice of one function goes out as that function alone, and `required`."),
+        Meta(description="Off: a choice of one function is sent as that function alone with `required`."),
     ] = True
-    strict_tools: Annotated[bool, Meta(description="Off: `strict` is left out of function tools.")] = True
+    strict_tools: Annotated[bool, Meta(description="Off: `strict` is omitted from function tools.")] = True
     custom_tools: Annotated[
         bool,
-        Meta(description="Off: custom tools go out as functions with one string, `input`."),
+        Meta(description="Off: custom tools are sent as functions with one string parameter, `input`."),
     ] = True
     structured_outputs: Annotated[
         bool,
         Meta(
-            description="On: the grammar of a custom tool that has to be called goes out as vLLM's "
-            "`structured_outputs`, and the text of the reply is the input."
+            description="On: if a call of a custom tool is required, its grammar is sent as vLLM's "
+            "`structured_outputs`, and the text of the response becomes the input of the call."
         ),
     ] = False
     stream_usage: Annotated[
         bool,
-        Meta(description="Off: `stream_options` is left out, and usage is known only if it is sent unasked."),
+        Meta(
+            description="Off: `stream_options` is omitted, and usage is reported only if the backend "
+            "sends it anyway."
+        ),
     ] = True
-    logprobs: Annotated[bool, Meta(description="Off: `logprobs` and `top_logprobs` are left out.")] = True
-    reasoning_effort: Annotated[bool, Meta(description="Off: `reasoning_effort` is left out.")] = True
-    verbosity: Annotated[bool, Meta(description="Off: `verbosity` is left out.")] = True
-    service_tier: Annotated[bool, Meta(description="Off: `service_tier` is left out.")] = True
+    logprobs: Annotated[bool, Meta(description="Off: `logprobs` and `top_logprobs` are omitted.")] = True
+    reasoning_effort: Annotated[bool, Meta(description="Off: `reasoning_effort` is omitted.")] = True
+    verbosity: Annotated[bool, Meta(description="Off: `verbosity` is omitted.")] = True
+    service_tier: Annotated[bool, Meta(description="Off: `service_tier` is omitted.")] = True
     prompt_cache: Annotated[
-        bool, Meta(description="Off: `prompt_cache_key` and the other `prompt_cache_` options are left out.")
+        bool, Meta(description="Off: `prompt_cache_key` and the other `prompt_cache_` options are omitted.")
     ] = True
     safety_identifier: Annotated[
-        bool, Meta(description="Off: `safety_identifier` and `user` are left out.")
+        bool, Meta(description="Off: `safety_identifier` and `user` are omitted.")
     ] = True
     reasoning_input: Annotated[
         Literal["none", "reasoning", "reasoning_content", "reasoning_details"],
-        Meta(description="The key under which earlier reasoning is given back on assistant messages."),
+        Meta(description="Key of assistant messages in which earlier reasoning is sent."),
     ] = "none"
     think_tags: Annotated[
-        bool, Meta(description="On: text that begins with `<think>` is reasoning up to `</think>`.")
+        bool,
+        Meta(description="On: text from `<think>`, at the start of a response, to `</think>` is reasoning."),
     ] = True
 
 
@@ -81,248 +87,250 @@ _LOCAL = Capabilities(
 )
 
 PRESETS: dict[Kind, Capabilities] = {
-    # Its models do not think in tags: a text that begins with one is about the tag.
+    # OpenAI's models do not think in tags, so that a text that begins with a tag is about the tag.
     "openai": Capabilities(think_tags=False),
-    # Ollama skips parameters that it does not know, `max_completion_tokens` among them, and reads
-    # `reasoning` on assistant messages (its openai/openai.go).
+    # Ollama ignores unknown parameters, such as `max_completion_tokens`, and reads `reasoning` from
+    # assistant messages: https://github.com/ollama/ollama/blob/main/openai/openai.go
     "ollama": msgspec.structs.replace(_LOCAL, reasoning_input="reasoning"),
-    # vLLM hands the role `developer` to the model's chat template, which seldom knows it; it reads
-    # `reasoning`, and no longer `reasoning_content` (vllm-project/vllm pull request 33402).
+    # vLLM passes the role `developer` to the model's chat template, which rarely supports it. It reads
+    # `reasoning` and no longer `reasoning_content`: https://github.com/vllm-project/vllm/pull/33402
     "vllm": msgspec.structs.replace(
         _LOCAL, structured_outputs=True, max_completion_tokens=True, reasoning_input="reasoning"
     ),
-    # LM Studio refuses roles other than user, assistant, system and tool (its bug tracker, issue 669), and
-    # a `tool_choice` that is no string.
+    # LM Studio rejects a `tool_choice` that is an object, and roles other than user, assistant, system and
+    # tool: https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/669
     "lmstudio": msgspec.structs.replace(_LOCAL, named_tool_choice=False),
-    # llama.cpp knows `max_completion_tokens` only since its pull request 19831, and gives
-    # `reasoning_content` back to templates that keep it (pull request 18994).
+    # llama.cpp supports `max_completion_tokens` only since https://github.com/ggml-org/llama.cpp/pull/19831,
+    # and sends `reasoning_content` to chat templates since https://github.com/ggml-org/llama.cpp/pull/18994.
     "llamacpp": msgspec.structs.replace(_LOCAL, reasoning_effort=False, reasoning_input="reasoning_content"),
     "other": _LOCAL,
 }
-"""The capability switches of each kind of backend; `other` is what any compatible server should accept."""
+"""Capability switches of each kind of backend.
+
+`other` enables only what any compatible server should accept.
+"""
 
 
 class BackendSettings(Struct, frozen=True, kw_only=True):
-    """One chat backend: a table `[models.NAME]` of `antiphon.toml`, the environment's, or a found one."""
+    """Chat backend from a table `[models.NAME]`, the environment or discovery."""
 
     name: str
+    """Name of the backend and first segment of its model IDs."""
     base_url: Annotated[
-        str, Meta(description="Where the API begins, such as `https://api.openai.com/v1`. Required.")
+        str, Meta(description="Base URL of the API, such as `https://api.openai.com/v1`. Required.")
     ]
     kind: Annotated[
         Kind,
         Meta(
-            description="What the backend is; it sets the capability switches that are not given. "
-            "Not given: `openai` for OpenAI's and Azure's hosts, else `other`, the most careful."
+            description="Kind of backend, which presets the capability switches. If not set: `openai` for "
+            "OpenAI's and Azure's hosts, otherwise `other`, the most cautious."
         ),
     ] = "other"
-    api_key: Annotated[
-        Secret | None, Meta(description="The key that is sent to this backend, and to no other.")
+    api_key: Annotated[Secret | None, Meta(description="API key for this backend.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Environment variable that contains the API key.")
     ] = None
-    api_key_env: Annotated[str | None, Meta(description="The environment variable that holds the key.")] = (
-        None
-    )
     models: Annotated[
         tuple[str, ...] | None,
-        Meta(description="The models that the backend has. Not given: it is asked at `/models`."),
+        Meta(description="Models of the backend. If not set: the models that its `/models` lists."),
     ] = None
-    connect_timeout: Annotated[Seconds, Meta(description="Seconds that connecting may take.")] = 10.0
+    connect_timeout: Annotated[Seconds, Meta(description="Connect timeout in seconds.")] = 10.0
     first_byte_timeout: Annotated[
         Seconds,
         Meta(
-            description="Seconds until the answer begins: prompt processing, or all of a reply in one piece."
+            description="Timeout in seconds until a response begins, which includes prompt processing and "
+            "the whole of a non-streaming response."
         ),
     ] = 600.0
-    idle_timeout: Annotated[Seconds, Meta(description="Seconds of silence in the middle of an answer.")] = (
-        120.0
-    )
+    idle_timeout: Annotated[
+        Seconds, Meta(description="Idle timeout in seconds, in the middle of a response.")
+    ] = 120.0
     capabilities: Capabilities = Capabilities()
+    """Capability switches: those of the kind, with those of the table applied."""
     origin: str = "configured"
-    """How the backend was found, in words for the start-up print."""
+    """Source of the backend, for the output at start-up."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """All settings of the server, in effect."""
+    """Settings of the server, in effect."""
 
-    host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes any free one.")] = (
-        8321
-    )
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 8321
     database: Annotated[
         str,
         Meta(
-            description="Where the state is: the path of an SQLite file, or a `postgresql://` URL. "
+            description="Database path or URL: an SQLite file or a `postgresql://` URL. "
             "Default: `antiphon.db` in `$XDG_DATA_HOME/antiphon` or `~/.local/share/antiphon`."
         ),
     ]
     record: Annotated[
         str | None,
         Meta(
-            description="Make model and tool calls and write them to this folder. Short for "
+            description="Directory to which model and tool calls are recorded. Short for "
             '`recording = "record"` and `recordings`.'
         ),
     ] = None
     replay: Annotated[
         str | None,
         Meta(
-            description="Answer model and tool calls from this folder, and call nothing. Short for "
-            '`recording = "replay"` and `recordings`.'
+            description="Directory from which model and tool calls are replayed, without any real call. "
+            'Short for `recording = "replay"` and `recordings`.'
         ),
     ] = None
     recording: Annotated[
         Mode,
         Meta(
-            description="What becomes of model and tool calls: made, made and written, answered from "
-            "recordings only, or made and written where no recording answers."
+            description="How model and tool calls are handled: made; made and recorded; replayed from "
+            "recordings; or replayed, and recorded where a recording is missing."
         ),
     ] = "live"
-    recordings: Annotated[str | None, Meta(description="The folder of recordings.")] = None
+    recordings: Annotated[str | None, Meta(description="Directory of recordings.")] = None
     recording_header: Annotated[
         bool,
         Meta(
-            description="Let requests choose a mode (`X-Antiphon-Recording`) and faults "
-            "(`X-Antiphon-Fault`). Not for servers that strangers reach."
+            description="Whether requests may choose a mode (`X-Antiphon-Recording`) and faults "
+            "(`X-Antiphon-Fault`). Not for servers that untrusted clients can reach."
         ),
     ] = False
     repeat: Annotated[
         bool,
         Meta(
-            description="Let the last of several recordings of one call answer again when all have been used."
+            description="Whether the last of several recordings of one call is replayed again after all have "
+            "been used."
         ),
     ] = False
     replay_speed: Annotated[
         float,
         Meta(
             ge=0,
-            description="How fast recordings answer: 0 at once, 1 with the recorded gaps, 2 twice as fast.",
+            description="Speed of replay: 0 without delays, 1 with the recorded delays, 2 twice as fast.",
         ),
     ] = 0.0
     volatile: Annotated[
         tuple[str, ...],
         Meta(
-            description="Patterns of text that differs from run to run, each `NAME=REGEX`; tried when "
-            "nothing else answers. A variable has one a line."
+            description="Patterns of text that differs between runs, each `NAME=REGEX`; used when no "
+            "recording matches otherwise. In the variable, one per line."
         ),
     ] = ()
     never_record: Annotated[
         tuple[str, ...],
         Meta(
-            description="Patterns of further secrets, each `NAME=REGEX`: no call that holds one is recorded."
+            description="Patterns of additional secrets, each `NAME=REGEX`; calls that contain one are not "
+            "recorded. In the variable, one per line."
         ),
     ] = ()
     hit_log: Annotated[
         str | None,
         Meta(
-            description="A file to which each replayed call adds a line of JSON, for "
+            description="File to which each replayed call appends a line of JSON, for "
             "`antiphon recordings check`."
         ),
     ] = None
     freeze: Annotated[
         bool,
         Meta(
-            description="Make ids and times a function of the scope and the order of its requests, so "
-            "that two runs give the same bytes. The state is kept in memory unless `database` is set."
+            description="Whether IDs and times depend only on the scope and the order of its requests, so "
+            "that two runs return the same bytes. State is kept in memory unless `database` is set."
         ),
     ] = False
     fault: Annotated[
         str,
-        Meta(description="Rules by which calls fail, such as `cut:3,model=gpt-4o,call=2`; separated by `;`."),
+        Meta(description="Rules for fault injection, such as `cut:3,model=gpt-4o,call=2`, separated by `;`."),
     ] = ""
     discover: Annotated[
-        bool, Meta(description="Look for local model servers on their usual ports at start-up.")
+        bool, Meta(description="Discovery of local model servers on their usual ports at start-up.")
     ] = True
-    max_body_bytes: Annotated[
-        int, Meta(gt=0, description="The largest request body that is accepted, in bytes.")
-    ] = 100 * 1024 * 1024
+    max_body_bytes: Annotated[int, Meta(gt=0, description="Maximum size of a request body in bytes.")] = (
+        100 * 1024 * 1024
+    )
     reasoning_events: Annotated[
         ReasoningEvents,
         Meta(
-            description="Whose names the events of raw reasoning have: `response.reasoning_text.delta` as "
-            "OpenAI's, or `response.reasoning.delta` as Open Responses has it."
+            description="Event names for raw reasoning: `response.reasoning_text.delta` as in OpenAI's API, "
+            "or `response.reasoning.delta` as in Open Responses."
         ),
     ] = "openai"
-    log_format: Annotated[Literal["text", "json"], Meta(description="How the request log is written.")] = (
-        "text"
-    )
+    log_format: Annotated[Literal["text", "json"], Meta(description="Format of the request log.")] = "text"
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"],
-        Meta(description="The least important messages that are logged; `warning` hides the request log."),
+        Meta(description="Lowest level of log messages; `warning` hides the request log."),
     ] = "info"
     allow_hosts: Annotated[
         tuple[str, ...],
         Meta(
-            description="Hosts that requests may name although they are private: `HOST`, `HOST:PORT`, "
-            "`*.DOMAIN`, an address, or a network such as `10.0.0.0/8`. A variable has commas between them.",
+            description="Private hosts that URLs in requests may use: `HOST`, `HOST:PORT`, `*.DOMAIN`, an "
+            "address, or a network such as `10.0.0.0/8`. In the variable, separated by commas.",
             extra={"own_flag": "--allow-host", "table": "security", "separator": ","},
         ),
     ] = ()
     api_key: Annotated[
         Secret | None,
         Meta(
-            description="A key that callers need, besides those of `antiphon keys`. Better given as a "
-            "variable: others on the machine can read a flag.",
+            description="API key that clients need, in addition to the keys of `antiphon keys`. Prefer the "
+            "variable, because other users of the machine can read flags.",
             extra={"table": "security"},
         ),
     ] = None
     seal_key: Annotated[
         Secret | None,
         Meta(
-            description="What sealed boxes (`encrypted_content`) are sealed with: at least 32 characters "
-            "that nobody can guess. Not given: a key is made once and kept in the database.",
+            description="Key for encrypted content (`encrypted_content`): at least 32 characters that "
+            "cannot be guessed. If not set: a key is created once and stored in the database.",
             extra={"table": "security"},
         ),
     ] = None
     allow_anonymous: Annotated[
         bool,
         Meta(
-            description="Serve callers without a key though `host` lets other machines in, or though they "
-            "call this machine by another name. Not needed where there is a key.",
+            description="Anonymous access for clients on other machines, or with an unusual `Host` header. "
+            "Not needed if there is an API key.",
             extra={"table": "security"},
         ),
     ] = False
     requests_per_minute: Annotated[
         Annotated[int, Meta(gt=0)] | None,
         Meta(
-            description="How many requests each key may make in a minute, reading and deleting not counted.",
+            description="Maximum number of requests per minute and API key, without reads and deletions.",
             extra={"table": "limits"},
         ),
     ] = None
     tokens_per_minute: Annotated[
         Annotated[int, Meta(gt=0)] | None,
         Meta(
-            description="How many tokens models may read and write for each key in a minute.",
+            description="Maximum number of input and output tokens per minute and API key.",
             extra={"table": "limits"},
         ),
     ] = None
     concurrent_streams: Annotated[
         Annotated[int, Meta(gt=0)] | None,
         Meta(
-            description="How many streams each key may have open at the same time.",
+            description="Maximum number of concurrent streams per API key.",
             extra={"table": "limits"},
         ),
     ] = None
     tools: ToolsSettings = ToolsSettings()
-    """The hosted tools."""
+    """Settings of the hosted tools."""
     models: dict[str, BackendSettings] = {}
-    """The backends by name: the configured ones and the environment's."""
+    """Backends by name, from the files and the environment."""
     origins: dict[str, str] = {}
-    """Where each setting's value came from: a flag, a variable, a file or `default`."""
+    """Source of each setting's value: a flag, a variable, a file or `default`."""
     notices: tuple[str, ...] = ()
-    """What the operator should know about the settings, a line each."""
+    """Notices for the operator about the settings, one line each."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.shown().items())
         return f"Settings({shown})"
 
     def shown(self) -> dict[str, JSON]:
-        """Returns the documented settings' values, with secrets masked."""
+        """Return the values of the documented settings, with secrets masked."""
         values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         return values | {"database": mask_url(self.database)}
 
 
 SETTINGS = describe(Settings)
-"""The server's settings: each is a key in `antiphon.toml`, an environment variable and a flag of `serve`."""
+"""Settings of the server, each with a key, an environment variable and a flag."""
 BACKEND_SETTINGS = describe(BackendSettings)
-"""The keys of a table `[models.NAME]`."""
+"""Keys of a table `[models.NAME]`."""
 CAPABILITIES = describe(Capabilities)
-"""The capability switches, which stand in the same table."""
+"""Capability switches, which are further keys of the same table."""

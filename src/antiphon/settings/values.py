@@ -1,4 +1,4 @@
-"""What settings are made of: secret values, and a setting as documentation, flags and variables name it."""
+"""Secret values, and descriptions of settings for the file, flags and variables."""
 
 import re
 from typing import Annotated
@@ -7,10 +7,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 Seconds = Annotated[float, Meta(gt=0)]
+"""Positive duration in seconds."""
 
 
 class Secret:
-    """A value that must not be shown. It is masked wherever it is printed."""
+    """Confidential value, masked wherever it is printed."""
 
     __slots__ = ("_value",)
 
@@ -18,7 +19,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Returns the value itself."""
+        """Return the value itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -32,42 +33,49 @@ class Secret:
 
 
 ENV_PREFIX = "ANTIPHON_"
+"""Prefix of the environment variables that hold settings."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """One setting, as documentation, flags and the environment name it."""
+    """One setting, with its names in the file, the environment and flags."""
 
     name: str
+    """Name of the field, and key in `antiphon.toml`."""
     type: object
-    """The annotation, which `msgspec.convert` takes."""
+    """Annotation of the field, passed to `msgspec.convert`."""
     default: object
-    """`msgspec.NODEFAULT` where there is none, or where it depends on the machine."""
+    """Default; `msgspec.NODEFAULT` if there is none or if it depends on the machine."""
     doc: str
+    """Description for `--help` and the documentation."""
     own_flag: str | None = None
-    """The flag, where it is not made of the name."""
+    """Flag, if it does not follow from the name."""
     table: str | None = None
-    """The table of `antiphon.toml` that holds the key; None: it stands at the top."""
+    """Table of `antiphon.toml` that contains the key; None for the top level."""
     separator: str = "\n"
-    """What stands between the entries of a list in a variable."""
+    """Separator between the entries of a list in a variable."""
 
     @property
     def flag(self) -> str:
-        """The command-line flag."""
+        """Command-line flag."""
         return self.own_flag or "--" + self.name.replace("_", "-")
 
     @property
     def env(self) -> str:
-        """The environment variable."""
+        """Environment variable."""
         return ENV_PREFIX + self.name.upper()
 
     @property
     def key(self) -> str:
-        """The key, with the table that it stands in."""
+        """Key, preceded by its table."""
         return f"[{self.table}] {self.name}" if self.table else self.name
 
 
 def describe(struct: type[Struct]) -> tuple[Setting, ...]:
-    """Returns the documented fields of `struct`, in order; `extra` of a field's Meta holds the rest."""
+    """Return the documented fields of `struct`, in order.
+
+    The `description` of a field's `Meta` is the documentation, and `extra` holds further attributes of
+    `Setting`.
+    """
     table = []
     for field in fields(struct):
         for meta in getattr(field.type, "__metadata__", ()):
@@ -84,5 +92,5 @@ def describe(struct: type[Struct]) -> tuple[Setting, ...]:
 
 
 def mask_url(url: str) -> str:
-    """Returns `url` without the password that it may hold."""
+    """Return `url` with its password masked, if it contains one."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)
