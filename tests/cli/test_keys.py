@@ -19,17 +19,17 @@ def test_a_key_goes_to_standard_output_and_all_else_beside_it(run: Run) -> None:
     assert code == 0
     assert out.startswith("sk-antiphon-")
     assert out.count("\n") == 1
-    assert err == "antiphon: the key alice of the owner alice; keep it, it is not shown again\n"
+    assert err == "antiphon: created key alice for owner alice; save it now, it is shown only once\n"
     assert out.strip().encode() not in b"".join(path.read_bytes() for path in Path().glob("state.db*"))
 
 
 def test_the_list(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_DATABASE", "state.db")
-    assert run("keys", "list") == (0, "", "antiphon: there are no keys; antiphon keys create makes one\n")
+    assert run("keys", "list") == (0, "", "antiphon: no keys exist; create one with antiphon keys create\n")
     _, alice, _ = run("keys", "create", "alice")
     limits = ("--requests-per-minute", "60", "--tokens-per-minute", "9000", "--concurrent-streams", "2")
     _, other, err = run("keys", "create", "alice-at-night", "--owner", "alice", *limits)
-    assert "of the owner alice;" in err
+    assert "for owner alice;" in err
     code, out, err = run("keys", "list")
     assert (code, err) == (0, "")
     first, second = out.splitlines()
@@ -44,10 +44,10 @@ def test_a_revoked_key_is_not_listed(run: Run) -> None:
     run("keys", "create", "alice", *database)
     code, out, err = run("keys", "revoke", "alice", *database)
     assert (code, out) == (0, "")
-    assert err == "antiphon: alice is revoked; running servers refuse it within five seconds\n"
+    assert err == "antiphon: revoked alice; running servers reject it within five seconds\n"
     assert run("keys", "list", *database)[1] == ""
     code, _, err = run("keys", "revoke", "alice", *database)
-    assert (code, err) == (2, "antiphon: there is no key named 'alice'; antiphon keys list shows all\n")
+    assert (code, err) == (2, "antiphon: no key is named 'alice'; list all keys with antiphon keys list\n")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_revoked_key_is_not_listed(run: Run) -> None:
         (["create", "two words"], 1, "Invalid 'name'"),
         (["create", "--owner", "a/b"], 1, "Invalid 'owner'"),
         (["create", "--requests-per-minute", "0"], 2, "--requests-per-minute"),
-        (["create", "--database", ":memory:"], 2, "kept in memory"),
+        (["create", "--database", ":memory:"], 2, "no key persists in memory"),
         (["list", "--database", "mysql://host/db"], 2, "mysql"),
         (["revoke"], 2, "NAME"),
     ],

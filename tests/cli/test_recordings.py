@@ -125,7 +125,7 @@ def test_explain_shows_where_the_nearest_differs(run: Run, directory: Path) -> N
 def test_explain_wants_a_request(run: Run, directory: Path, text: str) -> None:
     code, output = run("explain", "-", "--in", directory, text=text)
     assert code == 2
-    assert "no chat request" in output
+    assert "not a chat request" in output
 
 
 def test_a_good_collection_passes_the_check(run: Run, directory: Path) -> None:
@@ -153,7 +153,7 @@ def test_prune_removes_only_when_told_to(run: Run, directory: Path, tmp_path: Pa
     (tmp_path / "hits.jsonl").write_text('{"file": "own.json", "call": 1}\n')
     before = sorted(path.name for path in directory.iterdir())
     code, output = run("prune", directory, "--hits", tmp_path / "hits.jsonl")
-    assert (code, output.splitlines()[-1]) == (0, "3 calls to remove; --yes removes them")
+    assert (code, output.splitlines()[-1]) == (0, "3 calls to remove; add --yes to remove them")
     assert sorted(path.name for path in directory.iterdir()) == before
     code, output = run("prune", directory, "--hits", tmp_path / "hits.jsonl", "--yes")
     assert (code, output.splitlines()[-1]) == (0, "3 calls removed")
@@ -175,7 +175,7 @@ def test_export_tells_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
     code, output = run("export", tmp_path / "ours", "--into", tmp_path / "theirs")
     assert code == 0
     assert "1 call in 2 files" in output
-    assert "antiphon: left out: own.json#2: " in output
+    assert "antiphon: omitted: own.json#2: " in output
 
 
 def test_import_refuses_secrets(run: Run, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_scan_takes_patterns_of_the_operators_own(run: Run, directory: Path) -> 
 def test_a_wrong_pattern_is_told(run: Run, directory: Path, pattern: str) -> None:
     code, output = run("scan", directory, "--pattern", pattern)
     assert code == 2
-    assert "--pattern takes NAME=REGEX" in output
+    assert "--pattern: expected NAME=REGEX" in output
 
 
 def test_real_recordings_can_be_scanned_and_checked(run: Run) -> None:

@@ -1,4 +1,7 @@
-"""The command `antiphon`: one module per command. What a command does not use is not imported."""
+"""The `antiphon` command, with one module per subcommand.
+
+Commands import the server's packages inside their functions, so that each loads only what it uses.
+"""
 
 import sys
 
@@ -12,9 +15,10 @@ from antiphon.cli.serve import serve
 
 
 class ServeByDefault(click.Group):
-    """A group that runs `serve` when no command is named, with whatever flags there are."""
+    """Command group that runs `serve` when no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse `args`, with `serve` in front unless they name a command."""
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
@@ -23,23 +27,28 @@ class ServeByDefault(click.Group):
 @click.group(cls=ServeByDefault, commands=[serve, config, keys, recordings])
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def antiphon() -> None:
-    """Serve the OpenAI Responses and Conversations APIs from any Chat Completions backend.
+    """Serve the OpenAI Responses and Conversations APIs from any backend.
+
+    The backends are servers of the Chat Completions API.
 
     \b
     Examples:
       antiphon                            serve on http://127.0.0.1:8321/v1
-      antiphon --port 9000                the same on another port
-      antiphon serve --replay recordings/ answer from recordings, without any backend
-      antiphon config                     show the settings and where each comes from
-      antiphon keys create alice          make a key for a caller
-      antiphon recordings list DIRECTORY  show what is recorded there
+      antiphon --port 9000                serve on another port
+      antiphon serve --replay recordings/ replay recordings, without any backend
+      antiphon config                     show the settings and their sources
+      antiphon keys create alice          create an API key for a client
+      antiphon recordings list DIRECTORY  list the recordings in a directory
 
-    Without a command, antiphon serves.
+    Without a command, antiphon runs serve.
     """
 
 
 def main() -> None:
-    """Runs the program and exits: 0 done, 1 something failed, 2 the command or a setting is wrong."""
+    """Run the program and exit.
+
+    The exit code is 0 for success, 1 for a failure, and 2 for a wrong command or setting.
+    """
     try:
         sys.exit(antiphon.main(prog_name="antiphon", standalone_mode=False))
     except click.UsageError as error:

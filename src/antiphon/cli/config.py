@@ -1,4 +1,4 @@
-"""`antiphon config`: the settings in effect."""
+"""The command `antiphon config`, which prints the settings in effect."""
 
 import json
 import os
@@ -19,9 +19,10 @@ _BACKEND = frozenset(setting.name for setting in (*BACKEND_SETTINGS, *CAPABILITI
 @setting_flags
 @debug_flag
 def config(debug: bool, **flags: JSON) -> None:
-    """Show the settings in effect, and where each comes from.
+    """Show the settings in effect and their sources.
 
-    It takes the flags of serve, and prints what could stand in antiphon.toml. Keys and passwords are masked.
+    The command accepts the flags of serve. The output has the format of antiphon.toml, with keys and
+    passwords masked.
     """
     with one_line(debug):
         from antiphon.settings.load import load_settings
@@ -50,7 +51,7 @@ def config(debug: bool, **flags: JSON) -> None:
 
 
 def _line(name: str, value: JSON, origin: str = "") -> str:
-    """Writes a setting as a line of antiphon.toml; what is not set is a comment there."""
+    """Return a setting as a line of antiphon.toml, or a comment if it is not set."""
     comment = f"  # {origin}" if origin else ""
     if value is None:
         return f"# {name} is not set"

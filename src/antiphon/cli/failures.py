@@ -1,4 +1,4 @@
-"""Errors as an operator meets them: one line on standard error, and no traceback unless it is asked for."""
+"""One-line errors on standard error, with a traceback only on request."""
 
 import errno
 import sys
@@ -10,22 +10,23 @@ import click
 
 from antiphon.errors import AntiphonError, ConfigError
 
-debug_flag = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+debug_flag = click.option("--debug", is_flag=True, help="Traceback of an error instead of one line.")
+"""Decorator that adds the flag `--debug` to a command."""
 
 
 class Failure(click.ClickException):
-    """Something failed: a port in use, a database that cannot be read."""
+    """Failure of a command, such as a port in use or an unreadable database."""
 
 
 class WrongSetting(Failure):
-    """What the operator wrote is wrong."""
+    """Wrong setting or argument."""
 
     exit_code = 2
 
 
 @contextmanager
 def one_line(debug: bool) -> Iterator[None]:
-    """Turns errors into a `Failure`; with `debug` they pass as they are, traceback and all."""
+    """Convert errors to a `Failure`; with `debug`, let them pass with their traceback."""
     if debug:
         yield
         return
@@ -41,13 +42,15 @@ def one_line(debug: bool) -> Iterator[None]:
 
 
 def _explain(error: OSError) -> str:
-    # asyncio words the address into the error of a failed bind, so the message is kept whole.
+    # asyncio includes the address in the error of a failed bind, so the message is kept in full.
     if error.errno == errno.EADDRINUSE:
-        hint = "stop the other server, or choose a port with --port (0: any free one)"
+        hint = "stop the other server, or choose a port with --port (0 picks a free one)"
         return f"{error.strerror or error}; {hint}"
     return str(error) if error.filename is not None else error.strerror or str(error)
 
 
 def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     message = " ".join(str(error).split())
-    click.echo(f"antiphon: unexpected {kind.__name__}: {message} (--debug shows where)", err=True)
+    click.echo(
+        f"antiphon: unexpected {kind.__name__}: {message}; add --debug to show the traceback", err=True
+    )

@@ -1,4 +1,4 @@
-"""`antiphon keys`: who may call the server."""
+"""The commands `antiphon keys`, which manage the API keys of clients."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -15,39 +15,41 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _LIMIT = click.IntRange(min=1)
-_database = click.option("--database", metavar="TEXT", help="The server's database, if not the usual one.")
+_database = click.option(
+    "--database", metavar="TEXT", help="Database of the server, if not the configured one."
+)
 
 
 @click.group
 def keys() -> None:
-    """Make, list and revoke the keys with which callers use the server.
+    """Create, list and revoke API keys.
 
     \b
     Examples:
-      antiphon keys create alice              a key for alice, who sees her own objects only
+      antiphon keys create alice              create a key for alice, with access to her objects only
       antiphon keys create alice-2 --owner alice
-                                              one more key for the same objects
-      antiphon keys revoke alice              the first one is no good any more
+                                              create another key for the same objects
+      antiphon keys revoke alice              revoke the first key
 
-    While there is a key, every request needs one, and the server may listen on other hosts than this one.
-    Running servers notice within five seconds.
+    As long as a key exists, every request needs one, and the server may listen on addresses that other
+    machines can reach. Running servers apply changes within five seconds.
     """
 
 
 @keys.command
 @click.argument("name", required=False)
-@click.option("--owner", metavar="NAME", help="Whose objects the key opens. [default: its own name]")
-@click.option("--requests-per-minute", type=_LIMIT, help="Instead of the server's own limit.")
-@click.option("--tokens-per-minute", type=_LIMIT, help="Instead of the server's own limit.")
-@click.option("--concurrent-streams", type=_LIMIT, help="Instead of the server's own limit.")
+@click.option("--owner", metavar="NAME", help="Owner of the objects that the key can access. [default: NAME]")
+@click.option("--requests-per-minute", type=_LIMIT, help="Request limit in place of the server's.")
+@click.option("--tokens-per-minute", type=_LIMIT, help="Token limit in place of the server's.")
+@click.option("--concurrent-streams", type=_LIMIT, help="Stream limit in place of the server's.")
 @_database
 @debug_flag
 def create(
     name: str | None, owner: str | None, database: str | None, debug: bool, **limits: int | None
 ) -> None:
-    """Make a key and print it; it cannot be shown again.
+    """Create an API key and print it; it cannot be shown again.
 
-    Callers without a key, and those with the key of the settings, are the owner `local`.
+    Clients without a key, and those with the key of the settings, have the owner `local`.
     """
     with one_line(debug):
         from antiphon.service.access.keys import create_key
@@ -56,7 +58,7 @@ def create(
         key, stored = _with_keys(database, lambda records: create_key(records, name, owner, Limits(**limits)))
     click.echo(key)
     click.echo(
-        f"antiphon: the key {stored.name} of the owner {stored.owner}; keep it, it is not shown again",
+        f"antiphon: created key {stored.name} for owner {stored.owner}; save it now, it is shown only once",
         err=True,
     )
 
@@ -65,9 +67,9 @@ def create(
 @_database
 @debug_flag
 def list_keys(database: str | None, debug: bool) -> None:
-    """List the keys.
+    """List the API keys.
 
-    A line has the name, the owner, the end of the key, the day on which it was made, and its own limits.
+    Each line contains the name, the owner, the end of the key, its creation date and its own limits.
     """
     with one_line(debug):
         found = _with_keys(database, lambda records: records.all())
@@ -76,7 +78,7 @@ def list_keys(database: str | None, debug: bool) -> None:
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if not rows:
-        click.echo("antiphon: there are no keys; antiphon keys create makes one", err=True)
+        click.echo("antiphon: no keys exist; create one with antiphon keys create", err=True)
 
 
 @keys.command
@@ -84,17 +86,17 @@ def list_keys(database: str | None, debug: bool) -> None:
 @_database
 @debug_flag
 def revoke(name: str, database: str | None, debug: bool) -> None:
-    """Make a key useless; what its owner has is kept."""
+    """Revoke an API key; its owner's data is kept."""
     with one_line(debug):
         from antiphon.errors import ConfigError
 
         if not _with_keys(database, lambda records: records.delete(name)):
-            raise ConfigError(f"there is no key named {name!r}; antiphon keys list shows all")
-    click.echo(f"antiphon: {name} is revoked; running servers refuse it within five seconds", err=True)
+            raise ConfigError(f"no key is named {name!r}; list all keys with antiphon keys list")
+    click.echo(f"antiphon: revoked {name}; running servers reject it within five seconds", err=True)
 
 
 def _with_keys(database: str | None, work: "Callable[[KeyRecords], Awaitable[R]]") -> R:
-    """Runs `work` on the keys of the server's database."""
+    """Run `work` on the keys in the server's database."""
     import asyncio
 
     from antiphon.errors import ConfigError
@@ -104,7 +106,7 @@ def _with_keys(database: str | None, work: "Callable[[KeyRecords], Awaitable[R]]
     settings = load_settings({"database": database}, os.environ, Path.cwd())
     if settings.database == ":memory:":
         raise ConfigError(
-            "database: it is kept in memory, where no key lasts; use a file, or ANTIPHON_API_KEY"
+            "database: no key persists in memory; set the path of a file, or use ANTIPHON_API_KEY"
         )
 
     async def run() -> R:

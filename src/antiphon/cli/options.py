@@ -1,4 +1,4 @@
-"""Flags that come from the table of settings, so that no flag, variable or file key is ever missing."""
+"""Command-line flags generated from the table of settings."""
 
 from collections.abc import Callable
 from typing import TypeVar, get_args, get_origin
@@ -14,9 +14,10 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def setting_flags(command: Command) -> Command:
-    """Adds a flag for every setting: its value as text, a switch's as a boolean, None when not given.
+    """Add a flag for every setting to a command.
 
-    The loader of the settings checks and converts the values, as it does for variables and files.
+    The command receives text, a boolean for a switch, or None for an absent flag. The loader of the settings
+    checks and converts the values, as it does for variables and files.
     """
     for setting in reversed(SETTINGS):
         default = default_text(setting)
@@ -39,7 +40,11 @@ def _given(_context: click.Context, _option: click.Parameter, values: tuple[str,
 
 
 def kind_text(setting: Setting) -> str:
-    """Names what a value is: `text`, `integer`, `number`, `switch`, `list`, `table`, or `choice|choice`."""
+    """Return the kind of a setting's value.
+
+    Returns:
+        `text`, `integer`, `number`, `switch`, `list`, `table`, or the choices separated by `|`.
+    """
     annotation: JSON = setting.type
     while arguments := get_args(annotation):
         if isinstance(arguments[0], str):
@@ -55,7 +60,11 @@ def kind_text(setting: Setting) -> str:
 
 
 def default_text(setting: Setting) -> str:
-    """Returns the default in words; empty if there is none or if the setting's own text tells it."""
+    """Return the default as text.
+
+    Returns:
+        An empty string if there is no default, or if the setting's own text contains it.
+    """
     if setting.default in (None, (), "", {}) or setting.default is msgspec.NODEFAULT:
         return ""
     if isinstance(setting.default, bool):

@@ -1,4 +1,4 @@
-"""`antiphon recordings`: what a directory of recordings holds, and its care."""
+"""The commands `antiphon recordings`, which inspect and maintain recordings."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,12 +11,12 @@ from antiphon.cli.failures import debug_flag, one_line
 
 P = ParamSpec("P")
 
-_path = click.Path(path_type=Path)  # The commands' own errors are plainer than click's.
+_path = click.Path(path_type=Path)  # The commands check existence with clearer errors than click's.
 _directory = click.argument("directory", type=_path)
 _directories = click.argument("directories", nargs=-1, required=True, type=_path)
-_into = click.option("--into", required=True, metavar="DIRECTORY", type=_path, help="Where to write.")
+_into = click.option("--into", required=True, metavar="DIRECTORY", type=_path, help="Output directory.")
 _hits = click.option(
-    "--hits", metavar="FILE", type=_path, help="A run's hit log (--hit-log): what it did not use is unused."
+    "--hits", metavar="FILE", type=_path, help="Hit log of a run (--hit-log), to find unused recordings."
 )
 
 
@@ -30,12 +30,12 @@ def recordings() -> None:
       antiphon recordings show recordings/ default.json
       antiphon recordings check recordings/ --hits hits.jsonl
 
-    A call is named by its file, and by its number there where the file holds several: default.json#3.
+    The name of a call is its file, followed by its number if the file contains several: default.json#3.
     """
 
 
 def _command(name: str) -> Callable[[Callable[P, None]], click.Command]:
-    """Adds a command to the group; its errors are one line."""
+    """Return a decorator that adds a command with one-line errors to the group."""
 
     def decorate(function: Callable[P, None]) -> click.Command:
         @wraps(function)
@@ -51,9 +51,10 @@ def _command(name: str) -> Callable[[Callable[P, None]], click.Command]:
 @_command("list")
 @_directory
 def list_calls(directory: Path) -> None:
-    """List the calls, a line each.
+    """List the recorded calls.
 
-    A line has the name, the scope, the kind, the model, what was asked last, how it was answered, the size.
+    Each line contains the name, the scope, the kind, the model, the last question, the kind of response and
+    the size.
     """
     from antiphon.recording.care.convert import read_all
     from antiphon.recording.care.show import line
@@ -67,9 +68,9 @@ def list_calls(directory: Path) -> None:
 @_directory
 @click.argument("names", nargs=-1)
 def show(directory: Path, names: tuple[str, ...]) -> None:
-    """Print what was said.
+    """Print recorded conversations.
 
-    NAMES are calls, files or scopes; without any, everything is printed.
+    NAMES are calls, files or scopes; without names, all conversations are printed.
     """
     from antiphon.recording.care.convert import read_all
     from antiphon.recording.care.show import conversation
@@ -86,13 +87,15 @@ def show(directory: Path, names: tuple[str, ...]) -> None:
 
 @_command("explain")
 @click.argument("request", type=click.Path(allow_dash=True))
-@click.option("--in", "directory", required=True, metavar="DIRECTORY", type=_path, help="The recordings.")
-@click.option("--scope", default="default", show_default=True, help="The scope that asks.")
+@click.option(
+    "--in", "directory", required=True, metavar="DIRECTORY", type=_path, help="Directory of recordings."
+)
+@click.option("--scope", default="default", show_default=True, help="Scope of the request.")
 def explain(request: str, directory: Path, scope: str) -> None:
-    """Say what answers a chat request, or why nothing does.
+    """Show which recording matches a request.
 
-    REQUEST is a file with the body of the request, to this server or to a backend; - is standard input. The
-    exit code is 1 when nothing answers.
+    If none matches, the nearest recording and the differences are shown, and the exit code is 1. REQUEST is
+    a file with the body of a chat request, to this server or to a backend; - is standard input.
     """
     import msgspec
 
@@ -108,7 +111,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
         with click.open_file(request, "rb") as file:
             body = msgspec.json.decode(file.read(), type=JSONObject)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ConfigError(f"{request}: no chat request: {error}") from None
+        raise ConfigError(f"{request}: not a chat request: {error}") from None
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")
     record = Record("CLI", "recordings explain")
@@ -128,12 +131,14 @@ def explain(request: str, directory: Path, scope: str) -> None:
 @_command("check")
 @_directory
 @_hits
-@click.option("--max-bytes", default=1_000_000, show_default=True, help="A larger file is oversize.")
+@click.option(
+    "--max-bytes", default=1_000_000, show_default=True, help="Size above which a file is oversize."
+)
 def check(directory: Path, hits: Path | None, max_bytes: int) -> None:
-    """Find what is stale, unused, duplicate, oversize.
+    """Find stale, unused, duplicate and oversize recordings.
 
-    And what cannot be read. The exit code is 1 if anything is found. Recordings of llama-stack's that answer
-    the same question differently are listed too, but are no fault.
+    Unreadable files are listed too. The exit code is 1 if there are any findings. Recordings by llama-stack
+    with different responses to the same request are also listed, but do not count as findings.
     """
     from antiphon.recording.care import check as checks
 
@@ -146,11 +151,11 @@ def check(directory: Path, hits: Path | None, max_bytes: int) -> None:
 @_command("prune")
 @_directory
 @_hits
-@click.option("--yes", is_flag=True, help="Remove them; without it they are only listed.")
+@click.option("--yes", is_flag=True, help="Removal of the calls; without this flag they are only listed.")
 def prune(directory: Path, hits: Path | None, yes: bool) -> None:
-    """Remove what is stale, duplicate or unused.
+    """Remove stale, duplicate and unused calls.
 
-    Unused are the calls that a run's hit log does not name.
+    Calls are unused if the hit log of a run does not contain them.
     """
     from antiphon.recording.care import check as checks
 
@@ -160,7 +165,7 @@ def prune(directory: Path, hits: Path | None, yes: bool) -> None:
     if yes:
         checks.remove(directory, names)
     _print([f"{problem.kind}: {problem.text}" for problem in pruned])
-    outcome = "removed" if yes else "to remove; --yes removes them"
+    outcome = "removed" if yes else "to remove; add --yes to remove them"
     click.echo(f"{_count(len(names), 'call')} {outcome}")
 
 
@@ -168,10 +173,10 @@ def prune(directory: Path, hits: Path | None, yes: bool) -> None:
 @_directories
 @_into
 def import_(directories: tuple[Path, ...], into: Path) -> None:
-    """Convert to Antiphon's format.
+    """Convert recordings to Antiphon's format.
 
-    It has one file for each scope, and either format is read. What stands there already is kept. Nothing is
-    written when a secret is found.
+    The output has one file per scope; the input may have either format. Existing calls in the output
+    directory are kept. If a secret is found, nothing is written.
     """
     from antiphon.recording.care.convert import import_calls, read_all
 
@@ -185,10 +190,10 @@ def import_(directories: tuple[Path, ...], into: Path) -> None:
 @_directories
 @_into
 def export(directories: tuple[Path, ...], into: Path) -> None:
-    """Convert to llama-stack's format.
+    """Convert recordings to llama-stack's format.
 
-    It has one file for each call, and either format is read. What llama-stack's format cannot hold is told: a
-    second answer to one question, chunks before an error.
+    The output has one file per call; the input may have either format. Content that llama-stack's format
+    cannot represent is omitted and listed: a second response to the same request, and chunks before an error.
     """
     from antiphon.recording.care.convert import export_calls, read_all
 
@@ -196,19 +201,19 @@ def export(directories: tuple[Path, ...], into: Path) -> None:
     done = export_calls(calls, into)
     click.echo(f"{_count(done.calls, 'call')} in {_count(done.files, 'file')} in {into}")
     for line in done.left_out:
-        click.echo(f"antiphon: left out: {line}", err=True)
+        click.echo(f"antiphon: omitted: {line}", err=True)
     _tell(problems)
 
 
 @_command("scan")
 @_directories
 @click.option(
-    "--pattern", "patterns", multiple=True, metavar="NAME=REGEX", help="Also find this; may be repeated."
+    "--pattern", "patterns", multiple=True, metavar="NAME=REGEX", help="Additional pattern; may be repeated."
 )
 def scan(directories: tuple[Path, ...], patterns: tuple[str, ...]) -> None:
-    """Find keys, tokens and passwords.
+    """Find keys, tokens and passwords in recordings.
 
-    What is found is masked, and the exit code is 1.
+    Findings are masked in the output. The exit code is 1 if there are any.
     """
     from antiphon.recording.care.convert import read_all
     from antiphon.recording.files.secrets import find_in_call, user_pattern
@@ -216,7 +221,7 @@ def scan(directories: tuple[Path, ...], patterns: tuple[str, ...]) -> None:
     try:
         own = [user_pattern(*pattern.split("=", 1)) for pattern in patterns]
     except (TypeError, ValueError) as error:
-        raise click.UsageError(f"--pattern takes NAME=REGEX: {error}") from None
+        raise click.UsageError(f"--pattern: expected NAME=REGEX: {error}") from None
     calls, problems = read_all(directories)
     found = [f"{call.name}: {finding}" for call in calls for finding in find_in_call(call, own)]
     _print(found)
@@ -233,7 +238,7 @@ def _print(lines: list[str]) -> None:
 
 
 def _tell(problems: list[str]) -> None:
-    """Says what could not be read, beside what a command prints."""
+    """Print on standard error which files could not be read."""
     from antiphon.recording.matching.nearest import printable
 
     for problem in problems:

@@ -1,4 +1,4 @@
-"""`antiphon serve`: the server."""
+"""The command `antiphon serve`, which runs the server."""
 
 import os
 from pathlib import Path
@@ -12,19 +12,19 @@ from antiphon.wire.json import JSON
 
 @click.command
 @setting_flags
-@click.option("--print-url", is_flag=True, help="Print nothing but the API's base URL on standard output.")
+@click.option("--print-url", is_flag=True, help="Base URL of the API as the only standard output.")
 @debug_flag
 def serve(print_url: bool, debug: bool, **flags: JSON) -> None:
     """Serve the API until interrupted.
 
     \b
     Examples:
-      antiphon serve                          find backends by itself
-      antiphon serve --replay recordings/     answer from recordings
-      antiphon serve --port 0 --print-url     for tests: any free port, told on standard output
+      antiphon serve                          discover backends automatically
+      antiphon serve --replay recordings/     replay recordings
+      antiphon serve --port 0 --print-url     pick a free port and print the URL, for tests
 
-    Every flag is also a variable (ANTIPHON_PORT) and a key in antiphon.toml (port). Flags win over
-    variables, variables over ./antiphon.toml, that over the user's config.toml.
+    Every flag is also an environment variable (ANTIPHON_PORT) and a key in antiphon.toml (port). Flags take
+    precedence over variables, variables over ./antiphon.toml, and that file over the user's config.toml.
     """
     with one_line(debug):
         from antiphon.serving.serve import run
