@@ -1,1 +1,1 @@
-"""Request bodies: decoding, and error messages in OpenAI's words."""
+"""Decoding of request bodies, with error messages in OpenAI's form."""

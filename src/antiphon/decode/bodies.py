@@ -1,4 +1,4 @@
-"""From request bodies to wire types, and from their faults to OpenAI's messages (`wire.md` 4)."""
+"""Decoders of request bodies, with OpenAI's messages for invalid ones."""
 
 import re
 from typing import Generic, TypeVar
@@ -27,10 +27,12 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class BodyDecoder(Generic[T]):
-    """Decodes the bodies of one kind of request.
+    """Decoder of the bodies of one kind of request.
 
-    `item_lists` names the keys that hold input items: their `type` may be absent on the wire, where a role
-    says that it is a message and a bare id that it is a reference.
+    Args:
+        body_type: Wire type of the body.
+        item_lists: Keys of the body that contain input items. The `type` of an item may be absent on the
+            wire: an item with a role is a message, and one with only an ID is a reference.
     """
 
     def __init__(self, body_type: type[T], item_lists: tuple[str, ...] = ()) -> None:
@@ -39,7 +41,11 @@ class BodyDecoder(Generic[T]):
         self._decoder = msgspec.json.Decoder(body_type)
 
     def decode(self, body: bytes) -> T:
-        """Returns the decoded body; raises `InvalidRequest` that names the place of the first fault."""
+        """Return the decoded body.
+
+        Raises:
+            InvalidRequest: The body is invalid; the error names the place of the first problem.
+        """
         if b"\\u0000" in body and _ESCAPED_NUL.search(body):
             raise InvalidRequest("Invalid body: the character U+0000 is not allowed.", code="invalid_json")
         try:
@@ -61,7 +67,11 @@ class BodyDecoder(Generic[T]):
 
 
 def decode_json(body: bytes) -> JSON:
-    """Decodes any JSON; raises `InvalidRequest` if it is none."""
+    """Return any decoded JSON value.
+
+    Raises:
+        InvalidRequest: The body isn't valid JSON.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,8 @@
-"""From msgspec's validation errors to OpenAI's texts, codes and `param` paths (`wire.md` 4)."""
+"""Translation of msgspec's validation errors into OpenAI's texts, codes and paths.
+
+The texts are those of api.openai.com; see also
+https://platform.openai.com/docs/guides/error-codes.
+"""
 
 import re
 import types
@@ -28,9 +32,12 @@ _NAMES = {
 
 
 def explain(message: str, body: JSON, body_type: object) -> InvalidRequest:
-    """Returns the error that api.openai.com would send for a body that msgspec refused.
+    """Return the error that api.openai.com sends for a body that msgspec rejected.
 
-    `message` is msgspec's text, `body` the decoded JSON, `body_type` the type that it should have had.
+    Args:
+        message: Text of msgspec's error.
+        body: Decoded JSON of the body.
+        body_type: Wire type that the body should have had.
     """
     found = _PATH.search(message)
     reason = message[: found.start()] if found else message
@@ -68,7 +75,10 @@ def _param(steps: list[str | int]) -> str:
 
 
 def _follow(body: JSON, steps: list[str | int]) -> tuple[list[str | int], JSON]:
-    """The value at a path; `[...]` (some value of an object) becomes the key of the first wrong one."""
+    """Return the exact path and its value.
+
+    msgspec writes `[...]` for some value of an object; it becomes the key of the first value that is wrong.
+    """
     value, exact = body, list[str | int]()
     for step in steps:
         if step == "[...]" and isinstance(value, dict):
@@ -117,6 +127,7 @@ def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) ->
 
 
 def kind_of(value: JSON) -> str:
+    """Return the JSON type of a value with its article, such as "a string"."""
     if isinstance(value, bool):
         return "a boolean"
     for kind, name in ((str, "a string"), (int, "an integer"), (float, "a decimal number")):
@@ -133,7 +144,7 @@ def _short(value: JSON) -> str:
 
 
 def _supported(body_type: object, body: JSON, steps: list[str | int]) -> str:
-    """The values that a place takes: literals, or the `type` tags of a union."""
+    """Return the values that a place accepts: literals, or the `type` tags of a union."""
     for step in steps[:-1]:
         body_type = _inner(body_type, body, step)
         body = body[step]
@@ -155,7 +166,7 @@ def _literals(annotation: object) -> list[str]:
 
 
 def _inner(body_type: object, body: JSON, step: str | int) -> object:
-    """The type one step further down, chosen by the tag where there are several."""
+    """Return the type one step further down, chosen by the tag of a union."""
     for option in _options(body_type):
         config = getattr(option, "__struct_config__", None)
         if isinstance(step, int) and get_origin(option) is list:
@@ -174,7 +185,7 @@ def _tag(body: JSON, field: str | None) -> JSON:
 
 
 def _options(annotation: object) -> list[object]:
-    """The members of a (nested) union, without the annotations around them."""
+    """Return the members of a nested union, without `Annotated` around them."""
     if get_origin(annotation) is Annotated:
         return _options(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
