@@ -1,4 +1,5 @@
-"""The types that travel: one module per noun, no behaviour, no I/O.
+"""Wire types of the API, with one module per noun, and without behavior or I/O.
 
-`UNSET` stands for a key that is absent, `None` for a key that is null; the API tells the two apart.
+`UNSET` is an absent key and `None` is a null key, because the API distinguishes the two. For the meaning of
+fields see https://platform.openai.com/docs/api-reference.
 """

@@ -1,7 +1,8 @@
-"""Chat Completions, the upstream's API: requests that are sent and chunks that are read.
+"""Requests and chunks of Chat Completions, the API of the backends.
 
 Requests are typed dictionaries, because they are built once, sent, and compared with recordings as plain
-JSON. Chunks are structs, because thousands are decoded a second; keys that nothing reads are skipped.
+JSON. Chunks are structs, because thousands are decoded per second; unused keys are skipped. See
+https://platform.openai.com/docs/api-reference/chat.
 """
 
 from typing import Literal, TypedDict
@@ -13,17 +14,23 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 class ImageUrl(TypedDict, total=False):
+    """Image of a content part, by HTTP or `data:` URL."""
+
     url: str
     detail: str
 
 
 class ChatFile(TypedDict, total=False):
+    """File of a content part, by ID or inline."""
+
     file_id: str
     filename: str
     file_data: str
 
 
 class ChatContentPart(TypedDict, total=False):
+    """Part of a message's content."""
+
     type: Literal["text", "image_url", "file", "input_audio", "refusal"]
     text: str
     image_url: ImageUrl
@@ -33,17 +40,21 @@ class ChatContentPart(TypedDict, total=False):
 
 
 class ChatFunctionCall(TypedDict):
+    """Function and arguments of a tool call."""
+
     name: str
     arguments: str
 
 
 class ChatCustomCall(TypedDict):
+    """Custom tool and input text of a tool call."""
+
     name: str
     input: str
 
 
 class ChatToolCall(TypedDict, total=False):
-    """`custom` is the call of a tool that takes text, as OpenAI's own models know it."""
+    """Call of a function, or of a custom tool, which receives text."""
 
     id: str
     type: Literal["function", "custom"]
@@ -52,6 +63,8 @@ class ChatToolCall(TypedDict, total=False):
 
 
 class ChatMessage(TypedDict, total=False):
+    """Message of a chat."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[ChatContentPart] | None
     tool_calls: list[ChatToolCall]
@@ -63,6 +76,8 @@ class ChatMessage(TypedDict, total=False):
 
 
 class ChatFunction(TypedDict, total=False):
+    """Definition of a function tool."""
+
     name: str
     description: str
     parameters: JSONObject
@@ -70,19 +85,23 @@ class ChatFunction(TypedDict, total=False):
 
 
 class ChatCustom(TypedDict, total=False):
+    """Definition of a custom tool."""
+
     name: str
     description: str
     format: JSONObject
 
 
 class ChatTool(TypedDict, total=False):
+    """Tool that the model may call."""
+
     type: Literal["function", "custom"]
     function: ChatFunction
     custom: ChatCustom
 
 
 class ChatRequest(TypedDict, total=False):
-    """The body of a chat completion request. A proxied one may hold further keys."""
+    """Body of a chat completion request; a proxied one may contain other keys."""
 
     model: str
     messages: list[ChatMessage]
@@ -112,16 +131,22 @@ class ChatRequest(TypedDict, total=False):
 
 
 class FunctionDelta(Struct):
+    """Piece of a function call."""
+
     name: str | None = None
     arguments: str | JSONObject | None = None
 
 
 class CustomDelta(Struct):
+    """Piece of a custom tool call."""
+
     name: str | None = None
     input: str | None = None
 
 
 class ToolCallDelta(Struct):
+    """Piece of a tool call; pieces with the same `index` belong together."""
+
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
@@ -129,12 +154,14 @@ class ToolCallDelta(Struct):
 
 
 class ReasoningDetail(Struct, omit_defaults=True):
-    """OpenRouter's form of reasoning: `type` is reasoning.text, reasoning.summary or reasoning.encrypted.
+    """OpenRouter's form of reasoning.
 
-    It is given back as it came, so that every key that is known is kept.
+    It must be sent back unchanged, so that this type keeps every documented key. See
+    https://openrouter.ai/docs/use-cases/reasoning-tokens.
     """
 
     type: str = ""
+    """`reasoning.text`, `reasoning.summary` or `reasoning.encrypted`."""
     text: str | None = None
     summary: str | None = None
     data: str | None = None
@@ -145,7 +172,7 @@ class ReasoningDetail(Struct, omit_defaults=True):
 
 
 class ContentPiece(Struct):
-    """Mistral's form of content: pieces of text, and of thinking, which holds pieces itself."""
+    """Mistral's form of content: text, or thinking, which contains further pieces."""
 
     type: str = ""
     text: str | None = None
@@ -153,6 +180,8 @@ class ContentPiece(Struct):
 
 
 class Delta(Struct, gc=False):
+    """Piece of the model's message."""
+
     content: str | list[ContentPiece] | None = None
     refusal: str | None = None
     reasoning: str | None = None
@@ -162,28 +191,37 @@ class Delta(Struct, gc=False):
 
 
 class ChoiceLogprobs(Struct):
+    """Log probabilities of a choice."""
+
     content: list[Logprob] | None = None
 
 
 class Choice(Struct, gc=False):
-    """`message` stands in for `delta` where a backend answers a streaming request in one piece."""
+    """One of the alternative completions; this server requests only one."""
 
     index: int | None = 0
     delta: Delta | None = None
     message: Delta | None = None
+    """Complete message of a non-streaming response; some backends never stream."""
     finish_reason: str | None = None
     logprobs: ChoiceLogprobs | None = None
 
 
 class PromptTokensDetails(Struct):
+    """Breakdown of the input tokens."""
+
     cached_tokens: int | None = None
 
 
 class CompletionTokensDetails(Struct):
+    """Breakdown of the output tokens."""
+
     reasoning_tokens: int | None = None
 
 
 class ChatUsage(Struct):
+    """Token counts of a chat completion."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
@@ -192,24 +230,25 @@ class ChatUsage(Struct):
 
 
 class Chunk(Struct, gc=False):
-    """One chunk of a streamed chat completion.
-
-    `error` is how most backends report a fault inside a stream; some send an error object as the chunk, whose
-    `message` and `code` these are.
-    """
+    """Chunk of a streamed chat completion."""
 
     choices: list[Choice] | None = None
     usage: ChatUsage | None = None
     service_tier: str | None = None
     error: JSON = None
+    """Error within a stream, as most backends report it."""
     message: JSON = None
+    """Message of an error, from backends that send the error object as a chunk."""
     code: JSON = None
+    """Code of the error, from the same backends."""
 
     def plain_text(self) -> str | None:
-        """Returns the text of a chunk that brings nothing else but a service tier.
+        """Return the text of a chunk that contains only text.
 
-        The hot path: nearly every chunk is one.
+        Returns:
+            None if the chunk contains anything else, except a service tier.
         """
+        # Hot path: nearly every chunk contains only text.
         choices = self.choices
         if choices is None or len(choices) != 1 or self.usage is not None or self.error is not None:
             return None

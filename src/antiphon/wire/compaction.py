@@ -1,4 +1,4 @@
-"""`POST /v1/responses/compact`: what it takes and what it answers."""
+"""Request and response of `POST /v1/responses/compact`."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from antiphon.wire.responses import PromptCacheOptions, ServiceTier, Usage
 
 
 class CompactResponse(Struct, kw_only=True):
-    """The body of the request. Null means the default; unknown keys are ignored."""
+    """Body of the request; null means the default, and unknown keys are ignored."""
 
     model: str | None = None
     input: str | list[InputItem] | None = None
@@ -22,7 +22,7 @@ class CompactResponse(Struct, kw_only=True):
 
 
 class CompactedResponse(Struct, kw_only=True):
-    """The context in short: the messages that are kept, and one compaction item for the rest."""
+    """Compacted context: the kept messages, and one compaction item for the rest."""
 
     id: str
     object: Literal["response.compaction"] = "response.compaction"

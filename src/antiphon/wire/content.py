@@ -1,4 +1,4 @@
-"""Content parts of messages, tool outputs and reasoning, and the annotations of text."""
+"""Content parts of messages, tool outputs and reasoning, and text annotations."""
 
 from typing import Literal
 
@@ -8,6 +8,8 @@ from antiphon.wire.json import JSON
 
 
 class UrlCitation(Struct, tag="url_citation", kw_only=True):
+    """Citation of a web page."""
+
     start_index: int
     end_index: int
     title: str
@@ -15,12 +17,16 @@ class UrlCitation(Struct, tag="url_citation", kw_only=True):
 
 
 class FileCitation(Struct, tag="file_citation", kw_only=True):
+    """Citation of a file."""
+
     file_id: str
     filename: str | UnsetType = UNSET
     index: int
 
 
 class ContainerFileCitation(Struct, tag="container_file_citation", kw_only=True):
+    """Citation of a file in a code interpreter's container."""
+
     container_id: str
     file_id: str
     filename: str
@@ -29,23 +35,28 @@ class ContainerFileCitation(Struct, tag="container_file_citation", kw_only=True)
 
 
 class FilePath(Struct, tag="file_path", kw_only=True):
+    """Path of a generated file."""
+
     file_id: str
     index: int
 
 
 Annotation = UrlCitation | FileCitation | ContainerFileCitation | FilePath
+"""Annotation of output text."""
 
 
 class TopLogprob(Struct):
+    """Log probability of an alternative token."""
+
     token: str
     logprob: float
     bytes: list[int] | None = None
 
 
 class Logprob(Struct):
-    """The log probability of one output token; `bytes` is its UTF-8 form.
+    """Log probability of an output token; `bytes` is its UTF-8 form.
 
-    Chat backends may leave `bytes` and `top_logprobs` out; the server itself always sends them.
+    Backends may omit `bytes` and `top_logprobs`; this server always sends them.
     """
 
     token: str
@@ -55,11 +66,13 @@ class Logprob(Struct):
 
 
 class InputText(Struct, tag="input_text"):
+    """Text input to the model."""
+
     text: str
 
 
 class InputImage(Struct, tag="input_image", kw_only=True):
-    """An image by URL (also `data:`) or by file id; one of the two."""
+    """Image input, either by HTTP or `data:` URL, or by file ID."""
 
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
@@ -67,7 +80,7 @@ class InputImage(Struct, tag="input_image", kw_only=True):
 
 
 class InputFile(Struct, tag="input_file", kw_only=True):
-    """A file by id, by URL, or inline as a base64 `data:` URL in `file_data`."""
+    """File input by ID, by URL, or inline as a base64 `data:` URL in `file_data`."""
 
     file_id: str | None | UnsetType = UNSET
     filename: str | None | UnsetType = UNSET
@@ -77,11 +90,13 @@ class InputFile(Struct, tag="input_file", kw_only=True):
 
 
 class InputAudio(Struct, tag="input_audio"):
+    """Audio input to the model."""
+
     input_audio: dict[str, JSON]
 
 
 class OutputText(Struct, tag="output_text", kw_only=True):
-    """Text of the model. Clients that send it back leave `annotations` and `logprobs` out."""
+    """Output text; clients that send it back may omit `annotations` and `logprobs`."""
 
     annotations: list[Annotation] | None | UnsetType = UNSET
     logprobs: list[Logprob] | None | UnsetType = UNSET
@@ -89,22 +104,32 @@ class OutputText(Struct, tag="output_text", kw_only=True):
 
 
 class Refusal(Struct, tag="refusal"):
+    """Refusal by the model."""
+
     refusal: str
 
 
 class PlainText(Struct, tag="text"):
+    """Text without annotations."""
+
     text: str
 
 
 class SummaryText(Struct, tag="summary_text"):
+    """Text of a reasoning summary."""
+
     text: str
 
 
 class ReasoningText(Struct, tag="reasoning_text"):
+    """Text of raw reasoning."""
+
     text: str
 
 
 class ComputerScreenshot(Struct, tag="computer_screenshot", kw_only=True):
+    """Screenshot of a computer, by URL or file ID."""
+
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
     detail: str | None | UnsetType = UNSET
@@ -122,7 +147,7 @@ ContentPart = (
     | ReasoningText
     | ComputerScreenshot
 )
-"""Whatever a message may hold; conversations keep every kind."""
+"""Part of a message; conversations store every kind."""
 
 ToolOutputPart = InputText | InputImage | InputFile
-"""What the output of a function or custom tool call may hold."""
+"""Part of the output of a function call or a custom tool call."""

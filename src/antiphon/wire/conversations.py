@@ -9,6 +9,8 @@ from antiphon.wire.responses import Metadata
 
 
 class Conversation(Struct, kw_only=True):
+    """Conversation, without its items."""
+
     id: str
     object: Literal["conversation"] = "conversation"
     created_at: int
@@ -16,24 +18,34 @@ class Conversation(Struct, kw_only=True):
 
 
 class DeletedConversation(Struct):
+    """Response to `DELETE /v1/conversations/{id}`."""
+
     id: str
     object: Literal["conversation.deleted"] = "conversation.deleted"
     deleted: bool = True
 
 
 NewItems = Annotated[list[InputItem], Meta(max_length=20)]
+"""Items to add to a conversation."""
 
 
 class CreateConversation(Struct, kw_only=True):
+    """Body of `POST /v1/conversations`."""
+
     metadata: Metadata | None = None
     items: NewItems | None = None
 
 
 class UpdateConversation(Struct, kw_only=True):
-    """`metadata` must be there; null empties it."""
+    """Body of `POST /v1/conversations/{id}`.
+
+    `metadata` is required; null clears it.
+    """
 
     metadata: Metadata | None | UnsetType = UNSET
 
 
 class CreateItems(Struct, kw_only=True):
+    """Body of `POST /v1/conversations/{id}/items`."""
+
     items: NewItems

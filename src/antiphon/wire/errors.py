@@ -1,10 +1,10 @@
-"""The error envelope."""
+"""Error envelope."""
 
 from msgspec import Struct
 
 
 class ErrorBody(Struct):
-    """The four keys of every error, always present."""
+    """Error object, whose four keys are always present."""
 
     message: str
     type: str
@@ -13,6 +13,6 @@ class ErrorBody(Struct):
 
 
 class ErrorEnvelope(Struct):
-    """The body of every HTTP error."""
+    """Body of every HTTP error."""
 
     error: ErrorBody

@@ -1,6 +1,7 @@
-"""The events of a response's stream, as this server sends them.
+"""Events of a response's stream, as this server sends them.
 
-`sequence_number` is set once, when the event takes its place in the stream.
+`sequence_number` is set once, when the event is added to the stream. See
+https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
 from msgspec import Struct
@@ -11,47 +12,63 @@ from antiphon.wire.items import Item
 from antiphon.wire.responses import Response
 
 NO_LOGPROBS: list[Logprob] = []
-"""Shared by all events without logprobs; never changed."""
+"""Empty list that all events without logprobs share; it must not be modified."""
 
 
 class ResponseCreated(Struct, tag="response.created"):
+    """First event of a stream, with the new response."""
+
     response: Response
     sequence_number: int = 0
 
 
 class ResponseInProgress(Struct, tag="response.in_progress"):
+    """Start of work on the response."""
+
     response: Response
     sequence_number: int = 0
 
 
 class ResponseCompleted(Struct, tag="response.completed"):
+    """Completed response, the last event of its stream."""
+
     response: Response
     sequence_number: int = 0
 
 
 class ResponseIncomplete(Struct, tag="response.incomplete"):
+    """Incomplete response, the last event of its stream."""
+
     response: Response
     sequence_number: int = 0
 
 
 class ResponseFailed(Struct, tag="response.failed"):
+    """Failed response, the last event of its stream."""
+
     response: Response
     sequence_number: int = 0
 
 
 class OutputItemAdded(Struct, tag="response.output_item.added"):
+    """Start of an output item."""
+
     output_index: int
     item: Item
     sequence_number: int = 0
 
 
 class OutputItemDone(Struct, tag="response.output_item.done"):
+    """Completed output item."""
+
     output_index: int
     item: Item
     sequence_number: int = 0
 
 
 class ContentPartAdded(Struct, tag="response.content_part.added"):
+    """Start of a content part."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -60,6 +77,8 @@ class ContentPartAdded(Struct, tag="response.content_part.added"):
 
 
 class ContentPartDone(Struct, tag="response.content_part.done"):
+    """Completed content part."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -68,6 +87,8 @@ class ContentPartDone(Struct, tag="response.content_part.done"):
 
 
 class OutputTextDelta(Struct, gc=False, tag="response.output_text.delta"):
+    """Piece of output text."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -77,6 +98,8 @@ class OutputTextDelta(Struct, gc=False, tag="response.output_text.delta"):
 
 
 class OutputTextDone(Struct, tag="response.output_text.done"):
+    """Complete output text."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -86,6 +109,8 @@ class OutputTextDone(Struct, tag="response.output_text.done"):
 
 
 class RefusalDelta(Struct, tag="response.refusal.delta"):
+    """Piece of a refusal."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -94,6 +119,8 @@ class RefusalDelta(Struct, tag="response.refusal.delta"):
 
 
 class RefusalDone(Struct, tag="response.refusal.done"):
+    """Complete refusal."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -102,6 +129,8 @@ class RefusalDone(Struct, tag="response.refusal.done"):
 
 
 class ReasoningTextDelta(Struct, tag="response.reasoning_text.delta"):
+    """Piece of raw reasoning."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -110,6 +139,8 @@ class ReasoningTextDelta(Struct, tag="response.reasoning_text.delta"):
 
 
 class ReasoningTextDone(Struct, tag="response.reasoning_text.done"):
+    """Complete raw reasoning."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -118,7 +149,7 @@ class ReasoningTextDone(Struct, tag="response.reasoning_text.done"):
 
 
 class ReasoningDelta(Struct, tag="response.reasoning.delta"):
-    """What Open Responses has in place of `ReasoningTextDelta`."""
+    """Piece of raw reasoning, in Open Responses' form."""
 
     item_id: str
     output_index: int
@@ -128,7 +159,7 @@ class ReasoningDelta(Struct, tag="response.reasoning.delta"):
 
 
 class ReasoningDone(Struct, tag="response.reasoning.done"):
-    """What Open Responses has in place of `ReasoningTextDone`."""
+    """Complete raw reasoning, in Open Responses' form."""
 
     item_id: str
     output_index: int
@@ -138,6 +169,8 @@ class ReasoningDone(Struct, tag="response.reasoning.done"):
 
 
 class ReasoningSummaryPartAdded(Struct, tag="response.reasoning_summary_part.added"):
+    """Start of a part of a reasoning summary."""
+
     item_id: str
     output_index: int
     summary_index: int
@@ -146,6 +179,8 @@ class ReasoningSummaryPartAdded(Struct, tag="response.reasoning_summary_part.add
 
 
 class ReasoningSummaryPartDone(Struct, tag="response.reasoning_summary_part.done"):
+    """Completed part of a reasoning summary."""
+
     item_id: str
     output_index: int
     summary_index: int
@@ -154,6 +189,8 @@ class ReasoningSummaryPartDone(Struct, tag="response.reasoning_summary_part.done
 
 
 class ReasoningSummaryTextDelta(Struct, tag="response.reasoning_summary_text.delta"):
+    """Piece of a reasoning summary."""
+
     item_id: str
     output_index: int
     summary_index: int
@@ -162,6 +199,8 @@ class ReasoningSummaryTextDelta(Struct, tag="response.reasoning_summary_text.del
 
 
 class ReasoningSummaryTextDone(Struct, tag="response.reasoning_summary_text.done"):
+    """Complete text of a part of a reasoning summary."""
+
     item_id: str
     output_index: int
     summary_index: int
@@ -170,6 +209,8 @@ class ReasoningSummaryTextDone(Struct, tag="response.reasoning_summary_text.done
 
 
 class FunctionCallArgumentsDelta(Struct, tag="response.function_call_arguments.delta"):
+    """Piece of a function call's arguments."""
+
     item_id: str
     output_index: int
     delta: str
@@ -177,7 +218,10 @@ class FunctionCallArgumentsDelta(Struct, tag="response.function_call_arguments.d
 
 
 class FunctionCallArgumentsDone(Struct, tag="response.function_call_arguments.done"):
-    """`name` is required by the OpenAPI description, though no recording up to October 2026 has it."""
+    """Complete arguments of a function call.
+
+    OpenAI's OpenAPI description requires `name`, although api.openai.com did not send it up to October 2026.
+    """
 
     item_id: str
     output_index: int
@@ -187,6 +231,8 @@ class FunctionCallArgumentsDone(Struct, tag="response.function_call_arguments.do
 
 
 class CustomToolCallInputDelta(Struct, tag="response.custom_tool_call_input.delta"):
+    """Piece of a custom tool call's input."""
+
     item_id: str
     output_index: int
     delta: str
@@ -194,6 +240,8 @@ class CustomToolCallInputDelta(Struct, tag="response.custom_tool_call_input.delt
 
 
 class CustomToolCallInputDone(Struct, tag="response.custom_tool_call_input.done"):
+    """Complete input of a custom tool call."""
+
     item_id: str
     output_index: int
     input: str
@@ -201,6 +249,8 @@ class CustomToolCallInputDone(Struct, tag="response.custom_tool_call_input.done"
 
 
 class OutputTextAnnotationAdded(Struct, tag="response.output_text.annotation.added"):
+    """New annotation of output text."""
+
     item_id: str
     output_index: int
     content_index: int
@@ -209,79 +259,65 @@ class OutputTextAnnotationAdded(Struct, tag="response.output_text.annotation.add
     sequence_number: int = 0
 
 
-class WebSearchCallInProgress(Struct, tag="response.web_search_call.in_progress"):
+class _ToolEvent(Struct):
+    """Event of a hosted tool that has no content besides its type."""
+
     item_id: str
     output_index: int
     sequence_number: int = 0
 
 
-class WebSearchCallSearching(Struct, tag="response.web_search_call.searching"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class WebSearchCallInProgress(_ToolEvent, tag="response.web_search_call.in_progress"):
+    """Start of a web search call."""
 
 
-class WebSearchCallCompleted(Struct, tag="response.web_search_call.completed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class WebSearchCallSearching(_ToolEvent, tag="response.web_search_call.searching"):
+    """Start of the search in a web search call."""
 
 
-class FileSearchCallInProgress(Struct, tag="response.file_search_call.in_progress"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class WebSearchCallCompleted(_ToolEvent, tag="response.web_search_call.completed"):
+    """Completed web search call."""
 
 
-class FileSearchCallSearching(Struct, tag="response.file_search_call.searching"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class FileSearchCallInProgress(_ToolEvent, tag="response.file_search_call.in_progress"):
+    """Start of a file search call."""
 
 
-class FileSearchCallCompleted(Struct, tag="response.file_search_call.completed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class FileSearchCallSearching(_ToolEvent, tag="response.file_search_call.searching"):
+    """Start of the search in a file search call."""
 
 
-class McpListToolsInProgress(Struct, tag="response.mcp_list_tools.in_progress"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class FileSearchCallCompleted(_ToolEvent, tag="response.file_search_call.completed"):
+    """Completed file search call."""
 
 
-class McpListToolsCompleted(Struct, tag="response.mcp_list_tools.completed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class McpListToolsInProgress(_ToolEvent, tag="response.mcp_list_tools.in_progress"):
+    """Start of the listing of an MCP server's tools."""
 
 
-class McpListToolsFailed(Struct, tag="response.mcp_list_tools.failed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class McpListToolsCompleted(_ToolEvent, tag="response.mcp_list_tools.completed"):
+    """Completed listing of an MCP server's tools."""
 
 
-class McpCallInProgress(Struct, tag="response.mcp_call.in_progress"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class McpListToolsFailed(_ToolEvent, tag="response.mcp_list_tools.failed"):
+    """Failed listing of an MCP server's tools."""
 
 
-class McpCallCompleted(Struct, tag="response.mcp_call.completed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class McpCallInProgress(_ToolEvent, tag="response.mcp_call.in_progress"):
+    """Start of an MCP tool call."""
 
 
-class McpCallFailed(Struct, tag="response.mcp_call.failed"):
-    item_id: str
-    output_index: int
-    sequence_number: int = 0
+class McpCallCompleted(_ToolEvent, tag="response.mcp_call.completed"):
+    """Completed MCP tool call."""
+
+
+class McpCallFailed(_ToolEvent, tag="response.mcp_call.failed"):
+    """Failed MCP tool call."""
 
 
 class McpCallArgumentsDelta(Struct, tag="response.mcp_call_arguments.delta"):
+    """Piece of an MCP tool call's arguments."""
+
     item_id: str
     output_index: int
     delta: str
@@ -289,6 +325,8 @@ class McpCallArgumentsDelta(Struct, tag="response.mcp_call_arguments.delta"):
 
 
 class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
+    """Complete arguments of an MCP tool call."""
+
     item_id: str
     output_index: int
     arguments: str
@@ -296,13 +334,14 @@ class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
 
 
 class ErrorEvent(Struct, tag="error"):
-    """Nested, as recorded at api.openai.com; the OpenAPI description shows a flat form."""
+    """Error, nested as at api.openai.com; its OpenAPI description has a flat form."""
 
     error: ErrorBody
     sequence_number: int = 0
 
 
 Terminal = ResponseCompleted | ResponseIncomplete | ResponseFailed
+"""Last event of a stream."""
 
 Event = (
     ResponseCreated
@@ -345,3 +384,4 @@ Event = (
     | McpCallArgumentsDone
     | ErrorEvent
 )
+"""Event of a stream."""

@@ -8,19 +8,23 @@ FilePurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data",
 
 
 class File(Struct, kw_only=True):
-    """`expires_at` is absent where the file does not expire; `status` is deprecated, but required."""
+    """Uploaded file."""
 
     id: str
     object: Literal["file"] = "file"
     bytes: int
     created_at: int
     expires_at: int | UnsetType = UNSET
+    """Time of expiration; absent if the file does not expire."""
     filename: str
     purpose: str
     status: Literal["uploaded", "processed", "error"] = "processed"
+    """Deprecated in OpenAI's API, but required by its clients."""
 
 
 class DeletedFile(Struct):
+    """Response to `DELETE /v1/files/{id}`."""
+
     id: str
     object: Literal["file"] = "file"
     deleted: bool = True

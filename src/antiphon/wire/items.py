@@ -1,4 +1,4 @@
-"""Input and output items: everything a response or a conversation is made of."""
+"""Input and output items of responses and conversations."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
 class Message(Struct, tag="message", kw_only=True):
-    """A message of any role. `content` is a string only on the way in."""
+    """Message of any role; `content` is a string only in requests."""
 
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
@@ -27,7 +27,7 @@ class Message(Struct, tag="message", kw_only=True):
 
 
 class FunctionCall(Struct, tag="function_call", kw_only=True):
-    """`arguments` is the JSON text exactly as the model wrote it."""
+    """Call of a function; `arguments` is the JSON text exactly as the model wrote it."""
 
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
@@ -39,6 +39,8 @@ class FunctionCall(Struct, tag="function_call", kw_only=True):
 
 
 class FunctionCallOutput(Struct, tag="function_call_output", kw_only=True):
+    """Output of a function call, sent by the client."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -49,7 +51,7 @@ class FunctionCallOutput(Struct, tag="function_call_output", kw_only=True):
 
 
 class Reasoning(Struct, tag="reasoning", kw_only=True):
-    """api.openai.com sends reasoning items without `status` (seen in recordings)."""
+    """Reasoning of the model; api.openai.com omits `status`."""
 
     id: str | None | UnsetType = UNSET
     summary: list[SummaryText]
@@ -59,6 +61,8 @@ class Reasoning(Struct, tag="reasoning", kw_only=True):
 
 
 class WebSearchCall(Struct, tag="web_search_call", kw_only=True):
+    """Call of the hosted web search."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "searching", "completed", "failed"]
     action: JSONObject | None | UnsetType = UNSET
@@ -66,6 +70,8 @@ class WebSearchCall(Struct, tag="web_search_call", kw_only=True):
 
 
 class FileSearchCall(Struct, tag="file_search_call", kw_only=True):
+    """Call of the hosted file search."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "searching", "completed", "incomplete", "failed"]
     queries: list[str]
@@ -73,6 +79,8 @@ class FileSearchCall(Struct, tag="file_search_call", kw_only=True):
 
 
 class CodeInterpreterCall(Struct, tag="code_interpreter_call", kw_only=True):
+    """Call of the hosted code interpreter."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "completed", "incomplete", "interpreting", "failed"]
     code: str | None
@@ -81,6 +89,8 @@ class CodeInterpreterCall(Struct, tag="code_interpreter_call", kw_only=True):
 
 
 class McpListTools(Struct, tag="mcp_list_tools", kw_only=True):
+    """Tools of an MCP server, as listed."""
+
     id: str | None | UnsetType = UNSET
     server_label: str
     tools: list[JSONObject]
@@ -88,6 +98,8 @@ class McpListTools(Struct, tag="mcp_list_tools", kw_only=True):
 
 
 class McpApprovalRequest(Struct, tag="mcp_approval_request", kw_only=True):
+    """Request for approval of an MCP tool call."""
+
     id: str | None | UnsetType = UNSET
     arguments: str
     name: str
@@ -95,6 +107,8 @@ class McpApprovalRequest(Struct, tag="mcp_approval_request", kw_only=True):
 
 
 class McpApprovalResponse(Struct, tag="mcp_approval_response", kw_only=True):
+    """Client's approval or denial of an MCP tool call."""
+
     id: str | None | UnsetType = UNSET
     request_id: str | None | UnsetType = UNSET
     approval_request_id: str
@@ -103,6 +117,8 @@ class McpApprovalResponse(Struct, tag="mcp_approval_response", kw_only=True):
 
 
 class McpCall(Struct, tag="mcp_call", kw_only=True):
+    """Call of a tool of an MCP server."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "completed", "incomplete", "calling", "failed"] | None | UnsetType = UNSET
     approval_request_id: str | None | UnsetType = UNSET
@@ -114,6 +130,8 @@ class McpCall(Struct, tag="mcp_call", kw_only=True):
 
 
 class ImageGenerationCall(Struct, tag="image_generation_call", kw_only=True):
+    """Call of the hosted image generation."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "completed", "generating", "failed"]
     result: str | None = None
@@ -125,6 +143,8 @@ class ImageGenerationCall(Struct, tag="image_generation_call", kw_only=True):
 
 
 class ComputerCall(Struct, tag="computer_call", kw_only=True):
+    """Call of the computer tool."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -134,6 +154,8 @@ class ComputerCall(Struct, tag="computer_call", kw_only=True):
 
 
 class ComputerCallOutput(Struct, tag="computer_call_output", kw_only=True):
+    """Output of a computer call, sent by the client."""
+
     id: str | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
     call_id: str
@@ -142,6 +164,8 @@ class ComputerCallOutput(Struct, tag="computer_call_output", kw_only=True):
 
 
 class LocalShellCall(Struct, tag="local_shell_call", kw_only=True):
+    """Call of the local shell tool."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus
     call_id: str
@@ -149,6 +173,8 @@ class LocalShellCall(Struct, tag="local_shell_call", kw_only=True):
 
 
 class LocalShellCallOutput(Struct, tag="local_shell_call_output", kw_only=True):
+    """Output of a local shell call, sent by the client."""
+
     id: str | None | UnsetType = UNSET
     call_id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
@@ -156,6 +182,8 @@ class LocalShellCallOutput(Struct, tag="local_shell_call_output", kw_only=True):
 
 
 class ShellCall(Struct, tag="shell_call", kw_only=True):
+    """Call of the shell tool."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -165,6 +193,8 @@ class ShellCall(Struct, tag="shell_call", kw_only=True):
 
 
 class ShellCallOutput(Struct, tag="shell_call_output", kw_only=True):
+    """Output of a shell call."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -174,6 +204,8 @@ class ShellCallOutput(Struct, tag="shell_call_output", kw_only=True):
 
 
 class ApplyPatchCall(Struct, tag="apply_patch_call", kw_only=True):
+    """Call of the tool that applies patches."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "completed"]
     call_id: str
@@ -182,6 +214,8 @@ class ApplyPatchCall(Struct, tag="apply_patch_call", kw_only=True):
 
 
 class ApplyPatchCallOutput(Struct, tag="apply_patch_call_output", kw_only=True):
+    """Output of a call that applies a patch, sent by the client."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["completed", "failed"]
     call_id: str
@@ -190,6 +224,8 @@ class ApplyPatchCallOutput(Struct, tag="apply_patch_call_output", kw_only=True):
 
 
 class CustomToolCall(Struct, tag="custom_tool_call", kw_only=True):
+    """Call of a custom tool."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -200,6 +236,8 @@ class CustomToolCall(Struct, tag="custom_tool_call", kw_only=True):
 
 
 class CustomToolCallOutput(Struct, tag="custom_tool_call_output", kw_only=True):
+    """Output of a custom tool call, sent by the client."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str
@@ -208,6 +246,8 @@ class CustomToolCallOutput(Struct, tag="custom_tool_call_output", kw_only=True):
 
 
 class ToolSearchCall(Struct, tag="tool_search_call", kw_only=True):
+    """Call of the tool search."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str | None = None
@@ -216,6 +256,8 @@ class ToolSearchCall(Struct, tag="tool_search_call", kw_only=True):
 
 
 class ToolSearchOutput(Struct, tag="tool_search_output", kw_only=True):
+    """Tools that a tool search found."""
+
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
     call_id: str | None = None
@@ -224,7 +266,7 @@ class ToolSearchOutput(Struct, tag="tool_search_output", kw_only=True):
 
 
 class AdditionalTools(Struct, tag="additional_tools", kw_only=True):
-    """Tools that join in the middle of a conversation."""
+    """Tools added in the middle of a conversation."""
 
     id: str | None | UnsetType = UNSET
     role: Literal["developer"]
@@ -232,6 +274,8 @@ class AdditionalTools(Struct, tag="additional_tools", kw_only=True):
 
 
 class Program(Struct, tag="program", kw_only=True):
+    """Program that the model wrote to call tools."""
+
     id: str | None | UnsetType = UNSET
     call_id: str
     code: str
@@ -239,6 +283,8 @@ class Program(Struct, tag="program", kw_only=True):
 
 
 class ProgramOutput(Struct, tag="program_output", kw_only=True):
+    """Output of a program."""
+
     id: str | None | UnsetType = UNSET
     status: Literal["completed", "incomplete"]
     call_id: str
@@ -246,16 +292,20 @@ class ProgramOutput(Struct, tag="program_output", kw_only=True):
 
 
 class Compaction(Struct, tag="compaction", kw_only=True):
+    """Encrypted summary of earlier items."""
+
     id: str | None | UnsetType = UNSET
     encrypted_content: str
 
 
 class CompactionTrigger(Struct, tag="compaction_trigger", kw_only=True):
+    """Request to compact the items before this one."""
+
     id: str | None | UnsetType = UNSET
 
 
 class ItemReference(Struct, tag="item_reference", kw_only=True):
-    """Stands for a stored item; `type` may be absent or null on the wire."""
+    """Reference to a stored item; `type` may be absent or null on the wire."""
 
     id: str
 
@@ -290,7 +340,7 @@ Item = (
     | ProgramOutput
     | Compaction
 )
-"""An item that can be stored and listed."""
+"""Item that can be stored and listed."""
 
 InputItem = Item | CompactionTrigger | ItemReference
-"""An item as a request may bring it."""
+"""Item of a request."""

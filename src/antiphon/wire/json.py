@@ -1,8 +1,9 @@
-"""Plain JSON values, for the corners of the API that have no fixed shape (schemas, tool arguments)."""
+"""JSON values for the parts of the API without a fixed shape."""
 
 from typing import Any, TypeAlias
 
 JSON: TypeAlias = Any
-"""A decoded JSON value. The alias marks the places where the API itself promises nothing more."""
+"""Decoded JSON value, where the API specifies no more precise type."""
 
 JSONObject: TypeAlias = dict[str, JSON]
+"""Decoded JSON object."""

@@ -1,4 +1,4 @@
-"""Pages of a list."""
+"""Pages of lists."""
 
 from typing import Generic, Literal, TypeVar
 
@@ -8,22 +8,23 @@ T = TypeVar("T")
 
 
 Order = Literal["asc", "desc"]
+"""Order of a list by creation."""
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):
-    """Which page of a list is asked for: `limit` entries in `order`, from behind the entry `after`.
-
-    With `before` they are the last ones in front of that entry; only the lists of vector stores take it.
-    """
+    """Query for a page of a list."""
 
     limit: int = 20
+    """Maximum number of entries."""
     order: Order = "desc"
     after: str | None = None
+    """ID of the entry that precedes the page."""
     before: str | None = None
+    """ID of the entry that follows the page; only lists of vector stores accept it."""
 
 
 class Page(Struct, Generic[T], kw_only=True):
-    """One page, in the order asked for; `first_id` and `last_id` are null on an empty page (recorded)."""
+    """Page in the requested order; `first_id` and `last_id` are null if it is empty."""
 
     object: Literal["list"] = "list"
     data: list[T]

@@ -1,4 +1,4 @@
-"""The response object and the request that makes one."""
+"""Response object, and the requests that create a response or count its input."""
 
 from typing import Annotated, Literal
 
@@ -23,18 +23,20 @@ Metadata = dict[str, str]
 ResponseStatus = Literal["queued", "in_progress", "completed", "failed", "incomplete", "cancelled"]
 ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"]
 _MOST = 2**63 - 1
-"""The largest number that backends could have room for; JSON itself knows no limit."""
+"""Largest integer that backends are expected to accept; JSON itself has no limit."""
 
 
 class TextFormat(Struct, tag="text"):
-    pass
+    """Plain text as the output format."""
 
 
 class JsonObjectFormat(Struct, tag="json_object"):
-    pass
+    """Any JSON object as the output format."""
 
 
 class JsonSchemaFormat(Struct, tag="json_schema", kw_only=True):
+    """JSON that conforms to a schema as the output format."""
+
     description: str | None | UnsetType = UNSET
     name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
     schema: JSONObject
@@ -42,13 +44,15 @@ class JsonSchemaFormat(Struct, tag="json_schema", kw_only=True):
 
 
 class TextConfig(Struct, kw_only=True):
-    """How the answer is written: its format and its length."""
+    """Format and verbosity of the output text."""
 
     format: TextFormat | JsonObjectFormat | JsonSchemaFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
 class ReasoningConfig(Struct, kw_only=True):
+    """Options of reasoning models."""
+
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None | UnsetType = UNSET
@@ -57,15 +61,19 @@ class ReasoningConfig(Struct, kw_only=True):
 
 
 class ConversationReference(Struct):
+    """Reference to a conversation."""
+
     id: str
 
 
 class StreamOptions(Struct):
+    """Options of a stream."""
+
     include_obfuscation: bool | None = None
 
 
 class PromptReference(Struct, kw_only=True):
-    """A stored prompt and the values of its variables; without `version` its default one is meant."""
+    """Stored prompt with values of its variables; `version` defaults to the prompt's."""
 
     id: str
     version: str | None | UnsetType = UNSET
@@ -73,17 +81,25 @@ class PromptReference(Struct, kw_only=True):
 
 
 class PromptCacheOptions(Struct):
+    """Options of the prompt cache."""
+
     mode: Literal["implicit", "explicit"] = "implicit"
     ttl: Literal["30m"] = "30m"
 
 
 class ContextManagement(Struct, kw_only=True):
+    """Automatic management of the context."""
+
     type: Literal["compaction"]
     compact_threshold: Annotated[int, Meta(ge=1000, le=_MOST)] | None = None
 
 
 class CreateResponse(Struct, kw_only=True):
-    """The body of `POST /v1/responses`. Null means the default; unknown keys are ignored."""
+    """Body of `POST /v1/responses`.
+
+    Null means the default, and unknown keys are ignored. See
+    https://platform.openai.com/docs/api-reference/responses/create.
+    """
 
     model: str | None = None
     input: str | list[InputItem] | None = None
@@ -121,15 +137,17 @@ class CreateResponse(Struct, kw_only=True):
 
 
 class ResponseCreateEvent(CreateResponse, kw_only=True):
-    """The frame that asks for a response over a WebSocket; `stream` means nothing there."""
+    """WebSocket frame that requests a response; `stream` has no effect there."""
 
     type: Literal["response.create"]
     generate: bool | None = None
+    """Whether to generate output; false only prepares the context of later requests."""
     stream_id: str | None = None
+    """ID for several concurrent streams; rejected, because only one is supported."""
 
 
 class CountInputTokens(Struct, kw_only=True):
-    """The body of `POST /v1/responses/input_tokens`: what of a request the model reads."""
+    """Body of `POST /v1/responses/input_tokens`, the input of a request to the model."""
 
     model: str | None = None
     input: str | list[InputItem] | None = None
@@ -146,16 +164,22 @@ class CountInputTokens(Struct, kw_only=True):
 
 
 class InputTokens(Struct, kw_only=True):
+    """Response to `POST /v1/responses/input_tokens`."""
+
     object: Literal["response.input_tokens"] = "response.input_tokens"
     input_tokens: int
 
 
 class InputTokensDetails(Struct):
+    """Breakdown of the input tokens."""
+
     cached_tokens: int = 0
     cache_write_tokens: int = 0
 
 
 class OutputTokensDetails(Struct):
+    """Breakdown of the output tokens."""
+
     reasoning_tokens: int = 0
 
 
@@ -170,16 +194,20 @@ class Usage(Struct, kw_only=True):
 
 
 class ResponseError(Struct):
+    """Error of a failed response."""
+
     code: str
     message: str
 
 
 class IncompleteDetails(Struct):
+    """Reason for an incomplete response."""
+
     reason: Literal["max_output_tokens", "content_filter"]
 
 
 class Response(Struct, kw_only=True):
-    """A response as the API shows it: every key always there, except those that default to `UNSET`."""
+    """Response object; all keys are present, except those that default to `UNSET`."""
 
     id: str
     object: Literal["response"] = "response"
@@ -222,7 +250,7 @@ class Response(Struct, kw_only=True):
 
 
 class DeletedResponse(Struct):
-    """The answer to `DELETE /v1/responses/{id}`."""
+    """Response to `DELETE /v1/responses/{id}`."""
 
     id: str
     object: Literal["response"] = "response"

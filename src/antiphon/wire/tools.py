@@ -1,4 +1,4 @@
-"""Tools, tool choices and the settings each tool takes."""
+"""Tools, their options, and tool choices."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ ToolName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0
 
 
 class FunctionTool(Struct, tag="function", kw_only=True):
-    """`strict` left out means true on api.openai.com (seen in recordings)."""
+    """Function that the client runs; an absent `strict` means true."""
 
     description: str | None | UnsetType = UNSET
     name: ToolName
@@ -22,18 +22,21 @@ class FunctionTool(Struct, tag="function", kw_only=True):
 
 
 class CustomTextFormat(Struct, tag="text", kw_only=True):
-    pass
+    """Any text as the input of a custom tool."""
 
 
 class CustomGrammarFormat(Struct, tag="grammar", kw_only=True):
-    """`definition` is in Rust's dialect of regular expressions, or in llguidance's of Lark."""
+    """Grammar for the input of a custom tool.
+
+    `definition` uses Rust's dialect of regular expressions, or llguidance's dialect of Lark.
+    """
 
     syntax: Literal["lark", "regex"]
     definition: str
 
 
 class CustomTool(Struct, tag="custom", kw_only=True):
-    """A tool that takes text instead of JSON."""
+    """Tool that the client runs and that receives text instead of JSON."""
 
     description: str | None | UnsetType = UNSET
     name: ToolName
@@ -43,7 +46,7 @@ class CustomTool(Struct, tag="custom", kw_only=True):
 
 
 class NamespaceTool(Struct, tag="namespace", kw_only=True):
-    """A named group of tools."""
+    """Named group of tools."""
 
     description: str | None | UnsetType = UNSET
     name: ToolName
@@ -51,6 +54,8 @@ class NamespaceTool(Struct, tag="namespace", kw_only=True):
 
 
 class WebSearchTool(Struct, tag="web_search", kw_only=True):
+    """Hosted web search."""
+
     external_web_access: bool | None | UnsetType = UNSET
     filters: JSONObject | None | UnsetType = UNSET
     search_context_size: Literal["low", "medium", "high"] | None | UnsetType = UNSET
@@ -60,18 +65,20 @@ class WebSearchTool(Struct, tag="web_search", kw_only=True):
 
 
 class WebSearch20250826Tool(WebSearchTool, tag="web_search_2025_08_26", kw_only=True):
-    pass
+    """Hosted web search, version of 2025-08-26."""
 
 
 class WebSearchPreviewTool(WebSearchTool, tag="web_search_preview", kw_only=True):
-    pass
+    """Hosted web search, preview."""
 
 
 class WebSearchPreview20250311Tool(WebSearchTool, tag="web_search_preview_2025_03_11", kw_only=True):
-    pass
+    """Hosted web search, preview of 2025-03-11."""
 
 
 class FileSearchTool(Struct, tag="file_search", kw_only=True):
+    """Hosted file search."""
+
     filters: JSONObject | None | UnsetType = UNSET
     max_num_results: Annotated[int, Meta(ge=1, le=50)] | None | UnsetType = UNSET
     ranking_options: JSONObject | None | UnsetType = UNSET
@@ -79,6 +86,8 @@ class FileSearchTool(Struct, tag="file_search", kw_only=True):
 
 
 class McpTool(Struct, tag="mcp", kw_only=True):
+    """Tools of an MCP server."""
+
     server_label: str
     server_url: str | None | UnsetType = UNSET
     connector_id: str | None | UnsetType = UNSET
@@ -93,45 +102,57 @@ class McpTool(Struct, tag="mcp", kw_only=True):
 
 
 class CodeInterpreterTool(Struct, tag="code_interpreter", kw_only=True):
+    """Hosted code interpreter."""
+
     container: str | JSONObject
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 
 class ImageGenerationTool(Struct, tag="image_generation", kw_only=True):
+    """Hosted image generation."""
+
     model: str | UnsetType = UNSET
 
 
 class ComputerTool(Struct, tag="computer", kw_only=True):
-    pass
+    """Control of a computer."""
 
 
 class ComputerUsePreviewTool(Struct, tag="computer_use_preview", kw_only=True):
+    """Control of a computer, preview."""
+
     environment: str
     display_width: int
     display_height: int
 
 
 class LocalShellTool(Struct, tag="local_shell", kw_only=True):
-    pass
+    """Shell on the client's machine."""
 
 
 class ShellTool(Struct, tag="shell", kw_only=True):
+    """Shell commands."""
+
     environment: JSONObject | None | UnsetType = UNSET
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 
 class ApplyPatchTool(Struct, tag="apply_patch", kw_only=True):
+    """Changes to files through patches."""
+
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 
 class ToolSearchTool(Struct, tag="tool_search", kw_only=True):
+    """Search for tools that are loaded on demand."""
+
     execution: Literal["server", "client"] | UnsetType = UNSET
     description: str | None | UnsetType = UNSET
     parameters: JSONObject | None | UnsetType = UNSET
 
 
 class ProgrammaticToolCallingTool(Struct, tag="programmatic_tool_calling", kw_only=True):
-    pass
+    """Tool calls from programs that the model writes."""
 
 
 Tool = (
@@ -157,75 +178,81 @@ Tool = (
 
 
 class FunctionChoice(Struct, tag="function", kw_only=True):
+    """Choice of a function."""
+
     name: str
 
 
 class CustomChoice(Struct, tag="custom", kw_only=True):
+    """Choice of a custom tool."""
+
     name: str
 
 
 class McpChoice(Struct, tag="mcp", kw_only=True):
+    """Choice of an MCP server or one of its tools."""
+
     server_label: str
     name: str | None | UnsetType = UNSET
 
 
 class AllowedToolsChoice(Struct, tag="allowed_tools", kw_only=True):
-    """Restricts the model to some of the tools. Each entry names a tool as a tool choice does."""
+    """Restriction to some of the tools; each entry has the form of a tool choice."""
 
     mode: Literal["auto", "required"]
     tools: list[JSONObject]
 
 
 class FileSearchChoice(Struct, tag="file_search"):
-    pass
+    """Choice of the file search."""
 
 
 class WebSearchChoice(Struct, tag="web_search"):
-    pass
+    """Choice of the web search."""
 
 
 class WebSearch20250826Choice(Struct, tag="web_search_2025_08_26"):
-    pass
+    """Choice of the web search, version of 2025-08-26."""
 
 
 class WebSearchPreviewChoice(Struct, tag="web_search_preview"):
-    pass
+    """Choice of the web search, preview."""
 
 
 class WebSearchPreview20250311Choice(Struct, tag="web_search_preview_2025_03_11"):
-    pass
+    """Choice of the web search, preview of 2025-03-11."""
 
 
 class ComputerChoice(Struct, tag="computer"):
-    pass
+    """Choice of the computer tool."""
 
 
 class ComputerUseChoice(Struct, tag="computer_use"):
-    pass
+    """Choice of the computer tool, by its earlier name."""
 
 
 class ComputerUsePreviewChoice(Struct, tag="computer_use_preview"):
-    pass
+    """Choice of the computer tool, preview."""
 
 
 class ImageGenerationChoice(Struct, tag="image_generation"):
-    pass
+    """Choice of the image generation."""
 
 
 class CodeInterpreterChoice(Struct, tag="code_interpreter"):
-    pass
+    """Choice of the code interpreter."""
 
 
 class ApplyPatchChoice(Struct, tag="apply_patch"):
-    pass
+    """Choice of the tool that applies patches."""
 
 
 class ShellChoice(Struct, tag="shell"):
-    pass
+    """Choice of the shell."""
 
 
 class ProgrammaticToolCallingChoice(Struct, tag="programmatic_tool_calling"):
-    pass
+    """Choice of tool calls from programs."""
 
 
 ToolChoice = (
