@@ -1,1 +1,4 @@
-"""The project's own checks and generators, run from the repository's root as `python -m scripts.NAME`."""
+"""Checks and generators of the project.
+
+They run from its root, as `python -m scripts.NAME`.
+"""

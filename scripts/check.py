@@ -1,7 +1,6 @@
-"""What ruff and mypy cannot know: sizes, floors, forbidden calls, pins, true documentation.
+"""Project checks beyond ruff and mypy.
 
-`python -m scripts.check` prints one line per problem, `path:line: what is wrong`, and exits with 1 if there
-is any.
+`python -m scripts.check` prints each problem as `path:line: problem`, and exits with 1 if there are any.
 """
 
 import subprocess
@@ -15,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def problems(root: Path) -> Iterator[str]:
-    """Yields every problem of the project at `root`."""
+    """Yield every problem of the project at `root`."""
     ours = tree.modules(root / "src", root)
     others = ("tests", "scripts", "bench")
     everything = [*ours, *(module for folder in others for module in tree.modules(root / folder, root))]
@@ -39,13 +38,14 @@ def problems(root: Path) -> Iterator[str]:
 
 
 def tracked(root: Path) -> list[str]:
-    """Returns the paths of all files that git keeps, relative to `root`."""
+    """Return the paths of all files that git tracks, relative to `root`."""
     command = ["git", "ls-files", "-z"]
     listing = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
     return [name for name in listing.split("\0") if name]
 
 
 def main() -> int:
+    """Print all problems and return the exit code."""
     found = list(problems(ROOT))
     for line in found:
         print(line)

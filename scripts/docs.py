@@ -1,6 +1,7 @@
-"""Writes the generated parts of the documentation: `python -m scripts.docs`, or `make docs`.
+"""Generator for parts of the documentation.
 
-A generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->` in README.md or docs/*.md.
+It runs as `python -m scripts.docs` or `make docs`. A generated part is between `<!-- begin NAME -->` and
+`<!-- end NAME -->` in README.md or docs/*.md.
 """
 
 import re
@@ -29,22 +30,26 @@ _PART = re.compile(r"(<!-- begin (?P<name>\w+) -->\n).*?(<!-- end (?P=name) -->)
 
 
 def pages(root: Path) -> list[Path]:
-    """Returns the Markdown files that may hold generated parts."""
+    """Return the Markdown files that may contain generated parts."""
     return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def parts(text: str) -> set[str]:
-    """Returns the names of the generated parts of a page."""
+    """Return the names of the generated parts of a page."""
     return {match["name"] for match in _PART.finditer(text)}
 
 
 def fill(text: str) -> str:
-    """Returns the page with every generated part written anew. Raises KeyError for an unknown part."""
+    """Return the page with every generated part replaced.
+
+    Raises:
+        KeyError: The page names an unknown part.
+    """
     return _PART.sub(lambda match: match[1] + GENERATORS[match["name"]]() + match[3], text)
 
 
 def commands() -> str:
-    """Returns the help text of the program and of each of its commands."""
+    """Return the help text of the program and of each of its commands."""
     return "".join(
         f"## {name}\n\n```text\n{_help(name, command)}\n```\n\n"
         for name, command in _commands("antiphon", antiphon)
@@ -52,16 +57,16 @@ def commands() -> str:
 
 
 def recordings_commands() -> str:
-    """Returns the table of the commands that look after recordings."""
+    """Return the table of the commands for recordings."""
     rows = [
         [f"`antiphon recordings {name}`", command.get_short_help_str(HELP_WIDTH)]
         for name, command in sorted(recordings.commands.items())
     ]
-    return _table(["command", "what it does"], rows)
+    return _table(["command", "description"], rows)
 
 
 def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """Yields a command and, if it is a group, all below it, each with its full name."""
+    """Yield a command and all its subcommands, with their full names."""
     yield name, command
     if isinstance(command, click.Group):
         for inner, each in command.commands.items():
@@ -74,7 +79,7 @@ def _help(name: str, command: click.Command) -> str:
 
 
 def settings() -> str:
-    """Returns the table of the server's settings."""
+    """Return the table of the server's settings."""
     rows = [
         [f"`{each.key}`", f"`{each.flag}`", f"`{each.env}`", kind_text(each), default_text(each), each.doc]
         for each in SETTINGS
@@ -83,32 +88,32 @@ def settings() -> str:
 
 
 def backend_settings() -> str:
-    """Returns the table of the keys of `[models.NAME]`, without the capability switches."""
+    """Return the table of the keys of `[models.NAME]`, without capability switches."""
     return _keys(BACKEND_SETTINGS)
 
 
 def tools_settings() -> str:
-    """Returns the table of the keys of `[tools]`."""
+    """Return the table of the keys of `[tools]`."""
     return _keys(TOOLS_SETTINGS)
 
 
 def web_search_settings() -> str:
-    """Returns the table of the keys of `[tools.web_search]`."""
+    """Return the table of the keys of `[tools.web_search]`."""
     return _keys(_without_limits(WEB_SEARCH_SETTINGS))
 
 
 def mcp_settings() -> str:
-    """Returns the table of the keys of `[tools.mcp.NAME]`."""
+    """Return the table of the keys of `[tools.mcp.NAME]`."""
     return _keys(_without_limits(MCP_SERVER_SETTINGS))
 
 
 def file_search_settings() -> str:
-    """Returns the table of the keys of `[tools.file_search]`."""
+    """Return the table of the keys of `[tools.file_search]`."""
     return _keys(_without_limits(FILE_SEARCH_SETTINGS))
 
 
 def _without_limits(settings: Iterable[Setting]) -> list[Setting]:
-    """Leaves out what each tool's table has in common with `[tools]`."""
+    """Return the settings of a tool that are not inherited from `[tools]`."""
     return [each for each in settings if each not in TOOLS_SETTINGS]
 
 
@@ -118,7 +123,7 @@ def _keys(settings: Iterable[Setting]) -> str:
 
 
 def capabilities() -> str:
-    """Returns the table of the capability switches and of what each kind of backend presets."""
+    """Return the table of the capability switches and their presets."""
     rows = [
         [f"`{each.name}`", each.doc, *(_value(asdict(preset)[each.name]) for preset in PRESETS.values())]
         for each in CAPABILITIES
@@ -134,7 +139,7 @@ def _value(value: bool | str) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     cells = [head, ["---"] * len(head), *rows]
-    # A bar inside a cell would end it.
+    # A bar would end its cell.
     lines = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
     return "\n".join(lines) + "\n"
 
@@ -153,6 +158,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
+    """Write all generated parts."""
     for page in pages(ROOT):
         text = page.read_text(encoding="utf-8")
         page.write_text(fill(text), encoding="utf-8")

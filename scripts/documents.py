@@ -1,4 +1,4 @@
-"""Rules for what is not code: pins, traces of one machine, generated pages, the catalogue of error codes."""
+"""Rules for pins, machine-specific text, generated pages and error codes."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from scripts.tree import Module
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+!_-]*)")
 _UNPINNED = frozenset({"antiphon", "pip", "setuptools", "wheel"})
-"""The project itself, and what a fresh virtual environment may hold already."""
+"""The project itself, and packages that a new virtual environment may contain."""
 _TRACES = {
     "a path of one machine": re.compile(r"(?<![\w.~$}-])/(?:(?:work|root|tmp)/\w|(?:home|Users)/\w+/)"),
     "a package registry's address": re.compile(
@@ -22,17 +22,22 @@ COMPOSED_CODES = frozenset(
     [f"{noun}_{side}_value" for noun in ("integer", "decimal") for side in ("below_min", "above_max")]
     + [f"{noun}_{side}_length" for noun in ("string", "array") for side in ("below_min", "above_max")]
 )
-"""The error codes that `decode_errors.py` puts together from parts; all others stand in the source whole."""
+"""Error codes that `decode/explain.py` composes; all others are literals."""
 _CODE_ROW = re.compile(r"^\| `(?P<code>[a-z_]+)` \|", re.MULTILINE)
 
 
 def installed() -> dict[str, str]:
-    """The version of every distribution in this environment, by normalised name."""
+    """Return the versions of the installed distributions by normalized name."""
     return {_normal(each.name): each.version for each in distributions()}
 
 
 def pins(path: Path, present: Mapping[str, str]) -> Iterator[str]:
-    """The constraints file holds only `name==version` lines and pins everything in `present`, as it is."""
+    """Yield lines that are not pins, and installed versions that are not pinned.
+
+    Args:
+        path: Constraints file, with one `name==version` per line.
+        present: Versions of the installed distributions by normalized name.
+    """
     pinned = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         match = _PIN.fullmatch(line)
@@ -46,7 +51,7 @@ def pins(path: Path, present: Mapping[str, str]) -> Iterator[str]:
 
 
 def machine_traces(root: Path, files: Iterable[str]) -> Iterator[str]:
-    """No file names a place that exists on one machine only, or where packages were fetched from."""
+    """Yield lines with a path of one machine or the address of a package registry."""
     for name in files:
         try:
             text = (root / name).read_text(encoding="utf-8")
@@ -59,7 +64,7 @@ def machine_traces(root: Path, files: Iterable[str]) -> Iterator[str]:
 
 
 def stale_pages(root: Path) -> Iterator[str]:
-    """Every generated part of the documentation is there and says what the code says."""
+    """Yield every outdated page, and every generated part that no page contains."""
     filled = set()
     for page in docs.pages(root):
         text = page.read_text(encoding="utf-8")
@@ -67,11 +72,11 @@ def stale_pages(root: Path) -> Iterator[str]:
         if docs.fill(text) != text:
             yield f"{page.relative_to(root).as_posix()}:1: out of date; run make docs"
     for name in sorted(docs.GENERATORS.keys() - filled):
-        yield f"docs:1: no page holds the generated part {name}"
+        yield f"docs:1: no page contains the generated part {name}"
 
 
 def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
-    """The catalogue has a row for each error code that the code can send, and for no other."""
+    """Yield error codes without a row in `page`, and rows without an error code."""
     documented = set(_CODE_ROW.findall(page.read_text(encoding="utf-8")))
     sent = dict.fromkeys(COMPOSED_CODES, "src/antiphon/decode/explain.py:1")
     sent |= {code: place for module in modules for code, place in _codes(module)}
@@ -82,7 +87,7 @@ def error_codes(modules: list[Module], page: Path) -> Iterator[str]:
 
 
 def _codes(module: Module) -> Iterator[tuple[str, str]]:
-    """Error codes as the source writes them: `code = ...` in a class, `self.code = ...`, `code=...`."""
+    """Yield error codes from `code = ...`, `self.code = ...` and `code=...`."""
     for node in ast.walk(module.tree):
         is_argument = isinstance(node, ast.keyword) and node.arg == "code"
         is_attribute = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("code", "self.code")
@@ -92,7 +97,11 @@ def _codes(module: Module) -> Iterator[tuple[str, str]]:
 
 
 def _strings(value: ast.expr) -> list[str]:
-    """The texts that an expression may come to: itself, or the branches of `a if b else c` and `a or b`."""
+    """Return the possible strings of an expression.
+
+    Returns:
+        The literal itself, or the branches of `a if b else c` and `a or b`.
+    """
     if isinstance(value, ast.IfExp):
         return _strings(value.body) + _strings(value.orelse)
     if isinstance(value, ast.BoolOp):

@@ -1,8 +1,8 @@
-"""Import rules: layers between packages, an order of sub-packages inside a package, and no circles.
+"""Import rules: layers of packages, an order of sub-packages, and no cycles.
 
-A room is a package or a top-level module of `antiphon`. A room imports rooms of lower layers, and itself; the
-single modules of the ground layer may import each other. Inside a room, sub-packages import only those that
-come before them in `ORDERS`, and no two children of a package import each other, not even through others.
+A unit is a package or a top-level module of `antiphon`. A unit imports only itself and units of lower layers;
+the single modules of the lowest layer may import each other. Within a unit, sub-packages import only those
+that precede them in `ORDERS`, and no two children of a package import each other, even indirectly.
 """
 
 import ast
@@ -35,7 +35,7 @@ LAYERS = {
     "__main__": 9,
 }
 CEILINGS = {"wire": -1, "store": 0, "decode": 0}
-"""Rooms that import less than their layer would allow: the highest layer that they may import."""
+"""Highest layer that a unit may import, where stricter than its own layer."""
 GROUND = frozenset(room for room, layer in LAYERS.items() if layer == 0 and room != "wire")
 ORDERS: dict[str, tuple[str, ...]] = {
     "backends": ("http", "sample"),
@@ -47,16 +47,16 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "tools": ("mcp", "web_search"),
     "tools.web_search": ("providers",),
 }
-"""The sub-packages of each package, from the bottom up."""
+"""Sub-packages of each package, from the lowest to the highest."""
 
 
 def layers(modules: list[Module]) -> Iterator[str]:
-    """Yield every import that points up or sideways, and every room that has no layer."""
+    """Yield every import of an equal or higher layer, and every unit without a layer."""
     names = {module.name for module in modules}
     for module in modules:
         room = _room(module.name)
         if room and room not in LAYERS:
-            yield f"{module.path}:1: the room {room} has no layer; give it one in scripts/imports.py"
+            yield f"{module.path}:1: {room} has no layer; add it to LAYERS in scripts/imports.py"
             continue
         for target, line in sorted(_targets(module, names).items()):
             other = _room(target)
@@ -65,13 +65,13 @@ def layers(modules: list[Module]) -> Iterator[str]:
 
 
 def orders(modules: list[Module], table: Mapping[str, tuple[str, ...]] = ORDERS) -> Iterator[str]:
-    """Yield every import of a sub-package against the order, and every sub-package without a place in it."""
+    """Yield imports against the order, and sub-packages missing from it."""
     names = {module.name for module in modules}
     for module in modules:
         if module.is_package and module.name.count(".") >= 2:
             parent, _, child = module.name.removeprefix("antiphon.").rpartition(".")
             if child not in table.get(parent, ()):
-                yield f"{module.path}:1: {child} has no place in the order of {parent} (scripts/imports.py)"
+                yield f"{module.path}:1: {child} is missing from ORDERS of {parent} in scripts/imports.py"
         for target, line in sorted(_targets(module, names).items()):
             parent, mine, other = _siblings(module.name, target)
             order = table.get(parent, ())
@@ -80,14 +80,14 @@ def orders(modules: list[Module], table: Mapping[str, tuple[str, ...]] = ORDERS)
 
 
 def circles(modules: list[Module]) -> Iterator[str]:
-    """Yield the first circle among the modules, and among the children of each package.
+    """Yield the first import cycle of all modules or of each package's children.
 
     Imports inside functions count.
     """
     names = {module.name for module in modules}
     targets = {module.name: set(_targets(module, names)) - {module.name} for module in modules}
     if circle := _circle(targets):
-        yield "src:1: modules import each other in a circle: " + " -> ".join(circle)
+        yield "src:1: import cycle: " + " -> ".join(circle)
         return
     children: dict[str, dict[str, set[str]]] = {}
     for name, imported in targets.items():
@@ -97,20 +97,24 @@ def circles(modules: list[Module]) -> Iterator[str]:
                 children.setdefault(parent, {}).setdefault(mine, set()).add(other)
     for parent, graph in sorted(children.items()):
         if circle := _circle(graph):
-            yield f"src:1: parts of {parent or 'antiphon'} import each other: " + " -> ".join(circle)
+            yield f"src:1: import cycle in {parent or 'antiphon'}: " + " -> ".join(circle)
 
 
 def _circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        # The library lists a circle against the direction of its edges.
+        # The library lists a cycle in the reverse direction of its edges.
         return list(reversed(error.args[1]))
     return []
 
 
 def _siblings(name: str, target: str) -> tuple[str, str, str]:
-    """The deepest common package of two modules, and the child of it that holds each; empty for itself."""
+    """Return the deepest common package of two modules, and its child for each.
+
+    Returns:
+        The package and two children; a child is empty if the module is the package itself.
+    """
     mine, other = name.split(".")[1:], target.split(".")[1:]
     shared = 0
     while shared < min(len(mine), len(other)) and mine[shared] == other[shared]:
@@ -134,16 +138,16 @@ def _may_import(room: str, other: str) -> bool:
 
 
 def _room(name: str) -> str:
-    """The first part below `antiphon`: `store` of `antiphon.store.tables`; empty for `antiphon` itself."""
+    """Return the unit of a module, such as `store` for `antiphon.store.tables`."""
     return name.split(".")[1] if "." in name else ""
 
 
 def _targets(module: Module, names: set[str]) -> dict[str, int]:
-    """The project's modules that `module` imports, each with the line of its first import."""
+    """Return the project's modules that `module` imports, with line numbers."""
     found: dict[str, int] = {}
     for node in ast.walk(module.tree):
         for target in _imported(node, module):
-            # `from antiphon.wire import items` names a module; `from antiphon.ids import new_id` does not.
+            # `from antiphon.wire import items` imports a module; `from antiphon.ids import new_id` does not.
             while target and target not in names:
                 target = target.rpartition(".")[0]
             if target:

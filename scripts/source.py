@@ -1,4 +1,4 @@
-"""Rules for single files: sizes, catch-alls, calls that run data, types that promise nothing."""
+"""Rules for source files: sizes, catch-alls, forbidden calls and loose types."""
 
 import ast
 from collections import Counter
@@ -20,8 +20,10 @@ BOUNDARIES = frozenset(
         ("src/antiphon/serving/periodic.py", "again_and_again"),
     }
 )
-"""The only functions that may catch everything, as (path, function): the edge of a request and that of a
-background task, where an unknown error must become an answer."""
+"""Paths and names of the only functions that may catch all exceptions.
+
+They are the boundaries of a request or a background task, where an unknown error becomes a response.
+"""
 
 _FORBIDDEN_MODULES = frozenset({"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "marshal", "shelve"})
 _FORBIDDEN_NAMES = frozenset({"eval", "exec", "compile"})
@@ -33,7 +35,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def sizes(module: Module) -> Iterator[str]:
-    """Modules of at most 400 lines, functions of at most 60 lines and six parameters (self not counted)."""
+    """Yield every module and function over the limits; `self` does not count."""
     lines = len(module.text.splitlines())
     if lines > MODULE_LINES:
         yield f"{module.path}:1: {lines} lines; a module has at most {MODULE_LINES}"
@@ -47,7 +49,7 @@ def sizes(module: Module) -> Iterator[str]:
 
 
 def folders(modules: list[Module]) -> Iterator[str]:
-    """Yield every folder with more than 13 modules; `wire` has one module per noun of the API."""
+    """Yield every folder with too many modules, except `wire`, with a module per noun."""
     counts = Counter(module.path.rpartition("/")[0] for module in modules if not module.is_package)
     for folder, count in sorted(counts.items()):
         if count > FOLDER_MODULES and folder != "src/antiphon/wire":
@@ -55,30 +57,30 @@ def folders(modules: list[Module]) -> Iterator[str]:
 
 
 def catch_alls(modules: list[Module], allowed: frozenset[tuple[str, str]]) -> Iterator[str]:
-    """`except Exception` (or wider) stands only at the boundaries named in `allowed`, and each one exists."""
+    """Yield catch-alls outside `allowed`, and entries of `allowed` without one."""
     used = set()
     for module in modules:
         for function, node in _catch_alls(module.tree, "<module>"):
             if (module.path, function) in allowed:
                 used.add((module.path, function))
             else:
-                yield _at(module, node, f"{function} catches everything; catch what it can name")
+                yield _at(module, node, f"{function} catches all exceptions; catch specific ones")
     for path, function in sorted(allowed - used):
-        yield f"{path}:1: scripts/source.py names {function} as a boundary, but it catches nothing broad"
+        yield f"{path}:1: {function} is a boundary in scripts/source.py, but contains no catch-all"
 
 
 def forbidden_calls(module: Module) -> Iterator[str]:
-    """No call may run or import what data says: pickle, eval, exec, yaml.load, import_module(variable)."""
+    """Yield every call that executes or imports data, such as `eval` or `yaml.load`."""
     for node in ast.walk(module.tree):
         for name in _imported(node):
             if name.partition(".")[0] in _FORBIDDEN_MODULES:
-                yield _at(module, node, f"{name} runs what it reads; use JSON")
+                yield _at(module, node, f"{name} executes the data that it reads; use JSON")
         if isinstance(node, ast.Call):
             yield from _forbidden_call(module, node)
 
 
 def loose_types(module: Module) -> Iterator[str]:
-    """`Any` is imported only where the alias for JSON values is defined."""
+    """Yield every `Any`, except in the definition of the alias for JSON values."""
     if module.name == "antiphon.wire.json":
         return
     for node in ast.walk(module.tree):
@@ -91,9 +93,9 @@ def loose_types(module: Module) -> Iterator[str]:
 def _forbidden_call(module: Module, call: ast.Call) -> Iterator[str]:
     name = _name(call.func)
     if isinstance(call.func, ast.Name) and name in _FORBIDDEN_NAMES:
-        yield _at(module, call, f"{name}() runs text")
+        yield _at(module, call, f"{name}() executes text")
     if name in _IMPORTERS and not (call.args and isinstance(call.args[0], ast.Constant)):
-        yield _at(module, call, f"{name}() of a name that is not written out")
+        yield _at(module, call, f"{name}() with a name that is not a literal")
     if isinstance(call.func, ast.Attribute) and _name(call.func.value) == "yaml" and name not in _YAML_SAFE:
         yield _at(module, call, f"yaml.{name}(); use yaml.safe_load")
 
@@ -137,7 +139,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _name(node: ast.expr) -> str:
-    """The last part of a dotted name: `load` of `yaml.load`."""
+    """Return the last part of a dotted name, such as `load` of `yaml.load`."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

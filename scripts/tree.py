@@ -1,4 +1,4 @@
-"""The project's Python files, parsed once for all checks."""
+"""Parsed Python files of the project, shared by all checks."""
 
 import ast
 from dataclasses import dataclass
@@ -7,20 +7,29 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Module:
-    """One Python file. `name` is dotted (`antiphon.wire.items`); `path` is relative to the project."""
+    """Parsed Python file."""
 
     path: str
+    """Path relative to the project's root, with slashes."""
     name: str
+    """Dotted name, such as `antiphon.wire.items`."""
     text: str
     tree: ast.Module
     is_package: bool
+    """Whether the file is an `__init__.py`."""
 
 
 def modules(folder: Path, root: Path) -> list[Module]:
-    """Reads all Python files under `folder`, sorted by path; names count from `folder`.
+    """Read all Python files under `folder`, sorted by path.
 
-    What lies in hidden folders is somebody else's: `bench/.peers` holds other servers. Raises SyntaxError for
-    a file that does not parse.
+    Hidden folders are skipped because they contain third-party code, such as other servers in `bench/.peers`.
+
+    Args:
+        folder: Folder to search, from which the dotted names start.
+        root: Root of the project, from which the paths start.
+
+    Raises:
+        SyntaxError: A file cannot be parsed.
     """
     ours = (path for path in sorted(folder.rglob("*.py")) if not _is_hidden(path.relative_to(folder)))
     return [_read(path, folder, root) for path in ours]
