@@ -329,7 +329,7 @@ def test_public_addresses_pass(url: str, host: str, port: int | None) -> None:
 def test_a_name_that_is_not_found_is_for_the_connection_to_say() -> None:
     guard = Guard(resolve=Names())
     go(by_check, guard, "http://nowhere.test/")
-    with pytest.raises(httpx2.ConnectError, match=r"nowhere\.test is not found"):
+    with pytest.raises(httpx2.ConnectError, match=r"nowhere\.test wasn't found"):
         go(by_transport, guard, "http://nowhere.test/")
 
 

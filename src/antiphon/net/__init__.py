@@ -1,1 +1,1 @@
-"""Outgoing requests to addresses that a client names."""
+"""Outgoing requests to URLs that a client provides."""

@@ -1,4 +1,4 @@
-"""Fetches what is at an address that a caller names: guarded, bounded in time and size, and anonymous."""
+"""Guarded, anonymous downloads of client-provided URLs, limited in time and size."""
 
 import asyncio
 import zlib
@@ -16,7 +16,7 @@ MAX_REDIRECTS = 5
 _HEADERS = {
     "User-Agent": "antiphon",
     "Accept": "*/*",
-    # What is decompressed here is bounded here.
+    # The body is decompressed here, so that its decompressed size is limited.
     "Accept-Encoding": "gzip",
 }
 _READ = 64 * 1024
@@ -24,27 +24,36 @@ _READ = 64 * 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was at an address."""
+    """The content at a URL."""
 
     url: str
-    """Where it was in the end, after redirects."""
+    """The final URL, after redirects."""
     content_type: str
-    """The media type in lower case, without parameters; empty if the server sends none."""
+    """The media type in lower case, without parameters; may be empty."""
     charset: str | None
-    """The encoding of a text, if the server names it."""
+    """The text encoding, if the server names it."""
     body: bytes
+    """The content, decompressed."""
     is_whole: bool
-    """Whether `body` is all of it: the rest of what is too large is left out."""
+    """Whether `body` is complete; the rest of a body larger than the limit is omitted."""
 
 
 async def fetch(guard: Guard, url: str, *, seconds: float, max_bytes: int, param: str | None) -> Fetched:
-    """Fetches a URL with GET within `seconds`, following at most five redirects.
+    """Fetch a URL with GET and follow at most five redirects.
 
-    Nothing of the caller goes along: no cookies, no credentials, no headers. At most `max_bytes` are kept,
-    and decompressing stops there.
+    The request has no cookies, credentials or headers of the client.
 
-    Raises `InvalidRequest` for a malformed URL, `AddressNotAllowed`, also for what a redirect leads to, and
-    `AddressNotFetched` for all else that goes wrong; each with `param`.
+    Args:
+        guard: The guard that checks the URL and each redirect.
+        url: The URL that the client provided.
+        seconds: Time limit for the whole download.
+        max_bytes: Size limit of the decompressed body; the rest is neither read nor decompressed.
+        param: The request parameter that errors name.
+
+    Raises:
+        InvalidRequest: The URL is malformed.
+        AddressNotAllowed: The URL or a redirect leads to a forbidden address.
+        AddressNotFetched: Anything else went wrong.
     """
     target = parse_url(url, param)
     try:
@@ -80,17 +89,17 @@ def _location(response: httpx2.Response) -> str | None:
 
 
 def _next(target: httpx2.URL, location: str, param: str | None) -> httpx2.URL:
-    """Returns where a redirect leads; a relative one is completed, and the result is as strictly parsed."""
+    """Return the parsed target of a redirect; a relative one is resolved first."""
     try:
         return parse_url(str(target.join(location)), param)
     except (InvalidRequest, httpx2.InvalidURL, ValueError) as error:
-        raise _failed(str(target), "it redirects to what is no proper http(s) address", param) from error
+        raise _failed(str(target), "it redirects to an invalid http(s) URL", param) from error
 
 
 async def _read(response: httpx2.Response, max_bytes: int, param: str | None) -> Fetched:
     url = str(response.url)
     if response.status_code != 200:
-        raise _failed(url, f"the server answers with status {response.status_code}", param)
+        raise _failed(url, f"the server returned status {response.status_code}", param)
     body = bytearray()
     async for part in _decoded(response, max_bytes, param):
         body += part
@@ -107,14 +116,14 @@ async def _read(response: httpx2.Response, max_bytes: int, param: str | None) ->
 
 
 async def _decoded(response: httpx2.Response, max_bytes: int, param: str | None) -> AsyncIterator[bytes]:
-    """Yields the body, decompressed piece by piece and never more than is wanted."""
+    """Yield the body, decompressed in parts of limited size."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "identity":
         async for part in response.aiter_raw():
             yield part
         return
     if encoding not in ("gzip", "x-gzip"):
-        raise _failed(str(response.url), f"its encoding {encoding[:20]!r} was not asked for", param)
+        raise _failed(str(response.url), f"its encoding {encoding[:20]!r} wasn't requested", param)
     inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     async for part in response.aiter_raw():
         while part:
@@ -124,9 +133,9 @@ async def _decoded(response: httpx2.Response, max_bytes: int, param: str | None)
             return
     yield inflate.flush()
     if not inflate.eof:
-        raise _failed(str(response.url), "its compressed body breaks off", param)
+        raise _failed(str(response.url), "its compressed body is incomplete", param)
 
 
 def _failed(url: str, reason: str, param: str | None) -> AddressNotFetched:
-    """Words what went wrong, without the query of the URL, which may hold a key."""
+    """Return the error, without the query of the URL, which may contain a key."""
     return AddressNotFetched(f"Error while downloading {url.partition('?')[0][:300]}: {reason}.", param=param)

@@ -1,7 +1,7 @@
-"""The one guard of addresses that callers name: nobody reaches through the server what only it can reach.
+"""Protection against server-side request forgery (SSRF).
 
-It decides at the moment of connecting: the name is looked up, every address found is judged, and the
-connection goes to one of the judged addresses. There is no second look-up that could answer differently.
+The guard checks client-provided URLs at connection time: it looks up the name, checks every address, and
+returns the addresses to connect to. No second look-up could give other addresses.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     import httpx2
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Looks up a name: its IP addresses as text, or `OSError`."""
+"""A name look-up: returns the IP addresses as text, or raises `OSError`."""
 
 _MAX_ADDRESSES = 8
-"""How many addresses of one name are tried."""
+"""The most addresses of one name that a connection tries."""
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Looks up a name as every program of this machine does."""
+    """Look up a name with the system's resolver."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -37,14 +37,20 @@ async def resolve(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Allowed:
-    """One entry of `allow_hosts`: a name, the end of names, or a network; and perhaps one port."""
+    """An entry of `allow_hosts`: a name or a network, optionally with a port."""
 
     pattern: str | IPv4Network | IPv6Network
+    """A lower-case name, `*.DOMAIN` or a network."""
     port: int | None
+    """The only allowed port, or None for all."""
 
     @classmethod
     def read(cls, entry: str) -> "Allowed":
-        """Reads `HOST`, `HOST:PORT`, `*.DOMAIN`, an address or a network; raises `ConfigError`."""
+        """Parse `HOST`, `HOST:PORT`, `*.DOMAIN`, an address or a network.
+
+        Raises:
+            ConfigError: The entry has none of these forms.
+        """
         text = entry.strip().lower()
         match = _WITH_PORT.fullmatch(text)
         host, port = (match["v6"] or match["host"], int(match["port"])) if match else (text.strip("[]"), None)
@@ -54,12 +60,12 @@ class Allowed:
             name = host.removesuffix(".")
         if not is_name(name.removeprefix("*.")) or port == 0:
             raise ConfigError(
-                f"allow_hosts: {entry!r} is not HOST, HOST:PORT, *.DOMAIN, an address or a network"
+                f"allow_hosts: {entry!r} is invalid; use HOST, HOST:PORT, *.DOMAIN, an address or a network"
             )
         return cls(name, port)
 
     def fits_name(self, name: str, port: int) -> bool:
-        """Whether the entry allows a lower-case name, wherever it leads."""
+        """Return whether the entry allows a lower-case name, at any address."""
         if not isinstance(self.pattern, str) or self.port not in (None, port):
             return False
         if self.pattern.startswith("*."):
@@ -67,32 +73,44 @@ class Allowed:
         return name == self.pattern
 
     def fits_address(self, address: Address, port: int) -> bool:
-        """Whether the entry allows an address, by whatever name."""
+        """Return whether the entry allows an address, under any name."""
         if isinstance(self.pattern, str) or self.port not in (None, port):
             return False
         return address.version == self.pattern.version and address in self.pattern
 
 
 class Guard:
-    """Judges addresses that callers name; one for the whole server."""
+    """A check of client-provided URLs and their addresses, shared by the whole server."""
 
     def __init__(self, allow_hosts: Iterable[str] = (), resolve: Resolve = resolve) -> None:
-        """`allow_hosts` are the operator's exceptions; raises `ConfigError` for one that cannot be read."""
+        """Create a guard.
+
+        Args:
+            allow_hosts: The operator's exceptions.
+            resolve: The name look-up.
+
+        Raises:
+            ConfigError: An entry of `allow_hosts` is invalid.
+        """
         self._allowed = [Allowed.read(entry) for entry in allow_hosts]
         self._resolve = resolve
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """What certificates are checked with. Loading the authorities takes 20 ms: once is enough."""
+        """The TLS context, created once because loading the authorities takes 20 ms."""
         import httpx2
 
         return httpx2.create_ssl_context()
 
     async def check(self, url: str, *, param: str | None) -> "httpx2.URL":
-        """Judges a URL before anything is done, so that the caller gets an error at `param`.
+        """Check a URL early, so that the client gets an error that names `param`.
 
-        Raises `InvalidRequest` for a malformed URL and `AddressNotAllowed`. A name that is not found passes:
-        that is for the connection to say. The connection is judged again, through `GuardedTransport`.
+        A name that isn't found passes: connecting to it fails later. `GuardedTransport` checks the connection
+        again.
+
+        Raises:
+            InvalidRequest: The URL is malformed.
+            AddressNotAllowed: The URL leads to a forbidden address.
         """
         parsed = parse_url(url, param)
         port = parsed.port or {"http": 80, "https": 443}[parsed.scheme]
@@ -103,10 +121,16 @@ class Guard:
         return parsed
 
     async def addresses(self, host: str, port: int, *, param: str | None = None) -> list[str]:
-        """Returns the addresses to connect to, all of them judged.
+        """Return the addresses to connect to, all of them checked.
 
-        `host` is a name, or an address without brackets. Raises `AddressNotAllowed` if only one of them may
-        not be named, and `OSError` if the name is not found.
+        Args:
+            host: A name, or an IP address without brackets.
+            port: The port to connect to.
+            param: The request parameter that errors name.
+
+        Raises:
+            AddressNotAllowed: At least one of the addresses is forbidden.
+            OSError: The name isn't found.
         """
         refused = AddressNotAllowed(host, param=param)
         name = host.lower().removesuffix(".")

@@ -1,4 +1,4 @@
-"""The readable text of a web page: what a person would read, with its links, and its title."""
+"""Extraction of a web page's title, readable text and links."""
 
 import codecs
 import re
@@ -16,7 +16,7 @@ _SKIPPED = frozenset(
         *("nav", "footer", "aside", "form", "button", "select", "dialog"),
     }
 )
-"""What is no text, or leads through the site instead of being what the page says."""
+"""Elements without text, and those for navigation instead of content."""
 _BLOCKS = frozenset(
     {
         *(
@@ -43,22 +43,24 @@ _TEXT = re.compile(r"text/.*|application/(?:.*[+])?(?:json|xml|yaml|javascript)|
 _CHARSET = re.compile(
     r"(?:us-)?ascii|(?:iso-|latin|windows-|cp|koi8-|utf-16|shift|euc-|gb|big5|mac)[a-z0-9_-]{0,20}"
 )
-"""The encodings of texts. Python has others, some of which take quadratic time."""
+"""Supported text encodings; some others of Python take quadratic time."""
 
 
 @dataclass(frozen=True)
 class Readable:
-    """The text of a page."""
+    """The title and text of a page."""
 
     title: str | None
+    """The title of an HTML page, at most 500 characters."""
     text: str
+    """The readable text; may be empty."""
 
 
 def readable(page: Fetched, max_characters: int) -> Readable | None:
-    """Returns the text of an HTML page or of a plain text; None for anything else.
+    """Return the text of an HTML page or of plain text; None for anything else.
 
-    Headings, list entries and paragraphs stand on lines of their own; links are written `[text](url)` with
-    whole URLs. The text ends after `max_characters`.
+    Headings, list items and paragraphs have their own lines. Links have the form `[text](url)` with absolute
+    URLs. The text ends after `max_characters`.
     """
     if page.content_type in _HTML:
         return _html(page, max_characters)
@@ -71,12 +73,12 @@ def readable(page: Fetched, max_characters: int) -> Readable | None:
 def _html(page: Fetched, max_characters: int) -> Readable:
     text = decoded_text(page)
     body, encoding = (page.body, None) if text is None else (text.encode("utf-8", "replace"), "utf-8")
-    # Without an encoding the page's own declaration counts. `huge_tree` stays off: it lifts the parser's
-    # limits of depth and size.
+    # Without an encoding the parser uses the page's own declaration. `huge_tree` stays off, since it
+    # would remove the parser's limits on depth and size.
     parser = HTMLParser(encoding=encoding, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(body, parser)
-    except etree.XMLSyntaxError:  # nothing but white space
+    except etree.XMLSyntaxError:  # The page has only white space.
         root = None
     if root is None:
         return Readable(None, "")
@@ -87,7 +89,7 @@ def _html(page: Fetched, max_characters: int) -> Readable:
 
 
 class _Walk:
-    """One way through a page. Not recursive: pages nest as deep as they like."""
+    """One traversal of a page, iterative because pages may be nested very deeply."""
 
     def __init__(self, base: str, max_characters: int) -> None:
         self._base = base
@@ -122,7 +124,7 @@ class _Walk:
         return closing if self._skipped else closing + _folded(element.tail)
 
     def _target(self, element: etree._Element) -> str | None:
-        """Where a link leads, if to another page on the web."""
+        """Return the absolute URL of a link to another web page, or None."""
         href = element.get("href", "").strip()
         if not href or href.startswith("#"):
             return None
@@ -144,9 +146,9 @@ def _folded(text: str | None) -> str:
 
 
 def decoded_text(page: Fetched) -> str | None:
-    """Returns the text as UTF-8, or else as the server says; None if neither is right."""
+    """Return the text, decoded as UTF-8 or by the server's charset, or None."""
     try:
-        # What is cut off may be cut in the middle of a character.
+        # A truncated body may end in the middle of a character.
         return codecs.getincrementaldecoder("utf-8")().decode(page.body, final=page.is_whole)
     except UnicodeDecodeError:
         pass

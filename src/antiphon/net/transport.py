@@ -1,4 +1,4 @@
-"""HTTP to addresses that callers name: connections are made only to what the guard has judged."""
+"""An HTTP transport that connects only to addresses that the guard has checked."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from antiphon.net.addresses import parse_url
 from antiphon.net.guard import Guard
 
 _ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
-    # The most specific first.
+    # The most specific errors come first.
     (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
     (httpcore2.ReadTimeout, httpx2.ReadTimeout),
     (httpcore2.WriteTimeout, httpx2.WriteTimeout),
@@ -23,15 +23,16 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
     (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
 )
 _KEEP_ALIVE = 30.0
-"""Seconds that an idle connection is kept. It leads to an address that was judged when it was made."""
+"""Seconds that an idle connection stays open; its address stays the checked one."""
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """A transport for `httpx2.AsyncClient`, such as the MCP client's.
+    """A transport for `httpx2.AsyncClient`, used for example by the MCP client.
 
-    Every request through it is judged, and so are those that follow a redirect. Proxies of the environment
-    are not used: a proxy would do the look-up itself. Raises `AddressNotAllowed` and `InvalidRequest`, which
-    are no httpx2 errors, with `param`.
+    It checks every request, including those that follow a redirect. It ignores the proxies of the
+    environment, because a proxy would look up names itself.
+
+    Its requests raise `AddressNotAllowed` and `InvalidRequest` with `param`, which aren't httpx2 errors.
     """
 
     def __init__(self, guard: Guard, *, param: str | None = None) -> None:
@@ -43,13 +44,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Sends one request; the name in the URL is what the certificate and `Host` are about."""
+        """Send one request; TLS and the `Host` header use the name in the URL."""
         url = parse_url(str(request.url), self._param)
         assert isinstance(request.stream, httpx2.AsyncByteStream)
         inner = httpcore2.Request(
             method=request.method,
             url=httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            # A `Host` among the caller's headers would name another site than the one that was judged.
+            # A `Host` header of the client could name another site than the one that was checked.
             headers=[
                 (b"Host", url.netloc),
                 *(header for header in request.headers.raw if header[0].lower() != b"host"),
@@ -67,7 +68,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         await self._pool.aclose()
 
 
@@ -85,9 +86,9 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Makes the connections: the name is looked up once, and only its judged addresses are tried.
+    """A network backend that looks up a name once and tries only checked addresses.
 
-    Anything else that could connect is not implemented here, and so refused.
+    Other kinds of connections aren't implemented here, so they are refused.
     """
 
     def __init__(self, guard: Guard, param: str | None) -> None:
@@ -107,9 +108,9 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
             with anyio.fail_after(timeout):
                 addresses = await self._guard.addresses(host, port, param=self._param)
         except TimeoutError as error:
-            raise httpcore2.ConnectTimeout(f"looking up {host} took too long") from error
+            raise httpcore2.ConnectTimeout(f"the look-up of {host} took too long") from error
         except OSError as error:
-            raise httpcore2.ConnectError(f"the host {host} is not found") from error
+            raise httpcore2.ConnectError(f"the host {host} wasn't found") from error
         share = None if timeout is None else timeout / len(addresses)
         failure: httpcore2.ConnectError | httpcore2.ConnectTimeout
         for address in addresses:
@@ -117,7 +118,7 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
                 return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
-        # Its text may hold the address.
+        # The error's text may contain the IP address.
         raise type(failure)(f"no connection to {host} at port {port}") from failure
 
     async def sleep(self, seconds: float) -> None:

@@ -125,7 +125,7 @@ def test_a_long_page_is_shown_in_part() -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (html("gone", status=404), "the server answers with status 404"),
+        (html("gone", status=404), "the server returned status 404"),
         (Answer([b"\x89PNG"], headers={"Content-Type": "image/png"}, length=True), "its type is 'image/png'"),
     ],
 )
