@@ -150,7 +150,7 @@ def test_depth_and_number_are_bounded() -> None:
     deep: JSONObject = EQ
     for _ in range(1000):
         deep = {"type": "and", "filters": [deep]}
-    with pytest.raises(InvalidRequest, match="10 deep"):
+    with pytest.raises(InvalidRequest, match="10 levels deep"):
         decode_filter(deep)
     with pytest.raises(InvalidRequest, match="at most 500 comparisons"):
         decode_filter({"type": "or", "filters": [EQ] * 501})

@@ -1,1 +1,1 @@
-"""From files to text, from text to chunks, and which of them answer a query."""
+"""Text extraction from files, chunking, and ranking of search results."""

@@ -1,13 +1,13 @@
-"""Cuts a text into chunks that overlap."""
+"""Splitting of a text into overlapping chunks."""
 
 import re
 from array import array
 from collections.abc import Iterator
 
 DEFAULT_SIZE = 800
-"""Tokens in a chunk (OpenAI's default)."""
+"""Tokens in a chunk; OpenAI's default."""
 DEFAULT_OVERLAP = 400
-"""Tokens that two neighbours share (OpenAI's default)."""
+"""Tokens shared by two neighboring chunks; OpenAI's default."""
 
 _PIECES = re.compile(
     r"""[ ]?[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+
@@ -18,21 +18,27 @@ _PIECES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _LETTERS = 8
-"""Letters of a word in one token: longer words are several tokens."""
+"""The most letters of one token; longer words have several tokens."""
 
 
 def chunk(text: str, size: int = DEFAULT_SIZE, overlap: int = DEFAULT_OVERLAP) -> list[str]:
-    """Returns the chunks of a text in order, each of `size` tokens but the last, sharing `overlap` of them.
+    """Return the chunks of a text in order.
 
-    A text of at most `size` tokens is one chunk, as it is; one of white space alone has none. How tokens are
-    counted: a word of up to 8 letters with the space before it, each 8 letters of a longer one, up to 3
-    digits, up to 3 signs, a run of white space, and each character of a language that writes without
-    spaces. No vocabulary is fetched, and English takes about 4 characters a token, as with OpenAI's.
-    Needs 0 <= `overlap` < `size`.
+    A text of at most `size` tokens is one unchanged chunk; a text of only white space has no chunk.
+
+    Tokens are estimated without a vocabulary: a token is a word of up to 8 letters with the space before it,
+    each 8 letters of a longer word, up to 3 digits, up to 3 other signs, a run of white space, or a
+    character of a language written without spaces. English text has about 4 characters per token, as with
+    OpenAI's tokenizers.
+
+    Args:
+        text: The text to split.
+        size: Tokens in each chunk but the last.
+        overlap: Tokens shared by neighboring chunks; must be at least 0 and less than `size`.
     """
     if not text.strip():
         return []
-    bounds = array("Q", _token_starts(text))  # a list of them would be larger than the text
+    bounds = array("Q", _token_starts(text))  # A list of them would be larger than the text.
     count = len(bounds)
     bounds.append(len(text))
     begins = range(0, max(count - overlap, 1), size - overlap)

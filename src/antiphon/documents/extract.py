@@ -1,4 +1,4 @@
-"""The text of a file: PDF, HTML, and whatever is plain text (Markdown, JSON, CSV, code)."""
+"""Text extraction from PDF, HTML and plain text (Markdown, JSON, CSV, code)."""
 
 import codecs
 import subprocess
@@ -7,14 +7,17 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 MAX_CHARACTERS = 20_000_000
-"""The longest text: about 5 million tokens, which is OpenAI's limit for one file."""
+"""The longest text in characters, about 5 million tokens: OpenAI's limit per file."""
 MAX_BYTES = 64 * 1024 * 1024
-"""The largest file that is read as text or HTML, and the largest PDF."""
+"""Size limit of text, HTML and PDF files."""
 PDF_SECONDS = 60.0
-"""How long the reading of a PDF may take."""
+"""Time limit in seconds for reading a PDF."""
 
 DocumentCode = Literal["server_error", "unsupported_file", "invalid_file"]
-"""The codes that `last_error` of a vector store's file may have (OpenAI's description)."""
+"""Error codes in `last_error` of a vector store file, defined by OpenAI.
+
+Source: https://platform.openai.com/docs/api-reference/vector-stores-files/file-object
+"""
 
 _HTML_ENDINGS = (".html", ".htm", ".xhtml")
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -26,20 +29,20 @@ _FORMATS = {
     b"GIF8": "an image",
     b"\x1f\x8b": "compressed with gzip",
 }
-"""What files begin with that people upload by mistake."""
+"""The first bytes of unsupported formats that people upload by mistake."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # Before UTF-16, whose mark this one begins with.
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\x1b\x08"})
-"""Bytes that stand in no text, whatever its encoding."""
+"""Bytes that no text contains, in any encoding."""
 
 
 class DocumentError(Exception):
-    """A file's text cannot be had; `message` says why, in words for whoever uploaded it."""
+    """A failed extraction; `message` is the reason, written for the uploader."""
 
     def __init__(self, code: DocumentCode, message: str) -> None:
         super().__init__(message)
@@ -48,17 +51,25 @@ class DocumentError(Exception):
 
 
 def extract(path: Path, filename: str, media_type: str | None) -> str:
-    """Returns the text of the file at `path`; `filename` and `media_type` are what its uploader called it.
+    """Return the text of a file.
 
-    Blocks: call it in a thread. Time, memory and the length of the text are bounded: archives are not
-    opened, and PDFs are read by a process of their own. Raises `DocumentError`.
+    The call blocks, so run it in a thread. Time, memory and the length of the text are limited: archives
+    aren't opened, and a separate process reads PDFs.
+
+    Args:
+        path: The file to read.
+        filename: The uploader's name for the file.
+        media_type: The uploader's media type for the file.
+
+    Raises:
+        DocumentError: The file can't be read or has no supported format.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DocumentError("invalid_file", f"The file has more than {MAX_BYTES // 2**20} MB.")
         with path.open("rb") as file:
             beginning = file.read(1024)
-            if b"%PDF-" in beginning:  # it need not be the first thing in the file
+            if b"%PDF-" in beginning:  # The header may follow other bytes.
                 return _pdf_text(path)
             data = beginning + file.read()
     except OSError as error:
@@ -66,7 +77,7 @@ def extract(path: Path, filename: str, media_type: str | None) -> str:
     kind = (media_type or "").partition(";")[0].strip().lower()
     ending = PurePosixPath(filename.lower()).suffix
     if ending in _HTML_ENDINGS or kind in _HTML_TYPES:
-        from antiphon.documents.html import html_text  # Only for HTML: it would lengthen every start.
+        from antiphon.documents.html import html_text  # Imported late: it slows down startup.
 
         text = html_text(data)
     else:
@@ -75,7 +86,10 @@ def extract(path: Path, filename: str, media_type: str | None) -> str:
 
 
 def _plain_text(data: bytes) -> str:
-    """Decodes by the byte order mark, else as UTF-8, else as Windows-1252, which has all of Latin-1."""
+    """Decode by the byte order mark, or else as UTF-8, or else as Windows-1252.
+
+    Windows-1252 includes the printable characters of Latin-1.
+    """
     for beginning, name in _FORMATS.items():
         if data.startswith(beginning):
             raise _unsupported(f"it is {name}")
@@ -100,16 +114,16 @@ def _unsupported(reason: str) -> DocumentError:
 def _bounded(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise DocumentError("invalid_file", f"The file has more than {MAX_CHARACTERS:,} characters.")
-    # NUL cannot be stored by PostgreSQL; a lone surrogate cannot be written as UTF-8.
+    # PostgreSQL can't store NUL, and UTF-8 can't encode lone surrogates.
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _pdf_text(path: Path) -> str:
-    """Has the PDF read by `antiphon.documents.pdf` in a process that can be ended, with limited memory."""
-    # -P: nothing is imported from the folder that the server happens to run in.
+    """Run `antiphon.documents.pdf` in a process with limited time and memory."""
+    # -P prevents imports from the server's working directory.
     command = [sys.executable, "-P", "-m", "antiphon.documents.pdf", str(path), str(MAX_CHARACTERS)]
     try:
-        done = subprocess.run(  # noqa: S603 - the command is our own, and the path one argument
+        done = subprocess.run(  # noqa: S603 - the command is our own, and the path is one argument
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PDF_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
@@ -118,6 +132,6 @@ def _pdf_text(path: Path) -> str:
         raise DocumentError("server_error", f"The PDF cannot be read: {error.strerror}.") from error
     if done.returncode == 0:
         return _bounded(done.stdout.decode())
-    # 2 is how the reader says that it has put its reason into words.
+    # The process exits with 2 if its output is the reason for the failure.
     reason = done.stdout.decode() if done.returncode == 2 else "it needs too much memory or time"
     raise DocumentError("invalid_file", f"The PDF cannot be read: {reason}.")

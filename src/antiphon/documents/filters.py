@@ -1,8 +1,8 @@
-"""Filters over the attributes of files: comparisons, joined by `and` and `or`.
+"""Filters on file attributes: comparisons, combined with `and` and `or`.
 
-The source of the rules is OpenAI's description (`ComparisonFilter`, `CompoundFilter`). Where it is silent: a
-key that a file does not have fulfils only `ne` and `nin`; values of different kinds (a string and a number,
-a number and a boolean) are never equal and have no order; booleans have no order.
+OpenAI defines the syntax: https://platform.openai.com/docs/guides/retrieval#attribute-filtering. These rules
+are our own: a missing key matches only `ne` and `nin`; values of different kinds (a string and a number, a
+number and a boolean) are never equal and have no order; booleans have no order.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +17,9 @@ Value = str | float | bool
 Attributes = Mapping[str, Value]
 
 _MAX_DEPTH = 10
-"""How deep filters may stand in each other."""
+"""The deepest nesting of filters."""
 _MAX_COMPARISONS = 500
-"""The most comparisons in one filter: each is made for every file of a store."""
+"""The most comparisons in a filter; each is evaluated for every file of a store."""
 _EQUALITIES = ("eq", "ne")
 _ORDERS: dict[str, Callable[[Value, Value], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 _MEMBERSHIPS = ("in", "nin")
@@ -29,14 +29,17 @@ _TYPES = (*_EQUALITIES, *_ORDERS, *_MEMBERSHIPS, *_JUNCTIONS)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Compares one attribute with a value, or with the values of a list (`in`, `nin`)."""
+    """A comparison of one attribute with a value, or with a list of values."""
 
     type: str
+    """The operator: `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in` or `nin`."""
     key: str
+    """The name of the attribute."""
     value: Value | tuple[Value, ...]
+    """The value; a tuple for `in` and `nin`."""
 
     def matches(self, attributes: Attributes) -> bool:
-        """Returns whether a file with these attributes passes."""
+        """Return whether a file with these attributes matches."""
         given = attributes.get(self.key)
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         if self.type in _ORDERS:
@@ -49,13 +52,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Compound:
-    """Joins filters; `and` of none passes everything, `or` of none nothing."""
+    """A combination of filters; an empty `and` matches every file, an empty `or` none."""
 
     type: str
+    """Either `and` or `or`."""
     filters: "tuple[Comparison | Compound, ...]"
+    """The combined filters."""
 
     def matches(self, attributes: Attributes) -> bool:
-        """Returns whether a file with these attributes passes."""
+        """Return whether a file with these attributes matches."""
         results = (inner.matches(attributes) for inner in self.filters)
         return all(results) if self.type == "and" else any(results)
 
@@ -64,9 +69,10 @@ Filter = Comparison | Compound
 
 
 def decode_filter(value: JSON, param: str = "filters") -> Filter | None:
-    """Returns the filter that a request holds under `param`, or None for null.
+    """Return the filter in the request parameter `param`, or None for null.
 
-    Raises `InvalidRequest` that names the place, such as `filters.filters[1].value`.
+    Raises:
+        InvalidRequest: The filter is invalid; `param` has the path, such as `filters.filters[1].value`.
     """
     if value is None:
         return None
@@ -83,7 +89,7 @@ def decode_filter(value: JSON, param: str = "filters") -> Filter | None:
 def _decode(value: JSON, param: str, depth: int) -> Filter:
     if not isinstance(value, dict):
         raise _wrong_type(param, "an object", value)
-    kind = value.get("type", "eq" if "key" in value else None)  # `eq` is the default of a comparison
+    kind = value.get("type", "eq" if "key" in value else None)  # A comparison's default is `eq`.
     if kind is None:
         raise _missing(f"{param}.type")
     if not isinstance(kind, str) or kind not in _TYPES:
@@ -110,7 +116,7 @@ def _compound(kind: str, inner: JSON, param: str, depth: int) -> Compound:
         raise _wrong_type(param, "an array", inner)
     if depth == 0:
         raise InvalidRequest(
-            f"Invalid '{param}': filters stand in each other more than {_MAX_DEPTH} deep.",
+            f"Invalid '{param}': filters are nested more than {_MAX_DEPTH} levels deep.",
             code="invalid_value",
             param=param,
         )
@@ -129,7 +135,7 @@ def _value(kind: str, value: JSON, param: str) -> Value | tuple[Value, ...]:
 
 
 def _scalar(value: JSON, param: str) -> Value:
-    if isinstance(value, str | int | float):  # a boolean is an int
+    if isinstance(value, str | int | float):  # A boolean is an int, too.
         return value
     raise _wrong_type(param, "a string, a number or a boolean", value)
 
@@ -149,7 +155,7 @@ def _have_order(left: Value, right: Value) -> bool:
 
 
 def _sort(value: Value) -> type:
-    """Integers and other numbers are of one kind; in Python, unlike in JSON, booleans are numbers too."""
+    """Return the kind of a value; integers and floats are one kind, unlike booleans."""
     return type(value) if isinstance(value, str | bool) else float
 
 

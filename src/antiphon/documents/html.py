@@ -1,4 +1,4 @@
-"""The text of an HTML page, without scripts and styles, a line for each block."""
+"""Text extraction from HTML pages, without scripts and styles."""
 
 import re
 
@@ -47,15 +47,15 @@ _CELLS = frozenset({"td", "th"})
 
 
 def html_text(data: bytes) -> str:
-    """Returns the text of the page: blocks on lines of their own, cells of a row separated by tabs."""
+    """Return the text of a page: a line per block, tabs between the cells of a row."""
     try:
         data.decode("utf-8")
         encoding = "utf-8"
     except UnicodeDecodeError:
-        encoding = None  # the parser goes by the page's own declaration
-    # `huge_tree` stays off: it lifts the parser's limits of depth and size.
+        encoding = None  # The parser uses the page's own declaration.
+    # `huge_tree` stays off, since it would remove the parser's limits on depth and size.
     root = etree.fromstring(data, HTMLParser(encoding=encoding, remove_comments=True, remove_pis=True))
-    if root is None:  # an empty page
+    if root is None:  # The page is empty.
         return ""
     return _tidied("".join(_texts(root)))
 
@@ -63,7 +63,7 @@ def html_text(data: bytes) -> str:
 def _texts(root: etree._Element) -> list[str]:
     texts: list[str] = []
     skipped = 0
-    # Walked, not recursed into: pages nest as deep as they like.
+    # Iterative, because pages may be nested very deeply.
     for event, element in etree.iterwalk(root, events=("start", "end")):
         if event == "start":
             skipped += element.tag in _SKIPPED
@@ -89,6 +89,6 @@ def _folded(text: str | None) -> str:
 
 
 def _tidied(text: str) -> str:
-    """Leaves no empty lines and no spaces or tabs at the ends of lines or beside tabs."""
+    """Remove empty lines, and white space at line ends and next to tabs."""
     lines = (re.sub(r" *\t[ \t]*", "\t", line).strip() for line in text.split("\n"))
     return "\n".join(re.sub(r" {2,}", " ", line) for line in lines if line)

@@ -1,7 +1,9 @@
-"""Reads a PDF in a process of its own: `python -m antiphon.documents.pdf FILE MAX_CHARACTERS`.
+"""The process that reads a PDF.
 
-The text of the pages goes to standard output, as pypdf gives it, a line break between two pages. What is
-wrong with the file goes there too, and the exit code is 2 then.
+Usage: `python -m antiphon.documents.pdf FILE MAX_CHARACTERS`.
+
+The process writes the text of the pages to standard output, as pypdf returns it, with a line break between pages. If
+the file can't be read, it writes the reason there instead and exits with 2.
 """
 
 import logging
@@ -13,16 +15,16 @@ from pypdf.errors import FileNotDecryptedError, PyPdfError
 
 MAX_PAGES = 5000
 _MEMORY = 2 * 1024**3
-"""Bytes of memory that the process may use: pages can unpack to many times their size."""
+"""Memory limit in bytes: pages may decompress to many times their size."""
 _SECONDS = 60
 
 
 class _Unreadable(Exception):
-    """The file is no PDF that can be read; the text says why."""
+    """An unreadable PDF; the text is the reason."""
 
 
 def pdf_text(path: Path, max_characters: int) -> str:
-    """Returns the text of a PDF. Raises `_Unreadable`."""
+    """Return the text of a PDF."""
     reader = PdfReader(path)
     if len(reader.pages) > MAX_PAGES:
         raise _Unreadable(f"it has more than {MAX_PAGES} pages")
@@ -37,9 +39,9 @@ def pdf_text(path: Path, max_characters: int) -> str:
 
 
 def main(path: str, max_characters: str) -> int:
-    """Prints the text or the reason, and returns the exit code."""
+    """Print the text or the reason for the failure, and return the exit code."""
     _limit_resources()
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it has much to say about careless PDFs
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # It logs much about careless PDFs.
     try:
         text, code = pdf_text(Path(path), int(max_characters)), 0
     except _Unreadable as error:
@@ -48,8 +50,8 @@ def main(path: str, max_characters: str) -> int:
         text, code = "it is protected by a password", 2
     except (MemoryError, RecursionError):
         text, code = "it needs too much memory", 2
-    # What broken files make pypdf raise is no closed list (its tracker has them all); this process does
-    # nothing else, so that nothing else is hidden.
+    # Broken files make pypdf raise many types of errors, as its issue tracker shows. Catching all of
+    # these hides no other error, since this process does nothing else.
     except (
         PyPdfError,
         ValueError,
@@ -66,7 +68,7 @@ def main(path: str, max_characters: str) -> int:
 
 def _limit_resources() -> None:
     if sys.platform == "win32":
-        return  # there the time limit of whoever started the process has to do
+        return  # The parent process still enforces its time limit.
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

@@ -1,4 +1,4 @@
-"""How found chunks are ranked: ranks of several searches fused, scores between 0 and 1."""
+"""Ranking of found chunks: fusion of several searches, scores between 0 and 1."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,33 +11,41 @@ from antiphon.wire.json import JSON, JSONObject
 K = TypeVar("K", bound=Hashable)
 
 RANKERS = ("auto", "none", "default-2024-11-15", "default_2024_08_21")
-"""The rankers of OpenAI's description, with that of the older one. They rank alike here."""
+"""OpenAI's rankers, old and new ones; all rank alike here."""
 _DAMPING = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+"""The constant of reciprocal rank fusion.
+
+Source: Cormack, Clarke and Büttcher, SIGIR 2009, https://doi.org/10.1145/1571941.1572114
+"""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What a request's `ranking_options` ask for."""
+    """The decoded `ranking_options` of a request."""
 
     score_threshold: float = 0.0
-    """Hits below it are left out."""
+    """The lowest score of a hit; lower ones are omitted."""
     embedding_weight: float = 1.0
+    """The weight of the semantic search."""
     text_weight: float = 1.0
+    """The weight of the keyword search."""
 
 
 @dataclass(frozen=True)
 class Found(Generic[K]):
-    """What one search found: likenesses between 0 and 1 of what was found, and the weight of the search."""
+    """The results of one search and its weight."""
 
     weight: float
+    """The weight of the search."""
     scores: Mapping[K, float]
+    """The similarity of each result to the query, between 0 and 1."""
 
 
 def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
-    """Returns the ranking that a request holds under `param`; null stands for the defaults.
+    """Return the ranking in the request parameter `param`; null means the defaults.
 
-    Raises `InvalidRequest` that names the place.
+    Raises:
+        InvalidRequest: The options are invalid; `param` has the path.
     """
     if value is None:
         return Ranking()
@@ -73,11 +81,16 @@ def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
 
 
 def fuse(queries: Sequence[Sequence[Found[K]]], limit: int, threshold: float = 0.0) -> list[tuple[K, float]]:
-    """Returns the best `limit` of what searches found, with their scores, the best first.
+    """Return the best results of several searches with their scores, the best first.
 
-    `queries` holds the searches for each query. The order is that of reciprocal rank fusion. A score is the
-    mean of the likenesses to one query, weighted as its searches are; that of the query which is answered
-    best. But it is never above that of the hit before it, so that the scores fall as the ranks do.
+    The order is that of reciprocal rank fusion. A score is the mean of the similarities to one query,
+    weighted like its searches, and the highest such mean of all queries. It is capped at the score of the
+    result before, so that scores fall with the rank.
+
+    Args:
+        queries: The searches of each query.
+        limit: The most results to return.
+        threshold: The lowest score to return.
     """
     ranks: dict[K, float] = {}
     scores: dict[K, float] = {}
