@@ -146,7 +146,7 @@ def test_ids_that_name_nothing(model_id: str) -> None:
 def test_the_message_names_backends_without_a_list() -> None:
     with Upstream(["gpt"]) as upstream:
         message = refused("other", at("house", upstream), nowhere("off")).message
-    assert "Without a list: off (cannot connect to 127.0.0.1:" in message
+    assert "Backends without a model list: off (cannot connect to 127.0.0.1:" in message
 
 
 def test_the_only_backend_answers_for_itself_if_it_lists_nothing() -> None:
@@ -257,7 +257,7 @@ def test_notices() -> None:
         lines = catalogue(call, *backends)
     assert lines[0].startswith(f"good at http://127.0.0.1:{good.port} (antiphon.toml): 1 model, ")
     assert lines[0].endswith(" ms")
-    assert lines[1].endswith("its answer is not a list of models: Log in")
+    assert lines[1].endswith("its answer is not a model list: Log in")
     assert lines[2].endswith("has not listed its models yet")
     assert lines[3] == "fixed at https://models.example (configured): 2 models"
     assert lines[4].endswith("Connection refused")
@@ -270,7 +270,7 @@ def test_the_notice_without_a_backend() -> None:
 
     (line,) = catalogue(call)
     assert "antiphon/sample" in line
-    assert "no language model" in line
+    assert "isn't a language model" in line
 
 
 class Clock:
@@ -357,7 +357,7 @@ def test_a_slow_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         task = one.refresh(0)
         assert task is not None
         await task
-        assert one.problem == "no list of models within 0.05 s"
+        assert one.problem == "no model list within 0.05 s"
         assert one.models is None
 
     with Upstream() as upstream:

@@ -104,7 +104,7 @@ def test_F1_connect_refused(caplog: pytest.LogCaptureFixture) -> None:
             assert f"cannot connect to 127.0.0.1:{port}" in error.message
             assert error.message.endswith(": Connection refused")
     assert len(caplog.records) == 3
-    assert "trying once more" in caplog.text
+    assert "retrying in" in caplog.text
 
 
 def test_F1_all_addresses_refuse() -> None:
@@ -157,7 +157,7 @@ def test_F3_tls_bad_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture
             assert "its certificate is not trusted" in error.message
             assert "self-signed" in error.message
         assert upstream.requests == []
-    assert "trying once more" not in caplog.text
+    assert "retrying in" not in caplog.text
 
 
 def test_F3_no_tls_at_all() -> None:

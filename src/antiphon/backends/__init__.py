@@ -1,1 +1,1 @@
-"""Chat backends: catalogue, capabilities, and the clients that call them."""
+"""Chat backends: discovery, model lists, capabilities and HTTP clients."""

@@ -1,4 +1,4 @@
-"""Which backend serves a model: the catalogue of everything that can be called."""
+"""The models of all backends, and the mapping from a model ID to its backend."""
 
 import asyncio
 import difflib
@@ -27,11 +27,11 @@ SAMPLE_NAME = "sample"
 _SAMPLE_ID = f"{SAMPLE_BACKEND}/{SAMPLE_NAME}"
 
 _START_WAIT = 0.2
-"""Seconds that start-up waits for lists of models; slower ones go on in the background."""
+"""Seconds that startup waits for model lists; slower ones arrive later."""
 _LIST_AGE = 60.0
-"""Seconds after which a list of models is asked for again when somebody reads it."""
+"""Age in seconds after which reading a model list refreshes it."""
 _UNKNOWN_AGE = 5.0
-"""Seconds after which it is asked for again when somebody names a model that is in no list."""
+"""Age in seconds after which a request for an unlisted model refreshes the lists."""
 _MAX_NAMED = 10
 
 
@@ -59,10 +59,11 @@ class _Backend:
 
 
 class Models:
-    """The models of all backends, and the built-in sample (`engine.ports.ModelCatalogue`).
+    """The models of all backends and the built-in sample.
 
-    A model id is `backend/model`, and what stands behind the first slash goes out as it is, listed or not:
-    backends know names that they do not list. A bare id works when exactly one backend lists it.
+    Implements `engine.ports.ModelCatalogue`. A model ID is `backend/model`. The part after the first slash is
+    sent to the backend unchanged, listed or not, since backends accept names that they don't list. An ID
+    without a backend works if exactly one backend lists it.
     """
 
     def __init__(self, client: HttpClient) -> None:
@@ -72,9 +73,13 @@ class Models:
 
     @classmethod
     async def open(cls, settings: Settings, ports: Mapping[int, Kind] = USUAL_PORTS) -> "Models":
-        """Connects to nothing yet, but looks for local servers and asks for lists of models.
+        """Find local servers and start to load model lists.
 
-        `ports` are where local servers are looked for. Backends that cannot be reached are no error.
+        An unreachable backend isn't an error.
+
+        Args:
+            settings: The configured backends.
+            ports: The ports to search for local servers, with the kind usual on each.
         """
         began = time.monotonic()
         async with AsyncExitStack() as stack:
@@ -89,9 +94,9 @@ class Models:
                 for found in await discover(models._client, names, taken, ports):
                     models._add_found(found)
             if asking:
-                # The lists have had the time of the search already.
+                # The lists were already loading during the discovery.
                 await asyncio.wait(asking, timeout=max(0.0, began + _START_WAIT - time.monotonic()))
-            # Start-up was not broken off, so nothing is closed.
+            # Startup succeeded, so the stack must not close the client.
             stack.pop_all()
             return models
 
@@ -104,10 +109,11 @@ class Models:
         self._add(found.backend, Listing.known(self._client, found.backend, found.models, found.seconds))
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
-        """Finds the model that a caller names.
+        """Return the model with an ID.
 
-        Raises `ModelNotFound`, and `InvalidRequest` with the code
-        `model_ambiguous` where several backends list a bare id.
+        Raises:
+            ModelNotFound: No backend has the model.
+            InvalidRequest: Several backends list the model (code `model_ambiguous`).
         """
         if model_id == _SAMPLE_ID:
             return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
@@ -120,7 +126,8 @@ class Models:
         if found:
             named = ", ".join(model.id for model in found[:_MAX_NAMED])
             raise InvalidRequest(
-                f"Several backends have the model {_quoted(model_id)}. Name one of {named}.",
+                f"The model ID {_quoted(model_id)} is ambiguous. Several backends have this model. "
+                f"Use one of {named}.",
                 code="model_ambiguous",
                 param="model",
             )
@@ -128,12 +135,12 @@ class Models:
             return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
         only = list(self._backends.values())
         if len(only) == 1 and only[0].listing.models is None and model_id:
-            # It cannot say what it has; then its own answer, or why there is none, is the best answer.
+            # The only backend has no model list, so its own response is the best one, even if it is an error.
             return only[0].resolved(model_id)
         raise ModelNotFound(self._unknown(model_id), model_id)
 
     async def _find(self, name: str) -> list[ResolvedModel]:
-        """Returns the models that are listed under `name`; asks again if there are none."""
+        """Return the models listed as `name`; refresh the lists if there are none."""
         first = [b.listing.refresh(_UNKNOWN_AGE) for b in self._backends.values() if b.listing.models is None]
         await _finished([task for task in first if task is not None])
         if not (found := self._listed(name)):
@@ -146,20 +153,28 @@ class Models:
         return [backend.resolved(full) for backend, full in found if full is not None]
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns the answer of the backend that has the model; raises what `resolve` does, too."""
+        """Send a request to another endpoint of the model's backend.
+
+        Raises:
+            ModelNotFound: No backend has the model.
+            InvalidRequest: The model ID is ambiguous, or the model doesn't support the endpoint.
+            UpstreamError: The backend failed.
+        """
         found = await self.resolve(request["model"], context)
         if not isinstance(found.chat_model, HttpChatModel):
             raise InvalidRequest(
-                f"The model {found.id!r} makes no {endpoint}.", code="model_not_supported", param="model"
+                f"The model {found.id!r} doesn't support {endpoint}.",
+                code="model_not_supported",
+                param="model",
             )
         return await found.chat_model.ask(endpoint, {**request, "model": found.name})
 
     def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
-        """Returns `inner`: these tool calls are made."""
+        """Return `inner` unchanged, since these models call tools for real."""
         return inner
 
     async def list_models(self) -> ModelList:
-        """Returns every listed model as `backend/model`, sorted, and the sample last."""
+        """Return every listed model as `backend/model`, sorted, with the sample last."""
         await _finished(self._refresh(_LIST_AGE))
         models = [
             Model(
@@ -178,22 +193,22 @@ class Models:
         )
 
     async def providers(self) -> list[Provider]:
-        """Returns the backends by name, and the sample last; they are asked for their models before."""
+        """Return the backends by name, the sample last, after a refresh of their lists."""
         await _finished(self._refresh(_LIST_AGE))
         backends = [self._backends[name].provider() for name in sorted(self._backends)]
         return [*backends, Provider(provider_id=SAMPLE_BACKEND, provider_type="inline::sample")]
 
     def notices(self) -> list[str]:
-        """Returns a line for each backend: where it is, how it was found, what it has or what is wrong."""
+        """Return a line per backend with its URL, origin, and state."""
         if not self._backends:
             return [
-                f"no backend found, so {_SAMPLE_ID} answers, which is no language model: "
+                f"no backend found, so {_SAMPLE_ID} answers, which isn't a language model: "
                 "set OPENAI_API_KEY, start Ollama, or add [models.NAME] to antiphon.toml"
             ]
         return [_line(backend) for backend in self._backends.values()]
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         for backend in self._backends.values():
             await backend.listing.close()
         await self._client.close()
@@ -209,12 +224,12 @@ class Models:
         named = [*close, *(name for name in known if name not in close)][:_MAX_NAMED]
         more = f" and {len(known) - len(named)} more" if len(known) > len(named) else ""
         silent = [f"{n} ({b.listing.problem})" for n, b in self._backends.items() if b.listing.problem]
-        unasked = f" Without a list: {'; '.join(silent)}." if silent else ""
-        return f"The model {_quoted(model_id)} does not exist. There are {', '.join(named)}{more}.{unasked}"
+        unasked = f" Backends without a model list: {'; '.join(silent)}." if silent else ""
+        return f"The model {_quoted(model_id)} does not exist. Use one of {', '.join(named)}{more}.{unasked}"
 
 
 async def _finished(tasks: list[asyncio.Task[None]]) -> None:
-    """Waits for `tasks`, which others may wait for too: giving up the wait does not cancel them."""
+    """Wait for `tasks`, which are shared: cancelling this wait does not cancel them."""
     if tasks:
         await asyncio.wait(tasks)
 
@@ -229,7 +244,7 @@ def _quoted(model_id: str) -> str:
 
 
 def _line(backend: _Backend) -> str:
-    """Returns such as `ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms`."""
+    """Return `ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms` or the like."""
     parts = urlsplit(backend.settings.base_url)
     listing = backend.listing
     if listing.problem is not None:

@@ -1,4 +1,4 @@
-"""Calls a chat backend over HTTP."""
+"""Chat models and other endpoints of a backend, over HTTP."""
 
 import asyncio
 import logging
@@ -41,21 +41,21 @@ _log = logging.getLogger("antiphon.models")
 _JSON = "application/json"
 _EVENT_STREAM = "text/event-stream"
 MAX_RETRY_AFTER = 2.0
-"""Seconds: a call is tried once more only if the backend asks for a pause no longer than this."""
+"""The longest `Retry-After` in seconds for which a call waits before its retry."""
 _CHAT = "/chat/completions"
 TEXT = "/completions"
 _CONTENT = {"embeddings": "data", "completions": "choices", "moderations": "results"}
-"""The key that the answer of each endpoint must have."""
+"""The required key in the response of each endpoint."""
 _MAX_ERROR_BYTES = 64 * 1024
 _LAST_BYTES_TIMEOUT = 0.05
-"""Seconds that the end of the body may take after `[DONE]`; later, the connection is not used again."""
+"""Seconds to wait for the end of the body after `[DONE]`; then the call closes it."""
 
 
 class _Completion(Struct):
     choices: list[msgspec.Raw] | None = None
     error: JSON = None
     message: JSON = None
-    """What stands in the place of `error` at older servers."""
+    """The error in the form of older servers, instead of `error`."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -63,20 +63,20 @@ _completion_decoder = msgspec.json.Decoder(_Completion)
 
 
 def open_client() -> HttpClient:
-    """Returns the client that all backends share. Proxies that the environment names are not used.
+    """Return the client that all backends share.
 
-    Has to be closed in the event loop in which it is used.
+    It ignores the proxies of the environment. Close it in the event loop that used it.
     """
     return HttpClient((("Accept-Encoding", "identity"), ("Accept", "*/*"), (INSTANCE_HEADER, INSTANCE)))
 
 
 def authorization(backend: BackendSettings) -> Headers:
-    """Returns the header that carries the backend's own key, if it has one."""
+    """Return the header with the backend's API key, if it has one."""
     return () if backend.api_key is None else (("Authorization", f"Bearer {backend.api_key.reveal()}"),)
 
 
 def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
-    """Returns our error for one of the client's."""
+    """Return the `UpstreamError` for an error of the HTTP client."""
     host, port = endpoint(backend.base_url)
     if isinstance(error, ConnectTimeout):
         text = f"no connection to {host}:{port} within {backend.connect_timeout:g} s"
@@ -96,11 +96,12 @@ def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
 
 
 class HttpChatModel:
-    """The chat models of one backend (`engine.ports.ChatModel`), and what else it can be asked.
+    """The chat models of one backend, and its other endpoints.
 
-    With the path `TEXT` its text models, whose chunks come over the wire in the same way.
+    Implements `engine.ports.ChatModel`. The path `TEXT` selects its text models instead, whose chunks are
+    streamed in the same way.
 
-    Errors: `UpstreamUnreachable`, `UpstreamTimeout`, `UpstreamRefused`, `UpstreamBroken`,
+    Calls raise `UpstreamUnreachable`, `UpstreamTimeout`, `UpstreamRefused`, `UpstreamBroken` and
     `ContextLengthExceeded`.
     """
 
@@ -113,13 +114,13 @@ class HttpChatModel:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the backend understands."""
+        """The features that the backend supports."""
         return self._backend.capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the whole chunks that each network read brought, or a chat completion on one line.
+        """Yield the complete chunks of each network read, or one completion on one line.
 
-        How the backend answers counts, and not how it was asked to: some have only one way.
+        The form follows the backend's response rather than the request: some backends support only one form.
         """
         response = await self._post(self._target, request)
         try:
@@ -146,7 +147,7 @@ class HttpChatModel:
             response.close()
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the JSON text of a whole chat completion."""
+        """Return the JSON text of a non-streaming chat completion."""
         body = await self._answer(self._target, request)
         completion = self._completion(body)
         if completion.choices:
@@ -154,11 +155,11 @@ class HttpChatModel:
         raise failed_inside(self._backend, completion.error or completion.message)
 
     async def ask(self, endpoint: Endpoint, request: JSONObject) -> JSONObject:
-        """Returns the backend's answer to another request than one for a chat, a JSON object."""
+        """Return the backend's response to a request for another endpoint."""
         return await self._object(f"{self._backend.base_url}/{endpoint}", request, _CONTENT[endpoint])
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
-        """Returns how many tokens a chat request is for the model; None where the backend does not say."""
+        """Return a chat request's number of tokens; None if the backend can't count them."""
         root = self._backend.base_url.removesuffix("/v1")
         try:
             async with asyncio.timeout(COUNT_TIMEOUT):
@@ -168,11 +169,11 @@ class HttpChatModel:
                     request,
                 )
         except (AntiphonError, TimeoutError) as error:
-            _log.warning("%s: tokens are estimated: %s", self._backend.name, error)
+            _log.warning("Failed to count tokens, using an estimate: %s: %s", self._backend.name, error)
             return None
 
     async def _object(self, url: str, request: JSONObject, content: str) -> JSONObject:
-        """Returns an answer that is a JSON object with a value for `content`."""
+        """Return a JSON response in which the key `content` has a value."""
         body = await self._answer(self._client.target("POST", url, self._headers), request)
         try:
             answer = msgspec.json.decode(body)
@@ -186,7 +187,7 @@ class HttpChatModel:
         raise UpstreamBroken(speaks(self._backend, f"its answer has no {content}: {excerpt(body)}"))
 
     async def _answer(self, target: Target, request: ChatRequest | JSONObject) -> bytes:
-        """Returns the body of an answer in one piece."""
+        """Return the body of a non-streaming response."""
         response = await self._post(target, request)
         try:
             if response.content_type not in (_JSON, ""):
@@ -196,7 +197,10 @@ class HttpChatModel:
             response.close()
 
     async def _post(self, target: Target, request: ChatRequest | JSONObject) -> Answer:
-        """Returns an answer with a status below 300. Tries once more if nothing was begun by then."""
+        """Return a response with a status below 300.
+
+        One retry follows if the backend hadn't begun to process the request.
+        """
         body = _encode(request)
         is_last = False
         while True:
@@ -210,12 +214,12 @@ class HttpChatModel:
                 problem.__cause__ = error
             if is_last or pause is None:
                 raise problem
-            _log.warning("%s; trying once more in %g s", problem.message, pause)
+            _log.warning("Failed to call the backend, retrying in %g s: %s", pause, problem.message)
             await asyncio.sleep(pause)
             is_last = True
 
     async def _refused(self, response: Answer) -> AntiphonError:
-        """Returns the error for an answer with another status."""
+        """Return the error for a response with a status of 300 or more."""
         try:
             said = await self._read(response, at_most=_MAX_ERROR_BYTES)
         finally:
@@ -223,13 +227,13 @@ class HttpChatModel:
         return refused(self._backend, response.status, response.headers, said)
 
     async def _whole(self, response: Answer) -> bytes:
-        """Returns an answer in one piece, or what it tells of an error, on one line, as chunks are."""
+        """Return a non-streaming response, perhaps an error, on one line like a chunk."""
         body = response.rest() if response.is_whole else await self._read(response)
         self._completion(body)
         return msgspec.json.format(body, indent=-1) if b"\n" in body else body
 
     def _completion(self, body: bytes) -> _Completion:
-        """Returns what is in the body: choices, or an error."""
+        """Return the decoded body, which has choices or an error."""
         try:
             completion = _completion_decoder.decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -240,7 +244,7 @@ class HttpChatModel:
         raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
 
     async def _read(self, response: Answer, *, at_most: int | None = None) -> bytes:
-        """Returns the body; one of more than `at_most` bytes is cut, one beyond all bounds refused."""
+        """Return the body, cut after `at_most` bytes; a huge uncut body is an error."""
         pieces: list[bytes] = []
         size = 0
         try:
@@ -258,20 +262,20 @@ class HttpChatModel:
         return b"".join(pieces)[:at_most]
 
     async def _strange(self, response: Answer) -> UpstreamBroken:
-        """Returns the error for an answer of another type than the one that was asked for."""
+        """Return the error for a response with an unexpected content type."""
         said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
         kind = response.headers.get("content-type", "no content type")[:100]
         return UpstreamBroken(speaks(self._backend, f"answered with {kind}: {said or 'nothing'}"))
 
 
 def _hope(error: HttpError) -> float | None:
-    """Returns the seconds after which another attempt makes sense: none, if there was no connection."""
+    """Return 0 seconds before a retry if connecting failed before TLS, else None."""
     hopeful = isinstance(error, ConnectError) and not isinstance(error.cause, ssl.SSLError)
     return 0.0 if hopeful else None
 
 
 def _pause(response: Answer) -> float | None:
-    """Returns the seconds of `Retry-After`, if they are few enough to wait for."""
+    """Return the seconds in `Retry-After`, or None if they are too many to wait."""
     wait = response.headers.get("retry-after", "")
     if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
         return None
@@ -279,7 +283,7 @@ def _pause(response: Answer) -> float | None:
 
 
 async def _read_out(response: Answer) -> None:
-    """Reads to the end of the body, which follows `[DONE]` at once, so that the connection is used again."""
+    """Read the end of the body after `[DONE]`, so that the connection is reused."""
     if response.is_whole:
         return
     try:

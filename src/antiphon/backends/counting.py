@@ -1,9 +1,9 @@
-"""Asks a backend how many tokens a chat request is.
+"""Token counts of chat requests, by the backend's own endpoints.
 
-OpenAI counts at `/v1/responses/input_tokens`, images and files too. vLLM counts messages at `/tokenize`,
-beside `/v1`; llama.cpp turns them into text at `/apply-template` and counts that at `/tokenize`. Those two do
-not count what an image or a file becomes, so requests with one are left to an estimate. Other kinds have no
-such route.
+OpenAI counts at `/v1/responses/input_tokens`, including images and files. vLLM counts messages at
+`/tokenize`, outside of `/v1`. llama.cpp renders them at `/apply-template` and counts the result at
+`/tokenize`. These two count no images and files, so requests with either are estimated instead. Other kinds
+have no such endpoint.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,22 +13,22 @@ from antiphon.wire.chat import ChatContentPart, ChatMessage, ChatRequest, ChatTo
 from antiphon.wire.json import JSON, JSONObject
 
 COUNT_TIMEOUT = 5.0
-"""Seconds that counting may take; then the tokens are estimated."""
+"""Time limit in seconds for counting; after it, tokens are estimated."""
 
 _SOUND = frozenset({"input_audio"})
 _MEDIA = _SOUND | {"image_url", "file"}
 
 Ask = Callable[[str, JSONObject, str], Awaitable[JSONObject]]
-"""Sends a request to a path of the backend's server; the answer has a value for a key."""
+"""A function that sends a body to a path and returns an object with a given key."""
 
 
 def can_count(kind: Kind) -> bool:
-    """Whether backends of this kind can be asked."""
+    """Return whether backends of this kind can count tokens."""
     return kind in ("openai", "vllm", "llamacpp")
 
 
 async def count(kind: Kind, ask: Ask, request: ChatRequest) -> int | None:
-    """Returns the number of tokens; None if the backend cannot say. Raises what `ask` raises."""
+    """Return the number of tokens of a request, or None if it can't be counted."""
     if not can_count(kind) or _has_parts(request, _SOUND if kind == "openai" else _MEDIA):
         return None
     if kind == "openai":
@@ -42,7 +42,7 @@ async def count(kind: Kind, ask: Ask, request: ChatRequest) -> int | None:
     if kind == "vllm":
         counted = (await ask("/tokenize", chat, "count"))["count"]
         return counted if isinstance(counted, int) else None
-    # As llama.cpp reads the prompt of a chat itself: with the model's first token, and the template's own.
+    # llama.cpp reads a chat with these options itself: with special tokens, and the model's first token.
     text = (await ask("/apply-template", chat, "prompt"))["prompt"]
     body: JSONObject = {"content": text, "add_special": True, "parse_special": True}
     tokens = (await ask("/tokenize", body, "tokens"))["tokens"]
@@ -56,7 +56,7 @@ def _has_parts(request: ChatRequest, kinds: frozenset[str]) -> bool:
 
 
 def counted_body(request: ChatRequest) -> JSONObject:
-    """Returns the body by which the input of a chat request is counted."""
+    """Return the body of a request to count the input of a chat request."""
     custom: set[str] = set()
     items = [item for message in request["messages"] for item in _items(message, custom)]
     body: JSONObject = {"model": request["model"], "input": items}
@@ -70,7 +70,7 @@ def counted_body(request: ChatRequest) -> JSONObject:
 
 
 def _items(message: ChatMessage, custom: set[str]) -> list[JSONObject]:
-    """A message as items; `custom` collects the ids of the calls whose outputs are of custom tools."""
+    """Return a message as items; `custom` collects the IDs of custom tool calls."""
     role, content = message["role"], message.get("content") or ""
     if role == "tool":
         call_id = message["tool_call_id"]
@@ -101,7 +101,7 @@ def _part(part: ChatContentPart) -> JSONObject:
 
 def _tool(tool: ChatTool) -> JSONObject:
     if tool["type"] == "function":
-        # Both keys are required there.
+        # OpenAI requires both keys here.
         return {"type": "function", "parameters": None, "strict": False, **tool["function"]}
     custom: JSONObject = {"type": "custom", **tool["custom"]}
     grammar = custom.get("format", {}).get("grammar")

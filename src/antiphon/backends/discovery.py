@@ -1,4 +1,4 @@
-"""Finds model servers on this machine by asking the ports on which they usually listen."""
+"""Discovery of model servers on this machine, by their usual ports."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from antiphon.wire.models import Model
 
 USUAL_PORTS: dict[int, Kind] = {11434: "ollama", 8000: "vllm", 1234: "lmstudio", 8080: "llamacpp"}
 DEADLINE = 0.2
-"""Seconds that the search may add to the start-up. A server on this machine answers in a hundredth of it."""
+"""Seconds that the search may add to startup; a local server needs about 2 ms."""
 
-# What the servers write into `owned_by`. On a port that many programs use, nothing else tells them apart.
+# The `owned_by` values of each kind: on a port that many programs use, nothing else identifies the server.
 _OWNERS: dict[str, Kind] = {
     "library": "ollama",
     "vllm": "vllm",
@@ -28,12 +28,14 @@ _OURSELVES = "antiphon"
 
 @dataclass(frozen=True)
 class Found:
-    """A model server on this machine."""
+    """A discovered model server on this machine."""
 
     backend: BackendSettings
+    """The settings for the server."""
     models: list[Model]
+    """The models that the server lists."""
     seconds: float
-    """How long it took to answer."""
+    """The server's response time."""
 
 
 async def discover(
@@ -42,10 +44,16 @@ async def discover(
     taken_ports: Container[int],
     ports: Mapping[int, Kind] = USUAL_PORTS,
 ) -> list[Found]:
-    """Returns the servers that list their models within `DEADLINE`, in the order of `ports`.
+    """Return the servers that list their models within `DEADLINE`.
 
-    `taken_ports` are not asked: this server's own, and those of backends that are configured. A second
-    server of a kind, or one whose name is taken, is named after its port too.
+    They have the order of `ports`. A server whose name is already used, for example the second one of a kind,
+    has its port in its name.
+
+    Args:
+        client: The HTTP client to use.
+        taken_names: The names of configured backends.
+        taken_ports: Ports to skip: this server's own, and those of configured backends.
+        ports: The ports to search, with the kind usual on each.
     """
     asked = {port: kind for port, kind in ports.items() if port not in taken_ports}
     found = await asyncio.gather(*(_ask(client, port, kind) for port, kind in asked.items()))
@@ -65,11 +73,11 @@ async def _ask(client: HttpClient, port: int, usual: Kind) -> Found | None:
     try:
         models = await fetch_models(client, _backend(usual, usual, url), DEADLINE)
     except AntiphonError:
-        # Nothing there, or something else, or a server that wants a key and so has to be configured.
+        # No server, some other program, or a server that requires a key and so must be configured.
         return None
     owners = {model.owned_by for model in models}
     if _OURSELVES in owners:
-        # Another server of ours, which may well look for us.
+        # This is another Antiphon server, whose own discovery may find this one.
         return None
     kinds = [_OWNERS[owner] for owner in owners if owner in _OWNERS]
     kind = kinds[0] if kinds else usual if usual in _OWN_PORTS else "other"

@@ -1,4 +1,4 @@
-"""Asks a backend which models it has, and remembers the answer for a while."""
+"""A backend's model list, cached for a while."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from antiphon.wire.json import JSON
 from antiphon.wire.models import Model
 
 LIST_TIMEOUT = 3.0
-"""Seconds that a list of models may take."""
+"""Time limit in seconds for loading a model list."""
 _MAX_BYTES = 8 * 1024 * 1024
 
 
@@ -26,7 +26,11 @@ class _List(Struct):
 
 
 async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: float) -> list[Model]:
-    """Returns the backend's models under its own names, within `seconds`. Raises `UpstreamError`."""
+    """Return the backend's models under its own names.
+
+    Raises:
+        UpstreamError: The backend failed, or didn't respond within `seconds`.
+    """
     try:
         async with asyncio.timeout(seconds):
             timeouts = Timeouts(seconds, seconds, seconds)
@@ -39,16 +43,16 @@ async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: fl
             finally:
                 response.close()
     except (TimeoutError, ConnectTimeout, Silence) as error:
-        raise UpstreamTimeout(speaks(backend, f"no list of models within {seconds:g} s")) from error
+        raise UpstreamTimeout(speaks(backend, f"no model list within {seconds:g} s")) from error
     except HttpError as error:
         raise failure(backend, error) from error
     if response.status >= 300:
         raise refused(backend, response.status, response.headers, body)
     try:
-        # `data` is null where Ollama has no models yet.
+        # Ollama returns null for `data` if it has no models.
         entries = msgspec.json.decode(body, type=_List).data or []
     except (msgspec.DecodeError, UnicodeError) as error:
-        text = f"its answer is not a list of models: {excerpt(body) or 'it is empty'}"
+        text = f"its answer is not a model list: {excerpt(body) or 'it is empty'}"
         raise UpstreamBroken(speaks(backend, text)) from error
     return [_model(entry, backend) for entry in entries if isinstance(entry, dict) and _named(entry)]
 
@@ -67,7 +71,7 @@ def _model(entry: JSON, backend: BackendSettings) -> Model:
 
 
 class Listing:
-    """The models of one backend: asked for when somebody needs them, at most once at a time."""
+    """The models of one backend, loaded on demand by at most one request at a time."""
 
     def __init__(
         self,
@@ -76,11 +80,11 @@ class Listing:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models: dict[str, Model] | None = None
-        """By the backend's own names; None as long as it has not been asked with success."""
+        """The models by the backend's names; None until the first success."""
         self.problem: str | None = None
-        """Why the last attempt failed."""
+        """The reason why the last attempt failed."""
         self.seconds: float | None = None
-        """How long the backend took to answer."""
+        """The backend's response time."""
         self._client = client
         self._backend = backend
         self._clock = clock
@@ -93,13 +97,13 @@ class Listing:
     def known(
         cls, client: HttpClient, backend: BackendSettings, models: list[Model], seconds: float
     ) -> "Listing":
-        """Returns the listing of a backend that has just been asked."""
+        """Return the listing of a backend whose models were just loaded."""
         listing = cls(client, backend)
         listing._take(models, listing._clock() - seconds)
         return listing
 
     def refresh(self, max_age: float) -> asyncio.Task[None] | None:
-        """Starts to ask again if the answer is older than `max_age` seconds; returns the running attempt."""
+        """Start to refresh a list older than `max_age` seconds; return the running task."""
         if self._task is not None and not self._task.done():
             return self._task
         if self._backend.models is not None:
@@ -110,12 +114,12 @@ class Listing:
         return self._task
 
     def find(self, name: str) -> str | None:
-        """Returns the backend's name for `name`; Ollama's tag `latest` may be left out."""
+        """Return the backend's name for `name`, which may omit Ollama's tag `latest`."""
         known = self.models or {}
         return next((full for full in (name, f"{name}:latest") if full in known), None)
 
     async def close(self) -> None:
-        """Gives up a running attempt."""
+        """Cancel a running refresh."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

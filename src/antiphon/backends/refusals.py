@@ -1,4 +1,4 @@
-"""Turns what a backend says when it refuses into an error that names the backend and keeps its words."""
+"""Conversion of a backend's error responses into errors that keep its message."""
 
 import re
 from collections.abc import Mapping
@@ -22,22 +22,30 @@ _MAX_EXCERPT = 300
 
 
 class Refusal(Struct, frozen=True):
-    """What a backend said, in OpenAI's terms."""
+    """A backend's error in OpenAI's form."""
 
     message: str
+    """The backend's message."""
     code: str | None = None
+    """OpenAI's error code, if the backend sent one."""
     param: str | None = None
+    """The request parameter at fault."""
     type: str | None = None
+    """OpenAI's error type."""
 
 
 def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], body: bytes) -> AntiphonError:
-    """Returns the error for an answer with a status of 300 or more.
+    """Return the error for a response with a status of 300 or more.
 
-    The names of `headers` are in lower case; `body` may be cut short.
+    Args:
+        backend: The backend that responded.
+        status: The HTTP status.
+        headers: The response headers, with lower-case names.
+        body: The response body, which may be truncated.
     """
     if status < 400:
         return UpstreamBroken(
-            speaks(backend, f"it redirects (HTTP {status}); base_url must be where the API itself is")
+            speaks(backend, f"it redirects (HTTP {status}); set base_url to the URL of the API itself")
         )
     said = read_refusal(body) or Refusal(_without_words(status, body))
     if status not in NEVER_ABOUT_CONTEXT and _is_about_context(said):
@@ -51,29 +59,29 @@ def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], b
 
 
 def failed_inside(backend: BackendSettings, error: JSON) -> AntiphonError:
-    """Returns the error for an `error` object inside an answer with the status 200."""
-    said = _from_json({"error": error}) or Refusal("it reports an error and does not say which")
+    """Return the error for an `error` object in a response with status 200."""
+    said = _from_json({"error": error}) or Refusal("it returned an error without a message")
     return (
         _context(backend, said) if _is_about_context(said) else UpstreamBroken(speaks(backend, said.message))
     )
 
 
 def speaks(backend: BackendSettings, text: str) -> str:
-    """Returns `text` with the backend's name before it, bounded, and without the backend's key."""
+    """Return the truncated `text` after the backend's name, without its API key."""
     if backend.api_key is not None and backend.api_key.reveal():
         text = text.replace(backend.api_key.reveal(), "***")
     return f"{backend.name}: {text[:_MAX_WORDS]}"
 
 
 def excerpt(body: bytes) -> str:
-    """Returns the beginning of `body` as one line of plain text; tags of HTML are left out."""
+    """Return the beginning of `body` as one line of plain text without HTML tags."""
     text = body[: 40 * _MAX_EXCERPT].decode(errors="replace")
     text = re.sub(r"(?is)<(style|script)\b.*?</\1\s*>|<[^>]*>", " ", text)
     return " ".join(text.split())[:_MAX_EXCERPT]
 
 
 def read_refusal(body: bytes) -> Refusal | None:
-    """Finds the message in an error body in any of the usual forms; None where there is none."""
+    """Return the error in a body of any common form, or None."""
     try:
         return _from_json(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -81,7 +89,11 @@ def read_refusal(body: bytes) -> Refusal | None:
 
 
 def _from_json(said: JSON) -> Refusal | None:
-    """OpenAI's envelope; `error`, `message` or `detail` as text; FastAPI's list of what is wrong."""
+    """Return the error in decoded JSON.
+
+    Supported are OpenAI's envelope, a string in `error`, `message` or `detail`, and FastAPI's list of
+    validation errors.
+    """
     if isinstance(said, list) and said:
         said = said[0]
     if not isinstance(said, dict):
@@ -105,7 +117,7 @@ def _validation_error(entry: JSON) -> str:
 
 
 def _text(value: JSON) -> str | None:
-    """Codes are kept where they are OpenAI's kind; vLLM and llama.cpp put the HTTP status there."""
+    """Return a string value; drop the HTTP status that vLLM and llama.cpp use as code."""
     return value if isinstance(value, str) and value else None
 
 

@@ -1,4 +1,4 @@
-"""Answers over HTTP/1.1 as they come, and what can go wrong with them. For `http.py`."""
+"""HTTP/1.1 responses that are read while they arrive, and their errors."""
 
 import asyncio
 import os
@@ -10,19 +10,20 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from msgspec import Struct
 
 _MAX_HEAD = 64 * 1024
-"""Bytes of an answer's status line and headers."""
+"""Size limit in bytes of the status line and headers."""
 _MAX_UNREAD = 256 * 1024
-"""Bytes of a body that may wait to be read; the backend has to wait then."""
+"""The most unread bytes of a body; beyond it the client stops reading the socket."""
 
 
 class HttpError(Exception):
-    """A request that got no whole answer. `begun` tells whether a part of the body has come."""
+    """A request without a complete response."""
 
     begun = False
+    """Whether a part of the body has arrived."""
 
 
 class ConnectError(HttpError):
-    """No connection; `cause` says why."""
+    """A failure to connect; `cause` is the reason."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(str(cause))
@@ -30,36 +31,39 @@ class ConnectError(HttpError):
 
 
 class ConnectTimeout(HttpError):
-    """No connection in time."""
+    """A connection attempt that took too long."""
 
 
 class Silence(HttpError):
-    """No bytes for too long."""
+    """A timeout because no bytes arrived."""
 
 
 class Cut(HttpError):
-    """The connection ended before the answer did."""
+    """A connection that ended before the response was complete."""
 
 
 class NotHttp(HttpError):
-    """What came is no HTTP."""
+    """Data that isn't valid HTTP."""
 
 
 class Timeouts(Struct, frozen=True):
-    """Seconds to connect, until the body begins, and between two reads from then on."""
+    """Time limits in seconds."""
 
     connect: float
+    """To connect."""
     first_byte: float
+    """Until the body begins."""
     idle: float
+    """Between two reads after that."""
 
     @property
     def shortest(self) -> float:
-        """Seconds for which a backend may always be silent."""
+        """The longest silence that is allowed at any time."""
         return min(self.first_byte, self.idle)
 
 
 def reason(error: ConnectError) -> str:
-    """Returns why there is no connection."""
+    """Return the reason for a failure to connect, for an error message."""
     cause = error.cause
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {cause}"
@@ -69,34 +73,35 @@ def reason(error: ConnectError) -> str:
 
 
 class Connection(Protocol):
-    """What an answer comes over."""
+    """The connection that a response arrives on."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop to which it belongs."""
+        """The event loop of the connection."""
         ...
 
     def finish(self, *, usable: bool) -> None:
-        """Lets the answer go, which is whole; a connection that is `usable` may carry another."""
+        """Release the complete response; a `usable` connection may carry another."""
         ...
 
     def pause(self) -> None:
-        """Stops to read."""
+        """Stop reading the socket."""
         ...
 
     def resume(self) -> None:
-        """Reads again."""
+        """Read the socket again."""
         ...
 
     def end(self) -> None:
-        """Closes the connection at once."""
+        """Close the connection at once."""
         ...
 
 
 class Answer:
-    """An answer, which `is_whole` when the end of its body has come, read or not.
+    """A response, complete or still arriving.
 
-    Its `headers` have names in lower case; of several of one name the last counts.
+    It `is_whole` once the end of its body has arrived, read or not. The names in its `headers` are in lower
+    case; of several headers with one name the last is kept.
     """
 
     __slots__ = (
@@ -127,7 +132,7 @@ class Answer:
         self._connection = connection
         self._timeouts = timeouts
         self._pieces: list[bytes] = []
-        # The parser calls the list's own method: no Python code runs for an HTTP chunk.
+        # The parser calls the list's own method, so no Python code runs for an HTTP chunk.
         self.on_body = self._pieces.append
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
@@ -146,18 +151,26 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        """The type without its parameters, in lower case; empty where it is not told."""
+        """The content type in lower case, without parameters; may be empty."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def head(self) -> None:
-        """Waits for status and headers. Raises `HttpError`."""
+        """Wait for the status and the headers.
+
+        Raises:
+            HttpError: The response failed before its headers were complete.
+        """
         while not self._has_head and self.error is None:
             await self._wait()
         if not self._has_head and self.error is not None:
             raise self.error
 
     async def read(self) -> bytes:
-        """Returns all that has come of the body since the last call, b"" at its end. Raises `HttpError`."""
+        """Return the unread bytes of the body once there are some; b"" at its end.
+
+        Raises:
+            HttpError: The response failed before its end.
+        """
         while not self._pieces:
             if self.is_whole:
                 return b""
@@ -167,25 +180,25 @@ class Answer:
         data = self.rest()
         if self._is_paused:
             self._is_paused = False
-            self._last = self._connection.loop.time()  # Until now the silence was ours.
+            self._last = self._connection.loop.time()  # Until now this client caused the silence.
             self._connection.resume()
         return data
 
     def rest(self) -> bytes:
-        """Returns what has come of the body and was not read."""
+        """Return the unread bytes of the body that have arrived."""
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._unread = 0
         return data
 
     def close(self) -> None:
-        """Gives up what has not come yet, and with it the connection."""
+        """Abandon the rest of the response; this closes an unfinished connection."""
         if not self.is_whole:
             self._connection.end()
         self._parser = None
 
     def take(self, data: bytes) -> None:
-        """Takes in what the network brought."""
+        """Process bytes from the network."""
         assert self._parser is not None
         self._last = self._connection.loop.time()
         problem: HttpError | None = None
@@ -200,7 +213,7 @@ class Answer:
             if self._read > _MAX_HEAD:
                 problem = NotHttp(f"its head is longer than {_MAX_HEAD} bytes")
         if self.is_whole:
-            # What follows a whole answer belongs to nothing.
+            # Bytes after a complete response belong to no request.
             self._parser = None
             self._connection.finish(usable=self._is_reusable and problem is None)
         elif problem is not None:
@@ -212,10 +225,11 @@ class Answer:
             self._wake()
 
     def check(self, now: float) -> float:
-        """Fails if nothing has come for too long while somebody waits.
+        """Fail if a reader has waited for too long.
 
-        Returns the seconds after which to look again: as long as the limit may become a shorter one, at the
-        latest when that would be reached. 0: it has failed.
+        Returns:
+            The seconds until the next check, or 0 if the response has failed. At most the shortest time
+            limit, because the limit that applies may change to that one.
         """
         shortest = self._timeouts.shortest
         if self._waiter is None:
@@ -228,7 +242,7 @@ class Answer:
         return 0.0
 
     def lose(self, *, is_error: bool) -> None:
-        """Notes that the connection has ended, which may well be how the body ends."""
+        """Handle the end of the connection, which may be the regular end of the body."""
         coding = self.headers.get("transfer-encoding", "").lower()
         until_close = self._has_head and "content-length" not in self.headers and "chunked" not in coding
         if until_close and not is_error:
@@ -239,26 +253,26 @@ class Answer:
             self._fail(Cut())
 
     def on_message_begin(self) -> None:
-        """For the parser. A second answer is refused before any of it is taken for the first."""
+        """Handle the parser's event; a second response must not mix with the first."""
         if self.is_whole:
             raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """For the parser. What comes after the body (trailers) is of no use."""
+        """Handle the parser's event; headers after the body (trailers) are ignored."""
         if not self._has_head:
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        """For the parser."""
+        """Handle the parser's event."""
         assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self._has_head = True
-        else:  # "Continue" and the like: the answer itself is still to come.
+        else:  # An interim response, such as "100 Continue".
             self.headers.clear()
 
     def on_message_complete(self) -> None:
-        """For the parser."""
+        """Handle the parser's event."""
         if self._has_head:
             assert self._parser is not None
             self.is_whole = True
@@ -266,7 +280,7 @@ class Answer:
 
     def _count(self, size: int) -> None:
         if not self._has_begun:
-            # From the first byte on, silence is measured against the shorter limit.
+            # After the first byte, the idle timeout applies.
             self._has_begun = True
             self._patience = self._timeouts.idle
         self._unread += size
@@ -282,7 +296,7 @@ class Answer:
         self._wake()
 
     def _wait(self) -> asyncio.Future[None]:
-        """Returns what is done when something has come."""
+        """Return a future that completes at the next change."""
         waiter = self._waiter = self._connection.loop.create_future()
         return waiter
 

@@ -1,10 +1,10 @@
-"""A client for HTTP/1.1 as backends of models speak it; answers are read as they come.
+"""An HTTP/1.1 client for model backends that reads responses while they arrive.
 
-Written here, over httptools' parser and aiohappyeyeballs, because it is the hot path: servers of models send
-every token as an HTTP chunk of its own, and general clients run Python code for each of them. Here all that
-one network read brought is one piece. `bench/upstream.py` measures it beside aiohttp.
+It uses httptools' parser and aiohappyeyeballs and not a general client, because this is the hot path: model
+servers send every token as an HTTP chunk, and general clients run Python code for each chunk. Here, all bytes
+of one network read are one part. `bench/upstream.py` compares it with aiohttp.
 
-There are no redirects, cookies, compression or proxies: a backend's address is where the API itself is.
+It has no redirects, cookies, compression or proxies: a backend's URL is that of the API itself.
 """
 
 import asyncio
@@ -20,36 +20,42 @@ from msgspec import Struct
 from antiphon.backends.http.answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
 
 Headers = tuple[tuple[str, str], ...]
-"""Names and values."""
+"""Pairs of names and values."""
 
 _KEEP_ALIVE = 4.0
-"""Seconds: shorter than the 5 s after which uvicorn, under vLLM and others, drops idle connections."""
+"""Seconds to keep idle connections, less than the 5 s of uvicorn (used by vLLM)."""
 _NEXT_ADDRESS = 0.25
-"""Seconds after which another address of a host is tried, too (RFC 8305)."""
+"""Seconds before the next address of a host is tried in parallel (RFC 8305)."""
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-"""When the system asks whether the other side is there: after 60 s of silence, then every 15 s, 4 times."""
+"""TCP keep-alive: after 60 s of silence, a probe every 15 s, at most 4 times."""
 _PATH_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
 class Origin(Struct, frozen=True):
-    """Who is connected to."""
+    """The endpoint of a connection."""
 
     host: str
+    """An ASCII name or an IP address without brackets."""
     port: int
+    """The TCP port."""
     is_tls: bool
+    """Whether the connection uses TLS."""
 
 
 class Target(Struct, frozen=True):
-    """Who is asked for what: the head of a request up to the figure of its length."""
+    """A reusable request without its body."""
 
     origin: Origin
+    """The server."""
     head: bytes
+    """The request line and headers, up to the value of `Content-Length`."""
 
 
 class HttpClient:
-    """Sends requests, over connections that are used again. Belongs to the running event loop.
+    """A client that pools its connections; it belongs to the running event loop.
 
-    `headers` go with every request.
+    Args:
+        headers: Headers of every request.
     """
 
     def __init__(self, headers: Headers) -> None:
@@ -61,11 +67,15 @@ class HttpClient:
         self._tls: ssl.SSLContext | None = None
 
     def target(self, method: str, url: str, headers: Headers) -> Target:
-        """Returns what requests can be sent to, again and again."""
+        """Return a target for any number of requests."""
         return _target(method, url, self._headers + headers)
 
     async def request(self, target: Target, body: bytes, timeouts: Timeouts) -> Answer:
-        """Returns an answer as soon as its head has come. Raises `HttpError`."""
+        """Send a request; return the response as soon as its headers have arrived.
+
+        Raises:
+            HttpError: The connection or the response failed.
+        """
         origin = target.origin
         connection = self._take(origin) or await self._connect(origin, timeouts.connect)
         answer = Answer(connection, timeouts)
@@ -80,32 +90,32 @@ class HttpClient:
         return answer
 
     async def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self._open):
             connection.end()
-        await asyncio.sleep(0)  # The event loop closes the sockets in its next turn.
+        await asyncio.sleep(0)  # The event loop closes the sockets in its next iteration.
 
     def send_soon(self, connection: "_Connection", request: bytes) -> None:
-        """Sends a request together with all others of this turn of the event loop.
+        """Send a request together with the others of this iteration of the event loop.
 
-        The first of those that leave one after another wakes the process that waits for them, which takes
-        longer than all else that is done to send it.
+        The first write of a burst wakes the receiving process, which takes longer than all other work for the
+        request. Batching pays this once.
         """
         if not self._unsent:
             connection.loop.call_soon(self._send)
         self._unsent.append((connection, request))
 
     def give_back(self, connection: "_Connection") -> None:
-        """Takes a connection whose answer is whole; the next request may use it."""
+        """Keep a connection with a complete response for the next request."""
         connection.idle_since = connection.loop.time()
         self._idle.setdefault(connection.origin, []).append(connection)
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(_KEEP_ALIVE, self._sweep)
 
     def forget(self, connection: "_Connection") -> None:
-        """Drops a connection that has ended."""
+        """Remove a closed connection."""
         self._open.discard(connection)
         idle = self._idle.get(connection.origin)
         if idle is not None and connection in idle:
@@ -126,7 +136,7 @@ class HttpClient:
         return None
 
     def _sweep(self) -> None:
-        """Ends what has been idle for too long."""
+        """Close the connections that were idle for too long."""
         self._sweeper = None
         for idle in list(self._idle.values()):
             for connection in list(idle):
@@ -140,7 +150,7 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         connection = _Connection(self, origin, loop)
         if origin.is_tls and self._tls is None:
-            self._tls = await asyncio.to_thread(_trusting)  # It reads all certificates of the system.
+            self._tls = await asyncio.to_thread(_trusting)  # This loads all certificates of the system.
         try:
             async with asyncio.timeout(seconds) as limit:
                 found = await loop.getaddrinfo(
@@ -163,7 +173,7 @@ class HttpClient:
 
 
 class _Connection(asyncio.Protocol):
-    """A connection, and the answer that is coming over it."""
+    """A connection and the response that arrives on it."""
 
     def __init__(self, client: HttpClient, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
         self.origin = origin
@@ -179,7 +189,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
-            self.end()  # Nobody has asked for it.
+            self.end()  # No request is pending.
         else:
             self._answer.take(data)
 
@@ -190,7 +200,7 @@ class _Connection(asyncio.Protocol):
             self._answer = None
 
     def send(self, answer: "Answer", request: bytes, patience: float) -> None:
-        """Sends a request whose answer is to come; from `patience` seconds on it is checked for silence."""
+        """Send a request; after `patience` seconds, start to check for silence."""
         if self._transport.is_closing():
             raise Cut
         self._answer = answer
@@ -198,12 +208,12 @@ class _Connection(asyncio.Protocol):
         self._check_by(self.loop.time() + patience)
 
     def write(self, request: bytes) -> None:
-        """Writes a request, if anybody still waits for its answer."""
+        """Write a request unless its response was abandoned."""
         if self._answer is not None and not self._transport.is_closing():
             self._transport.write(request)
 
     def finish(self, *, usable: bool) -> None:
-        """Lets the answer go, which is whole. A request that is not all sent by then never will be."""
+        """Release the complete response. A request that isn't fully sent by then stays so."""
         self._answer = None
         if usable and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
             self._client.give_back(self)
@@ -211,22 +221,22 @@ class _Connection(asyncio.Protocol):
             self.end()
 
     def pause(self) -> None:
-        """Stops to read."""
+        """Stop reading the socket."""
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Reads again."""
+        """Read the socket again."""
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
     def end(self) -> None:
-        """Closes the connection at once."""
+        """Close the connection at once."""
         self._answer = None
         self._let_go()
         self._transport.abort()
 
     def _check_by(self, time: float) -> None:
-        """Checks at `time` or before. One timer serves all answers: to set one for each costs more."""
+        """Check at `time` or earlier, with one timer for all calls, which costs less."""
         if self._timer is not None:
             if self._timer.when() <= time:
                 return
@@ -267,10 +277,10 @@ def _target(method: str, url: str, headers: Headers) -> Target:
 
 
 def _probe(connected: socket.socket) -> None:
-    """Lets the system notice that a machine is gone while its answer is waited for in silence."""
+    """Enable TCP keep-alive, which detects a dead host while no data arrives."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _PROBES.items():
-        if hasattr(socket, name):  # Not every system has every one.
+        if hasattr(socket, name):  # Not every system has all of them.
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 

@@ -1,1 +1,1 @@
-"""Built-in sample model, and examples of JSON Schemas."""
+"""The built-in sample model, and examples of JSON schemas."""

@@ -1,10 +1,11 @@
-"""Makes a value that fits a JSON schema: tool arguments and structured output of the sample model. Pure.
+"""Example values for JSON schemas.
 
-Supported: type (also several), enum, const, properties, required, additionalProperties, minProperties and
-maxProperties, items, prefixItems, minItems, maxItems, uniqueItems, the bounds of numbers, multipleOf,
-minLength, maxLength, pattern, the common formats, anyOf, oneOf (the first alternative that can be filled),
-allOf, and $ref within the schema, recursive ones too: these end where a property may be left out, a list may
-be empty, or there is another alternative. Not looked at: not, if, contains, patternProperties, dependent*.
+The sample model uses them as tool arguments and structured output. Supported keywords: type (also several),
+enum, const, properties, required, additionalProperties, minProperties, maxProperties, items, prefixItems,
+minItems, maxItems, uniqueItems, the bounds of numbers, multipleOf, minLength, maxLength, pattern, the common
+formats, anyOf, oneOf (the first satisfiable alternative), allOf, and $ref within the schema. Recursion ends
+at an optional property, an array that may be empty, or another alternative. Ignored: not, if, contains,
+patternProperties, dependent*.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,10 +33,14 @@ _IMPLIED_TYPES = {
 
 
 def make_example(schema: JSON, words: Iterable[str] = ()) -> JSON:
-    """Returns a value that fits `schema`.
+    """Return a value that matches `schema`; equal arguments give equal values.
 
-    Plain strings are taken from `words` as long as there are some. The same arguments give the same value.
-    Raises `Unsatisfiable` where nothing fits, or nothing is found with reasonable effort.
+    Args:
+        schema: The JSON schema.
+        words: Values for plain strings, used as long as they last.
+
+    Raises:
+        Unsatisfiable: No value exists, or none is found with reasonable effort.
     """
     return _Maker(schema, words).make(schema)
 
@@ -49,11 +54,11 @@ class _Maker:
         self._depth = 0
 
     def make(self, schema: JSON, name: str = "", salt: int = 0) -> JSON:
-        """Returns a value; `name` is the property's, and another `salt` asks for another value."""
+        """Return a value for the property `name`; another `salt` gives another value."""
         if schema is True:
             schema = {}
         if not isinstance(schema, dict):
-            raise Unsatisfiable("a schema is an object or true")
+            raise Unsatisfiable("a schema must be an object or true")
         with self._one_deeper():
             if isinstance(schema.get("$ref"), str) or isinstance(schema.get("allOf"), list):
                 return self._joined(schema, name, salt)
@@ -68,10 +73,10 @@ class _Maker:
 
     @contextmanager
     def _one_deeper(self) -> Iterator[None]:
-        """Bounds the work: schemas may ask for more than there is time for, or for themselves."""
+        """Limit the work: schemas may be recursive, or require huge values."""
         self._nodes += 1
         if self._nodes > _MAX_NODES or self._depth >= _MAX_DEPTH:
-            raise Unsatisfiable("the schema asks for too large a value")
+            raise Unsatisfiable("the schema requires a value that is too large")
         self._depth += 1
         try:
             yield
@@ -79,7 +84,7 @@ class _Maker:
             self._depth -= 1
 
     def _joined(self, schema: JSONObject, name: str, salt: int) -> JSON:
-        """Follows `$ref` and joins `allOf`; a reference that is being followed already has no end."""
+        """Resolve `$ref` and merge `allOf`; a reference to itself can't be resolved."""
         opened = len(self._open_refs)
         try:
             merged = self._followed(schema)
@@ -87,32 +92,32 @@ class _Maker:
             for part in parts if isinstance(parts, list) else []:
                 joined = merge(merged, self._followed(part) if isinstance(part, dict) else part)
                 if not isinstance(joined, dict):
-                    raise Unsatisfiable("nothing fits false")
+                    raise Unsatisfiable("nothing matches false")
                 merged = joined
             return self.make(merged, name, salt)
         finally:
             del self._open_refs[opened:]
 
     def _followed(self, schema: JSONObject) -> JSONObject:
-        """Returns `schema` with what its `$ref` leads to in place of the reference."""
+        """Return `schema` with its `$ref` replaced by the referenced schema."""
         while isinstance(ref := schema.get("$ref"), str):
             if ref in self._open_refs:
-                raise Unsatisfiable(f"{ref} needs itself")
+                raise Unsatisfiable(f"{ref} requires itself")
             self._open_refs.append(ref)
             target = self._target(ref)
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
             if target is True:
                 target = {}
             if not isinstance(target, dict):
-                raise Unsatisfiable(f"{ref} is no schema")
-            # `merge` leaves a reference that has neighbours to `allOf`, which comes back here.
+                raise Unsatisfiable(f"{ref} isn't a schema")
+            # `merge` moves a reference with siblings into `allOf`, which calls this method again.
             schema = merge(target, siblings)
         return dict(schema)
 
     def _target(self, ref: str) -> JSON:
-        """Finds what a JSON pointer within the schema points at."""
+        """Return the target of a JSON pointer within the schema."""
         if not ref.startswith("#"):
-            raise Unsatisfiable("references lead only within the schema")
+            raise Unsatisfiable("references must be within the schema")
         found = self._root
         for step in unquote(ref[1:]).split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
@@ -121,7 +126,7 @@ class _Maker:
             elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
                 found = found[int(key)]
             else:
-                raise Unsatisfiable(f"{ref} leads nowhere")
+                raise Unsatisfiable(f"{ref} doesn't exist")
         return found
 
     def _any(self, schema: JSONObject, key: str, name: str, salt: int) -> JSON:
@@ -132,7 +137,7 @@ class _Maker:
                 return self.make(merge(base, branch), name, salt // len(branches))
             except Unsatisfiable:
                 continue
-        raise Unsatisfiable(f"nothing fits {key}")
+        raise Unsatisfiable(f"no alternative of {key} can be satisfied")
 
     def _typed(self, schema: JSONObject, name: str, salt: int) -> JSON:
         types = _types(schema)
@@ -141,7 +146,7 @@ class _Maker:
                 return self._of_type(kind, schema, name, salt // len(types))
             except Unsatisfiable:
                 continue
-        raise Unsatisfiable("nothing fits the type")
+        raise Unsatisfiable("no type can be satisfied")
 
     def _of_type(self, kind: str, schema: JSONObject, name: str, salt: int) -> JSON:
         if kind == "object":
@@ -156,10 +161,10 @@ class _Maker:
             return salt % 2 == 0
         if kind == "null":
             return None
-        raise Unsatisfiable(f"there is no type {kind[:40]!r}")
+        raise Unsatisfiable(f"the type {kind[:40]!r} doesn't exist")
 
     def _object(self, schema: JSONObject, salt: int) -> JSONObject:
-        """Fills the required properties and, as far as they can be filled, the others."""
+        """Return an object with the required properties and the satisfiable optional ones."""
         known = schema.get("properties")
         properties: JSONObject = known if isinstance(known, dict) else {}
         required = _names(schema.get("required"))
@@ -188,7 +193,7 @@ class _Maker:
         prefix, rest = _item_schemas(schema)
         low, high = whole(schema, "minItems", 0), whole(schema, "maxItems", _MAX_ITEMS)
         if low > high or low > _MAX_ITEMS:
-            raise Unsatisfiable("no number of items fits")
+            raise Unsatisfiable("no number of items matches")
         wanted = min(high, max(low, len(prefix), 1 if "items" in schema else 0))
         made: list[JSON] = []
         for at in range(wanted):
@@ -202,7 +207,7 @@ class _Maker:
         return made
 
     def _item(self, schema: JSON, name: str, salt: int, others: list[JSON], *, unique: bool) -> JSON:
-        """Returns a value that, if it has to be unique, is none of `others`."""
+        """Return a value; if it must be unique, it differs from all of `others`."""
         seen = {msgspec.json.encode(other) for other in others} if unique else set()
         for attempt in range(20 + 4 * len(others)) if unique else (salt, 0):
             try:
@@ -211,11 +216,11 @@ class _Maker:
                 continue
             if msgspec.json.encode(value) not in seen:
                 return value
-        raise Unsatisfiable("there are not enough different values")
+        raise Unsatisfiable("there aren't enough different values")
 
 
 def _types(schema: JSONObject) -> list[str]:
-    """Returns the allowed types, null last. Where none is named, the other keys tell which is meant."""
+    """Return the allowed types, null last; without `type`, other keys imply them."""
     if "type" in schema:
         types = types_of(schema["type"])
         return [kind for kind in types if kind != "null"] + [kind for kind in types if kind == "null"]
@@ -224,12 +229,12 @@ def _types(schema: JSONObject) -> list[str]:
 
 
 def _chosen(schema: JSONObject, salt: int) -> JSON:
-    """Returns one of the `enum` that has an allowed type, null last."""
+    """Return a value of `enum` with an allowed type, null last."""
     allowed = types_of(schema["type"]) if "type" in schema else None
     fitting = [value for value in schema["enum"] if allowed is None or _is_any(value, allowed)]
     fitting.sort(key=lambda value: value is None)
     if not fitting:
-        raise Unsatisfiable("nothing is allowed")
+        raise Unsatisfiable("no value is allowed")
     return fitting[salt % len(fitting)]
 
 
@@ -243,7 +248,10 @@ def _is_any(value: JSON, types: list[str]) -> bool:
 
 
 def _item_schemas(schema: JSONObject) -> tuple[list[JSON], JSON]:
-    """Returns the schemas of the first items and of all others; older drafts have the first in `items`."""
+    """Return the schemas of the first items and of the others.
+
+    Older drafts of JSON Schema have the first ones in `items`.
+    """
     items = schema.get("items", True)
     if isinstance(items, list):
         return items, schema.get("additionalItems", True)

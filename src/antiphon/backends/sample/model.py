@@ -1,7 +1,7 @@
-"""The built-in model `antiphon/sample`: no language model, but it behaves like one on the wire.
+"""The built-in model `antiphon/sample`, which isn't a language model.
 
-It needs no network and gives the same answer to the same request. Tokens are words: whatever white space
-separates, in messages, in text and in the arguments of tool calls.
+It behaves like one on the wire, needs no network, and gives the same output for the same request. Its tokens
+are words separated by white space, in messages, output text and arguments of tool calls.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _CHUNKS_AT_ONCE = 4
 _MAX_QUOTED = 400
 _MAX_SEARCHED = 20_000
 _FREE_TEXT = frozenset({"type", "description", "title"})
-"""The keys of a schema that any text fits."""
+"""The keys of a schema that accepts any text."""
 
 
 class _Function(Struct):
@@ -50,7 +50,7 @@ class _Message(Struct):
 
 
 class _Request(Struct):
-    """What the sample reads of a chat request; a proxied one may hold anything."""
+    """The parts of a chat request that the sample uses; others may be there, too."""
 
     model: str
     messages: list[_Message]
@@ -78,16 +78,20 @@ class _Reply(Struct):
 
 
 class SampleModel:
-    """Answers without a language model (`engine.ports.ChatModel`).
+    """A chat model without a language model (`engine.ports.ChatModel`).
 
-    Text says back what the user wrote. Tools that the user's message mentions are called with arguments that
-    fit their schema, or the first tool if it mentions none; after tool results comes text that reports them.
+    Its text repeats the user's message. It calls the tools that the message mentions, or else the first one,
+    with arguments that match their schema. After tool results, its text reports them.
     """
 
     capabilities = msgspec.structs.replace(Capabilities(), custom_tools=False, think_tags=False)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the answer word by word, some chunks at a time, or whole. Raises `InvalidRequest`."""
+        """Yield the chunks of the output word by word, or one chat completion.
+
+        Raises:
+            InvalidRequest: The request isn't a valid chat request.
+        """
         if not request.get("stream"):
             yield [await self.complete(request)]
             return
@@ -98,7 +102,11 @@ class SampleModel:
             await asyncio.sleep(0)
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the same answer as one chat completion. Raises `InvalidRequest`."""
+        """Return the same output as one chat completion.
+
+        Raises:
+            InvalidRequest: The request isn't a valid chat request.
+        """
         asked = _read(request)
         reply = _answer(asked)
         message: JSONObject = {"role": "assistant", "content": reply.text or None, "refusal": None}
@@ -121,7 +129,7 @@ def _read(request: ChatRequest) -> _Request:
 
 
 def _answer(asked: _Request) -> _Reply:
-    """Decides what to say and cuts it to the limit, as a model would be cut."""
+    """Return the output, cut at the token limit like that of a model."""
     same = msgspec.structs.replace(asked, stream_options=None)
     digest = hashlib.sha256(msgspec.json.encode(same, order="deterministic")).hexdigest()
     calls = [
@@ -163,7 +171,7 @@ def _text_answer(asked: _Request) -> str:
 
 
 def _report(asked: _Request) -> str:
-    """Returns what the tools gave that were called last; empty if the last message is no tool result."""
+    """Return text about the last tool results; empty if the last message isn't one."""
     names = {call.id: call.function.name for message in asked.messages for call in message.tool_calls or ()}
     results: list[str] = []
     for message in reversed(asked.messages):
@@ -201,13 +209,16 @@ def _name_of(choice: JSON) -> JSON:
 
 
 def _is_mentioned(name: str, text: str) -> bool:
-    """The name stands in the text, or one of its longer words does: `get_weather` in "the weather in"."""
+    """Return whether the text has the name or one of its words with 4 or more letters.
+
+    For example, `get_weather` matches "the weather in".
+    """
     words = [word for word in re.split(r"[^a-z0-9]+", name) if len(word) > 3]
     return name in text or any(re.search(rf"\b{word}", text) for word in words)
 
 
 def _arguments(tool: _Function, asked: _Request) -> str:
-    """Returns arguments that fit; a search looks for what the user wrote."""
+    """Return arguments that match the schema; a `query` is the user's text."""
     schema = tool.parameters if tool.parameters is not None else {"type": "object"}
     arguments = _fitting(schema, asked)
     properties = schema.get("properties") if isinstance(schema, dict) else None
@@ -219,7 +230,10 @@ def _arguments(tool: _Function, asked: _Request) -> str:
 
 
 def _fitting(schema: JSON, asked: _Request) -> str:
-    """Returns JSON that fits `schema`, with the user's names and quotations; `{}` where nothing does."""
+    """Return JSON that matches `schema`, or `{}` if none is found.
+
+    Its strings are names and quotations from the user's text.
+    """
     text = _last_user_text(asked)[:_MAX_SEARCHED]
     quoted = [a or b or c for a, b, c in re.findall(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)'([^']+)'(?!\w)", text)]
     named = re.findall(r"(?<=[a-z,] )[A-Z][\w-]+", text)
@@ -236,7 +250,7 @@ def _last_user_text(asked: _Request) -> str:
 
 
 def _text_of(content: JSON) -> str:
-    """Returns the text of a message's content, which is a string or a list of parts."""
+    """Return the text of a message's content, a string or a list of parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
@@ -253,7 +267,7 @@ def _words(text: str) -> int:
 
 
 def _pieces(text: str) -> list[str]:
-    """Cuts `text` into words with the white space around them: joined, they are the text again."""
+    """Split `text` into words that keep the white space around them."""
     return re.findall(r"\s*\S+\s*", text)
 
 
@@ -266,7 +280,7 @@ def _envelope(kind: str, asked: _Request, reply: _Reply) -> JSONObject:
 
 
 def _chunks(asked: _Request, reply: _Reply) -> Iterator[JSONObject]:
-    """Yields OpenAI's sequence: the role, the words, the finish reason, and usage if it is asked for."""
+    """Yield OpenAI's sequence of chunks: role, words, finish reason, requested usage."""
     base = _envelope("chat.completion.chunk", asked, reply)
 
     def chunk(delta: JSONObject, finish: str | None = None) -> JSONObject:

@@ -1,4 +1,7 @@
-"""Strings and numbers that fit a JSON schema. Pure and deterministic: another `salt`, another value."""
+"""Deterministic strings and numbers that match a JSON schema.
+
+A different `salt` gives a different value.
+"""
 
 import math
 import random
@@ -19,17 +22,17 @@ _PATTERN_BUDGET = 20_000
 
 
 class Unsatisfiable(Exception):
-    """Nothing fits the schema, or nothing that is found with reasonable effort."""
+    """A schema for which no value exists, or none is found with reasonable effort."""
 
 
 def make_string(schema: JSONObject, name: str, words: MutableSequence[str], salt: int) -> str:
-    """Returns a string that fits `schema`: one of `words` if one does, else one that mentions `name`.
+    """Return a string that matches `schema`.
 
-    A word is used up by being returned.
+    The string is the first suitable one of `words`, which is then removed, or else text with `name`.
     """
     low, high = whole(schema, "minLength", 0), whole(schema, "maxLength", _MAX_LENGTH)
     if low > high or low > _MAX_LENGTH:
-        raise Unsatisfiable("no length fits")
+        raise Unsatisfiable("no length matches")
     if isinstance(schema.get("pattern"), str):
         return _matching(schema["pattern"], low, high, salt)
     formatted = _formatted(schema.get("format"), salt)
@@ -44,7 +47,7 @@ def make_string(schema: JSONObject, name: str, words: MutableSequence[str], salt
 
 
 def whole(schema: JSONObject, key: str, default: int) -> int:
-    """Returns the whole number under `key`; lengths and counts may be written as 3.0."""
+    """Return the whole number in `key`, or `default`; lengths and counts may be 3.0."""
     value = schema.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
         return default
@@ -52,7 +55,7 @@ def whole(schema: JSONObject, key: str, default: int) -> int:
 
 
 def _sized(text: str, tail: str, low: int, high: int) -> str:
-    """Returns `text` and `tail`, cut or filled up so that the length is right and the tail is kept."""
+    """Return `text` and `tail`; the text is cut or padded to the allowed length."""
     tail = tail[-high:] if high else ""
     text = text[: high - len(tail)]
     return text + "." * (low - len(text) - len(tail)) + tail
@@ -76,7 +79,7 @@ def _formatted(kind: JSON, salt: int) -> str | None:
 
 
 class _SmallSteps(random.Random):
-    """A seeded source that keeps repetitions few, orders sets before it picks, and gives up in time."""
+    """A seeded random source with few repetitions, a stable order and limited work."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -86,11 +89,11 @@ class _SmallSteps(random.Random):
         times = super().randint(a, max(a, min(b, a + 2)))
         self._left -= times + 1
         if self._left < 0:
-            raise Unsatisfiable("the pattern asks for too long a string")
+            raise Unsatisfiable("the pattern requires a string that is too long")
         return times
 
-    def choice(self, seq: "Sequence[T]") -> T:  # type: ignore[override]  # the library passes sequences
-        # The library draws some candidates from a set, whose order changes from run to run.
+    def choice(self, seq: "Sequence[T]") -> T:  # type: ignore[override]  # The library passes sequences.
+        # The library chooses some candidates from a set, whose order differs between runs.
         texts = all(isinstance(entry, str) for entry in seq)
         return super().choice(sorted(seq, key=str) if texts else seq)
 
@@ -99,21 +102,22 @@ def _matching(pattern: str, low: int, high: int, salt: int) -> str:
     for attempt in range(_PATTERN_ATTEMPTS):
         try:
             text = Rstr(_SmallSteps(salt * _PATTERN_ATTEMPTS + attempt)).xeger(pattern)
-            # A pattern without anchors may stand anywhere, so what is too short can be filled up.
+            # A pattern without anchors may match anywhere, so padding can lengthen the text.
             for candidate in (text, text + "a" * (low - len(text))):
                 if low <= len(candidate) <= high and re.search(pattern, candidate):
                     return candidate
         except (re.error, KeyError, ValueError, IndexError, RecursionError, OverflowError) as error:
-            raise Unsatisfiable(f"the pattern {pattern[:80]!r} is beyond this sample") from error
+            raise Unsatisfiable(f"the pattern {pattern[:80]!r} is too complex") from error
     raise Unsatisfiable(f"no string was found for the pattern {pattern[:80]!r}")
 
 
 class _Bounds(NamedTuple):
     low: Fraction | None
     open_low: bool
-    """The lower bound itself is excluded."""
+    """Whether the lower bound itself is excluded."""
     high: Fraction | None
     open_high: bool
+    """Whether the upper bound itself is excluded."""
 
     def hold(self, value: Fraction) -> bool:
         above = self.low is None or value > self.low or (value == self.low and not self.open_low)
@@ -122,7 +126,7 @@ class _Bounds(NamedTuple):
 
 
 def make_number(schema: JSONObject, *, integer: bool, salt: int) -> int | float:
-    """Returns a number within the schema's bounds; whole numbers are returned as `int`."""
+    """Return a number within the schema's bounds, as `int` if it is whole."""
     bounds = _bounds(schema)
     step = _exact(schema.get("multipleOf"))
     if step is None and integer:
@@ -135,12 +139,12 @@ def make_number(schema: JSONObject, *, integer: bool, salt: int) -> int | float:
         # The whole numbers among the multiples of a/b (in lowest terms) are the multiples of a.
         value = _multiple(Fraction(step.numerator) if integer else step, bounds, salt)
     if not bounds.hold(value):
-        raise Unsatisfiable("no number fits the bounds")
+        raise Unsatisfiable("no number is within the bounds")
     return int(value) if value.denominator == 1 else float(value)
 
 
 def _bounds(schema: JSONObject) -> _Bounds:
-    """Reads the bounds; an exclusive one is a number, and a boolean in the schemas of OpenAPI 3.0."""
+    """Return the bounds; an exclusive one is a number, or a boolean as in OpenAPI 3.0."""
     low, open_low = _bound(schema, "minimum", "exclusiveMinimum", max)
     high, open_high = _bound(schema, "maximum", "exclusiveMaximum", min)
     return _Bounds(low, open_low, high, open_high)
@@ -181,7 +185,7 @@ def _between(bounds: _Bounds, salt: int) -> Fraction:
 
 
 def _multiple(step: Fraction, bounds: _Bounds, salt: int) -> Fraction:
-    """Returns the multiple of `step` that is number `salt` from the lower bound up, or from 1 down."""
+    """Return the multiple `salt` steps above the lower bound, or else below 1."""
     if bounds.low is not None:
         count = math.ceil(bounds.low / step)
         count += 1 if bounds.open_low and count * step == bounds.low else 0

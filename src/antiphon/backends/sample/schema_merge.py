@@ -1,4 +1,4 @@
-"""Joins JSON schemas that must hold together (`allOf`, and `$ref` or `anyOf` with neighbours). Pure."""
+"""Merging of JSON schemas that apply together (`allOf`, or `$ref` with siblings)."""
 
 from fractions import Fraction
 from itertools import product
@@ -15,7 +15,7 @@ _MAX_ALTERNATIVES = 64
 
 
 def merge(first: JSON, second: JSON) -> JSON:
-    """Returns a schema for what fits both. Where that cannot be written down, `second` has its way."""
+    """Return a schema for values that match both; in conflicts `second` wins."""
     if not isinstance(first, dict):
         return second if first is not False else False
     if not isinstance(second, dict):
@@ -29,12 +29,12 @@ def merge(first: JSON, second: JSON) -> JSON:
 
 
 def types_of(value: JSON) -> list[str]:
-    """Returns the names in `type`, which is one name or a list of names."""
+    """Return the names in `type`, a name or a list of names."""
     return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
 
 
 def is_number(value: JSON) -> bool:
-    """Tells whether `value` is a JSON number; booleans are none."""
+    """Return whether `value` is a JSON number, which a boolean isn't."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -73,7 +73,7 @@ def _joined_lists(key: str, first: list[JSON], second: list[JSON]) -> list[JSON]
 
 
 def _common_types(first: list[str], second: list[str]) -> list[str]:
-    """A number may be an integer, so both together are an integer."""
+    """Return the common types; `number` and `integer` have `integer` in common."""
     common = [name for name in first if name in second]
     integer = ("integer" in first and "number" in second) or ("number" in first and "integer" in second)
     return common + (["integer"] if integer and "integer" not in common else [])
