@@ -192,7 +192,7 @@ def test_a_missing_recording_is_never_passed_over() -> None:
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}, "finish_reason error"),
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "length"}]}, "cut off (length)"),
         ({"choices": [{"message": {}, "finish_reason": "content_filter"}]}, "cut off (content_filter)"),
-        ({"choices": [5]}, "no chat completion"),
+        ({"choices": [5]}, "not a chat completion"),
     ],
 )
 def test_without_a_summary_there_is_no_answer(summary: JSONObject | AntiphonError, message: str) -> None:

@@ -2,8 +2,8 @@
 
 Usage: `python -m antiphon.documents.pdf FILE MAX_CHARACTERS`.
 
-The process writes the text of the pages to standard output, as pypdf returns it, with a line break between pages. If
-the file can't be read, it writes the reason there instead and exits with 2.
+The process writes the text of the pages to standard output, as pypdf returns it, with a line break between
+pages. If the file can't be read, it writes the reason there instead and exits with 2.
 """
 
 import logging

@@ -69,8 +69,8 @@ def test_a_regular_expression_matches_the_whole_input() -> None:
 
 
 def test_an_input_that_ends_too_early() -> None:
-    assert fault(lark(SUMS), "1 + ") == "ends after 4 characters, where its grammar asks for more"
-    assert fault(regex("a+")) == "ends after 0 characters, where its grammar asks for more"
+    assert fault(lark(SUMS), "1 + ") == "ends after 4 characters, where its grammar requires more"
+    assert fault(regex("a+")) == "ends after 0 characters, where its grammar requires more"
 
 
 def test_one_grammar_checks_many_inputs() -> None:

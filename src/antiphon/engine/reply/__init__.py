@@ -1,1 +1,1 @@
-"""From chat chunks to items and events."""
+"""Conversion of chat completion chunks into output items and events."""

@@ -1,4 +1,4 @@
-"""From chat completion chunks to output items and events. Pure: feed chunks, get events."""
+"""Assembly of output items and events from chat completion chunks."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -25,37 +25,40 @@ from antiphon.wire.json import JSON
 _decode = msgspec.json.Decoder(Chunk).decode
 
 _BROKEN_OFF = frozenset({"error", "abort", "insufficient_system_resource", "network_error"})
-"""Finish reasons that tell of a fault of the backend: OpenRouter and vLLM, vLLM, DeepSeek, Zhipu."""
+"""Finish reasons after failures: of OpenRouter and vLLM, vLLM, DeepSeek, Zhipu."""
 
 
 class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How the chunks of one model call are to be read."""
+    """Options for the chunks of one model call."""
 
     source: str
-    """Who speaks, for error messages."""
+    """The name of the model or backend, for error messages."""
     tools: KnownTools = KnownTools()
+    """The tools that the model may call."""
     input_of: str | None = None
-    """A custom tool that had to be called: the text of the reply is its input."""
+    """The custom tool that the model must call; the text of the reply is its input."""
     think_tags: bool = False
+    """Whether `<think>` tags at the start of the text contain reasoning."""
     logprobs: bool = False
-    """Show log probabilities (include: message.output_text.logprobs)."""
+    """Whether to show log probabilities (include: message.output_text.logprobs)."""
     encrypted_reasoning: bool = False
-    """Show the boxes of reasoning (include: reasoning.encrypted_content)."""
+    """Whether to show encrypted reasoning (include: reasoning.encrypted_content)."""
     boxes: Boxes = Boxes()
+    """The encryption of reasoning."""
     sources: Sources | None = None
-    """What the text can cite; citations become annotations."""
+    """The sources that the text can cite; citations become annotations."""
 
 
 class Assembler:
-    """Assembles the reply of one model call.
+    """The assembly of one model call's reply.
 
-    Items stream strictly one after another, and parallel tool calls may arrive interleaved: the first
-    open item streams at once, the deltas of others wait until it is whole. Text or reasoning is whole as
-    soon as something else begins; a tool call is whole when its arguments are a complete JSON object.
+    Items stream strictly one after another, but parallel tool calls may arrive interleaved. The first open
+    item streams at once, and the deltas of the others wait until it is complete. Text or reasoning is
+    complete once anything else begins; a tool call is complete once its arguments are a complete JSON object.
 
-    `output` is the response's list of finished items; the assembler appends to it. Calls of hosted functions
-    become no items here: once they are whole, `hosted_calls` has their names and arguments. `failure` is set
-    when the reply is broken; nothing more is read then.
+    The assembler appends finished items to `output`, the response's list. Calls of hosted functions don't
+    become items here: once complete, their names and arguments are in `hosted_calls`. A broken reply sets
+    `failure`, and later chunks are ignored.
     """
 
     def __init__(self, output: list[Item], ids: Ids, options: AssemblyOptions) -> None:
@@ -78,7 +81,7 @@ class Assembler:
         self._first = len(output)
 
     def feed(self, chunks: list[bytes]) -> list[Event]:
-        """Takes the JSON texts of chunks, in order, and returns every event they give."""
+        """Process the JSON texts of chunks in order, and return the resulting events."""
         events: list[Event] = []
         for payload in chunks:
             if self.failure is not None:
@@ -97,7 +100,7 @@ class Assembler:
         return events
 
     def finish(self) -> list[Event]:
-        """Ends the reply: closes what is open, or sets `failure` if the reply is not whole."""
+        """End the reply: close its open items, or set `failure` if it is incomplete."""
         events: list[Event] = []
         if self.failure is not None:
             return events
@@ -126,7 +129,7 @@ class Assembler:
         return events
 
     def abandon(self) -> None:
-        """Keeps what an interrupted reply has brought, as incomplete items, without events."""
+        """Keep the content of an interrupted reply as incomplete items, without events."""
         unsent: list[Event] = []
         self._flush(unsent)
         while self._head is not None:
@@ -141,7 +144,7 @@ class Assembler:
 
     @property
     def stopped_early(self) -> bool:
-        """Whether the model was cut off, by the token limit or by a content filter."""
+        """Whether the token limit or a content filter stopped the model."""
         return self.finish_reason in ("length", "content_filter")
 
     def _chunk(self, events: list[Event], chunk: Chunk) -> None:
@@ -158,7 +161,7 @@ class Assembler:
         self._find_fault()
 
     def _find_open_text(self) -> MessageBuilder | None:
-        """Returns the message to which plain text can be added without a further look."""
+        """Return the message that accepts plain text without further checks, or None."""
         options, builder = self._options, self._last
         looks = options.logprobs or options.input_of is not None
         if looks or not (self._think is None or self._think.plain):
@@ -203,7 +206,7 @@ class Assembler:
                 self._tool_call(events, call)
 
     def _flush(self, events: list[Event]) -> None:
-        """Sends the text that is held back because it may belong to a tag."""
+        """Send the text that was held back because it might belong to a tag."""
         if self._think is not None and not self._think.plain:
             self._pieces(events, self._think.flush())
 
@@ -232,7 +235,7 @@ class Assembler:
         self._reasoning_builder(events).write(events, summary_key, delta)
 
     def _reasoning_builder(self, events: list[Event]) -> ReasoningBuilder:
-        """Returns the builder of the reasoning item that is being written, a new one if need be."""
+        """Return the builder of the open reasoning item, or of a new one."""
         builder = self._last
         if not isinstance(builder, ReasoningBuilder):
             options = self._options
@@ -249,8 +252,8 @@ class Assembler:
             return
         elif self._last is None or self._options.encrypted_reasoning:
             self._reasoning_builder(events)
-        # OpenRouter sends some of it after the answer. Where boxes are not shown, that belongs to the
-        # reasoning before the answer, or is lost if there was none: it is not worth an empty item.
+        # OpenRouter sends some of it after the message. If the client doesn't get encrypted reasoning, that
+        # belongs to the reasoning before the message; without any, it isn't worth an empty item.
         if self._reasoned is not None:
             self._reasoned.keep(detail)
 
@@ -278,7 +281,7 @@ class Assembler:
             self._close_whole(events)
 
     def _input(self, events: list[Event], name: str, text: str) -> None:
-        """Adds to the input of the one custom tool that had to be called."""
+        """Append to the input of the one custom tool that the model must call."""
         builder = self._last
         if not isinstance(builder, CallBuilder):
             builder = CallBuilder(self._ids, self._options.tools)
@@ -296,14 +299,14 @@ class Assembler:
             self._close_whole(events)
 
     def _close_whole(self, events: list[Event]) -> None:
-        """Closes items that others wait for, as long as nothing can be added to them."""
+        """Close the complete items that keep other items waiting."""
         while self._waiting and self._head is not None and self._head.is_whole():
             if not self._close(self._head, events, "completed"):
                 break
             self._open_next(events)
 
     def _close(self, head: ItemBuilder, events: list[Event], status: ItemStatus) -> bool:
-        """Ends the item; does not, and sets `failure`, if it cannot have this end."""
+        """Close the item; return False and set `failure` if its input is invalid."""
         if isinstance(head, CallBuilder):
             if head.is_hosted:
                 head.closed = True
@@ -317,7 +320,7 @@ class Assembler:
         return True
 
     def _find_fault(self) -> None:
-        """Fails the reply where the input of a custom tool breaks its grammar."""
+        """Fail the reply if the input of a custom tool doesn't match its grammar."""
         if self.failure is None and isinstance(self._head, CallBuilder) and self._head.fault is not None:
             self.failure = self._broken(self._head.fault)
 
@@ -331,12 +334,12 @@ class Assembler:
 
 
 def _as_error(chunk: Chunk) -> JSON:
-    """A chunk that is itself an error object, as older servers send it."""
+    """Return the error in a chunk that is itself an error object, as in older servers."""
     return {"message": chunk.message, "code": chunk.code}
 
 
 def _number(calls: Iterable[ToolCallDelta]) -> None:
-    """Numbers the calls of a whole message: each is one of its own, whatever its id."""
+    """Assign indexes to the calls of a non-streaming message, which may repeat an ID."""
     for position, call in enumerate(calls):
         call.index = position
 

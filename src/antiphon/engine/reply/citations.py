@@ -1,4 +1,4 @@
-"""Citations of search results in the text of an answer. Pure: feed deltas, get text and annotations."""
+"""Citations of search results in streamed text."""
 
 import re
 from collections.abc import Iterable
@@ -11,23 +11,23 @@ from antiphon.wire.items import FileSearchCall, Item, Message, WebSearchCall
 from antiphon.wire.json import JSON
 
 _MARK = re.compile(r" ?<\|([^<>|]+)\|>")
-"""How models are told to cite files (`engine/hosted.py`), with the one space that most put before it."""
+"""The mark with which models cite files (see `engine/hosted`), and a space before."""
 _WORD = re.compile(r"[\w-]+")
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """What the text of an answer can cite."""
+    """The sources that a text can cite."""
 
     titles: dict[str, str]
-    """The title of each page by the `url_key` of its address."""
+    """The title of each page, by the `url_key` of its URL."""
     files: dict[str, str]
-    """The name of each file by its id."""
+    """The name of each file, by its ID."""
 
 
 def sources_of(items: Iterable[Item]) -> Sources | None:
-    """Returns what web and file searches among the items have found; None if they have found nothing.
+    """Return the results of the web and file searches among the items, or None.
 
-    What earlier answers cite is a source, too: a caller may send them without the searches.
+    The citations of earlier messages are sources too, since a client may send these without the searches.
     """
     titles: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -48,9 +48,9 @@ def sources_of(items: Iterable[Item]) -> Sources | None:
 
 
 def marked_text(part: OutputText) -> str:
-    """Returns the text as the model wrote it: a mark stands again wherever the text cites a file.
+    """Return the text as the model wrote it, with a mark for each file citation.
 
-    The model sees its own way of citing in its history. A file id that stands in the text has no mark.
+    In its history, the model sees its own form of citations. A file ID in the text has no mark.
     """
     pieces: list[str] = []
     done = 0
@@ -67,12 +67,12 @@ def marked_text(part: OutputText) -> str:
 
 
 class Citer:
-    """Finds the citations in the text of one content part, however it is cut into deltas.
+    """An incremental search for the citations in the text of one content part.
 
-    A mark `<|file id|>` is taken out of the text, with the space before it, and becomes a citation at that
-    place. A mark that names no known file stays: it is not ours to drop what a model wrote. A file id that
-    stands in the text as a word, and a link to a known page, stay and are cited. Indices are code points of
-    the text without marks. Only what may become a mark is held back: never more than the longest mark.
+    A mark `<|file ID|>` is removed from the text, with a space before it, and becomes a citation at its
+    position. A mark for an unknown file remains, since the model may mean anything else by it. A file ID that
+    is a word of the text, and a link to a known page, remain and are cited. Indices are code points of the
+    text without marks. Only a possible mark is held back, so at most the length of the longest mark.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -84,7 +84,7 @@ class Citer:
         self._word = ""
 
     def feed(self, delta: str) -> tuple[str, list[Annotation]]:
-        """Returns the text that is certain by now, and the annotations whose cited text has ended in it."""
+        """Return the text that is certain now, and the annotations that it completes."""
         found: list[Annotation] = []
         if not self._files:
             self._scan(delta, found)
@@ -106,7 +106,7 @@ class Citer:
         return "".join(pieces), found
 
     def flush(self) -> tuple[str, list[Annotation]]:
-        """Returns what is held back, because the text has ended, and the last annotations."""
+        """Return the text held back and the last annotations, at the end of the text."""
         text, self._held = self._held, ""
         found: list[Annotation] = []
         self._scan(text, found)
@@ -120,7 +120,7 @@ class Citer:
         return text, [*found, *last]
 
     def _certain(self, text: str, done: int) -> int:
-        """The length of `text` without an end that may be the beginning of a mark and the space before it."""
+        """Return the length of `text` without a possible start of a mark and its space."""
         start = text.rfind("<", done)
         if start < 0 or not self._may_be_mark(text[start:]):
             start = len(text)
@@ -132,23 +132,23 @@ class Citer:
         return any(f"<|{file_id}|>".startswith(text) for file_id in self._files)
 
     def _scan(self, text: str, found: list[Annotation]) -> None:
-        """Looks for citations that stay in the text, in its next piece."""
+        """Find the citations that remain in the text, in the next part of it."""
         ended: list[FileCitation | UrlCitation] = []
         if self._files:
             self._scan_words(text, ended)
         if self._links is not None:
             ended += self._links.feed(text)
         self._length += len(text)
-        ended.sort(key=_end)  # The order in which they end does not hang on the deltas.
+        ended.sort(key=_end)  # The order must not depend on how the stream splits the text.
         found += ended
 
     def _scan_words(self, text: str, ended: list[FileCitation | UrlCitation]) -> None:
-        """Looks for file ids among the words; a word at the end of the text may go on in the next piece."""
+        """Find file IDs among the words; a last word may continue in the next part."""
         text, start = self._word + text, self._length - len(self._word)
         self._word = ""
         for word in _WORD.finditer(text):
             if word.end() == len(text):
-                self._word = word[0][: self._longest_id + 1]  # Cut, but still too long to be an id.
+                self._word = word[0][: self._longest_id + 1]  # Truncated, but still too long to be an ID.
             elif word[0] in self._files:
                 ended.append(self._file_citation(word[0], start + word.start()))
 

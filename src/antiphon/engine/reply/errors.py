@@ -1,4 +1,4 @@
-"""The error objects that backends put into a stream, in OpenAI's form or another's."""
+"""Conversion of error objects in a backend's stream, in OpenAI's and other forms."""
 
 import re
 
@@ -9,13 +9,13 @@ from antiphon.wire.json import JSON
 
 _RATE_LIMITS = ("insufficient_quota", "rate_limit_error", "rate_limit_exceeded")
 NEVER_ABOUT_CONTEXT = frozenset({401, 403, 404, 429})
-"""Statuses that are not about the input's length, whatever the words say."""
+"""Statuses that never mean that the input is too long, even if the message does."""
 _CONTEXT_MESSAGE = (
     "Your input exceeds the context window of this model. Please adjust your input and try again."
 )
-"""What api.openai.com says (recorded); the backend's own words are added."""
+"""The message of api.openai.com (recorded); the backend's own message is appended."""
 _CONTEXT_CODES = ("context_length_exceeded", "exceed_context_size_error")
-# OpenAI and vLLM; vLLM's decoder; llama.cpp; Ollama; LM Studio (two versions); others that copy them.
+# Messages of OpenAI and vLLM; vLLM's decoder; llama.cpp; Ollama; LM Studio (two versions); similar servers.
 _CONTEXT_WORDS = re.compile(
     r"maximum context length|maximum model length|available context size"
     r"|exceed\w* (?:the |your )?(?:model's )?(?:max(?:imum)? )?context (?:length|window|size)"
@@ -26,19 +26,23 @@ _CONTEXT_WORDS = re.compile(
 
 
 def is_about_context(words: str, *codes: JSON) -> bool:
-    """Whether a backend says, in its own words or by a code, that the input is too long for the model."""
+    """Return whether a backend's message or code means that the input is too long."""
     return any(code in _CONTEXT_CODES for code in codes) or _CONTEXT_WORDS.search(words) is not None
 
 
 def context_exceeded(said: str) -> ContextLengthExceeded:
-    """Returns the error for an input that is too long; `said` is who refused it and in which words."""
+    """Return the error for an input that is too long.
+
+    Args:
+        said: The name and message of the backend.
+    """
     return ContextLengthExceeded(f"{_CONTEXT_MESSAGE} ({said})")
 
 
 def error_inside(source: str, error: JSON) -> AntiphonError:
-    """Reads the `error` of a chunk that `source` sent.
+    """Return the error for the `error` of a chunk that `source` sent.
 
-    OpenRouter and vLLM put the HTTP status that it stands for into `code`, LiteLLM as a string.
+    OpenRouter and vLLM put the HTTP status into `code`, and LiteLLM puts it there as a string.
     """
     body = error if isinstance(error, dict) else {"message": error}
     said = body.get("message") or body.get("detail") or error
@@ -63,7 +67,7 @@ def error_inside(source: str, error: JSON) -> AntiphonError:
 
 
 def _status(number: JSON) -> int | None:
-    """An HTTP status of an error, as a number or in digits."""
+    """Return an HTTP error status from a number or its digits, or None."""
     if isinstance(number, str) and len(number) == 3 and number.isdecimal():
         number = int(number)
     return number if isinstance(number, int) and 400 <= number < 600 else None

@@ -1,7 +1,7 @@
-"""Grammars of custom tools, for backends that do not hold their models to them. Pure, and bounded.
+"""Grammars of custom tools, enforced for backends that don't enforce them.
 
-llguidance reads the dialects that api.openai.com reads: Rust's regular expressions, and its own Lark. Neither
-backtracks, and neither reads files.
+llguidance parses the same dialects as api.openai.com: Rust's regular expressions and its own version of Lark.
+It neither backtracks nor reads files.
 """
 
 import time
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 BUDGET = 2.0
-"""Seconds that checking one input may take in all: an ambiguous grammar needs the cube of its length."""
+"""Time limit in seconds for checking an input; ambiguous grammars take cubic time."""
 _BYTES_AT_ONCE = 8
 _MAX_DEFINITION = 200_000
 _EXCERPT = 40
 
 
 class Grammar:
-    """What a custom tool's input must match, from its first character to its last."""
+    """A grammar for the complete input of a custom tool."""
 
     def __init__(self, text_format: CustomGrammarFormat, param: str) -> None:
-        """Raises `InvalidRequest` with `param` for a definition that is none, or that is too large."""
-        from llguidance import LLMatcher  # 80 ms that most requests need not pay.
+        """Compile a grammar.
+
+        Raises:
+            InvalidRequest: The definition is invalid or too large.
+        """
+        from llguidance import LLMatcher  # Imported late: it takes 80 ms, and few requests need it.
 
         place = f"{param}.definition"
         if len(text_format.definition) > _MAX_DEFINITION:
@@ -49,12 +53,12 @@ class Grammar:
             )
 
     def check(self) -> "InputCheck":
-        """Returns the check of one input."""
+        """Return a new check for one input."""
         return InputCheck(self._matcher.deep_copy())
 
 
 class InputCheck:
-    """Follows one input as it grows."""
+    """An incremental check of one input."""
 
     def __init__(self, matcher: "LLMatcher") -> None:
         self._matcher = matcher
@@ -62,7 +66,7 @@ class InputCheck:
         self._spent = 0.0
 
     def feed(self, text: str) -> str | None:
-        """Takes the next piece; returns what is wrong with the input, and is not asked again then."""
+        """Check the next part; return the error or None. Stop calling this after an error."""
         begin = time.perf_counter()
         data = text.encode()
         for place in range(0, len(data), _BYTES_AT_ONCE):
@@ -79,15 +83,15 @@ class InputCheck:
         return None
 
     def end(self) -> str | None:
-        """Returns what is wrong with the input that ends here."""
+        """Return the error if the input must not end here, else None."""
         if self._matcher.is_accepting():
             return None
-        return f"ends after {self._length} characters, where its grammar asks for more"
+        return f"ends after {self._length} characters, where its grammar requires more"
 
 
 @cache
 def _bytes() -> "LLTokenizer":
-    """Text as bytes, each a token."""
+    """Return a tokenizer with a token for each byte."""
     from llguidance import LLTokenizer
 
     return LLTokenizer("byte")
@@ -95,7 +99,10 @@ def _bytes() -> "LLTokenizer":
 
 @cache
 def _limits() -> "LLParserLimits":
-    """Half of what llguidance allows a step, and enough rules for the grammar of a programming language."""
+    """Return the limits: half the default work per step, and more rules.
+
+    A grammar for a programming language has many rules.
+    """
     from llguidance import LLParserLimits
 
     return LLParserLimits(max_items_in_row=1000, max_grammar_size=20_000)

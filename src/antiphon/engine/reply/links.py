@@ -1,4 +1,4 @@
-"""Links in streamed text that lead to one of the sources. Pure: feed text, get citations."""
+"""Detection of links to known sources in streamed text."""
 
 import re
 from collections import deque
@@ -7,28 +7,28 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from antiphon.wire.content import UrlCitation
 
 MAX_URL = 4096
-"""Longer addresses are not looked for (code points)."""
+"""The longest URL to detect, in code points."""
 
 _MAX_BRACKETS = 16
 _SCHEMES = ("https://", "http://")
 _LONGEST = len(_SCHEMES[0])
 _ENDS = frozenset('<>"`|\\^{}。，、；：！？（）「」『』【】《》')
-"""Where an address in running text ends, besides white space and a bracket that was not opened in it."""
+"""Characters that end a URL, besides white space and an unmatched closing bracket."""
 _TRAILING = ".,;:!?'*_~"
-"""Punctuation at the end of an address that belongs to the sentence, unless the source has it, too."""
+"""Characters that end a sentence and not its URL, unless the source's has them."""
 _TELLING = re.compile(r"[\[\](/\n]")
-"""What is looked at outside of an address; all other text is passed over."""
+"""The characters to examine outside of URLs; all other text is skipped."""
 _OPENING = {")": "(", "]": "["}
 
 
 def url_key(url: str) -> str | None:
-    """Returns what is the same for all spellings of an address; None if `url` is no address.
+    """Return a key that is equal for equivalent URLs; None for an invalid URL.
 
-    The scheme, a slash at the end, the fragment, `utm_` parameters and percent-encoding make no difference.
+    It ignores the scheme, a slash at the end, the fragment, `utm_` parameters and percent-encoding.
     """
     try:
         parts = urlsplit(url)
-    except ValueError:  # A broken IPv6 address.
+    except ValueError:  # The URL has an invalid IPv6 address.
         return None
     query = parse_qsl(parts.query, keep_blank_values=True)
     kept = "&".join(f"{name}={value}" for name, value in query if not name.startswith("utm_"))
@@ -36,33 +36,34 @@ def url_key(url: str) -> str | None:
 
 
 class LinkFinder:
-    """Finds links to known pages, however the text is cut into deltas.
+    """An incremental search for links to known pages.
 
-    A link is `[title](url)`, with parentheses around it that hold nothing else, or a bare URL. A citation
-    covers all of it and has the address as it stands in the text (recorded at api.openai.com); the title is
-    the page's. It is given as soon as the end of the link is certain.
+    A link is `[title](url)`, also in parentheses that contain nothing else, or a bare URL. A citation covers
+    the whole link and has the URL as in the text, like at api.openai.com; its title is the page's. It is
+    returned as soon as the end of the link is certain.
 
-    `titles` holds the title of each known page by the `url_key` of its address.
+    Args:
+        titles: The title of each known page, by the `url_key` of its URL.
     """
 
     def __init__(self, titles: dict[str, str]) -> None:
         self._titles = titles
         self._at = 0
         self._recent = ""
-        # Brackets: where each begins, and whether a parenthesis stands before it.
+        # Brackets: the start of each, and whether it follows a parenthesis.
         self._brackets: deque[tuple[int, bool]] = deque(maxlen=_MAX_BRACKETS)
         self._label = (0, False)
         self._label_end: int | None = None
-        # Where an address would begin that belongs to `_label`.
+        # The position of a URL that belongs to `_label`.
         self._target: int | None = None
         self._url: list[str] | None = None
         self._url_start = 0
         self._nested: list[str] = []
-        # A citation that is not certain before the next character, and which one would change it.
+        # A citation that depends on the next character, and the character that would change it.
         self._pending: tuple[str, UrlCitation] | None = None
 
     def feed(self, text: str) -> list[UrlCitation]:
-        """Returns the citations that are certain by now."""
+        """Process text, and return the citations that are certain now."""
         found: list[UrlCitation] = []
         start = 0
         while start < len(text):
@@ -77,7 +78,7 @@ class LinkFinder:
         return found
 
     def flush(self) -> list[UrlCitation]:
-        """Returns the citations that end with the text."""
+        """Return the citations that end with the text."""
         found: list[UrlCitation] = []
         if self._url is not None:
             self._end_url("", found)
@@ -133,7 +134,7 @@ class LinkFinder:
             self._url, self._nested = None, []
 
     def _end_url(self, character: str, found: list[UrlCitation]) -> None:
-        """Ends the address at `character`, which is not part of it."""
+        """End the URL before `character`."""
         url = "".join(self._url or ())
         self._url, self._nested = None, []
         if character == ")" and self._url_start == self._target:
@@ -146,7 +147,7 @@ class LinkFinder:
             citation = self._citation(url, start, start + len(url)) or self._citation(
                 bare, start, start + len(bare)
             )
-            # An address that is the title of a link is not cited on its own.
+            # A URL that is the title of a link isn't a citation of its own.
             waits_for = "(" if character == "]" else ""
         if citation is None:
             return
@@ -162,7 +163,7 @@ class LinkFinder:
         return UrlCitation(start_index=start, end_index=end, title=self._titles[key], url=url)
 
     def _decide(self, character: str, found: list[UrlCitation]) -> None:
-        """Settles the citation that waits for the character after it."""
+        """Complete the pending citation, which depends on `character`."""
         assert self._pending is not None
         (awaited, citation), self._pending = self._pending, None
         if character != awaited:

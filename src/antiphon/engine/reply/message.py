@@ -1,4 +1,4 @@
-"""An assistant message in the making: deltas become the events of its life, citations annotations."""
+"""Building of assistant messages: events for deltas, annotations for citations."""
 
 from typing import Literal
 
@@ -21,14 +21,15 @@ from antiphon.wire.events import (
 from antiphon.wire.items import ItemStatus, Message
 
 _NO_TEXT = OutputText(annotations=[], logprobs=[], text="")
-"""With what all parts of text begin; never changed."""
+"""The initial content of all text parts; never modified."""
 
 
 class MessageBuilder:
-    """An assistant message of text and refusal parts.
+    """The builder of an assistant message with text and refusal parts.
 
-    With `sources`, citations of them become annotations. What a citer holds back keeps its log probabilities
-    with it; those of marks that it takes out stay, for they tell of every token that the model wrote.
+    With `sources`, citations become annotations. Text that the citer holds back keeps its log probabilities.
+    Removed citation marks keep theirs too, since log probabilities cover every token that the model
+    generated.
     """
 
     def __init__(self, ids: Ids, sources: Sources | None = None) -> None:
@@ -45,10 +46,11 @@ class MessageBuilder:
         self._parts: list[OutputText | Refusal] = []
 
     def is_whole(self) -> bool:
-        """A message never goes on after another item: text that comes later is a new message."""
+        """Return True: text after another item belongs to a new message."""
         return True
 
     def open(self, events: list[Event], output_index: int) -> None:
+        """Begin the item and send the waiting deltas."""
         self._output_index = output_index
         events.append(OutputItemAdded(output_index, self._item("in_progress", [])))
         for kind, delta, logprobs in self._kept:
@@ -57,7 +59,7 @@ class MessageBuilder:
     def write(
         self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
     ) -> None:
-        """Adds text (or a refusal) to the part that is open, or to a new part of the right kind."""
+        """Append to the open part, or to a new part if `kind` differs."""
         if self._output_index < 0:
             self._kept.append((kind, delta, logprobs))
             return
@@ -78,15 +80,16 @@ class MessageBuilder:
             events.append(RefusalDelta(self.item_id, self._output_index, index, delta))
 
     def takes_plain_text(self) -> bool:
-        """Whether `add` does what `write` would: a part of text is open, and nothing is sought in it."""
+        """Return whether `add` is equivalent to `write` for text without logprobs."""
         return self._kind == "text" and self._citer is None and self._output_index >= 0
 
     def add(self, events: list[Event], text: str) -> None:
-        """Adds text to the part that is open (the hot path: one call for nearly every token)."""
+        """Append text to the open text part. This is the hot path, called per token."""
         self._text.append(text)
         events.append(OutputTextDelta(self.item_id, self._output_index, len(self._parts), text, NO_LOGPROBS))
 
     def close(self, events: list[Event], status: ItemStatus) -> Message:
+        """End the item and return it."""
         if self._kind is None:
             self._begin_part(events, "text")
         self._end_part(events)
@@ -95,6 +98,7 @@ class MessageBuilder:
         return item
 
     def snapshot(self) -> Message:
+        """Return the item so far, with status incomplete."""
         parts: list[OutputText | Refusal] = list(self._parts)
         if self._kind is not None:
             self._end_citing([])
@@ -120,7 +124,7 @@ class MessageBuilder:
     def _write_cited(
         self, events: list[Event], text: str, annotations: list[Annotation], logprobs: list[Logprob]
     ) -> None:
-        """Adds text whose marks are taken out, and tells of the citations that have ended in it."""
+        """Append text without citation marks, and send the annotations that it completes."""
         self._logprobs.extend(logprobs)
         if self._late_logprobs:
             logprobs = self._late_logprobs + logprobs
@@ -153,9 +157,9 @@ class MessageBuilder:
 
 
 def complete(logprobs: list[Logprob]) -> list[Logprob]:
-    """Fills in, in place, what chat backends may leave out and the Responses API always has.
+    """Add, in place, the required fields that backends may omit; return `logprobs`.
 
-    `bytes` is then the token's UTF-8 form, and `top_logprobs` empty.
+    A missing `bytes` becomes the token's UTF-8 form, and a missing `top_logprobs` an empty list.
     """
     for logprob in logprobs:
         if logprob.top_logprobs is None:
@@ -168,7 +172,7 @@ def complete(logprobs: list[Logprob]) -> list[Logprob]:
 
 
 def last_tokens(logprobs: list[Logprob], text: str) -> list[Logprob]:
-    """Returns those of the tokens that end with `text`; those of a tag before it are not shown."""
+    """Return the tokens of `text` at the end, without those of a tag before it."""
     if not logprobs:
         return NO_LOGPROBS
     start, missing = len(logprobs), len(text)

@@ -1,7 +1,7 @@
-"""Output items in the making: each builder turns deltas into the events of one item's life.
+"""Building of output items: the builder protocol, and the builder for reasoning.
 
-A builder that is not yet open keeps its deltas: output items stream strictly one after another
-(`wire.md` 3.3), so an item whose deltas come early waits for the item before it.
+A builder turns deltas into the events of one item. Output items stream strictly one after another, so a
+builder keeps its deltas until its item is open.
 """
 
 from typing import Protocol
@@ -28,29 +28,29 @@ from antiphon.wire.items import Item, ItemStatus, Reasoning
 
 
 class ItemBuilder(Protocol):
-    """What the assembler asks of every builder."""
+    """The interface of every builder, used by the assembler."""
 
     def is_whole(self) -> bool:
-        """Whether nothing can be added to the item once another item has begun."""
+        """Return whether nothing can be added to the item once another item has begun."""
         ...
 
     def open(self, events: list[Event], output_index: int) -> None:
-        """Begins the item at its place and sends what has been kept back."""
+        """Begin the item and send the waiting deltas."""
         ...
 
     def close(self, events: list[Event], status: ItemStatus) -> Item:
-        """Ends the item and returns it; it must be open."""
+        """End the item, which must be open, and return it."""
         ...
 
     def snapshot(self) -> Item:
-        """Returns the item as far as it has come, with status incomplete; it must be open."""
+        """Return the open item so far, with status incomplete."""
         ...
 
 
 class ReasoningBuilder:
-    """A reasoning item: raw text, summaries, or nothing that may be shown.
+    """The builder of a reasoning item with raw text, summaries or only hidden content.
 
-    The item has a box with all of it, if there is a seal; the events have it only with `shows_box`.
+    The item has all of it as encrypted content if a key exists; its events have that only with `shows_box`.
     """
 
     def __init__(self, ids: Ids, boxes: Boxes, shows_box: bool) -> None:
@@ -67,11 +67,11 @@ class ReasoningBuilder:
         self._closed: Reasoning | None = None
 
     def is_whole(self) -> bool:
-        """Reasoning that comes after another item is a new reasoning item."""
+        """Return True: reasoning after another item is a new reasoning item."""
         return True
 
     def keep(self, detail: ReasoningDetail) -> None:
-        """Keeps the backend's own entry for the box, also after the item is closed."""
+        """Add the backend's own entry to the encrypted content, even of a closed item."""
         last = self._details[-1] if self._details else None
         if last is not None and (last.type, last.index) == (detail.type, detail.index):
             self._details[-1] = _joined(last, detail)
@@ -81,6 +81,7 @@ class ReasoningBuilder:
             self._seal(self._closed)
 
     def open(self, events: list[Event], output_index: int) -> None:
+        """Begin the item and send the waiting deltas."""
         self._output_index = output_index
         added = Reasoning(id=self.item_id, summary=[])
         if self._include and self._boxes.are_sealed:
@@ -90,7 +91,13 @@ class ReasoningBuilder:
             self.write(events, summary_key, delta)
 
     def write(self, events: list[Event], summary_key: int | None, delta: str) -> None:
-        """Adds raw reasoning (`summary_key` is None) or summary text; each new key begins a new summary."""
+        """Append reasoning text; each new key begins a new summary.
+
+        Args:
+            events: The list that receives the events.
+            summary_key: Key of a summary, or None for raw reasoning.
+            delta: The text to append.
+        """
         place = self.item_id, self._output_index
         if self._output_index < 0:
             self._kept.append((summary_key, delta))
@@ -108,6 +115,7 @@ class ReasoningBuilder:
             events.append(ReasoningSummaryTextDelta(*place, len(self._summaries), delta))
 
     def close(self, events: list[Event], status: ItemStatus) -> Reasoning:
+        """End the item and return it."""
         place = self.item_id, self._output_index
         self._end_summary(events)
         if self._text:
@@ -119,6 +127,7 @@ class ReasoningBuilder:
         return item
 
     def snapshot(self) -> Reasoning:
+        """Return the item so far, with status incomplete."""
         summaries = [*self._summaries]
         if self._summary:
             summaries.append(SummaryText("".join(self._summary)))
@@ -148,7 +157,7 @@ class ReasoningBuilder:
 
 
 def _joined(one: ReasoningDetail, other: ReasoningDetail) -> ReasoningDetail:
-    """Two pieces of one entry: texts are joined, and of all else the later value counts."""
+    """Return one entry merged from two parts: texts are joined, other fields replaced."""
     values = {name: getattr(other, name) or getattr(one, name) for name in one.__struct_fields__}
     for name in ("text", "summary", "data"):
         pieces = getattr(one, name), getattr(other, name)

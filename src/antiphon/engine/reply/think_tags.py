@@ -1,4 +1,4 @@
-"""Separates reasoning in `<think>` tags from the text that follows it."""
+"""Separation of the reasoning in `<think>` tags from the text after it."""
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ Piece = tuple[Literal["reasoning", "text"], str]
 
 
 class ThinkSplitter:
-    """Splits streamed text that may begin with `<think>...</think>`, however the tags are cut.
+    """A splitter for streamed text that may begin with `<think>...</think>`.
 
-    Only text that begins with the tag (white space aside) holds reasoning: a tag further on is something
-    the model talks about. White space around the tags belongs to neither side. Once `plain` is true all
-    that follows is text, and the splitter need not be asked any more.
+    The stream may split the tags anywhere. A tag starts reasoning only at the beginning of the text, after
+    optional white space: later tags belong to the text. White space around the tags is dropped. Once `plain`
+    is true, all further text is plain, and the splitter isn't needed.
     """
 
     def __init__(self) -> None:
@@ -23,13 +23,13 @@ class ThinkSplitter:
         self._held = ""
 
     def passes(self, text: str) -> bool:
-        """Whether `text` and all that follows is certainly no reasoning; if not, `text` is to be fed."""
+        """Return whether `text` and all text after it is plain; otherwise `feed` it."""
         if not (self.plain or self._held) and self._state == "start":
             self.plain = text.lstrip()[:1] not in ("", OPEN[0])
         return self.plain
 
     def feed(self, text: str) -> list[Piece]:
-        """Returns the pieces that are certain by now; may be empty while a tag is undecided."""
+        """Return the parts that are certain so far; none while a tag may be incomplete."""
         self._held += text
         pieces: list[Piece] = []
         if self._state == "start":
@@ -41,7 +41,7 @@ class ThinkSplitter:
         return pieces
 
     def flush(self) -> list[Piece]:
-        """Returns what is held back, because the stream has ended or something else than text comes."""
+        """Return the text held back, at the end of the stream or before other output."""
         held, self._held = self._held, ""
         if not held or self._state == "after":
             return []
@@ -81,7 +81,10 @@ class ThinkSplitter:
 
 
 def _certain(text: str) -> int:
-    """The length of `text` without an end that may belong to the closing tag or the white space before it."""
+    """Return the length of `text` without a possible start of the closing tag.
+
+    White space before the tag belongs to it.
+    """
     longest = min(len(CLOSE) - 1, len(text))
     cut = next((length for length in range(longest, 0, -1) if text.endswith(CLOSE[:length])), 0)
     return len(text[: len(text) - cut].rstrip())

@@ -1,4 +1,4 @@
-"""A tool call in the making: its arguments, or the text that a custom tool takes, as they stream."""
+"""Building of streamed tool calls: function arguments and custom tool input."""
 
 from collections.abc import Container, Mapping
 
@@ -21,27 +21,28 @@ from antiphon.wire.events import (
 from antiphon.wire.items import CustomToolCall, FunctionCall, ItemStatus
 
 ToolNames = dict[str, tuple[str, str]]
-"""For functions that go to the backend under another name: that name to (namespace, name)."""
+"""The (namespace, name) of each function that has another name at the backend."""
 
 
 class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
-    """The tools that a model may call, by the names that the backend knows."""
+    """The tools that a model may call, by their names at the backend."""
 
     names: ToolNames = {}
+    """The functions with other names at the backend."""
     hosted: Container[str] = frozenset()
-    """Functions that run here."""
+    """Functions that the server itself runs."""
     custom: Mapping[str, Grammar | None] = {}
-    """Custom tools, and what their inputs must match."""
+    """Custom tools, and the grammars of their inputs."""
 
 
 _NONE = KnownTools()
 
 
 class CallBuilder:
-    """A call of a function or of a custom tool.
+    """The builder of a call of a function or a custom tool.
 
-    The item is announced once its name is known whole: names may come in pieces. A call of a hosted function
-    is only gathered: it has no events and no item here.
+    It announces the item once its name is complete, since a name may arrive in parts. A call of a hosted
+    function is only collected, without events or an item.
     """
 
     def __init__(self, ids: Ids, known: KnownTools = _NONE) -> None:
@@ -49,9 +50,9 @@ class CallBuilder:
         self.name = ""
         self.closed = False
         self.is_raw = False
-        """Whether the input of a custom tool comes as it is, and not as the arguments of a function."""
+        """Whether a custom tool's input arrives as plain text, not as function arguments."""
         self.fault: str | None = None
-        """What is wrong with the input of a custom tool."""
+        """The error in the input of a custom tool."""
         self._ids = ids
         self._known = known
         self._item_id = ""
@@ -64,20 +65,20 @@ class CallBuilder:
 
     @property
     def is_hosted(self) -> bool:
-        """Whether the call is one of a hosted tool."""
+        """Whether the call is for a hosted tool."""
         return self.name in self._known.hosted
 
     @property
     def arguments(self) -> str:
-        """The arguments as far as they have come."""
+        """The arguments received so far."""
         return "".join(self._arguments)
 
     def is_whole(self) -> bool:
-        """Whether nothing can be added. Raw inputs come one after another, as text does."""
+        """Return whether the call is complete. The next item completes a raw input."""
         return (self.is_raw and bool(self.name)) or self.has_whole_arguments()
 
     def has_whole_arguments(self) -> bool:
-        """Whether the arguments are a complete JSON object, to which nothing can be added."""
+        """Return whether the arguments are a complete JSON object."""
         end = next((piece for piece in reversed(self._arguments) if not piece.isspace()), "")
         if self.is_raw or not self.name or not end.rstrip().endswith("}"):
             return False
@@ -87,7 +88,7 @@ class CallBuilder:
             return False
 
     def write(self, events: list[Event], call_id: str | None, name: str | None, arguments: str) -> None:
-        """Adds what one delta brought. A name that is repeated whole is not added twice."""
+        """Process one delta. A name that is repeated in full is added only once."""
         if call_id and not self._item_id:
             self.call_id = self.call_id or call_id
         if name and name != self.name and not (self.name and self._arguments):
@@ -98,11 +99,12 @@ class CallBuilder:
             self._send(events)
 
     def open(self, events: list[Event], output_index: int) -> None:
+        """Begin the item and send the waiting deltas."""
         self._output_index = output_index
         self._send(events)
 
     def end_input(self, events: list[Event], status: ItemStatus) -> None:
-        """Sends what remains of a custom tool's input; a whole one must match its grammar (`fault`)."""
+        """Send the rest of a custom tool's input; check a complete one (sets `fault`)."""
         if not self._is_custom:
             return
         self._announce(events)
@@ -112,6 +114,7 @@ class CallBuilder:
             self._find(self._check.end())
 
     def close(self, events: list[Event], status: ItemStatus) -> FunctionCall | CustomToolCall:
+        """End the item and return it."""
         self._announce(events)
         self.closed = True
         item = self._item(status)
@@ -124,6 +127,7 @@ class CallBuilder:
         return item
 
     def snapshot(self) -> FunctionCall | CustomToolCall:
+        """Return the item so far, with status incomplete."""
         return self._item("incomplete")
 
     @property
@@ -131,7 +135,7 @@ class CallBuilder:
         return self.name in self._known.custom
 
     def _send(self, events: list[Event]) -> None:
-        """Sends the arguments that have not been sent; without a name they wait for it."""
+        """Send the arguments not sent yet; without a name they wait for it."""
         if self.name and self._sent < len(self._arguments) and not self.is_hosted:
             self._announce(events)
             for arguments in self._arguments[self._sent :]:
@@ -181,11 +185,11 @@ class CallBuilder:
 
 
 class CallTable:
-    """The tool calls of one reply, by id and by index.
+    """The tool calls of one reply, by ID and by index.
 
-    Seen in the field: the index left out; the index 0 for every parallel call; id and name repeated in each
-    delta, or only in the first; the id sent late; a fresh id in each delta; one id for all calls; whole calls
-    in one delta; white space after the arguments.
+    Known variants of backends: no index; index 0 for every parallel call; ID and name in each delta, or only
+    in the first; a late ID; a new ID in each delta; one ID for all calls; a complete call in one delta; white
+    space after the arguments.
     """
 
     def __init__(self) -> None:
@@ -196,7 +200,7 @@ class CallTable:
         return bool(self._calls)
 
     def find(self, delta: ToolCallDelta, name: str | None, arguments: str) -> CallBuilder | None:
-        """Returns the call that `delta` continues, or None if it begins another."""
+        """Return the call that `delta` continues, or None if it begins another one."""
         has_arguments = bool(arguments) and not arguments.isspace()
         known = self._by_id(delta.id)
         if known is not None and self._may_have(known, delta.index):
@@ -216,17 +220,17 @@ class CallTable:
         return None if is_another else call
 
     def add(self, call: CallBuilder, index: int | None) -> None:
-        """Registers a new call."""
+        """Register a new call."""
         self._calls.append(call)
         if index is not None:
             self._by_index[index] = call
 
     def free_id(self, call_id: str | None) -> str | None:
-        """Returns the id if no call has it."""
+        """Return the ID, or None if another call has it."""
         return call_id if call_id and self._by_id(call_id) is None else None
 
     def has_nameless(self) -> bool:
-        """Whether the backend left a call without the name of a function."""
+        """Return whether a call has no function name."""
         return any(not call.name for call in self._calls)
 
     def _by_id(self, call_id: str | None) -> CallBuilder | None:
@@ -235,7 +239,7 @@ class CallTable:
         return next((call for call in self._calls if call.call_id == call_id), None)
 
     def _may_have(self, call: CallBuilder, index: int | None) -> bool:
-        """Whether a delta with this index may belong to `call`, whose id it has."""
+        """Return whether a delta with this index can belong to `call`, which has its ID."""
         return index is None or self._by_index.get(index) is call or call not in self._by_index.values()
 
     def _candidate(self, index: int | None) -> CallBuilder | None:

@@ -1,11 +1,11 @@
-"""The text that a model writes as `{"input": "..."}`, read while it grows. Pure."""
+"""Incremental parser for a model's `{"input": "..."}`."""
 
 import re
 
 import msgspec
 
 INPUT = "input"
-"""The one parameter of a custom tool that goes out as a function."""
+"""The one parameter of a custom tool that is sent as a function."""
 
 _OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 _READABLE = re.compile(
@@ -14,15 +14,15 @@ _READABLE = re.compile(
     r"[^u]"
     r"|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    # A half of a pair, once it is sure that the other half does not follow:
+    # The second half of a surrogate pair alone, or a first half that certainly has no second one:
     r"|u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}(?=[^\\]|\\[^u]|\\u(?:[^dD]|[dD][^c-fC-F]))"
-    # No escape at all:
+    # An invalid escape:
     r"|u(?=[0-9a-fA-F]{0,3}[^0-9a-fA-F])"
     r"))*+",
     re.DOTALL,
 )
-"""A string in JSON up to its end, or to an escape that may go on."""
+"""A JSON string up to its end, or to an escape that may be incomplete."""
 _ESCAPES = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
 )
@@ -30,11 +30,10 @@ _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r":
 
 
 class InputReader:
-    """Reads the arguments of one call: the text of `input`, as soon as each character is sure.
+    """The parser for the arguments of one call, which returns each certain character.
 
-    Arguments that do not begin with it are read when they are whole. Where there is no text of that name, the
-    input is all that the model wrote. Escapes that JSON does not know stand for themselves, halves of
-    surrogate pairs for U+FFFD.
+    Arguments of another form are parsed once they are complete; if they have no string in `input`, the input
+    is all of the arguments. Invalid escapes remain unchanged, and half surrogate pairs become U+FFFD.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class InputReader:
         self._ended = False
 
     def feed(self, piece: str) -> str:
-        """Takes a piece of the arguments and returns the text that it adds to the input."""
+        """Parse a part of the arguments; return the text that it adds to the input."""
         if self._ended:
             return ""
         self._kept += piece
@@ -54,13 +53,13 @@ class InputReader:
             self._begun = True
             self._kept = self._kept[opening.end() :]
         readable = _READABLE.match(self._kept)
-        assert readable is not None, "it matches nothing, too"
+        assert readable is not None, "the pattern also matches the empty string"
         self._kept = self._kept[readable.end() :]
         self._ended = self._kept.startswith('"')
         return _ESCAPES.sub(_character, readable.group())
 
     def close(self, *, is_cut: bool) -> str:
-        """Returns what remains of the input; of arguments that were cut off, nothing that is not sure."""
+        """Return the rest of the input; uncertain text of truncated arguments is dropped."""
         if self._begun or (is_cut and self._kept.lstrip().startswith("{")):
             return ""
         try:

@@ -1,4 +1,4 @@
-"""Token counts, from a chat backend's form to that of a response. Pure."""
+"""Token counts of model calls, converted to the form of a response."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usa
 
 
 def usage_of(usage: ChatUsage | None) -> Usage | None:
-    """Returns the token counts of one model call; None where the backend tells none."""
+    """Return the token counts of one model call; None if the backend sent none."""
     if usage is None:
         return None
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
@@ -24,11 +24,16 @@ def usage_of(usage: ChatUsage | None) -> Usage | None:
 
 
 def spent(usage: ChatUsage | None, request: ChatRequest, chunks: int, last: bytes = b"") -> int:
-    """Returns the tokens of one model call that answered with so many chunks, of which `last` came last.
+    """Return the tokens of one model call, estimated if the backend sent no counts.
 
-    Where the backend tells none, or was not heard out, they are a quarter of the request's bytes and one
-    for each chunk of a stream, or a quarter of the bytes of an answer in one piece. A call without an answer
-    is not counted.
+    The estimate is a quarter of the request's bytes, plus one per chunk of a stream or a quarter of the bytes
+    of a non-streaming response. A call without any output counts as 0.
+
+    Args:
+        usage: The backend's counts, if it sent them before the call ended or was stopped.
+        request: The chat request.
+        chunks: The number of chunks received.
+        last: The last chunk.
     """
     counted = usage_of(usage)
     if counted is not None:
@@ -40,7 +45,7 @@ def spent(usage: ChatUsage | None, request: ChatRequest, chunks: int, last: byte
 
 
 def total(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Returns the sum over model calls, as far as their counts are known."""
+    """Return the sum of the known counts of two model calls."""
     if one is None or other is None:
         return one or other
     ours, theirs = one.input_tokens_details, other.input_tokens_details

@@ -1,7 +1,7 @@
-"""A streamed answer as one chat completion, and one chat completion as a stream. Pure.
+"""Conversion between a stream of chunks and a non-streaming chat completion.
 
-So that a recording of either kind answers a request of either kind, and a backend that answers in one piece
-answers a client that asked for a stream.
+With it, a recording of either kind serves a request of either kind, and a backend without streaming serves a
+streaming client.
 """
 
 from collections.abc import Iterable
@@ -13,16 +13,18 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("id", "created", "model", "service_tier", "system_fingerprint", "usage")
 _MISSHAPEN = (msgspec.DecodeError, UnicodeError, RecursionError, TypeError, AttributeError, KeyError)
-"""What a JSON text that is not, or not in the API's shape, raises where it is taken apart."""
+"""The errors for invalid JSON, or JSON without the API's structure."""
 _object_decoder = msgspec.json.Decoder(JSONObject)
 
 
 def fold_chunks(chunks: Iterable[bytes]) -> bytes:
-    """Returns the chat completion that a client would gather from the chunks (JSON texts).
+    """Return the chat completion that the chunks (JSON texts) add up to.
 
-    Text is joined, tool calls are gathered by index, lists (log probabilities) are joined; of everything else
-    the last value that is not null stays. Raises `UpstreamBroken` when the chunks have another shape or hold
-    no choices.
+    Texts and lists (log probabilities) are concatenated, and tool calls are merged by index. Every other
+    field has its last value that isn't null.
+
+    Raises:
+        UpstreamBroken: The chunks are malformed or have no choices.
     """
     reply: JSONObject = {"id": None, "object": "chat.completion", "created": 0, "model": None, "choices": []}
     choices: dict[int, _Choice] = {}
@@ -34,16 +36,17 @@ def fold_chunks(chunks: Iterable[bytes]) -> bytes:
                 choices.setdefault(choice.get("index") or 0, _Choice()).add(choice)
         reply["choices"] = [{"index": index, **choices[index].result()} for index in sorted(choices)]
     except _MISSHAPEN as error:
-        raise UpstreamBroken(f"The stream holds no chat completion: {error}") from None
+        raise UpstreamBroken(f"The stream contains no chat completion: {error}") from None
     if not choices:
-        raise UpstreamBroken("The stream holds no choices.")
+        raise UpstreamBroken("The stream contains no choices.")
     return msgspec.json.encode(reply)
 
 
 def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
-    """Returns chunks that carry what the chat completion says: its message, its end, and its usage if wanted.
+    """Return a chat completion as chunks: message, finish reason, and requested usage.
 
-    Raises `UpstreamBroken` when the text is no chat completion.
+    Raises:
+        UpstreamBroken: The text isn't a chat completion.
     """
     try:
         reply = _object_decoder.decode(text)
@@ -55,14 +58,14 @@ def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
             for part in _choice_parts(choice)
         ]
     except _MISSHAPEN as error:
-        raise UpstreamBroken(f"The answer is no chat completion: {error}") from None
+        raise UpstreamBroken(f"The answer is not a chat completion: {error}") from None
     if include_usage and usage is not None:
         chunks.append({**chunk, "choices": [], "usage": usage})
     return [msgspec.json.encode(chunk) for chunk in chunks]
 
 
 def is_whole(text: bytes) -> bool:
-    """Whether a JSON text is a whole chat completion: no chunk of one, and no error in its place."""
+    """Return whether a JSON text is a chat completion, not a chunk and not an error."""
     try:
         choices = _object_decoder.decode(text).get("choices") or []
         return bool(choices) and all(choice.get("delta") is None for choice in choices)
@@ -71,7 +74,7 @@ def is_whole(text: bytes) -> bool:
 
 
 class _Choice:
-    """One choice, gathered from its chunks."""
+    """A choice that is merged from its chunks."""
 
     def __init__(self) -> None:
         self._message: JSONObject = {"role": "assistant", "content": None, "refusal": None}
@@ -91,7 +94,7 @@ class _Choice:
         return {"message": self._message, **self._rest}
 
     def _add_call(self, delta: JSONObject) -> None:
-        """Adds to the call with the delta's index; without indexes, each call begins with its id."""
+        """Merge a delta into the call with its index; without it, an ID begins a call."""
         index = delta.get("index")
         if index is None:
             latest = max(self._calls, default=-1)
@@ -103,7 +106,7 @@ class _Choice:
 
 
 _REPLACED = frozenset({"role", "id", "type", "name", "finish_reason"})
-"""Texts that name something: a second one replaces the first and is not joined to it."""
+"""Identifying fields: a second value replaces the first instead of extending it."""
 
 
 def _joined(name: str, value: JSON) -> bool:
