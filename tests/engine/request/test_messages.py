@@ -255,7 +255,9 @@ def test_items_that_the_answer_behind_them_makes_superfluous() -> None:
 
 def test_items_that_no_chat_model_can_be_told() -> None:
     error = refusal_of(ImageGenerationCall(status="completed"))
-    assert error.message == "Items of type 'image_generation_call' cannot be given to a chat model."
+    assert (
+        error.message == "Invalid 'input': chat models don't support items of type 'image_generation_call'."
+    )
     assert error.code == "unsupported_item"
 
 

@@ -1,1 +1,1 @@
-"""From items and tools to chat messages."""
+"""Translation of requests, items and tools into chat requests."""

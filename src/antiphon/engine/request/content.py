@@ -1,4 +1,4 @@
-"""From content parts to chat content. Pure."""
+"""Translation of content parts into chat content."""
 
 import base64
 
@@ -21,9 +21,9 @@ _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/java
 
 
 def user_content(content: str | list[ContentPart]) -> str | list[ChatContentPart]:
-    """Translates the content of a user, system or developer message.
+    """Translate the content of a user, system or developer message.
 
-    A single text part goes out as a string, which every backend takes.
+    A single text part is sent as a string, which every backend accepts.
     """
     if isinstance(content, str):
         return content
@@ -36,10 +36,13 @@ def user_content(content: str | list[ContentPart]) -> str | list[ChatContentPart
 def tool_output(
     output: str | list[ToolOutputPart],
 ) -> tuple[str | list[ChatContentPart], list[ChatContentPart]]:
-    """Translates the output of a tool call: what the tool message says, and what it cannot hold.
+    """Translate the output of a tool call.
 
-    In a chat only users show images and files, at api.openai.com too. Where there is nothing else, the tool
-    message names their kind, in llama-stack's words.
+    In chats, only user messages can have images and files, also at api.openai.com. Without any text, the tool
+    message names their kinds in llama-stack's words.
+
+    Returns:
+        The content of the tool message, and the parts that it can't contain.
     """
     content = output if isinstance(output, str) else user_content([*output])
     if isinstance(content, str):
@@ -52,9 +55,9 @@ def tool_output(
 
 
 def plain_text(content: str | list[ContentPart]) -> str:
-    """Returns the text of an assistant message as the model wrote it, with its marks for cited files.
+    """Return the text of an assistant message as the model wrote it.
 
-    A refusal is text that the model wrote, too.
+    The text includes the marks for cited files, and refusals.
     """
     if isinstance(content, str):
         return content
@@ -97,7 +100,7 @@ def _image(part: InputImage | ComputerScreenshot) -> ChatContentPart:
 
 
 def _file(part: InputFile) -> ChatContentPart:
-    """Text files become text, which every backend reads; other files go out as a `file` part."""
+    """Translate a file: text becomes a text part, and other files become `file` parts."""
     if not part.file_data:
         raise _nothing_to_send("input_file", "file_data")
     media_type, data = _data_url(part.file_data)
@@ -105,7 +108,7 @@ def _file(part: InputFile) -> ChatContentPart:
     if media_type.startswith(_TEXT_TYPES):
         try:
             text = base64.b64decode(data, validate=True).decode()
-        except ValueError:  # Not ASCII, not base64, or not UTF-8.
+        except ValueError:  # The data isn't ASCII, base64 or UTF-8.
             raise InvalidRequest(
                 f"Invalid 'input_file.file_data': the data of '{name}' is not base64 of UTF-8 text.",
                 code="invalid_value",
@@ -116,7 +119,7 @@ def _file(part: InputFile) -> ChatContentPart:
 
 
 def _data_url(url: str) -> tuple[str, str]:
-    """The media type and the base64 data of a data URL; bare base64 has no media type."""
+    """Return the media type (empty for bare base64) and base64 data of a data URL."""
     if not url.startswith("data:"):
         return "", url
     head, _, data = url.partition(",")
@@ -125,7 +128,7 @@ def _data_url(url: str) -> tuple[str, str]:
 
 def _nothing_to_send(kind: str, field: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid '{kind}': without '{field}' there is nothing that a chat model could be given.",
+        f"Invalid '{kind}': a chat model needs its '{field}', which is missing.",
         code="unsupported_content",
         param="input",
     )

@@ -1,4 +1,4 @@
-"""Custom tools, which take text, for backends that know them and for those that know only functions. Pure."""
+"""Custom tools for chat backends, with and without support for them."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ _SYNTAX = {"lark": "Lark grammar", "regex": "regular expression"}
 
 
 def native_tool(tool: CustomTool, name: str) -> ChatTool:
-    """Returns the tool as OpenAI's chat API has it; its models keep to the grammar themselves."""
+    """Return the tool in OpenAI's chat form; OpenAI's models enforce the grammar."""
     custom: ChatCustom = {"name": name}
     if tool.description:
         custom["description"] = tool.description
@@ -29,7 +29,7 @@ def native_tool(tool: CustomTool, name: str) -> ChatTool:
 
 
 def as_function(tool: CustomTool, name: str) -> ChatTool:
-    """Returns the tool as a function of one string; the description has the grammar."""
+    """Return the tool as a function with one string; its description has the grammar."""
     function: ChatFunction = {"name": name}
     if description := described(tool):
         function["description"] = description
@@ -43,7 +43,7 @@ def as_function(tool: CustomTool, name: str) -> ChatTool:
 
 
 def described(tool: CustomTool) -> str:
-    """Returns what the model is told of the tool's input in words."""
+    """Return the description of the tool's input for the model."""
     paragraphs = [tool.description] if tool.description else []
     if isinstance(tool.format, CustomGrammarFormat):
         syntax = _SYNTAX[tool.format.syntax]
@@ -52,28 +52,32 @@ def described(tool: CustomTool) -> str:
 
 
 def grammar_of(tool: CustomTool, param: str) -> Grammar | None:
-    """Returns what the input must match; raises `InvalidRequest` for a definition that is none."""
+    """Return the grammar of the input, if the tool has one.
+
+    Raises:
+        InvalidRequest: The definition is invalid.
+    """
     if isinstance(tool.format, CustomGrammarFormat):
         return Grammar(tool.format, f"{param}.format")
     return None
 
 
 def asked_for(name: str, tool: CustomTool) -> str:
-    """Returns what the model is told that is to write nothing but the tool's input."""
+    """Return the instruction to write only the tool's input."""
     return f"Reply with the input of the tool {name}, and with nothing else.\n\n{described(tool)}"
 
 
 def structured_outputs(text_format: CustomGrammarFormat) -> JSONObject:
-    """Returns vLLM's parameter that holds a reply to the grammar."""
+    """Return vLLM's parameter that enforces the grammar."""
     return {"grammar" if text_format.syntax == "lark" else "regex": text_format.definition}
 
 
 def native_call(call_id: str, name: str, text: str) -> ChatToolCall:
-    """Returns an earlier call for a backend that knows custom tools."""
+    """Return an earlier call for a backend that supports custom tools."""
     return {"id": call_id, "type": "custom", "custom": {"name": name, "input": text}}
 
 
 def call_as_function(call_id: str, name: str, text: str) -> ChatToolCall:
-    """Returns an earlier call in the form in which the model wrote it."""
+    """Return an earlier call as a function call, the form in which the model wrote it."""
     arguments = msgspec.json.encode({INPUT: text}).decode()
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}

@@ -1,4 +1,4 @@
-"""Tools as functions, which is all that a chat backend understands. Pure."""
+"""Translation of tools into chat functions."""
 
 import hashlib
 import re
@@ -18,60 +18,62 @@ from antiphon.wire.chat import ChatFunction, ChatTool
 from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
 
 MAX_NAME = 64
-"""Longest function name that api.openai.com takes in a chat completion."""
+"""The longest function name that api.openai.com accepts in a chat completion."""
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
-"""What MCP allows in the name of a tool, and api.openai.com does not in the name of a function."""
+"""Characters that MCP allows in tool names but api.openai.com not in functions."""
 
 Renamed = Mapping[tuple[str, str], str]
-"""Functions of hosted tools that go out under another name: owner (`hosted.Told`) and name to that name."""
+"""Maps (owner, name) of a renamed hosted function to its name at the backend."""
 
 
 class HostedFunction(msgspec.Struct, frozen=True):
     """A function of a hosted tool."""
 
     position: int
-    """Where the tool stands in the request."""
+    """The index of the tool in the request."""
     kind: str
-    """The tool's type."""
+    """The type of the tool."""
     owner: str
-    """The label of an MCP server, else the function's own name."""
+    """The label of an MCP server, or else the function's own name."""
     name: str
     """The function's own name."""
 
 
 class Functions(msgspec.Struct, frozen=True, dict=True):
-    """Every function that a request's tools come to, in order, by the name that the backend knows."""
+    """All functions of a request's tools in order, by their names at the backend."""
 
     tools: dict[str, ChatTool]
+    """The tools for the chat request."""
     names: ToolNames
-    """Names that differ between client and backend: the backend's to (namespace, name)."""
+    """The (namespace, name) of each function that has another name at the backend."""
     hosted: dict[str, HostedFunction]
-    """Those that run here."""
+    """The functions that the server itself runs."""
     custom: dict[str, CustomTool]
-    """Those that take text."""
+    """The custom tools, whose input is text."""
     grammars: dict[str, Grammar]
-    """What the inputs of custom tools must match where the backend does not see to it."""
+    """The grammars of custom tools that the backend doesn't enforce."""
 
     @cached_property
     def known(self) -> KnownTools:
-        """What is needed to read the model's calls."""
+        """The tools in the form that parsing the model's calls needs."""
         custom = {name: self.grammars.get(name) for name in self.custom}
         return KnownTools(names=self.names, hosted=self.hosted.keys(), custom=custom)
 
     @cached_property
     def renamed(self) -> Renamed:
-        """The functions of hosted tools that the backend knows under another name."""
+        """The hosted functions that have another name at the backend."""
         return {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
 
 
 NO_FUNCTIONS = Functions({}, {}, {}, {}, {})
-"""Those of all requests without tools; never changed."""
+"""The functions of all requests without tools; never modified."""
 
 
 def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
-    """Flattens tools into chat functions.
+    """Translate tools into chat functions.
 
-    Raises `InvalidRequest` for tools that no chat backend can be given.
+    Raises:
+        InvalidRequest: No chat backend supports a tool, or two tools have the same name.
     """
     if not tools:
         return NO_FUNCTIONS
@@ -95,25 +97,25 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
 
 
 def is_switched_off(tool: Tool) -> bool:
-    """Whether a hosted tool asks to do nothing: web search without access to the web.
+    """Return whether a hosted tool has no effect.
 
-    Codex CLI sends this with every request; such a tool is left out.
+    That is a web search without access to the web. Codex CLI sends one with every request; it is omitted.
     """
     return isinstance(tool, WebSearchTool) and tool.external_web_access is False
 
 
 def tool_type(tool: Tool) -> str:
-    """Returns the tool's `type` on the wire."""
+    """Return the tool's `type` on the wire."""
     return str(tool.__struct_config__.tag)
 
 
 def hosted_name(owner: str, name: str) -> str:
-    """Returns the name under which a backend takes a hosted function that the request does not offer."""
+    """Return a valid function name for a hosted function that isn't among the tools."""
     return next(_possible_names(owner, name))
 
 
 def flat_name(namespace: str, name: str) -> str:
-    """Returns the one name under which a backend knows a function of a namespace; at most 64 characters."""
+    """Return the backend's name, at most 64 characters, of a namespace's function."""
     flat = f"{namespace}__{name}"
     if len(flat) <= MAX_NAME:
         return flat
@@ -122,7 +124,7 @@ def flat_name(namespace: str, name: str) -> str:
 
 
 def _own_names(tools: list[Tool]) -> frozenset[str]:
-    """The names of the functions that the caller runs: a hosted one never takes the name of such a one."""
+    """Return the names of the client's own functions, which hosted ones never take."""
     spaces = [tool for tool in tools if isinstance(tool, NamespaceTool)]
     inner = {flat_name(space.name, tool.name) for space in spaces for tool in space.tools}
     return frozenset(inner | {tool.name for tool in tools if isinstance(tool, FunctionTool | CustomTool)})
@@ -170,7 +172,7 @@ def _add_hosted(
 
 
 def _possible_names(owner: str, name: str) -> Iterator[str]:
-    """The name, if a backend takes it, then others that tell whose it is."""
+    """Yield the name, if it is valid, then others that include the owner."""
     name = _NOT_IN_NAMES.sub("_", name)
     if len(name) <= MAX_NAME:
         yield name

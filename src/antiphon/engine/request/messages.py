@@ -1,4 +1,4 @@
-"""From items to chat messages. Pure."""
+"""Translation of items into chat messages."""
 
 from collections import defaultdict, deque
 from functools import cached_property
@@ -50,14 +50,22 @@ def translate_items(
     renamed: Renamed | None = None,
     boxes: Boxes = _NO_BOXES,
 ) -> list[ChatMessage]:
-    """Translates the whole context, oldest item first.
+    """Translate the whole context, oldest item first.
 
-    An assistant message, the tool calls after it and the reasoning before it become one message; each tool
-    output follows directly on that message, in the order of the calls, and then a user message with the
-    images and files of the outputs, which tool messages cannot hold. `renamed` are functions of hosted
-    tools that the backend knows under another name. Raises `InvalidRequest` where calls and outputs do not
-    fit together (texts as on api.openai.com), an item cannot be told to a chat model, or one of the `boxes`
-    that the model needs cannot be opened.
+    An assistant message, the tool calls after it and the reasoning before it become one message. The tool
+    outputs follow this message directly, in the order of the calls. A user message after them has the
+    outputs' images and files, which tool messages can't contain.
+
+    Args:
+        items: The items of the context.
+        capabilities: The features of the backend.
+        renamed: The hosted functions that have another name at the backend.
+        boxes: Encryption of reasoning and summaries.
+
+    Raises:
+        InvalidRequest: Calls and outputs don't match (texts as on api.openai.com), chat models don't support
+        an
+            item, or encrypted content that the model needs can't be decrypted.
     """
     return _Translation(items, capabilities, renamed or {}, boxes).messages
 
@@ -69,10 +77,10 @@ def translate_reply(
     max_tool_calls: int | None,
     boxes: Boxes = _NO_BOXES,
 ) -> list[ChatMessage]:
-    """Translates a reply of the model with the hosted calls that it made, for the same response.
+    """Translate a reply of the model and its hosted calls, for the same response.
 
-    Calls of one reply stay together, which in a context nobody can tell from calls of several replies. Calls
-    that were skipped are told as such, for the limit `max_tool_calls`.
+    The calls of one reply stay together; in a context, they look like calls of several replies. Skipped calls
+    have an output that states the limit `max_tool_calls`.
     """
     return _Translation(items, capabilities, renamed, boxes, one_reply=True, limit=max_tool_calls).messages
 
@@ -120,7 +128,7 @@ class _Translation:
         elif isinstance(item, Call):
             self._call(item)
         elif isinstance(item, Output):
-            # Its message stands already behind the call; what comes next belongs to a new reply.
+            # Its message already follows the call. The next item belongs to a new reply.
             self._answered = self._assistant is not None
         elif isinstance(item, Reasoning):
             self._open_reply(has_text=False)
@@ -136,7 +144,7 @@ class _Translation:
                 self._hosted_call(request.id, denied(request, item))
         elif not isinstance(item, McpListTools | McpApprovalRequest):
             raise InvalidRequest(
-                f"Items of type '{item.__struct_config__.tag}' cannot be given to a chat model.",
+                f"Invalid 'input': chat models don't support items of type '{item.__struct_config__.tag}'.",
                 code="unsupported_item",
                 param="input",
             )
@@ -159,7 +167,7 @@ class _Translation:
             self._reasoning.append(box.text)
         else:
             self._reasoning.extend(part.text for part in item.content or item.summary)
-        if box is not None and box.source == self._boxes.source:  # No other model can read them.
+        if box is not None and box.source == self._boxes.source:  # Other models can't read the details.
             self._details.extend(box.details)
 
     def _call(self, item: Call) -> None:
@@ -168,7 +176,7 @@ class _Translation:
             self._add_call(_tool_call(item, self._capabilities), answer)
 
     def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
-        """What answers a call; None if the call was cut off and never answered."""
+        """Return the output of a call, or None for an incomplete call without one."""
         outputs = self._outputs.get(item.call_id)
         if outputs:
             answer, shown = tool_output(outputs.popleft().output)
@@ -179,11 +187,11 @@ class _Translation:
         raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
 
     def _hosted_call(self, item_id: str | UnsetType | None, call: Told | None) -> None:
-        """Adds the call of a hosted tool together with its answer."""
+        """Add a call of a hosted tool together with its output."""
         if call is not None:
             name = self._renamed.get((call.owner, call.name)) or hosted_name(call.owner, call.name)
             self._add_call(_chat_call(_short_id(str(item_id)), name, call.arguments), call.output)
-            # In a context, the next item may well be what the model said to it.
+            # In a context, the next item may be the model's reaction to the output.
             self._answered = not self._one_reply
 
     def _add_call(self, call: ChatToolCall, answer: str | list[ChatContentPart]) -> None:
@@ -191,7 +199,7 @@ class _Translation:
         self._answers.append({"role": "tool", "tool_call_id": call["id"], "content": answer})
 
     def _open_reply(self, has_text: bool) -> ChatMessage:
-        """The assistant message that the next piece of a reply joins, a new one if need be."""
+        """Return the assistant message for the next part of a reply, perhaps a new one."""
         reply = self._assistant
         if reply is not None and (
             self._answered or (has_text and not reply.get("tool_calls") and reply.get("content"))
@@ -222,12 +230,12 @@ class _Translation:
 
 
 def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
-    """Outputs by call id, in order; backends use the same id in several turns."""
+    """Return the outputs by call ID, in order; backends reuse IDs in later turns."""
     outputs: dict[str, deque[Output]] = defaultdict(deque)
     calls: dict[str, int] = defaultdict(int)
     for item in items:
         if isinstance(item, Message):
-            continue  # Most are.
+            continue  # Most items are messages.
         if isinstance(item, Call):
             calls[item.call_id] += 1
         elif isinstance(item, Output):
@@ -253,10 +261,10 @@ def _tool_call(item: Call, capabilities: Capabilities) -> ChatToolCall:
 
 
 def _chat_call(call_id: str, name: str, arguments: str) -> ChatToolCall:
-    # Chat templates parse the arguments: a call without any is an empty object.
+    # Chat templates parse the arguments, so missing ones become an empty object.
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
 
 
 def _short_id(item_id: str) -> str:
-    """A call id for an item that has none: api.openai.com takes 40 characters, and item ids are longer."""
+    """Return a call ID for an item without one; api.openai.com allows 40 characters."""
     return f"call_{item_id.rpartition('_')[2][-24:]}"

@@ -1,8 +1,8 @@
-"""What a stored prompt says once its variables have values. Pure.
+"""Stored prompts with the values of their variables.
 
-The order and the words follow llama-stack, so that its recordings fit: the text is a system message before
-the instructions; an image or a file stands in the text as `[Image: name]` or `[File: name]`, and comes as a
-user message after everything else.
+Order and texts follow llama-stack, so that its recordings match. The prompt's text is a system message before
+the instructions. An image or file appears in the text as `[Image: name]` or `[File: name]`, and is in a user
+message after everything else.
 """
 
 import re
@@ -19,24 +19,34 @@ _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class FilledPrompt(PromptReference, kw_only=True):
-    """A reference whose prompt has been found: `text` for the system, `parts` for the user."""
+    """A reference to a prompt, with the prompt's content."""
 
     text: str
+    """The text of the system message."""
     parts: list[InputImage | InputFile]
+    """The parts of the user message."""
     names: list[str]
-    """The variables that `parts` are the values of, in the same order."""
+    """The variables with the values in `parts`, in the same order."""
 
 
 def variables_in(text: str) -> list[str]:
-    """Returns the names of the variables in a prompt's text, each once, in order."""
+    """Return the unique names of the variables in a prompt's text, in order."""
     return list(dict.fromkeys(_VARIABLE.findall(text)))
 
 
 def fill(reference: PromptReference, text: str, variables: Sequence[str], version: int) -> FilledPrompt:
-    """Puts the values of `reference` into the text of a prompt that declares `variables`.
+    """Insert the values of `reference` into a prompt's text.
 
-    Raises `InvalidRequest` for a variable without a value, and for a value without a variable. Values are
-    put in as they are: braces in them mean nothing.
+    Values are inserted as they are: braces in them have no meaning.
+
+    Args:
+        reference: The reference in the request.
+        text: The text of the prompt.
+        variables: The variables that the prompt declares.
+        version: The version of the prompt.
+
+    Raises:
+        InvalidRequest: A variable has no value, or a value has no variable.
     """
     values = reference.variables or {}
     for name in values:
@@ -51,7 +61,7 @@ def fill(reference: PromptReference, text: str, variables: Sequence[str], versio
     for name, value in values.items():
         if isinstance(value, InputImage | InputFile):
             texts[name] = f"[{'Image' if isinstance(value, InputImage) else 'File'}: {name}]"
-            # A copy: what is loaded for the model is no part of the request that is shown.
+            # A copy, because a file loaded for the model must not appear in the client's request.
             parts.append(msgspec.structs.replace(value))
             names.append(name)
         else:

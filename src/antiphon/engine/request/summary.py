@@ -1,6 +1,6 @@
-"""What compaction says to models, and what it keeps. Pure.
+"""Prompts for compaction, and the messages that it keeps.
 
-The words are those of llama-stack (OGX), so that recordings made with it answer here too.
+The prompts are those of llama-stack (OGX), so that its recordings match here too.
 """
 
 import msgspec
@@ -29,28 +29,28 @@ _PREFIX = (
 
 
 def request_of_summary(instructions: str | None) -> ChatMessage:
-    """Returns the message that asks for a summary of all that stands before it."""
+    """Return the message that requests a summary of the context before it."""
     return {"role": "user", "content": f"{instructions}\n\n{PROMPT}" if instructions else PROMPT}
 
 
 def as_told(summary: str) -> ChatMessage:
-    """Returns the message by which a model is told a summary."""
+    """Return the message that passes a summary to a model."""
     return {"role": "assistant", "content": f"{_PREFIX}\n{summary}"}
 
 
 def kept_messages(items: list[Item]) -> list[Message]:
-    """Returns what a compaction keeps word for word: what people and programs wrote, and no model.
+    """Return the messages that compaction keeps unchanged: all but the model's.
 
-    At api.openai.com these are the user's messages (recorded); instructions in messages of their own
-    (`system`, `developer`) are kept as well, because a summary does not bind a model as they do.
+    At api.openai.com these are the user's messages (recorded). `system` and `developer` messages are kept
+    too, because a summary of instructions doesn't bind a model like the instructions do.
     """
     return [item for item in items if isinstance(item, Message) and item.role != "assistant"]
 
 
 def without_loaded_files(message: Message) -> Message:
-    """Returns the message with uploaded files by their ids alone, as its sender wrote it.
+    """Return the message with uploaded files as IDs only, as its sender wrote it.
 
-    They are loaded for the model call, and again whenever the message is continued.
+    The files are loaded for the model call, and again whenever a request continues from the message.
     """
     if isinstance(message.content, str):
         return message

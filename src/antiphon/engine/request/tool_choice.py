@@ -1,4 +1,4 @@
-"""Which of its functions the model may call, and which it must. Pure."""
+"""Translation of the tool choice: the functions that the model may or must call."""
 
 from collections.abc import Container
 
@@ -23,23 +23,25 @@ _WEB_SEARCH = "web_search"
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """What a model call offers, and what it asks for."""
+    """The tools and the tool choice of a model call."""
 
     tools: list[ChatTool]
+    """The tools that the model may call."""
     choice: str | JSONObject | None
-    """The chat `tool_choice`; None where the client left it to the default."""
+    """The chat `tool_choice`; None if the client sent none."""
     later_tools: list[ChatTool]
-    """What the model may call once it has made the call that it was asked for."""
+    """The tools that the model may call after the required call."""
     only: str | None = None
-    """The one tool that has to be called."""
+    """The name of the only tool that satisfies the choice, if the model must call it."""
 
 
 def choose(
     choice: ToolChoice | None, tools: list[Tool], functions: Functions, capabilities: Capabilities
 ) -> Chosen:
-    """Translates a choice among the functions that `tools` have become.
+    """Translate a choice among the functions of `tools`.
 
-    Raises `InvalidRequest` for a choice that is not among the tools (text recorded at api.openai.com).
+    Raises:
+        InvalidRequest: The choice isn't among the tools (text recorded at api.openai.com).
     """
     every = list(functions.tools.values())
     if choice is None or isinstance(choice, str):
@@ -65,7 +67,7 @@ def _kept(functions: Functions, names: Container[str]) -> list[ChatTool]:
 
 
 def _chosen(choice: ToolChoice, functions: Functions) -> list[str]:
-    """The backend's names of the functions, one of which is to be called."""
+    """Return the backend's names of the functions, one of which the model must call."""
     if isinstance(choice, FunctionChoice | CustomChoice):
         kind = "custom" if isinstance(choice, CustomChoice) else "function"
         possible = _backend_names(choice.name, functions.names)
@@ -83,7 +85,7 @@ def _chosen(choice: ToolChoice, functions: Functions) -> list[str]:
 
 
 def _own(functions: Functions, kind: str) -> list[str]:
-    """The tools that the caller runs: those that take text, or those that take arguments."""
+    """Return the client's own tools: those with text input or those with arguments."""
     return [
         name
         for name in functions.tools
@@ -92,7 +94,7 @@ def _own(functions: Functions, kind: str) -> list[str]:
 
 
 def _of_kind(functions: Functions, kind: str) -> list[str]:
-    """The functions of a type of hosted tool; web search has several types that mean the same."""
+    """Return the functions of a hosted tool's type; types of web search are equal."""
     same = _WEB_SEARCH if kind.startswith(_WEB_SEARCH) else kind
     return [
         name
@@ -102,7 +104,7 @@ def _of_kind(functions: Functions, kind: str) -> list[str]:
 
 
 def _of_server(functions: Functions, label: str, name: object) -> list[str]:
-    """The functions of an MCP server, or the one of that name."""
+    """Return the functions of an MCP server, or only the one with the name."""
     return [
         backend_name
         for backend_name, its in functions.hosted.items()
@@ -111,7 +113,7 @@ def _of_server(functions: Functions, label: str, name: object) -> list[str]:
 
 
 def _allowed(choice: AllowedToolsChoice, tools: list[Tool], functions: Functions) -> set[str]:
-    """The backend's names of the functions that the choice allows."""
+    """Return the backend's names of the functions that the choice allows."""
     types = {tool_type(tool) for tool in tools}
     allowed: set[str] = set()
     for position, entry in enumerate(choice.tools):
@@ -134,7 +136,7 @@ def _allowed(choice: AllowedToolsChoice, tools: list[Tool], functions: Functions
 
 
 def _backend_names(name: str, names: ToolNames) -> list[str]:
-    """A function's own name, then the flat names of functions so called in namespaces."""
+    """Return a function's own name, then its flat names in namespaces."""
     return [name, *(flat for flat, (_, inner) in names.items() if inner == name)]
 
 

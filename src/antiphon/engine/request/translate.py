@@ -1,4 +1,4 @@
-"""From a Responses request to a chat completion request. Pure."""
+"""Translation of a Responses request into a chat completion request."""
 
 import msgspec
 
@@ -18,14 +18,16 @@ from antiphon.wire.tools import CustomGrammarFormat
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A chat request, and how to read the reply to it."""
+    """A chat request, and the information to parse its reply."""
 
     chat_request: ChatRequest
+    """The request for the first model call."""
     functions: Functions
+    """The functions of the request."""
     later_tools: list[ChatTool]
-    """What the next model call of the same response offers."""
+    """The tools of the response's next model calls."""
     input_of: str | None = None
-    """The custom tool whose input the reply is, by the backend's name for it."""
+    """The backend's name of the custom tool whose input is the reply."""
 
 
 def translate(
@@ -36,10 +38,18 @@ def translate(
     offered: Offered | None = None,
     boxes: Boxes | None = None,
 ) -> Translated:
-    """Translates a request whose whole context is `items`; `model` is the backend's own name for it.
+    """Translate a request.
 
-    `offered` are the functions of the hosted tools that this server runs, `boxes` what opens the boxes among
-    the items. Raises `InvalidRequest` for what no chat backend can be told.
+    Args:
+        request: The request.
+        items: The whole context.
+        model: The backend's own name of the model.
+        capabilities: The features of the backend.
+        offered: The functions of the hosted tools that this server runs.
+        boxes: Encryption of reasoning and summaries.
+
+    Raises:
+        InvalidRequest: No chat backend supports a part of the request.
     """
     tools = request.tools or []
     functions = translate_tools(tools, capabilities, offered or {})
@@ -81,10 +91,15 @@ def translate(
 def continued(
     translated: Translated, messages: list[ChatMessage], *, spent: int, is_first: bool
 ) -> ChatRequest:
-    """Returns the request for the next model call of a response.
+    """Return the request for the response's next model call.
 
-    `messages` is what has been said and done in the response so far, `spent` the tokens that its model calls
-    have written. A tool choice asks for one call: after the first the model is free.
+    A tool choice requires only one call, so after the first the model is free.
+
+    Args:
+        translated: The translated request of the client.
+        messages: The messages of the response so far.
+        spent: Output tokens of its model calls so far.
+        is_first: Whether this is the first model call.
     """
     chat = translated.chat_request.copy()
     chat["messages"] = [*chat["messages"], *messages]
@@ -99,7 +114,7 @@ def continued(
 
 
 def _held_to_a_grammar(chosen: Chosen, functions: Functions, capabilities: Capabilities) -> str | None:
-    """The tool that has to be called, if the backend can hold its model to that tool's grammar."""
+    """Return the tool to call, if the backend can enforce the tool's grammar."""
     return chosen.only if capabilities.structured_outputs and chosen.only in functions.grammars else None
 
 

@@ -1,4 +1,4 @@
-"""`truncation: auto`: what to leave out when the context does not fit. Pure."""
+"""Shortening of the context for `truncation: auto`."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from antiphon.wire.items import CustomToolCall, CustomToolCallOutput, FunctionCa
 
 
 def shortened(items: list[Item]) -> Iterator[list[Item]]:
-    """Yields ever shorter ends of `items`, to be tried until one fits.
+    """Yield ever shorter tails of `items` to try until one fits.
 
-    Items go from the start, as on api.openai.com, and a call never goes without its output. Only the backend
-    knows how much it can take, so that the steps double: one more item, two more, four more. The last item
-    always stays.
+    Items are dropped from the start, as on api.openai.com, and a call never without its output. Only the
+    backend can determine what fits, so the steps double: one more item, two more, four more. The last item
+    always remains.
     """
     places = _cuts(items)
     taken, step = -1, 1
@@ -21,7 +21,7 @@ def shortened(items: list[Item]) -> Iterator[list[Item]]:
 
 
 def _cuts(items: list[Item]) -> list[int]:
-    """The positions at which the context may begin: no call before them is answered behind them."""
+    """Return the indexes that separate no call from its output."""
     cuts: list[int] = []
     unanswered: dict[str, int] = {}
     for position, item in enumerate(items[:-1]):
