@@ -1,1 +1,1 @@
-"""Vector stores, their files and chunks in the database."""
+"""Vector stores, their files and their chunks in the database."""

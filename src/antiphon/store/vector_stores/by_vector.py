@@ -1,4 +1,4 @@
-"""Finds chunks by vectors: every vector of the stores is compared, by pgvector or here."""
+"""Exact semantic search over chunks, by pgvector or by this process."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
@@ -14,14 +14,14 @@ from antiphon.wire.json import JSON
 _FLOAT = 4
 """Bytes of a 32-bit float."""
 _distance = cast("Callable[[memoryview[float], memoryview[float]], float]", simsimd.cosine)
-"""1 - cosine of two vectors; the library's types know of no single pair."""
+"""1 - cosine of two vectors; the library's type hints cover only matrices."""
 _ROWS = 1000
-"""How many vectors are in memory at a time."""
+"""The most vectors in memory at a time."""
 
 _SCAN = "SELECT chunk_id, vector FROM chunk_vectors WHERE chunk_id IN ({scope}) AND length(vector) = :bytes"
 _NEAREST = (
-    # Nothing is compared with vectors of another length, which another model made: a mere condition in
-    # WHERE may be looked at too late.
+    # Vectors of another length come from another model and are never compared. A condition in WHERE
+    # alone isn't enough, because the planner may evaluate it too late.
     "SELECT chunk_id, 1 - distance FROM (SELECT chunk_id, "
     "CASE WHEN {schema}.vector_dims(vector) = :dimensions "
     "THEN vector OPERATOR({schema}.<=>) CAST(:vector AS {schema}.vector) END AS distance "
@@ -33,9 +33,17 @@ _NEAREST = (
 def find_nearest(
     connection: Connection, vector: bytes, scope: str, given: dict[str, JSON], limit: int
 ) -> dict[int, float]:
-    """Returns the ids of the chunks in `scope` whose vectors are nearest to `vector`, with their cosines.
+    """Return the chunks with the nearest vectors, with their cosines.
 
-    `scope` is an SQL query for ids of chunks with the parameters `given`. A cosine below 0 counts as 0.
+    Args:
+        connection: The connection to use.
+        vector: Packed 32-bit floats.
+        scope: SQL query for the IDs of the chunks to search.
+        given: Parameters of `scope`.
+        limit: The most chunks to return.
+
+    Returns:
+        The cosines by chunk ID; negative ones are 0.
     """
     schema = None if connection.dialect.name == "sqlite" else pgvector_schema(connection)
     if schema is None:
@@ -50,7 +58,7 @@ def find_nearest(
 
 
 def pgvector_text(vector: bytes) -> str:
-    """Returns packed floats as pgvector reads them: `[0.1,0.2]`."""
+    """Return packed floats in pgvector's text form, such as `[0.1,0.2]`."""
     return f"[{','.join(map(repr, memoryview(vector).cast('f').tolist()))}]"
 
 

@@ -1,4 +1,4 @@
-"""Finds chunks by words: BM25, of SQLite's FTS5 or worked out over PostgreSQL's full text."""
+"""Keyword search over chunks with BM25: SQLite's FTS5, or SQL for PostgreSQL."""
 
 import math
 import re
@@ -8,13 +8,13 @@ from sqlalchemy import Connection, text
 from antiphon.wire.json import JSON
 
 MAX_WORDS = 64
-"""How many different words of a query are looked for."""
+"""The most different words of a query to search for."""
 _SATURATION = 1.2
-"""BM25's k1, as FTS5 has it (sqlite.org/fts5.html, 4.3.1)."""
+"""BM25's k1, with the value of FTS5 (https://sqlite.org/fts5.html, 4.3.1)."""
 
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-"""Runs of letters of languages that write without spaces, and Korean, whose particles cling to words."""
+"""Letters of languages without spaces, and of Korean, whose words have suffixes."""
 _COMMON = frozenset(
     {
         *("a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been"),
@@ -25,13 +25,13 @@ _COMMON = frozenset(
         *("when", "where", "which", "who", "whom", "why", "will", "with", "would", "you", "your"),
     }
 )
-"""Words that say nothing of what a text is about; PostgreSQL's `english` leaves out about the same."""
+"""Stop words, similar to those of PostgreSQL's `english` configuration."""
 
 
 def words(written: str) -> list[str]:
-    """Returns the words of a text in order, in lower case: letters and digits, and nothing else.
+    """Return a text's lower-case words (letters and digits) in order.
 
-    Where a language writes without spaces, each two neighbouring characters are a word.
+    In languages written without spaces, each pair of neighboring characters is a word.
     """
     found: list[str] = []
     for word in _WORD.findall(written.lower()):
@@ -46,11 +46,17 @@ def words(written: str) -> list[str]:
 def find_words(
     connection: Connection, query: str, scope: str, given: dict[str, JSON], limit: int
 ) -> dict[int, float]:
-    """Returns the ids of the chunks in `scope` that have words of `query`, each with its score.
+    """Return the chunks with words of `query`, with their scores.
 
-    A score is the part of BM25's sum that a chunk would have which is full of every word: at most 1, and
-    about 0.45 for a chunk of usual length that has each word once. `scope` is an SQL query for ids of chunks
-    with the parameters `given`; those of `stores` are in there.
+    A score is BM25's sum divided by that of a chunk full of every word. It is at most 1, and about 0.45 for a
+    chunk of average length that has each word once.
+
+    Args:
+        connection: The connection to use.
+        query: The text to search for.
+        scope: SQL query for the IDs of the chunks to search.
+        given: Parameters of `scope`, including `stores`.
+        limit: The most chunks to return.
     """
     sought = list(dict.fromkeys(words(query)))
     sought = ([word for word in sought if word not in _COMMON] or sought)[:MAX_WORDS]
@@ -61,7 +67,7 @@ def find_words(
 
 
 def store_token(vector_store_id: str) -> str:
-    """Returns the id of a vector store as one word of the index on SQLite."""
+    """Return the ID of a vector store as one word of SQLite's index."""
     return re.sub(r"[^0-9a-z]", "", vector_store_id.lower())
 
 
@@ -72,13 +78,13 @@ def _pairs(run: str) -> list[str]:
 def _find_sqlite(
     connection: Connection, sought: list[str], scope: str, given: dict[str, JSON], limit: int
 ) -> dict[int, float]:
-    # Words hold letters and digits alone: in quotes there is nothing in them that FTS5 could take for syntax.
+    # Words have only letters and digits, so that FTS5 finds no syntax inside the quotes.
     terms = [f'terms : "{word}"' for word in sought]
     stores = " OR ".join(f'"{store_token(store)}"' for store in given["stores"])
     found = connection.execute(
         text(
-            # The store's column weighs nothing: it only says where to look. The + keeps SQLite from asking
-            # the index for each row of the scope, one by one (sqlite.org/optoverview.html).
+            # The store's column has weight 0 and only limits the search. The + stops SQLite from querying the
+            # index separately for each row of the scope (https://sqlite.org/optoverview.html).
             f"SELECT rowid, -bm25(chunk_terms, 0.0, 1.0) FROM chunk_terms "  # noqa: S608
             f"WHERE chunk_terms MATCH :words AND +rowid IN ({scope}) ORDER BY 2 DESC LIMIT :limit"
         ),
@@ -91,7 +97,7 @@ def _find_sqlite(
     ideal = 0.0
     for term in terms:
         having = int(connection.execute(count, {"words": term}).scalar_one())
-        # As FTS5 has it: a word that half of all chunks have counts next to nothing, but never less.
+        # FTS5's formula: a word in half of all chunks or more has almost no weight, but never a negative one.
         ideal += max(math.log((total - having + 0.5) / (having + 0.5)), 1e-6) if having else 0.0
     ideal = ideal * (_SATURATION + 1)
     return {chunk_id: min(score / ideal, 1.0) for chunk_id, score in found}
@@ -109,13 +115,13 @@ stores AS (
     WHERE vector_store_id IN (SELECT json_array_elements_text(CAST(:store_list AS json)))
 ),
 places AS (
-    -- For one word without weights, ts_rank is 0.1 * 6 / pi^2 * (1/1^2 + 1/2^2 + ... ), as many of them as
-    -- the word has places in the chunk. This is what is missing of the whole series, which is pi^2 / 6 ...
+    -- For one word without weights, ts_rank is 0.1 * 6 / pi^2 * (1/1^2 + 1/2^2 + ... ), with one term per
+    -- occurrence of the word in the chunk. This is the rest of the infinite series, whose sum is pi^2 / 6 ...
     SELECT chunk_id, words, term, pi() ^ 2 / 6 * (1 - 10 * ts_rank(terms, term)) AS missing
     FROM matched JOIN ({terms}) AS each_of ON terms @@ term
 ),
 counts AS (
-    -- ... and nearly 1 / (places + 1/2): it tells how often the word is there.
+    -- ... and the rest is nearly 1 / (occurrences + 1/2), which gives the number of occurrences.
     SELECT chunk_id, words, term, round(1 / greatest(missing, 0.001) - 0.5) AS places FROM places
 ),
 rarity AS (

@@ -1,4 +1,4 @@
-"""The chunks of vector stores' files: added, found by words and by vectors."""
+"""Chunks of files in vector stores, with keyword and semantic search."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,46 +14,57 @@ from antiphon.store.vector_stores.tables import chunks, pgvector_schema
 from antiphon.wire.json import JSON
 
 _BATCH = 200
-"""How many chunks one write adds, so that other writes need not wait long."""
+"""The most chunks per write, so that other writes don't wait long."""
 
 
 class NewChunk(Struct, frozen=True):
-    """A chunk to be stored. `vector` is its embedding as packed 32-bit floats, or None."""
+    """A chunk to store."""
 
     text: str
+    """The text of the chunk."""
     vector: bytes | None
+    """The embedding as packed 32-bit floats."""
 
 
 class ChunkQuery(Struct, frozen=True):
-    """What is looked for in which vector stores: words, a vector (packed 32-bit floats), or both.
-
-    `allowed` has, for each store, the files that may be found; None allows all that are completed.
-    """
+    """A search for words, for a vector, or for both."""
 
     vector_store_ids: Sequence[str]
+    """The vector stores to search."""
     words: str | None
+    """The text for the keyword search."""
     vector: bytes | None
+    """Packed 32-bit floats for the semantic search."""
     allowed: Mapping[str, Sequence[str]] | None
+    """The files to search in each store; None means all completed ones."""
     limit: int
-    """How many chunks are found by words, and how many by the vector."""
+    """The most results of each kind of search."""
 
 
 class FoundChunks(Struct, frozen=True):
-    """Scores between 0 and 1 by the ids of chunks."""
+    """The results of a search."""
 
     by_words: dict[int, float]
+    """Scores of the keyword search between 0 and 1, by chunk ID."""
     by_vector: dict[int, float]
+    """Scores of the semantic search between 0 and 1, by chunk ID."""
 
 
 class StoredChunk(Struct, frozen=True):
+    """A stored chunk."""
+
     vector_store_id: str
+    """The vector store of the chunk."""
     file_id: str
+    """The file of the chunk."""
     position: int
+    """The index of the chunk in the file."""
     text: str
+    """The text of the chunk."""
 
 
 class ChunkRecords:
-    """The chunks of all vector stores. Who may see them is for the caller to know."""
+    """The chunks of all vector stores; the caller checks access to the stores."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,10 +72,12 @@ class ChunkRecords:
     async def replace(
         self, vector_store_id: str, file_id: str, attempt: str, new: Sequence[NewChunk]
     ) -> bool:
-        """Stores the chunks of a file, in place of those it had.
+        """Store the chunks of a file and delete its old ones.
 
-        They are found once the file is `completed`. Returns False if the file was taken out of the store, or
-        attached anew (`attempt`), meanwhile.
+        Searches find them once the file is `completed`.
+
+        Returns:
+            False if the file was detached or attached again (`attempt`) in the meantime.
         """
         file = (vector_store_id, file_id, attempt)
         if not await self._database.write(lambda c: _clear(c, *file)):
@@ -76,15 +89,15 @@ class ChunkRecords:
         return True
 
     async def search(self, query: ChunkQuery) -> FoundChunks:
-        """Returns the best chunks of completed files; what is not allowed takes nobody's place."""
+        """Return the best chunks of the completed and allowed files."""
         return await self._database.read(lambda c: _search(c, query))
 
     async def get(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
-        """Returns those of the chunks `ids` that are still there."""
+        """Return the chunks by ID, without those that no longer exist."""
         return await self._database.read(lambda c: _get(c, ids))
 
     async def of_file(self, vector_store_id: str, file_id: str) -> list[str]:
-        """Returns the texts of a file's chunks, in order."""
+        """Return the texts of a file's chunks, in order."""
         own = (chunks.c.vector_store_id == vector_store_id) & (chunks.c.file_id == file_id)
         listed = select(chunks.c.text).where(own).order_by(chunks.c.position)
         return await self._database.read(lambda c: list(c.execute(listed).scalars()))

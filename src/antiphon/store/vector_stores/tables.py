@@ -1,7 +1,7 @@
-"""The tables of chunks. What finds words and vectors in them is made of what each database has.
+"""Tables of chunks, and the indexes that each database supports.
 
-On SQLite an FTS5 table holds the words, on PostgreSQL a column of type `tsvector`; both are called
-`chunk_terms`. Vectors are packed 32-bit floats, or of pgvector's type where PostgreSQL has the extension.
+The words are in `chunk_terms`, an FTS5 table on SQLite and a table with a `tsvector` column on PostgreSQL.
+Vectors are packed 32-bit floats, or have pgvector's type if PostgreSQL has this extension.
 """
 
 from sqlalchemy import (
@@ -37,8 +37,8 @@ chunks = Table(
 )
 
 _SQLITE = (
-    # The store is a column of the index, so that a search reads no other store's rows. `porter` makes one
-    # word of `search` and `searches`, as PostgreSQL's `english` does.
+    # The store is a column of the index, so that a search skips the rows of other stores. `porter` treats
+    # `search` and `searches` as the same word, like PostgreSQL's `english`.
     "CREATE VIRTUAL TABLE chunk_terms USING fts5(store, terms, tokenize = 'porter unicode61')",
     "CREATE TRIGGER chunk_terms_gone AFTER DELETE ON chunks BEGIN "
     "DELETE FROM chunk_terms WHERE rowid = old.id; END",
@@ -48,18 +48,18 @@ _SQLITE = (
 _POSTGRESQL = (
     "CREATE TABLE chunk_terms (chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, "
     "terms TSVECTOR NOT NULL, words INTEGER NOT NULL)",
-    # Kept in the row: ranking looks into the terms of every chunk that has one of the words.
+    # Stored in the row, because ranking reads the terms of every chunk with one of the words.
     "ALTER TABLE chunk_terms ALTER COLUMN terms SET STORAGE MAIN",
     "CREATE INDEX chunk_terms_index ON chunk_terms USING gin (terms)",
     "CREATE TABLE chunk_vectors (chunk_id BIGINT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, "
     "vector {vector} NOT NULL)",
-    # In the row as well, as long as they fit: every search compares all of a store's vectors.
+    # Also stored in the row if they fit, because every search compares all vectors of a store.
     "ALTER TABLE chunk_vectors ALTER COLUMN vector SET STORAGE MAIN",
 )
 
 
 def pgvector_schema(connection: Connection) -> str | None:
-    """Returns the schema, quoted, in which PostgreSQL has the extension pgvector, or None without it."""
+    """Return the quoted schema of the extension pgvector, or None without it."""
     found = connection.execute(
         text(
             "SELECT quote_ident(nspname) FROM pg_extension "
@@ -77,10 +77,10 @@ def _create_indexes(target: Table, connection: Connection, **_: object) -> None:
         return
     try:
         with connection.begin_nested():
-            # In `public`, where every schema's tables can use it.
+            # In `public`, so that the tables of every schema can use it.
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"))
     except DBAPIError:
-        pass  # not installed, or not allowed: vectors are compared here then, one by one
+        pass  # Not installed, or not allowed: this process compares the vectors instead.
     schema = pgvector_schema(connection)
     for statement in _POSTGRESQL:
         connection.execute(text(statement.format(vector=f"{schema}.vector" if schema else "BYTEA")))

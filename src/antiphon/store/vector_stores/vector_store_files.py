@@ -1,4 +1,4 @@
-"""The files in vector stores, one by one and in batches. Whoever asks has checked the store's owner."""
+"""Files in vector stores, alone and in batches; callers check the store's owner."""
 
 from collections.abc import Collection, Sequence
 
@@ -40,9 +40,12 @@ class AttachmentRecords:
     async def attach(
         self, vector_store_id: str, given: Sequence[Attachment], batch: NewBatch | None = None
     ) -> list[AttachedFile]:
-        """Stores that files are in progress, with a batch if they are one; those attached before begin anew.
+        """Attach files with the status `in_progress`, optionally as a batch.
 
-        Raises `VectorStoreNotFound` if the store was deleted meanwhile.
+        Files that are already attached start again.
+
+        Raises:
+            VectorStoreNotFound: The store was deleted in the meantime.
         """
         attached = [
             AttachedFile(
@@ -61,7 +64,11 @@ class AttachmentRecords:
         return attached
 
     async def get(self, vector_store_id: str, file_id: str) -> AttachedFile:
-        """Raises `AttachedFileNotFound`."""
+        """Return a file of a vector store.
+
+        Raises:
+            AttachedFileNotFound: The file isn't in the vector store.
+        """
         found = await self._database.read(lambda c: _files(c, _is(vector_store_id, file_id)))
         if not found:
             raise AttachedFileNotFound(file_id, vector_store_id)
@@ -70,11 +77,14 @@ class AttachmentRecords:
     async def named(
         self, vector_store_ids: Sequence[str], file_ids: Collection[str] | None = None
     ) -> list[NamedFile]:
-        """Returns the completed files of these vector stores, all of them or those in `file_ids`."""
+        """Return the completed files of these vector stores, optionally only some files."""
         return await self._database.read(lambda c: _named(c, vector_store_ids, file_ids))
 
     async def is_wanted(self, file: AttachedFile) -> bool:
-        """Whether the file is still to be read: not cancelled, detached or attached anew."""
+        """Return whether the file must still be read.
+
+        It must not once it is cancelled, detached or attached again.
+        """
         where = _is(file.vector_store_id, file.file_id) & is_being_read
         found = await self._database.read(lambda c: _files(c, where))
         return [each.attempt for each in found] == [file.attempt]
@@ -87,7 +97,11 @@ class AttachmentRecords:
         status: FileStatus | None = None,
         batch_id: str | None = None,
     ) -> Rows[AttachedFile]:
-        """Returns a page of a store's files, or of one batch, or with one status. Raises `CursorNotFound`."""
+        """Return a page of a store's files, optionally with one status or of one batch.
+
+        Raises:
+            CursorNotFound: The cursor isn't in the list.
+        """
         listed = select(*_COLUMNS).where(vector_store_files.c.vector_store_id == vector_store_id)
         if status is not None:
             listed = listed.where(vector_store_files.c.status == status)
@@ -98,7 +112,11 @@ class AttachmentRecords:
         return Rows([AttachedFile(**row._asdict()) for row in rows], has_more)
 
     async def set_attributes(self, vector_store_id: str, file_id: str, attributes: str) -> None:
-        """Replaces the attributes, a JSON text. Raises `AttachedFileNotFound`."""
+        """Replace the attributes, given as JSON text.
+
+        Raises:
+            AttachedFileNotFound: The file isn't in the vector store.
+        """
         changed = (
             update(vector_store_files).where(_is(vector_store_id, file_id)).values(attributes=attributes)
         )
@@ -106,14 +124,14 @@ class AttachmentRecords:
             raise AttachedFileNotFound(file_id, vector_store_id)
 
     async def detach(self, vector_store_id: str, file_id: str) -> bool:
-        """Takes the file out of the vector store; False if it is not in there."""
+        """Remove the file from the vector store; return False if it isn't there."""
         gone = delete(vector_store_files).where(_is(vector_store_id, file_id))
         return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
 
     async def finish(self, file: AttachedFile, outcome: int | Unread) -> None:
-        """Stores how reading a file ended: with the bytes that its text takes, or with an error.
+        """Store the outcome of reading a file: the size of its text in bytes, or an error.
 
-        Nothing is stored if it was cancelled, detached or attached anew meanwhile.
+        The outcome is dropped if the file was cancelled, detached or attached again in the meantime.
         """
         if isinstance(outcome, int):
             values = {"status": "completed", "usage_bytes": outcome}
@@ -129,26 +147,35 @@ class AttachmentRecords:
         await self._database.write(lambda c: c.execute(ended))
 
     async def get_batch(self, vector_store_id: str, batch_id: str) -> StoredBatch:
-        """Raises `FileBatchNotFound`."""
+        """Return a batch with its current state.
+
+        Raises:
+            FileBatchNotFound: The vector store has no such batch.
+        """
         return await self._database.read(lambda c: _get_batch(c, vector_store_id, batch_id))
 
     async def cancel_batch(self, vector_store_id: str, batch_id: str) -> list[str]:
-        """Cancels the files of a batch that are in progress, and returns their ids.
+        """Cancel the files of a batch that are in progress, and return their IDs.
 
-        A batch without any stays as it is. Raises `FileBatchNotFound`.
+        A batch without such files stays unchanged.
+
+        Raises:
+            FileBatchNotFound: The vector store has no such batch.
         """
         return await self._database.write(lambda c: _cancel_batch(c, vector_store_id, batch_id))
 
 
 class Counted(Struct):
-    """How many files there are, and what the completed ones take."""
+    """The numbers of files by status, and the size of the completed ones."""
 
     counts: FileCounts
+    """The number of files by status."""
     usage_bytes: int
+    """The size of the completed files."""
 
 
 def count_files(connection: Connection, by: Column[str], ids: Sequence[str]) -> dict[str, Counted]:
-    """Returns the numbers of the files of each vector store or batch: `by` is the column that names it."""
+    """Return the file counts per vector store or batch; `by` is the column of its ID."""
     found = {
         each: Counted(FileCounts(in_progress=0, completed=0, failed=0, cancelled=0, total=0), 0)
         for each in ids
@@ -168,7 +195,7 @@ def count_files(connection: Connection, by: Column[str], ids: Sequence[str]) -> 
 
 
 def fail_lost(connection: Connection, of_servers: ColumnElement[bool]) -> None:
-    """Gives an end to the files that servers were reading which are gone. See `liveness`."""
+    """Fail the files that stopped servers were reading. See `liveness`."""
     connection.execute(update(vector_store_files).where(is_being_read, of_servers).values(_LOST))
 
 

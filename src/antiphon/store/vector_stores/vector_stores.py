@@ -1,4 +1,4 @@
-"""Vector stores: what is known of them, and whether they have expired."""
+"""Vector stores and their expiry."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,9 +13,9 @@ from antiphon.store.vector_stores.vector_store_files import count_files
 from antiphon.wire.lists import PageQuery
 
 DAY = 86_400.0
-"""Seconds."""
+"""Seconds in a day."""
 _STALE = 60.0
-"""How old, in seconds, the note of a store's last use may be: not every search has to write."""
+"""Age in seconds at which the time of the last use is updated, to save writes."""
 
 _COLUMNS = (
     vector_stores.c.id,
@@ -34,7 +34,7 @@ _USED = (
     .where(vector_stores.c.id.in_(bindparam("ids", expanding=True)))
     .where(vector_stores.c.used_at < bindparam("now") - _STALE)
     .values(
-        # The API's clock may be frozen: time goes on from where it was.
+        # The API's clock may be frozen, so its time advances from its own last value.
         last_active_at=vector_stores.c.last_active_at + bindparam("now") - vector_stores.c.used_at,
         used_at=bindparam("now"),
     )
@@ -50,17 +50,25 @@ class VectorStoreRecords:
         self._clock = clock
 
     async def create(self, owner: str, new: NewVectorStore) -> None:
-        """Stores a new vector store without files."""
+        """Store a new vector store without files."""
         row = {name: getattr(new, name) for name in new.__struct_fields__}
         row |= {"owner": owner, "last_active_at": new.created_at, "used_at": self._clock()}
         await self._database.write(lambda c: c.execute(insert(vector_stores), row))
 
     async def get(self, owner: str, vector_store_id: str) -> StoredVectorStore:
-        """Raises `VectorStoreNotFound`."""
+        """Return a vector store.
+
+        Raises:
+            VectorStoreNotFound: It doesn't exist, or has another owner.
+        """
         return (await self.find(owner, [vector_store_id]))[0]
 
     async def find(self, owner: str, ids: Sequence[str]) -> list[StoredVectorStore]:
-        """Returns these vector stores, in order. Raises `VectorStoreNotFound` for one that is missing."""
+        """Return several vector stores, in order.
+
+        Raises:
+            VectorStoreNotFound: One of them doesn't exist, or has another owner.
+        """
         now = self._clock()
         found = await self._database.read(lambda c: _find(c, owner, ids, now))
         for vector_store_id in ids:
@@ -69,32 +77,43 @@ class VectorStoreRecords:
         return [found[vector_store_id] for vector_store_id in ids]
 
     async def page(self, owner: str, query: PageQuery) -> Rows[StoredVectorStore]:
-        """Returns a page of the owner's vector stores. Raises `CursorNotFound`."""
+        """Return a page of the owner's vector stores.
+
+        Raises:
+            CursorNotFound: The cursor isn't in the list.
+        """
         now = self._clock()
         return await self._database.read(lambda c: _list(c, owner, query, now))
 
     async def update(self, owner: str, vector_store_id: str, changes: Mapping[str, str | int | None]) -> None:
-        """Sets `name`, `metadata` or `expires_after_days`. Raises `VectorStoreNotFound`."""
+        """Set `name`, `metadata` or `expires_after_days`.
+
+        Raises:
+            VectorStoreNotFound: It doesn't exist, or has another owner.
+        """
         own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
-        # Something is always set, so that the answer tells whether the store is there.
+        # At least one column is always set, so that the row count shows whether the store exists.
         changed = update(vector_stores).where(own).values(id=vector_store_id, **changes)
         if await self._database.write(lambda c: c.execute(changed).rowcount) == 0:
             raise VectorStoreNotFound(vector_store_id)
 
     async def delete(self, owner: str, vector_store_id: str) -> bool:
-        """Deletes the vector store, but not the files in it; False if there is none."""
+        """Delete a vector store, but not its files; return False if it doesn't exist."""
         own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
         return await self._database.write(lambda c: c.execute(delete(vector_stores).where(own)).rowcount > 0)
 
     async def mark_used(self, used: Sequence[StoredVectorStore]) -> None:
-        """Notes that these stores were in use just now, to the minute; their expiry is counted from then."""
+        """Record that these stores are in use now, which delays their expiry.
+
+        The recorded time may be up to a minute old.
+        """
         now = self._clock()
         stale = [store.id for store in used if now - store.used_at > _STALE]
         if stale:
             await self._database.write(lambda c: c.execute(_USED, {"ids": stale, "now": now}))
 
     async def empty_expired(self) -> None:
-        """Takes all files out of the vector stores that have expired; the stores stay, as expired."""
+        """Detach all files from expired vector stores; the stores remain, as expired."""
         expired = select(vector_stores.c.id).where(_IS_EXPIRED)
         emptied = delete(vector_store_files).where(vector_store_files.c.vector_store_id.in_(expired))
         await self._database.write(lambda c: c.execute(emptied, {"now": self._clock()}))
@@ -113,7 +132,7 @@ def _list(connection: Connection, owner: str, query: PageQuery, now: float) -> R
 
 
 def _counted(connection: Connection, rows: Sequence[_StoreRow], now: float) -> list[StoredVectorStore]:
-    """Returns the stores with what is told of their files."""
+    """Return the stores with the counts of their files."""
     counted = count_files(connection, vector_store_files.c.vector_store_id, [row.id for row in rows])
     return [
         StoredVectorStore(
