@@ -70,7 +70,7 @@ def test_what_is_wrong_is_one_line(run: Run, arguments: list[str], code: int, wo
 def test_a_name_is_given_once(run: Run) -> None:
     run("keys", "create", "alice")
     code, out, err = run("keys", "create", "alice")
-    assert (code, out, err) == (1, "", "antiphon: There is a key named 'alice' already.\n")
+    assert (code, out, err) == (1, "", "antiphon: The key name 'alice' is already taken. Use another name.\n")
 
 
 def status(url: str, headers: Mapping[str, str] | None = None) -> int:

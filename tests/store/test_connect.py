@@ -103,7 +103,7 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path, run: Run) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, run: Run) -> None:
     (tmp_path / "file").touch()
-    assert "cannot be made" in run(refusal(str(tmp_path / "file" / "state.db")))
+    assert "cannot be created" in run(refusal(str(tmp_path / "file" / "state.db")))
 
 
 def test_a_read_only_database(tmp_path: Path, run: Run) -> None:

@@ -199,7 +199,7 @@ def test_a_failure_that_nobody_waits_for_is_logged(
 
     with caplog.at_level(logging.ERROR, "antiphon.store.database"):
         run(scenario())
-    assert "A write that nobody waits for any more failed" in caplog.text
+    assert "Write failed after its request was cancelled" in caplog.text
 
 
 def test_reading_sees_one_state(database: Database, run: Run) -> None:

@@ -43,7 +43,7 @@ def test_all_keys_are_listed_oldest_first(store: Store, run: Run) -> None:
 def test_a_name_is_given_once_until_its_key_is_deleted(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await store.keys.add(key("one", "a"))
-        with pytest.raises(KeyNameTaken, match="There is a key named 'one' already"):
+        with pytest.raises(KeyNameTaken, match="The key name 'one' is already taken"):
             await store.keys.add(key("one", "b"))
         assert await store.keys.all() == [key("one", "a")]
         assert await store.keys.delete("one")

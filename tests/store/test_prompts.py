@@ -33,7 +33,7 @@ def test_versions_follow_one_another(store: Store, run: Run) -> None:
         assert (await store.prompts.get(ME, "pmpt_1")).version == 2
         versions = await store.prompts.versions(ME, "pmpt_1")
         assert [(each.version, each.is_default) for each in versions] == [(1, False), (2, True), (3, False)]
-        with pytest.raises(NotLatestVersion, match=r"Version 2 is not the latest one .* which is 3"):
+        with pytest.raises(NotLatestVersion, match=r"Version 2 .* is not the latest one, which is 3"):
             await store.prompts.add_version(ME, prompt(version=3))
         with pytest.raises(NotLatestVersion):
             await store.prompts.add_version(ME, prompt(version=9))

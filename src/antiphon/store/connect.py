@@ -1,4 +1,4 @@
-"""From a database URL to an engine, and from a driver's error to words for people."""
+"""Database engines from URLs, and readable errors from those of drivers."""
 
 import sqlite3
 import time
@@ -12,32 +12,40 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUnavailable
 
 READERS = 4
-"""Threads that read."""
+"""The number of reader threads."""
 _PATIENCE = 10
-"""Seconds to wait for another process's write on SQLite, or for a connection to PostgreSQL."""
+"""Seconds to wait for other writers on SQLite, or for a connection to PostgreSQL."""
 
 
 class Opened(Struct, frozen=True):
-    """Two views of one pool of connections. `location` names the database without user and password."""
+    """A database with two views of one connection pool."""
 
     location: str
+    """The database without user and password, for messages."""
     reading: Engine
+    """The engine for read transactions."""
     writing: Engine
+    """The engine for write transactions."""
     in_memory: bool
+    """Whether the database is in memory and has only one connection."""
 
 
 def open_engine(url: str) -> Opened:
-    """Takes `sqlite:///path`, a plain path, `:memory:` or `postgresql://...`; connects to nothing yet.
+    """Return the engines for a database URL, without connecting.
 
-    Raises `ConfigError` for any other URL and for a missing driver, and `StoreUnavailable` when the
-    folder of an SQLite file cannot be made.
+    Args:
+        url: `sqlite:///path`, a path, `:memory:` or `postgresql://...`.
+
+    Raises:
+        ConfigError: The URL has another form, or its driver isn't installed.
+        StoreUnavailable: The folder of an SQLite file can't be created.
     """
     if "://" not in url:
         return _open_sqlite("" if url == ":memory:" else url)
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ConfigError(f"The database URL cannot be read. {_FORMS}") from None
+        raise ConfigError(f"The database URL is invalid. {_FORMS}") from None
     kind = parsed.drivername.partition("+")[0]
     if kind == "sqlite":
         return _open_sqlite("" if parsed.database in (None, ":memory:") else str(parsed.database))
@@ -55,7 +63,7 @@ def _open_sqlite(path: str) -> Opened:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{file}: The folder cannot be made: {error.strerror}.") from error
+            raise StoreUnavailable(f"{file}: The folder cannot be created: {error.strerror}.") from error
         engine = create_engine(
             URL.create("sqlite", database=str(file)),
             connect_args={"timeout": _PATIENCE},
@@ -80,16 +88,17 @@ def _open_sqlite(path: str) -> Opened:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself: see `_begin_sqlite`
+    connection.isolation_level = None  # The driver must not begin transactions; see `_begin_sqlite`.
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switches a new database over. Of servers that start together all but one find it locked meanwhile.
+    """Enable the write-ahead log, waiting if another server is doing so.
 
-    SQLite does not wait for this lock by itself, whatever the busy timeout (sqlite.org/wal.html).
+    If several servers start together on a new database, all but one find it locked. SQLite doesn't apply its
+    busy timeout to this lock (https://sqlite.org/wal.html).
     """
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -103,8 +112,8 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and then writes fails at once when another process wrote in between,
-    # whatever the busy timeout. BEGIN IMMEDIATE waits its turn instead (sqlite.org/lang_transaction.html).
+    # A transaction that reads first and then writes fails at once if another process has written in between,
+    # regardless of the busy timeout. BEGIN IMMEDIATE waits instead (https://sqlite.org/lang_transaction.html).
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
@@ -114,14 +123,16 @@ def _open_postgresql(url: URL) -> Opened:
             url.set(drivername="postgresql+psycopg"),
             connect_args={"connect_timeout": _PATIENCE},
             pool_size=READERS + 1,
-            pool_pre_ping=True,  # a restarted PostgreSQL costs no request
+            pool_pre_ping=True,  # With it, no request fails after a restart of PostgreSQL.
             hide_parameters=True,
         )
     except ModuleNotFoundError as error:
-        raise ConfigError("PostgreSQL needs a driver: pip install 'antiphon[postgres]'.") from error
+        raise ConfigError(
+            "The driver for PostgreSQL is missing. Run: pip install 'antiphon[postgres]'."
+        ) from error
     return Opened(
         location=f"postgresql://{url.host or ''}/{url.database or ''}",
-        # All statements of one read see the same state, as they do on SQLite.
+        # All statements of a read must see the same state, like on SQLite.
         reading=engine.execution_options(isolation_level="REPEATABLE READ"),
         writing=engine,
         in_memory=False,
@@ -129,12 +140,12 @@ def _open_postgresql(url: URL) -> Opened:
 
 
 def explain(error: SQLAlchemyError) -> AntiphonError:
-    """Turns a driver's error into one that can be shown. SQL and values stay out of the message."""
+    """Return the error to show for a driver's error, without SQL and values."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
     if isinstance(error, DataError):
-        return InvalidRequest("The request holds a value that cannot be stored, such as a NUL character.")
+        return InvalidRequest("The request contains a value that cannot be stored, such as a NUL character.")
     if isinstance(error, IntegrityError):
-        return AntiphonError(f"The database refused what contradicts its state: {reason}.")
+        return AntiphonError(f"The database rejected a write that violates a constraint: {reason}.")
     for sign, words in _SQLITE_REASONS.items():
         if sign in reason:
             return StoreUnavailable(f"The database {words}")
@@ -144,15 +155,15 @@ def explain(error: SQLAlchemyError) -> AntiphonError:
 _SQLITE_REASONS = {
     "file is not a database": "is not an SQLite database (or it is encrypted).",
     "malformed": "is damaged. Restore it from a backup, or try `sqlite3 FILE .recover`.",
-    "readonly database": "is read-only. Check the rights of the file and its folder.",
-    "unable to open database file": "cannot be opened. Check the path and the rights of the folder.",
+    "readonly database": "is read-only. Check the permissions of the file and its folder.",
+    "unable to open database file": "cannot be opened. Check the path and the permissions of its folder.",
     "database is locked": "is locked by another process for too long.",
     "disk is full": "cannot grow: the disk is full.",
 }
 
 
 def size_in_bytes(connection: Connection) -> int:
-    """Returns how large the database is."""
+    """Return the size of the database."""
     if connection.dialect.name == "postgresql":
         query = "SELECT pg_database_size(current_database())"
     else:

@@ -1,4 +1,4 @@
-"""One writer with group commit, a few readers, and an event loop that never waits for the disk."""
+"""Access to the database with one writer thread, group commit and several readers."""
 
 import asyncio
 import logging
@@ -26,33 +26,39 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 0.002
 """Seconds that a patient write waits for others to share its transaction."""
 _GROUP = 256
-"""The most jobs in one transaction."""
+"""The most jobs in a transaction."""
 
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[A]):
-    """A write that waits for the next transaction.
-
-    `run` gets the arguments of all jobs of the group that share it, and may be called again after a
-    rollback, so it keeps no state. Jobs of a lower `rank` go first within a group. If `after` failed, this
-    job fails with the same error. `on_failure` is called on the event loop, whoever waits or not.
-    """
+    """A write that waits for the next transaction."""
 
     run: Callable[[Connection, list[A]], None]
+    """Executes the write.
+
+    It gets the arguments of all jobs of the group with the same `run`. It keeps no state, since it may be
+    called again after a rollback.
+    """
     argument: A
+    """The argument of this job."""
     future: asyncio.Future[None]
+    """The future that completes after COMMIT."""
     rank: int
+    """The order within a group; lower ranks go first."""
     after: "Job[object] | None"
+    """A job whose failure is also this job's failure."""
     on_failure: Callable[[], None] | None
+    """Called on the event loop after a failure, even if the future was cancelled."""
     error: BaseException | None = None
+    """The error, once the job has failed."""
 
 
 class Database:
-    """Runs queries, which are plain functions of a connection, off the event loop.
+    """A database whose queries run outside of the event loop.
 
-    Every write that waits when a transaction begins joins it, and its future resolves after COMMIT. If a
-    group fails, its jobs run again one by one, so that only the guilty one fails. All methods belong to
-    the event loop that made the object.
+    Queries are plain functions of a connection. A transaction executes every write that is waiting when it
+    begins; their futures complete after COMMIT. If a group fails, its jobs run again one by one, so that only
+    the faulty one fails. Use all methods in the event loop that created the object.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -78,15 +84,26 @@ class Database:
         after: Job[object] | None = None,
         on_failure: Callable[[], None] | None = None,
     ) -> Job[object]:
-        """Puts a write into the next group; its `future` tells the outcome.
+        """Add a write to the next group, and return the job with its future.
 
-        A group begins at once, or a little later while all that wait are `patient`: others are about to come,
-        and a transaction costs as much as several writes. Raises `StoreUnavailable` after `close`. The future
-        fails with `AntiphonError` or what `run` raised.
+        A group begins at once. If all waiting writes are `patient`, it begins a little later, because others
+        are expected soon and a transaction costs as much as several writes. The future fails with
+        `AntiphonError` or the error of `run`.
+
+        Args:
+            run: Executes the writes of a group; see `Job`.
+            argument: The argument for `run`.
+            rank: The order within a group; lower ranks go first.
+            patient: Whether the write can wait for others.
+            after: A job that must succeed first.
+            on_failure: Called on the event loop after a failure.
+
+        Raises:
+            StoreUnavailable: The database is closed.
         """
         self._refuse_if_closed()
         job = Job(run, argument, self._loop.create_future(), rank, after, on_failure)
-        queued = cast("Job[object]", job)  # only `run` itself ever looks at the argument
+        queued = cast("Job[object]", job)  # Only `run` uses the argument.
         self._waiting.append(queued)
         if self._idle.is_set() and patient:
             self._idle.clear()
@@ -96,28 +113,33 @@ class Database:
             if self._later is not None:
                 self._later.cancel()
                 self._later = None
-            self._loop.call_soon(self._start_group)  # the other writes of this turn of the loop join it
+            self._loop.call_soon(self._start_group)  # Other writes of this loop iteration join it.
         return queued
 
     async def write(self, run: Callable[[Connection], R]) -> R:
-        """Runs `run` in the next transaction and returns its result after COMMIT; errors as in `enqueue`."""
+        """Execute `run` in the next transaction, and return its result after COMMIT.
+
+        Raises:
+            AntiphonError: The database failed; errors of `run` are raised unchanged.
+        """
         results: list[R] = []
         await self.enqueue(lambda connection, _: results.append(run(connection)), None).future
         return results[-1]
 
     async def read(self, run: Callable[[Connection], R]) -> R:
-        """Runs `run` in a transaction of its own; all its statements see the same state.
+        """Execute `run` in its own transaction; all its statements see the same state.
 
-        Raises `AntiphonError` for the driver's errors.
+        Raises:
+            AntiphonError: The database failed; other errors of `run` are raised unchanged.
         """
-        if self._opened.in_memory:  # there is only one connection
+        if self._opened.in_memory:  # This database has only one connection.
             return await self.write(run)
         self._refuse_if_closed()
         with _explained():
             return await self._loop.run_in_executor(self._readers, self._query, run)
 
     async def close(self) -> None:
-        """Waits for all writes, then ends threads and connections."""
+        """Wait for all writes, then stop the threads and close the connections."""
         self._closed = True
         await self._idle.wait()
         await asyncio.to_thread(self._dispose)
@@ -155,7 +177,11 @@ class Database:
         self._start_group()
 
     def _commit(self, group: list[Job[object]]) -> None:
-        """Raises `StoreUnavailable` where no job is to blame, and running them again would be in vain."""
+        """Commit a group.
+
+        Raises:
+            StoreUnavailable: The database failed, and running the jobs one by one wouldn't help.
+        """
         with _explained():
             connection = self._opened.writing.connect()
         with connection:
@@ -193,9 +219,9 @@ def _settle(job: Job[object], error: BaseException | None) -> None:
     job.error = error
     if error is not None and job.on_failure is not None:
         job.on_failure()
-    if job.future.cancelled():  # the caller went away; the write stands
+    if job.future.cancelled():  # The request was cancelled, but its write remains.
         if error is not None:
-            _log.error("A write that nobody waits for any more failed: %s", error)
+            _log.error("Write failed after its request was cancelled: %s", error)
         return
     if error is None:
         job.future.set_result(None)

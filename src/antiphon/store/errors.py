@@ -1,27 +1,27 @@
-"""What the store refuses, in the API's own words (`wire.md` 4).
+"""Errors of the store, with OpenAI's texts where it has them.
 
 InvalidRequest
-├── PreviousResponseNotFound       400  a response of the chain is unknown, deleted or somebody else's
-├── ItemAlreadyInConversation      400  the item is in the conversation, or was named twice
-├── DuplicateItem                  400  the id belongs to an item that says something else
-├── NotLatestVersion               400  a change of a prompt is based on a version that is not its latest
-└── KeyNameTaken                   400  another API key has this name
+├── PreviousResponseNotFound       400  a response of the chain is unknown, deleted or another owner's
+├── ItemAlreadyInConversation      400  the item is already in the conversation, or is repeated
+├── DuplicateItem                  400  another item with other content has the ID
+├── NotLatestVersion               400  a change to a prompt isn't based on its latest version
+└── KeyNameTaken                   400  another API key has the name
 NotFound
-├── ConversationNotFound           404  unknown, deleted or somebody else's
-├── ItemNotFound                   404  an id stands for a stored item that is not there
-├── CursorNotFound                 404  `after` or `before` names nothing in this list
-├── FileNotStored                  404  the file is unknown, deleted, expired or somebody else's
-├── VectorStoreNotFound            404  the vector store is unknown, deleted or somebody else's
-├── AttachedFileNotFound           404  the file is not in the vector store
+├── ConversationNotFound           404  unknown, deleted or another owner's
+├── ItemNotFound                   404  no stored item has the ID
+├── CursorNotFound                 404  `after` or `before` isn't in the list
+├── FileNotStored                  404  unknown, deleted, expired or another owner's
+├── VectorStoreNotFound            404  unknown, deleted or another owner's
+├── AttachedFileNotFound           404  the file isn't in the vector store
 ├── FileBatchNotFound              404  the vector store has no such batch
-└── PromptNotFound                 404  the prompt, or this version of it, is unknown, deleted or another's
+└── PromptNotFound                 404  the prompt or version is unknown, deleted or another owner's
 """
 
 from antiphon.errors import InvalidRequest, NotFound
 
 
 class PreviousResponseNotFound(InvalidRequest):
-    """A response of the chain is unknown, deleted or somebody else's; `response_id` is the missing one."""
+    """A response of the chain, `response_id`, is unknown, deleted or another owner's."""
 
     code = "previous_response_not_found"
     param = "previous_response_id"
@@ -32,7 +32,7 @@ class PreviousResponseNotFound(InvalidRequest):
 
 
 class ItemAlreadyInConversation(InvalidRequest):
-    """The item is in the conversation already, or one request named it twice."""
+    """The item is already in the conversation, or is repeated in the request."""
 
     code = "item_already_in_conversation"
     param = "items"
@@ -42,7 +42,7 @@ class ItemAlreadyInConversation(InvalidRequest):
 
 
 class DuplicateItem(InvalidRequest):
-    """An id belongs to a stored item, or to another item of the request, that says something else."""
+    """Another item, stored or in the request, has the same ID but other content."""
 
     param = "input"
 
@@ -53,23 +53,23 @@ class DuplicateItem(InvalidRequest):
 
 
 class KeyNameTaken(InvalidRequest):
-    """Another API key has this name."""
+    """Another API key has the name."""
 
     param = "name"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is a key named '{name}' already.")
+        super().__init__(f"The key name '{name}' is already taken. Use another name.")
 
 
 class ConversationNotFound(NotFound):
-    """The conversation is unknown, deleted or somebody else's."""
+    """The conversation is unknown, deleted or another owner's."""
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(f"Conversation with id '{conversation_id}' not found.")
 
 
 class ItemNotFound(NotFound):
-    """An id stands for a stored item, and there is none (any more)."""
+    """No stored item has the ID, or it was deleted."""
 
     param = "input"
 
@@ -81,14 +81,14 @@ class ItemNotFound(NotFound):
 
 
 class CursorNotFound(NotFound):
-    """A cursor names nothing in this list (recorded for `after`, also where the item was deleted)."""
+    """A cursor isn't in the list, or was deleted (text recorded for `after`)."""
 
     def __init__(self, cursor: str, param: str = "after") -> None:
         super().__init__(f"No item found with id '{cursor}'", param=param)
 
 
 class FileNotStored(NotFound):
-    """The file is unknown, deleted, expired or somebody else's."""
+    """The file is unknown, deleted, expired or another owner's."""
 
     param = "id"
 
@@ -97,14 +97,14 @@ class FileNotStored(NotFound):
 
 
 class VectorStoreNotFound(NotFound):
-    """The vector store is unknown, deleted or somebody else's."""
+    """The vector store is unknown, deleted or another owner's."""
 
     def __init__(self, vector_store_id: str) -> None:
         super().__init__(f"Vector store with id '{vector_store_id}' not found.")
 
 
 class AttachedFileNotFound(NotFound):
-    """The file is not in the vector store."""
+    """The file isn't in the vector store."""
 
     def __init__(self, file_id: str, vector_store_id: str) -> None:
         super().__init__(f"No file found with id '{file_id}' in vector store '{vector_store_id}'.")
@@ -118,7 +118,7 @@ class FileBatchNotFound(NotFound):
 
 
 class PromptNotFound(NotFound):
-    """The prompt is unknown, deleted or somebody else's, or it has no such version."""
+    """The prompt or its version is unknown, deleted or another owner's."""
 
     def __init__(self, prompt_id: str, version: int | str | None = None) -> None:
         named = f"'{prompt_id}'" if version is None else f"'{prompt_id}' and version '{version}'"
@@ -126,12 +126,13 @@ class PromptNotFound(NotFound):
 
 
 class NotLatestVersion(InvalidRequest):
-    """A new version of a prompt is based on one that is not its latest any more."""
+    """A new version of a prompt isn't based on the latest one."""
 
     code = "not_latest_version"
     param = "version"
 
     def __init__(self, prompt_id: str, version: int, latest: int) -> None:
         super().__init__(
-            f"Version {version} is not the latest one of the prompt '{prompt_id}', which is {latest}."
+            f"Version {version} of the prompt '{prompt_id}' is not the latest one, which is {latest}. "
+            f"Base the change on version {latest}."
         )

@@ -1,4 +1,4 @@
-"""What is known of uploaded files. Their bytes lie in a folder."""
+"""Records of uploaded files, whose content is in a folder."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,25 +23,33 @@ _COLUMNS = (
 
 
 class FileRecords:
-    """The files of all owners. What has expired is not found, though it is there until it is deleted."""
+    """The files of all owners; expired ones are hidden even before their deletion."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
 
     async def add(self, owner: str, file: StoredFile) -> None:
-        """Stores what is known of a new file."""
+        """Store the record of a new file."""
         lifetime = None if file.expires_at is None else file.expires_at - file.created_at
         row = {name: getattr(file, name) for name in file.__struct_fields__}
         row |= {"owner": owner, "deadline": None if lifetime is None else self._clock() + lifetime}
         await self._database.write(lambda c: c.execute(insert(files), row))
 
     async def get(self, owner: str, file_id: str) -> StoredFile:
-        """Raises `FileNotStored`."""
+        """Return a file.
+
+        Raises:
+            FileNotStored: It doesn't exist, has expired, or has another owner.
+        """
         return (await self.find(owner, [file_id]))[file_id]
 
     async def find(self, owner: str, file_ids: Sequence[str]) -> dict[str, StoredFile]:
-        """Returns these files by their ids. Raises `FileNotStored` for the first that is not there."""
+        """Return several files by ID.
+
+        Raises:
+            FileNotStored: One of them doesn't exist, has expired, or has another owner.
+        """
         now = self._clock()
         found = await self._database.read(lambda c: _find(c, owner, file_ids, now))
         for file_id in file_ids:
@@ -50,7 +58,11 @@ class FileRecords:
         return found
 
     async def page(self, owner: str, query: PageQuery, *, purpose: str | None = None) -> Rows[StoredFile]:
-        """Returns a page of the owner's files, of one `purpose` if it is given. Raises `CursorNotFound`."""
+        """Return a page of the owner's files, optionally with one purpose.
+
+        Raises:
+            CursorNotFound: The cursor isn't in the list.
+        """
         listed = select(*_COLUMNS).where(files.c.owner == owner, _unexpired(self._clock()))
         if purpose is not None:
             listed = listed.where(files.c.purpose == purpose)
@@ -60,12 +72,12 @@ class FileRecords:
         return Rows([StoredFile(**row._asdict()) for row in rows], has_more)
 
     async def delete(self, owner: str, file_id: str) -> bool:
-        """Forgets the file and takes it out of all vector stores; False if there is none."""
+        """Delete a file's record, also from vector stores; return False if there is none."""
         gone = delete(files).where(files.c.id == file_id, files.c.owner == owner)
         return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
 
     async def delete_expired(self) -> list[str]:
-        """Forgets the files that have expired, of all owners, and returns their ids."""
+        """Delete the records of expired files of all owners, and return their IDs."""
         expired = delete(files).where(files.c.deadline < self._clock()).returning(files.c.id)
         return await self._database.write(lambda c: list(c.execute(expired).scalars()))
 

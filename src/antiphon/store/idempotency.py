@@ -1,4 +1,4 @@
-"""Idempotency keys: requests at work under a key, and the answers that are kept for a day."""
+"""Idempotency keys, with their requests in progress and their stored responses."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from antiphon.store.database import Database
 from antiphon.store.tables import metadata, servers
 
 KEPT = 24 * 60 * 60.0
-"""Seconds from a request until its key is free again."""
+"""Seconds after a request until its key is free again."""
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -35,10 +35,10 @@ idempotency_keys = Table(
     Column("key_hash", Text, nullable=False),
     Column("created_at", Double, nullable=False, index=True),
     Column("server_id", Text, nullable=False),
-    Column("answer", LargeBinary),  # NULL while the request is at work
+    Column("answer", LargeBinary),  # NULL while the request is in progress
     PrimaryKeyConstraint("owner", "key_hash"),
 )
-"""Keys of callers, as hashes, and what was answered, in a form that this room cannot read."""
+"""The clients' keys, as hashes, and the responses, encrypted with the keys."""
 
 _table = idempotency_keys.c
 _INSERT = text(
@@ -46,21 +46,24 @@ _INSERT = text(
     "VALUES (:owner, :key_hash, :created_at, :server_id) ON CONFLICT DO NOTHING"
 )
 _lost = and_(_table.answer.is_(None), _table.server_id.not_in(select(servers.c.id)))
-"""The condition that a request died with its server."""
+"""The condition that a request's server stopped before the response."""
 
 
 class Claim(Struct, frozen=True):
-    """What became of a claim: the key is the caller's, or there is an `answer`, or another one is at work."""
+    """The outcome of a claim; neither field is set if the request is in progress."""
 
     granted: bool = False
+    """Whether the key belongs to the new request."""
     answer: bytes | None = None
+    """The stored response of an earlier request with the key."""
 
 
 class IdempotencyRecords:
-    """The keys of all owners; two owners may have the same key.
+    """The keys of all owners; each owner has separate keys.
 
-    What a server has at work is known to itself, and in the database to the others. A row of its own that it
-    does not know of is of an earlier run, or of a write that failed: it holds nobody up.
+    This object tracks the requests in progress at its own server; the database shows those of other servers.
+    If a row of this server has no tracked request, it is from an earlier run or a failed write, and is
+    ignored.
     """
 
     def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
@@ -70,7 +73,7 @@ class IdempotencyRecords:
         self._at_work: set[tuple[str, str]] = set()
 
     async def claim(self, owner: str, key_hash: str) -> Claim:
-        """Takes a key that is free; it remains taken until `keep` or `release`."""
+        """Claim a key until `keep` or `release`, if it is free."""
         key = (owner, key_hash)
         if key in self._at_work:
             return Claim()
@@ -84,19 +87,19 @@ class IdempotencyRecords:
         return claim
 
     def keep(self, owner: str, key_hash: str, answer: bytes) -> asyncio.Future[None]:
-        """Keeps the answer to the request that has the key. The write stands, awaited or not."""
+        """Store the response of the key's request. The write happens, awaited or not."""
         self._at_work.discard((owner, key_hash))
         kept: Executable = update(idempotency_keys).where(self._ours(owner, key_hash)).values(answer=answer)
         return self._database.enqueue(_execute, kept).future
 
     def release(self, owner: str, key_hash: str) -> None:
-        """Frees the key of a request whose answer is not kept; nobody waits for the write."""
+        """Free the key of a request without a stored response; don't wait for the write."""
         self._at_work.discard((owner, key_hash))
         released: Executable = delete(idempotency_keys).where(self._ours(owner, key_hash))
         self._database.enqueue(_execute, released).future.cancel()
 
     async def delete_expired(self) -> None:
-        """Deletes what has been kept for a day. Call it now and then."""
+        """Delete the responses that are a day old. Call this regularly."""
         old = _table.created_at < self._clock() - KEPT
         ended = or_(_table.answer.is_not(None), _lost)
         await self._database.write(lambda c: c.execute(delete(idempotency_keys).where(old, ended)))

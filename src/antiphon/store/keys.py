@@ -1,4 +1,4 @@
-"""API keys: whose they are and what they may use. Only a hash of a key is kept."""
+"""API keys with their owners and limits; only a hash of each key is stored."""
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
@@ -9,19 +9,24 @@ from antiphon.store.tables import api_keys
 
 
 class StoredKey(Struct, frozen=True, kw_only=True):
-    """A key. Limits are None where the server's settings hold; `created_at` is in seconds since 1970.
-
-    `hash` is the SHA-256 of the key in hexadecimal digits, `hint` the key's last characters.
-    """
+    """An API key; limits that are None have the server's settings."""
 
     hash: str
+    """The SHA-256 of the key, hexadecimal."""
     name: str
+    """The unique name of the key."""
     owner: str
+    """The owner of the data that the key accesses."""
     hint: str
+    """The last characters of the key."""
     created_at: float
+    """The time of creation, in seconds since 1970."""
     requests_per_minute: int | None = None
+    """The limit of requests per minute."""
     tokens_per_minute: int | None = None
+    """The limit of tokens per minute."""
     concurrent_streams: int | None = None
+    """The limit of concurrent streams."""
 
 
 _COLUMNS = tuple(api_keys.c[name] for name in StoredKey.__struct_fields__)
@@ -34,19 +39,23 @@ class KeyRecords:
         self._database = database
 
     async def add(self, key: StoredKey) -> None:
-        """Stores a new key. Raises `KeyNameTaken`."""
+        """Store a new key.
+
+        Raises:
+            KeyNameTaken: Another key has the name.
+        """
         await self._database.write(lambda c: _add(c, key))
 
     async def all(self) -> list[StoredKey]:
-        """Returns all keys, oldest first."""
+        """Return all keys, oldest first."""
         return await self._database.read(_all)
 
     async def find(self, key_hash: str) -> StoredKey | None:
-        """Returns the key that has this hash, or None."""
+        """Return the key with a hash, or None."""
         return await self._database.read(lambda c: _find(c, key_hash))
 
     async def delete(self, name: str) -> bool:
-        """Forgets a key; False if there is none of this name."""
+        """Delete the key with a name; return False if there is none."""
         gone = delete(api_keys).where(api_keys.c.name == name)
         return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
 

@@ -1,7 +1,7 @@
-"""Brings a database to the present shape: numbered functions, whose names the database remembers.
+"""Migrations of the database schema, tracked by name in the database.
 
-To change tables: change `tables.py`, and append here a function `m002_...` that brings existing databases
-to the same shape. A new database is made in the present shape at once.
+To change tables, change `tables.py` and append a function `m002_...` here that changes existing databases in
+the same way. A new database is created with the current schema.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,41 +17,41 @@ from antiphon.store.vector_stores.tables import chunks
 Migration = Callable[[Connection], None]
 
 _LOCK = 0x616E7469
-"""The key of PostgreSQL's advisory lock: of servers that start together, one migrates and the others wait."""
+"""The key of PostgreSQL's advisory lock: only one server migrates at a time."""
 
 
 def m001_initial(connection: Connection) -> None:
-    """Creates all tables as `tables.py` has them."""
+    """Create all tables of `tables.py`."""
     metadata.create_all(connection)
 
 
 def m002_files(connection: Connection) -> None:
-    """Adds the tables of files and vector stores."""
+    """Add the tables of files and vector stores."""
     metadata.create_all(connection)
 
 
 def m003_chunks(connection: Connection) -> None:
-    """Adds the tables of chunks, and what finds words and vectors in them."""
+    """Add the tables of chunks and their indexes."""
     metadata.create_all(connection, [chunks])
 
 
 def m004_keys(connection: Connection) -> None:
-    """Adds the table of API keys."""
+    """Add the table of API keys."""
     metadata.create_all(connection, [api_keys])
 
 
 def m005_prompts(connection: Connection) -> None:
-    """Adds the tables of prompts."""
+    """Add the tables of prompts."""
     metadata.create_all(connection, [prompts, prompt_versions])
 
 
 def m006_secrets(connection: Connection) -> None:
-    """Adds the table of the server's own secrets."""
+    """Add the table of the server's own secrets."""
     metadata.create_all(connection, [secrets])
 
 
 def m007_idempotency(connection: Connection) -> None:
-    """Adds the table of idempotency keys."""
+    """Add the table of idempotency keys."""
     metadata.create_all(connection, [idempotency_keys])
 
 
@@ -67,9 +67,10 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Applies the migrations that this database has not seen, in order, inside the caller's transaction.
+    """Apply the missing migrations in order, inside the current transaction.
 
-    Raises `StoreUnavailable` if the database has seen one that is unknown here: a newer version made it.
+    Raises:
+        StoreUnavailable: A newer version of Antiphon has applied an unknown migration.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -82,8 +83,8 @@ def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
     unknown = sorted(applied.difference(names))
     if unknown:
         raise StoreUnavailable(
-            f"The database was made by a newer version of Antiphon (it knows {', '.join(unknown)}). "
-            "Please update Antiphon, or use another database."
+            "The database was created by a newer version of Antiphon (unknown migrations: "
+            f"{', '.join(unknown)}). Update Antiphon, or use another database."
         )
     for migration in migrations:
         if migration.__name__ not in applied:

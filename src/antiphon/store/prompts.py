@@ -15,10 +15,15 @@ class StoredPrompt(Struct, frozen=True, kw_only=True):
     """One version of a prompt."""
 
     id: str
+    """The ID of the prompt."""
     version: int
+    """The number of the version."""
     text: str
+    """The text with placeholders for the variables."""
     variables: list[str]
+    """The names of the variables."""
     is_default: bool
+    """Whether this is the default version."""
 
 
 class PromptRecords:
@@ -28,7 +33,7 @@ class PromptRecords:
         self._database = database
 
     async def create(self, owner: str, prompt: StoredPrompt, created_at: float) -> None:
-        """Stores a new prompt with its first version; `created_at` is in seconds since 1970."""
+        """Store a new prompt and its first version; `created_at` is seconds since 1970."""
         row = {
             "id": prompt.id,
             "owner": owner,
@@ -44,7 +49,11 @@ class PromptRecords:
         await self._database.write(run)
 
     async def get(self, owner: str, prompt_id: str, version: int | None = None) -> StoredPrompt:
-        """Returns a version of a prompt, the default one if none is named. Raises `PromptNotFound`."""
+        """Return a version of a prompt, by default its default version.
+
+        Raises:
+            PromptNotFound: The prompt or the version doesn't exist, or has another owner.
+        """
         wanted = prompts.c.default_version if version is None else version
         chosen = _of(owner, prompt_id).where(prompt_versions.c.version == wanted)
         found = await self._database.read(lambda c: c.execute(chosen).first())
@@ -53,7 +62,11 @@ class PromptRecords:
         return _stored(found)
 
     async def versions(self, owner: str, prompt_id: str) -> list[StoredPrompt]:
-        """Returns all versions of a prompt, oldest first. Raises `PromptNotFound`."""
+        """Return all versions of a prompt, oldest first.
+
+        Raises:
+            PromptNotFound: The prompt doesn't exist, or has another owner.
+        """
         chosen = _of(owner, prompt_id).order_by(prompt_versions.c.version)
         found = await self._database.read(lambda c: c.execute(chosen).all())
         if not found:
@@ -61,7 +74,7 @@ class PromptRecords:
         return [_stored(row) for row in found]
 
     async def defaults(self, owner: str) -> list[StoredPrompt]:
-        """Returns the default versions of all prompts of an owner, newest prompt first."""
+        """Return the default versions of an owner's prompts, newest prompt first."""
         chosen = (
             _joined()
             .where(prompts.c.owner == owner, prompt_versions.c.version == prompts.c.default_version)
@@ -70,9 +83,11 @@ class PromptRecords:
         return [_stored(row) for row in await self._database.read(lambda c: c.execute(chosen).all())]
 
     async def add_version(self, owner: str, prompt: StoredPrompt) -> None:
-        """Stores a further version, which `prompt` names; the default one if it says so.
+        """Store another version, which becomes the default if `prompt.is_default`.
 
-        Raises `PromptNotFound`, and `NotLatestVersion` if it does not follow the latest one.
+        Raises:
+            PromptNotFound: The prompt doesn't exist, or has another owner.
+            NotLatestVersion: The new version doesn't follow the latest one.
         """
         changes = {"latest_version": prompt.version}
         if prompt.is_default:
@@ -91,7 +106,11 @@ class PromptRecords:
         await self._database.write(run)
 
     async def set_default(self, owner: str, prompt_id: str, version: int) -> None:
-        """Makes a version the default one. Raises `PromptNotFound`."""
+        """Make a version the default.
+
+        Raises:
+            PromptNotFound: The prompt or the version doesn't exist, or has another owner.
+        """
         there = select(prompt_versions.c.version).where(
             prompt_versions.c.prompt_id == prompt_id, prompt_versions.c.version == version
         )
@@ -101,7 +120,7 @@ class PromptRecords:
             raise PromptNotFound(prompt_id, version)
 
     async def delete(self, owner: str, prompt_id: str) -> bool:
-        """Deletes a prompt with all its versions; False if there is none."""
+        """Delete a prompt and all its versions; return False if it doesn't exist."""
         gone = delete(prompts).where(prompts.c.id == prompt_id, prompts.c.owner == owner)
         return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
 

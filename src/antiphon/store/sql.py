@@ -1,4 +1,4 @@
-"""Many rows in one statement: the driver lets other threads run for each row of an `executemany`."""
+"""Inserts of many rows and pages of lists, in few SQL statements."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -11,24 +11,28 @@ from antiphon.store.errors import CursorNotFound
 from antiphon.wire.lists import PageQuery
 
 _MOST_ROWS = 32
-"""Rows of one statement: each number of rows is a text of its own, which drivers prepare once and keep."""
+"""The most rows per statement; drivers cache one statement per number of rows."""
 
 
 class Insert:
-    """Inserts rows of `table`: tuples with a value for each of its columns, in their order.
+    """An insert of many rows per statement.
 
-    `on_conflict` is SQL for a row that is there already; without it, it is an error.
+    An `executemany` would be slower, because the driver lets other threads run after each row.
+
+    Args:
+        table: The table.
+        on_conflict: SQL for rows that already exist; without it, they are an error.
     """
 
     def __init__(self, table: Table, on_conflict: str = "") -> None:
         self._width = len(table.columns)
         columns = ", ".join(table.columns.keys())
-        self._into = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608 (names of ours)
+        self._into = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608 (our own names)
         self._on_conflict = on_conflict
         self._text = lru_cache(self._statement)
 
     def __call__(self, connection: Connection, rows: Sequence[Iterable[str | float | None]]) -> int:
-        """Returns how many rows were inserted."""
+        """Insert rows, tuples with a value for each column; return how many were inserted."""
         sign = "?" if connection.dialect.positional else "%s"
         inserted = 0
         for start in range(0, len(rows), _MOST_ROWS):
@@ -48,10 +52,16 @@ Ts = TypeVarTuple("Ts")
 def page_by_time(
     connection: Connection, listed: Select[*Ts], key: tuple[Column[float], Column[str]], query: PageQuery
 ) -> tuple[Sequence[Row[*Ts]], bool]:
-    """Returns the rows of the page of `listed` that is asked for, and whether there are more behind it.
+    """Return a page of a list, and whether there are more rows after it.
 
-    `key` is the time of creation and the id, by which the list is ordered and in which cursors are sought.
-    Raises `CursorNotFound`.
+    Args:
+        connection: The connection to use.
+        listed: The query for the whole list.
+        key: The columns for the time of creation and the ID, which order the list and resolve cursors.
+        query: The requested page.
+
+    Raises:
+        CursorNotFound: The cursor isn't in the list.
     """
     created_at, entry_id = key
     cursor = query.after if query.before is None else query.before

@@ -1,8 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL.
 
-Bodies are JSON texts, exactly as the API shows them: whoever opens the database can read it. Items are
-stored once and linked; link rows carry positions. An item's id is unique for its owner only, because ids
-may come from callers; links find the owner through their response or conversation.
+Bodies are JSON texts in the API's form, so that a person can read the database. Items are stored once, and
+link rows with positions refer to them. Clients may choose item IDs, so an ID is unique only per owner; the
+owner of a link is that of its response or conversation.
 """
 
 from sqlalchemy import (
@@ -28,9 +28,9 @@ metadata = MetaData()
 
 
 def _partial_index(name: str, column: Column[str | None], condition: str) -> None:
-    """Creates an index of some rows together with their table.
+    """Create an index of some rows together with its table.
 
-    As SQL, for SQLAlchemy's own way loads every dialect that is named, and PostgreSQL's takes long.
+    It uses SQL, because SQLAlchemy's own way imports every named dialect, and PostgreSQL's is slow to import.
     """
 
     @event.listens_for(column.table, "after_create")
@@ -39,7 +39,7 @@ def _partial_index(name: str, column: Column[str | None], condition: str) -> Non
 
 
 schema_version = Table("schema_version", metadata, Column("name", Text, primary_key=True))
-"""The names of the migrations that this database has seen."""
+"""The names of the applied migrations."""
 
 servers = Table(
     "servers",
@@ -47,21 +47,21 @@ servers = Table(
     Column("id", Text, primary_key=True),
     Column("seen_at", Double, nullable=False),
 )
-"""Every server at work on this database, and when it last said so (seconds since 1970)."""
+"""The running servers of this database, with their last heartbeats in Unix time."""
 
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("hash", Text, primary_key=True),  # SHA-256 of the key, in hexadecimal digits
+    Column("hash", Text, primary_key=True),  # SHA-256 of the key, hexadecimal
     Column("name", Text, nullable=False, unique=True),
     Column("owner", Text, nullable=False),
-    Column("hint", Text, nullable=False),  # the key's last characters
+    Column("hint", Text, nullable=False),  # The key's last characters
     Column("created_at", Double, nullable=False),
     Column("requests_per_minute", Integer),
     Column("tokens_per_minute", Integer),
     Column("concurrent_streams", Integer),
 )
-"""The keys of callers. The keys themselves are not kept."""
+"""The API keys, as hashes only."""
 
 items = Table(
     "items",
@@ -70,7 +70,7 @@ items = Table(
     Column("id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
-    # The id first: with the owner first, planners walk through all of an owner's items to find a few.
+    # The ID comes first: with the owner first, planners scan all of an owner's items to find a few.
     PrimaryKeyConstraint("id", "owner"),
 )
 
@@ -81,11 +81,11 @@ conversations = Table(
     Column("owner", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("metadata", Text, nullable=False),
-    # Counts up for ever: a position is not used again after its item is deleted, so that a response which
-    # remembers how far it had read never sees a later item there.
+    # The next position never decreases: positions of deleted items aren't reused, so that a response with the
+    # position that it has read up to never gets a later item there.
     Column("next_position", Integer, nullable=False),
     Column("deleted_at", Double),
-    Column("locked_by", Text),  # the id of the response at work, which may have no row (`store: false`)
+    Column("locked_by", Text),  # The ID of the response in progress; it has no row with `store: false`
     Column("locked_server", Text),
 )
 _partial_index("conversations_locked", conversations.c.locked_by, "locked_by IS NOT NULL")
@@ -112,17 +112,17 @@ responses = Table(
     Column("model", Text, nullable=False),
     Column("previous_response_id", Text),
     Column("conversation_id", Text, ForeignKey("conversations.id")),
-    # The response saw the conversation's items at positions below this one.
+    # The response includes the conversation's items at lower positions than this one.
     Column("conversation_position", Integer),
     Column("server_id", Text, nullable=False),
-    Column("body", Text, nullable=False),  # the response object; its `output` is kept as items
+    Column("body", Text, nullable=False),  # The response object without `output`, which is stored as items
 )
 Index("responses_by_time", responses.c.owner, responses.c.created_at, responses.c.id)
 is_running = responses.c.status.in_(
-    # The values are written into the SQL: else no planner sees that the partial index below fits.
+    # The SQL contains the literal values, so that planners use the partial index below.
     bindparam("running", ("queued", "in_progress"), expanding=True, literal_execute=True)
 )
-"""The condition that a response has not reached its final status."""
+"""The condition that a response has no final status yet."""
 _partial_index("responses_running", responses.c.server_id, "status IN ('queued', 'in_progress')")
 
 response_items = Table(
@@ -142,14 +142,14 @@ files = Table(
     Column("id", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("expires_at", Double),  # as the API shows it
-    Column("deadline", Double),  # the same by the store's own clock, which is never frozen
+    Column("expires_at", Double),  # The expiry in the API
+    Column("deadline", Double),  # The same by the store's own clock, which is never frozen
     Column("purpose", Text, nullable=False),
     Column("filename", Text, nullable=False),
     Column("media_type", Text),
     Column("bytes", BigInteger, nullable=False),
 )
-"""Uploaded files; their bytes lie in a folder, each under its id."""
+"""Uploaded files; their content is in a folder, in files named by ID."""
 Index("files_by_time", files.c.owner, files.c.created_at, files.c.id)
 
 vector_stores = Table(
@@ -158,8 +158,8 @@ vector_stores = Table(
     Column("id", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("last_active_at", Double, nullable=False),  # as the API shows it
-    Column("used_at", Double, nullable=False),  # the same by the store's own clock, which is never frozen
+    Column("last_active_at", Double, nullable=False),  # The last use in the API
+    Column("used_at", Double, nullable=False),  # The same by the store's own clock, which is never frozen
     Column("expires_after_days", Integer),
     Column("name", Text, nullable=False),
     Column("metadata", Text, nullable=False),
@@ -186,8 +186,8 @@ vector_store_files = Table(
     Column("created_at", Double, nullable=False),
     Column("batch_id", Text, index=True),
     Column("status", Text, nullable=False),
-    Column("attempt", Text, nullable=False),  # attached anew, the file's earlier reading counts no more
-    Column("server_id", Text, nullable=False),  # who reads the file while it is in progress
+    Column("attempt", Text, nullable=False),  # New for each attachment; results of earlier ones are dropped
+    Column("server_id", Text, nullable=False),  # The server that reads the file while it is in progress
     Column("usage_bytes", BigInteger, nullable=False),
     Column("error_code", Text),
     Column("error_message", Text),
@@ -196,9 +196,9 @@ vector_store_files = Table(
     Column("chunk_overlap", Integer, nullable=False),
     PrimaryKeyConstraint("vector_store_id", "file_id"),
 )
-"""The files of vector stores; the owner is the store's, and the file's."""
+"""The files of vector stores; the owner is that of the store and of the file."""
 is_being_read = vector_store_files.c.status == bindparam("being_read", "in_progress", literal_execute=True)
-"""The condition that a file's reading has not ended. Written into the SQL, as in `is_running`."""
+"""The condition that reading a file hasn't ended; literal as in `is_running`."""
 _partial_index("vector_store_files_being_read", vector_store_files.c.server_id, "status = 'in_progress'")
 Index(
     "vector_store_files_by_time",
@@ -224,6 +224,6 @@ prompt_versions = Table(
     Column("prompt_id", Text, ForeignKey("prompts.id", ondelete="CASCADE"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("text", Text, nullable=False),
-    Column("variables", Text, nullable=False),  # their names, a JSON list
+    Column("variables", Text, nullable=False),  # The names, as a JSON list
     PrimaryKeyConstraint("prompt_id", "version"),
 )
