@@ -120,7 +120,7 @@ def test_T14_a_request_that_comes_back_with_reordered_arguments_is_the_same() ->
     "changed", [asked('{"a": 1, "b": 3}'), asked(name="delete"), asked(label="t"), asked("not JSON")]
 )
 def test_a_request_that_comes_back_changed_is_refused(changed: McpApprovalRequest) -> None:
-    with pytest.raises(AntiphonError, match="not as it was made"):
+    with pytest.raises(AntiphonError, match="was changed after it was made"):
         approved_requests([asked(), changed, answer()], "s")
 
 

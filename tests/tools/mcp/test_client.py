@@ -160,7 +160,7 @@ def test_an_answer_that_is_not_mcp_is_told_with_its_place(running: Servers) -> N
     async def work(client: McpClient) -> JSONObject:
         return await client.call_tool("good", {})
 
-    with pytest.raises(UpstreamBroken, match="it sent what is not MCP: content"):
+    with pytest.raises(UpstreamBroken, match="it sent an invalid MCP message: content"):
         use(work, at(running, "/careless"))
 
 

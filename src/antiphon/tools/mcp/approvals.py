@@ -1,4 +1,4 @@
-"""Which tools of an MCP server a request allows, which need approval, and what was approved. Pure."""
+"""Allowed tools of MCP servers, and approvals of their calls."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ from antiphon.wire.tools import McpTool, Tool
 
 @dataclass(frozen=True)
 class Filter:
-    """Tools by name and by whether they only read; both must fit where both are given."""
+    """A filter for tools by name and by whether they only read; both must match."""
 
     names: frozenset[str] | None
+    """The names of matching tools; None matches all."""
     read_only: bool | None
+    """Whether matching tools only read; None matches all."""
 
     def fits(self, entry: JSONObject) -> bool:
-        """Whether a tool, as `mcp_list_tools` items list it, is meant."""
+        """Return whether a tool, in the form of `mcp_list_tools` items, matches."""
         annotations = entry.get("annotations") or {}
         return (self.names is None or entry["name"] in self.names) and (
             self.read_only is None or bool(annotations.get("read_only")) is self.read_only
@@ -29,34 +31,41 @@ class Filter:
 
 @dataclass(frozen=True)
 class Policy:
-    """`allowed_tools` and `require_approval` of one tool of a request."""
+    """The `allowed_tools` and `require_approval` of one tool of a request."""
 
     allowed: Filter | None
+    """The allowed tools; None allows all."""
     always: Filter | None
+    """The tools that need approval."""
     never: Filter | None
+    """The tools that need no approval."""
     otherwise: bool
-    """Whether tools that neither filter means need approval."""
+    """Whether tools that match neither filter need approval."""
 
     @classmethod
     def of(cls, tool: McpTool, position: int) -> Self:
-        """Reads every form of both parameters; raises `InvalidRequest`. Approval is needed by default."""
+        """Parse both parameters in any form; by default, approval is needed.
+
+        Raises:
+            InvalidRequest: A parameter is invalid.
+        """
         place = f"tools[{position}]"
         allowed = _filter(tool.allowed_tools, f"{place}.allowed_tools")
         approval, param = tool.require_approval, f"{place}.require_approval"
         if not approval or approval in ("always", "never"):
             return cls(allowed, None, None, otherwise=approval != "never")
         if not isinstance(approval, dict) or not approval.keys() <= {"always", "never"}:
-            raise _invalid(param, "expected 'always', 'never', or an object with filters under these keys")
+            raise _invalid(param, "expected 'always', 'never', or an object with filters in these keys")
         always = _filter(approval.get("always"), f"{param}.always")
         never = _filter(approval.get("never"), f"{param}.never")
         return cls(allowed, always, never, otherwise=True)
 
     def allows(self, entry: JSONObject) -> bool:
-        """Whether the model may be offered the tool."""
+        """Return whether the model may get the tool."""
         return self.allowed is None or self.allowed.fits(entry)
 
     def needs_approval(self, entry: JSONObject) -> bool:
-        """Whether the caller must approve each call of the tool; in doubt it must."""
+        """Return whether the client must approve each call of the tool."""
         if self.always is not None and self.always.fits(entry):
             return True
         if self.never is not None and self.never.fits(entry):
@@ -65,17 +74,19 @@ class Policy:
 
 
 def approved_requests(items: Sequence[Item], server_label: str) -> list[McpApprovalRequest]:
-    """Returns the requests to one server that the caller approved and that no call has followed yet.
+    """Return the approved requests to one server whose calls have not been made.
 
-    A request may come twice, stored and sent back by the client; its arguments are compared by value. Raises
-    `InvalidRequest` for an answer to no request of this context, and for a request that was changed.
+    A request may appear twice, stored and sent back by the client. Its arguments are compared by value.
+
+    Raises:
+        InvalidRequest: A response has no request in this context, or a request was changed.
     """
     requests: dict[str, McpApprovalRequest] = {}
     for item in items:
         if isinstance(item, McpApprovalRequest):
             first = requests.setdefault(str(item.id), item)
             if _meaning(first) != _meaning(item):
-                raise _invalid("input", f"the approval request '{item.id}' is not as it was made")
+                raise _invalid("input", f"the approval request '{item.id}' was changed after it was made")
     answers, made = _answers(items), _made(items)
     for request_id in answers.keys() - requests.keys():
         raise _not_asked(request_id)
@@ -87,9 +98,13 @@ def approved_requests(items: Sequence[Item], server_label: str) -> list[McpAppro
 
 
 def check_approvals(given: Iterable[Item], context: Iterable[Item], tools: Iterable[Tool]) -> None:
-    """Raises `InvalidRequest` for an answer in `given`, the request's own items, that would have no effect.
+    """Check that each approval response in `given` has an effect.
 
-    That is one to no request of the context, and an approval of a call whose server is not among `tools`.
+    `given` are the request's own items.
+
+    Raises:
+        InvalidRequest: A response has no request in the context, or the server of an approved call isn't
+            among `tools`.
     """
     answers = _answers(given)
     if not answers:
@@ -104,20 +119,20 @@ def check_approvals(given: Iterable[Item], context: Iterable[Item], tools: Itera
             raise _not_asked(request_id)
         if approved and request_id not in made and request.server_label not in labels:
             raise InvalidRequest(
-                f"The approved call of '{request.name}' cannot be made: there is no MCP server "
-                f"'{request.server_label}' among the tools of this request.",
+                f"The approved call of '{request.name}' cannot be made. Add its MCP server "
+                f"'{request.server_label}' to the tools of this request.",
                 code="missing_required_parameter",
                 param="tools",
             )
 
 
 def _answers(items: Iterable[Item]) -> dict[str, bool]:
-    """The last answer to each approval request, by the request's id."""
+    """Return the last response to each approval request, by the request's ID."""
     return {item.approval_request_id: item.approve for item in items if isinstance(item, McpApprovalResponse)}
 
 
 def _made(items: Iterable[Item]) -> set[str]:
-    """The ids of the approval requests whose calls have been made."""
+    """Return the IDs of the approval requests whose calls have been made."""
     return {
         item.approval_request_id for item in items if isinstance(item, McpCall) and item.approval_request_id
     }
@@ -136,7 +151,7 @@ def _meaning(request: McpApprovalRequest) -> tuple[str, str, JSON]:
 
 
 def _filter(value: JSON, param: str) -> Filter | None:
-    """A filter in either form; None where nothing is filtered."""
+    """Return the filter in a parameter of either form, or None if there is none."""
     if not value and not isinstance(value, list):
         return None
     names, read_only = value, None
@@ -145,7 +160,7 @@ def _filter(value: JSON, param: str) -> Filter | None:
             raise _invalid(param, "expected 'tool_names' and 'read_only' only")
         names, read_only = value.get("tool_names"), value.get("read_only")
     if not (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))):
-        raise _invalid(param, "expected the names of tools")
+        raise _invalid(param, "expected a list of tool names")
     if not (read_only is None or isinstance(read_only, bool)):
         raise _invalid(f"{param}.read_only", "expected a boolean")
     return Filter(None if names is None else frozenset(names), read_only)

@@ -1,4 +1,4 @@
-"""What is done with an MCP server in a response, each as one output item: list, call, ask for approval."""
+"""Output items for an MCP server: tool lists, calls and approval requests."""
 
 import logging
 
@@ -29,11 +29,11 @@ from antiphon.wire.json import JSONObject
 _log = logging.getLogger(__name__)
 
 LIST = "tools/list"
-"""The name under which the list is asked for at the seam of tool calls."""
+"""The name of the list request in `ToolCalls`."""
 
 
 class ToolListing:
-    """The set-up: the server is asked for its tools."""
+    """The setup of a server: its list of tools."""
 
     ends_turn = False
 
@@ -44,13 +44,19 @@ class ToolListing:
         self._failed = False
 
     def opening(self, output_index: int) -> list[Event]:
+        """Return the opening events."""
         return [
             OutputItemAdded(output_index, self.item),
             McpListToolsInProgress(str(self.item.id), output_index),
         ]
 
     async def run(self) -> None:
-        """Asks for the list; raises `ToolListFailed`, for without its tools the model would guess."""
+        """List the tools.
+
+        Raises:
+            ToolListFailed: The server failed; without its tools the model would guess.
+            AntiphonError: The guard rejected the server's address.
+        """
         try:
             listed, left_out = entries(await self._list())
         except AntiphonError as error:
@@ -60,17 +66,18 @@ class ToolListing:
         self.item = replace(self.item, tools=[entry for entry in listed if self._policy.allows(entry)])
         if left_out:
             _log.warning(
-                "MCP server '%s': left out tools whose input schema is not that of an object: %s",
+                "Omitted tools of MCP server '%s' whose input schema is not an object: %s",
                 self.item.server_label,
                 ", ".join(left_out),
             )
 
     def closing(self, output_index: int) -> list[Event]:
+        """Return the closing events."""
         kind = McpListToolsFailed if self._failed else McpListToolsCompleted
         return [kind(str(self.item.id), output_index), OutputItemDone(output_index, self.item)]
 
     def skip(self, output_index: int) -> list[Event]:
-        """A list is no call that the limit of calls could concern."""
+        """Raise `NotImplementedError`: the limit on calls doesn't apply to lists."""
         raise NotImplementedError
 
     async def _list(self) -> list[JSONObject]:
@@ -85,22 +92,29 @@ class ToolListing:
         if isinstance(tools, list):
             return [tool for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
         failure = answer.get("error")
-        message = failure.get("message") if isinstance(failure, dict) else "It gave no list."
+        message = failure.get("message") if isinstance(failure, dict) else "It returned no list."
         raise ToolListFailed(label, None, str(message))
 
 
 class ToolCall:
-    """One call of a server's tool: the model's, or one that the caller approved."""
+    """A call of a server's tool, requested by the model or approved by the client."""
 
     ends_turn = False
 
     def __init__(self, item: McpCall, calls: ToolCalls, max_bytes: int) -> None:
-        """`item` has its id, label, name and arguments; `max_bytes` of the result are kept."""
+        """Create a call.
+
+        Args:
+            item: The item with ID, label, name and arguments.
+            calls: The interface for tool calls.
+            max_bytes: Size limit of the result.
+        """
         self.item = item
         self._calls = calls
         self._max_bytes = max_bytes
 
     def opening(self, output_index: int) -> list[Event]:
+        """Return the opening events, which include the arguments."""
         item_id, arguments = str(self.item.id), self.item.arguments
         return [
             OutputItemAdded(output_index, replace(self.item, arguments="")),
@@ -110,16 +124,19 @@ class ToolCall:
         ]
 
     async def run(self) -> None:
+        """Execute the call; errors become part of the item."""
         output, error = await self._called()
         self.item = replace(self.item, status="failed" if error else "completed", output=output, error=error)
 
     def closing(self, output_index: int) -> list[Event]:
+        """Return the closing events."""
         kind = McpCallFailed if self.item.error else McpCallCompleted
         return [kind(str(self.item.id), output_index), OutputItemDone(output_index, self.item)]
 
     def skip(self, output_index: int) -> list[Event]:
+        """Return the events of a call beyond the limit."""
         opening = self.opening(output_index)
-        # As a web search that is skipped keeps the status of one at work (`wire.md` 3.3, rule 13).
+        # A skipped web search also keeps the status of one in progress.
         self.item = replace(self.item, status="calling")
         return [*opening, OutputItemDone(output_index, self.item)]
 
@@ -137,7 +154,7 @@ class ToolCall:
 
 
 class ApprovalRequest:
-    """A call that the caller has to approve first: the response ends with it."""
+    """A call that the client must approve first; it ends the response."""
 
     ends_turn = True
 
@@ -145,21 +162,23 @@ class ApprovalRequest:
         self.item = item
 
     def opening(self, output_index: int) -> list[Event]:
+        """Return the opening event."""
         return [OutputItemAdded(output_index, self.item)]
 
     async def run(self) -> None:
-        """Nothing is done before the answer."""
+        """Do nothing: the call waits for its approval."""
 
     def closing(self, output_index: int) -> list[Event]:
+        """Return the closing event."""
         return [OutputItemDone(output_index, self.item)]
 
     def skip(self, output_index: int) -> list[Event]:
-        """Asking runs nothing, so the limit of calls does not concern it."""
+        """Return all events: the limit on calls doesn't apply to approval requests."""
         return [*self.opening(output_index), *self.closing(output_index)]
 
 
 def decoded_arguments(arguments: str) -> JSONObject | None:
-    """Returns the arguments that a model wrote; None where they are no JSON object. Nothing means none."""
+    """Return a model's arguments, empty for an empty text; None if invalid."""
     try:
         decoded = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The tools of one MCP server: connected when the first is needed, within the server's limits."""
+"""The client of one MCP server, which connects on first use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,17 +15,17 @@ from antiphon.wire.json import JSONObject
 T = TypeVar("T")
 
 _OF_TOOLS = ("name", "description", "inputSchema", "annotations")
-"""What is used of a listed tool; icons, titles and output schemas are not."""
+"""The used fields of a listed tool; icons, titles and output schemas are ignored."""
 _NO_SUCH_TRANSPORT = frozenset({400, 404, 405, 406, 410, 415, 501})
-"""What servers that know only SSE answer to a POST at the address of their event stream."""
+"""Responses to a POST from servers that only support SSE."""
 
 
 class McpClient:
-    """A connection to one server, used by one response.
+    """A connection to one server for one response.
 
-    Both requests raise `UpstreamError` where the server does not answer as it should, and the guard's error
-    for an address that is not allowed. An error that the server itself gives, in the form of JSON-RPC, is a
-    result: `{"error": {"code", "message"}}`.
+    Both requests raise `UpstreamError` for failures of the server, and the guard's error for a forbidden
+    address. An error that the server itself returns as JSON-RPC is a result: `{"error": {"code",
+    "message"}}`.
     """
 
     def __init__(self, server: McpServer, guard: Guard, slots: asyncio.Semaphore) -> None:
@@ -36,7 +36,7 @@ class McpClient:
         self._opening = asyncio.Lock()
 
     async def list_tools(self) -> JSONObject:
-        """Returns `{"tools": [...]}` with all pages, in the server's order and words."""
+        """Return `{"tools": [...]}` with all pages, unchanged and in the server's order."""
 
         async def listed(session: McpSession) -> JSONObject:
             tools = await session.list_tools()
@@ -45,7 +45,7 @@ class McpClient:
         return await self._bounded(listed)
 
     async def call_tool(self, name: str, arguments: JSONObject) -> JSONObject:
-        """Returns the answer's `content`, `isError` and `structuredContent`, if any, in MCP's form."""
+        """Call a tool; return `content`, `isError` and `structuredContent` in MCP's form."""
 
         async def called(session: McpSession) -> JSONObject:
             result = await session.call_tool(name, arguments)
@@ -55,7 +55,7 @@ class McpClient:
         return await self._bounded(called)
 
     async def close(self) -> None:
-        """Ends the session, if there is one."""
+        """Close the session, if there is one."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -76,7 +76,8 @@ class McpClient:
         try:
             return await ask(session)
         except SessionExpired:
-            # Nothing was run: the protocol asks for a new session (streamable HTTP, session management).
+            # The server didn't execute the request, and the protocol requires a new session:
+            # https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#session-management
             await session.close()
             session = await self._connected()
             return await ask(session)
@@ -102,7 +103,7 @@ class McpClient:
             try:
                 return await self._open("sse")
             except UpstreamError as second:
-                # Its word on the token counts; else the first answer says more about the server.
+                # Its response about the token matters; otherwise the first error describes the server better.
                 if isinstance(second, UpstreamRefused) and second.upstream_status in (401, 403):
                     raise
                 raise error from second

@@ -1,4 +1,4 @@
-"""The connection to one MCP server, shared by the tools of a request that have the same credentials there."""
+"""A connection to one MCP server, shared by a request's tools."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class McpConnection:
-    """`ToolCalls` that reach one server; connected when the first call is made, so never in replay."""
+    """`ToolCalls` to one server; it connects on the first call, so never in replay."""
 
     def __init__(self, server: McpServer, guard: Guard, slots: asyncio.Semaphore) -> None:
         self._server = server
@@ -23,11 +23,11 @@ class McpConnection:
         self._loading = asyncio.Lock()
 
     def reaches(self, server: McpServer) -> bool:
-        """Whether this is a connection to `server`, with its credentials, whatever the label."""
+        """Return whether this is a connection to `server`, with equal credentials."""
         return server.name == self._server.name and server.settings == self._server.settings
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Lists the tools (`tools/list`) or calls one; see `McpClient`."""
+        """List the tools (`tools/list`) or call one; see `McpClient`."""
         async with self._loading:
             if self._client is None:
                 client_class = await asyncio.to_thread(_client_class)
@@ -37,13 +37,13 @@ class McpConnection:
         return await self._client.call_tool(name, arguments)
 
     async def close(self) -> None:
-        """Ends the connection, if there is one."""
+        """Close the connection, if there is one."""
         if self._client is not None:
             await self._client.close()
 
 
 def _client_class() -> "type[McpClient]":
-    """The SDK takes half a second to import: only who uses MCP waits for it, and nobody else."""
+    """Import the client only when MCP is used, because the SDK takes half a second."""
     from antiphon.tools.mcp.client import McpClient
 
     return McpClient

@@ -1,7 +1,7 @@
-"""The HTTP client under an MCP connection: what became of each request, and bounds on what comes back.
+"""The HTTP client of an MCP connection, with statuses and size limits.
 
-The SDK tells its user little of HTTP: a refused request is an error without its status, or, over SSE, no
-answer at all. So the responses are watched where they pass.
+The SDK hides HTTP: a refused request is an error without a status, or over SSE no response at all. So this
+client inspects the responses on their way to the SDK.
 """
 
 from collections.abc import AsyncIterator
@@ -16,34 +16,36 @@ from antiphon.net.transport import GuardedTransport
 from antiphon.tools.mcp.servers import McpServer
 
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes of one message of a server: a list of 5,000 tools has two or three million."""
+"""Size limit in bytes of a message; a list of 5,000 tools has 2 to 3 million."""
 
 
 @dataclass
 class Exchange:
-    """The HTTP request that carries one MCP request."""
+    """The HTTP request of an MCP request."""
 
     status: int = 0
-    """The status of an answer that refuses it; 0 without one."""
+    """The status of an error response; 0 without one."""
     refused: anyio.Event = field(default_factory=anyio.Event)
+    """Set by an error response."""
 
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
-"""Set around each MCP request; the SDK sends a message in the context of the task that asked for it."""
+"""Set for each MCP request; the SDK sends messages in the context of their task."""
 
 
 def http_client(server: McpServer, guard: Guard) -> httpx2.AsyncClient:
-    """Returns a client for one server, to be closed; it calls what a caller named only through the guard.
+    """Return a new client for one server; the caller closes it.
 
-    Only connecting and sending have a time limit. Whoever waits for an answer bounds that: event streams may
-    rest. No proxy of the environment is used: the address that was judged is the one that is called.
+    It sends requests to client-provided URLs only through the guard. Time limits apply only to connecting and
+    sending, since event streams may pause; the caller limits the wait for a response. It ignores the proxies
+    of the environment, so that it connects to the checked address.
     """
     settings = server.settings
     headers = {name: value.reveal() for name, value in settings.headers.items()}
     if settings.authorization is not None:
         headers["Authorization"] = f"Bearer {settings.authorization.reveal()}"
     return httpx2.AsyncClient(
-        # Compressed answers could be bombs: what is sent is what is counted.
+        # A compressed response could decompress to any size, so none is accepted.
         headers=headers | {"Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(settings.timeout, read=None),
         transport=GuardedTransport(guard, param=server.param) if server.name is None else None,
@@ -55,20 +57,20 @@ def http_client(server: McpServer, guard: Guard) -> httpx2.AsyncClient:
 async def _watch(response: httpx2.Response) -> None:
     encoding = response.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
-        raise httpx2.RemoteProtocolError(f"The answer is compressed ({encoding}), which was not asked for.")
+        raise httpx2.RemoteProtocolError(f"The answer is compressed ({encoding}), which was not requested.")
     if response.request.method == "POST" and response.status_code >= 400:
         exchange = current_exchange.get(None)
         if exchange is not None:
             exchange.status = response.status_code
             exchange.refused.set()
-    # The SDK bounds each event of an event stream itself, and does not bound other bodies.
+    # The SDK limits each event of an event stream itself, but no other bodies.
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Bounded(response.stream)
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that breaks off when it is too large."""
+    """A body with a size limit."""
 
     def __init__(self, inner: httpx2.AsyncByteStream) -> None:
         self._inner = inner
@@ -78,7 +80,7 @@ class _Bounded(httpx2.AsyncByteStream):
         async for data in self._inner:
             size += len(data)
             if size > MAX_ANSWER:
-                # The SDK knows this class, and answers the request with it.
+                # The SDK handles this class and fails the request with it.
                 raise httpx2.StreamError(f"the answer is larger than {MAX_ANSWER} bytes")
             yield data
 

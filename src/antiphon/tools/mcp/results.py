@@ -1,4 +1,4 @@
-"""What an MCP server answers, as items and as functions for the model. Pure."""
+"""Conversion of an MCP server's results into items and into functions for models."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,14 @@ from antiphon.wire.json import JSON, JSONObject
 
 CONNECTION_CLOSED = -32000
 INVALID_PARAMS = -32602
-"""Codes of JSON-RPC errors: the first is the MCP SDK's own."""
+"""JSON-RPC error codes; `CONNECTION_CLOSED` is the MCP SDK's own."""
 
 
 def entries(listed: list[JSONObject]) -> tuple[list[JSONObject], list[str]]:
-    """Returns the tools of a `tools/list` as `mcp_list_tools` items have them, and what was left out.
+    """Return the tools of a `tools/list`, and the names of the omitted ones.
 
-    A tool whose schema no chat backend would take is left out, because one such schema spoils the whole
-    request at api.openai.com.
+    The tools have the form of `mcp_list_tools` items. A tool with an unsupported schema is omitted, because
+    api.openai.com rejects the whole request for one such schema.
     """
     kept, left_out = [], []
     for tool in listed:
@@ -38,12 +38,12 @@ def entries(listed: list[JSONObject]) -> tuple[list[JSONObject], list[str]]:
 
 
 def usable(entry: JSONObject) -> bool:
-    """Whether a listed tool, which a client may have sent back, can be offered."""
+    """Return whether a listed tool, perhaps from the client, can be sent to models."""
     return isinstance(entry.get("name"), str) and is_function_schema(entry.get("input_schema"))
 
 
 def is_function_schema(schema: JSON) -> bool:
-    """Whether a value has the shape that function parameters must have: an object with properties."""
+    """Return whether a value is a valid schema for parameters: an object's."""
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         return False
     properties, required = schema.get("properties", {}), schema.get("required", [])
@@ -56,7 +56,7 @@ def is_function_schema(schema: JSON) -> bool:
 
 
 def functions(listed: Iterable[JSONObject]) -> list[ChatTool]:
-    """Returns listed tools as a chat backend is offered them: schema verbatim, in the server's order."""
+    """Return listed tools as chat functions, with unchanged schemas and order."""
     return [_function(entry) for entry in listed]
 
 
@@ -69,9 +69,9 @@ def _function(entry: JSONObject) -> ChatTool:
 
 
 def outcome(result: JSONObject, max_bytes: int) -> tuple[str | None, JSONObject | None]:
-    """Returns the `output` and the `error` of an `mcp_call` after the answer to a `tools/call`.
+    """Return the `output` and the `error` of an `mcp_call` for a `tools/call` result.
 
-    At most `max_bytes` of the output are kept, and the cut is told.
+    At most `max_bytes` of the output are kept, and a note states the truncation.
     """
     failure = result.get("error")
     if isinstance(failure, dict):
@@ -84,19 +84,22 @@ def outcome(result: JSONObject, max_bytes: int) -> tuple[str | None, JSONObject 
 
 
 def failed(error: UpstreamError) -> JSONObject:
-    """Returns the `error` of an `mcp_call` that the server did not answer."""
+    """Return the `error` of an `mcp_call` without a result from the server."""
     if isinstance(error, UpstreamRefused):
         return {"type": "http_error", "code": error.upstream_status, "message": error.message}
     return protocol_error(CONNECTION_CLOSED, error.message)
 
 
 def protocol_error(code: int, message: str) -> JSONObject:
-    """Returns the form that a JSON-RPC error has in an `mcp_call` (`wire.md` 2.2)."""
+    """Return a JSON-RPC error in the form of an `mcp_call`.
+
+    Source: https://platform.openai.com/docs/api-reference/responses/object
+    """
     return {"type": "mcp_protocol_error", "code": code, "message": message}
 
 
 def _text(result: JSONObject) -> str:
-    """The content as text: what is no text is named, so that the model knows that it was there."""
+    """Return the content as text; other content is named, so that the model sees it."""
     content = result.get("content")
     parts = [_part(part) for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     if not parts and result.get("structuredContent") is not None:

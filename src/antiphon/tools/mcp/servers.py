@@ -1,4 +1,4 @@
-"""Which MCP server a tool of a request means, and with which credentials. Pure."""
+"""Resolution of a request's MCP tool to a server and its credentials."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _OURS = frozenset(
         "upgrade",
     }
 )
-"""Headers that belong to the connection and its protocol, so that no caller may set them."""
+"""Headers of the connection and the protocol, which clients can't set."""
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -38,22 +38,26 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 @dataclass(frozen=True)
 class McpServer:
-    """One MCP server, as one request uses it."""
+    """One MCP server, as used by one request."""
 
     label: str
+    """The label in the request."""
     settings: McpServerSettings
-    """The operator's, or made of what the request says; with all credentials."""
+    """The operator's settings, or those of the request, with all credentials."""
     param: str
-    """The parameter of the request that names it."""
+    """The parameter of the request that identifies the server."""
     name: str | None = None
-    """Its name in the configuration. None: the request named the address, so the guard has to allow it."""
+    """The name in the configuration; None if the guard must check the request's URL."""
 
 
 def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServer:
-    """Returns the server that `tools[position]` means: its `server_url`, or one of the configuration.
+    """Return the server for `tools[position]`: its `server_url`, or a configured one.
 
-    `connector_id` names a server of the configuration; without it and without `server_url` the label does.
-    The token of the request goes before the configured one. Raises `InvalidRequest`.
+    `connector_id` is the name of a configured server; without it and without `server_url`, the label is. The
+    token of the request overrides the configured one.
+
+    Raises:
+        InvalidRequest: The server isn't configured, or a parameter is invalid.
     """
     place = f"tools[{position}]"
     if tool.tunnel_id:
@@ -66,7 +70,7 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
         )
     headers = _headers(tool, place)
     if tool.authorization and not _HEADER_VALUE.fullmatch(tool.authorization):
-        raise _invalid(f"{place}.authorization", "it holds characters that no header may have")
+        raise _invalid(f"{place}.authorization", "it contains characters that are invalid in a header")
     token = Secret(tool.authorization) if tool.authorization else None
     if tool.server_url:
         named = McpServerSettings(
@@ -94,8 +98,13 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
 
 
 def check_labels(tools: Sequence[Tool]) -> None:
-    """Raises `InvalidRequest` for a label that is none, as at api.openai.com, and for one that two servers
-    have: their lists and calls could be mixed up."""
+    """Check that each label is valid, as at api.openai.com, and unique.
+
+    With equal labels, the lists and calls of two servers could be mixed up.
+
+    Raises:
+        InvalidRequest: A label is invalid or repeated.
+    """
     labels: set[str] = set()
     for position, tool in enumerate(tools):
         if isinstance(tool, McpTool):
@@ -116,7 +125,7 @@ def _headers(tool: McpTool, place: str) -> dict[str, Secret]:
         if name.lower() in _OURS or not _HEADER_NAME.fullmatch(name):
             raise _invalid(param, "this header cannot be set")
         if not _HEADER_VALUE.fullmatch(value):
-            raise _invalid(param, "it holds characters that no header may have")
+            raise _invalid(param, "it contains characters that are invalid in a header")
         headers[name] = Secret(value)
     return headers
 
@@ -125,7 +134,7 @@ def _unknown(tool: McpTool, place: str) -> InvalidRequest:
     if tool.connector_id:
         return _invalid(
             f"{place}.connector_id",
-            f"there is no connector '{tool.connector_id}'; the operator can add a table "
+            f"the connector '{tool.connector_id}' does not exist; the operator can add a table "
             f"[tools.mcp.{tool.connector_id}]",
         )
     return InvalidRequest(

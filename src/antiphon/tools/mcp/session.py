@@ -1,4 +1,4 @@
-"""One session with an MCP server, over streamable HTTP, SSE or stdio."""
+"""A session with an MCP server, over streamable HTTP, SSE or stdio."""
 
 import asyncio
 import logging
@@ -50,25 +50,28 @@ Kind = Literal["http", "sse", "stdio"]
 Send: TypeAlias = Callable[[ClientSession], Coroutine[None, None, T]]
 
 MAX_TOOLS = 10_000
-"""Tools of one server that are taken. A server whose pages never end stops here."""
+"""The most tools of one server; it also limits servers with endless pages."""
 
 CLOSING_SECONDS = 2.0
-"""How long the end of a session may take: a server is told of it, and may not care."""
+"""Seconds for closing a session, because a server may not respond to it."""
 
-# The SDK logs a traceback for each server that fails, and a URL may hold a token. What went wrong stands in
-# the response.
+# The SDK logs a traceback for each failed server, and a URL may contain a token. The response contains
+# the error instead.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 
 class SessionExpired(UpstreamRefused):
-    """The server does not know the session any more: 404, as the protocol says."""
+    """The session doesn't exist anymore; the protocol defines status 404 for this."""
 
 
 class _Dispatcher(JSONRPCDispatcher[TransportContext]):
-    """Keeps lists of tools from the SDK, which refuses a whole list for one tool that it does not like."""
+    """A dispatcher that hides lists of tools from the SDK's validation.
+
+    The SDK rejects a whole list because of one invalid tool.
+    """
 
     page: Sequence[JSONObject] = ()
-    """The last page, as the server wrote it."""
+    """The last page, as the server sent it."""
 
     async def send_raw_request(
         self,
@@ -87,8 +90,10 @@ class _Dispatcher(JSONRPCDispatcher[TransportContext]):
 
 
 class McpSession:
-    """An initialised session. It lives in a task of its own, because the SDK's task groups must be left
-    where they were entered, while requests come from many tasks."""
+    """An initialized session, which runs in its own task.
+
+    The SDK's task groups must be exited in the task that entered them, but requests come from many tasks.
+    """
 
     def __init__(self, server: McpServer, kind: Kind, guard: Guard) -> None:
         self._kind = kind
@@ -101,7 +106,12 @@ class McpSession:
         self._task = asyncio.create_task(self._live())
 
     async def open(self) -> None:
-        """Waits until the session can be used; raises `UpstreamError`, or the guard's error."""
+        """Wait until the session is usable.
+
+        Raises:
+            UpstreamError: The server failed.
+            AntiphonError: The guard rejected the address.
+        """
         try:
             waited: set[asyncio.Future[JSON]] = {self._task, self._opened}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -110,15 +120,20 @@ class McpSession:
             await asyncio.wait({self._task})
             raise
         if not self._opened.done():
-            raise await self._failure(self._handshake, "it ended the session before it began")
+            raise await self._failure(self._handshake, "it closed the session before it began")
 
     @property
     def is_alive(self) -> bool:
-        """Whether the session can still be used."""
+        """Whether the session is usable."""
         return not self._task.done() and not self._closing.is_set()
 
     async def list_tools(self) -> list[JSONObject]:
-        """Returns all pages of `tools/list`, with every tool as the server wrote it; raises as `_ask`."""
+        """Return all pages of `tools/list`, with every tool as the server sent it.
+
+        Raises:
+            UpstreamError: The server failed.
+            MCPError: The server returned an error.
+        """
         tools: list[JSONObject] = []
         cursor: str | None = None
         while True:
@@ -127,17 +142,22 @@ class McpSession:
             if after is None:
                 return tools
             if len(tools) >= MAX_TOOLS or after == cursor:
-                raise self._broken("its list of tools does not end")
+                raise self._broken("its list of tools has no end")
             cursor = after
 
     async def call_tool(self, name: str, arguments: JSONObject) -> CallToolResult:
-        """Calls a tool; raises as `_ask`."""
-        # Not the session's own `call_tool`: that lists the tools before a first call.
+        """Call a tool.
+
+        Raises:
+            UpstreamError: The server failed.
+            MCPError: The server returned an error.
+        """
+        # The session's own `call_tool` would list the tools before the first call.
         request = CallToolRequest(params=CallToolRequestParams(name=name, arguments=arguments))
         return await self._ask(lambda session: session.send_request(request, CallToolResult))
 
     async def close(self) -> None:
-        """Ends the session, and the process of a stdio server."""
+        """Close the session, and stop the process of a stdio server."""
         self._closing.set()
         try:
             await asyncio.wait({self._task}, timeout=CLOSING_SECONDS)
@@ -146,13 +166,18 @@ class McpSession:
             await asyncio.wait({self._task})
 
     async def _page(self, cursor: str | None) -> tuple[Sequence[JSONObject], str | None]:
-        """One page, and the cursor of the next."""
+        """Return one page, and the cursor of the next one."""
         request = ListToolsRequest(params=PaginatedRequestParams(cursor=cursor))
         result = await self._ask(lambda session: session.send_request(request, ListToolsResult))
         return self._dispatcher.page if self._dispatcher else (), result.next_cursor
 
     async def _ask(self, send: Send[T]) -> T:
-        """Makes one request; raises `UpstreamError`, or `MCPError` where the server answered with one."""
+        """Send one request.
+
+        Raises:
+            UpstreamError: The server failed.
+            MCPError: The server returned an error.
+        """
         exchange = Exchange()
         try:
             return await self._send(send, self._opened.result(), exchange)
@@ -163,7 +188,7 @@ class McpSession:
                 raise await self._failure(exchange, error.message) from error
             raise
         except ValidationError as error:
-            raise self._broken(f"it sent what is not MCP: {_first(error)}") from error
+            raise self._broken(f"it sent an invalid MCP message: {_first(error)}") from error
 
     async def _live(self) -> None:
         async with AsyncExitStack() as stack:
@@ -200,7 +225,7 @@ class McpSession:
         return transport
 
     async def _send(self, send: Send[T], session: ClientSession, exchange: Exchange) -> T:
-        """Sends in a context that knows its exchange; over SSE, a refused request is never answered."""
+        """Send a request; over SSE, only its exchange shows that it was refused."""
         token = current_exchange.set(exchange)
         try:
             if self._kind != "sse":
@@ -220,7 +245,7 @@ class McpSession:
             refused.cancel()
 
     async def _failure(self, exchange: Exchange, otherwise: str) -> AntiphonError:
-        """What ended the session; `otherwise` where it simply ended."""
+        """Return the error that ended the session; `otherwise` is the text without one."""
         await self.close()
         error: BaseException | None = None if self._task.cancelled() else self._task.exception()
         while isinstance(error, BaseExceptionGroup):
@@ -234,7 +259,7 @@ class McpSession:
         if isinstance(error, httpx2.TimeoutException):
             return UpstreamTimeout(self._says("it did not answer in time"))
         if isinstance(error, ValidationError):
-            return self._broken(f"it sent what is not MCP: {_first(error)}")
+            return self._broken(f"it sent an invalid MCP message: {_first(error)}")
         if isinstance(error, MCPError | httpx2.SSEError | RuntimeError | ValueError):
             return self._broken(str(error))
         if isinstance(error, httpx2.TransportError | OSError):
@@ -258,7 +283,7 @@ _WE = Implementation(name="antiphon", version=__version__)
 
 
 async def _handshake(session: ClientSession) -> None:
-    """Servers that know only the protocol without a handshake say so, or do not know the method."""
+    """Initialize the session, or use discovery with servers that have no handshake."""
     try:
         await session.initialize()
     except MCPError as error:
@@ -268,6 +293,6 @@ async def _handshake(session: ClientSession) -> None:
 
 
 def _first(error: ValidationError) -> str:
-    """Where the first fault is, and what it is; never the value."""
+    """Return the location and message of the first error, without the value."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

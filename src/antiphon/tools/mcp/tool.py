@@ -1,4 +1,4 @@
-"""MCP servers as hosted tools: the tools of one server, as one request declares them."""
+"""The tools of one MCP server as a hosted tool of one request."""
 
 import asyncio
 
@@ -17,14 +17,21 @@ from antiphon.wire.json import JSONObject
 
 
 def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTools":
-    """Returns the hosted tool for `tools[position]`; raises `InvalidRequest`."""
+    """Return the hosted tool for `tools[position]`.
+
+    Raises:
+        InvalidRequest: The server isn't configured, or a parameter is invalid.
+    """
     server = server_of(tool, position, context.services.settings)
     policy = Policy.of(tool, position)
     return McpTools(position, server, policy, _connection(server, context), context)
 
 
 def _connection(server: McpServer, context: ToolContext) -> McpConnection:
-    """Returns the request's connection to a server; the operator's servers are bounded for all requests."""
+    """Return the request's connection to a server.
+
+    The limit on concurrent calls to a configured server applies to all requests together.
+    """
     for connection in context.connections:
         if isinstance(connection, McpConnection) and connection.reaches(server):
             return connection
@@ -59,7 +66,7 @@ class McpTools:
         self._listing: ToolListing | None = None
 
     def setup(self, items: list[Item]) -> HostedCall | None:
-        """Returns the listing of the tools, unless the context has a list with all that is allowed now."""
+        """Return the listing of the tools, or None if the context has the allowed tools."""
         for item in reversed(items):
             if isinstance(item, McpListTools) and item.server_label == self._server.label:
                 self._known = [entry for entry in item.tools if usable(entry)]
@@ -72,19 +79,19 @@ class McpTools:
         return self._listing
 
     def functions(self) -> list[ChatTool]:
-        """Returns the allowed tools, in the server's order."""
+        """Return the allowed tools, in the server's order."""
         return functions(self._entries())
 
     def approved(self, items: list[Item]) -> list[HostedCall]:
-        """Returns the calls of this server that the caller has approved and that have not been made."""
+        """Return the approved calls of this server that haven't been made yet."""
         requests = approved_requests(items, self._server.label)
         return [self._call(request.name, request.arguments, str(request.id)) for request in requests]
 
     def call(self, name: str, arguments: str) -> HostedCall:
-        """Returns the call, or the request to approve it."""
+        """Return the call, or the request to approve it."""
         entry = next((entry for entry in self._entries() if entry["name"] == name), None)
         needs_approval = entry is None or self._policy.needs_approval(entry)
-        # What cannot be run needs no approval: the model is told what is wrong with it.
+        # An invalid call needs no approval, because the model only receives an error.
         if not needs_approval or decoded_arguments(arguments) is None:
             return self._call(name, arguments, None)
         label = self._server.label
@@ -93,7 +100,7 @@ class McpTools:
         )
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         await self._connection.close()
 
     def _entries(self) -> list[JSONObject]:

@@ -1,1 +1,1 @@
-"""Web search."""
+"""Web search as a hosted tool."""

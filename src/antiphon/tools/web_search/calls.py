@@ -1,4 +1,4 @@
-"""The calls behind web search, made for real: searching, opening a page, finding text in it."""
+"""Real calls of web search: searching, opening a page, finding text in it."""
 
 import asyncio
 
@@ -16,11 +16,11 @@ from antiphon.tools.web_search.providers.tavily import Tavily
 from antiphon.wire.json import JSON, JSONObject
 
 PAGES = "web"
-"""The provider of pages, as it is recorded: they are read by this server, whoever answers searches."""
+"""The provider of pages in recordings, since the server itself reads all pages."""
 
 
 def search_provider(settings: WebSearchSettings, services: ToolServices) -> SearchProvider:
-    """Returns the provider that the settings name, which hold what it needs."""
+    """Return the provider in the settings, which are complete for it."""
     if settings.provider == "duckduckgo":
         return DuckDuckGo(settings.timeout)
     if settings.provider == "searxng":
@@ -33,7 +33,7 @@ def search_provider(settings: WebSearchSettings, services: ToolServices) -> Sear
 
 
 class WebCalls:
-    """`ToolCalls` that go out to the web, within the limits of time, size and number of the settings."""
+    """`ToolCalls` to the web, with the limits of the settings."""
 
     def __init__(self, services: ToolServices, provider: SearchProvider) -> None:
         self._limits = services.settings.web_search
@@ -42,9 +42,13 @@ class WebCalls:
         self._pages = WebPages(services)
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns `{"query", "top_k"}` of a search, or `results` of what was read of a page.
+        """Search the web, or read a page.
 
-        Raises `UpstreamError`.
+        Returns:
+            An object with `query` and `top_k` for a search, or with `results` for a page.
+
+        Raises:
+            UpstreamError: The provider or the page's server failed.
         """
         async with self._slots.of("web_search", self._limits.concurrency):
             try:
@@ -66,10 +70,12 @@ class WebCalls:
 
 
 def results_of(value: JSON) -> list[JSONObject]:
-    """Returns the results in what a tool call gave: the entries of `top_k`, or of `results` for a page.
+    """Return a tool call's results: the entries of `top_k`, or a page's `results`.
 
-    llama-stack records them as a JSON text in `content`, or an `error_message` (its `ToolInvocationResult`).
-    Raises `UpstreamError` for the latter, and for anything else.
+    llama-stack records them as JSON text in `content`, or as an `error_message` (its `ToolInvocationResult`).
+
+    Raises:
+        UpstreamError: The value has an `error_message`, or another form.
     """
     if isinstance(value, dict) and value.get("error_message"):
         raise UpstreamError(str(value["error_message"]))

@@ -1,4 +1,4 @@
-"""What a request says of its web searches, checked."""
+"""Validation of the options for web search in a request."""
 
 import re
 
@@ -10,16 +10,17 @@ from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import WebSearchTool
 
 MAX_DOMAINS = 100
-"""How many allowed domains a request may name; api.openai.com's own limit."""
+"""The most allowed domains in a request, as at api.openai.com."""
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _PLACE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
 def template(tool: WebSearchTool, position: int) -> Search:
-    """Returns the search that the tool's options describe, still without a query.
+    """Return a search with the tool's options and without a query.
 
-    Raises `InvalidRequest` that names the option below `tools[position]`.
+    Raises:
+        InvalidRequest: An option is invalid; `param` is its path below `tools[position]`.
     """
     options: JSONObject = {}
     filters, where = _object(tool.filters), f"tools[{position}].filters.allowed_domains"
@@ -57,7 +58,7 @@ def _domains(value: JSON, where: str) -> tuple[str, ...]:
 
 
 def _domain(value: JSON, where: str) -> str:
-    """A domain in its form in addresses; what people copy from an address bar is forgiven."""
+    """Return a domain in the form that URLs have; the value may be a URL, too."""
     text = _string(value, where).strip().lower()
     text = text.partition("://")[2] if "://" in text else text
     host = text.partition("/")[0].removeprefix("*.").rstrip(".")

@@ -1,4 +1,4 @@
-"""Opens pages of the web and finds text in them."""
+"""Reading of web pages and search in their text."""
 
 import asyncio
 import re
@@ -11,21 +11,25 @@ from antiphon.tools.web_search.providers.protocol import is_allowed, plain
 from antiphon.wire.json import JSONObject
 
 OPENED_CHARACTERS = 20_000
-"""How much of a page the model is shown at once: some 5,000 tokens."""
+"""The most characters of a page that the model gets at once, about 5,000 tokens."""
 MAX_MATCHES = 10
-"""How many places are shown where a text was found."""
+"""The most matches that the model gets."""
 _AROUND = 300
-"""Characters that are shown before and after what was found."""
+"""Characters before and after a match."""
 
 
 class WebPages:
-    """Reads pages: guarded, within the limits of the settings, and once in a while for all who ask."""
+    """A guarded reader of web pages, with limits and a cache shared by all requests."""
 
     def __init__(self, services: ToolServices) -> None:
         self._services = services
 
     async def open(self, url: str, allowed_domains: tuple[str, ...]) -> JSONObject:
-        """Returns the beginning of a page's text as the one entry of `results`; raises `UpstreamError`."""
+        """Return the beginning of a page's text as the only entry of `results`.
+
+        Raises:
+            UpstreamError: The page can't be read, or isn't on an allowed domain.
+        """
         page = await self._page(url, allowed_domains)
         text = page.text[:OPENED_CHARACTERS]
         if left := len(page.text) - len(text):
@@ -33,16 +37,19 @@ class WebPages:
         return {"url": url, "results": [_entry(page, text)]}
 
     async def find(self, url: str, pattern: str, allowed_domains: tuple[str, ...]) -> JSONObject:
-        """Returns the places of a page where a text stands, an entry of `results` each.
+        """Return the matches of a text in a page, each as an entry of `results`.
 
-        Upper and lower case are the same, and so is all white space. Raises `UpstreamError`.
+        Matching ignores case, and all white space is equal.
+
+        Raises:
+            UpstreamError: The page can't be read, or isn't on an allowed domain.
         """
         page = await self._page(url, allowed_domains)
         results = [_entry(page, place) for place in _places(page.text, pattern)]
         return {"url": url, "pattern": pattern, "results": results}
 
     async def _page(self, url: str, allowed_domains: tuple[str, ...]) -> Page:
-        """Reads a page; allowed domains hold for where a redirect leads, too."""
+        """Return a page; the target of a redirect must be on an allowed domain, too."""
         self._check(url, allowed_domains)
         page = self._services.pages.get(url)
         if page is None:
@@ -52,7 +59,7 @@ class WebPages:
         return page
 
     async def _read(self, url: str) -> Page:
-        # Only when a page is read: they would lengthen every start.
+        # Imported late: few requests read pages, and the imports slow down startup.
         from antiphon.net.fetch import fetch
         from antiphon.net.readable import readable
 
@@ -61,7 +68,7 @@ class WebPages:
             fetched = await fetch(
                 self._services.guard, url, seconds=limits.timeout, max_bytes=limits.max_bytes, param=None
             )
-        except InvalidRequest as error:  # The address is the model's: nothing is wrong with the request.
+        except InvalidRequest as error:  # The URL comes from the model, so the client's request is valid.
             raise UpstreamError(error.message) from error
         text = await asyncio.to_thread(readable, fetched, limits.max_bytes)
         if text is None:
@@ -80,7 +87,7 @@ def _entry(page: Page, content: str) -> JSONObject:
 
 
 def _places(text: str, pattern: str) -> Iterator[str]:
-    """Yields what stands around the places, none of them twice."""
+    """Yield the matches with the text around them, without repeating text."""
     words = re.compile(r"\s+".join(map(re.escape, pattern.split())), re.IGNORECASE)
     shown_until, count = 0, 0
     for match in words.finditer(text):

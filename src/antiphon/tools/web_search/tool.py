@@ -1,4 +1,4 @@
-"""Web search as a hosted tool, for each of the names that it has on the wire."""
+"""Web search as a hosted tool, under each of its type names."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def _function(name: str, description: str, **arguments: str) -> ChatTool:
 
 
 SEARCH = _function("web_search", "Search the web for information", query="The query to search for")
-"""llama-stack's words, which its recordings hold."""
+"""The search function with llama-stack's texts, which its recordings contain."""
 PAGE_FUNCTIONS = [
     _function("open_page", "Open a page of the web and read its text", url="The address of the page"),
     _function(
@@ -50,18 +50,22 @@ PAGE_FUNCTIONS = [
 ]
 _ARGUMENTS = {"web_search": ("query",), "open_page": ("url",), "find_in_page": ("url", "pattern")}
 _MAX_ARGUMENT = 8192
-"""Characters of an argument that are looked at; no address and no query is longer."""
+"""The most characters of an argument to use, more than any URL or query needs."""
 
 
 class WebSearch(BasicTool):
-    """A `HostedTool`: it offers the model functions that search the web and, if wanted, read its pages.
+    """A `HostedTool` with functions for the model to search the web and to read pages.
 
-    Pages are offered where the settings say so (`open_pages`) and to requests that ask for much context
-    (`search_context_size: "high"`). By default a request is worded as llama-stack words it.
+    It has the functions for pages if the setting `open_pages` is on, or if the request has
+    `search_context_size: "high"`. The default request is the same as llama-stack's.
     """
 
     def __init__(self, tool: WebSearchTool, position: int, context: ToolContext) -> None:
-        """Raises `InvalidRequest` for options that are wrong."""
+        """Create the tool of a request.
+
+        Raises:
+            InvalidRequest: An option is invalid.
+        """
         super().__init__(position)
         services = context.services
         self._settings = services.settings.web_search
@@ -71,12 +75,12 @@ class WebSearch(BasicTool):
         self._calls = context.wrap(WebCalls(services, provider))
 
     def functions(self) -> list[ChatTool]:
-        """Returns the functions that the model is offered."""
+        """Return the functions for the model."""
         pages = self._settings.open_pages or self._search.context_size == "high"
         return [SEARCH, *PAGE_FUNCTIONS] if pages else [SEARCH]
 
     def call(self, name: str, arguments: str) -> HostedCall:
-        """Begins a search, or a look into a page."""
+        """Return the call of a search or of a page function."""
         given = _given(name, arguments)
         if name == "web_search":
             query = given["query"]
@@ -91,15 +95,21 @@ class WebSearch(BasicTool):
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is asked of the tool calls."""
+    """The arguments for `ToolCalls`."""
 
     provider: str
+    """The provider of the search, or `PAGES`."""
     name: str
+    """The name of the function."""
     arguments: JSONObject
+    """The arguments of the call."""
 
 
 class WebCall(BasicCall[WebSearchCall]):
-    """One call: an item `web_search_call`, whose events are those of `wire.md` 3.3 rules 6 and 13."""
+    """One call, which becomes a `web_search_call` item.
+
+    Source of its events: https://platform.openai.com/docs/api-reference/responses-streaming
+    """
 
     def __init__(
         self, item_id: str, action: JSONObject, calls: ToolCalls, asked: _Asked, problem: str | None
@@ -111,7 +121,7 @@ class WebCall(BasicCall[WebSearchCall]):
         self._problem = problem
 
     def opening(self, output_index: int) -> list[Event]:
-        """Returns `output_item.added`, in progress, searching. What is searched is told at the end."""
+        """Return the opening events; the query appears only in the closing ones."""
         added = msgspec.structs.replace(self.item, status="in_progress", action=UNSET, results=UNSET)
         return [
             OutputItemAdded(output_index, added),
@@ -120,7 +130,7 @@ class WebCall(BasicCall[WebSearchCall]):
         ]
 
     async def run(self) -> None:
-        """Makes the call. What goes wrong is told to the model, and the item has failed."""
+        """Execute the call. On errors the item fails, and the model receives the message."""
         call = self.item
         try:
             if self._problem is not None:
@@ -137,7 +147,7 @@ class WebCall(BasicCall[WebSearchCall]):
             raise
 
     def closing(self, output_index: int) -> list[Event]:
-        """Returns completed, unless the call failed, and `output_item.done`."""
+        """Return `completed`, unless the call failed, and `output_item.done`."""
         done = OutputItemDone(output_index, self.item)
         if self.item.status != "completed":
             return [done]
@@ -150,7 +160,7 @@ class WebCall(BasicCall[WebSearchCall]):
 
 
 def _given(name: str, arguments: str) -> JSONObject:
-    """The arguments of a function, as far as the model gave them as text; the others are empty."""
+    """Return the arguments of a function; those that aren't strings become empty."""
     try:
         decoded: JSON = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

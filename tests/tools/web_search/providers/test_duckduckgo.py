@@ -65,7 +65,7 @@ def test_the_first_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
     [
-        (Answered(202, PAGE), UpstreamRefused, "asked too often"),
+        (Answered(202, PAGE), UpstreamRefused, "rate limit exceeded"),
         (Answered(500, ""), UpstreamRefused, "HTTP 500"),
         (TimeoutException("slow"), UpstreamTimeout, "no answer within 3 s"),
         (DDGSException("ConnectError:\n refused"), UpstreamBroken, "ConnectError: refused"),

@@ -33,8 +33,8 @@ def ask(answer: Answer) -> JSONObject:
         (html("<p>Hello"), UpstreamBroken, "is not JSON: <p>Hello"),
         (html(""), UpstreamBroken, "is not JSON: empty"),
         (reply([1]), UpstreamBroken, r"is not a JSON object: \[1\]"),
-        (reply({}, end="cut"), UpstreamBroken, "broke off"),
-        (Answer([b"garbage"], bare=True, end="close"), UpstreamBroken, "broke off"),
+        (reply({}, end="cut"), UpstreamBroken, "is incomplete"),
+        (Answer([b"garbage"], bare=True, end="close"), UpstreamBroken, "is incomplete"),
         (reply({}, status=302, Location="http://other/"), UpstreamBroken, "redirects to http://other/"),
         (Answer(status=429, length=True), UpstreamRefused, "HTTP 429: Scripted"),
         (reply("[" * 5000), UpstreamBroken, "is not a JSON object"),
@@ -80,7 +80,7 @@ def why_not(address: str) -> str:
 
 
 def test_why_there_is_no_connection(tmp_path: Path) -> None:
-    assert why_not("http://nowhere.invalid") == "its name is not found"
+    assert why_not("http://nowhere.invalid") == "its name was not found"
     with Upstream() as service:
         port = service.port
     assert why_not(f"http://127.0.0.1:{port}") == "Connection refused"

@@ -1,1 +1,1 @@
-"""Search providers, one module each."""
+"""Search providers, one per module."""

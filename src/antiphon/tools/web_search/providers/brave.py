@@ -1,4 +1,7 @@
-"""Web searches through Brave (https://api-dashboard.search.brave.com/app/documentation/web-search)."""
+"""Web search through Brave.
+
+Source: https://api-dashboard.search.brave.com/app/documentation/web-search
+"""
 
 import html
 from typing import TYPE_CHECKING
@@ -14,23 +17,23 @@ BASE_URL = "https://api.search.brave.com"
 _COUNTRIES = """
 AR AT AU BE BR CA CH CL CN DE DK ES FI FR GB HK ID IN IT JP KR MX MY NL NO NZ PH PL PT RU SA SE TR TW US ZA
 """
-"""What the parameter `country` takes; others are refused. The header of the place takes any."""
+"""The values that `country` accepts; the header for the location accepts all."""
 _MAX_QUERY = 400
 
 
 class Brave:
-    """A `SearchProvider`. Domains go out as `site:` operators, the place as parameter and headers."""
+    """A `SearchProvider`; it uses `site:` operators, and headers for the location."""
 
     def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
         self._service = SearchService(client, "brave", base_url or BASE_URL, api_key)
         self._headers = {"X-Subscription-Token": api_key.reveal()}
 
     async def search(self, search: Search) -> list[SearchResult]:
-        """Returns the results in Brave's order; it tells no scores."""
+        """Return the results in Brave's order, without scores."""
         query = search.query_with_sites
         parameters = {
             "q": (query if len(query) <= _MAX_QUERY else search.query)[:_MAX_QUERY],
-            # Results on other domains are left out later where no operator could say so.
+            # More results, because those on other domains are dropped later if the query has no operators.
             "count": "20" if search.allowed_domains else str(search.max_results),
             "text_decorations": "false",
         }

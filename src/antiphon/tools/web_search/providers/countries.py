@@ -1,4 +1,4 @@
-"""Countries as the search services name them."""
+"""Countries in the forms that search services use."""
 
 _TABLE = """
 AE ar united arab emirates; AR es argentina; AT de austria; AU en australia; BD bn bangladesh; BE nl belgium;
@@ -17,6 +17,6 @@ UY es uruguay; VE es venezuela; VN vi vietnam; ZA en south africa
 _ROWS = [row.split(maxsplit=2) for row in _TABLE.replace("\n", " ").split(";")]
 
 LANGUAGES = {code: language for code, language, _ in _ROWS}
-"""The language that most pages of a country are written in (ISO 639-1), by the country's code."""
+"""The main language (ISO 639-1) of a country's pages, by country code."""
 NAMES = {code: name for code, _, name in _ROWS}
-"""A country's English name in small letters, as Tavily wants it, by its code."""
+"""Lower-case English names of countries, as Tavily expects them, by country code."""

@@ -1,4 +1,4 @@
-"""Web searches through DuckDuckGo's page for browsers without scripts, read by the library `ddgs`."""
+"""Web search through DuckDuckGo's page without JavaScript, with `ddgs`."""
 
 import asyncio
 import math
@@ -9,15 +9,15 @@ from antiphon.tools.web_search.providers.protocol import Search, SearchResult, p
 from antiphon.wire.json import JSONObject
 
 Page = Callable[[str, str, int], list[JSONObject]]
-"""Asks for a query and a region such as `us-en`, within a number of seconds."""
+"""A function that searches for a query in a region (`us-en`), with a time limit."""
 
 _ANYWHERE = "wt-wt"
 
 
 class DuckDuckGo:
-    """A `SearchProvider` that needs no key. DuckDuckGo slows down or refuses those who ask often.
+    """A `SearchProvider` without a key; DuckDuckGo throttles or refuses frequent use.
 
-    Domains go out as `site:` operators, the country as DuckDuckGo's region.
+    Domains become `site:` operators, and the country becomes DuckDuckGo's region.
     """
 
     def __init__(self, timeout: float, first_page: Page | None = None) -> None:
@@ -25,7 +25,7 @@ class DuckDuckGo:
         self._first_page = first_page or _page
 
     async def search(self, search: Search) -> list[SearchResult]:
-        """Returns the results of the first page; there are no scores."""
+        """Return the results of the first page, without scores."""
         found = await asyncio.to_thread(
             self._first_page, search.query_with_sites, _region(search.country), self._timeout
         )
@@ -46,7 +46,7 @@ def _region(country: str | None) -> str:
 
 
 def _page(query: str, region: str, timeout: int) -> list[JSONObject]:
-    # Imported here: it brings a TLS library of its own, which servers with another provider do not need.
+    # Imported late: it loads its own TLS library, which servers with another provider don't need.
     from antiphon.tools.web_search.providers.duckduckgo_page import first_page
 
     return first_page(query, region, timeout)

@@ -1,4 +1,4 @@
-"""One page of DuckDuckGo's results, through the library `ddgs`."""
+"""The first page of DuckDuckGo's results, with the library `ddgs`."""
 
 from ddgs.engines.duckduckgo import Duckduckgo
 from ddgs.exceptions import DDGSException, TimeoutException
@@ -7,21 +7,25 @@ from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.wire.json import JSON, JSONObject
 
 _TOO_OFTEN = 202
-"""What DuckDuckGo answers, with a riddle for humans, to those who ask too often."""
+"""DuckDuckGo's status, with a CAPTCHA, for clients over its rate limit."""
 
 
 class Engine(Duckduckgo):
-    """The library's engine for DuckDuckGo alone; its other ones are services that nobody here has chosen.
+    """The library's engine for DuckDuckGo, without its other search engines.
 
-    The library takes a refusal for an empty page; this tells it.
+    The library treats a refusal as an empty page; this class raises an error instead.
     """
 
     def request(self, *args: JSON, **kwargs: JSON) -> str:
-        """Returns the page; raises `UpstreamRefused`."""
+        """Return the page.
+
+        Raises:
+            UpstreamRefused: DuckDuckGo responded with another status than 200.
+        """
         answer = self.http_client.request(*args, **kwargs)
         if answer.status_code == _TOO_OFTEN:
             raise UpstreamRefused(
-                "Web search (duckduckgo): it was asked too often; please try again later", upstream_status=429
+                "Web search (duckduckgo): rate limit exceeded; try again later", upstream_status=429
             )
         if answer.status_code != 200:
             raise UpstreamRefused(
@@ -31,7 +35,11 @@ class Engine(Duckduckgo):
 
 
 def first_page(query: str, region: str, timeout: int) -> list[JSONObject]:
-    """Returns `title`, `href` and `body` of the results of the first page; blocks. Raises `UpstreamError`."""
+    """Return `title`, `href` and `body` of the results on the first page; blocks.
+
+    Raises:
+        UpstreamError: DuckDuckGo failed or didn't respond within `timeout` seconds.
+    """
     try:
         results = Engine(timeout=timeout).search(query, region=region) or []
     except TimeoutException as error:

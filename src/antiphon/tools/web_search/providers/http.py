@@ -1,4 +1,4 @@
-"""Asks a search service over HTTP, and words what goes wrong."""
+"""HTTP requests to search services, and their errors."""
 
 import os
 import socket
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""The longest answer of a search service that is read."""
+"""Size limit in bytes of a search service's response."""
 _EXCERPT = 200
 
 
 class SearchService:
-    """A search service that answers with JSON, and the key that it wants."""
+    """A search service with JSON responses, and its API key."""
 
     def __init__(
         self, client: "httpx2.AsyncClient", name: str, base_url: str, api_key: Secret | None
@@ -32,11 +32,19 @@ class SearchService:
         self._api_key = api_key
 
     async def get(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> JSONObject:
-        """Returns the answer to a GET; raises `UpstreamError`."""
+        """Send a GET request and return the response.
+
+        Raises:
+            UpstreamError: The service failed.
+        """
         return await self._ask("GET", path, headers, query=query)
 
     async def post(self, path: str, body: JSONObject, headers: Mapping[str, str]) -> JSONObject:
-        """Returns the answer to a POST of JSON; raises `UpstreamError`."""
+        """Send a POST request with JSON and return the response.
+
+        Raises:
+            UpstreamError: The service failed.
+        """
         return await self._ask("POST", path, headers, body=body)
 
     async def _ask(
@@ -48,7 +56,7 @@ class SearchService:
         query: Mapping[str, str] | None = None,
         body: JSONObject | None = None,
     ) -> JSONObject:
-        import httpx2  # Not before a search: it would lengthen every start.
+        import httpx2  # Imported late: it slows down startup.
 
         try:
             async with self._client.stream(
@@ -57,14 +65,14 @@ class SearchService:
                 params=query,
                 json=body,
                 headers={"Accept": "application/json", **headers},
-                # Nobody but the configured service is to see the key.
+                # Only the configured service may see the key.
                 follow_redirects=False,
             ) as response:
                 return self._read(response, await _whole(response))
         except httpx2.ConnectError as error:
             raise UpstreamUnreachable(self._speaks(f"cannot connect: {_reason(error)}")) from error
         except httpx2.HTTPError as error:
-            raise UpstreamBroken(self._speaks(f"the answer broke off: {type(error).__name__}")) from error
+            raise UpstreamBroken(self._speaks(f"the answer is incomplete: {type(error).__name__}")) from error
 
     def _read(self, response: "httpx2.Response", data: bytes) -> JSONObject:
         status = response.status_code
@@ -97,20 +105,20 @@ class SearchService:
         return " ".join(text[: 4 * _EXCERPT].split())[:_EXCERPT]
 
     def _masked(self, text: str) -> str:
-        """The text without the key, which services like to repeat."""
+        """Return the text without the key, which some services repeat in errors."""
         return text if self._api_key is None else text.replace(self._api_key.reveal(), "***")
 
 
 def dicts(value: JSON) -> list[JSONObject]:
-    """Returns the objects of what should be a list of objects."""
+    """Return the objects in a list; other values are ignored."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _reason(error: BaseException) -> str:
-    """Why there is no connection; where the service is, is nobody's business but the operator's."""
+    """Return the reason for a failed connection, without the service's address."""
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
-            return "its name is not found"
+            return "its name was not found"
         if isinstance(cause, ssl.SSLError):
             return "its certificate is not trusted"
         if isinstance(cause, OSError) and cause.errno:
@@ -119,7 +127,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields an error and what it came from; of several attempts the first."""
+    """Yield an error and its causes; only the first one of an error group."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
@@ -129,7 +137,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 async def _whole(response: "httpx2.Response") -> bytes:
-    """The body, or so much of it that it is known to be too long."""
+    """Return the body, or enough of it to exceed the limit."""
     data = bytearray()
     async for chunk in response.aiter_bytes():
         data += chunk

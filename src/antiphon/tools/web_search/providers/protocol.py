@@ -1,4 +1,4 @@
-"""What every provider of web searches takes and gives."""
+"""The interface of search providers: queries and results."""
 
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
@@ -9,80 +9,90 @@ from msgspec import Struct
 from antiphon.wire.json import JSONObject
 
 MAX_SITES = 10
-"""How many domains are put into a query as `site:`; search engines take no more than some 30 words."""
+"""The most `site:` operators in a query, since engines accept only about 30 words."""
 
 MAX_RESULTS = {"low": 3, "medium": 5, "high": 10}
-"""How many results a search gives, by `search_context_size`."""
+"""The number of results of a search, by `search_context_size`."""
 
 
 class Search(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One search, as it is recorded: what the request leaves open is left out."""
+    """One search, in its recorded form without default values."""
 
     query: str
+    """The query of the model."""
     allowed_domains: tuple[str, ...] = ()
-    """Only pages of these and of their subdomains are wanted; empty: all are."""
+    """The domains, with their subdomains, of allowed pages; empty allows all."""
     context_size: Literal["low", "medium", "high"] = "medium"
+    """The `search_context_size` of the request."""
     country: str | None = None
-    """ISO 3166-1 code of two letters, in capitals."""
+    """The user's country as an upper-case ISO 3166-1 code of two letters."""
     region: str | None = None
+    """The user's region."""
     city: str | None = None
+    """The user's city."""
     timezone: str | None = None
+    """The user's time zone."""
 
     def with_query(self, query: str) -> Self:
-        """Returns the same search for another query."""
+        """Return the same search with another query."""
         return msgspec.structs.replace(self, query=query)
 
     @property
     def arguments(self) -> JSONObject:
-        """The search as arguments of a tool call, which `msgspec.convert` turns into a search again."""
+        """The search as tool call arguments; `msgspec.convert` restores the search."""
         arguments: JSONObject = msgspec.json.decode(msgspec.json.encode(self))
         return arguments
 
     @property
     def domains(self) -> JSONObject:
-        """The allowed domains as arguments of a tool call; nothing where all are allowed."""
+        """The allowed domains as tool call arguments; empty if all are allowed."""
         return {"allowed_domains": list(self.allowed_domains)} if self.allowed_domains else {}
 
     @property
     def max_results(self) -> int:
-        """How many results are wanted."""
+        """The number of results to return."""
         return MAX_RESULTS[self.context_size]
 
     @property
     def query_with_sites(self) -> str:
-        """The query with `site:` operators, for providers that have no parameter for domains."""
+        """The query with `site:` operators, for providers without a domain parameter."""
         sites = [f"site:{domain}" for domain in self.allowed_domains]
         return f"{self.query} {' OR '.join(sites)}" if 0 < len(sites) <= MAX_SITES else self.query
 
 
 class SearchResult(Struct, kw_only=True):
-    """One result, with the keys in the order in which llama-stack shows them to the model."""
+    """One result; the order of its keys is llama-stack's order for the model."""
 
     url: str
+    """The URL of the page."""
     title: str
+    """The title of the page."""
     content: str
-    """What the provider tells of the page: an excerpt or a summary, in plain text."""
+    """The provider's excerpt or summary of the page, in plain text."""
     score: float | None = None
-    """How well the page fits, by the provider's own measure; None where it tells none."""
+    """The relevance by the provider's own measure, if it returns one."""
     raw_content: str | None = None
+    """The full text of the page, if the provider returns it."""
 
 
 class SearchProvider(Protocol):
     """A service that searches the web."""
 
     async def search(self, search: Search) -> list[SearchResult]:
-        """Returns what the service found, best first; an empty list if nothing.
+        """Return the results, best first, or an empty list.
 
-        Raises `UpstreamError`. The caller bounds the time, the number of results and their size, and leaves
-        out what is not on an allowed domain.
+        The caller limits the time, the number of results and their size, and drops those on other domains.
+
+        Raises:
+            UpstreamError: The service failed.
         """
         ...
 
 
 def wanted(results: list[SearchResult], search: Search, max_bytes: int) -> list[SearchResult]:
-    """Returns the results that count: pages of the web, of allowed domains, as many as were asked for.
+    """Return the web pages on allowed domains, up to the requested number.
 
-    Texts are cut where all of them together are longer than `max_bytes` in UTF-8.
+    All texts together have at most `max_bytes` of UTF-8; longer ones are truncated.
     """
     kept: list[SearchResult] = []
     for result in results:
@@ -99,7 +109,7 @@ def wanted(results: list[SearchResult], search: Search, max_bytes: int) -> list[
 
 
 def is_allowed(url: str, allowed_domains: tuple[str, ...]) -> bool:
-    """Whether `url` is a page of the web, and on one of the domains or a subdomain, if any are given."""
+    """Return whether `url` is a web page on an allowed domain or a subdomain."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".").lower()
@@ -111,10 +121,10 @@ def is_allowed(url: str, allowed_domains: tuple[str, ...]) -> bool:
 
 
 def shortened(text: str, max_bytes: int) -> str:
-    """Returns the beginning of `text` that fits into `max_bytes` of UTF-8."""
+    """Return the beginning of `text` with at most `max_bytes` of UTF-8."""
     return text.encode()[: max(max_bytes, 0)].decode(errors="ignore")
 
 
 def plain(text: object) -> str:
-    """Returns a provider's text without NUL characters, which PostgreSQL cannot keep; empty for no text."""
+    """Return a text without NUL, which PostgreSQL can't store; empty for other values."""
     return text.replace("\0", "") if isinstance(text, str) else ""

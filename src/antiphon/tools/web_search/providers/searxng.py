@@ -1,4 +1,7 @@
-"""Web searches through one's own SearXNG (https://docs.searxng.org/dev/search_api.html)."""
+"""Web search through a SearXNG instance.
+
+Source: https://docs.searxng.org/dev/search_api.html
+"""
 
 from typing import TYPE_CHECKING
 
@@ -13,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class SearXng:
-    """A `SearchProvider`. Domains go out as `site:` operators, the country as the locale of the results.
+    """A `SearchProvider` that uses `site:` operators, and a locale for the country.
 
-    SearXNG knows no keys; one that is configured goes to the proxy before it, as a bearer token.
+    SearXNG itself has no API keys; a configured key is sent as a bearer token for a proxy in front of it.
     """
 
     def __init__(self, client: "httpx2.AsyncClient", base_url: str, api_key: Secret | None) -> None:
@@ -23,7 +26,7 @@ class SearXng:
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:
-        """Returns the results in the order of SearXNG's scores."""
+        """Return the results in the order of SearXNG's scores."""
         query = {"q": search.query_with_sites, "format": "json"}
         if search.country in LANGUAGES:
             query["language"] = f"{LANGUAGES[search.country]}-{search.country}"
@@ -32,7 +35,7 @@ class SearXng:
         except UpstreamRefused as error:
             if error.upstream_status != 403:
                 raise
-            hint = f"{error.message} (does its settings.yml allow it? search.formats: [html, json])"
+            hint = f"{error.message} (enable JSON in its settings.yml: search.formats: [html, json])"
             raise UpstreamRefused(hint, upstream_status=403) from error
         return [
             SearchResult(

@@ -1,4 +1,7 @@
-"""Web searches through Tavily (https://docs.tavily.com/documentation/api-reference/endpoint/search)."""
+"""Web search through Tavily.
+
+Source: https://docs.tavily.com/documentation/api-reference/endpoint/search
+"""
 
 from typing import TYPE_CHECKING
 
@@ -16,18 +19,18 @@ _MAX_DOMAINS = 300
 
 
 class Tavily:
-    """A `SearchProvider`. Domains and the country go out as parameters; the rest of a place cannot."""
+    """A `SearchProvider` with parameters for domains and the country only."""
 
     def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
         self._service = SearchService(client, "tavily", base_url or BASE_URL, api_key)
         self._headers = {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:
-        """Returns the results in Tavily's order, with its scores."""
+        """Return the results in Tavily's order, with its scores."""
         body: JSONObject = {
             "query": search.query,
             "max_results": search.max_results,
-            # It costs two credits, and brings longer excerpts.
+            # The advanced depth costs two credits and returns longer excerpts.
             "search_depth": "advanced" if search.context_size == "high" else "basic",
         }
         if search.allowed_domains:
