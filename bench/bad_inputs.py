@@ -1,10 +1,10 @@
-"""How long each bad input of the catalogue takes to be refused; the goal is less than 50 ms.
+"""Time to reject each bad input of the tests; the goal is less than 50 ms.
 
     python -m bench.bad_inputs [--rounds 20] [--json FILE]
 
-The bodies are those of the tests, each sent over a new connection, and each refusal is what the tests expect.
-Not measured are B24 (is not refused), B31 to B33 (are looked up as B28 is, but need what must be prepared)
-and B47 (is a matter of waiting). Exits with 1 if the median of a case is above the goal.
+Each body of the tests is sent on a new connection, and must get the status that the tests expect. Not
+measured are B24 (valid), B31 to B33 (the same look-up as B28, but with preparation) and B47 (only waits).
+Exits with 1 if the median of a case exceeds the goal.
 """
 
 import argparse
@@ -31,17 +31,22 @@ JSON_BODY = {"Content-Type": "application/json"}
 
 
 class Case(NamedTuple):
-    """A request, and the status that it gets."""
+    """A request and its expected status."""
 
     status: int
+    """The expected status."""
     body: bytes = b""
+    """The request body."""
     method: str = "POST"
+    """The HTTP method."""
     path: str = "/responses"
+    """The path after `/v1`."""
     headers: Mapping[str, str] = JSON_BODY
+    """The request headers."""
 
 
 def main() -> None:
-    """Prints a line for each case, and the slowest one."""
+    """Print a line per case, and the slowest one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -65,7 +70,7 @@ def main() -> None:
 
 
 def cases(conversation: str, response: str) -> dict[str, Case]:
-    """Returns all cases in the catalogue's order, those without a number at the end."""
+    """Return all cases by number, those without one last."""
     found = {name: _case(bad, conversation) for name, bad in BAD.items()}
     asked = json.dumps(ask(model=MODEL)).encode()
     items = f"/conversations/{conversation}/items"
@@ -87,7 +92,7 @@ def cases(conversation: str, response: str) -> dict[str, Case]:
 
 
 def measured(port: int, case: Case) -> float:
-    """Sends a case and returns the milliseconds until it is answered whole."""
+    """Send a case; return the milliseconds until its response is complete."""
     began = time.perf_counter()
     body = sent(port, case)
     taken = (time.perf_counter() - began) * 1000
@@ -97,7 +102,7 @@ def measured(port: int, case: Case) -> float:
 
 
 def sent(port: int, case: Case) -> bytes:
-    """Sends a request over a connection of its own and returns the body of its answer."""
+    """Send a request on its own connection, and return the response body."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(case.method, "/v1" + case.path, case.body or None, dict(case.headers))

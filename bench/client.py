@@ -1,4 +1,4 @@
-"""A closed-loop client that costs little: connections that send one request after another."""
+"""A fast closed-loop client: each connection sends one request after another."""
 
 import asyncio
 import json
@@ -14,48 +14,60 @@ _DELTA_SPACED = b'"type": "response.output_text.delta"'
 
 @dataclass
 class Load:
-    """What connections are to do, each one request after another."""
+    """The load on a server."""
 
     port: int
+    """The port of the server."""
     bodies: list[bytes]
-    """Taken in turn."""
+    """The request bodies, used in turn."""
     clients: int
+    """The number of connections."""
     seconds: float = 0.0
-    """How long new requests are sent; 0 sends one for each connection."""
+    """Duration in which new requests are sent; 0 sends one per connection."""
     headers: bytes = b""
+    """More header lines of each request."""
     method: bytes = b"POST"
+    """The HTTP method."""
     path: bytes = b"/v1/responses"
+    """The path of the request."""
     expected: bytes = b'completed"'
-    """What an answer must hold; the run ends if one does not."""
+    """Required part of each response; the run stops without it."""
     spread: float = 0.0
-    """Seconds over which the connections begin, so that they do not all begin and end together."""
+    """Seconds over which the connections begin, so that they don't run in step."""
     hold: float = 0.0
-    """If not 0, the deltas are times, and how late they come is measured, with all else, for so many seconds
-    from when a delta has come on every connection. Then they are ended, finished or not."""
+    """Seconds of measurement for deltas that are timestamps; 0 for other loads.
+
+    The measurement, also of how late deltas arrive, begins once every connection has had a delta. At its end
+    all connections are closed.
+    """
     lateness_after: bytes = b'"delta":"'
-    """What stands before such a time."""
+    """The bytes before a timestamp."""
 
 
 @dataclass
 class Figures:
-    """What was measured; seconds."""
+    """The measured values; times are in seconds."""
 
     latencies: list[float] = field(default_factory=list)
+    """The time of each response."""
     first_deltas: list[float] = field(default_factory=list)
+    """The time to the first delta of each response."""
     events: int = 0
+    """The number of events."""
     lateness: list[float] = field(default_factory=list)
-    """One for each delta."""
+    """The lateness of each delta."""
     seconds: float = 0.0
-    """How long it was measured."""
+    """The duration of the measurement."""
     cpu: float = 0.0
-    """What the server used of its core in this time."""
+    """The server's CPU time in this duration."""
     peak: int = 0
-    """The most resident bytes that the server had."""
+    """The server's peak resident bytes."""
     last_answer: bytes = b""
+    """The last response, with its headers."""
 
     @property
     def rate(self) -> float:
-        """Responses a second."""
+        """Responses per second."""
         return len(self.latencies) / self.seconds
 
 
@@ -67,22 +79,25 @@ class _Connection(asyncio.Protocol):
         self._until = time.monotonic() + load.seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.begun = asyncio.Event()
-        """Set with the first delta that is a time, and at the end."""
+        """Set by the first timestamp, and at the end."""
         self._answer = bytearray()
         self._length: int | None = None
         self._began = 0.0
         self._first: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
         self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Fail unless the load is complete."""
         self.begun.set()
         if not self.done.done():
             self.done.set_exception(SystemExit(f"the connection was lost: {bytes(self._answer[-500:])!r}"))
 
     def data_received(self, data: bytes) -> None:
+        """Parse a part of the response."""
         answer = self._answer
         answer += data
         if self._first is None and (_DELTA in data or _DELTA_SPACED in data):
@@ -100,7 +115,7 @@ class _Connection(asyncio.Protocol):
             self._finished()
 
     def end(self) -> None:
-        """Ends the connection, which need not have its answer."""
+        """Close the connection, even in the middle of a response."""
         if not self.done.done():
             self.done.set_result(None)
             self._transport.abort()
@@ -128,7 +143,7 @@ class _Connection(asyncio.Protocol):
         now, figures = time.monotonic(), self._figures
         answer = bytes(self._answer)
         if not answer.startswith(b"HTTP/1.1 200") or self._load.expected not in answer:
-            self.done.set_exception(SystemExit(f"not the answer that was expected: {answer[-3000:]!r}"))
+            self.done.set_exception(SystemExit(f"unexpected response: {answer[-3000:]!r}"))
             self._transport.abort()
             return
         figures.latencies.append(now - self._began)
@@ -148,7 +163,7 @@ def _same(connection: _Connection) -> _Connection:
 
 
 async def run(load: Load, cpu: Callable[[], float]) -> Figures:
-    """Puts the load on the server and returns the figures; `cpu` tells the CPU time it has used so far."""
+    """Run the load and return the figures; `cpu` returns the server's CPU time."""
     figures = Figures()
     began, before = time.monotonic(), cpu()
     connections = await _connected(load, figures)
@@ -165,7 +180,7 @@ async def run(load: Load, cpu: Callable[[], float]) -> Figures:
 
 
 async def _connected(load: Load, figures: Figures) -> list[_Connection]:
-    """Opens the connections, each of which begins at once."""
+    """Open the connections, each of which begins at once."""
     loop = asyncio.get_running_loop()
     began = time.monotonic()
     connections: list[_Connection] = []
@@ -179,13 +194,13 @@ async def _connected(load: Load, figures: Figures) -> list[_Connection]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Returns the value below which `share` of the values lie."""
+    """Return the value below which `share` of the values are."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def deltas(answer: bytes) -> str:
-    """Returns the text that the deltas of a streamed answer make together."""
+    """Return the joined text deltas of a streamed response."""
     body = b"".join(_chunks(answer))
     lines = (line[6:] for line in body.split(b"\n") if line.startswith(b"data: {"))
     events = (json.loads(line) for line in lines)
@@ -193,7 +208,7 @@ def deltas(answer: bytes) -> str:
 
 
 def _chunks(answer: bytes) -> Iterator[bytes]:
-    """Yields what the HTTP chunks of an answer hold."""
+    """Yield the contents of a response's HTTP chunks."""
     rest = answer.partition(b"\r\n\r\n")[2]
     while rest:
         size, _, rest = rest.partition(b"\r\n")

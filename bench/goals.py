@@ -1,4 +1,4 @@
-"""Performance goals of the project, as ratios, times and sizes, with the figures of a run."""
+"""Performance goals: ratios, times and sizes, with the figures of a run."""
 
 from bench.slow import LIMIT, NAME
 from bench.start import NAME as START
@@ -25,7 +25,7 @@ _STARTS = (
 )
 
 Goal = tuple[str, str, float | None]
-"""Measured quantity, goal, and figure; the figure is None if the run didn't measure it."""
+"""Measured quantity, goal, and figure, which is None if it wasn't measured."""
 
 
 def goals(table: Table, shown: dict[str, str]) -> list[Goal]:

@@ -1,4 +1,4 @@
-"""What must be known of a run to judge its figures: machine, Python, date, commit, command; its file."""
+"""Results file of a run, with the machine, versions, date, commit and command."""
 
 import os
 import platform
@@ -21,79 +21,92 @@ print(json.dumps({"version": platform.python_version(), "optimised": optimised})
 
 
 class Python(msgspec.Struct):
-    """What runs a server."""
+    """The Python that runs a server."""
 
     version: str
+    """The version of Python."""
     optimised: bool
-    """Whether it was built with profile-guided optimisation, as distributions build it."""
+    """Whether profile-guided optimization was on, as in Linux distributions."""
 
 
 class Peer(msgspec.Struct):
-    """Another server of the run."""
+    """Another server in the run."""
 
     version: str
+    """The version of the server."""
     python: Python
+    """The Python of its environment."""
 
 
 class About(msgspec.Struct):
-    """The run, and where it ran."""
+    """The circumstances of a run."""
 
     date: str
+    """The date of the run."""
     commit: str
+    """The commit of the checkout."""
     command: str
+    """The command that repeats the run."""
     cpu: str
+    """The model of the processor."""
     cores: int
+    """The number of cores."""
     kernel: str
+    """The operating system and its version."""
     python: Python
+    """The Python that runs Antiphon."""
     peers: dict[str, Peer]
+    """The other installed servers."""
     other_load: float = 0.0
-    """The share of the machine that others used."""
+    """The share of the machine's CPU time that other processes used."""
 
 
 class Run(msgspec.Struct):
-    """A file of results."""
+    """The content of a results file."""
 
     about: About
+    """The circumstances of the run."""
     rows: list[dict[str, str | float]]
+    """The rows of its table."""
 
 
 def write(path: Path, about: About, table: Table) -> None:
-    """Writes a run as JSON."""
+    """Write a run as JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(Run(about, table.rows)), indent=1) + b"\n")
 
 
 def read(path: Path) -> tuple[About, Table]:
-    """Returns a run that was written."""
+    """Return the run in a results file."""
     run = msgspec.json.decode(path.read_bytes(), type=Run)
     return run.about, Table(run.rows)
 
 
 class OtherLoad:
-    """How much of the machine others use meanwhile: processes that are not the benchmark's, and the host."""
+    """The CPU time of other processes and of the host during the benchmark."""
 
     def __init__(self) -> None:
         self._began, self._all, self._ours = time.monotonic(), _busy(), _ours()
 
     def share(self) -> float:
-        """Returns the share of all cores' time since this was made."""
+        """Return the share of all cores' time since this object was created."""
         took = (time.monotonic() - self._began) * (os.cpu_count() or 1)
         return max(0.0, (_busy() - self._all) - (_ours() - self._ours)) / took
 
 
 def _busy() -> float:
-    """Returns the seconds that all cores were not idle, or were taken by the host; see proc_stat(5)."""
+    """Return the seconds in which cores were busy or used by the host (proc_stat(5))."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _ours() -> float:
-    """Returns the CPU seconds of this process and of those that it started and that have ended."""
+    """Return the CPU seconds of this process and its ended child processes."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def about(command: str) -> About:
-    """Looks at the machine, the checkout and the peers; `command` is what repeats the run."""
+    """Return the circumstances of a run; `command` is the command that repeats it."""
     return About(
         date=time.strftime("%Y-%m-%d"),
         commit=_commit(),

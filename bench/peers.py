@@ -1,6 +1,6 @@
-"""Other servers of the kind, from the package index, each in an environment of its own.
+"""Other servers with the Responses API, each installed in its own environment.
 
-python -m bench.peers            installs them
+Install them with `python -m bench.peers`.
 """
 
 import importlib.metadata
@@ -23,11 +23,14 @@ OLDEST_FOR_OGX = (3, 12)
 
 @dataclass(frozen=True)
 class Peer:
-    """A server to compare with: its package, and the program that says it is installed."""
+    """A server to compare with."""
 
     name: str
+    """The name in the results."""
     packages: tuple[str, ...]
+    """The packages to install, that of the server first."""
     program: str
+    """The program of the server."""
 
     @property
     def wanted(self) -> str:
@@ -36,7 +39,7 @@ class Peer:
 
     @property
     def version(self) -> str | None:
-        """The version that is installed, whatever was wanted; None if there is none."""
+        """The installed version, which may differ from `wanted`, or None."""
         name = self.packages[0].partition("==")[0].partition("[")[0]
         places = [str(place) for place in self.folder.glob("lib/python*/site-packages")]
         found = list(importlib.metadata.distributions(name=name, path=places))
@@ -44,12 +47,12 @@ class Peer:
 
     @property
     def folder(self) -> Path:
-        """Its environment."""
+        """The environment of the server."""
         return ENVIRONMENTS / self.name
 
     @property
     def path(self) -> Path:
-        """Its program."""
+        """The path of the program."""
         return self.folder / "bin" / self.program
 
 
@@ -61,23 +64,23 @@ PEERS = (
 
 
 def install() -> None:
-    """Installs every peer for which there is a Python; says which could not be."""
+    """Install every peer that this machine's Pythons support, and print the outcome."""
     for peer in PEERS:
         python = _python(OLDEST_FOR_OGX if peer.name == "ogx" else (3, 10))
         if peer.path.exists() and peer.version == peer.wanted:
-            print(f"{peer.name}: is there")
+            print(f"{peer.name}: already installed")
         elif python is None:
-            print(f"{peer.name}: not here, for it needs Python 3.12 or later")
+            print(f"{peer.name}: skipped, because it requires Python 3.12 or later")
         else:
-            print(f"{peer.name}: is being installed", flush=True)
+            print(f"{peer.name}: installing", flush=True)
             subprocess.run([python, "-m", "venv", str(peer.folder)], check=True)
             pip = [str(peer.folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.packages]
             found = subprocess.run(pip, check=False)
-            print(f"{peer.name}: {'installed' if not found.returncode else 'could not be installed'}")
+            print(f"{peer.name}: {'installed' if not found.returncode else 'failed to install'}")
 
 
 def _python(oldest: tuple[int, int]) -> str | None:
-    """Returns a Python that is not older, this one if it will do."""
+    """Return a Python of at least this version, preferably the current one."""
     if sys.version_info >= oldest:
         return sys.executable
     for minor in (13, 12):
@@ -99,24 +102,24 @@ def _pyenv(minor: int) -> list[str]:
 
 @contextmanager
 def running(stub_port: int, folder: str) -> Iterator[list[Target]]:
-    """Runs every peer that is installed, over the backend; says which is not, or does not start."""
+    """Run every installed peer on the backend; print the ones that don't run."""
     with ExitStack() as stack:
         targets = []
         for peer in PEERS:
             if not peer.path.exists():
-                print(f"{peer.name} is not here: python -m bench.peers installs it where it can be")
+                print(f"{peer.name} is not installed; run: python -m bench.peers")
                 continue
             start = {"agentic-api": _agentic_api, "litellm": _litellm, "ogx": _ogx}[peer.name]
             try:
                 targets.append(stack.enter_context(start(peer, stub_port, folder)))
             except NotStarted as error:
-                print(f"{peer.name} does not start: {error}")
+                print(f"{peer.name} failed to start: {error}")
         yield targets
 
 
 @contextmanager
 def _agentic_api(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
-    """It hands a Responses stream of its backend on, and stores it."""
+    """Run agentic-api, which proxies a Responses stream of its backend and stores it."""
     port = free_port()
     command = [str(peer.path), "--llm-api-base", f"http://127.0.0.1:{stub_port}", "--skip-llm-ready-check"]
     command += ["--gateway-host", "127.0.0.1", "--gateway-port", str(port)]
@@ -128,7 +131,7 @@ def _agentic_api(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
 
 @contextmanager
 def _litellm(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
-    """Its bridge from Responses to Chat Completions, which stores nothing without a database of its own."""
+    """Run LiteLLM's bridge to Chat Completions, which here has no database."""
     port = free_port()
     config = {
         "model_list": [
@@ -155,13 +158,13 @@ def _litellm(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
 
 @contextmanager
 def _ogx(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
-    """Its own translation to Chat Completions, over its OpenAI provider."""
+    """Run OGX with its OpenAI provider, over Chat Completions."""
     port = free_port()
     path = Path(folder) / "ogx.yaml"
     path.write_text(json.dumps(_ogx_config(stub_port, port, folder)))
     command = [str(peer.path), "run", str(path), "--port", str(port), "--insecure"]
     env = {"HOME": folder, "OPENAI_API_KEY": "none"}
-    # It loads a tokenizer from the network at its start, which LiteLLM's package brings along.
+    # OGX downloads a tokenizer at startup; LiteLLM's package includes the same one.
     for found in ENVIRONMENTS.glob("litellm/lib/*/site-packages/litellm/litellm_core_utils/tokenizers"):
         env["TIKTOKEN_CACHE_DIR"] = str(found)
     with started(command, port, env=env, folder=folder, probe="/v1/health", patience=240) as server:
@@ -169,7 +172,7 @@ def _ogx(peer: Peer, stub_port: int, folder: str) -> Iterator[Target]:
 
 
 def _ogx_config(stub_port: int, port: int, folder: str) -> dict[str, object]:
-    """Returns what its distribution `starter` says of responses, and nothing else of it."""
+    """Return the parts of OGX's distribution `starter` that responses need."""
     persistence = {
         "table_name": "responses",
         "backend": "sql",
@@ -187,7 +190,7 @@ def _ogx_config(stub_port: int, port: int, folder: str) -> dict[str, object]:
             "inference": [
                 {"provider_id": "openai", "provider_type": "remote::openai", "config": inference},
             ],
-            # Responses do not start without these, though no request uses them.
+            # Responses require these providers at startup, but no request uses them.
             "vector_io": [_ogx_provider("sqlite-vec", db_path=f"{folder}/vec.db", persistence=vectors)],
             "files": [_ogx_provider("localfs", storage_dir=f"{folder}/files", metadata_store=files)],
             "tool_runtime": [_ogx_provider("file-search")],

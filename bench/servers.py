@@ -1,4 +1,4 @@
-"""Servers as processes: started, pinned to a core, watched, stopped."""
+"""Server processes: start, pinning to cores, measurement and stop."""
 
 import os
 import signal
@@ -16,13 +16,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORES = {_CORES[0]}
-"""The server has a core to itself where there are two."""
+"""The cores of the server: one, which is its own if there are at least two."""
 OTHER_CORES = set(_CORES[1:]) or SERVER_CORES
-"""Backend and client share the rest."""
+"""The cores of the backend and the client."""
 
 
 class NotStarted(SystemExit):
-    """A server does not answer; says why. Ends the run where nobody goes on without it."""
+    """A server failed to start; the run ends unless it can continue without it."""
 
 
 @dataclass
@@ -30,34 +30,40 @@ class Process:
     """A running server."""
 
     process: subprocess.Popen[str]
+    """The process."""
     port: int
+    """The port that the server listens on."""
     began: float
+    """The time of its start, by the monotonic clock."""
     ready: float = 0.0
-    """Seconds until it answered for the first time."""
+    """Seconds from the start to the first response."""
 
     def cpu(self) -> float:
-        """Returns the CPU seconds that it and its children have used, to the nanosecond."""
+        """Return the CPU seconds of the process and its children, exact to the nanosecond."""
         return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.process.pid))
 
     def memory(self) -> int:
-        """Returns the resident bytes of it and its children."""
+        """Return the resident bytes of the process and its children."""
         pages = sum(
             int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _family(self.process.pid)
         )
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def peak(self) -> int:
-        """Returns the most resident bytes of it and its children since `forget_peak`, or ever."""
+        """Return the peak resident bytes of the process and its children.
+
+        The peak is that since `forget_peak`, or since the start.
+        """
         return sum(_peak(pid) for pid in _family(self.process.pid))
 
     def forget_peak(self) -> None:
-        """Measures the most resident bytes from now on."""
+        """Restart the measurement of the peak."""
         for pid in _family(self.process.pid):
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # See proc_pid_clear_refs(5).
 
 
 def _cpu_clock(pid: int) -> int:
-    """Returns the clock of a process's CPU time: what clock_getcpuclockid(3) returns on Linux."""
+    """Return the clock of a process's CPU time, like clock_getcpuclockid(3) on Linux."""
     return ~pid << 3 | 2
 
 
@@ -75,7 +81,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Returns a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -86,9 +92,18 @@ def free_port() -> int:
 def started(
     command: Sequence[str], port: int, *, env: dict[str, str], folder: str, probe: str, patience: float = 60
 ) -> Iterator[Process]:
-    """Runs a server until the block ends; it is ready when `probe` (a path) gets an answer below 500.
+    """Run a server until the block ends.
 
-    Raises NotStarted if that takes more than `patience` seconds.
+    Args:
+        command: The command of the server.
+        port: The port that it listens on.
+        env: Additional environment variables.
+        folder: The working directory, also for the log.
+        probe: The path whose first response with a status below 500 shows that the server is ready.
+        patience: Time limit in seconds for the start.
+
+    Raises:
+        NotStarted: The server isn't ready in time.
     """
     log = Path(folder) / f"server-{port}.log"
     began = time.monotonic()
@@ -100,7 +115,7 @@ def started(
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
-            # In a session of its own, Ctrl-C ends it with `_stop` and not at any time.
+            # In its own session, Ctrl-C stops the server only through `_stop`.
             start_new_session=True,
             preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES),
         )
@@ -113,7 +128,7 @@ def started(
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ends a server; what it leaves, and what another Ctrl-C hinders it to end in order, is killed."""
+    """Stop a server, and kill the processes that remain, even after another Ctrl-C."""
     try:
         process.terminate()
         process.wait(20)
@@ -143,7 +158,7 @@ def _wait(server: Process, probe: str, until: float, log: Path) -> float:
 
 @contextmanager
 def stub() -> Iterator[int]:
-    """Runs the backend and gives its port."""
+    """Run the backend until the block ends, and yield its port."""
     port = free_port()
     command = [sys.executable, str(HERE / "stub.py"), str(port)]
     process = subprocess.Popen(
@@ -162,14 +177,14 @@ def stub() -> Iterator[int]:
 
 
 def answered(stub_port: int) -> int:
-    """Returns how many model calls the backend has answered."""
+    """Return the number of model calls that the backend has served."""
     with urllib.request.urlopen(f"http://127.0.0.1:{stub_port}/answered", timeout=30) as answer:
         return int(answer.read())
 
 
 @contextmanager
 def antiphon(stub_port: int, folder: str, *flags: str, database: str | None = None) -> Iterator[Process]:
-    """Runs this project's server over the backend."""
+    """Run Antiphon on the backend until the block ends."""
     port = free_port()
     env = {
         "OPENAI_API_KEY": "none",

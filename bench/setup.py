@@ -1,11 +1,11 @@
-"""What a workload needs on the server before it begins."""
+"""Preparation of a server for a workload."""
 
 import json
 import urllib.request
 
 
 def small_store(port: int) -> str:
-    """Makes a vector store with one small file and returns its id."""
+    """Create a vector store with one small file, and return its ID."""
     text = "\n".join(f"Line {number}: the ferry leaves at {number % 24} o'clock." for number in range(40))
     boundary = "bench"
     form = (

@@ -1,4 +1,4 @@
-"""W3: many slow streams at once; how much later each token comes than the backend sent it."""
+"""W3: many slow streams at once, and the delay of each token through the server."""
 
 import tempfile
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ LIMIT = "W3 limit of a core"
 STREAMS = (100, 500, 1000)
 _GAP = 0.02
 _BEGIN = 500
-"""Streams that begin in a second."""
+"""Streams that begin per second."""
 _HOLD = 2.0
-"""Seconds for which all are open: what is measured."""
+"""Seconds of measurement, in which all streams are open."""
 _SLACK = 20.0
-"""More seconds for which the backend would go on, for a server whose streams begin late."""
+"""More seconds of backend output, for servers whose streams begin late."""
 _SHARE = 0.6
 
 
@@ -25,26 +25,25 @@ _SHARE = 0.6
 class _Run:
     figures: Figures
     bytes_each: float
-    """What a stream took of memory."""
+    """Memory per stream."""
 
     @property
     def late(self) -> float:
-        """Seconds by which the latest of a hundred tokens are late."""
+        """The 99th percentile of the delay of a token, in seconds."""
         return percentile(self.figures.lateness, 0.99)
 
     @property
     def tokens_a_second(self) -> float:
-        """The tokens that it handed on in a second of CPU time."""
+        """Tokens forwarded per second of CPU time."""
         return len(self.figures.lateness) / self.figures.cpu
 
 
 def slow_streams(table: Table, stub_port: int, *, rounds: int) -> None:
-    """Runs each number of streams several times and takes the median run, by its late tokens.
+    """Run each number of streams several times, and use the run with the median delay.
 
-    The limit is what one core can hold: the tokens that it hands on in a second of CPU time, where most
-    streams are open of which half of the tokens come before the next ones are sent. Beyond that tokens pile
-    up, and go out several at a time, which costs little and helps nobody. Last come as many streams as make
-    60 % of the limit.
+    The limit is the number of tokens that one core forwards per second of CPU time. It comes from the largest
+    number of streams with a median delay below the time between two tokens. Beyond that, tokens accumulate
+    and are sent several at a time, which is cheap but useless. The last run has 60 % of the limit.
     """
     limit = 0.0
     for streams in STREAMS:
@@ -82,7 +81,7 @@ def _run(stub_port: int, streams: int) -> _Run:
     with tempfile.TemporaryDirectory() as folder, antiphon(stub_port, folder) as server:
         target = Target("antiphon", server, "openai/")
         first = body(target, "paced-5-20", stream=True, store=True)
-        measured(Load(server.port, [first], 1))  # What a first response loads is not a stream's.
+        measured(Load(server.port, [first], 1))  # A first response loads memory that isn't a stream's.
         rest = server.memory()
         request = body(target, _model(streams), stream=True, store=True)
         figures = measured(_load(server.port, request, streams), server)
@@ -90,7 +89,7 @@ def _run(stub_port: int, streams: int) -> _Run:
 
 
 def _model(streams: int) -> str:
-    """Returns the backend's model whose streams stay open until all have begun and been measured."""
+    """Return a model whose streams stay open until all have begun and been measured."""
     return f"paced-{int((streams / _BEGIN + _HOLD + _SLACK) / _GAP)}-{_GAP * 1000:.0f}"
 
 

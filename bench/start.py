@@ -1,4 +1,4 @@
-"""W7: how long a server takes to start, and how much it needs on disk and at rest."""
+"""W7: startup time, disk usage and idle memory of a server."""
 
 import importlib.metadata
 import re
@@ -24,7 +24,7 @@ _INSTALLER = re.compile(r"/site-packages/(pip|setuptools)\b")
 
 
 def started_up(table: Table, stub_port: int) -> None:
-    """From the start of the process to its first answer, `--help`, the memory of an idle server, its size."""
+    """Measure the time to the first response, `--help`, the idle memory and the size."""
     helps = []
     for _ in range(_TIMES):
         began = time.monotonic()
@@ -45,7 +45,7 @@ def started_up(table: Table, stub_port: int) -> None:
 
 
 def peers_started(table: Table, targets: Sequence[Target]) -> None:
-    """The same of other servers that have just been started, each once."""
+    """Measure the same for other servers that have just been started, each once."""
     folders = {peer.name: peer.folder for peer in PEERS}
     for target in targets:
         values = {
@@ -57,13 +57,13 @@ def peers_started(table: Table, targets: Sequence[Target]) -> None:
 
 
 def _environment_bytes(environment: Path) -> int:
-    """Returns the size of an environment without the Python and the installer in it."""
+    """Return the size of an environment without its Python and installer."""
     kept = (path for path in environment.rglob("*") if not _INSTALLER.search(path.as_posix()))
     return sum(path.stat().st_size for path in kept if path.is_file() and not path.is_symlink())
 
 
 def installed_bytes(package: str) -> int:
-    """Returns how large a package and all that it needs are as they are installed here."""
+    """Return the installed size of a package and its dependencies."""
     found: set[str] = set()
     waiting = [package]
     size = 0

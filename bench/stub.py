@@ -1,11 +1,11 @@
-"""A backend that costs little: completions and responses from prepared bytes.
+"""A fast backend that sends completions and responses from prepared bytes.
 
     python bench/stub.py PORT
 
-The model's name says what it answers: `burst-200` 200 tokens at once, `paced-50-20` 50 tokens with 20 ms
-between them, each of which is the time at which it was sent, and `tools-3` three calls of the function
-`file_search`, one a round, before it answers. It reads as little of a request as it can, so that what is
-measured is the server before it. `GET /answered` tells how many calls of a model it has answered.
+The model's name selects the output: `burst-200` sends 200 tokens at once. `paced-50-20` sends 50 tokens at
+intervals of 20 ms, each the time at which it is sent. `tools-3` calls the function `file_search` in three
+rounds before its text. The backend parses as little as possible, so that measurements show the server in
+front of it. `GET /answered` returns the number of model calls so far.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def _chat_end(tokens: int, reason: bytes = b'"stop"') -> bytes:
 
 @cache
 def chat_stream(tokens: int) -> bytes:
-    """Returns the events of a streamed completion of `tokens` tokens."""
+    """Return the events of a streamed completion of `tokens` tokens."""
     first = _CHUNK % (b'{"role":"assistant","content":""}', b"null")
     middle = b"".join(
         _CHUNK % (b'{"content":" token%d"}' % (number % 10), b"null") for number in range(tokens)
@@ -59,13 +59,13 @@ def chat_stream(tokens: int) -> bytes:
 
 @cache
 def chat_call() -> bytes:
-    """Returns the events of a streamed completion that calls a function."""
+    """Return the events of a streamed completion that calls a function."""
     return _CHUNK % (_CALL, b"null") + _chat_end(5, b'"tool_calls"')
 
 
 @cache
 def chat_json(tokens: int) -> bytes:
-    """Returns a completion in one piece."""
+    """Return a non-streaming completion."""
     text = b"".join(b" token%d" % (number % 10) for number in range(tokens))
     return (
         b'{"id":"chatcmpl-0000000000000000","object":"chat.completion","created":1,"model":"stub",'
@@ -88,7 +88,7 @@ def _response(status: bytes, output: bytes, usage: bytes) -> bytes:
 
 @cache
 def response_json(tokens: int) -> bytes:
-    """Returns a whole response, for servers that need a backend that speaks Responses."""
+    """Return a non-streaming response, for servers that need a Responses backend."""
     text = b"".join(b" token%d" % (number % 10) for number in range(tokens))
     usage = (
         b'{"input_tokens":10,"input_tokens_details":{"cached_tokens":0},"output_tokens":%d,'
@@ -106,7 +106,7 @@ def _message(status: bytes, text: bytes) -> bytes:
 
 @cache
 def response_stream(tokens: int) -> bytes:
-    """Returns the events of a streamed response."""
+    """Return the events of a streamed response."""
     place = b'"item_id":"msg_0000000000000000","output_index":0,"content_index":0'
     empty = b'{"type":"output_text","text":"","annotations":[],"logprobs":[]}'
     opened = (
@@ -140,30 +140,32 @@ def response_stream(tokens: int) -> bytes:
 
 @cache
 def chunked(events: bytes) -> bytes:
-    """Returns the events as HTTP chunks, one each, as servers send them that make one after another."""
+    """Return the events as HTTP chunks, one each, like servers that stream them."""
     parts = [event + b"\n\n" for event in events.split(b"\n\n") if event]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
 class Backend(asyncio.Protocol):
-    """One connection; requests come one after another."""
+    """A connection with sequential requests."""
 
     answered = 0
-    """Calls of a model, on all connections."""
+    """The number of model calls on all connections."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._pace: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop a paced stream."""
         if self._pace is not None:
             self._pace.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Answers as soon as a request is whole."""
+        """Respond as soon as a request is complete."""
         self._buffer += data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator:
@@ -205,7 +207,7 @@ class Backend(asyncio.Protocol):
 
     async def _paced(self, tokens: int, gap: float) -> None:
         self._transport.write(_STREAM)
-        # Streams that begin together would send every token together, as no backend does.
+        # Streams that begin together would send all tokens together, unlike real backends.
         due = time.monotonic() + gap * (next(_numbers) * 7 % 20) / 20
         for _ in range(tokens):
             due += gap
@@ -219,7 +221,7 @@ class Backend(asyncio.Protocol):
 
 
 async def main(port: int) -> None:
-    """Serves until it is killed."""
+    """Serve until the process is killed."""
     server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 

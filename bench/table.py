@@ -1,4 +1,4 @@
-"""What the benchmarks found, as a table to read and as JSON."""
+"""Results of the benchmarks, as a readable table and as JSON."""
 
 import math
 import statistics
@@ -10,31 +10,32 @@ from bench.client import Figures, percentile
 
 @dataclass
 class Table:
-    """Rows of figures: a workload, the server, and named values with their units in the name."""
+    """Rows of figures: a workload, a server, and values whose names include the unit."""
 
     rows: list[dict[str, str | float]] = field(default_factory=list)
+    """The rows in order."""
 
     def add(self, workload: str, server: str, values: Mapping[str, float]) -> None:
-        """Takes a row in and prints it."""
+        """Add a row and print it."""
         self.rows.append({"workload": workload, "server": server, **values})
         shown = "   ".join(f"{name} {short(value)}" for name, value in values.items())
         print(f"{workload:34} {server:12} {shown}", flush=True)
 
     def value(self, workload: str, server: str, name: str) -> float | None:
-        """Returns a figure, or None where there is none."""
+        """Return a figure, or None if it doesn't exist."""
         for row in self.rows:
             if row["workload"] == workload and row["server"] == server and name in row:
                 return float(row[name])
         return None
 
     def ratio(self, workload: str, name: str, ours: str, theirs: str) -> float | None:
-        """Returns our value by theirs, or None where one is missing."""
+        """Return our value divided by theirs, or None if one doesn't exist."""
         one, other = self.value(workload, ours, name), self.value(workload, theirs, name)
         return one / other if one is not None and other else None
 
 
 def summary(rounds: Sequence[Figures]) -> dict[str, float]:
-    """Returns the usual values, each the median of the rounds, and how far the rates lie apart."""
+    """Return the usual values as medians of the rounds, and the range of the rates."""
     found = [_values(figures) for figures in rounds]
     values = {name: statistics.median(each[name] for each in found) for name in found[0]}
     if len(rounds) > 1:
@@ -62,7 +63,7 @@ def _values(figures: Figures) -> dict[str, float]:
 
 
 def short(value: float) -> str:
-    """Returns a figure with three digits that count, or all those before the point."""
+    """Return a figure with three significant digits, or all digits before the point."""
     if not value:
         return "0"
     return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"

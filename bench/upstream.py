@@ -1,6 +1,6 @@
-"""What a streamed call to a backend costs the HTTP client alone, beside aiohttp: CPU microseconds for a call.
+"""CPU time of our HTTP client for a streamed backend call, compared with aiohttp.
 
-python -m bench.upstream
+Usage: `python -m bench.upstream`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _TIMEOUTS = Timeouts(10, 60, 60)
 
 
 async def _measured(call: Callable[[], Awaitable[None]]) -> float:
-    """Returns the least CPU time of a call, of five rounds."""
+    """Return the lowest CPU time per call of five rounds, in microseconds."""
 
     async def calls() -> None:
         for _ in range(_CALLS // _AT_ONCE):
@@ -36,7 +36,7 @@ async def _measured(call: Callable[[], Awaitable[None]]) -> float:
 
 
 async def main(url: str) -> None:
-    """Prints both."""
+    """Print the figures of both clients."""
     client = HttpClient(())
     headers = {"Content-Type": "application/json"}
     target = client.target("POST", url, tuple(headers.items()))

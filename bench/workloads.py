@@ -1,4 +1,4 @@
-"""The workloads: what is asked of a server, and what is measured of it."""
+"""The workloads with their requests and measurements."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from bench.setup import small_store
 from bench.table import Table, summary
 
 TEXT = "".join(f" token{number % 10}" for number in range(200))
-"""What the backend's model `burst-200` says."""
+"""The output of the backend's model `burst-200`."""
 KINDS = {
     "W1 JSON, stored": (False, True),
     "W1 JSON, not stored": (False, False),
     "W2 stream of 200 tokens, stored": (True, True),
     "W2 stream of 200 tokens, not stored": (True, False),
 }
-"""The closed loops: whether the client streams, and whether the response is stored."""
+"""The closed loops, with whether the client streams and the response is stored."""
 FIRST_DELTA = "W2 first delta, c=1"
 REPLAYED = "W6 replayed streams of 200 tokens, not stored"
 TURN = "W4 turn {} of a chain"
@@ -34,24 +34,28 @@ CLIENTS = 16
 
 @dataclass
 class Target:
-    """A server under test, and the name that it gives the backend's models."""
+    """A server under test."""
 
     name: str
+    """The name in the results."""
     server: Process
+    """The process of the server."""
     prefix: str = ""
+    """The prefix of the server's names for the backend's models."""
     headers: bytes = b""
+    """More header lines of each request."""
     stores: bool = True
-    """Whether it can store responses."""
+    """Whether the server can store responses."""
 
 
 def body(target: Target, model: str, *, stream: bool, store: bool, extra: str = "") -> bytes:
-    """Returns the JSON of a request."""
+    """Return the JSON of a request."""
     flags = f'"stream":{str(stream).lower()},"store":{str(store).lower()}'
     return f'{{"model":"{target.prefix}{model}","input":"Go.",{flags}{extra}}}'.encode()
 
 
 def measured(load: Load, server: Process | None = None) -> Figures:
-    """Runs a load on the cores that the server does not have."""
+    """Run a load on the cores that the server doesn't use."""
     os.sched_setaffinity(0, OTHER_CORES)
     if server is None:
         return uvloop.run(run(load, lambda: 0.0))
@@ -62,7 +66,7 @@ def measured(load: Load, server: Process | None = None) -> Figures:
 
 
 def backend_alone(table: Table, stub_port: int) -> None:
-    """Checks that backend and client are not what is measured: what they can do without a server between."""
+    """Measure backend and client without a server, to show that they aren't the limit."""
     for kind, stream in (("JSON", False), ("stream of 200 tokens", True)):
         request = f'{{"model":"burst-200","input":"Go.","stream":{str(stream).lower()}}}'.encode()
         figures = measured(Load(stub_port, [request], CLIENTS, 1.0))
@@ -72,9 +76,17 @@ def backend_alone(table: Table, stub_port: int) -> None:
 def closed_loops(
     table: Table, targets: Sequence[Target], stub_port: int, *, seconds: float, rounds: int, number: str = ""
 ) -> None:
-    """W1 and W2: JSON and bursts of 200 tokens, stored and not; the servers take turns.
+    """Run W1 and W2: JSON and bursts of 200 tokens, stored or not.
 
-    `number` is that of another workload which does the same.
+    The servers take turns.
+
+    Args:
+        table: The table for the results.
+        targets: The servers.
+        stub_port: The port of the backend.
+        seconds: Duration of a round.
+        rounds: The number of rounds.
+        number: The number of another workload with the same requests.
     """
     for kind, (stream, store) in KINDS.items():
         able = [target for target in targets if target.stores or not store]
@@ -84,13 +96,13 @@ def closed_loops(
         for turn in range(rounds + 1):
             for target in able:
                 request = body(target, "burst-200", stream=stream, store=store)
-                # The first round is to warm up.
+                # The first round is a warm-up.
                 time = seconds if turn else min(seconds, 0.5)
                 load = Load(target.server.port, [request], CLIENTS, time, target.headers)
                 before = answered(stub_port)
                 figures = measured(load, target.server)
                 if answered(stub_port) - before < len(figures.latencies):
-                    raise SystemExit(f"{target.name} did not ask the backend for every response")
+                    raise SystemExit(f"{target.name} did not call the backend for every response")
                 check(target, figures.last_answer, stream=stream, store=store)
                 if turn:
                     found[target.name].append(figures)
@@ -99,10 +111,10 @@ def closed_loops(
 
 
 def check(target: Target, answer: bytes, *, stream: bool, store: bool) -> None:
-    """Ends the run if an answer is not whole, or is not to be found again though it was to be stored."""
+    """Stop the run if a response is incomplete, or wasn't stored though it should be."""
     whole = deltas(answer) == TEXT if stream else TEXT.encode() in answer
     if not whole:
-        raise SystemExit(f"{target.name}: not the backend's text: {answer[-3000:]!r}")
+        raise SystemExit(f"{target.name}: the text differs from the backend's: {answer[-3000:]!r}")
     if store:
         extra = f',"previous_response_id":"{response_id(answer)}"'
         request = body(target, "burst-1", stream=False, store=False, extra=extra)
@@ -110,14 +122,14 @@ def check(target: Target, answer: bytes, *, stream: bool, store: bool) -> None:
 
 
 def response_id(answer: bytes) -> str:
-    """Returns the id that a response has."""
+    """Return the ID of a response."""
     return answer.partition(b"resp_")[2].partition(b'"')[0].decode().join(("resp_", ""))
 
 
 def first_deltas(
     table: Table, targets: Sequence[Target], stub_port: int, *, seconds: float, rounds: int
 ) -> None:
-    """Time to the first delta with one client; the backend's own beside it, asked directly."""
+    """Measure the time to the first delta for one client, and the backend's own time."""
     loads = {
         target.name: Load(
             target.server.port,
@@ -142,10 +154,10 @@ def first_deltas(
 
 
 def chains(table: Table, target: Target, folder: str) -> None:
-    """W4: turns of one chain; time and stored bytes of a turn, at several lengths.
+    """Run W4: turns of one chain, with times and stored bytes at several lengths.
 
-    Beside them the time of a response that stores nothing and is asked for with all those messages in one
-    request: what must be read of a client and sent to the backend anyway.
+    For comparison, it also measures an unstored response with all these messages in one request, which the
+    server must parse and send to the backend in any case.
     """
     previous = ""
     sizes: list[int] = []
@@ -170,7 +182,7 @@ def chains(table: Table, target: Target, folder: str) -> None:
 
 
 def _whole(target: Target, turn: int) -> list[float]:
-    """Returns the times of responses that get the messages of a chain in their request."""
+    """Return the times of responses that get the messages of a chain in their request."""
     question, answer = {"role": "user", "content": "Go."}, {"role": "assistant", "content": " token0"}
     messages = [question, *[answer, question] * (turn - 1)]
     asked = {"model": f"{target.prefix}burst-1", "input": messages, "store": False}
@@ -179,7 +191,7 @@ def _whole(target: Target, turn: int) -> list[float]:
 
 
 def _bytes_of(folder: str, port: int) -> int:
-    """Returns the bytes of the database's pages, those included that are still in its log."""
+    """Return the size of the database, including the pages that are only in its log."""
     with closing(sqlite3.connect(f"file:{folder}/bench-{port}.db?mode=ro", uri=True)) as database:
         (size,) = database.execute(
             "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
@@ -188,7 +200,7 @@ def _bytes_of(folder: str, port: int) -> int:
 
 
 def tool_loops(table: Table, target: Target, stub_port: int, *, seconds: float, rounds: int) -> None:
-    """W5: responses of four model calls with three searches in a small vector store between them."""
+    """Run W5: responses with four model calls and three searches in a small store."""
     store = small_store(target.server.port)
     extra = f',"tools":[{{"type":"file_search","vector_store_ids":["{store}"]}}]'
     request = body(target, "tools-3", stream=True, store=True, extra=extra)
@@ -197,12 +209,12 @@ def tool_loops(table: Table, target: Target, stub_port: int, *, seconds: float, 
     before = answered(stub_port)
     found = [measured(load, target.server) for _ in range(rounds)]
     if answered(stub_port) - before != 4 * sum(len(figures.latencies) for figures in found):
-        raise SystemExit("a response of three rounds has four model calls")
+        raise SystemExit("a response of three rounds must have four model calls")
     table.add(LOOP, target.name, summary(found))
 
 
 def replayed(table: Table, stub_port: int, *, seconds: float, rounds: int) -> None:
-    """W6: streams answered from a recording, which may answer again and again."""
+    """Run W6: streams from a recording, which may be used any number of times."""
     with tempfile.TemporaryDirectory() as folder:
         for flags in (["--record", "tape"], ["--replay", "tape", "--repeat"]):
             with antiphon(stub_port, folder, *flags) as server:
@@ -215,5 +227,5 @@ def replayed(table: Table, stub_port: int, *, seconds: float, rounds: int) -> No
                 before = answered(stub_port)
                 found = [measured(load, server) for _ in range(rounds)]
                 if answered(stub_port) != before:
-                    raise SystemExit("a replayed response asked the backend")
+                    raise SystemExit("a replayed response called the backend")
                 table.add(REPLAYED, "antiphon", summary(found))
