@@ -64,7 +64,7 @@ class StoredChunk(Struct, frozen=True):
 
 
 class ChunkRecords:
-    """The chunks of all vector stores; the caller checks access to the stores."""
+    """The chunks of all vector stores; access to the stores is checked elsewhere."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

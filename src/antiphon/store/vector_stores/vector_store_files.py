@@ -1,4 +1,4 @@
-"""Files in vector stores, alone and in batches; callers check the store's owner."""
+"""Files in vector stores, alone and in batches, without checks of the owner."""
 
 from collections.abc import Collection, Sequence
 

@@ -34,10 +34,10 @@ current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
 
 
 def http_client(server: McpServer, guard: Guard) -> httpx2.AsyncClient:
-    """Return a new client for one server; the caller closes it.
+    """Return a new client for one server, which must be closed.
 
     It sends requests to client-provided URLs only through the guard. Time limits apply only to connecting and
-    sending, since event streams may pause; the caller limits the wait for a response. It ignores the proxies
+    sending, since event streams may pause; `McpClient` limits the wait for a response. It ignores the proxies
     of the environment, so that it connects to the checked address.
     """
     settings = server.settings

@@ -81,7 +81,7 @@ class SearchProvider(Protocol):
     async def search(self, search: Search) -> list[SearchResult]:
         """Return the results, best first, or an empty list.
 
-        The caller limits the time, the number of results and their size, and drops those on other domains.
+        `WebCalls` limits the time, the number of results and their size, and drops those on other domains.
 
         Raises:
             UpstreamError: The service failed.
