@@ -183,8 +183,8 @@ class InvalidEncryptedContent(InvalidRequest):
 
     code = "invalid_encrypted_content"
 
-    def __init__(self, box: str, *, param: str) -> None:
-        start = f"{box[:16]}..." if len(box) > 16 else box
+    def __init__(self, encrypted: str, *, param: str) -> None:
+        start = f"{encrypted[:16]}..." if len(encrypted) > 16 else encrypted
         super().__init__(
             f"The encrypted content {start} could not be verified. Expected unaltered content that this "
             "server created for the same owner with its current seal_key. Remove the item.",

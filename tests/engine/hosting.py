@@ -14,7 +14,7 @@ from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedM
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
@@ -301,7 +301,7 @@ class Hosting:
         request = create_response.decode(msgspec.json.encode(whole))
         self.model = model
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
-        prompt = PromptState(request, items or [Message(role="user", content="Hi")], resolved, Boxes())
+        prompt = PromptState(request, items or [Message(role="user", content="Hi")], resolved, Sealed())
         self.loop = Loop(
             request,
             new_response(request, "resp_1", int(NOW)),

@@ -10,7 +10,7 @@ from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext, Seal
 from antiphon.engine.response import new_response
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -65,7 +65,7 @@ def loop(
         request,
         items or [Message(role="user", content="Hi")],
         ResolvedModel(chat_model=model, name="model", id="backend/model"),
-        Boxes(seal, "model"),
+        Sealed(seal, "model"),
     )
     context = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=seal)
     return Loop(request, new_response(request, "resp_1", int(NOW)), prompt, context)

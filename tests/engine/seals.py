@@ -1,4 +1,4 @@
-"""A seal for tests: boxes that tests can read."""
+"""A seal for tests, whose content tests can read."""
 
 import base64
 
@@ -6,26 +6,26 @@ import msgspec
 
 from antiphon.wire.json import JSON
 
-PREFIX = "box:"
+PREFIX = "encrypted:"
 
 
 class OpenSeal:
-    """Seals nothing: a box is its content in base64."""
+    """Seals nothing: a encrypted is its content in base64."""
 
     def seal(self, content: bytes) -> str:
         return PREFIX + base64.b64encode(content).decode()
 
-    def open(self, box: str) -> bytes | None:
-        return base64.b64decode(box.removeprefix(PREFIX)) if box.startswith(PREFIX) else None
+    def open(self, encrypted: str) -> bytes | None:
+        return base64.b64decode(encrypted.removeprefix(PREFIX)) if encrypted.startswith(PREFIX) else None
 
 
-def inside(box: str) -> JSON:
-    """What a box of `OpenSeal` holds."""
-    content = OpenSeal().open(box)
-    assert content is not None, box
+def inside(encrypted: str) -> JSON:
+    """What a encrypted of `OpenSeal` holds."""
+    content = OpenSeal().open(encrypted)
+    assert content is not None, encrypted
     return msgspec.json.decode(content)
 
 
 def boxed(**content: JSON) -> str:
-    """A box of `OpenSeal` with this content."""
+    """Content as `OpenSeal` encrypts it."""
     return OpenSeal().seal(msgspec.json.encode(content))

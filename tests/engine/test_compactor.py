@@ -15,7 +15,7 @@ from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request.summary import PROMPT, as_told
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -90,7 +90,7 @@ class Compacting:
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
         self.call = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal(), observer=Notes())
         response = new_response(request, "resp_1", int(NOW))
-        prompt = PromptState(request, items, resolved, Boxes(self.call.seal, resolved.name))
+        prompt = PromptState(request, items, resolved, Sealed(self.call.seal, resolved.name))
         compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
         self.loop = Loop(request, response, prompt, self.call, HostedTools(hosted), compactor)
         self.events = asyncio.run(collect(self.loop))

@@ -13,7 +13,7 @@ from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -61,14 +61,14 @@ class ScriptedModel:
 
 
 class DataSeal:
-    """Shows what the backend hid in the place of the box, so that the two can be compared."""
+    """Shows what the backend hid in the place of the encrypted, so that the two can be compared."""
 
     def seal(self, content: bytes) -> str:
         details = msgspec.json.decode(content).get("details") or [{"data": ""}]
         data: str = details[0].get("data", "")
         return data
 
-    def open(self, box: str) -> bytes | None:
+    def open(self, encrypted: str) -> bytes | None:
         return None
 
 
@@ -92,7 +92,7 @@ class Run:
         self._loop = Loop(
             given,
             new_response(request, f"resp_{next(numbers):050x}", int(NOW)),
-            PromptState(given, conversation(request), resolved, Boxes(context.seal, resolved.name)),
+            PromptState(given, conversation(request), resolved, Sealed(context.seal, resolved.name)),
             context,
             HostedTools(hosted),
         )

@@ -10,7 +10,7 @@ from antiphon.engine.request.content import plain_text
 from antiphon.engine.request.summary import kept_messages, request_of_summary, without_loaded_files
 from antiphon.engine.request.translate import translate
 from antiphon.engine.request_context import RequestContext
-from antiphon.engine.sealed import Boxes, CompactionBox
+from antiphon.engine.sealed import Sealed, SealedCompaction
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
@@ -48,7 +48,7 @@ class Compactor:
         self._model = model
         self._context = context
         self._estimate = estimate
-        self._boxes = Boxes(context.seal, model.name)
+        self._sealed = Sealed(context.seal, model.name)
 
     def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""
@@ -62,16 +62,16 @@ class Compactor:
         summary = await self.sum_up(items)
         kept = [without_loaded_files(message) for message in kept_messages(items)]
         self.has_compacted = True
-        return self.item(CompactionBox(summary, kept))
+        return self.item(SealedCompaction(summary, kept))
 
-    def item(self, content: CompactionBox) -> Compaction:
+    def item(self, content: SealedCompaction) -> Compaction:
         """Returns a new item with `content`."""
-        return Compaction(id=self._context.ids("cmp"), encrypted_content=self._boxes.seal(content))
+        return Compaction(id=self._context.ids("cmp"), encrypted_content=self._sealed.seal(content))
 
     async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:
         """Returns the model's summary of `items`; raises `UpstreamError` and `InvalidRequest`."""
         capabilities = self._model.chat_model.capabilities
-        translated = translate(self._request, items, self._model.name, capabilities, boxes=self._boxes)
+        translated = translate(self._request, items, self._model.name, capabilities, sealed=self._sealed)
         chat = translated.chat_request
         chat["messages"].append(request_of_summary(instructions))
         chat["stream"] = False

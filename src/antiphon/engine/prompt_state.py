@@ -15,7 +15,7 @@ from antiphon.engine.request.summary import kept_messages
 from antiphon.engine.request.translate import Translated, continued, translate
 from antiphon.engine.request.truncation import shortened
 from antiphon.engine.request_context import Ids
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.items import Item
 from antiphon.wire.responses import CreateResponse
@@ -26,20 +26,20 @@ class PromptState:
 
     Args:
         request: The request for the response.
-        items: The context as the model sees it (`Boxes.context`).
+        items: The context as the model sees it (`Sealed.context`).
         model: The model that all calls go to.
-        boxes: Encryption for the owner of the response.
+        sealed: Encryption for the owner of the response.
     """
 
     def __init__(
-        self, request: CreateResponse, items: list[Item], model: ResolvedModel, boxes: Boxes
+        self, request: CreateResponse, items: list[Item], model: ResolvedModel, sealed: Sealed
     ) -> None:
         self.items = items
         self.model = model
         self.rounds = 0
         """Replies that called hosted tools so far."""
         self._request = request
-        self._boxes = boxes
+        self._sealed = sealed
         self._offered: Offered = {}
         self._said: list[ChatMessage] = []
         self._shorter: Iterator[list[Item]] | None = None
@@ -73,7 +73,7 @@ class PromptState:
             think_tags=self.model.chat_model.capabilities.think_tags,
             logprobs="message.output_text.logprobs" in include,
             encrypted_reasoning="reasoning.encrypted_content" in include,
-            boxes=self._boxes,
+            sealed=self._sealed,
             sources=sources_of(chain(self.items, output)),
         )
         return Assembler(output, ids, options)
@@ -86,7 +86,7 @@ class PromptState:
         """Add items to the conversation."""
         capabilities = self.model.chat_model.capabilities
         renamed, limit = self._translated.functions.renamed, self._request.max_tool_calls
-        self._said += translate_reply(items, capabilities, renamed, limit, self._boxes)
+        self._said += translate_reply(items, capabilities, renamed, limit, self._sealed)
 
     def next_round(self, items: list[Item]) -> None:
         """Add a reply and the results of its hosted tools, for another model call."""
@@ -113,8 +113,8 @@ class PromptState:
 
     def whole_context(self, output: list[Item]) -> list[Item]:
         """Return what a follow-up of the response sees: the context and the output."""
-        return self._boxes.context(self.items + output)
+        return self._sealed.context(self.items + output)
 
     def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:
         capabilities = self.model.chat_model.capabilities
-        return translate(request, items, self.model.name, capabilities, self._offered, self._boxes)
+        return translate(request, items, self.model.name, capabilities, self._offered, self._sealed)

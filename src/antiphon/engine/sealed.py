@@ -1,7 +1,7 @@
-"""What sealed boxes hold: the model's own reasoning, and what a compaction stands for.
+"""Encrypted content: a model's own reasoning, and the content behind a compaction.
 
-Clients keep boxes (`encrypted_content`) and send them back, and cannot read or change them. How they are
-sealed is the business of the `Seal`; what is in them is defined here. Pure.
+Clients keep `encrypted_content` and send it back; they can neither read nor change it. The `Seal` encrypts;
+this module defines the plain content.
 """
 
 import msgspec
@@ -13,32 +13,32 @@ from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.items import Compaction, Item, Message, Reasoning
 
 
-class ReasoningBox(Struct, tag="reasoning", omit_defaults=True):
-    """Reasoning as the backend gave it."""
+class SealedReasoning(Struct, tag="reasoning", omit_defaults=True):
+    """Reasoning as the backend sent it."""
 
     source: str
-    """The model whose reasoning it is, by its backend's name for it: a replay knows no other."""
+    """The model that reasoned, by its backend's name for it: a replay has no other name."""
     text: str = ""
     details: list[ReasoningDetail] = []
-    """The backend's own entries, with what only it can read."""
+    """The backend's own entries, with data that only the backend can read."""
 
 
-class CompactionBox(Struct, tag="compaction", omit_defaults=True):
-    """A summary of what was said and done so far."""
+class SealedCompaction(Struct, tag="compaction", omit_defaults=True):
+    """A summary of everything said and done so far."""
 
     summary: str
     messages: list[Message] | None = None
-    """The messages that were kept; None: they stand before the compaction, as items of their own."""
+    """The messages that were kept; None if they precede the compaction as items of their own."""
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(ReasoningBox | CompactionBox).decode
+_decode = msgspec.json.Decoder(SealedReasoning | SealedCompaction).decode
 
 
-class Boxes:
-    """Seals and opens the boxes of one response; `source` is its model's name.
+class Sealed:
+    """Encrypted content of one response; `source` is the name of its model.
 
-    Without a `seal` nothing is sealed, and no box can be opened.
+    Without a `seal` nothing is encrypted, and nothing can be decrypted.
     """
 
     def __init__(self, seal: Seal | None = None, source: str = "") -> None:
@@ -46,32 +46,39 @@ class Boxes:
         self._seal = seal
 
     @property
-    def are_sealed(self) -> bool:
-        """Whether there is a seal."""
+    def has_seal(self) -> bool:
+        """Whether content can be encrypted."""
         return self._seal is not None
 
-    def seal(self, content: ReasoningBox | CompactionBox) -> str:
-        """Returns the box; there must be a seal."""
+    def seal(self, content: SealedReasoning | SealedCompaction) -> str:
+        """Return the encrypted content; there must be a seal."""
         assert self._seal is not None
         return self._seal.seal(_encode(content))
 
-    def reasoning(self, item: Reasoning) -> ReasoningBox | None:
-        """Returns what the item's box holds; None where there is none that can be opened."""
-        content = self._opened(item.encrypted_content) if isinstance(item.encrypted_content, str) else None
-        return content if isinstance(content, ReasoningBox) else None
+    def reasoning(self, item: Reasoning) -> SealedReasoning | None:
+        """Return the encrypted reasoning of an item; None if there is none that can be decrypted."""
+        encrypted = item.encrypted_content
+        content = self._opened(encrypted) if isinstance(encrypted, str) else None
+        return content if isinstance(content, SealedReasoning) else None
 
-    def compaction(self, item: Compaction) -> CompactionBox:
-        """Returns what the compaction stands for; raises `InvalidEncryptedContent`."""
+    def compaction(self, item: Compaction) -> SealedCompaction:
+        """Return the content of a compaction.
+
+        Raises:
+            InvalidEncryptedContent: This server cannot decrypt it for this owner.
+        """
         content = self._opened(item.encrypted_content)
-        if not isinstance(content, CompactionBox):
+        if not isinstance(content, SealedCompaction):
             raise InvalidEncryptedContent(item.encrypted_content, param="input")
         return content
 
     def context(self, items: list[Item]) -> list[Item]:
-        """Returns what of a context the model still sees.
+        """Return the part of a context that the model still sees.
 
-        A compaction that holds the kept messages stands for everything before it. Raises
-        `InvalidEncryptedContent`.
+        A compaction that holds the kept messages replaces everything before it.
+
+        Raises:
+            InvalidEncryptedContent: This server cannot decrypt the compaction for this owner.
         """
         for position in range(len(items) - 1, -1, -1):
             item = items[position]
@@ -81,6 +88,6 @@ class Boxes:
                     return [*messages, *items[position:]]
         return items
 
-    def _opened(self, box: str) -> ReasoningBox | CompactionBox | None:
-        content = self._seal.open(box) if self._seal is not None else None
+    def _opened(self, encrypted: str) -> SealedReasoning | SealedCompaction | None:
+        content = self._seal.open(encrypted) if self._seal is not None else None
         return None if content is None else _decode(content)

@@ -3,16 +3,16 @@
 import pytest
 
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.replies import CALLED, STOP, THINK, as_wire, assemble, call, chunk, counted_ids
 from tests.engine.seals import OpenSeal, inside
 
-BOXES = Boxes(OpenSeal(), "backend/model")
-SEALED = AssemblyOptions(source="backend/model", encrypted_reasoning=True, boxes=BOXES)
-KEPT = AssemblyOptions(source="backend/model", boxes=BOXES)
-"""Boxes are made, but not shown."""
+BOXES = Sealed(OpenSeal(), "backend/model")
+SEALED = AssemblyOptions(source="backend/model", encrypted_reasoning=True, sealed=BOXES)
+KEPT = AssemblyOptions(source="backend/model", sealed=BOXES)
+"""Sealed are made, but not shown."""
 
 RAW = [
     "output_item.added",
@@ -136,7 +136,7 @@ def test_entries_of_different_kinds_stay_apart() -> None:
 
 
 def hidden(*chunks: bytes) -> tuple[list[JSONObject], list[JSONObject]]:
-    """What the events show, and the whole items, where boxes are made and nobody asked for them."""
+    """What the events show, and the whole items, where content is encrypted and the request does not include it."""
     output: list[Item] = []
     assembler = Assembler(output, counted_ids(), KEPT)
     events = as_wire([*assembler.feed(list(chunks)), *assembler.finish()])

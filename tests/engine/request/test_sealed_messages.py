@@ -1,4 +1,4 @@
-"""What the model is told of boxes: its own reasoning in its own form, and summaries."""
+"""Encrypted content as the model receives it: its own reasoning in its own form, and summaries."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.summary import as_told
-from antiphon.engine.sealed import Boxes, CompactionBox, ReasoningBox
+from antiphon.engine.sealed import Sealed, SealedCompaction, SealedReasoning
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage, ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
@@ -14,7 +14,7 @@ from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, It
 from antiphon.wire.json import JSONObject
 from tests.engine.seals import OpenSeal
 
-BOXES = Boxes(OpenSeal(), "backend/model")
+BOXES = Sealed(OpenSeal(), "backend/model")
 DETAIL = ReasoningDetail(type="reasoning.encrypted", data="QUJD", index=0)
 ANSWER = Message(role="assistant", content="42")
 
@@ -22,13 +22,13 @@ Key = Literal["none", "reasoning", "reasoning_content", "reasoning_details"]
 
 
 def told(*items: Item, key: Key = "none") -> list[ChatMessage]:
-    return translate_items(list(items), Capabilities(reasoning_input=key), boxes=BOXES)
+    return translate_items(list(items), Capabilities(reasoning_input=key), sealed=BOXES)
 
 
 def reasoning(source: str = "backend/model", text: str = "hm", *details: ReasoningDetail) -> Reasoning:
     """Reasoning of which the caller sees a summary only."""
-    box = BOXES.seal(ReasoningBox(source, text, list(details)))
-    return Reasoning(summary=[SummaryText("short")], encrypted_content=box)
+    encrypted = BOXES.seal(SealedReasoning(source, text, list(details)))
+    return Reasoning(summary=[SummaryText("short")], encrypted_content=encrypted)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_without_text_in_the_box_the_shown_text_counts() -> None:
 
 
 @pytest.mark.parametrize("box", [None, "gAAAAABpzfWE"])
-def test_reasoning_in_a_strange_box_is_what_is_shown_of_it(box: str | None) -> None:
-    item = Reasoning(summary=[], content=[ReasoningText("shown")], encrypted_content=box)
+def test_reasoning_in_a_strange_box_is_what_is_shown_of_it(encrypted: str | None) -> None:
+    item = Reasoning(summary=[], content=[ReasoningText("shown")], encrypted_content=encrypted)
     assert told(item, ANSWER, key="reasoning")[0]["reasoning"] == "shown"
 
 
 def test_a_summary_is_a_message_of_its_own() -> None:
-    item = Compaction(id="cmp_1", encrypted_content=BOXES.seal(CompactionBox("All went well.")))
+    item = Compaction(id="cmp_1", encrypted_content=BOXES.seal(SealedCompaction("All went well.")))
     call = FunctionCall(call_id="a", name="f", arguments="{}")
     messages = told(
         ANSWER, item, reasoning(), call, FunctionCallOutput(call_id="a", output="5"), key="reasoning"

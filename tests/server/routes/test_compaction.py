@@ -1,4 +1,4 @@
-"""Compaction and sealed boxes over HTTP, on both databases."""
+"""Compaction and encrypted content over HTTP, on both databases."""
 
 import pytest
 
@@ -160,7 +160,7 @@ def test_a_long_context_is_compacted_on_the_way(url: str, upstream: Upstream) ->
         "Done.",
         "Sure?",
     ]
-    # The box alone is enough: what stood before it need not be sent again.
+    # The encrypted alone is enough: what stood before it need not be sent again.
     upstream.script(says("Yes."))
     post(url, "/responses", follow_up | {"input": [*output, {"role": "user", "content": "Sure?"}]})
     assert messages(upstream) == seen
@@ -208,14 +208,14 @@ def test_reasoning_is_sealed_and_shown_where_it_is_asked_for(url: str, upstream:
     upstream.script(says("42", reasoning_content="Let me see."))
     body: JSONObject = {"model": "up/m", "input": "6 * 7?"}
     shown, hidden = post(url, "/responses", body | {"include": INCLUDE}), post(url, "/responses", body)
-    box = items(shown)[0]["encrypted_content"]
-    assert "Let me see." not in box
+    encrypted = items(shown)[0]["encrypted_content"]
+    assert "Let me see." not in encrypted
     assert "encrypted_content" not in items(hidden)[0]
     for made in (shown, hidden):
         plain = get(url, f"/responses/{made.json['id']}").json
         whole = get(url, f"/responses/{made.json['id']}?include=reasoning.encrypted_content").json
         assert "encrypted_content" not in plain["output"][0]
-        assert whole["output"][0]["encrypted_content"] == box
+        assert whole["output"][0]["encrypted_content"] == encrypted
 
 
 def test_events_hold_a_box_where_it_is_asked_for(url: str, upstream: Upstream) -> None:
@@ -226,18 +226,20 @@ def test_events_hold_a_box_where_it_is_asked_for(url: str, upstream: Upstream) -
         found = [
             event["item"] for event in answer.payloads if event.get("item", {}).get("type") == "reasoning"
         ]
-        boxes = [item.get("encrypted_content") for item in found]
-        assert len(boxes) == 2
-        assert (None not in boxes) == bool(include)
-        assert answer.last["output"][0].get("encrypted_content") == boxes[1]
-        assert len(set(boxes)) == (2 if include else 1)
+        sealed = [item.get("encrypted_content") for item in found]
+        assert len(sealed) == 2
+        assert (None not in sealed) == bool(include)
+        assert answer.last["output"][0].get("encrypted_content") == sealed[1]
+        assert len(set(sealed)) == (2 if include else 1)
 
 
-@pytest.mark.parametrize("box", ["", "gAAAAABpzfWE"])
-def test_reasoning_in_boxes_of_other_servers_is_left_out(url: str, upstream: Upstream, box: str) -> None:
+@pytest.mark.parametrize("encrypted", ["", "gAAAAABpzfWE"])
+def test_reasoning_in_boxes_of_other_servers_is_left_out(
+    url: str, upstream: Upstream, encrypted: str
+) -> None:
     upstream.script(says("42"))
     given = [
-        {"type": "reasoning", "summary": [], "encrypted_content": box},
+        {"type": "reasoning", "summary": [], "encrypted_content": encrypted},
         {"role": "user", "content": "6 * 7?"},
     ]
     assert post(url, "/responses", {"model": "up/m", "input": given}).status == 200

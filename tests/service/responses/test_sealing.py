@@ -4,22 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engine.sealed import Boxes, CompactionBox, ReasoningBox
+from antiphon.engine.sealed import Sealed, SealedCompaction, SealedReasoning
 from antiphon.errors import InvalidEncryptedContent
-from antiphon.service.responses.sealing import Sealing, check_boxes, is_ours
+from antiphon.service.responses.sealing import Sealing, check_sealed, is_ours
 from antiphon.wire.items import Compaction, InputItem, Message, Reasoning
 
 SEALING = Sealing("a secret that nobody can guess at all")
 MINE = SEALING.of("me")
-BOXES = Boxes(MINE, "up/m")
+BOXES = Sealed(MINE, "up/m")
 
 
 @given(st.binary(min_size=1, max_size=200))
 def test_what_is_sealed_is_hidden_and_can_be_opened(content: bytes) -> None:
-    box = MINE.seal(content)
-    assert is_ours(box)
-    assert MINE.open(box) == content
-    hidden = base64.urlsafe_b64decode(box.partition(".")[2] + "==")
+    encrypted = MINE.seal(content)
+    assert is_ours(encrypted)
+    assert MINE.open(encrypted) == content
+    hidden = base64.urlsafe_b64decode(encrypted.partition(".")[2] + "==")
     assert len(content) < 4 or content not in hidden
 
 
@@ -39,21 +39,21 @@ def test_only_a_server_with_the_key_can_open_a_box() -> None:
 
 @given(st.data())
 def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
-    box = MINE.seal(b"some content")
-    position = data.draw(st.integers(0, len(box) - 2))  # the last character has bits that mean nothing
-    character = data.draw(st.characters().filter(lambda each: each != box[position]))
-    assert MINE.open(box[:position] + character + box[position + 1 :]) is None
+    encrypted = MINE.seal(b"some content")
+    position = data.draw(st.integers(0, len(encrypted) - 2))  # the last character has bits that mean nothing
+    character = data.draw(st.characters().filter(lambda each: each != encrypted[position]))
+    assert MINE.open(encrypted[:position] + character + encrypted[position + 1 :]) is None
 
 
 @pytest.mark.parametrize(
-    "box", ["", "gAAAAABpzfWE", "antiphon1.", "antiphon1.AA", "antiphon1.ü", "antiphon2.AAAA"]
+    "encrypted", ["", "gAAAAABpzfWE", "antiphon1.", "antiphon1.AA", "antiphon1.ü", "antiphon2.AAAA"]
 )
-def test_what_is_no_box_cannot_be_opened(box: str) -> None:
-    assert MINE.open(box) is None
+def test_what_is_no_box_cannot_be_opened(encrypted: str) -> None:
+    assert MINE.open(encrypted) is None
 
 
-def reasoning(box: str | None) -> Reasoning:
-    return Reasoning(summary=[], encrypted_content=box)
+def reasoning(encrypted: str | None) -> Reasoning:
+    return Reasoning(summary=[], encrypted_content=encrypted)
 
 
 def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
@@ -61,28 +61,28 @@ def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
         Message(role="user", content="Hi"),
         reasoning(None),
         reasoning("gAAAAABpzfWE"),
-        reasoning(BOXES.seal(ReasoningBox("up/m", "hm"))),
-        Compaction(encrypted_content=BOXES.seal(CompactionBox("s"))),
+        reasoning(BOXES.seal(SealedReasoning("up/m", "hm"))),
+        Compaction(encrypted_content=BOXES.seal(SealedCompaction("s"))),
     ]
-    check_boxes(items, BOXES)
+    check_sealed(items, BOXES)
     with pytest.raises(InvalidEncryptedContent):
-        check_boxes(items, Boxes(SEALING.of("you")))
+        check_sealed(items, Sealed(SEALING.of("you")))
 
 
 @pytest.mark.parametrize(
     "item",
     [
         reasoning(SEALING.of("you").seal(b"{}")),
-        reasoning(BOXES.seal(ReasoningBox("up/m"))[:-8]),
-        reasoning(BOXES.seal(CompactionBox("s"))),
+        reasoning(BOXES.seal(SealedReasoning("up/m"))[:-8]),
+        reasoning(BOXES.seal(SealedCompaction("s"))),
         Compaction(encrypted_content="gAAAAABpzfWE"),
-        Compaction(encrypted_content=BOXES.seal(ReasoningBox("up/m"))),
+        Compaction(encrypted_content=BOXES.seal(SealedReasoning("up/m"))),
         Compaction(encrypted_content=""),
     ],
 )
 def test_other_boxes_are_refused_with_their_place(item: InputItem) -> None:
     with pytest.raises(InvalidEncryptedContent) as caught:
-        check_boxes([Message(role="user", content="Hi"), item], BOXES)
+        check_sealed([Message(role="user", content="Hi"), item], BOXES)
     error = caught.value
     assert (error.status, error.code) == (400, "invalid_encrypted_content")
     assert error.param == "input[1].encrypted_content"

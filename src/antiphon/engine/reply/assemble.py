@@ -13,7 +13,7 @@ from antiphon.engine.reply.reasoning import ItemBuilder, ReasoningBuilder
 from antiphon.engine.reply.think_tags import Piece, ThinkSplitter
 from antiphon.engine.reply.tool_calls import CallBuilder, CallTable, KnownTools
 from antiphon.engine.request_context import Ids
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.ids import CALL
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
@@ -43,7 +43,7 @@ class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to show log probabilities (include: message.output_text.logprobs)."""
     encrypted_reasoning: bool = False
     """Whether to show encrypted reasoning (include: reasoning.encrypted_content)."""
-    boxes: Boxes = Boxes()
+    sealed: Sealed = Sealed()
     """The encryption of reasoning."""
     sources: Sources | None = None
     """The sources that the text can cite; citations become annotations."""
@@ -239,7 +239,9 @@ class Assembler:
         builder = self._last
         if not isinstance(builder, ReasoningBuilder):
             options = self._options
-            builder = self._reasoned = ReasoningBuilder(self._ids, options.boxes, options.encrypted_reasoning)
+            builder = self._reasoned = ReasoningBuilder(
+                self._ids, options.sealed, options.encrypted_reasoning
+            )
             self._switch(events, builder)
         return builder
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from antiphon.engine.hosted.items import shown
 from antiphon.engine.request_context import Ids
-from antiphon.engine.sealed import Boxes, ReasoningBox
+from antiphon.engine.sealed import Sealed, SealedReasoning
 from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.events import (
@@ -50,13 +50,13 @@ class ItemBuilder(Protocol):
 class ReasoningBuilder:
     """The builder of a reasoning item with raw text, summaries or only hidden content.
 
-    The item has all of it as encrypted content if a key exists; its events have that only with `shows_box`.
+    The item has all of it as encrypted content if a key exists; its events have that only with `is_shown`.
     """
 
-    def __init__(self, ids: Ids, boxes: Boxes, shows_box: bool) -> None:
+    def __init__(self, ids: Ids, sealed: Sealed, is_shown: bool) -> None:
         self.item_id = ids("rs")
-        self._boxes = boxes
-        self._include = ("reasoning.encrypted_content",) if shows_box else ()
+        self._sealed = sealed
+        self._include = ("reasoning.encrypted_content",) if is_shown else ()
         self._output_index = -1
         self._kept: list[tuple[int | None, str]] = []
         self._text: list[str] = []
@@ -84,8 +84,8 @@ class ReasoningBuilder:
         """Begin the item and send the waiting deltas."""
         self._output_index = output_index
         added = Reasoning(id=self.item_id, summary=[])
-        if self._include and self._boxes.are_sealed:
-            added.encrypted_content = self._boxes.seal(ReasoningBox(self._boxes.source))
+        if self._include and self._sealed.has_seal:
+            added.encrypted_content = self._sealed.seal(SealedReasoning(self._sealed.source))
         events.append(OutputItemAdded(output_index, added))
         for summary_key, delta in self._kept:
             self.write(events, summary_key, delta)
@@ -141,9 +141,9 @@ class ReasoningBuilder:
         return item
 
     def _seal(self, item: Reasoning) -> None:
-        if self._boxes.are_sealed:
-            content = ReasoningBox(self._boxes.source, "".join(self._text), self._details)
-            item.encrypted_content = self._boxes.seal(content)
+        if self._sealed.has_seal:
+            content = SealedReasoning(self._sealed.source, "".join(self._text), self._details)
+            item.encrypted_content = self._sealed.seal(content)
 
     def _end_summary(self, events: list[Event]) -> None:
         if self._summary_key is None:

@@ -11,7 +11,7 @@ from antiphon.engine.request.content import plain_text, tool_output, user_conten
 from antiphon.engine.request.custom_tools import call_as_function, native_call
 from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.request.summary import as_told
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import InvalidRequest
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import (
@@ -41,14 +41,14 @@ from antiphon.wire.items import (
 Call = FunctionCall | CustomToolCall
 Output = FunctionCallOutput | CustomToolCallOutput
 
-_NO_BOXES = Boxes()
+_NO_BOXES = Sealed()
 
 
 def translate_items(
     items: list[Item],
     capabilities: Capabilities,
     renamed: Renamed | None = None,
-    boxes: Boxes = _NO_BOXES,
+    sealed: Sealed = _NO_BOXES,
 ) -> list[ChatMessage]:
     """Translate the whole context, oldest item first.
 
@@ -60,14 +60,14 @@ def translate_items(
         items: The items of the context.
         capabilities: The features of the backend.
         renamed: The hosted functions that have another name at the backend.
-        boxes: Encryption of reasoning and summaries.
+        sealed: Encryption of reasoning and summaries.
 
     Raises:
         InvalidRequest: Calls and outputs don't match (texts as on api.openai.com), chat models don't support
         an
             item, or encrypted content that the model needs can't be decrypted.
     """
-    return _Translation(items, capabilities, renamed or {}, boxes).messages
+    return _Translation(items, capabilities, renamed or {}, sealed).messages
 
 
 def translate_reply(
@@ -75,14 +75,14 @@ def translate_reply(
     capabilities: Capabilities,
     renamed: Renamed,
     max_tool_calls: int | None,
-    boxes: Boxes = _NO_BOXES,
+    sealed: Sealed = _NO_BOXES,
 ) -> list[ChatMessage]:
     """Translate a reply of the model and its hosted calls, for the same response.
 
     The calls of one reply stay together; in a context, they look like calls of several replies. Skipped calls
     have an output that states the limit `max_tool_calls`.
     """
-    return _Translation(items, capabilities, renamed, boxes, one_reply=True, limit=max_tool_calls).messages
+    return _Translation(items, capabilities, renamed, sealed, one_reply=True, limit=max_tool_calls).messages
 
 
 class _Translation:
@@ -91,7 +91,7 @@ class _Translation:
         items: list[Item],
         capabilities: Capabilities,
         renamed: Renamed,
-        boxes: Boxes,
+        sealed: Sealed,
         *,
         one_reply: bool = False,
         limit: int | None = None,
@@ -99,7 +99,7 @@ class _Translation:
         self.messages: list[ChatMessage] = []
         self._capabilities = capabilities
         self._renamed = renamed
-        self._boxes = boxes
+        self._sealed = sealed
         self._one_reply = one_reply
         self._limit = limit
         self._items = items
@@ -135,7 +135,7 @@ class _Translation:
             self._reason(item)
         elif isinstance(item, Compaction):
             self._flush()
-            self.messages.append(as_told(self._boxes.compaction(item).summary))
+            self.messages.append(as_told(self._sealed.compaction(item).summary))
         elif isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall):
             self._hosted_call(item.id, told(item, self._limit))
         elif isinstance(item, McpApprovalResponse):
@@ -162,13 +162,15 @@ class _Translation:
         reply["content"] = f"{before}\n{text}" if before and isinstance(before, str) else text
 
     def _reason(self, item: Reasoning) -> None:
-        box = self._boxes.reasoning(item)
-        if box is not None and box.text:
-            self._reasoning.append(box.text)
+        encrypted = self._sealed.reasoning(item)
+        if encrypted is not None and encrypted.text:
+            self._reasoning.append(encrypted.text)
         else:
             self._reasoning.extend(part.text for part in item.content or item.summary)
-        if box is not None and box.source == self._boxes.source:  # Other models can't read the details.
-            self._details.extend(box.details)
+        if (
+            encrypted is not None and encrypted.source == self._sealed.source
+        ):  # Other models can't read the details.
+            self._details.extend(encrypted.details)
 
     def _call(self, item: Call) -> None:
         answer = self._answer(item)

@@ -8,7 +8,7 @@ from antiphon.engine.request.functions import Functions, translate_tools
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request.tool_choice import Chosen, choose
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.items import Item, Message
@@ -36,7 +36,7 @@ def translate(
     model: str,
     capabilities: Capabilities,
     offered: Offered | None = None,
-    boxes: Boxes | None = None,
+    sealed: Sealed | None = None,
 ) -> Translated:
     """Translate a request.
 
@@ -46,7 +46,7 @@ def translate(
         model: The backend's own name of the model.
         capabilities: The features of the backend.
         offered: The functions of the hosted tools that this server runs.
-        boxes: Encryption of reasoning and summaries.
+        sealed: Encryption of reasoning and summaries.
 
     Raises:
         InvalidRequest: No chat backend supports a part of the request.
@@ -57,7 +57,7 @@ def translate(
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]
-    messages = translate_items(items, capabilities, functions.renamed, boxes or Boxes())
+    messages = translate_items(items, capabilities, functions.renamed, sealed or Sealed())
     instructions = request.instructions
     held = _held_to_a_grammar(chosen, functions, capabilities)
     if held is not None:

@@ -13,7 +13,7 @@ from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.prompts import filled_prompt
@@ -21,7 +21,7 @@ from antiphon.service.responses.compaction import compacted, compacts, estimate,
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.run import Run
-from antiphon.service.responses.sealing import check_boxes
+from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
 from antiphon.store import Store
@@ -53,9 +53,7 @@ class Responses:
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
     ) -> None:
-        """Without `attachments`, files that a request only names are refused; without `sealing` there are no
-        boxes, and no compaction.
-        """
+        """Take the parts of a server; without `attachments`, files that a request only names are refused."""
         self._store = store
         self._catalogue = catalogue
         self._open_tools = open_tools
@@ -93,7 +91,7 @@ class Responses:
         try:
             hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, latest)
-            prompt = PromptState(request, items, model, Boxes(context.seal, model.name))
+            prompt = PromptState(request, items, model, Sealed(context.seal, model.name))
             compactor = None
             if context.seal is not None and compacts(request) and not is_warm_up(request):
                 compactor = Compactor(request, model, context, estimate)
@@ -109,17 +107,17 @@ class Responses:
     async def _gather(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None
     ) -> tuple[Context, list[Item]]:
-        """Gathers the context, sees that its boxes are ours, and returns also what of it the model sees.
+        """Gather the context and check its encrypted content; return also the part that the model sees.
 
         That holds the content of files that are only named, and the messages that a compaction has kept.
         """
-        boxes = Boxes(context.seal)
+        sealed = Sealed(context.seal)
         request = without_trigger(request)
         if isinstance(request.input, list):
-            check_boxes(request.input, boxes)
+            check_sealed(request.input, sealed)
         if self._attachments is None or _is_text_alone(request):
             gathered = await gather(self._store, context, request, latest)
-            return gathered, boxes.context(gathered.items)
+            return gathered, sealed.context(gathered.items)
         attaching = self._attachments.begin(
             context.owner, lambda inner: self._catalogue.tool_calls(inner, context)
         )
@@ -127,7 +125,7 @@ class Responses:
             await attaching.download(request.input, "input")
         gathered = await gather(self._store, context, request, latest)
         await attaching.load(gathered.input, "input")
-        items = boxes.context(gathered.items)
+        items = sealed.context(gathered.items)
         await attaching.load(items, None)
         if isinstance(request.prompt, FilledPrompt):
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
@@ -143,8 +141,8 @@ class Responses:
         hosted = await self._open_tools(context, full)
         try:
             _, items = await self._gather(context, full, None)
-            boxes = Boxes(context.seal, model.name)
-            return InputTokens(input_tokens=await count_input(full, items, model, hosted, boxes))
+            sealed = Sealed(context.seal, model.name)
+            return InputTokens(input_tokens=await count_input(full, items, model, hosted, sealed))
         finally:
             await hosted.close()
 

@@ -20,7 +20,7 @@ import msgspec
 
 from antiphon.engine.ports import HostedTools, ResolvedModel
 from antiphon.engine.request.translate import translate
-from antiphon.engine.sealed import Boxes
+from antiphon.engine.sealed import Sealed
 from antiphon.wire.chat import ChatContentPart, ChatFile, ChatMessage, ChatTool
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON
@@ -116,9 +116,9 @@ def _json_tokens(value: JSON) -> int:
 
 
 async def count_input(
-    request: CreateResponse, items: list[Item], model: ResolvedModel, hosted: HostedTools, boxes: Boxes
+    request: CreateResponse, items: list[Item], model: ResolvedModel, hosted: HostedTools, sealed: Sealed
 ) -> int:
-    """Returns how many tokens a request is, whose whole context is `items`; `boxes` opens those among them.
+    """Returns how many tokens a request is, whose whole context is `items`; `sealed` opens those among them.
 
     The backend says so where it can, else it is an estimate. The tools of MCP servers count only if the
     context has a list of them: nothing is asked of the servers. Raises `InvalidRequest` for a request that
@@ -130,7 +130,7 @@ async def count_input(
         offered |= {tool.position: [] for tool in hosted.tools if tool.position not in offered}
         request = msgspec.structs.replace(request, tool_choice=None)
     capabilities = model.chat_model.capabilities
-    chat = translate(request, items, model.name, capabilities, offered, boxes).chat_request
+    chat = translate(request, items, model.name, capabilities, offered, sealed).chat_request
     if model.count_tokens is not None:
         counted = await model.count_tokens(chat)
         if counted is not None:
