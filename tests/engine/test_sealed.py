@@ -28,12 +28,12 @@ def test_what_is_sealed_can_be_opened(content: SealedReasoning) -> None:
     assert BOXES.reasoning(Reasoning(summary=[], encrypted_content=BOXES.seal(content))) == content
 
 
-@pytest.mark.parametrize("box", [None, "gAAA", boxed(type="compaction", summary="s")])
+@pytest.mark.parametrize("encrypted", [None, "gAAA", boxed(type="compaction", summary="s")])
 def test_reasoning_without_a_box_of_its_own(encrypted: str | None) -> None:
     assert BOXES.reasoning(Reasoning(summary=[], encrypted_content=encrypted)) is None
 
 
-@pytest.mark.parametrize("box", ["", "gAAA", boxed(type="reasoning", source="m")])
+@pytest.mark.parametrize("encrypted", ["", "gAAA", boxed(type="reasoning", source="m")])
 def test_a_compaction_that_cannot_be_opened_is_refused(encrypted: str) -> None:
     with pytest.raises(InvalidEncryptedContent) as caught:
         BOXES.context([user("a"), Compaction(id="cmp_1", encrypted_content=encrypted)])

@@ -136,7 +136,7 @@ def test_entries_of_different_kinds_stay_apart() -> None:
 
 
 def hidden(*chunks: bytes) -> tuple[list[JSONObject], list[JSONObject]]:
-    """What the events show, and the whole items, where content is encrypted and the request does not include it."""
+    """The events, and the whole items, where content is encrypted that the request does not include."""
     output: list[Item] = []
     assembler = Assembler(output, counted_ids(), KEPT)
     events = as_wire([*assembler.feed(list(chunks)), *assembler.finish()])

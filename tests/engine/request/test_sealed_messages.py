@@ -73,7 +73,7 @@ def test_without_text_in_the_box_the_shown_text_counts() -> None:
     assert messages[0]["reasoning"] == "short"
 
 
-@pytest.mark.parametrize("box", [None, "gAAAAABpzfWE"])
+@pytest.mark.parametrize("encrypted", [None, "gAAAAABpzfWE"])
 def test_reasoning_in_a_strange_box_is_what_is_shown_of_it(encrypted: str | None) -> None:
     item = Reasoning(summary=[], content=[ReasoningText("shown")], encrypted_content=encrypted)
     assert told(item, ANSWER, key="reasoning")[0]["reasoning"] == "shown"

@@ -84,7 +84,7 @@ def test_what_llama_stack_recorded_answers(tmp_path: Path) -> None:
 
 
 async def think_and_go_on(client: httpx2.AsyncClient) -> bytes:
-    """Two turns of a client that keeps the history, also encrypted; returns every byte that the server sent."""
+    """Two turns of a client that keeps the history, also encrypted; returns every byte sent by the server."""
     asked: JSONObject = {"role": "user", "content": "6 * 7?"}
     body = {"model": "m", "store": False, "include": ["reasoning.encrypted_content"]}
     first = await client.post("/responses", json={**body, "input": [asked]})
