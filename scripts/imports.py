@@ -44,7 +44,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "server": ("http", "edge", "describe", "routes"),
     "service": ("access", "files", "responses", "passthrough"),
     "store": ("responses", "vector_stores"),
-    "tools": ("mcp", "web_search"),
+    "tools": ("code_interpreter", "file_search", "mcp", "web_search"),
     "tools.web_search": ("providers",),
 }
 """Sub-packages of each package, from the lowest to the highest."""

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import WebSearchSettings
-from antiphon.tools import registry
+from antiphon.tools import table
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.tools.web_search.tool import WebSearch
@@ -57,7 +57,7 @@ def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The program of the documentation, imported as a module; its text."""
     program: str
     [program] = re.findall(r"^```python\n(.*?)^```$", DOCUMENTED.read_text(), re.DOTALL | re.MULTILINE)
-    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    monkeypatch.setattr(table, "_factories", dict(table._factories))
     path = tmp_path / "calculator.py"
     path.write_text(program)
     spec = importlib.util.spec_from_file_location("calculator", path)

@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import for_client
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
@@ -107,7 +107,7 @@ class Run:
         async for events in self._loop.events():
             last = events[-1]
             if isinstance(last, Terminal):
-                last.response.output = [shown(item, self._loop.include) for item in last.response.output]
+                last.response.output = [for_client(item, self._loop.include) for item in last.response.output]
             self.events += [msgspec.json.decode(msgspec.json.encode(event)) for event in events]
 
 

@@ -21,9 +21,9 @@ from antiphon.wire.responses import CreateResponse, Response, ResponseCreateEven
 class Loop:
     """The events of one response.
 
-    The last event carries the finished response, whose items are whole: `hosted.items.shown` hides what the
-    request does not include. Construction translates the request, so that a request that no backend can be
-    given fails before the stream begins.
+    The last event carries the finished response, whose items are whole: `for_client` hides what the request
+    does not include. Construction translates the request, so that a request that no backend can be given
+    fails before the stream begins.
 
     Args:
         request: The request for the response.

@@ -1,10 +1,9 @@
 """The response object before it has any output: the request's settings, echoed as api.openai.com does."""
 
-import re
-
 import msgspec
 from msgspec import UNSET
 
+from antiphon.engine.hosted.kinds import echoed
 from antiphon.wire.responses import (
     ConversationReference,
     CreateResponse,
@@ -15,11 +14,7 @@ from antiphon.wire.responses import (
     TextConfig,
     TextFormat,
 )
-from antiphon.wire.tools import FileSearchTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
-
-REDACTED = "<redacted>"
-"""What api.openai.com shows instead of headers, tokens and paths (recorded)."""
-
+from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 
 _NO_REASONING = ReasoningConfig()
 _PLAIN_TEXT = TextConfig(format=TextFormat(), verbosity="medium")
@@ -88,13 +83,7 @@ def _tool(tool: Tool) -> Tool:
             tool,
             tools=[_function(inner) if isinstance(inner, FunctionTool) else inner for inner in tool.tools],
         )
-    if isinstance(tool, McpTool):
-        return _mcp(tool)
-    if isinstance(tool, WebSearchTool):
-        return _web_search(tool)
-    if isinstance(tool, FileSearchTool):
-        return _file_search(tool)
-    return _function(tool) if isinstance(tool, FunctionTool) else tool
+    return _function(tool) if isinstance(tool, FunctionTool) else echoed(tool)
 
 
 def _function(tool: FunctionTool) -> FunctionTool:
@@ -103,45 +92,4 @@ def _function(tool: FunctionTool) -> FunctionTool:
         description=tool.description or None,
         parameters=None if tool.parameters is UNSET else tool.parameters,
         strict=True if tool.strict is UNSET or tool.strict is None else tool.strict,
-    )
-
-
-def _web_search(tool: WebSearchTool) -> WebSearchTool:
-    """Web search is echoed with its defaults, a place with every key (recorded)."""
-    location = {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None}
-    return msgspec.structs.replace(
-        tool,
-        search_context_size=tool.search_context_size or "medium",
-        user_location=location | tool.user_location if tool.user_location else tool.user_location,
-    )
-
-
-def _file_search(tool: FileSearchTool) -> FileSearchTool:
-    """File search is echoed with its defaults (recorded)."""
-    return msgspec.structs.replace(
-        tool,
-        filters=tool.filters or None,
-        max_num_results=tool.max_num_results or 20,
-        ranking_options={"ranker": "auto", "score_threshold": 0.0} | (tool.ranking_options or {}),
-    )
-
-
-def _mcp(tool: McpTool) -> McpTool:
-    """MCP servers are echoed with most keys, and without secrets (recorded).
-
-    The path of `server_url` is hidden where the request has headers or a token, or where the URL itself has a
-    query or a password; otherwise it is shown.
-    """
-    url = tool.server_url or None
-    if url and (tool.headers or tool.authorization or re.search(r"[?#@]", url)):
-        host = re.match(r"(https?://)(?:[^/?#]*@)?([^/?#@]+)", url, re.IGNORECASE)
-        url = f"{host[1]}{host[2]}/{REDACTED}" if host else REDACTED
-    return msgspec.structs.replace(
-        tool,
-        allowed_tools=None if tool.allowed_tools is UNSET else tool.allowed_tools,
-        authorization=REDACTED if tool.authorization else UNSET,
-        headers=dict.fromkeys(tool.headers, REDACTED) if tool.headers else None,
-        require_approval=tool.require_approval or "always",
-        server_description=tool.server_description or None,
-        server_url=url,
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
@@ -99,7 +99,7 @@ class Conversations:
                 context.owner, conversation_id, [new_item(item) for item in new], ids
             )
         return Page(
-            data=[shown(item, include) for item in items],
+            data=[for_client(item, include) for item in items],
             first_id=ids[0] if ids else None,
             has_more=False,
             last_id=ids[-1] if ids else None,

@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 import msgspec
 from msgspec import UNSET
 
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
 from antiphon.store.rows import ItemPage, NewItem
@@ -96,7 +96,7 @@ def new_item(item: Item) -> NewItem:
 
 def shown_item(body: str, include: Container[str]) -> Item:
     """Returns a stored item as a caller sees it who asks for `include`."""
-    return shown_attachments(shown(decode_item(body), include))
+    return shown_attachments(for_client(decode_item(body), include))
 
 
 def item_page(page: ItemPage, include: Container[str]) -> Page[Item]:

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from antiphon.engine.hosted.items import HostedItem, Told, denied, error_results, shown, shown_forms, told
+from antiphon.engine.hosted.items import ForModel, client_forms, denied, error_results, for_client, for_model
 from antiphon.wire.items import (
     CodeInterpreterCall,
     FileSearchCall,
@@ -33,7 +33,7 @@ MCP = McpCall(
     [
         (
             WEB,
-            Told(
+            ForModel(
                 "web_search",
                 "web_search",
                 '{"query": "q"}',
@@ -42,17 +42,17 @@ MCP = McpCall(
         ),
         (
             WebSearchCall(status="completed", action={"type": "search", "queries": ["a", "b"]}, results=[]),
-            Told("web_search", "web_search", '{"query": "a\\nb"}', '{"query": "a\\nb", "top_k": []}'),
+            ForModel("web_search", "web_search", '{"query": "a\\nb"}', '{"query": "a\\nb", "top_k": []}'),
         ),
         (
             WebSearchCall(status="completed", action={"type": "open_page", "url": "u"}, results=[{"x": 1}]),
-            Told("open_page", "open_page", '{"url": "u"}', '{"url": "u", "results": [{"x": 1}]}'),
+            ForModel("open_page", "open_page", '{"url": "u"}', '{"url": "u", "results": [{"x": 1}]}'),
         ),
         (
             WebSearchCall(
                 status="completed", action={"type": "find_in_page", "url": "u", "pattern": "p"}, results=[]
             ),
-            Told(
+            ForModel(
                 "find_in_page",
                 "find_in_page",
                 '{"url": "u", "pattern": "p"}',
@@ -61,15 +61,15 @@ MCP = McpCall(
         ),
         (
             WebSearchCall(status="failed", action=SEARCH, results=[*error_results("no answer")]),
-            Told("web_search", "web_search", '{"query": "q"}', "no answer"),
+            ForModel("web_search", "web_search", '{"query": "q"}', "no answer"),
         ),
-        (MCP, Told("s", "look", '{"at":1}', "42")),
-        (CODE, Told("code_interpreter", "code_interpreter", '{"code": "1+1"}', "2")),
+        (MCP, ForModel("s", "look", '{"at":1}', "42")),
+        (CODE, ForModel("code_interpreter", "code_interpreter", '{"code": "1+1"}', "2")),
     ],
     ids=["search", "several queries", "open_page", "find_in_page", "failed", "mcp", "code"],
 )
-def test_what_the_model_is_told(item: HostedItem, expected: Told) -> None:
-    assert told(item) == expected
+def test_what_the_model_is_told(item: Item, expected: ForModel) -> None:
+    assert for_model(item) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,29 +91,29 @@ def test_what_the_model_is_told(item: HostedItem, expected: Told) -> None:
     ],
 )
 def test_the_error_of_an_mcp_call(error: JSON, text: str) -> None:
-    call = told(msgspec.structs.replace(MCP, status="failed", output=None, error=error))
+    call = for_model(msgspec.structs.replace(MCP, status="failed", output=None, error=error))
     assert call is not None
     assert call.output == text
 
 
 @pytest.mark.parametrize("results", [UNSET, None])
 def test_a_search_whose_results_are_not_there_is_not_told(results: None) -> None:
-    assert told(msgspec.structs.replace(WEB, results=results)) is None
-    assert told(msgspec.structs.replace(FILES, results=results)) is None
-    assert told(msgspec.structs.replace(CODE, outputs=results)) is None
+    assert for_model(msgspec.structs.replace(WEB, results=results)) is None
+    assert for_model(msgspec.structs.replace(FILES, results=results)) is None
+    assert for_model(msgspec.structs.replace(CODE, outputs=results)) is None
 
 
 @pytest.mark.parametrize("item", [WEB, FILES, CODE, MCP], ids=["web", "files", "code", "mcp"])
-def test_a_call_that_never_ended_was_skipped_or_is_not_told(item: HostedItem) -> None:
+def test_a_call_that_never_ended_was_skipped_or_is_not_told(item: Item) -> None:
     skipped = msgspec.structs.replace(item, status="in_progress")
-    assert told(skipped) is None
-    call = told(skipped, 3)
+    assert for_model(skipped) is None
+    call = for_model(skipped, 3)
     assert call is not None
     assert call.output == "Tool call skipped: maximum tool calls limit (3) reached."
 
 
 def test_an_empty_file_search() -> None:
-    call = told(msgspec.structs.replace(FILES, results=[]))
+    call = for_model(msgspec.structs.replace(FILES, results=[]))
     assert call is not None
     assert not isinstance(call.output, str)
     assert [part["text"] for part in call.output] == [
@@ -131,7 +131,7 @@ def test_a_call_that_was_not_approved(reason: str | None, end: str) -> None:
     request = McpApprovalRequest(id="mcpr_1", arguments="{}", name="look", server_label="s")
     response = McpApprovalResponse(approval_request_id="mcpr_1", approve=False, reason=reason)
     text = f"The user did not approve this tool call, and it was not made.{end}"
-    assert denied(request, response) == Told("s", "look", "{}", text)
+    assert denied(request, response) == ForModel("s", "look", "{}", text)
 
 
 @pytest.mark.parametrize(
@@ -150,18 +150,18 @@ def test_a_call_that_was_not_approved(reason: str | None, end: str) -> None:
     ],
 )
 def test_what_the_caller_sees(item: Item, include: list[str], expected: dict[str, object]) -> None:
-    assert shown(item, include) == msgspec.structs.replace(item, **expected)
+    assert for_client(item, include) == msgspec.structs.replace(item, **expected)
 
 
 def test_the_error_of_a_search_is_for_the_model_alone() -> None:
     web = msgspec.structs.replace(WEB, results=[*error_results("secret host is down")])
     files = msgspec.structs.replace(FILES, results=error_results("secret host is down"))
     include = ["web_search_call.results", "file_search_call.results"]
-    assert b"secret" not in msgspec.json.encode([shown(web, include), shown(files, include)])
+    assert b"secret" not in msgspec.json.encode([for_client(web, include), for_client(files, include)])
 
 
 def test_the_forms_that_a_caller_may_have_seen() -> None:
-    assert len(list(shown_forms(WEB))) == 4
-    assert next(shown_forms(WEB)) == WEB
-    assert list(shown_forms(FILES)) == [FILES, msgspec.structs.replace(FILES, results=None)]
-    assert list(shown_forms(MCP)) == [MCP]
+    assert len(list(client_forms(WEB))) == 4
+    assert next(client_forms(WEB)) == WEB
+    assert list(client_forms(FILES)) == [FILES, msgspec.structs.replace(FILES, results=None)]
+    assert list(client_forms(MCP)) == [MCP]

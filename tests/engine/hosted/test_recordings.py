@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.hosted.items import error_results, told
+from antiphon.engine.hosted.items import error_results, for_model
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.items import FileSearchCall, McpCall, Message, WebSearchCall
@@ -164,7 +164,7 @@ def test_what_a_file_search_found() -> None:
                 {"file_id": parts["id"], "score": score, "text": parts["text"], "attributes": attributes}
             )
         query = msgspec.json.decode(asked["arguments"])["query"]
-        made = told(FileSearchCall(status="completed", queries=[query], results=results))
+        made = for_model(FileSearchCall(status="completed", queries=[query], results=results))
         assert made is not None
         assert msgspec.json.decode(made.arguments) == {"query": query}
         assert made.output == [head, *hits, end, task]

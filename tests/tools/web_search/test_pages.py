@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from antiphon.engine.hosted.items import told
+from antiphon.engine.hosted.items import for_model
 from antiphon.settings.tools import ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.pages import MAX_MATCHES, OPENED_CHARACTERS
@@ -55,7 +55,7 @@ def ask(
 
 def said(item: WebSearchCall) -> JSON:
     """What the model is told: JSON, or an error's words."""
-    heard = told(item)
+    heard = for_model(item)
     assert heard is not None
     assert isinstance(heard.output, str)
     return json.loads(heard.output) if item.status == "completed" else heard.output

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.engine.hosted.items import shown, told
+from antiphon.engine.hosted.items import for_client, for_model
 from antiphon.engine.ports import ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, RecordingNotFound
@@ -65,7 +65,7 @@ def search(service: Upstream, query: str) -> tuple[list[Event], str]:
     async def work(given: ToolServices) -> tuple[list[Event], str]:
         call = opened(given).call("web_search", asking(query))
         events = await led(call)
-        said = told(item_of(call))
+        said = for_model(item_of(call))
         assert said is not None
         assert isinstance(said.output, str)
         return events, said.output
@@ -104,7 +104,7 @@ def test_what_is_not_included_is_not_shown() -> None:
     events, _ = search_for("q", FOUND)
     done = events[-1]
     assert isinstance(done, OutputItemDone)
-    seen = msgspec.json.decode(msgspec.json.encode(shown(done.item, ())))
+    seen = msgspec.json.decode(msgspec.json.encode(for_client(done.item, ())))
     assert "results" not in seen
     assert seen["action"] == {"type": "search", "query": "q", "queries": ["q"]}
     check_openai("WebSearchToolCall", seen)

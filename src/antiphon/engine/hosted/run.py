@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
-from antiphon.engine.hosted.items import has_failed, shown, tool_name
+from antiphon.engine.hosted.items import for_client, has_failed, tool_name
 from antiphon.engine.ports import HostedCall, HostedTool
 from antiphon.engine.request_context import Observer
 from antiphon.wire.chat import ChatTool
@@ -142,7 +142,7 @@ class HostedWork:
         shown_events = list(events)
         for event in shown_events:
             if isinstance(event, OutputItemAdded | OutputItemDone):
-                event.item = shown(event.item, self._include)
+                event.item = for_client(event.item, self._include)
         return shown_events
 
 

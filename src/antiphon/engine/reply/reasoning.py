@@ -6,7 +6,7 @@ builder keeps its deltas until its item is open.
 
 from typing import Protocol
 
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Sealed, SealedReasoning
 from antiphon.wire.chat import ReasoningDetail
@@ -123,7 +123,7 @@ class ReasoningBuilder:
             events.append(ReasoningTextDone(*place, 0, text))
             events.append(ContentPartDone(*place, 0, ReasoningText(text)))
         item = self._closed = self._item(self._summaries)
-        events.append(OutputItemDone(self._output_index, shown(item, self._include)))
+        events.append(OutputItemDone(self._output_index, for_client(item, self._include)))
         return item
 
     def snapshot(self) -> Reasoning:

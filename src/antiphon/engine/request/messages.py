@@ -6,7 +6,8 @@ from functools import cached_property
 import msgspec
 from msgspec import UnsetType
 
-from antiphon.engine.hosted.items import Told, denied, told
+from antiphon.engine.hosted.items import ForModel, denied, for_model
+from antiphon.engine.hosted.kinds import kind_of
 from antiphon.engine.request.content import plain_text, tool_output, user_content
 from antiphon.engine.request.custom_tools import call_as_function, native_call
 from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
@@ -21,21 +22,17 @@ from antiphon.wire.chat import (
     ReasoningDetail,
 )
 from antiphon.wire.items import (
-    CodeInterpreterCall,
     Compaction,
     CustomToolCall,
     CustomToolCallOutput,
-    FileSearchCall,
     FunctionCall,
     FunctionCallOutput,
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
-    McpCall,
     McpListTools,
     Message,
     Reasoning,
-    WebSearchCall,
 )
 
 Call = FunctionCall | CustomToolCall
@@ -136,8 +133,8 @@ class _Translation:
         elif isinstance(item, Compaction):
             self._flush()
             self.messages.append(as_told(self._sealed.compaction(item).summary))
-        elif isinstance(item, WebSearchCall | FileSearchCall | CodeInterpreterCall | McpCall):
-            self._hosted_call(item.id, told(item, self._limit))
+        elif kind_of(item) is not None:
+            self._hosted_call(item.id, for_model(item, self._limit))
         elif isinstance(item, McpApprovalResponse):
             request = None if item.approve else self._requests.get(item.approval_request_id)
             if request is not None:
@@ -188,7 +185,7 @@ class _Translation:
             return None
         raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
 
-    def _hosted_call(self, item_id: str | UnsetType | None, call: Told | None) -> None:
+    def _hosted_call(self, item_id: str | UnsetType | None, call: ForModel | None) -> None:
         """Add a call of a hosted tool together with its output."""
         if call is not None:
             name = self._renamed.get((call.owner, call.name)) or hosted_name(call.owner, call.name)

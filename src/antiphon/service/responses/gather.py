@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.hosted.items import shown_forms
+from antiphon.engine.hosted.items import client_forms
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES, LONG, SHORT
@@ -114,7 +114,7 @@ async def resolve_items(
         normal = normal_form(item, context.ids, SHORT if for_conversation else LONG)
         if known is not None and known != encode_item(normal):
             stored_item = decode_item(known)
-            if normal in shown_forms(stored_item):
+            if normal in client_forms(stored_item):
                 normal = stored_item  # What was hidden from the caller is known here.
             else:
                 normal = msgspec.structs.replace(normal, id=context.ids(ITEM_PREFIXES[item_kind(normal)]))

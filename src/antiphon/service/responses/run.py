@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from antiphon.engine.hosted.items import shown
+from antiphon.engine.hosted.items import for_client
 from antiphon.engine.loop import Loop
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InternalError
@@ -107,7 +107,7 @@ class Run:
         assert isinstance(last, _TERMINAL)
         self.final = last.response
         # It is stored whole; what the request does not include is only hidden.
-        self.final.output = [shown(item, self.loop.include) for item in self.final.output]
+        self.final.output = [for_client(item, self.loop.include) for item in self.final.output]
         return events
 
     def _give_up(self, response: Response) -> None:

@@ -1,1 +1,25 @@
 """Web search as a hosted tool."""
+
+from antiphon.engine.hosted.kinds import register_echo, register_kind
+from antiphon.tools.table import register
+from antiphon.tools.web_search.items import WebSearchItems, echo
+from antiphon.tools.web_search.tool import WebSearch
+from antiphon.wire.tools import (
+    WebSearch20250826Tool,
+    WebSearchPreview20250311Tool,
+    WebSearchPreviewTool,
+    WebSearchTool,
+)
+
+
+def register_all() -> None:
+    """Add this tool to the tables."""
+    register_kind(WebSearchItems())
+    register_echo(WebSearchTool, echo)
+    for tool_type in (
+        WebSearchTool,
+        WebSearch20250826Tool,
+        WebSearchPreviewTool,
+        WebSearchPreview20250311Tool,
+    ):
+        register(tool_type, WebSearch)

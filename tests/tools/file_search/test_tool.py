@@ -6,7 +6,7 @@ import json
 import msgspec
 import pytest
 
-from antiphon.engine.hosted.items import shown, told
+from antiphon.engine.hosted.items import for_client, for_model
 from antiphon.engine.ports import HostedCall
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
@@ -103,13 +103,13 @@ def test_the_events_are_openais() -> None:
 
 def test_results_are_shown_to_those_who_include_them() -> None:
     _, item = searched(finding([HIT]))
-    assert shown(item, ()) == msgspec.structs.replace(item, results=None)
-    assert shown(item, ("file_search_call.results",)) == item
+    assert for_client(item, ()) == msgspec.structs.replace(item, results=None)
+    assert for_client(item, ("file_search_call.results",)) == item
 
 
 def test_the_model_is_told_in_llama_stacks_words() -> None:
     _, item = searched(finding([HIT]))
-    what = told(item)
+    what = for_model(item)
     assert what is not None
     assert (what.name, json.loads(what.arguments)) == ("file_search", {"query": "code word"})
     texts = [part["text"] for part in what.output if isinstance(part, dict)]
@@ -148,7 +148,7 @@ def test_a_call_without_a_query_fails_and_the_model_is_told(arguments: str) -> N
     events, item = searched(finding([], asked), arguments)
     assert types(events) == [*LIFE[:3], "output_item.done"]
     assert (item.status, item.queries, asked) == ("failed", [], [])
-    what = told(item)
+    what = for_model(item)
     assert what is not None
     assert "expected a 'query'" in str(what.output)
 
@@ -165,8 +165,8 @@ def test_a_search_that_fails_is_told_and_not_shown(error: AntiphonError, says: s
     events, item = searched(finding(error))
     assert types(events) == [*LIFE[:3], "output_item.done"]
     assert item.status == "failed"
-    assert shown(item, ("file_search_call.results",)) == msgspec.structs.replace(item, results=None)
-    what = told(item)
+    assert for_client(item, ("file_search_call.results",)) == msgspec.structs.replace(item, results=None)
+    what = for_model(item)
     assert what is not None
     assert says in str(what.output)
 

@@ -1,0 +1,3 @@
+"""The kinds of hosted tools, which their folders register."""
+
+import antiphon.tools.registry  # noqa: F401  # Fills the table of kinds.
