@@ -10,22 +10,22 @@ PREFIX = "encrypted:"
 
 
 class OpenSeal:
-    """Seals nothing: a encrypted is its content in base64."""
+    """Encrypts nothing: the text is the content in base64."""
 
-    def seal(self, content: bytes) -> str:
+    def seal(self, owner: str, content: bytes) -> str:
         return PREFIX + base64.b64encode(content).decode()
 
-    def open(self, encrypted: str) -> bytes | None:
-        return base64.b64decode(encrypted.removeprefix(PREFIX)) if encrypted.startswith(PREFIX) else None
+    def open(self, owner: str, sealed: str) -> bytes | None:
+        return base64.b64decode(sealed.removeprefix(PREFIX)) if sealed.startswith(PREFIX) else None
 
 
 def inside(encrypted: str) -> JSON:
-    """What a encrypted of `OpenSeal` holds."""
-    content = OpenSeal().open(encrypted)
+    """The content of a text that `OpenSeal` made."""
+    content = OpenSeal().open("me", encrypted)
     assert content is not None, encrypted
     return msgspec.json.decode(content)
 
 
 def boxed(**content: JSON) -> str:
     """Content as `OpenSeal` encrypts it."""
-    return OpenSeal().seal(msgspec.json.encode(content))
+    return OpenSeal().seal("me", msgspec.json.encode(content))

@@ -61,14 +61,14 @@ class ScriptedModel:
 
 
 class DataSeal:
-    """Shows what the backend hid in the place of the encrypted, so that the two can be compared."""
+    """Shows what the backend hid in the place of the sealed, so that the two can be compared."""
 
-    def seal(self, content: bytes) -> str:
+    def seal(self, owner: str, content: bytes) -> str:
         details = msgspec.json.decode(content).get("details") or [{"data": ""}]
         data: str = details[0].get("data", "")
         return data
 
-    def open(self, encrypted: str) -> bytes | None:
+    def open(self, owner: str, sealed: str) -> bytes | None:
         return None
 
 

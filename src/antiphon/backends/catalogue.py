@@ -14,7 +14,7 @@ from antiphon.backends.discovery import USUAL_PORTS, Found, discover
 from antiphon.backends.http.client import HttpClient
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
-from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import CountTokens, Endpoint, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.settings.load import endpoint
@@ -41,6 +41,8 @@ class _Backend:
     chat_model: HttpChatModel
     text_model: HttpChatModel
     listing: Listing
+    count_tokens: CountTokens | None
+    """Counts as the backend does; None if the backend cannot."""
 
     def resolved(self, name: str) -> ResolvedModel:
         return ResolvedModel(
@@ -48,7 +50,7 @@ class _Backend:
             name,
             f"{self.settings.name}/{name}",
             text_model=self.text_model,
-            count_tokens=self.chat_model.count_tokens if can_count(self.settings.kind) else None,
+            count_tokens=self.count_tokens,
         )
 
     def provider(self) -> Provider:
@@ -103,7 +105,8 @@ class Models:
     def _add(self, backend: BackendSettings, listing: Listing) -> None:
         chat_model = HttpChatModel(self._client, backend)
         text_model = HttpChatModel(self._client, backend, TEXT)
-        self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing)
+        count_tokens = chat_model.count_tokens if can_count(backend.kind) else None
+        self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing, count_tokens)
 
     def _add_found(self, found: Found) -> None:
         self._add(found.backend, Listing.known(self._client, found.backend, found.models, found.seconds))

@@ -48,7 +48,7 @@ class Compactor:
         self._model = model
         self._context = context
         self._estimate = estimate
-        self._sealed = Sealed(context.seal, model.name)
+        self._sealed = Sealed(context.seal, model.name, context.owner)
 
     def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""

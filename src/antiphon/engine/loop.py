@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from types import TracebackType
+from typing import Self
 
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.hosted.run import HostedWork
-from antiphon.engine.model_call import ModelCall
 from antiphon.engine.outcome import Outcome
-from antiphon.engine.ports import NO_TOOLS, HostedTools
+from antiphon.engine.ports import NO_TOOLS, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.reply.assemble import Assembler
+from antiphon.engine.reply.usage import spent
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatRequest
@@ -53,15 +55,19 @@ class Loop:
         self._compactor = compactor
         self._generates = not is_warm_up(request)
         self._max_rounds = hosted.max_rounds
-        self._work = HostedWork(
-            hosted.tools,
-            prompt.items,
-            self._outcome.output,
-            self.include,
-            response.max_tool_calls,
-            context.observer,
-        )
-        prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
+        self._work: HostedWork | None = None
+        if hosted.tools:
+            self._work = HostedWork(
+                hosted.tools,
+                prompt.items,
+                self._outcome.output,
+                self.include,
+                response.max_tool_calls,
+                context.observer,
+            )
+            prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
+        else:
+            prompt.offer({}, are_set_up=True)
 
     @property
     def response(self) -> Response:
@@ -89,7 +95,7 @@ class Loop:
             elif self._compactor is not None and self._compactor.is_all:
                 outcome.hold(await self._compact(self._prompt.items))
                 is_answered = True
-            elif self._work.has_tools or self._compactor is not None:
+            elif self._work is not None or self._compactor is not None:
                 async with aclosing(self._before_the_model()) as batches:
                     async for events in batches:
                         yield outcome.number(events)
@@ -128,12 +134,12 @@ class Loop:
                     outcome.hold(await self._compact_at_the_end())
         except AntiphonError as error:
             outcome.failure = error
-            self._work.abandon()
+            self._abandon()
         yield outcome.end()
 
     def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
         """Return the last events after an error from outside the loop; see `Outcome.fail`."""
-        self._work.abandon()
+        self._abandon()
         return self._outcome.fail(error, instead_of)
 
     def items(self) -> list[Item]:
@@ -142,12 +148,22 @@ class Loop:
 
     def cancel(self) -> Response:
         """Return the response as it stands when its client has gone."""
-        self._work.abandon()
+        self._abandon()
         return self._outcome.cancel()
 
     async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
         """Set the hosted tools up, make the calls that the client has approved, and compact."""
-        work, prompt, output = self._work, self._prompt, self._outcome.output
+        if self._work is not None:
+            async with aclosing(self._hosted_set_up(self._work)) as batches:
+                async for events in batches:
+                    yield events
+        if self._compactor is not None and self._compactor.is_due(self._chat_request()):
+            events = await self._compact_before_the_answer()
+            if events:
+                yield events
+
+    async def _hosted_set_up(self, work: HostedWork) -> AsyncGenerator[list[Event], None]:
+        prompt, output = self._prompt, self._outcome.output
         if not work.is_set_up:
             async with aclosing(work.set_up()) as batches:
                 async for events in batches:
@@ -159,22 +175,28 @@ class Loop:
                 yield events
         if approved := output[begin:]:
             prompt.remember(approved)
-        if self._compactor is not None and self._compactor.is_due(self._chat_request()):
-            events = await self._compact_before_the_answer()
-            if events:
-                yield events
+
+    def _abandon(self) -> None:
+        if self._work is not None:
+            self._work.abandon()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the client has to answer a hosted call."""
+        return self._work is not None and self._work.waits
 
     def _chat_request(self) -> ChatRequest:
         return self._prompt.chat_request(self._outcome.output_tokens)
 
-    def _next_call(self) -> ModelCall:
+    def _next_call(self) -> "_ModelCall":
         request = self._chat_request()
         reply = self._prompt.assembler(self._outcome.output, self._context.ids)
         self._outcome.follow(reply)
-        return ModelCall(self._prompt.model, request, reply, self._context)
+        return _ModelCall(self._prompt.model, request, reply, self._context)
 
     def _hosted_work(self, reply: Assembler) -> AsyncGenerator[list[Event], None]:
         """Return the events of the hosted calls of a reply."""
+        assert self._work is not None
         calls = []
         for name, arguments in reply.hosted_calls:
             function = self._prompt.hosted_function(name)
@@ -183,7 +205,7 @@ class Loop:
 
     def _ends_turn(self, reply: Assembler) -> bool:
         """Return whether the response ends though its last reply called hosted tools."""
-        if self._work.waits or _asks_client(reply.said):
+        if self._waits or _asks_client(reply.said):
             return True
         limit = self.response.max_output_tokens
         is_spent = limit is not None and self._outcome.output_tokens >= limit
@@ -222,7 +244,7 @@ class Loop:
         compactor = self._compactor
         if compactor is None or compactor.has_compacted or self._outcome.is_exhausted:
             return False
-        if reply.stopped_early or self._work.waits or _asks_client(reply.said):
+        if reply.stopped_early or self._waits or _asks_client(reply.said):
             return False
         self._prompt.remember(reply.said)
         return compactor.is_due(self._chat_request(), reply.usage)
@@ -234,6 +256,48 @@ class Loop:
         except (UpstreamError, ContextLengthExceeded) as error:
             self._context.observer.compaction_failed(error)
             return []
+
+
+class _ModelCall:
+    """A model call for `async with`: leaving the block closes the connection and counts the tokens."""
+
+    def __init__(
+        self, model: ResolvedModel, request: ChatRequest, reply: Assembler, context: RequestContext
+    ) -> None:
+        self.reply = reply
+        self.has_begun = False
+        """Whether the reply has given events."""
+        self._model = model
+        self._request = request
+        self._context = context
+        self._count = 0
+        self._last = b""
+
+    async def __aenter__(self) -> Self:
+        self._context.observer.model_called(self._model.id)
+        self.reads: AsyncGenerator[list[bytes], None] = self._model.chat_model.stream(self._request)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.reads.aclose()
+        if self._context.spend is not None:
+            self._context.spend(spent(self.reply.usage, self._request, self._count, self._last))
+
+    def feed(self, chunks: list[bytes]) -> tuple[list[Event], AntiphonError | None]:
+        """Return the events of the chunks of one read, and the failure of the reply once it is broken."""
+        self._count += len(chunks)
+        if chunks:
+            self._last = chunks[-1]
+        events = self.reply.feed(chunks)
+        if events:
+            self.has_begun = True
+        return events, self.reply.failure
+
+    def finish(self) -> tuple[list[Event], AntiphonError | None]:
+        """Return the events that end the reply, and its failure if it is not whole."""
+        return self.reply.finish(), self.reply.failure
 
 
 def is_warm_up(request: CreateResponse) -> bool:

@@ -17,7 +17,7 @@ from antiphon.engine.request.truncation import shortened
 from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Sealed
 from antiphon.wire.chat import ChatMessage, ChatRequest
-from antiphon.wire.items import Item
+from antiphon.wire.items import Item, Message
 from antiphon.wire.responses import CreateResponse
 
 
@@ -74,9 +74,15 @@ class PromptState:
             logprobs="message.output_text.logprobs" in include,
             encrypted_reasoning="reasoning.encrypted_content" in include,
             sealed=self._sealed,
-            sources=sources_of(chain(self.items, output)),
+            sources=sources_of(chain(self.items, output)) if self._may_cite(output) else None,
         )
         return Assembler(output, ids, options)
+
+    def _may_cite(self, output: list[Item]) -> bool:
+        """Return whether the context can have sources: the messages of a user have none."""
+        if output:
+            return True
+        return any(not isinstance(item, Message) or item.role != "user" for item in self.items)
 
     def hosted_function(self, name: str) -> HostedFunction:
         """Return the hosted function that the model knows by this name."""

@@ -30,13 +30,13 @@ class Ids(Protocol):
 
 
 class Seal(Protocol):
-    """Encryption for one owner: only this server can read what it seals, and only for that owner."""
+    """Encryption of content that clients keep: only this server can read it, and only for its owner."""
 
-    def seal(self, content: bytes) -> str:
+    def seal(self, owner: str, content: bytes) -> str:
         """Return `content` as encrypted text."""
         ...
 
-    def open(self, sealed: str) -> bytes | None:
+    def open(self, owner: str, sealed: str) -> bytes | None:
         """Return the content; None if another server or another owner sealed it."""
         ...
 

@@ -7,7 +7,7 @@ this module defines the plain content.
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.request_context import Seal
+from antiphon.engine.request_context import LOCAL_OWNER, Seal
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.wire.chat import ReasoningDetail
 from antiphon.wire.items import Compaction, Item, Message, Reasoning
@@ -36,14 +36,18 @@ _decode = msgspec.json.Decoder(SealedReasoning | SealedCompaction).decode
 
 
 class Sealed:
-    """Encrypted content of one response; `source` is the name of its model.
+    """Encrypted content of one response.
 
-    Without a `seal` nothing is encrypted, and nothing can be decrypted.
+    Args:
+        seal: Encrypts and decrypts. Without it nothing is encrypted, and nothing can be decrypted.
+        source: The name of the response's model.
+        owner: The owner of the response.
     """
 
-    def __init__(self, seal: Seal | None = None, source: str = "") -> None:
+    def __init__(self, seal: Seal | None = None, source: str = "", owner: str = LOCAL_OWNER) -> None:
         self.source = source
         self._seal = seal
+        self._owner = owner
 
     @property
     def has_seal(self) -> bool:
@@ -53,7 +57,7 @@ class Sealed:
     def seal(self, content: SealedReasoning | SealedCompaction) -> str:
         """Return the encrypted content; there must be a seal."""
         assert self._seal is not None
-        return self._seal.seal(_encode(content))
+        return self._seal.seal(self._owner, _encode(content))
 
     def reasoning(self, item: Reasoning) -> SealedReasoning | None:
         """Return the encrypted reasoning of an item; None if there is none that can be decrypted."""
@@ -89,5 +93,5 @@ class Sealed:
         return items
 
     def _opened(self, encrypted: str) -> SealedReasoning | SealedCompaction | None:
-        content = self._seal.open(encrypted) if self._seal is not None else None
+        content = self._seal.open(self._owner, encrypted) if self._seal is not None else None
         return None if content is None else _decode(content)

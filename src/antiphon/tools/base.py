@@ -1,4 +1,4 @@
-"""What most hosted tools have in common."""
+"""Base classes of hosted tools."""
 
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ ItemType = TypeVar("ItemType", bound=Item)
 
 
 class BasicTool:
-    """A `HostedTool` without set-up, approvals and connections; `functions` and `call` are still missing."""
+    """A `HostedTool` without set-up, approvals and connections; subclasses add `functions` and `call`."""
 
     def __init__(self, position: int) -> None:
         self._position = position
@@ -23,42 +23,42 @@ class BasicTool:
         return self._position
 
     def setup(self, items: list[Item]) -> HostedCall | None:
-        """Returns None: nothing is to be done before the model is called."""
+        """Return None: no set-up runs before the model is called."""
         return None
 
     def approved(self, items: list[Item]) -> list[HostedCall]:
-        """Returns nothing: no call needs an approval."""
+        """Return no calls: none needs an approval."""
         return []
 
     async def close(self) -> None:
-        """Does nothing: there are no connections."""
+        """Do nothing: there are no connections."""
 
 
 class BasicCall(Generic[ItemType]):
-    """A `HostedCall` that sends its item as it stands when it opens and when it closes; `run` is missing."""
+    """A `HostedCall` that sends its item when it opens and when it closes; subclasses add `run`."""
 
     def __init__(self, item: ItemType) -> None:
         self._item = item
 
     @property
     def item(self) -> ItemType:
-        """The item as it stands."""
+        """The item in its present state."""
         return self._item
 
     @property
     def ends_turn(self) -> bool:
-        """False: nobody has to answer."""
+        """False: the client has nothing to answer."""
         return False
 
     def opening(self, output_index: int) -> list[Event]:
-        """Returns `output_item.added`."""
+        """Return `output_item.added`."""
         # A copy: the item changes while the event waits to be sent.
         return [OutputItemAdded(output_index, msgspec.structs.replace(self.item))]
 
     def closing(self, output_index: int) -> list[Event]:
-        """Returns `output_item.done`."""
+        """Return `output_item.done`."""
         return [OutputItemDone(output_index, self.item)]
 
     def skip(self, output_index: int) -> list[Event]:
-        """Returns the events of an item that closes as it was opened."""
+        """Return the events of an item that closes in the state in which it opened."""
         return [*self.opening(output_index), *self.closing(output_index)]

@@ -1,4 +1,4 @@
-"""What hosted tools are given: for the life of the server, and for one request."""
+"""Context of hosted tools: for the life of the server, and for one request."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,70 +20,77 @@ if TYPE_CHECKING:
 
 
 class FileSearch(Protocol):
-    """Searches the vector stores of one owner."""
+    """Search in the vector stores of one owner."""
 
     async def __call__(self, tool: FileSearchTool, query: str) -> list[JSONObject]:
-        """Returns the results of a file search call, best first, as `tool` asks for them.
+        """Return the results of a file search call, the best first.
 
-        Each has `vector_store_id`, `file_id`, `filename`, `score`, `text` and `attributes`. Raises `NotFound`
-        for a store that is not there.
+        Each has `vector_store_id`, `file_id`, `filename`, `score`, `text` and `attributes`.
+
+        Args:
+            tool: The tool with its limits, filters and ranking.
+            query: The query of the model.
+
+        Raises:
+            NotFound: A vector store does not exist.
         """
         ...
 
 
 class Slots:
-    """Bounds how many calls of each tool run at the same time, in the whole server."""
+    """Limits of the calls of each tool that run at the same time in the server."""
 
     def __init__(self) -> None:
         self._semaphores: dict[str, asyncio.Semaphore] = {}
 
     def of(self, name: str, concurrency: int) -> asyncio.Semaphore:
-        """Returns what `async with` waits at for a free slot of the tool `name`."""
+        """Return the semaphore of the tool `name`."""
         return self._semaphores.setdefault(name, asyncio.Semaphore(concurrency))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolServices:
-    """What all requests share: settings, connections, bounds."""
+    """Settings, connections and limits that all requests share."""
 
     settings: ToolsSettings
     guard: Guard
-    """For the addresses that callers and models name."""
+    """Checks the addresses that clients and models name."""
     pages: PageCache = field(default_factory=PageCache)
-    """What was read of the web."""
+    """Cache of web pages."""
     slots: Slots = field(default_factory=Slots)
 
     @classmethod
     async def open(cls, settings: ToolsSettings, allow_hosts: Iterable[str] = ()) -> Self:
-        """Opens what is shared; to be closed in the same event loop.
+        """Open the shared parts, which must be closed in the same event loop.
 
-        Raises `ConfigError` for an entry of `allow_hosts` that cannot be read.
+        Raises:
+            ConfigError: An entry of `allow_hosts` is not valid.
         """
         return cls(settings=settings, guard=Guard(allow_hosts))
 
     @cached_property
     def client(self) -> "httpx2.AsyncClient":
-        """For the services that the settings name. It keeps no cookies, and whoever calls bounds the time."""
+        """HTTP client for the services in the settings. It keeps no cookies; callers set the timeouts."""
         import httpx2  # Only for the first search: it would lengthen every start.
 
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         return httpx2.AsyncClient(verify=self.guard.tls, cookies=cookies, timeout=None, trust_env=False)
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         if "client" in vars(self):
             await self.client.aclose()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolContext:
-    """What the tools of one request are given."""
+    """Context of the tools of one request."""
 
     services: ToolServices
     request: RequestContext
     wrap: Callable[[ToolCalls], ToolCalls]
-    """Puts the seam of recording, replay and faults around calls: `catalogue.tool_calls(inner, context)`."""
+    """Wraps calls for recording, replay and faults: `catalogue.tool_calls(inner, context)`."""
     file_search: FileSearch | None = None
-    """None where the server keeps no files."""
+    """None if the server stores no files."""
     connections: list[ToolCalls] = field(default_factory=list)
     """Connections that tools of the request share, such as one to an MCP server."""

@@ -1,4 +1,4 @@
-"""Pages of the web that were read lately, as text."""
+"""Cache of web pages as text."""
 
 import time
 from collections import OrderedDict
@@ -6,23 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_AGE = 15 * 60.0
-"""Seconds for which a page is not read again: a model opens it, then looks for text in it."""
+"""Seconds until a page is fetched again: a model opens a page, then searches in it."""
 MAX_BYTES = 32 * 1024 * 1024
-"""How much text is kept in the whole server."""
+"""Characters of text that the server keeps."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """The readable text of a page."""
+    """Readable text of a page."""
 
     url: str
-    """Where it was in the end, after redirects."""
+    """The URL after all redirects."""
     title: str
     text: str
 
 
 class PageCache:
-    """Pages by the address that was asked for. Those not read for longest make room for others."""
+    """Pages by the requested URL; the least recently used are dropped first."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class PageCache:
         self._pages: OrderedDict[str, tuple[float, int, Page]] = OrderedDict()
 
     def get(self, url: str) -> Page | None:
-        """Returns the page that was lately at `url`."""
+        """Return the cached page of `url`, or None."""
         kept = self._pages.get(url)
         if kept is None:
             return None
@@ -49,7 +49,7 @@ class PageCache:
         return page
 
     def put(self, url: str, page: Page) -> None:
-        """Keeps what was just read at `url`, unless it alone would fill the cache."""
+        """Keep the page of `url`, unless it alone would fill the cache."""
         if url in self._pages:
             self._drop(url)
         size = len(url) + len(page.url) + len(page.title.encode()) + len(page.text.encode())

@@ -1,4 +1,4 @@
-"""Table of the hosted tools that run here, by their type on the wire; each tool's folder fills its entries."""
+"""Table of the hosted tools that run here, by their type; each tool's folder fills its entries."""
 
 from collections.abc import Callable
 from typing import TypeVar

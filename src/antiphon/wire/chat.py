@@ -241,27 +241,3 @@ class Chunk(Struct, gc=False):
     """Message of an error, from backends that send the error object as a chunk."""
     code: JSON = None
     """Code of the error, from the same backends."""
-
-    def plain_text(self) -> str | None:
-        """Return the text of a chunk that contains only text.
-
-        Returns:
-            None if the chunk contains anything else, except a service tier.
-        """
-        # Hot path: nearly every chunk contains only text.
-        choices = self.choices
-        if choices is None or len(choices) != 1 or self.usage is not None or self.error is not None:
-            return None
-        choice = choices[0]
-        delta = choice.delta
-        if delta is None or choice.index or choice.finish_reason:
-            return None
-        text = delta.content
-        is_alone = (
-            delta.tool_calls is None
-            and delta.reasoning_content is None
-            and delta.reasoning is None
-            and delta.reasoning_details is None
-            and delta.refusal is None
-        )
-        return text if is_alone and isinstance(text, str) and text else None

@@ -10,46 +10,45 @@ from antiphon.service.responses.sealing import Sealing, check_sealed, is_ours
 from antiphon.wire.items import Compaction, InputItem, Message, Reasoning
 
 SEALING = Sealing("a secret that nobody can guess at all")
-MINE = SEALING.of("me")
-BOXES = Sealed(MINE, "up/m")
+BOXES = Sealed(SEALING, "up/m", "me")
 
 
 @given(st.binary(min_size=1, max_size=200))
 def test_what_is_sealed_is_hidden_and_can_be_opened(content: bytes) -> None:
-    encrypted = MINE.seal(content)
+    encrypted = SEALING.seal("me", content)
     assert is_ours(encrypted)
-    assert MINE.open(encrypted) == content
+    assert SEALING.open("me", encrypted) == content
     hidden = base64.urlsafe_b64decode(encrypted.partition(".")[2] + "==")
     assert len(content) < 4 or content not in hidden
 
 
 def test_the_same_content_gives_the_same_box() -> None:
-    again = Sealing("a secret that nobody can guess at all").of("me")
-    assert again.seal(b"content") == MINE.seal(b"content")
+    again = Sealing("a secret that nobody can guess at all")
+    assert again.seal("me", b"content") == SEALING.seal("me", b"content")
 
 
 def test_only_the_owner_can_open_a_box() -> None:
-    assert SEALING.of("you").open(MINE.seal(b"content")) is None
-    assert SEALING.of("you").seal(b"content") != MINE.seal(b"content")
+    assert SEALING.open("you", SEALING.seal("me", b"content")) is None
+    assert SEALING.seal("you", b"content") != SEALING.seal("me", b"content")
 
 
 def test_only_a_server_with_the_key_can_open_a_box() -> None:
-    assert Sealing("another secret").of("me").open(MINE.seal(b"content")) is None
+    assert Sealing("another secret").open("me", SEALING.seal("me", b"content")) is None
 
 
 @given(st.data())
 def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
-    encrypted = MINE.seal(b"some content")
+    encrypted = SEALING.seal("me", b"some content")
     position = data.draw(st.integers(0, len(encrypted) - 2))  # the last character has bits that mean nothing
     character = data.draw(st.characters().filter(lambda each: each != encrypted[position]))
-    assert MINE.open(encrypted[:position] + character + encrypted[position + 1 :]) is None
+    assert SEALING.open("me", encrypted[:position] + character + encrypted[position + 1 :]) is None
 
 
 @pytest.mark.parametrize(
     "encrypted", ["", "gAAAAABpzfWE", "antiphon1.", "antiphon1.AA", "antiphon1.ü", "antiphon2.AAAA"]
 )
 def test_what_is_no_box_cannot_be_opened(encrypted: str) -> None:
-    assert MINE.open(encrypted) is None
+    assert SEALING.open("me", encrypted) is None
 
 
 def reasoning(encrypted: str | None) -> Reasoning:
@@ -66,13 +65,13 @@ def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
     ]
     check_sealed(items, BOXES)
     with pytest.raises(InvalidEncryptedContent):
-        check_sealed(items, Sealed(SEALING.of("you")))
+        check_sealed(items, Sealed(SEALING, owner="you"))
 
 
 @pytest.mark.parametrize(
     "item",
     [
-        reasoning(SEALING.of("you").seal(b"{}")),
+        reasoning(SEALING.seal("you", b"{}")),
         reasoning(BOXES.seal(SealedReasoning("up/m"))[:-8]),
         reasoning(BOXES.seal(SealedCompaction("s"))),
         Compaction(encrypted_content="gAAAAABpzfWE"),

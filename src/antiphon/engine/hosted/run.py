@@ -1,4 +1,4 @@
-"""The work of hosted tools in a response, as events: set-ups before the model is called, then its calls."""
+"""Work of hosted tools in a response: set-ups before the model call, then the calls of the model."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
@@ -55,11 +55,6 @@ class HostedWork:
         self._open: HostedCall | None = None
 
     @property
-    def has_tools(self) -> bool:
-        """Whether there are hosted tools."""
-        return bool(self._tools)
-
-    @property
     def is_set_up(self) -> bool:
         """Whether no set-up has to run before the model is called."""
         return not self._setups
@@ -98,7 +93,7 @@ class HostedWork:
             await _stop(tasks)
 
     async def run(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
-        """Runs the calls of one reply at the same time; their items open and close one after another."""
+        """Run the calls of one reply at the same time; their items open and close one after another."""
         tasks = [None if self._is_over_limit(call) else asyncio.create_task(call.run()) for call in calls]
         try:
             for call, task in zip(calls, tasks, strict=True):
@@ -122,7 +117,7 @@ class HostedWork:
             await _stop(task for task in tasks if task is not None)
 
     def abandon(self) -> None:
-        """Keeps the item of a call that is interrupted, as it stands."""
+        """Keep the item of an interrupted call in its present state."""
         if self._open is not None:
             self._output.append(self._open.item)
             self._open = None
@@ -132,7 +127,7 @@ class HostedWork:
             self._observer.tool_called(name, failed=has_failed(item))
 
     def _is_over_limit(self, call: HostedCall) -> bool:
-        """Whether a call comes after `max_tool_calls` others; what only asks for approval makes none."""
+        """Return whether a call exceeds `max_tool_calls`; a request for approval does not count."""
         if self._limit is not None and self._made >= self._limit:
             return True
         self._made += not call.ends_turn
@@ -147,7 +142,7 @@ class HostedWork:
 
 
 async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancels what still runs, and waits until it has ended."""
+    """Cancel the tasks that still run, and wait until they have ended."""
     tasks = list(tasks)
     for task in tasks:
         task.cancel()

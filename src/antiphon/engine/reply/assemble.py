@@ -77,7 +77,8 @@ class Assembler:
         self._last: ItemBuilder | None = None
         self._open_text: MessageBuilder | None = None
         self._reasoned: ReasoningBuilder | None = None
-        self._calls = CallTable()
+        self._calls: CallTable | None = None
+        """The tool calls of the reply, once there is one."""
         self._first = len(output)
 
     def feed(self, chunks: list[bytes]) -> list[Event]:
@@ -91,7 +92,7 @@ class Assembler:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
                 break
-            if self._open_text is None or (text := chunk.plain_text()) is None:
+            if self._open_text is None or (text := _plain_text(chunk)) is None:
                 self._chunk(events, chunk)
                 self._open_text = self._find_open_text()
             else:
@@ -266,15 +267,16 @@ class Assembler:
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         arguments = arguments or ""
-        builder = self._calls.find(delta, name, arguments)
-        call_id = self._calls.free_id(delta.id)
+        calls = self._calls = self._calls or CallTable()
+        builder = calls.find(delta, name, arguments)
+        call_id = calls.free_id(delta.id)
         if builder is None:
             if not (delta.id or name or arguments):
                 return
             builder = CallBuilder(self._ids, self._options.tools)
             builder.is_raw = custom is not None
             builder.write(events, call_id or (self._ids("call", CALL) if delta.id else None), name, arguments)
-            self._calls.add(builder, delta.index)
+            calls.add(builder, delta.index)
             self._switch(events, builder)
         elif builder.closed and arguments.strip():
             self.failure = self._broken("sent more arguments for a tool call whose arguments were complete")
@@ -288,6 +290,7 @@ class Assembler:
         if not isinstance(builder, CallBuilder):
             builder = CallBuilder(self._ids, self._options.tools)
             builder.is_raw = True
+            self._calls = self._calls or CallTable()
             self._calls.add(builder, None)
             self._switch(events, builder)
         builder.write(events, None, name, text)
@@ -362,3 +365,27 @@ def _pieces_of(content: list[ContentPiece]) -> list[Piece]:
 def _excerpt(payload: bytes) -> str:
     text = payload[:120].decode("utf-8", "replace")
     return text + "..." if len(payload) > 120 else text
+
+
+def _plain_text(chunk: Chunk) -> str | None:
+    """Return the text of a chunk that contains only text; None for any other chunk.
+
+    A service tier may be present as well.
+    """
+    # Hot path: nearly every chunk contains only text.
+    choices = chunk.choices
+    if choices is None or len(choices) != 1 or chunk.usage is not None or chunk.error is not None:
+        return None
+    choice = choices[0]
+    delta = choice.delta
+    if delta is None or choice.index or choice.finish_reason:
+        return None
+    text = delta.content
+    is_alone = (
+        delta.tool_calls is None
+        and delta.reasoning_content is None
+        and delta.reasoning is None
+        and delta.reasoning_details is None
+        and delta.refusal is None
+    )
+    return text if is_alone and isinstance(text, str) and text else None

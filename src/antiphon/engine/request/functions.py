@@ -75,8 +75,6 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
     Raises:
         InvalidRequest: No chat backend supports a tool, or two tools have the same name.
     """
-    if not tools:
-        return NO_FUNCTIONS
     functions = Functions({}, {}, {}, {}, {})
     taken = _own_names(tools) if offered else frozenset()
     for position, tool in enumerate(tools):

@@ -35,6 +35,10 @@ class Chosen(msgspec.Struct, frozen=True):
     """The name of the only tool that satisfies the choice, if the model must call it."""
 
 
+NO_CHOICE = Chosen([], None, [])
+"""The choice of all requests without tools and without a `tool_choice`; never modified."""
+
+
 def choose(
     choice: ToolChoice | None, tools: list[Tool], functions: Functions, capabilities: Capabilities
 ) -> Chosen:

@@ -4,10 +4,10 @@ import msgspec
 
 from antiphon.engine.hosted.run import Offered
 from antiphon.engine.request.custom_tools import asked_for, structured_outputs
-from antiphon.engine.request.functions import Functions, translate_tools
+from antiphon.engine.request.functions import NO_FUNCTIONS, Functions, translate_tools
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.prompts import FilledPrompt
-from antiphon.engine.request.tool_choice import Chosen, choose
+from antiphon.engine.request.tool_choice import NO_CHOICE, Chosen, choose
 from antiphon.engine.sealed import Sealed
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
@@ -52,8 +52,10 @@ def translate(
         InvalidRequest: No chat backend supports a part of the request.
     """
     tools = request.tools or []
-    functions = translate_tools(tools, capabilities, offered or {})
-    chosen = choose(request.tool_choice, tools, functions, capabilities)
+    functions = translate_tools(tools, capabilities, offered or {}) if tools else NO_FUNCTIONS
+    chosen = NO_CHOICE
+    if tools or request.tool_choice is not None:
+        chosen = choose(request.tool_choice, tools, functions, capabilities)
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]

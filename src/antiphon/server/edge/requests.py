@@ -68,7 +68,7 @@ def context_of(connection: HTTPConnection) -> RequestContext:
         scope, mode, faults = _scope(headers), _mode(headers), _text(headers, _FAULT)
     request.record.scope = scope
     clock, ids = (time.time, new_id) if server.freeze is None else server.freeze.begin(scope)
-    caller, sealing = request.caller, server.services.sealing
+    caller = request.caller
     owner = LOCAL_OWNER if caller is None else caller.owner
     return RequestContext(
         owner=owner,
@@ -78,7 +78,7 @@ def context_of(connection: HTTPConnection) -> RequestContext:
         clock=clock,
         ids=ids,
         spend=None if caller is None else caller.spend,
-        seal=None if sealing is None else sealing.of(owner),
+        seal=server.services.sealing,
         observer=request.record,
     )
 

@@ -89,18 +89,20 @@ class Responses:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
         hosted, run = NO_TOOLS, None
         try:
-            hosted = await self._open_tools(context, request)
+            if request.tools:
+                hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, latest)
-            prompt = PromptState(request, items, model, Sealed(context.seal, model.name))
+            prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             compactor = None
-            if context.seal is not None and compacts(request) and not is_warm_up(request):
+            if context.seal is not None and _may_compact(request) and compacts(request):
                 compactor = Compactor(request, model, context, estimate)
             loop = Loop(request, response, prompt, context, hosted, compactor)
             start = _start(request, response, gathered, now) if response.store else None
             run = Run(loop, self._store, context, start)
             yield run
         finally:
-            await hosted.close()
+            if hosted is not NO_TOOLS:
+                await hosted.close()
             if locked and (run is None or not run.has_begun):
                 await self._store.conversations.unlock(response.id)
 
@@ -111,8 +113,9 @@ class Responses:
 
         That holds the content of files that are only named, and the messages that a compaction has kept.
         """
-        sealed = Sealed(context.seal)
-        request = without_trigger(request)
+        sealed = Sealed(context.seal, owner=context.owner)
+        if isinstance(request.input, list):
+            request = without_trigger(request)
         if isinstance(request.input, list):
             check_sealed(request.input, sealed)
         if self._attachments is None or _is_text_alone(request):
@@ -141,7 +144,7 @@ class Responses:
         hosted = await self._open_tools(context, full)
         try:
             _, items = await self._gather(context, full, None)
-            sealed = Sealed(context.seal, model.name)
+            sealed = Sealed(context.seal, model.name, context.owner)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, sealed))
         finally:
             await hosted.close()
@@ -194,6 +197,12 @@ class Responses:
         if page is None:
             raise _not_found(response_id)
         return item_page(page, include)
+
+
+def _may_compact(request: CreateResponse) -> bool:
+    """Return whether to look for a compaction: a warm-up and a mere text ask for none."""
+    is_plain = isinstance(request.input, str) and not request.context_management
+    return not (is_plain or is_warm_up(request))
 
 
 def _is_text_alone(request: CreateResponse) -> bool:

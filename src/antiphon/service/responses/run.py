@@ -16,6 +16,7 @@ from antiphon.service.responses.gather import Turn
 from antiphon.store import Store
 from antiphon.store.rows import FinishedResponse, NewResponse
 from antiphon.wire.events import Event, ResponseCompleted, ResponseFailed, ResponseIncomplete
+from antiphon.wire.items import Message
 from antiphon.wire.responses import Response
 
 log = logging.getLogger("antiphon.service")
@@ -106,8 +107,11 @@ class Run:
         last = events[-1]
         assert isinstance(last, _TERMINAL)
         self.final = last.response
-        # It is stored whole; what the request does not include is only hidden.
-        self.final.output = [for_client(item, self.loop.include) for item in self.final.output]
+        # The store has the items whole; the client sees what the request includes. Messages hide nothing.
+        include = self.loop.include
+        self.final.output = [
+            item if isinstance(item, Message) else for_client(item, include) for item in self.final.output
+        ]
         return events
 
     def _give_up(self, response: Response) -> None:

@@ -26,39 +26,26 @@ _KEY_BYTES = 64  # two keys of 256 bits: AES-SIV authenticates under one and enc
 
 
 class Sealing:
-    """Makes the seals of all owners from the server's secret, a text that nobody can guess."""
+    """The `Seal` of a server, whose key is derived from the server's secret, a text that nobody can guess."""
 
     def __init__(self, secret: str) -> None:
         key = HKDF(algorithm=SHA512(), length=_KEY_BYTES, salt=None, info=_INFO).derive(secret.encode())
         self._cipher = AESSIV(key)
 
-    def of(self, owner: str) -> "OwnerSeal":
-        """Returns the seal of one owner."""
-        return OwnerSeal(self._cipher, owner)
-
-
-class OwnerSeal:
-    """A `Seal` for one owner."""
-
-    def __init__(self, cipher: AESSIV, owner: str) -> None:
-        self._cipher = cipher
-        self._context = [b"owner", owner.encode()]
-
-    def seal(self, content: bytes) -> str:
+    def seal(self, owner: str, content: bytes) -> str:
         """Return `content`, which must not be empty, as encrypted text."""
-        sealed = self._cipher.encrypt(content, self._context)
+        sealed = self._cipher.encrypt(content, [b"owner", owner.encode()])
         return _PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def open(self, encrypted: str) -> bytes | None:
-        """Return the content; None if another seal encrypted it, or if it was changed since."""
-        encoded = encrypted.removeprefix(_PREFIX)
-        if (
-            not is_ours(encrypted) or "+" in encoded or "/" in encoded
-        ):  # The decoder takes these for "-" and "_".
+    def open(self, owner: str, sealed: str) -> bytes | None:
+        """Return the content; None if it is of another server or owner, or was changed since."""
+        encoded = sealed.removeprefix(_PREFIX)
+        # The decoder takes these for "-" and "_".
+        if not is_ours(sealed) or "+" in encoded or "/" in encoded:
             return None
         try:
-            sealed = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-            return self._cipher.decrypt(sealed, self._context)
+            encrypted = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+            return self._cipher.decrypt(encrypted, [b"owner", owner.encode()])
         except (binascii.Error, ValueError, InvalidTag):
             return None
 

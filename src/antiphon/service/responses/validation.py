@@ -45,7 +45,8 @@ def check_create_response(request: CreateResponse) -> None:
             code="mutually_exclusive_parameters",
             param="previous_response_id",
         )
-    check_metadata(request.metadata)
+    if request.metadata:
+        check_metadata(request.metadata)
     _check_unsupported(request)
     if isinstance(request.input, list):
         ends_with_trigger = bool(request.input) and isinstance(request.input[-1], CompactionTrigger)

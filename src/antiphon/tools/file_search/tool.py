@@ -36,16 +36,20 @@ FUNCTION: ChatTool = {
         },
     },
 }
-"""llama-stack's words, which its recordings hold."""
+"""The wording of llama-stack, which its recordings hold."""
 _MAX_QUERY = 8192
-"""Characters of a query that are looked at."""
+"""Characters of a query that are used."""
 
 
 class FileSearch(BasicTool):
-    """A `HostedTool` over the vector stores that a request names."""
+    """A `HostedTool` over the vector stores of a request."""
 
     def __init__(self, tool: FileSearchTool, position: int, context: ToolContext) -> None:
-        """Raises `InvalidRequest` where the request names no store, or the server keeps no files."""
+        """Check the tool of a request.
+
+        Raises:
+            InvalidRequest: The request names no store, or the server stores no files.
+        """
         super().__init__(position)
         if not tool.vector_store_ids:
             param = f"tools[{position}].vector_store_ids"
@@ -63,17 +67,17 @@ class FileSearch(BasicTool):
         self._context = context
 
     def functions(self) -> list[ChatTool]:
-        """Returns the one function that the model is offered."""
+        """Return the one function that the model is offered."""
         return [FUNCTION]
 
     def call(self, name: str, arguments: str) -> HostedCall:
-        """Begins a search."""
+        """Return a new search."""
         item_id = self._context.request.ids(ITEM_PREFIXES["file_search_call"])
         return FileCall(item_id, _query(arguments), self._tool, self._search, self._context)
 
 
 class FileCall(BasicCall[FileSearchCall]):
-    """One search: an item `file_search_call`, whose events are those of `wire.md` 3.3 rule 7."""
+    """One search: a `file_search_call` with the events that api.openai.com sends."""
 
     def __init__(
         self, item_id: str, query: str, tool: FileSearchTool, search: Searching, context: ToolContext
@@ -89,7 +93,7 @@ class FileCall(BasicCall[FileSearchCall]):
         self._services = context.services
 
     def opening(self, output_index: int) -> list[Event]:
-        """Returns `output_item.added`, in progress, searching. What is searched is told at the end."""
+        """Return the first events; the item gets its queries and results at the end."""
         added = msgspec.structs.replace(self._call, status="in_progress", queries=[], results=None)
         return [
             OutputItemAdded(output_index, added),
@@ -98,7 +102,7 @@ class FileCall(BasicCall[FileSearchCall]):
         ]
 
     async def run(self) -> None:
-        """Searches. What goes wrong is told to the model, and the item has failed."""
+        """Search. An error fails the item, and the model receives it."""
         call = self._call
         settings = self._services.settings.file_search
         slots = self._services.slots.of("file_search", settings.concurrency)
@@ -116,7 +120,7 @@ class FileCall(BasicCall[FileSearchCall]):
             self._fail(" ".join(error.message.split()))
 
     def closing(self, output_index: int) -> list[Event]:
-        """Returns completed, unless the call failed, and `output_item.done`."""
+        """Return `completed`, unless the call failed, and `output_item.done`."""
         done = OutputItemDone(output_index, self._call)
         if self._call.status != "completed":
             return [done]
@@ -128,7 +132,7 @@ class FileCall(BasicCall[FileSearchCall]):
 
 
 def _query(arguments: str) -> str:
-    """The query, if the model gave one as text; some models send a list of them, as other tools take it."""
+    """Return the query of the model; some models send a list, as other tools accept it."""
     try:
         given: JSON = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -140,7 +144,7 @@ def _query(arguments: str) -> str:
 
 
 def _cut(results: list[JSONObject], max_bytes: int) -> list[JSONObject]:
-    """Returns the results whose texts fit into `max_bytes` together; the last one may be cut."""
+    """Return the results whose texts fit into `max_bytes` together; the last one may be cut."""
     kept: list[JSONObject] = []
     for result in results:
         text = str(result.get("text", "")).encode()
