@@ -26,7 +26,7 @@ from antiphon.errors import RecordingNotFound
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.files import llama_stack_writer, scope_file
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.wire.json import JSON, JSONObject
 from bench.client import Load
 from bench.servers import antiphon, free_port
@@ -169,7 +169,7 @@ def loaded(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
 
 def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
     """Return the times to look up recordings that exist or don't exist."""
-    replay = Replay(Collection(directory, repeat=True))
+    replay = RecordingLookup(Collection(directory, repeat=True))
     gc.freeze()  # The server does the same.
     step = max(1, len(recorded) // LOOKUPS)
     asked = [recorded[number * step % len(recorded)] for number in range(LOOKUPS)]

@@ -18,7 +18,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.frozen import Freeze
-from antiphon.recording.seam.replay import WORDED_FOR, Replay
+from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES, RecordingLookup
 from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState
 from antiphon.service.services import Services
@@ -40,7 +40,7 @@ class Backend:
     A reply is the chunks of a stream, one for each network read, or an error; `cut` is an error after them.
     """
 
-    def __init__(self, *replies: Answered, capabilities: Capabilities = WORDED_FOR) -> None:
+    def __init__(self, *replies: Answered, capabilities: Capabilities = DEFAULT_CAPABILITIES) -> None:
         self.capabilities = capabilities
         self.requests: list[ChatRequest] = []
         self.cut: AntiphonError | None = None
@@ -110,7 +110,7 @@ def catalogue(
     speed: float = 0.0,
 ) -> RecordingCatalogue:
     """A catalogue over a directory of recordings."""
-    replay = Replay(Collection(directory, repeat=repeat), speed=speed)
+    replay = RecordingLookup(Collection(directory, repeat=repeat), speed=speed)
     return RecordingCatalogue(backends, replay, mode, Faults(faults))
 
 

@@ -18,9 +18,9 @@ import pytest
 from openai import InternalServerError, OpenAI
 
 from antiphon.recording.collection import Collection
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.recording.seam.player import ToolPlayer
-from antiphon.recording.seam.recorder import Tape, ToolRecorder
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.record import CallWriter, ToolRecorder
 from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import ask, calling, chat, chat_body, recording, said, words
@@ -292,10 +292,10 @@ def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
 
     async def run() -> None:
         made = noting()
-        recorder = ToolRecorder(Tools(), Tape(Collection(tmp_path), made, anew=True))
+        recorder = ToolRecorder(Tools(), CallWriter(Collection(tmp_path), made, overwrite=True))
         results = [await recorder.call(*each) for each in calls]
         replayed = noting()
-        player = ToolPlayer(Replay(Collection(tmp_path)), replayed)
+        player = ToolPlayer(RecordingLookup(Collection(tmp_path)), replayed)
         # In another order, and with the arguments in another one.
         again = [
             await player.call(provider, name, reverse_keys(given)) for provider, name, given in calls[::-1]

@@ -27,9 +27,9 @@ def call(question: str, answer: str = "Hi", scope: str = "default") -> RecordedC
     )
 
 
-def add(collection: Collection, *calls: RecordedCall, anew: bool = True) -> list[str]:
+def add(collection: Collection, *calls: RecordedCall, overwrite: bool = True) -> list[str]:
     async def write_all() -> list[str]:
-        return [await collection.add(each, anew=anew) for each in calls]
+        return [await collection.add(each, overwrite=overwrite) for each in calls]
 
     return asyncio.run(write_all())
 
@@ -81,7 +81,7 @@ def test_a_scope_is_begun_anew_once_in_a_run(tmp_path: Path) -> None:
 def test_what_is_missing_is_added_after_what_is_there(tmp_path: Path) -> None:
     add(Collection(tmp_path), call("Old"))
     collection = Collection(tmp_path)
-    add(collection, call("New"), anew=False)
+    add(collection, call("New"), overwrite=False)
     assert questions(tmp_path / "default.json") == ["Old", "New"]
     # It was just made, so in this run it has had its turn.
     assert not isinstance(collection.chats.find(chat_request("New"), "default"), Hit)
@@ -90,7 +90,7 @@ def test_what_is_missing_is_added_after_what_is_there(tmp_path: Path) -> None:
 
 def test_a_scope_in_a_folder_stays_there(tmp_path: Path) -> None:
     scope_file.write(tmp_path / "deep" / "s.json", "s", [call("Old", scope="s")])
-    assert add(Collection(tmp_path), call("New", scope="s"), anew=False) == ["deep/s.json#2"]
+    assert add(Collection(tmp_path), call("New", scope="s"), overwrite=False) == ["deep/s.json#2"]
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
 
@@ -98,7 +98,7 @@ def test_concurrent_calls_are_all_written(tmp_path: Path) -> None:
     collection = Collection(tmp_path)
 
     async def together() -> None:
-        await asyncio.gather(*(collection.add(call(str(n)), anew=True) for n in range(40)))
+        await asyncio.gather(*(collection.add(call(str(n)), overwrite=True) for n in range(40)))
 
     asyncio.run(together())
     assert questions(tmp_path / "default.json") == [str(n) for n in range(40)]

@@ -23,7 +23,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.server.app import create_app
 from antiphon.server.edge.dialects import is_llama_stack
 from antiphon.server.edge.state import ServerState
@@ -105,7 +105,7 @@ def recordings(directory: Path) -> OpenCatalogue:
     """Opens the catalogue that replays a directory of recordings."""
 
     async def opened() -> ModelCatalogue:
-        return RecordingCatalogue(None, Replay(Collection(directory)), "replay", Faults())
+        return RecordingCatalogue(None, RecordingLookup(Collection(directory)), "replay", Faults())
 
     return opened
 

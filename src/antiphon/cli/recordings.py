@@ -104,7 +104,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
     from antiphon.observe.record import Record
     from antiphon.observe.request_log import describe_hit
     from antiphon.recording.collection import Collection
-    from antiphon.recording.seam.replay import Replay
+    from antiphon.recording.seam.lookup import RecordingLookup
     from antiphon.wire.json import JSONObject
 
     try:
@@ -116,7 +116,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
         raise ConfigError(f"{directory}: no such directory of recordings")
     record = Record("CLI", "recordings explain")
     context = RequestContext(scope=scope, observer=record)
-    replay = Replay(Collection(directory))
+    replay = RecordingLookup(Collection(directory))
     backend = ""
     if isinstance(model := body.get("model"), str):
         body["model"], backend = replay.recorded_model(model)

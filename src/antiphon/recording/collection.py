@@ -84,7 +84,7 @@ class Collection:
             if collecting:
                 gc.enable()
 
-    async def add(self, call: RecordedCall, *, anew: bool) -> str:
+    async def add(self, call: RecordedCall, *, overwrite: bool) -> str:
         """Adds a call to its scope and writes the scope's file; returns its name.
 
         With `anew` the first call of a scope begins its file anew, once until `begin` is called.
@@ -92,13 +92,13 @@ class Collection:
         """
         self.check(call)
         scope = self._scope(call.scope)
-        if anew and not scope.begun:
+        if overwrite and not scope.begun:
             scope.clear()
             self.chats.restart(call.scope, scope.file)
             self.tools.restart(call.scope, scope.file)
         scope.begun = True
         call = replace(call, name=f"{scope.file}#{scope.add(call)}")
-        self._take_in(call, used=not anew)
+        self._take_in(call, used=not overwrite)
         await scope.save()
         return call.name
 

@@ -8,7 +8,7 @@ from antiphon.errors import ConfigError
 from antiphon.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from antiphon.recording.seam.replay import Replay
+    from antiphon.recording.seam.lookup import RecordingLookup
 
 
 async def open_catalogue(settings: Settings) -> ModelCatalogue:
@@ -46,11 +46,11 @@ async def _backends(settings: Settings) -> ModelCatalogue:
     return await Models.open(settings)
 
 
-def _replay(settings: Settings, directory: Path) -> "Replay":
+def _replay(settings: Settings, directory: Path) -> "RecordingLookup":
     from antiphon.recording.collection import Collection
     from antiphon.recording.files.secrets import Pattern
     from antiphon.recording.matching.volatile import RULES, named_pattern, user_rules
-    from antiphon.recording.seam.replay import Replay
+    from antiphon.recording.seam.lookup import RecordingLookup
 
     secrets = tuple(Pattern(*named_pattern("never_record", text)) for text in settings.never_record)
     if settings.recording == "replay" and not directory.is_dir():
@@ -64,7 +64,7 @@ def _replay(settings: Settings, directory: Path) -> "Replay":
         secret_patterns=secrets,
     )
     hit_log = None if settings.hit_log is None else Path(settings.hit_log)
-    return Replay(collection, speed=settings.replay_speed, hit_log=hit_log)
+    return RecordingLookup(collection, speed=settings.replay_speed, hit_log=hit_log)
 
 
 def _make(directory: Path) -> None:

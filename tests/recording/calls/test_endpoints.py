@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.recording.calls.canonical import canonical_key
-from antiphon.recording.calls.endpoints import canonical_body, joined
+from antiphon.recording.calls.endpoints import canonical_body, join_chunks
 from antiphon.recording.care.convert import export_calls, import_calls
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.settings.schema import PRESETS
@@ -176,7 +176,7 @@ def test_chunks_of_a_completion_are_joined_choice_by_choice() -> None:
         {"id": "c", "usage": None, "choices": [{"index": 0, "text": "llo", "finish_reason": "stop"}]},
         {"id": "c", "usage": {"total_tokens": 3}, "choices": []},
     ]
-    assert joined([json.dumps(chunk).encode() for chunk in chunks]) == {
+    assert join_chunks([json.dumps(chunk).encode() for chunk in chunks]) == {
         "id": "c",
         "usage": {"total_tokens": 3},
         "choices": [

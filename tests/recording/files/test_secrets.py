@@ -181,7 +181,7 @@ def test_r15_a_planted_secret_is_found_and_its_place_is_told(call: RecordedCall,
 @pytest.mark.parametrize("call", [call for call, _ in PLANTED.values()], ids=PLANTED)
 def test_r15_a_planted_secret_is_never_written(call: RecordedCall, tmp_path: Path) -> None:
     with pytest.raises(SecretInRecording) as caught:
-        asyncio.run(Collection(tmp_path).add(call, anew=False))
+        asyncio.run(Collection(tmp_path).add(call, overwrite=False))
     assert SECRET not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

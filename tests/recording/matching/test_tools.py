@@ -11,9 +11,9 @@ from antiphon.errors import RecordingNotFound, SecretInRecording, UpstreamError,
 from antiphon.recording.calls.exact_hash import tool_hash
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.faults import Faults, FaultyTools
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.recording.seam.player import ToolPlayer
-from antiphon.recording.seam.recorder import Tape, ToolRecorder
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.record import CallWriter, ToolRecorder
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import recordings, write
 from tests.support.notes import notes_of, noting
@@ -37,7 +37,7 @@ def record(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "d
 
     async def make() -> None:
         context = noting(scope=scope)
-        recorder = ToolRecorder(tools, Tape(Collection(directory), context, anew=True))
+        recorder = ToolRecorder(tools, CallWriter(Collection(directory), context, overwrite=True))
         for each in calls:
             await recorder.call(*each)
         assert notes_of(context) == ["recorded"] * len(calls)
@@ -48,7 +48,7 @@ def record(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "d
 
 def play(directory: Path, *calls: tuple[str, str, JSONObject], scope: str = "default") -> list[JSON]:
     context = noting(scope=scope)
-    player = ToolPlayer(Replay(Collection(directory)), context)
+    player = ToolPlayer(RecordingLookup(Collection(directory)), context)
 
     async def ask() -> list[JSON]:
         return [await player.call(*each) for each in calls]

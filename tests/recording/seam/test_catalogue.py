@@ -23,7 +23,7 @@ from antiphon.recording.files import scope_file
 from antiphon.recording.seam import player
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.settings.schema import Mode
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
@@ -143,6 +143,18 @@ def test_without_a_folder_everything_is_live(mode: Mode) -> None:
         ask(models, "a", context=RequestContext(mode=mode))
 
 
+def test_an_impossible_mode_is_an_error_for_tools_and_endpoints_too(tmp_path: Path) -> None:
+    ask(catalogue(tmp_path, "record", backend("x")), "q")
+    live = RecordingCatalogue(backend("x"), None, "live", Faults())
+    request = {"model": "up/m", "input": "a"}
+    for models, mode in ((catalogue(tmp_path), "live"), (live, "replay")):
+        context = RequestContext(mode=cast(Mode, mode))
+        with pytest.raises(InvalidRequest, match="isn't possible"):
+            models.tool_calls(Searches(), context)
+        with pytest.raises(InvalidRequest, match="isn't possible"):
+            asyncio.run(models.ask("embeddings", request, context))
+
+
 def test_lists_notices_and_the_end_are_the_backends(tmp_path: Path) -> None:
     up = backend("One")
     models = catalogue(tmp_path, "record", up)
@@ -155,7 +167,7 @@ def test_lists_notices_and_the_end_are_the_backends(tmp_path: Path) -> None:
 def test_the_hit_log_has_a_line_for_each_hit(tmp_path: Path) -> None:
     ask(catalogue(tmp_path, "record", backend("One", "Two")), "a", "b", context=RequestContext(scope="s"))
     log = tmp_path / "hits.jsonl"
-    replay = Replay(Collection(tmp_path), hit_log=log)
+    replay = RecordingLookup(Collection(tmp_path), hit_log=log)
     models = RecordingCatalogue(None, replay, "replay", Faults())
     ask(models, "b", context=RequestContext(scope="s"))
     with pytest.raises(RecordingNotFound):

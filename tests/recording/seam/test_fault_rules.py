@@ -67,20 +67,20 @@ def test_there_is_an_end_to_rules() -> None:
 
 def test_the_nth_call() -> None:
     (rule,) = parse_rules("cut,call=3")
-    assert [rule.chooses("s", number) for number in (1, 2, 3, 4)] == [False, False, True, False]
+    assert [rule.applies("s", number) for number in (1, 2, 3, 4)] == [False, False, True, False]
 
 
 def test_chance_is_the_same_in_each_run_and_about_as_often_as_it_says() -> None:
     (rule,) = parse_rules("cut,chance=0.3,seed=x")
-    drawn = [rule.chooses("s", number) for number in range(1000)]
-    assert drawn == [rule.chooses("s", number) for number in range(1000)]
+    drawn = [rule.applies("s", number) for number in range(1000)]
+    assert drawn == [rule.applies("s", number) for number in range(1000)]
     assert 250 < sum(drawn) < 350
     (other,) = parse_rules("cut,chance=0.3,seed=y")
-    assert drawn != [other.chooses("s", number) for number in range(1000)]
-    assert drawn != [rule.chooses("another scope", number) for number in range(1000)]
+    assert drawn != [other.applies("s", number) for number in range(1000)]
+    assert drawn != [rule.applies("another scope", number) for number in range(1000)]
 
 
 @pytest.mark.parametrize(("chance", "often"), [("0", 0), ("1", 100)])
 def test_never_and_always(chance: str, often: int) -> None:
     (rule,) = parse_rules(f"cut,chance={chance}")
-    assert sum(rule.chooses("s", number) for number in range(100)) == often
+    assert sum(rule.applies("s", number) for number in range(100)) == often

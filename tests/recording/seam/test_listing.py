@@ -12,14 +12,14 @@ from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.listing import backend_at
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from tests.recording.asking import Backend, catalogue, said
 from tests.recording.samples import chat_request, recording, recordings, write
 from tests.recording.seam.test_catalogue import ask
 
 
 def replaying(directory: Path) -> RecordingCatalogue:
-    return RecordingCatalogue(None, Replay(Collection(directory)), "replay", Faults())
+    return RecordingCatalogue(None, RecordingLookup(Collection(directory)), "replay", Faults())
 
 
 def ids(models: ModelCatalogue) -> list[str]:

@@ -14,8 +14,8 @@ from antiphon.recording.calls.exact_hash import request_hash
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES, RecordingLookup
 from antiphon.recording.seam.player import Player
-from antiphon.recording.seam.replay import WORDED_FOR, Replay
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chat_request, chunk, recording, recordings, write
@@ -26,11 +26,11 @@ PERMISSIONS = "aadc06753bab7e4450f37786f558c58bef42fce2301fd2f868f85564de6e1d96.
 
 
 def player(directory: Path) -> Player:
-    return Player(Replay(Collection(directory)), RequestContext(), WORDED_FOR)
+    return Player(RecordingLookup(Collection(directory)), RequestContext(), DEFAULT_CAPABILITIES)
 
 
 def opened(directory: Path) -> RecordingCatalogue:
-    return RecordingCatalogue(None, Replay(Collection(directory)), "replay", Faults())
+    return RecordingCatalogue(None, RecordingLookup(Collection(directory)), "replay", Faults())
 
 
 def stream(model: ChatModel, body: JSONObject) -> list[JSON]:
@@ -74,7 +74,7 @@ def test_the_second_seed_calls_a_function() -> None:
 @pytest.mark.usefixtures("no_sockets")
 def test_every_real_chat_is_answered() -> None:
     directory = recordings("llama-stack")
-    model, replay = player(directory), Replay(Collection(directory))
+    model, replay = player(directory), RecordingLookup(Collection(directory))
     for call in calls_in(directory):
         if call.kind != "chat":
             continue
@@ -146,7 +146,7 @@ def test_a_request_in_one_piece_finds_what_llama_stack_has_for_it(tmp_path: Path
         write(tmp_path, name, recording(body, [chunk({"content": text}, "stop")]))
     (tmp_path / "z.json").rename(tmp_path / f"{request_name(tmp_path, 'z.json')}.json")
     context = noting(scope="tests/test_small.py::test_hello")
-    hit = Replay(Collection(tmp_path)).get(chat_request(), context)
+    hit = RecordingLookup(Collection(tmp_path)).get(chat_request(), context)
     assert json.loads(hit.payloads()[0])["choices"][0]["delta"]["content"] == "fresh"
     (note,) = notes_of(context)
     assert note.startswith("hit exact ")

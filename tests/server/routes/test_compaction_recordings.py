@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from antiphon.engine.request.summary import PROMPT, as_told
-from antiphon.recording.seam.replay import WORDED_FOR
+from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said, with_client
 from tests.recording.samples import chunk, recording, write
@@ -98,7 +98,7 @@ async def think_and_go_on(client: httpx2.AsyncClient) -> bytes:
 def test_boxes_are_the_same_bytes_in_a_frozen_replay(tmp_path: Path) -> None:
     detail = {"type": "reasoning.encrypted", "data": "QUJD", "index": 0}
     thought = chunk({"reasoning_details": [detail]})
-    knows = msgspec.structs.replace(WORDED_FOR, reasoning_input="reasoning_details")
+    knows = msgspec.structs.replace(DEFAULT_CAPABILITIES, reasoning_input="reasoning_details")
     backend = Backend([thought, *streamed("42")], streamed("Yes."), capabilities=knows)
     recorded = with_client(catalogue(tmp_path, "record", backend), think_and_go_on, freeze=True)
     assert backend.requests[1]["messages"][1]["reasoning_details"] == [detail]

@@ -11,7 +11,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.settings.schema import Mode
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
@@ -101,7 +101,7 @@ def test_faults_have_the_statuses_of_chat(
 def recording(opened: OpenCatalogue | None, directory: Path, mode: Mode) -> OpenCatalogue:
     async def catalogue() -> ModelCatalogue:
         inner = None if opened is None else await opened()
-        return RecordingCatalogue(inner, Replay(Collection(directory)), mode, Faults())
+        return RecordingCatalogue(inner, RecordingLookup(Collection(directory)), mode, Faults())
 
     return catalogue
 

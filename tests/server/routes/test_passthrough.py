@@ -7,7 +7,7 @@ import pytest
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import post
 from tests.support.serving import Serving, backend, backends, recordings
@@ -112,7 +112,7 @@ def test_completions_are_recorded_and_replayed(tmp_path: Path) -> None:
         live = backends(backend(upstream))
 
         async def recording() -> RecordingCatalogue:
-            return RecordingCatalogue(await live(), Replay(Collection(folder)), "record", Faults())
+            return RecordingCatalogue(await live(), RecordingLookup(Collection(folder)), "record", Faults())
 
         with Serving(tmp_path / "a.db", recording) as server:
             upstream.script(reply(TEXT), reply(TEXT), sse(chunk("Hi"), chunk(finish="stop")))

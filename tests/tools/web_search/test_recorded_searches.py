@@ -9,7 +9,7 @@ import pytest
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.wire.json import JSON
 from tests.recording.asking import in_scope, payloads, with_client
 from tests.support.shared import is_there, shared
@@ -53,7 +53,7 @@ def answered(scope: str, *, stream: bool) -> JSON:
         assert answer.status_code == 200, answer.text
         return payloads(answer)[-1]["response"] if stream else answer.json()
 
-    catalogue = RecordingCatalogue(None, Replay(collection()), "replay", Faults())
+    catalogue = RecordingCatalogue(None, RecordingLookup(collection()), "replay", Faults())
     return with_client(catalogue, ask)
 
 

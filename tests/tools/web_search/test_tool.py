@@ -16,7 +16,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.files.llama_stack_writer import write
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.settings.schema import Mode
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
@@ -238,7 +238,7 @@ def search_recorded(
     folder: Path, mode: Mode, settings: WebSearchSettings, query: str, tool: Tool | None = None
 ) -> list[JSONObject]:
     """A search with a server that records or replays; the results."""
-    catalogue = RecordingCatalogue(Backend([]), Replay(Collection(folder)), mode, Faults())
+    catalogue = RecordingCatalogue(Backend([]), RecordingLookup(Collection(folder)), mode, Faults())
 
     def wrap(calls: ToolCalls) -> ToolCalls:
         return catalogue.tool_calls(calls, RequestContext())
@@ -270,7 +270,7 @@ def test_a_recorded_search_is_replayed_without_a_socket(
 
 
 def test_a_call_that_is_not_recorded_ends_the_response_with_a_failed_item(tmp_path: Path) -> None:
-    catalogue = RecordingCatalogue(Backend([]), Replay(Collection(tmp_path)), "replay", Faults())
+    catalogue = RecordingCatalogue(Backend([]), RecordingLookup(Collection(tmp_path)), "replay", Faults())
 
     async def work(given: ToolServices) -> list[str]:
         call = opened(given, None, lambda calls: catalogue.tool_calls(calls, RequestContext())).call(

@@ -47,7 +47,7 @@ def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
     return {"endpoint": _PATHS[kind], **canonical}
 
 
-def joined(chunks: Sequence[bytes]) -> JSONObject:
+def join_chunks(chunks: Sequence[bytes]) -> JSONObject:
     """Returns the chunks of a completion of a plain text as one answer; raises `msgspec.DecodeError`."""
     decoded = [msgspec.json.decode(chunk, type=JSONObject) for chunk in chunks]
     whole: JSONObject = {}

@@ -20,7 +20,7 @@ _KINDS: Mapping[str, type[UpstreamError] | type[ContextLengthExceeded]] = {
 """Errors that are no HTTP answer, by the `type` under which they are recorded."""
 
 
-def raised(error: RecordedError) -> AntiphonError:
+def exception_of(error: RecordedError) -> AntiphonError:
     """Returns the error that the caller of a recorded call gets."""
     body: JSONObject = error.body if isinstance(error.body, dict) else {}
     message, code, param = (
@@ -40,7 +40,7 @@ def raised(error: RecordedError) -> AntiphonError:
     return UpstreamError(message)
 
 
-def recorded(error: AntiphonError) -> RecordedError | None:
+def recorded_error_of(error: AntiphonError) -> RecordedError | None:
     """Returns an error as a recording holds it.
 
     None for what says nothing about the call itself: no connection, a fault of this server.

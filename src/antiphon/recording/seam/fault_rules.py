@@ -1,18 +1,18 @@
-"""The rules of faults on demand: what they say, and when they are due.
+"""Fault rules: their syntax, and the calls that they apply to.
 
-A rule is an action and what it applies to, such as `cut:3,model=gpt-4o,call=2`; rules are separated by `;`.
+A rule is an action with conditions, such as `cut:3,model=gpt-4o,call=2`; a `;` separates rules.
 
     cut:N          the connection breaks after N chunks
-    stall:N        after N chunks nothing more comes; `for=SECONDS` until it counts as timed out
-    garble:N       chunk N is half a chunk
-    unfinished     no chunk tells a finish_reason
-    delay:SECONDS  the answer begins late
-    429:SECONDS    refused with this status, from 400 to 599; with 429 and 503, Retry-After in seconds
+    stall:N        no chunk follows the N-th; the call times out after `for=SECONDS`
+    garble:N       chunk N is cut in half
+    unfinished     no chunk has a finish_reason
+    delay:SECONDS  the answer starts late
+    429:SECONDS    an error status from 400 to 599, with Retry-After in seconds
 
-    model=NAME     calls of this model; `*` stands for anything
-    tool=NAME      calls of this tool, and not of models
+    model=NAME     calls of this model; `*` matches any characters
+    tool=NAME      calls of this tool instead of model calls
     call=N         only the n-th of these calls in a scope
-    chance=P       only some of them, drawn by `seed=TEXT`: the same ones in each run
+    chance=P       a random part of them; `seed=TEXT` makes it the same part in each run
 """
 
 import random
@@ -23,29 +23,32 @@ from antiphon.errors import ConfigError
 from antiphon.wire.json import JSONObject
 
 _STALL = 120.0
-"""Seconds of silence after which a stalled call counts as timed out, as for a real backend."""
+"""Default seconds until a stalled call times out, as for a backend."""
 _MAX_RULES = 20
 _ACTIONS = {"cut": 0, "stall": 0, "garble": 1, "unfinished": None, "delay": None}
-"""The actions but for statuses, with their usual values."""
+"""Default values of the actions; statuses are not listed."""
 _STREAM_ONLY = ("garble", "unfinished")
 
 
 @dataclass(frozen=True)
 class FaultRule:
-    """One rule; `text` is how it was written."""
+    """One fault rule."""
 
     text: str
+    """The rule as it was written."""
     action: str
     value: float | None = None
+    """The number after the action: chunks or seconds."""
     model: str = "*"
     tool: str | None = None
     call: int | None = None
     chance: float | None = None
     seed: str = ""
     seconds: float = _STALL
+    """Seconds until a stalled call times out."""
 
-    def chooses(self, scope: str, number: int) -> bool:
-        """Tells whether the n-th call that the rule is about is to fail."""
+    def applies(self, scope: str, number: int) -> bool:
+        """Return whether the matching call with this number, from 1, fails."""
         if self.call is not None and number != self.call:
             return False
         if self.chance is None:
@@ -55,7 +58,11 @@ class FaultRule:
 
 
 def parse_rules(text: str) -> list[FaultRule]:
-    """Returns the rules of a text; raises `ConfigError` that names the rule and what is wrong with it."""
+    """Return the rules of a text.
+
+    Raises:
+        ConfigError: A rule is wrong, or there are too many.
+    """
     rules = [_parse_rule(rule.strip()) for rule in text.split(";") if rule.strip()]
     if len(rules) > _MAX_RULES:
         raise ConfigError(f"fault: at most {_MAX_RULES} rules, but there are {len(rules)}")
@@ -71,7 +78,7 @@ def _parse_rule(text: str) -> FaultRule:
         fields |= _condition(text, name, given)
     rule = FaultRule(**fields)
     if rule.tool is not None and action in _STREAM_ONLY:
-        raise _wrong(text, f"{action} is for model calls only")
+        raise _invalid(text, f"{action} is for model calls only")
     return rule
 
 
@@ -80,11 +87,11 @@ def _action_value(text: str, action: str, value: str, colon: str) -> float | Non
         return _number(text, action, value) if colon else None
     if action not in _ACTIONS:
         known = ", ".join(_ACTIONS)
-        raise _wrong(text, f"unknown action {action!r}; there are {known}, and statuses from 400 to 599")
+        raise _invalid(text, f"unknown action {action!r}; there are {known}, and statuses from 400 to 599")
     if action == "delay" and not colon:
-        raise _wrong(text, "delay needs seconds, such as delay:2")
+        raise _invalid(text, "delay needs seconds, such as delay:2")
     if action == "unfinished" and colon:
-        raise _wrong(text, "unfinished takes no value")
+        raise _invalid(text, "unfinished takes no value")
     return _number(text, action, value) if colon else _ACTIONS[action]
 
 
@@ -94,23 +101,23 @@ def _condition(text: str, name: str, given: str) -> JSONObject:
     if name == "call":
         number = _number(text, name, given)
         if number < 1 or number != int(number):
-            raise _wrong(text, "call counts from 1")
+            raise _invalid(text, "call counts from 1")
         return {"call": int(number)}
     if name == "chance":
         chance = _number(text, name, given)
         if chance > 1:
-            raise _wrong(text, "chance is between 0 and 1")
+            raise _invalid(text, "chance is between 0 and 1")
         return {"chance": chance}
     if name == "for":
         return {"seconds": _number(text, name, given)}
-    raise _wrong(text, f"unknown condition {name!r}; there are model, tool, call, chance, seed and for")
+    raise _invalid(text, f"unknown condition {name!r}; there are model, tool, call, chance, seed and for")
 
 
 def _number(text: str, name: str, given: str) -> float:
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given):
-        raise _wrong(text, f"{name} needs a number, but got {given!r}")
+        raise _invalid(text, f"{name} needs a number, but got {given!r}")
     return float(given)
 
 
-def _wrong(text: str, why: str) -> ConfigError:
+def _invalid(text: str, why: str) -> ConfigError:
     return ConfigError(f"fault: {text!r}: {why}")

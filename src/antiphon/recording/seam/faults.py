@@ -1,4 +1,4 @@
-"""Bad days on demand: model and tool calls that fail by rule (`fault_rules.py`), the same way every time."""
+"""Fault injection: model and tool calls that fail by the rules of `fault_rules.py`."""
 
 from asyncio import sleep
 from collections import Counter
@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from antiphon.engine.ports import ChatModel, ToolCalls
+from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
+from antiphon.errors import ConfigError, InvalidRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording.seam.fault_rules import FaultRule, parse_rules
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -18,48 +18,86 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 class Faults:
-    """The server's rules, and how often each rule has been about a call, in each scope."""
+    """The server's fault rules, with a count per rule and scope of the calls that match the rule."""
 
     def __init__(self, rules: str = "") -> None:
-        """Raises `ConfigError` for a rule that is wrong."""
+        """Parse the rules.
+
+        Raises:
+            ConfigError: A rule is wrong.
+        """
         self._rules = parse_rules(rules)
         self._counts: Counter[tuple[str, str]] = Counter()
 
+    def wrap_model(self, model: ResolvedModel, context: RequestContext) -> ResolvedModel:
+        """Return a model whose calls fail by rule; without rules, the model itself.
+
+        Raises:
+            InvalidRequest: A rule of the request is wrong.
+        """
+        try:
+            faulty = FaultyModel(model.chat_model, self, context, (model.name, model.id))
+        except ConfigError as error:
+            raise _invalid_header(error) from None
+        return ResolvedModel(faulty, model.name, model.id) if faulty.rules else model
+
+    def wrap_tools(self, calls: ToolCalls, context: RequestContext, models: tuple[str, ...]) -> ToolCalls:
+        """Return tool calls that fail by rule; without rules, `calls` itself.
+
+        `models` are the names of the model if the calls are requests to an endpoint.
+
+        Raises:
+            InvalidRequest: A rule of the request is wrong.
+        """
+        try:
+            faulty = FaultyTools(calls, self, context, models)
+        except ConfigError as error:
+            raise _invalid_header(error) from None
+        return faulty if faulty.rules else calls
+
     def rules_for(self, context: RequestContext) -> list[FaultRule]:
-        """Returns the rules of a request, its own first; raises `ConfigError` for one that is wrong."""
+        """Return the rules of a request: its own, then the server's.
+
+        Raises:
+            ConfigError: A rule of the request is wrong.
+        """
         return [*parse_rules(context.faults or ""), *self._rules]
 
     def for_model(self, rules: list[FaultRule], scope: str, names: tuple[str, ...]) -> FaultRule | None:
-        """Returns the fault that a model call is to have; `names` are those that the model goes by."""
-        about = [r for r in rules if r.tool is None and any(fnmatchcase(name, r.model) for name in names)]
-        return self._due(about, scope)
+        """Count a model call, by the model's names, and return the rule that it fails by."""
+        matching = [r for r in rules if r.tool is None and any(fnmatchcase(name, r.model) for name in names)]
+        return self._count(matching, scope)
 
     def for_tool(self, rules: list[FaultRule], scope: str, name: str) -> FaultRule | None:
-        """Returns the fault that a tool call is to have."""
-        return self._due([r for r in rules if r.tool is not None and fnmatchcase(name, r.tool)], scope)
+        """Count a tool call and return the rule that it fails by."""
+        return self._count([r for r in rules if r.tool is not None and fnmatchcase(name, r.tool)], scope)
 
     def begin(self, scope: str) -> None:
-        """Begins a scope anew: its next call is the first."""
-        for place in [place for place in self._counts if place[1] == scope]:
-            del self._counts[place]
+        """Reset the counts of a scope: its next call is the first."""
+        for key in [key for key in self._counts if key[1] == scope]:
+            del self._counts[key]
 
-    def _due(self, rules: list[FaultRule], scope: str) -> FaultRule | None:
-        """Every rule counts every call that it is about, whichever of them is due."""
-        due = None
+    def _count(self, rules: list[FaultRule], scope: str) -> FaultRule | None:
+        """Count a call for each of the rules, and return the first rule that applies to it."""
+        applied = None
         for rule in rules:
             self._counts[rule.text, scope] += 1
-            if due is None and rule.chooses(scope, self._counts[rule.text, scope]):
-                due = rule
-        return due
+            if applied is None and rule.applies(scope, self._counts[rule.text, scope]):
+                applied = rule
+        return applied
 
 
 class FaultyModel:
-    """A `ChatModel` over another one, whose calls fail by rule; real calls are made as far as needed."""
+    """A `ChatModel` whose calls fail by rule; the inner model is called only if the fault needs chunks."""
 
     def __init__(
         self, inner: ChatModel, faults: Faults, context: RequestContext, names: tuple[str, ...]
     ) -> None:
-        """Raises `ConfigError` for a rule of the request that is wrong."""
+        """Parse the rules of the request.
+
+        Raises:
+            ConfigError: A rule of the request is wrong.
+        """
         self._inner = inner
         self._faults = faults
         self._context = context
@@ -68,19 +106,19 @@ class FaultyModel:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the inner model."""
+        """The capabilities of the inner model."""
         return self._inner.capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the inner model's chunks, as far as the fault lets them through."""
-        rule = self._due()
+        """Yield the inner model's chunks up to the fault."""
+        rule = self._rule_of_call()
         if rule is not None:
             if not request.get("stream"):
-                await _happen(rule)
+                await _apply(rule)
             else:
-                await _begin(rule)
+                await _apply_before(rule)
                 if not rule.value:
-                    await _end(rule)  # It lets nothing through, so nothing needs to be called.
+                    await _apply_after(rule)  # It passes no chunk, so the inner model needn't be called.
         async with aclosing(self._inner.stream(request)) as batches:
             if rule is None or rule.action == "delay":
                 async for chunks in batches:
@@ -88,24 +126,24 @@ class FaultyModel:
                 return
             left = int(rule.value or 0)
             async for chunks in batches:
-                passed = _passed(rule, chunks, left)
+                passed = _passed_chunks(rule, chunks, left)
                 left -= len(chunks)
                 if passed:
                     yield passed
                 if rule.action in ("cut", "stall") and left <= 0:
                     break
-        # The connection to the backend is closed by now: it has nothing to do with the silence.
-        await _end(rule)
+        # The connection to the backend is closed here: a stalled call must not keep it open.
+        await _apply_after(rule)
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the inner model's reply, unless the fault prevents it."""
-        rule = self._due()
+        """Return the inner model's reply, unless the fault prevents it."""
+        rule = self._rule_of_call()
         if rule is not None:
-            await _happen(rule)
+            await _apply(rule)
         reply = await self._inner.complete(request)
-        return _unfinished(reply) if rule is not None and rule.action == "unfinished" else reply
+        return _without_finish(reply) if rule is not None and rule.action == "unfinished" else reply
 
-    def _due(self) -> FaultRule | None:
+    def _rule_of_call(self) -> FaultRule | None:
         rule = self._faults.for_model(self.rules, self._context.scope, self._names)
         if rule is not None:
             self._context.observer.faulted(rule.text)
@@ -113,15 +151,19 @@ class FaultyModel:
 
 
 class FaultyTools:
-    """`ToolCalls` over others, which fail by rule.
+    """`ToolCalls` that fail by rule.
 
-    Where they are those of an endpoint, `models` are the names of the model, and the rules for models count.
+    If they are requests to an endpoint, `models` are the names of the model, and rules for models apply.
     """
 
     def __init__(
         self, inner: ToolCalls, faults: Faults, context: RequestContext, models: tuple[str, ...] = ()
     ) -> None:
-        """Raises `ConfigError` for a rule of the request that is wrong."""
+        """Parse the rules of the request.
+
+        Raises:
+            ConfigError: A rule of the request is wrong.
+        """
         self._inner = inner
         self._faults = faults
         self._context = context
@@ -129,60 +171,60 @@ class FaultyTools:
         self.rules = faults.rules_for(context)
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Calls the tool, unless a fault prevents it."""
-        rule = self._due(name)
+        """Call the tool, unless a fault prevents it."""
+        rule = self._rule_of_call(name)
         if rule is not None:
             self._context.observer.faulted(rule.text)
-            await _happen(rule)
+            await _apply(rule)
         return await self._inner.call(provider, name, arguments)
 
-    def _due(self, name: str) -> FaultRule | None:
+    def _rule_of_call(self, name: str) -> FaultRule | None:
         scope = self._context.scope
         if self._models:
             return self._faults.for_model(self.rules, scope, self._models)
         return self._faults.for_tool(self.rules, scope, name)
 
 
-async def _begin(rule: FaultRule) -> None:
-    """What happens before the answer: a wait, or a refusal."""
+async def _apply_before(rule: FaultRule) -> None:
+    """Apply what precedes the answer: a delay, or an error status."""
     if rule.action == "delay":
         await sleep(rule.value or 0.0)
     elif rule.action.isdigit():
         headers = {} if rule.value is None else {"retry-after": f"{rule.value:g}"}
         raise UpstreamRefused(
-            f"{_blame(rule)}: refused with status {rule.action}",
+            f"{_prefix(rule)}: refused with status {rule.action}",
             upstream_status=int(rule.action),
             headers=headers,
         )
 
 
-async def _end(rule: FaultRule) -> None:
-    """What happens instead of the rest of the answer."""
+async def _apply_after(rule: FaultRule) -> None:
+    """Apply what replaces the rest of the answer: a timeout, or a broken connection."""
     if rule.action == "stall":
         await sleep(rule.seconds)
-        raise UpstreamTimeout(f"{_blame(rule)}: silent for {rule.seconds:g} s")
+        raise UpstreamTimeout(f"{_prefix(rule)}: silent for {rule.seconds:g} s")
     if rule.action == "cut":
-        raise UpstreamBroken(f"{_blame(rule)}: the connection was cut")
+        raise UpstreamBroken(f"{_prefix(rule)}: the connection was cut")
 
 
-async def _happen(rule: FaultRule) -> None:
-    """What happens to an answer in one piece, of which no part is let through."""
-    await _begin(rule)
-    await _end(rule)
+async def _apply(rule: FaultRule) -> None:
+    """Apply a fault to a non-streaming answer, which passes whole or not at all."""
+    await _apply_before(rule)
+    await _apply_after(rule)
     if rule.action == "garble":
-        raise UpstreamBroken(f"{_blame(rule)}: the answer is not JSON")
+        raise UpstreamBroken(f"{_prefix(rule)}: the answer isn't valid JSON")
 
 
-def _passed(rule: FaultRule, chunks: list[bytes], left: int) -> list[bytes]:
-    """The chunks of one read that get through; `left` counts down to the chunk that the rule is about."""
+def _passed_chunks(rule: FaultRule, chunks: list[bytes], left: int) -> list[bytes]:
+    """Return the chunks of one read after the fault; chunk number `left` is that of the rule."""
     if rule.action in ("cut", "stall"):
         return chunks[: max(left, 0)]
     if rule.action == "unfinished":
-        return [_unfinished(chunk) for chunk in chunks]
+        return [_without_finish(chunk) for chunk in chunks]
     return [c[: len(c) // 2] if number == left else c for number, c in enumerate(chunks, 1)]
 
 
-def _unfinished(text: bytes) -> bytes:
+def _without_finish(text: bytes) -> bytes:
     if b'"finish_reason"' not in text:
         return text
     reply = msgspec.json.decode(text)
@@ -191,5 +233,9 @@ def _unfinished(text: bytes) -> bytes:
     return msgspec.json.encode(reply)
 
 
-def _blame(rule: FaultRule) -> str:
+def _prefix(rule: FaultRule) -> str:
     return f"fault {rule.text!r}"
+
+
+def _invalid_header(error: ConfigError) -> InvalidRequest:
+    return InvalidRequest(str(error), code="invalid_value", param="x-antiphon-fault")

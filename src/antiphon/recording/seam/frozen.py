@@ -1,7 +1,7 @@
-"""Frozen ids and times: a function of the scope and of the order of its requests, so runs can be compared.
+"""Frozen ids and times: they depend on the scope and the order of its requests alone.
 
-Each request of a scope has a number, and each id that it makes another one: requests that run at the same
-time do not take each other's ids.
+The responses of two runs are equal. Requests of a scope are numbered, and so are the ids within a request:
+concurrent requests don't change each other's ids.
 """
 
 import hashlib
@@ -12,17 +12,17 @@ from antiphon.engine.request_context import Clock, Ids
 from antiphon.ids import LONG
 
 _START = 1_767_225_600.0
-"""Midnight (UTC) before 2026-01-01, the time of a scope's request 0."""
+"""2026-01-01 00:00 UTC; the first request of a scope is one second later."""
 
 
 class Freeze:
-    """Numbers the requests of each scope."""
+    """Numbering of the requests of each scope."""
 
     def __init__(self) -> None:
         self._requests: Counter[str] = Counter()
 
     def begin(self, scope: str) -> tuple[Clock, Ids]:
-        """Returns the clock and the ids of the scope's next request: its n-th second, and its own ids."""
+        """Return the clock and the ids of the next request of a scope."""
         self._requests[scope] += 1
         number = self._requests[scope]
         made = count(1)

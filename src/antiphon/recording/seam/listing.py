@@ -1,4 +1,4 @@
-"""What a server that only replays tells of its models: by their backends, as when they were recorded."""
+"""Lists of models and providers on a server that only replays."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from antiphon.recording.collection import Collection
 from antiphon.wire.models import Model, ModelMetadata, Provider
 
 RECORDINGS = "recording"
-"""What stands as the provider of models whose backend nobody named."""
+"""Provider of recorded models without a recorded backend."""
 
 _HOSTS = (
     ("api.openai.com", "openai"),
@@ -17,29 +17,29 @@ _HOSTS = (
     (":11434", "ollama"),
     (":8000", "vllm"),
 )
-"""How the hosts of llama-stack's providers end, and what its tests call those: its files hold URLs only."""
+"""Ends of hosts, and the names of these providers in llama-stack's tests. Its files contain URLs only."""
 
 
 def listed_models(collection: Collection) -> list[Model]:
-    """Returns every recorded model under its own name and, as far as they are known, under its backends'.
+    """Return the recorded models, each by its name and with each known backend before it.
 
-    Both are good in requests.
+    Requests can use both forms.
     """
     names = {(RECORDINGS, name) for name in (*collection.chats.models, *collection.tools.models)}
     models = [_model(name, RECORDINGS, name) for _, name in names]
-    models += [_model(f"{backend}/{name}", backend, name) for backend, name in _known(collection)]
+    models += [_model(f"{backend}/{name}", backend, name) for backend, name in _backend_models(collection)]
     return sorted(models, key=lambda model: model.id)
 
 
 def listed_providers(collection: Collection) -> list[Provider]:
-    """Returns the recordings as a provider, and those backends of which they are."""
-    backends = sorted({backend for backend, _ in _known(collection)})
+    """Return the recordings as a provider, and the recorded backends."""
+    backends = sorted({backend for backend, _ in _backend_models(collection)})
     recorded = [Provider(provider_id=name, provider_type=f"remote::{name}") for name in backends]
     return [Provider(provider_id=RECORDINGS, provider_type="inline::recording"), *recorded]
 
 
 def backend_at(url: str) -> str | None:
-    """Returns what llama-stack's tests call the provider at a recorded URL; None for one they do not know."""
+    """Return the name of a provider in llama-stack's tests by its URL, or None."""
     try:
         host = urlsplit(url).netloc
     except ValueError:
@@ -49,12 +49,13 @@ def backend_at(url: str) -> str | None:
     return next((name for end, name in _HOSTS if host.endswith(end)), None)
 
 
-def _known(collection: Collection) -> set[tuple[str, str]]:
+def _backend_models(collection: Collection) -> set[tuple[str, str]]:
+    """Return pairs of a backend and the name of a model."""
     entries = (*collection.chats.entries, *collection.tools.entries)
-    return set(_named(entry.call for entry in entries))
+    return set(_backend_models_of(entry.call for entry in entries))
 
 
-def _named(calls: Iterable[RecordedCall]) -> Iterator[tuple[str, str]]:
+def _backend_models_of(calls: Iterable[RecordedCall]) -> Iterator[tuple[str, str]]:
     for call in calls:
         name = call.request.get("model")
         backend = call.backend or (backend_at(call.address.url) if call.hash_name else None)

@@ -1,4 +1,4 @@
-"""Replay: a chat model that answers from recordings and opens no connection."""
+"""Playback: a chat model and tool calls that recordings answer, without a connection."""
 
 from asyncio import sleep
 from collections.abc import AsyncGenerator
@@ -10,70 +10,124 @@ import msgspec
 
 from antiphon.engine.reply.whole import fold_chunks, unfold_reply
 from antiphon.engine.request_context import RequestContext
-from antiphon.recording.calls.endpoints import joined
-from antiphon.recording.calls.errors import raised
+from antiphon.recording.calls.endpoints import join_chunks
+from antiphon.recording.calls.errors import exception_of
 from antiphon.recording.calls.recorded import RecordedCall
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 
-_AT_ONCE = 32
-"""How many chunks come at once where nothing waits."""
+_BATCH = 32
+"""Most chunks of one batch if playback doesn't wait between them."""
 
 
 class Player:
-    """A `ChatModel` over recorded calls, for the calls of one request; those of `backend` go first."""
+    """A `ChatModel` over recordings, for the calls of one request; prefers those of `backend`."""
 
     def __init__(
-        self, replay: Replay, context: RequestContext, capabilities: Capabilities, backend: str = ""
+        self, lookup: RecordingLookup, context: RequestContext, capabilities: Capabilities, backend: str = ""
     ) -> None:
-        self._replay = replay
+        self._lookup = lookup
         self._context = context
         self._capabilities = capabilities
         self._backend = backend
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the backend that was recorded, so that requests are worded as they were."""
+        """The capabilities of the recorded backend, so that chat requests equal the recorded ones."""
         return self._capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the recorded chunks or reply; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._context, self._backend)
-        async with aclosing(play(recorded, request, self._replay.speed)) as batches:
+        """Yield the recorded chunks or reply.
+
+        Raises:
+            RecordingNotFound: No recording answers the request.
+            UpstreamError: The recorded error.
+        """
+        recorded = self._lookup.get(cast(JSONObject, request), self._context, self._backend)
+        async with aclosing(play(recorded, request, self._lookup.speed)) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the recorded reply; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get(cast(JSONObject, request), self._context, self._backend)
-        return await play_whole(recorded, self._replay.speed)
+        """Return the recorded reply.
+
+        Raises:
+            RecordingNotFound: No recording answers the request.
+            UpstreamError: The recorded error.
+        """
+        recorded = self._lookup.get(cast(JSONObject, request), self._context, self._backend)
+        return await play_reply(recorded, self._lookup.speed)
 
 
 class ToolPlayer:
-    """`ToolCalls` that are answered from recordings, for the calls of one request."""
+    """`ToolCalls` over recordings, for the calls of one request."""
 
-    def __init__(self, replay: Replay, context: RequestContext) -> None:
-        self._replay = replay
+    def __init__(self, lookup: RecordingLookup, context: RequestContext) -> None:
+        self._lookup = lookup
         self._context = context
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns the recorded result; raises `RecordingNotFound`, or the recorded error."""
-        recorded = self._replay.get_result(provider, name, arguments, self._context)
-        return await play_result(recorded, self._replay.speed)
+        """Return the recorded result.
+
+        Raises:
+            RecordingNotFound: No recording answers the call.
+            UpstreamError: The recorded error.
+        """
+        recorded = self._lookup.get_result(provider, name, arguments, self._context)
+        return await play_result(recorded, self._lookup.speed)
+
+
+class AnswerPlayer:
+    """A `ChatModel` that answers every request with one recorded call."""
+
+    def __init__(self, recorded: RecordedCall, speed: float, capabilities: Capabilities) -> None:
+        self._recorded = recorded
+        self._speed = speed
+        self._capabilities = capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The capabilities of the backend."""
+        return self._capabilities
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        """Return a generator of the recorded chunks or reply."""
+        return play(self._recorded, request, self._speed)
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        """Return the recorded reply."""
+        return await play_reply(self._recorded, self._speed)
+
+
+class ResultPlayer:
+    """`ToolCalls` that answer every call with one recorded result."""
+
+    def __init__(self, recorded: RecordedCall, speed: float) -> None:
+        self._recorded = recorded
+        self._speed = speed
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Return the recorded result."""
+        return await play_result(self._recorded, self._speed)
 
 
 async def play(
     recorded: RecordedCall, request: ChatRequest, speed: float
 ) -> AsyncGenerator[list[bytes], None]:
-    """Yields a recorded answer as chunks, some at once; a recorded error is raised where it came.
+    """Yield a recorded answer in batches of chunks.
 
-    A reply in one piece stays so if no stream is asked for. A stream stays one in any case: nothing of it,
-    and of the order in which it came, is lost so.
+    A request with `stream: true` gets a non-streaming reply as chunks. A recorded stream stays a stream in
+    any case, so that neither chunks nor their order are lost.
 
-    With `speed` 0 nothing waits; with 1 what one read brought comes with the recorded gap, with 2 twice as
-    fast.
+    Args:
+        recorded: The recorded call.
+        request: The chat request that it answers.
+        speed: 0 for no wait; else the factor by which playback is faster than the recorded call.
+
+    Raises:
+        AntiphonError: The recorded error, after the chunks before it.
     """
     chunks = recorded.payloads()
     if chunks and request.get("stream") and not recorded.streamed:
@@ -83,35 +137,43 @@ async def play(
     batch: list[bytes] = []
     for chunk, gap in zip(chunks, chain(recorded.gaps, repeat(0)), strict=False):
         waits = gap > 0 and speed > 0
-        if batch and (waits or len(batch) == _AT_ONCE):
+        if batch and (waits or len(batch) == _BATCH):
             yield batch
             batch = []
-            await sleep(0)  # No read ever waits here, and others want to run between two batches.
+            await sleep(0)  # Playback never waits for a read, so it lets other tasks run between batches.
         if waits:
             await sleep(gap / 1000 / speed)
         batch.append(chunk)
     if batch:
         yield batch
     if recorded.error is not None:
-        raise raised(recorded.error)
+        raise exception_of(recorded.error)
 
 
-async def play_whole(recorded: RecordedCall, speed: float) -> bytes:
-    """Returns a recorded answer in one piece, or raises the recorded error."""
+async def play_reply(recorded: RecordedCall, speed: float) -> bytes:
+    """Return a recorded answer as one reply.
+
+    Raises:
+        AntiphonError: The recorded error.
+    """
     await _wait(recorded, speed)
     if recorded.error is not None:
-        raise raised(recorded.error)
+        raise exception_of(recorded.error)
     chunks = recorded.payloads()
     return fold_chunks(chunks) if recorded.streamed else chunks[0]
 
 
 async def play_result(recorded: RecordedCall, speed: float) -> JSON:
-    """Returns the recorded result of a tool, or raises the recorded error."""
+    """Return the recorded result of a tool call.
+
+    Raises:
+        AntiphonError: The recorded error.
+    """
     await _wait(recorded, speed)
     if recorded.error is not None:
-        raise raised(recorded.error)
+        raise exception_of(recorded.error)
     if recorded.streamed:
-        return joined(recorded.payloads())
+        return join_chunks(recorded.payloads())
     result: JSON = msgspec.json.decode(recorded.parts[0])
     return result
 

@@ -1,109 +1,99 @@
-"""The mode `record-missing`: what is recorded is played, and the rest is called and recorded."""
+"""The mode `record-missing`: recordings answer; missing calls are made and recorded."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
-from antiphon.engine.ports import ChatModel, ToolCalls
+from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
-from antiphon.recording.calls.recorded import RecordedCall
-from antiphon.recording.seam.player import play, play_result, play_whole
-from antiphon.recording.seam.recorder import Recorder
-from antiphon.recording.seam.replay import Replay
+from antiphon.errors import NotFound
+from antiphon.recording.seam.modes import EndpointModel
+from antiphon.recording.seam.record import RecordMode, backend_of
+from antiphon.recording.seam.replay import ReplayMode
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 
 
-class Filling:
-    """A `ChatModel` that plays what is recorded, and leaves the rest to a recorder.
+class RecordMissingMode:
+    """A `CallMode` that chooses between replay and record for each call.
 
-    `failing` makes what plays fail where a fault rule says so; the recorder's own model does so by itself.
+    A recorded model resolves without its backend too: its recordings answer, and other calls are misses.
     """
 
-    def __init__(
-        self,
-        replay: Replay,
-        recorder: Recorder,
-        context: RequestContext,
-        failing: Callable[[ChatModel], ChatModel],
-    ) -> None:
+    def __init__(self, replay: ReplayMode, record: RecordMode) -> None:
         self._replay = replay
-        self._recorder = recorder
+        self._record = record
+
+    async def model(self, model_id: str, context: RequestContext) -> ResolvedModel:
+        """Return the backend's model; without a backend, the recorded model."""
+        try:
+            found = await self._record.model(model_id, context)
+        except NotFound:
+            if not self._replay.lookup.has_model(model_id):
+                raise
+            return await self._replay.model(model_id, context)
+        return ResolvedModel(RecordMissingModel(self._replay, found, context), found.name, found.id)
+
+    async def endpoint_model(self, model_id: str, context: RequestContext) -> EndpointModel:
+        """Return the backend's model; without a backend, the model by its id."""
+        try:
+            return await self._record.endpoint_model(model_id, context)
+        except NotFound:
+            return await self._replay.endpoint_model(model_id, context)
+
+    def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
+        """Return tool calls that recordings answer first."""
+        recording = self._record.tools(inner, context, model)
+        return RecordMissingTools(self._replay, recording, context, model)
+
+
+class RecordMissingModel:
+    """A `ChatModel` that plays recorded calls and passes the others to a recording model."""
+
+    def __init__(self, replay: ReplayMode, recording: ResolvedModel, context: RequestContext) -> None:
+        self._replay = replay
+        self._recording = recording
         self._context = context
-        self._failing = failing
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the backend."""
-        return self._recorder.capabilities
+        """The capabilities of the backend."""
+        return self._recording.chat_model.capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields the recorded chunks, or those of the backend."""
-        async with aclosing(self._chosen(request).stream(request)) as batches:
+        """Yield the recorded chunks, or the backend's."""
+        async with aclosing(self._choose(request).stream(request)) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the recorded reply, or the backend's."""
-        return await self._chosen(request).complete(request)
+        """Return the recorded reply, or the backend's."""
+        return await self._choose(request).complete(request)
 
-    def _chosen(self, request: ChatRequest) -> ChatModel:
-        recorded = self._replay.find(cast(JSONObject, request), self._context, self._recorder.backend)
+    def _choose(self, request: ChatRequest) -> ChatModel:
+        backend = backend_of(self._recording)
+        recorded = self._replay.lookup.find(cast(JSONObject, request), self._context, backend)
         if recorded is None:
-            return self._recorder
-        return self._failing(_Played(recorded, self._replay.speed, self.capabilities))
+            return self._recording.chat_model
+        return self._replay.play(recorded, self._recording, self._context)
 
 
-class FillingTools:
-    """`ToolCalls` that play what is recorded, and leave the rest to a recorder."""
+class RecordMissingTools:
+    """`ToolCalls` that play recorded calls and pass the others to recording tool calls."""
 
     def __init__(
-        self,
-        replay: Replay,
-        recorder: ToolCalls,
-        context: RequestContext,
-        failing: Callable[[ToolCalls], ToolCalls],
+        self, replay: ReplayMode, recording: ToolCalls, context: RequestContext, model: EndpointModel
     ) -> None:
         self._replay = replay
-        self._recorder = recorder
+        self._recording = recording
         self._context = context
-        self._failing = failing
+        self._model = model
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns the recorded result, or the tool's."""
-        recorded = self._replay.find_result(provider, name, arguments, self._context)
+        """Return the recorded result, or the tool's."""
+        recorded = self._replay.lookup.find_result(provider, name, arguments, self._context)
         if recorded is None:
-            return await self._recorder.call(provider, name, arguments)
-        played = self._failing(_PlayedResult(recorded, self._replay.speed))
+            return await self._recording.call(provider, name, arguments)
+        played = self._replay.play_result(recorded, self._context, self._model)
         return await played.call(provider, name, arguments)
-
-
-class _Played:
-    """A `ChatModel` that gives one recorded answer."""
-
-    def __init__(self, recorded: RecordedCall, speed: float, capabilities: Capabilities) -> None:
-        self._recorded = recorded
-        self._speed = speed
-        self._capabilities = capabilities
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        return play(self._recorded, request, self._speed)
-
-    async def complete(self, request: ChatRequest) -> bytes:
-        return await play_whole(self._recorded, self._speed)
-
-
-class _PlayedResult:
-    """`ToolCalls` that give one recorded result."""
-
-    def __init__(self, recorded: RecordedCall, speed: float) -> None:
-        self._recorded = recorded
-        self._speed = speed
-
-    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        return await play_result(self._recorded, self._speed)

@@ -20,13 +20,13 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.recording.calls.errors import raised, recorded
+from antiphon.recording.calls.errors import exception_of, recorded_error_of
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.files import scope_file
-from antiphon.recording.seam import recorder as recorder_module
-from antiphon.recording.seam.recorder import Recorder, Tape
-from antiphon.recording.seam.replay import Replay
+from antiphon.recording.seam import record as record_module
+from antiphon.recording.seam.lookup import RecordingLookup
+from antiphon.recording.seam.record import CallWriter, Recorder
 from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
@@ -42,7 +42,9 @@ SECRET = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"
 def recorder(
     backend: Backend, directory: Path, context: RequestContext | None = None, name: str = "up"
 ) -> Recorder:
-    return Recorder(backend, Tape(Collection(directory), context or RequestContext(), anew=True), name)
+    return Recorder(
+        backend, CallWriter(Collection(directory), context or RequestContext(), overwrite=True), name
+    )
 
 
 def calls(directory: Path, scope: str = "default") -> list[RecordedCall]:
@@ -108,7 +110,7 @@ def test_gaps_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 yield [text, text]
 
     moments = iter([10.0, 10.02, 10.5])
-    monkeypatch.setattr(recorder_module, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(record_module, "monotonic", lambda: next(moments))
     asyncio.run(gather(recorder(Batches(WORDS), tmp_path).stream(BODY)))
     (call,) = calls(tmp_path)
     assert call.gaps == (20, 0, 480, 0)
@@ -206,7 +208,7 @@ def test_an_error_is_recorded_if_it_says_something_about_the_call(
     assert len(found) == int(kept)
     for call in found:
         assert call.error is not None
-        again = raised(call.error)
+        again = exception_of(call.error)
         assert (type(again), again.message, again.status, again.code) == (
             type(error),
             error.message,
@@ -219,9 +221,9 @@ def test_an_error_goes_there_and_back() -> None:
     error = UpstreamRefused(
         "Slow down", upstream_status=429, code="c", param="p", headers={"Retry-After": "3"}
     )
-    failure = recorded(error)
+    failure = recorded_error_of(error)
     assert failure is not None
-    again = raised(failure)
+    again = exception_of(failure)
     assert isinstance(again, UpstreamRefused)
     assert (again.upstream_status, again.code, again.param) == (429, "c", "p")
     assert again.headers == {"retry-after": "3"}
@@ -250,15 +252,15 @@ def test_replay_words_requests_as_they_were_recorded(kind: str, tmp_path: Path) 
     model = recorder(backend, tmp_path)
     assert model.capabilities is capabilities
     asyncio.run(gather(model.stream(BODY)))
-    assert Replay(Collection(tmp_path)).capabilities("m") == capabilities
-    assert Replay(Collection(tmp_path)).capabilities("other") == Capabilities(think_tags=False)
+    assert RecordingLookup(Collection(tmp_path)).capabilities("m") == capabilities
+    assert RecordingLookup(Collection(tmp_path)).capabilities("other") == Capabilities(think_tags=False)
 
 
 def test_requests_are_worded_for_the_backend_that_is_asked(tmp_path: Path) -> None:
     for name in ("ollama", "vllm"):
         backend = Backend(WORDS, capabilities=PRESETS[name])
         asyncio.run(gather(recorder(backend, tmp_path, RequestContext(scope=name), name).stream(BODY)))
-    replay = Replay(Collection(tmp_path))
+    replay = RecordingLookup(Collection(tmp_path))
     assert replay.capabilities("m", "ollama") == PRESETS["ollama"]
     assert replay.capabilities("m", "vllm") == PRESETS["vllm"]
     assert replay.capabilities("m", "another") == PRESETS["ollama"]
@@ -269,4 +271,4 @@ def test_switches_of_a_later_version_are_not_needed(tmp_path: Path) -> None:
     asyncio.run(gather(recorder(backend, tmp_path).stream(BODY)))
     path = tmp_path / "default.json"
     path.write_text(path.read_text().replace('"verbosity"', '"telepathy"'))
-    assert Replay(Collection(tmp_path)).capabilities("m") == Capabilities(think_tags=False)
+    assert RecordingLookup(Collection(tmp_path)).capabilities("m") == Capabilities(think_tags=False)

@@ -1,0 +1,152 @@
+"""Lookup of recordings for requests, with notes to the observer and the hit log."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from antiphon.engine.request_context import RequestContext
+from antiphon.errors import RecordingNotFound
+from antiphon.recording.calls.recorded import RecordedCall
+from antiphon.recording.collection import Collection
+from antiphon.recording.matching.chats import Hit, Miss
+from antiphon.recording.matching.nearest import explain_miss
+from antiphon.recording.matching.sequence import Entry
+from antiphon.settings.schema import Capabilities
+from antiphon.wire.json import JSONObject
+
+DEFAULT_CAPABILITIES = Capabilities(think_tags=False)
+"""Capabilities of a recorded model without recorded ones: those of OpenAI's models."""
+
+
+class RecordingLookup:
+    """Finder of recordings for requests; it reports hits and misses to the request's observer."""
+
+    def __init__(self, collection: Collection, *, speed: float = 0.0, hit_log: Path | None = None) -> None:
+        """Create the lookup.
+
+        Args:
+            collection: The recordings.
+            speed: Speed of playback; 0 for no wait, 1 for the recorded speed.
+            hit_log: File to which each hit appends a line.
+        """
+        self.collection = collection
+        self.speed = speed
+        self._hit_log = hit_log
+
+    def find(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall | None:
+        """Return the recording that answers a chat request, or None.
+
+        If several recordings match, those of `backend` have priority.
+
+        Raises:
+            RecordingNotFound: The request is nested too deeply to be compared.
+        """
+        found = self._chat(request, context, backend)
+        if isinstance(found, Hit):
+            return self._report_hit(found, context)
+        context.observer.missed(None)
+        return None
+
+    def get(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall:
+        """Return the recording that answers a chat request, as `find` does.
+
+        Raises:
+            RecordingNotFound: No recording answers; the message shows the nearest one.
+        """
+        found = self._chat(request, context, backend)
+        if isinstance(found, Hit):
+            return self._report_hit(found, context)
+        raise _not_found(found, self.collection.chats.entries, context)
+
+    def find_result(
+        self, provider: str, name: str, arguments: JSONObject, context: RequestContext
+    ) -> RecordedCall | None:
+        """Return the recording that answers a tool call, or None.
+
+        Raises:
+            RecordingNotFound: The arguments are nested too deeply to be compared.
+        """
+        found = self._tool(provider, name, arguments, context)
+        if isinstance(found, Hit):
+            return self._report_hit(found, context)
+        context.observer.missed(None)
+        return None
+
+    def get_result(
+        self, provider: str, name: str, arguments: JSONObject, context: RequestContext
+    ) -> RecordedCall:
+        """Return the recording that answers a tool call.
+
+        Raises:
+            RecordingNotFound: No recording answers; the message shows the nearest one.
+        """
+        found = self._tool(provider, name, arguments, context)
+        if isinstance(found, Hit):
+            return self._report_hit(found, context)
+        raise _not_found(found, self.collection.tools.entries, context)
+
+    def recorded_model(self, model_id: str) -> tuple[str, str]:
+        """Return the recorded name of a model, and the backend in `model_id` or an empty string.
+
+        The name is `model_id`, or `model_id` without its first segment if only that is recorded.
+        """
+        backend, _, name = model_id.partition("/")
+        models = self.collection.chats.models
+        return (name, backend) if model_id not in models and name in models else (model_id, "")
+
+    def has_model(self, model_id: str) -> bool:
+        """Return whether a model is recorded, by its id or without the first segment."""
+        models = self.collection.chats.models.keys() | self.collection.tools.models
+        return model_id in models or model_id.partition("/")[2] in models
+
+    def capabilities(self, model: str, backend: str = "") -> Capabilities:
+        """Return the recorded capabilities of a model's backend, or the default.
+
+        If the model was recorded at several backends: those of `backend`, else of the first one.
+        """
+        switches = self.collection.chats.models.get(model)
+        if switches is None:
+            return DEFAULT_CAPABILITIES
+        metadata = switches.get(backend, next(iter(switches.values())))
+        try:
+            return msgspec.convert({**msgspec.structs.asdict(DEFAULT_CAPABILITIES), **metadata}, Capabilities)
+        except msgspec.ValidationError:  # A later version can write other switches.
+            return DEFAULT_CAPABILITIES
+
+    def _chat(self, request: JSONObject, context: RequestContext, backend: str) -> Hit | Miss:
+        try:
+            return self.collection.chats.find(request, context.scope, backend)
+        except RecursionError:
+            raise _too_deep(context) from None
+
+    def _tool(self, provider: str, name: str, arguments: JSONObject, context: RequestContext) -> Hit | Miss:
+        try:
+            return self.collection.tools.find(provider, name, arguments, context.scope)
+        except RecursionError:
+            raise _too_deep(context) from None
+
+    def _report_hit(self, found: Hit, context: RequestContext) -> RecordedCall:
+        context.observer.hit(found.how, found.call.name, found.rules)
+        if self._hit_log is not None:
+            line = {
+                "file": found.call.file,
+                "call": found.call.number,
+                "scope": context.scope,
+                "how": found.how,
+            }
+            with self._hit_log.open("ab") as log:
+                log.write(msgspec.json.encode(line) + b"\n")
+        return found.call
+
+
+def _not_found(miss: Miss, entries: Iterable[Entry], context: RequestContext) -> RecordingNotFound:
+    """Report a miss to the observer and return its error."""
+    explained = explain_miss(miss.canonical, [(entry.call, entry.canonical) for entry in entries], miss.used)
+    context.observer.missed(explained.difference)
+    return RecordingNotFound(explained.message)
+
+
+def _too_deep(context: RequestContext) -> RecordingNotFound:
+    context.observer.missed(None)
+    return RecordingNotFound("No recording answers this call, because it is nested too deeply.")
