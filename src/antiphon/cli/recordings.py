@@ -193,15 +193,17 @@ def export(directories: tuple[Path, ...], into: Path) -> None:
     """Convert recordings to llama-stack's format.
 
     The output has one file per call; the input may have either format. Content that llama-stack's format
-    cannot represent is omitted and listed: a second response to the same request, and chunks before an error.
+    cannot represent is omitted and listed: a second response to the same request, chunks before an error, and
+    invalid JSON.
     """
     from antiphon.recording.care.convert import export_calls, read_all
+    from antiphon.recording.matching.nearest import printable
 
     calls, problems = read_all(directories)
     done = export_calls(calls, into)
     click.echo(f"{_count(done.calls, 'call')} in {_count(done.files, 'file')} in {into}")
-    for line in done.left_out:
-        click.echo(f"antiphon: omitted: {line}", err=True)
+    for line in done.omitted:
+        click.echo(f"antiphon: omitted: {printable(line)}", err=True)
     _tell(problems)
 
 

@@ -67,7 +67,7 @@ def test_what_endpoints_gave_is_replayed_without_any_chat(tmp_path: Path) -> Non
 def test_nothing_is_lost_at_llama_stack_and_back(tmp_path: Path) -> None:
     record_all(tmp_path / "ours")
     calls = list(read_calls(tmp_path / "ours", []))
-    assert export_calls(calls, tmp_path / "theirs").left_out == []
+    assert export_calls(calls, tmp_path / "theirs").omitted == []
     exported = list(read_calls(tmp_path / "theirs", []))
     assert {call.kind for call in exported} == {"embedding", "completion", "moderation"}
     assert not any(call.stale for call in exported)  # So llama-stack finds them.

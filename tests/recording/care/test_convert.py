@@ -56,7 +56,7 @@ def test_real_files_come_back_from_an_import(name: str, tmp_path: Path) -> None:
     imported, problems = read_all([tmp_path / "ours"])
     assert problems == []
     done = export_calls(imported, tmp_path / "theirs")
-    assert (done.calls, done.left_out) == (len(calls), [])
+    assert (done.calls, done.omitted) == (len(calls), [])
     for call in calls:
         assert unpadded(tmp_path / "theirs", call.name) == unpadded(recordings(name), call.name)
 
@@ -143,7 +143,7 @@ def test_a_stream_that_was_recorded_goes_before_one_that_is_made(tmp_path: Path)
     part = Raw(json.dumps(chunk({"content": "Ho"}, "stop")).encode())
     recorded = RecordedCall(kind="chat", request=asked, streamed=True, parts=(part,))
     done = export_calls([reply("Hi"), recorded], tmp_path)
-    assert (done.calls, done.files, done.left_out) == (2, 2, [])
+    assert (done.calls, done.files, done.omitted) == (2, 2, [])
     assert [len(call.parts) for call in read_all([tmp_path])[0] if call.streamed] == [1]
 
 
@@ -156,10 +156,30 @@ def test_what_llama_stack_cannot_hold_is_told(tmp_path: Path) -> None:
     broken = reply("cut", "Else", error=RecordedError("connection lost"), name="default.json#3")
     done = export_calls([reply("one"), replace(reply("two"), name="default.json#2"), broken], tmp_path)
     assert (done.calls, done.files) == (2, 4)
-    second, cut = done.left_out
+    second, cut = done.omitted
     assert second.startswith("default.json#2: ")
     assert "earlier answer" in second
-    assert cut == "default.json#3: what came before its error"
+    assert cut == "default.json#3: the chunks before its error"
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_call_that_llama_stack_cannot_hold_stops_no_export(position: int, tmp_path: Path) -> None:
+    garbled = replace(reply("x", "Else"), parts=(Raw(b'{"id": "half'),), name="default.json#9")
+    homeless = replace(garbled, address=Address(url="http://[broken"), name="default.json#10")
+    calls = [reply("one"), reply("two", "Other")]
+    calls[position:position] = [garbled, homeless]
+    done = export_calls(calls, tmp_path)
+    assert (done.calls, done.files, len(list(tmp_path.iterdir()))) == (2, 4, 4)
+    assert sorted(done.omitted) == [
+        "default.json#10: llama-stack's format can't hold this call, because it has no address",
+        "default.json#9: llama-stack's format can't hold this call, because its answer isn't valid JSON",
+    ]
+
+
+def test_a_garbled_answer_leaves_the_name_to_a_later_one(tmp_path: Path) -> None:
+    garbled = replace(reply("x"), parts=(Raw(b'{"id": "half'),), name="default.json#1")
+    done = export_calls([garbled, reply("whole")], tmp_path)
+    assert (done.calls, len(done.omitted)) == (1, 1)
 
 
 def test_a_secret_stops_an_import_before_anything_is_written(tmp_path: Path) -> None:

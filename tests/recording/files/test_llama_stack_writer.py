@@ -121,6 +121,6 @@ def test_a_list_of_models_is_named_by_its_models_too() -> None:
     "broken", [call(address=Address(url="http://[")), replace(call(streamed=True), parts=(Raw(b"not json"),))]
 )
 def test_what_it_cannot_hold_is_an_error(broken: RecordedCall, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="llama-stack cannot hold this call"):
+    with pytest.raises(ConfigError, match="format can't hold this call"):
         write(tmp_path, broken)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from antiphon.engine.reply.whole import unfold_reply
-from antiphon.errors import SecretInRecording, UpstreamBroken
+from antiphon.errors import ConfigError, SecretInRecording, UpstreamBroken
 from antiphon.recording.calls.exact_hash import asked_as_stream
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import read_calls
@@ -19,11 +19,12 @@ from antiphon.recording.files.secrets import find_in_call
 
 @dataclass
 class Conversion:
-    """What came of an import or an export: the numbers of calls and files, and what could not be kept."""
+    """Result of an import or an export."""
 
     calls: int = 0
     files: int = 0
-    left_out: list[str] = field(default_factory=list)
+    omitted: list[str] = field(default_factory=list)
+    """A line for each call, or part of one, that the format can't hold."""
 
 
 def read_all(directories: Iterable[Path]) -> tuple[list[RecordedCall], list[str]]:
@@ -59,24 +60,36 @@ def import_calls(calls: Iterable[RecordedCall], into: Path) -> Conversion:
 
 
 def export_calls(calls: Sequence[RecordedCall], into: Path) -> Conversion:
-    """Writes each call as a file of llama-stack.
+    """Write each call as a file of llama-stack, and report what its format can't hold.
 
-    An imported call gets the name that it had, so that what was stale stays so. Our own answers in one piece
-    are written as streams too, for llama-stack's Responses. llama-stack holds one answer for a request, and
-    nothing of a stream that broke off: what it cannot hold is left out and told. Raises `ConfigError` for a
-    call that has no name there, and OSError.
+    llama-stack's format holds one answer per request, valid JSON alone, and no chunks before an error. An
+    imported call keeps its file name, so a stale one stays stale. Our own non-streaming replies are also
+    written as streams, because llama-stack's Responses API requests these.
+
+    Raises:
+        OSError: A file could not be written.
     """
     done = Conversion()
-    names = [llama_stack_writer.file_name(call) for call in calls]
+    named: list[tuple[RecordedCall, str]] = []
+    for call in calls:
+        try:
+            named.append((call, llama_stack_writer.file_name(call)))
+        except ConfigError as error:
+            done.omitted.append(str(error))
+    names = {name for _, name in named}
     written: set[str] = set()
-    for call, name in zip(calls, names, strict=True):
+    for call, name in named:
         if name in written:
-            done.left_out.append(f"{call.name}: {name} already holds an earlier answer to this call")
+            done.omitted.append(f"{call.name}: {name} already holds an earlier answer to this call")
+            continue
+        try:
+            llama_stack_writer.write(into, call)
+        except ConfigError as error:
+            done.omitted.append(str(error))
             continue
         if call.error is not None and call.parts:
-            done.left_out.append(f"{call.name}: what came before its error")
+            done.omitted.append(f"{call.name}: the chunks before its error")
         written.add(name)
-        llama_stack_writer.write(into, call)
         done.calls += 1
         done.files += 1
         stream = _as_stream(call)

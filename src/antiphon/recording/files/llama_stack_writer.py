@@ -36,7 +36,9 @@ def file_name(call: RecordedCall) -> str:
     if call.hash_name:
         return call.hash_name
     if call.exact_hash is None:
-        raise ConfigError(f"{call.name}: llama-stack cannot hold this call: it has no address")
+        raise ConfigError(
+            f"{call.name}: llama-stack's format can't hold this call, because it has no address"
+        )
     if call.kind != "models":
         return f"{call.exact_hash}.json"
     ids = sorted({str(model.get("id")) for model in _values(call) if isinstance(model, dict)})
@@ -110,4 +112,6 @@ def _values(call: RecordedCall) -> list[JSON]:
     try:
         return [msgspec.json.decode(part) for part in call.parts]
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise ConfigError(f"{call.name}: llama-stack cannot hold this call: its answer is not JSON") from None
+        raise ConfigError(
+            f"{call.name}: llama-stack's format can't hold this call, because its answer isn't valid JSON"
+        ) from None
