@@ -116,7 +116,7 @@ def test_a_changed_prompt_fails_with_the_difference(recorded: pytest.Pytester) -
     result.stdout.fnmatch_lines(
         [
             "E * 502 - No recording answers this call to m. The nearest is *france*.json#1 *",
-            'E   *messages[[]0].content: asked "The capital of Spain?", recorded "The capital of France?"',
+            'E   *messages[[]0].content: requested "The capital of Spain?", recorded "The capital of Fra*',
             "hits: 2, misses: 1, recorded: 0",
             "run pytest --recording=record-missing *",
         ]
@@ -132,7 +132,7 @@ def test_an_explanation_that_the_test_hides_is_shown_too(recorded: pytest.Pytest
     result = recorded.runpytest()
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
-        ["*- antiphon -*", "No recording answers this call to m. *", "  messages[[]0].content: asked *"]
+        ["*- antiphon -*", "No recording answers this call to m. *", "  messages[[]0].content: requested *"]
     )
 
 

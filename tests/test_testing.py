@@ -88,7 +88,7 @@ def test_a_scope_begins_once_more_and_no_other_does(directory: Path) -> None:
         assert [ask(server.url_of(scope)) for scope in ("a", "a", "b")] == ["3", "4", "2"]
         server.begin("a")
         assert [ask(server.url_of("a")) for _ in range(2)] == ["3", "4"]
-        with pytest.raises(InternalServerError, match="has been used"):
+        with pytest.raises(InternalServerError, match="has already answered"):
             ask(server.url_of("b"))
 
 
@@ -104,12 +104,12 @@ def test_a_miss_is_counted_and_explained_once(directory: Path) -> None:
         ask(server.url)
     with serve(directory) as server:
         # The client would repeat it by itself, but is told that this is no use.
-        with pytest.raises(InternalServerError, match='asked "Ho", recorded "Hi"'):
+        with pytest.raises(InternalServerError, match='requested "Ho", recorded "Hi"'):
             ask(server.url, "Ho")
         (outcome,) = server.take()
     assert (outcome.hits, outcome.misses, outcome.recorded) == (0, 1, 0)
     assert outcome.error is not None
-    assert outcome.error.splitlines()[1] == '  messages[0].content: asked "Ho", recorded "Hi"'
+    assert outcome.error.splitlines()[1] == '  messages[0].content: requested "Ho", recorded "Hi"'
 
 
 def test_what_is_missing_is_recorded_and_no_miss(directory: Path) -> None:

@@ -111,14 +111,14 @@ def test_explain_takes_the_name_that_the_server_has_for_a_model(run: Run, direct
         "hit exact own.json#2\n",
     )
     code, output = run("explain", "-", "--in", directory, text='{"messages": []}')
-    assert (code, "model: asked nothing" in output) == (1, True)
+    assert (code, "model: requested nothing" in output) == (1, True)
 
 
 def test_explain_shows_where_the_nearest_differs(run: Run, directory: Path) -> None:
     code, output = run("explain", "-", "--in", directory, text=json.dumps(chat_request("Twos")))
     assert code == 1
     assert "No recording answers this call to small." in output
-    assert 'messages[0].content: asked "Twos", recorded "Two"' in output
+    assert 'messages[0].content: requested "Twos", recorded "Two"' in output
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 5000])

@@ -112,8 +112,8 @@ def test_R4_a_miss_is_a_typed_error_with_the_nearest_and_the_difference(
     assert (error.status_code, error.code, error.type) == (502, "recording_not_found", "server_error")
     assert error.body["message"].splitlines() == [  # type: ignore[index]
         "No recording answers this call to m. The nearest is default.json#1. They differ:",
-        '  messages[0].content: asked "What is 2 + 3?", recorded "What is 2 + 2?"',
-        "  temperature: asked nothing, recorded 0.5",
+        '  messages[0].content: requested "What is 2 + 3?", recorded "What is 2 + 2?"',
+        "  temperature: requested nothing, recorded 0.5",
     ]
 
 

@@ -120,7 +120,9 @@ def test_a_miss_is_an_error_that_shows_the_nearest(tmp_path: Path) -> None:
             first, difference = error["message"].splitlines()
             assert "tests-sums-" in first
             assert "(tests/sums)" in first
-            assert difference == ('  messages[0].content: asked "What is 2 + 3?", recorded "What is 2 + 2?"')
+            assert difference == (
+                '  messages[0].content: requested "What is 2 + 3?", recorded "What is 2 + 2?"'
+            )
 
     with_client(catalogue(tmp_path), check)
 

@@ -1,1 +1,1 @@
-"""Record and replay of model calls: file formats, matching, the player. It stands in for a backend."""
+"""Record and replay of model and tool calls: formats, matching, modes, faults."""

@@ -1,4 +1,4 @@
-"""A directory of recordings, of both formats, in memory; and the writing of new ones."""
+"""Recordings of a directory in memory, in both formats, and new recordings."""
 
 import asyncio
 import gc
@@ -19,12 +19,12 @@ from antiphon.recording.matching.volatile import RULES, Rule
 
 
 class _Scope:
-    """The file of one scope, as this run writes it."""
+    """The file of one scope while this run writes it."""
 
     def __init__(self, name: str, directory: Path, file: str) -> None:
         self.file = file
-        self.begun = False
-        """Whether this run has begun the file anew."""
+        self.started = False
+        """Whether this run has written to the file since the scope began."""
         self._name = name
         self._path = directory / file
         self._lock = asyncio.Lock()
@@ -35,7 +35,7 @@ class _Scope:
         self._count = 0
 
     def add(self, call: RecordedCall) -> int:
-        """Adds a call, and returns its number in the file."""
+        """Add a call and return its number in the file."""
         self._writer.add(call)
         self._count += 1
         return self._count
@@ -49,7 +49,7 @@ class _Scope:
 
 
 class Collection:
-    """The recordings of a directory; `problems` name the files that could not be read."""
+    """The recordings of a directory."""
 
     def __init__(
         self,
@@ -59,11 +59,22 @@ class Collection:
         repeat: bool = False,
         secret_patterns: Sequence[Pattern] = (),
     ) -> None:
-        """Reads the directory; one that is not there yet is empty. Raises `ConfigError` if it is a file."""
+        """Read the directory; a directory that does not exist yet has no recordings.
+
+        Args:
+            directory: The directory of recordings.
+            rules: The rules that normalize volatile text.
+            repeat: Whether the last recording of a call answers again.
+            secret_patterns: The operator's patterns of secrets; the built-in ones always apply.
+
+        Raises:
+            ConfigError: The directory is a file, or can't be listed.
+        """
         self.directory = directory
         self.chats = ChatIndex(rules, repeat=repeat)
         self.tools = ToolIndex(repeat=repeat)
         self.problems: list[str] = []
+        """A line for each file that could not be read."""
         self._secret_patterns = secret_patterns
         self._scopes: dict[str, _Scope] = {}
         self._own: defaultdict[str, list[RecordedCall]] = defaultdict(list)
@@ -71,13 +82,13 @@ class Collection:
             self._load()
 
     def _load(self) -> None:
-        # Nothing of what is read is garbage, and looking for it in between takes a third of the time.
+        # Loading creates no garbage, and its collection would take a third of the time.
         collecting = gc.isenabled()
         gc.disable()
         try:
             for call in read_calls(self.directory, self.problems):
-                self._take_in(call)
-                # What was imported into a scope's file is written again with it.
+                self._index(call)
+                # A scope's file is rewritten with all of its calls, imported ones included.
                 if call.number is not None:
                     self._own[call.scope].append(call)
         finally:
@@ -85,43 +96,50 @@ class Collection:
                 gc.enable()
 
     async def add(self, call: RecordedCall, *, overwrite: bool) -> str:
-        """Adds a call to its scope and writes the scope's file; returns its name.
+        """Add a call to its scope, write the scope's file, and return the call's name.
 
-        With `anew` the first call of a scope begins its file anew, once until `begin` is called.
-        Raises `SecretInRecording`, and the call is not kept; raises `RecordingNotWritten`.
+        With `overwrite` the first call replaces the content of the file, once until `begin` is called.
+
+        Raises:
+            SecretInRecording: The call holds a secret, and is not added.
+            RecordingNotWritten: The file could not be written.
         """
         self.check(call)
         scope = self._scope(call.scope)
-        if overwrite and not scope.begun:
+        if overwrite and not scope.started:
             scope.clear()
             self.chats.restart(call.scope, scope.file)
             self.tools.restart(call.scope, scope.file)
-        scope.begun = True
+        scope.started = True
         call = replace(call, name=f"{scope.file}#{scope.add(call)}")
-        self._take_in(call, used=not overwrite)
+        self._index(call, used=not overwrite)
         await scope.save()
         return call.name
 
     def begin(self, scope: str) -> None:
-        """Begins a scope once more: the first of its recordings is the next, or it is recorded anew."""
+        """Start a scope again: its sequences restart, and new calls can overwrite it."""
         self.chats.begin(scope)
         self.tools.begin(scope)
         if scope in self._scopes:
-            self._scopes[scope].begun = False
+            self._scopes[scope].started = False
 
     def check(self, call: RecordedCall) -> None:
-        """Raises `SecretInRecording` when a key, a token or a password stands in a call."""
+        """Search a call for keys, tokens and passwords.
+
+        Raises:
+            SecretInRecording: The call holds a secret.
+        """
         findings = secrets.find_in_call(call, self._secret_patterns)
         if findings:
             lines = "".join(f"\n  {printable(str(finding))}" for finding in findings)
             raise SecretInRecording(
-                f"This call is not recorded, because it holds what looks like a secret:{lines}"
+                f"This call isn't recorded, because it contains text that looks like a secret:{lines}"
             )
 
     def _scope(self, name: str) -> _Scope:
         if name not in self._scopes:
             calls = self._own.pop(name, [])
-            # A scope that stands in another file, such as one in a sub-folder, stays there.
+            # A scope of another file, such as one in a sub-folder, stays in its file.
             file = calls[0].file if calls else scope_file.file_name(name)
             scope = self._scopes[name] = _Scope(name, self.directory, file)
             for call in calls:
@@ -129,7 +147,7 @@ class Collection:
                     scope.add(call)
         return self._scopes[name]
 
-    def _take_in(self, call: RecordedCall, *, used: bool = False) -> None:
+    def _index(self, call: RecordedCall, *, used: bool = False) -> None:
         if call.kind not in REPLAYED:
             return
         index: ChatIndex | ToolIndex = self.chats if call.kind == "chat" else self.tools
@@ -139,14 +157,16 @@ class Collection:
             self.problems.append(f"{call.name}: nested too deeply for a recording")
             return
         if used:
-            index.mark(entry)
+            index.mark_used(entry)
 
 
 def read_calls(directory: Path, problems: list[str]) -> Iterator[RecordedCall]:
-    """Yields every call of the `*.json` files in a directory and its sub-folders, by the files' names.
+    """Yield the calls of all `*.json` files in a directory, ordered by file name.
 
-    A file that is no recording spoils nothing else: a line about it is added to `problems`. Raises
-    `ConfigError` when it is no directory.
+    Sub-folders are included. A file that isn't a recording adds a line to `problems`.
+
+    Raises:
+        ConfigError: The directory does not exist, or can't be listed.
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of recordings")

@@ -54,7 +54,7 @@ def replayed_all(directory: Path) -> None:
         assert [outcome.hits for outcome in server.take()] == [1] * 6
         missed = post(server.url, "/embeddings", {**EMBED, "input": "another"})
         assert (missed.status, missed.error["code"]) == (502, "recording_not_found")
-        assert 'input: asked "another", recorded "a"' in missed.error["message"]
+        assert 'input: requested "another", recorded "a"' in missed.error["message"]
         [outcome] = server.take()
         assert (outcome.hits, outcome.misses) == (0, 1)
 

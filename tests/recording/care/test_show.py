@@ -57,7 +57,7 @@ def test_a_conversation_is_told_message_by_message() -> None:
         "  tool: Sunny",
         '  tools: get_weather, {"type":"odd"}',
         "  → assistant: It is sunny.",
-        "    ended: stop",
+        "    finish_reason: stop",
     ]
 
 
@@ -69,7 +69,7 @@ def test_calls_reasoning_and_refusals_of_an_answer_are_told() -> None:
         "  → assistant (reasoning_content): Hm.",
         "  → assistant (refusal): No.",
         '  → assistant calls: get_weather({"city":"Rome"})',
-        "    ended: tool_calls",
+        "    finish_reason: tool_calls",
     ]
 
 
@@ -87,7 +87,7 @@ def test_messages_that_an_earlier_call_shows_are_only_counted() -> None:
 def test_other_kinds_and_errors_are_told() -> None:
     address = Address(provider="web", tool_name="search")
     tool = RecordedCall(kind="tool", request={"q": "x"}, address=address, parts=(Raw(b'{"found": 1}'),))
-    assert conversation([tool]).splitlines()[1:] == ['  asked: {"q":"x"}', '  →: [{"found":1}]']
+    assert conversation([tool]).splitlines()[1:] == ['  request: {"q":"x"}', '  →: [{"found":1}]']
     failed = RecordedCall(kind="chat", request=chat_request(), error=RecordedError("Too many", 429))
     assert conversation([failed]).splitlines()[-1] == "  → error 429: Too many"
 
@@ -97,7 +97,7 @@ def test_other_kinds_and_errors_are_told() -> None:
 )
 def test_an_answer_of_another_shape_is_shown_as_it_is(answer: bytes) -> None:
     call = RecordedCall(kind="chat", request=chat_request(), parts=(Raw(answer),))
-    assert conversation([call]).splitlines()[-1].startswith("  →: no chat completion: ")
+    assert conversation([call]).splitlines()[-1].startswith("  →: not a chat completion: ")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_answer_of_another_shape_is_shown_as_it_is(answer: bytes) -> None:
 )
 def test_odd_messages_are_shown_as_they_are(messages: JSON) -> None:
     text = conversation([streamed({"content": "Hi"}, request={"model": None, "messages": messages})])
-    assert text.endswith("→ assistant: Hi\n    ended: stop")
+    assert text.endswith("→ assistant: Hi\n    finish_reason: stop")
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202egnp"
@@ -132,12 +132,12 @@ def test_a_line_has_what_tells_calls_apart() -> None:
     text = line(call)
     assert text.startswith(f'a.json#1  talk  chat  small  "Tell me all about it. {"x" * 28}…"  streamed  ')
     assert text.endswith(" bytes")
-    assert line(replace(call, streamed=False, parts=())).split("  ")[5] == "whole"
+    assert line(replace(call, streamed=False, parts=())).split("  ")[5] == "non-streaming"
     assert line(replace(call, error=RecordedError())).split("  ")[5] == "failed"
 
 
 def test_real_calls_are_shown() -> None:
     for call in calls_in(recordings("llama-stack")):
         assert call.name in conversation([call])
-        assert "no chat completion" not in conversation([call])
+        assert "not a chat completion" not in conversation([call])
         assert call.name in line(call)

@@ -77,8 +77,8 @@ def test_another_file_or_none_is_an_error(tmp_path: Path) -> None:
     path.write_text("{}")
     found = source(path)
     path.write_text("[1]")
-    with pytest.raises(RecordingNotReadable, match=r"a\.json was changed after it was loaded"):
+    with pytest.raises(RecordingNotReadable, match=r"'a\.json' was changed after it was loaded"):
         found.read()
     path.unlink()
-    with pytest.raises(RecordingNotReadable, match=r"a\.json cannot be read any more: No such file"):
+    with pytest.raises(RecordingNotReadable, match=r"'a\.json' can't be read: No such file"):
         found.read()

@@ -202,7 +202,7 @@ def test_a_pattern_of_the_operators_own_is_found_in_short_texts_too() -> None:
 
 
 def test_a_pattern_must_be_a_regular_expression() -> None:
-    with pytest.raises(ValueError, match=r"no regular expression"):
+    with pytest.raises(ValueError, match=r"isn't a valid regular expression"):
         user_pattern("badge", "(")
 
 

@@ -173,7 +173,7 @@ def test_a_scope_that_is_begun_anew_forgets_its_file_alone() -> None:
 
 def test_a_call_that_was_just_made_has_had_its_turn() -> None:
     made = index()
-    made.mark(made.add(ours("1")))
+    made.mark_used(made.add(ours("1")))
     assert missed(made).used == 1
 
 

@@ -39,9 +39,9 @@ def test_differences_name_the_field_and_both_values() -> None:
     asked = {**talk("What is 2 + 3?"), "temperature": 0.5}
     recorded = {**talk("What is 2 + 2?"), "seed": 7}
     assert described(asked, recorded).splitlines() == [
-        '  messages[0].content: asked "What is 2 + 3?", recorded "What is 2 + 2?"',
-        "  temperature: asked 0.5, recorded nothing",
-        "  seed: asked nothing, recorded 7",
+        '  messages[0].content: requested "What is 2 + 3?", recorded "What is 2 + 2?"',
+        "  temperature: requested 0.5, recorded nothing",
+        "  seed: requested nothing, recorded 7",
     ]
 
 
@@ -60,7 +60,7 @@ def test_many_differences_are_counted() -> None:
 
 
 def test_true_and_one_differ() -> None:
-    assert described({"n": True}, {"n": 1}) == "  n: asked true, recorded 1"
+    assert described({"n": True}, {"n": 1}) == "  n: requested true, recorded 1"
 
 
 def test_nothing_that_steers_a_terminal_is_shown() -> None:

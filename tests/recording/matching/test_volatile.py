@@ -12,7 +12,13 @@ from antiphon.errors import ConfigError
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit
-from antiphon.recording.matching.volatile import RULES, folded_key, named_pattern, needed, user_rules
+from antiphon.recording.matching.volatile import (
+    RULES,
+    named_pattern,
+    normalized_key,
+    rules_needed,
+    user_rules,
+)
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import recordings
 
@@ -31,7 +37,7 @@ def found(text: str, role: str = "tool") -> JSONObject:
 
 
 def same(mine: JSONObject, theirs: JSONObject) -> bool:
-    return folded_key(mine, RULES) == folded_key(theirs, RULES)
+    return normalized_key(mine, RULES) == normalized_key(theirs, RULES)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,7 @@ def test_volatile_text_is_folded_and_the_rule_is_named(
     mine: str, theirs: str, names: list[str], role: str
 ) -> None:
     assert same(found(mine, role), found(theirs, role))
-    assert needed(found(mine, role), found(theirs, role), RULES) == (names, 1)
+    assert rules_needed(found(mine, role), found(theirs, role), RULES) == (names, 1)
 
 
 @pytest.mark.parametrize("role", ["user", "system", "developer"])
@@ -83,26 +89,26 @@ def test_arguments_of_calls_are_folded_too() -> None:
     assert same(cancels(ONE), cancels(TWO))
 
 
-def test_a_folded_key_is_never_a_plain_one() -> None:
+def test_a_normalized_key_is_never_a_plain_one() -> None:
     plain = found("nothing volatile")
-    assert folded_key(plain, RULES) != canonical_key(plain)
+    assert normalized_key(plain, RULES) != canonical_key(plain)
 
 
 def test_patterns_of_the_operator_hold_everywhere() -> None:
     rules = (*user_rules([r"date=\d{4}-\d\d-\d\d"]), *RULES)
     mine, theirs = found("Today is 2026-01-02.", "system"), found("Today is 2025-12-31.", "system")
     assert not same(mine, theirs)
-    assert folded_key(mine, rules) == folded_key(theirs, rules)
-    assert needed(mine, theirs, rules) == (["date"], 1)
+    assert normalized_key(mine, rules) == normalized_key(theirs, rules)
+    assert rules_needed(mine, theirs, rules) == (["date"], 1)
 
 
 def test_of_rules_that_would_do_the_first_is_named() -> None:
     rules = user_rules([r"ticket=T-\d+", r"number=N-\d+"])
-    assert needed(found("T-12"), found("T-34"), rules) == (["ticket"], 1)
+    assert rules_needed(found("T-12"), found("T-34"), rules) == (["ticket"], 1)
     both = user_rules([r"one=T-\d+", r"two=T-\d+"])
-    assert needed(found("T-12"), found("T-34"), both) == (["one"], 1)
+    assert rules_needed(found("T-12"), found("T-34"), both) == (["one"], 1)
     beside = user_rules([r"number=N-\d+", r"one=T-\d+", r"two=T-\d+"])
-    assert needed(found("T-12 N-1"), found("T-34 N-2"), beside) == (["number", "one"], 1)
+    assert rules_needed(found("T-12 N-1"), found("T-34 N-2"), beside) == (["number", "one"], 1)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +118,8 @@ def test_of_rules_that_would_do_the_first_is_named() -> None:
         ("=x", "NAME=REGEX"),
         ("date=", "NAME=REGEX"),
         ("a name=x", "NAME=REGEX"),
-        ("date=(", "not a regular expression"),
-        (r"date=\d*", "fits an empty text"),
+        ("date=(", "isn't a valid regular expression"),
+        (r"date=\d*", "matches the empty string"),
     ],
 )
 def test_a_wrong_pattern_is_told(text: str, why: str) -> None:
@@ -137,8 +143,8 @@ def test_no_json_value_breaks_it(value: JSON) -> None:
         {"messages": [{"role": "tool", "content": value}]},
     ):
         canonical = canonical_request({"model": "m", **request})
-        assert folded_key(canonical, RULES) == folded_key(canonical, RULES)
-        assert needed(canonical, canonical, RULES) == ([], 0)
+        assert normalized_key(canonical, RULES) == normalized_key(canonical, RULES)
+        assert rules_needed(canonical, canonical, RULES) == ([], 0)
 
 
 OURS = "file-" + "0123456789abcdef" * 2
@@ -170,6 +176,6 @@ def test_real_file_searches_answer_requests_with_our_ids(name: str) -> None:
         assert isinstance(hit, Hit), entry.call.name
         assert hit.how == "canonical"
         assert {"score", "attributes", *(["document-id", "citation"] if count else [])} <= {*hit.rules}
-        assert folded_key(hit.call.canonical, RULES) == folded_key(entry.canonical, RULES)
+        assert normalized_key(hit.call.canonical, RULES) == normalized_key(entry.canonical, RULES)
         asked += count > 0
     assert asked >= 5

@@ -256,7 +256,7 @@ def test_tools_are_recorded_and_then_played_and_never_asked_again(tmp_path: Path
     assert (notes_of(recorded), notes_of(played)[0]) == (["recorded"] * 3, "hit exact default.json#2")
     (missing,) = search(catalogue(tmp_path), silent, "c")
     assert "No recording answers this call to search" in missing
-    assert 'arguments.query: asked "c", recorded' in missing
+    assert 'arguments.query: requested "c", recorded' in missing
 
 
 def test_tools_are_called_for_what_is_missing_alone(tmp_path: Path) -> None:

@@ -205,8 +205,8 @@ def test_a_miss_names_the_nearest_recording(tmp_path: Path) -> None:
     assert "b.json" in first
     assert "tests/test_small.py::test_hello" in first
     assert differences == [
-        '  messages[0].content: asked "What is 2 + 3?", recorded "What is 2 + 2?"',
-        "  temperature: asked 0.5, recorded nothing",
+        '  messages[0].content: requested "What is 2 + 3?", recorded "What is 2 + 2?"',
+        "  temperature: requested 0.5, recorded nothing",
     ]
 
 
@@ -218,7 +218,7 @@ def test_a_miss_in_a_real_collection_is_short_and_printable() -> None:
             with pytest.raises(RecordingNotFound) as caught:
                 complete(model, {**call.request, "temperature": 0.123})
             lines = caught.value.message.splitlines()
-            assert "  temperature: asked 0.123, recorded nothing" in lines
+            assert "  temperature: requested 0.123, recorded nothing" in lines
             assert len(lines) <= 8
             assert all(line.isprintable() for line in lines)
 
@@ -263,7 +263,7 @@ def test_a_model_is_found_as_it_is_and_without_its_first_segment(
 def test_another_model_is_a_miss(asked: str, catalogue: ModelCatalogue) -> None:
     context = noting()
     resolved = asyncio.run(catalogue.resolve(asked, context))
-    with pytest.raises(RecordingNotFound, match=r'model: asked ".*", recorded "gpt-4o"'):
+    with pytest.raises(RecordingNotFound, match=r'model: requested ".*", recorded "gpt-4o"'):
         complete(resolved.chat_model, {**chat_request(), "model": resolved.name})
     assert notes_of(context) == ["miss model"]
 

@@ -1,1 +1,1 @@
-"""Recorded calls: keys, canonical requests, outcomes."""
+"""Recorded calls: canonical requests, keys and outcomes."""

@@ -1,22 +1,23 @@
-"""The canonical form of a chat request, and the key under which its recording is found.
+"""Canonical form of a chat request, and the key of its recordings.
 
-Two requests share a key when they mean the same to the model. What is folded:
+Two requests have the same key if they mean the same to the model. Normalized differences:
 
-* the order of keys; null and absent; a list of one text part and the string
+* the order of keys; null and an absent key; a list of one text part and a string
 * `""`, null and absent content beside tool calls
-* one assistant message with several tool calls, and several messages with one each, with their results
-  after all of them or each after its own; the ids of tool calls, by order of appearance
-* `index` in tool calls and the inner `type` in tools, which llama-stack leaves there; the JSON text of
-  arguments, by value
-* values that are the default: `detail: auto`, `parallel_tool_calls: true`, `tool_choice: auto`, an empty list
-  of tools, `response_format: text`; `max_tokens` under its older name
-* how the answer travels and who asks: `stream`, `stream_options`, `user`, `metadata`, `store`,
-  `service_tier`, cache keys, safety identifiers
+* one assistant message with several tool calls, and several messages with one call each; results after all
+  calls, and each result after its call; the ids of tool calls, which are numbered in order of appearance
+* `index` in tool calls and the inner `type` in tools, both of llama-stack; the JSON text of arguments, which
+  is compared by value
+* default values: `detail: auto`, `parallel_tool_calls: true`, `tool_choice: auto`, an empty list of tools,
+  `response_format: text`; `max_tokens`, the older name of `max_completion_tokens`
+* transport and origin: `stream`, `stream_options`, `user`, `metadata`, `store`, `service_tier`, cache keys,
+  safety identifiers
 * `strict` and `description` of a response format, which llama-stack never sends; `strict` of a function tool,
-  which it sends only when its own client did
-* `extra_body`, in which the openai library (and so llama-stack's recordings) keeps keys of the request's root
+  which llama-stack sends only if its client did
+* `extra_body`, which the openai library (and llama-stack's recordings) uses for keys of the request's root
 
-Everything else counts. Nothing here raises on any JSON value: a form that is not known counts as it is.
+Every other difference counts. No JSON value makes these functions raise, except for RecursionError:
+unfamiliar forms are compared as they are.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
 
-_NEVER_COUNTS = frozenset(
+_IGNORED = frozenset(
     {
         "stream",
         "stream_options",
@@ -48,8 +49,8 @@ _DEFAULTS: tuple[tuple[str, JSON], ...] = (
 
 
 def canonical_request(body: JSONObject) -> JSONObject:
-    """Returns the canonical form of a chat request; `body` is left as it is."""
-    request = {name: value for name, value in _root(body).items() if name not in _NEVER_COUNTS}
+    """Return the canonical form of a chat request; `body` is not changed."""
+    request = {name: value for name, value in _root(body).items() if name not in _IGNORED}
     older_limit = request.pop("max_tokens", None)
     if older_limit is not None:
         request.setdefault("max_completion_tokens", older_limit)
@@ -66,12 +67,12 @@ def canonical_request(body: JSONObject) -> JSONObject:
 
 
 def canonical_key(canonical: JSONObject) -> str:
-    """Returns the key of a canonical request: 64 hexadecimal digits (SHA-256)."""
+    """Return the key of a canonical request: 64 hexadecimal digits (SHA-256)."""
     return hashlib.sha256(msgspec.json.encode(canonical, order="deterministic")).hexdigest()
 
 
 def canonical_arguments(arguments: JSON) -> JSON:
-    """Returns the arguments of a tool call by value: 1.0 is 1."""
+    """Return the arguments of a tool call with numbers by value: 1.0 becomes 1."""
     if isinstance(arguments, dict):
         return {name: canonical_arguments(member) for name, member in arguments.items()}
     if isinstance(arguments, list):
@@ -83,7 +84,7 @@ def _root(body: JSONObject) -> JSONObject:
     root = _without_nulls(body)
     extra = root.pop("extra_body", None)
     if isinstance(extra, dict):
-        # `project_id` is watsonx's account, and llama-stack too leaves it out of its hash.
+        # `project_id` is watsonx's account; llama-stack's hash omits it too.
         root.update((name, value) for name, value in _without_nulls(extra).items() if name != "project_id")
     return root
 
@@ -93,17 +94,17 @@ def _without_nulls(value: JSONObject) -> JSONObject:
 
 
 def _same(value: JSON, default: JSON) -> bool:
-    """Compares without Python's `1 == True`."""
+    """Return whether two values have the same type and value; in Python, `1 == True`."""
     return type(value) is type(default) and bool(value == default)
 
 
 def _number(value: JSON) -> JSON:
-    """Writes 1.0 as 1, because clients in other languages do."""
+    """Return 1.0 as 1, as clients in other languages write it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _messages(messages: list[JSON]) -> list[JSON]:
-    """Gathers each run of tool calls and their results, and gives the calls their canonical ids."""
+    """Return the messages with each run of tool calls merged, and canonical call ids."""
     result: list[JSON] = []
     run = _ToolRun()
     for message in messages:
@@ -115,7 +116,7 @@ def _messages(messages: list[JSON]) -> list[JSON]:
         if message.get("role") == "tool":
             run.add_result(message)
         elif isinstance(message.get("tool_calls"), list):
-            if not run.takes(message):
+            if not run.continues_with(message):
                 result.extend(run.close())
             run.add_calls(message)
         else:
@@ -126,12 +127,12 @@ def _messages(messages: list[JSON]) -> list[JSON]:
 
 
 def _message(message: JSONObject) -> JSONObject:
-    folded = {name: value for name, value in message.items() if value is not None and value != []}
-    if "content" in folded:
-        folded["content"] = _content(folded["content"])
-        if folded["content"] == "" and "tool_calls" in folded:
-            del folded["content"]
-    return folded
+    normalized = {name: value for name, value in message.items() if value is not None and value != []}
+    if "content" in normalized:
+        normalized["content"] = _content(normalized["content"])
+        if normalized["content"] == "" and "tool_calls" in normalized:
+            del normalized["content"]
+    return normalized
 
 
 def _content(content: JSON) -> JSON:
@@ -158,8 +159,8 @@ def _part(part: JSON) -> JSON:
 class _ToolRun:
     """Tool calls and their results, with no other message between them.
 
-    A call gets a new id each time one appears, because some backends count from zero in every message; a
-    result belongs to the latest call with its id.
+    Every call gets a new id, because some backends count from zero in every message. A result belongs to the
+    latest call with its id.
     """
 
     def __init__(self) -> None:
@@ -168,8 +169,8 @@ class _ToolRun:
         self._assistant: JSONObject | None = None
         self._results: list[tuple[str, JSONObject]] = []
 
-    def takes(self, message: JSONObject) -> bool:
-        """Tells whether the message only carries on the calls: it says nothing else of its own."""
+    def continues_with(self, message: JSONObject) -> bool:
+        """Return whether a message has tool calls alone, of the same role as the run."""
         if self._assistant is None or message.keys() != {"role", "tool_calls"}:
             return False
         return bool(message["role"] == self._assistant.get("role"))
@@ -188,7 +189,7 @@ class _ToolRun:
         self._results.append((str(message.get("tool_call_id")), message))
 
     def close(self) -> list[JSONObject]:
-        """Returns the messages of the run, results in the order of their calls, and begins a new run."""
+        """Return the messages of the run, with results in call order, and start a new run."""
         calls = [] if self._assistant is None else [self._assistant]
         results = [message for _, message in sorted(self._results, key=lambda result: result[0])]
         self._assistant, self._results = None, []
@@ -217,7 +218,7 @@ def _function_call(function: JSONObject) -> JSONObject:
         try:
             value = canonical_arguments(msgspec.json.decode(arguments))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return function  # Models do write broken JSON; it counts as the text that it is.
+            return function  # Models sometimes write invalid JSON; it is compared as text.
         if isinstance(value, dict | list):
             function["arguments"] = value
     return function

@@ -1,7 +1,7 @@
-"""Calls to other endpoints than that of chats: embeddings, completions of plain texts, moderations.
+"""Calls of the endpoints for embeddings, completions and moderations.
 
-They go the way of tool calls: the endpoint's path, which no label can be, stands for the provider, and the
-model for the tool. Recorded they are what they are at llama-stack: a body, and the path that it was sent to.
+They are handled as tool calls: the provider is the endpoint's path, which can't be the label of a tool, and
+the tool is the model. Their recordings have llama-stack's form: a body, and its path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,25 @@ KINDS: Mapping[str, Kind] = {
     "/v1/completions": "completion",
     "/v1/moderations": "moderation",
 }
-"""The kinds of calls by the endpoint's path."""
+"""Kinds of calls by the path of the endpoint."""
 _PATHS = {kind: path for path, kind in KINDS.items()}
 
 
 def path_of(endpoint: Endpoint) -> str:
-    """Returns the path of an endpoint."""
+    """Return the path of an endpoint."""
     return f"/v1/{endpoint}"
 
 
 def address_of(path: str, metadata: Mapping[str, JSON]) -> Address:
-    """Returns where a call to an endpoint goes, as llama-stack's client for OpenAI sends it."""
+    """Return the address of a call, as llama-stack's client for OpenAI sends it."""
     return Address(url=f"https://api.openai.com/v1{path}", endpoint=path, metadata=metadata)
 
 
 def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
-    """Returns the canonical form of a body: as that of a chat, with the defaults of these endpoints.
+    """Return the canonical form of a request body.
 
-    One text and a list of it are the same, and so are floats that are asked for and those that come anyway.
+    It is that of a chat request, with the defaults of these endpoints: a list of one text equals the text,
+    and the encoding format `float` equals an absent one.
     """
     canonical = {name: canonical_arguments(value) for name, value in canonical_request(body).items()}
     for name in ("input", "prompt"):
@@ -48,15 +49,21 @@ def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
 
 
 def join_chunks(chunks: Sequence[bytes]) -> JSONObject:
-    """Returns the chunks of a completion of a plain text as one answer; raises `msgspec.DecodeError`."""
+    """Return the chunks of a completion as one answer.
+
+    Raises:
+        msgspec.DecodeError: A chunk isn't a JSON object.
+    """
     decoded = [msgspec.json.decode(chunk, type=JSONObject) for chunk in chunks]
     whole: JSONObject = {}
     choices: dict[JSON, JSONObject] = {}
     for chunk in decoded:
         whole |= {name: value for name, value in chunk.items() if value is not None or name not in whole}
         for choice in chunk.get("choices") or ():
-            known = choices.setdefault(choice.get("index"), {"text": ""})
-            text = known["text"] + (choice.get("text") or "")
-            known |= {name: value for name, value in choice.items() if value is not None or name not in known}
-            known["text"] = text
+            joined = choices.setdefault(choice.get("index"), {"text": ""})
+            text = joined["text"] + (choice.get("text") or "")
+            joined |= {
+                name: value for name, value in choice.items() if value is not None or name not in joined
+            }
+            joined["text"] = text
     return {**whole, "choices": list(choices.values())}

@@ -1,4 +1,4 @@
-"""Errors as recordings hold them, and back."""
+"""Conversion between errors and their recorded form."""
 
 from collections.abc import Mapping
 
@@ -17,11 +17,11 @@ from antiphon.wire.json import JSONObject
 _KINDS: Mapping[str, type[UpstreamError] | type[ContextLengthExceeded]] = {
     kind.__name__: kind for kind in (UpstreamTimeout, UpstreamBroken, UpstreamError, ContextLengthExceeded)
 }
-"""Errors that are no HTTP answer, by the `type` under which they are recorded."""
+"""Errors without an HTTP answer, by their recorded `type`."""
 
 
 def exception_of(error: RecordedError) -> AntiphonError:
-    """Returns the error that the caller of a recorded call gets."""
+    """Return the error of a recorded call, to be raised."""
     body: JSONObject = error.body if isinstance(error.body, dict) else {}
     message, code, param = (
         value if isinstance(value := body.get(name), str) else None for name in ("message", "code", "param")
@@ -41,9 +41,9 @@ def exception_of(error: RecordedError) -> AntiphonError:
 
 
 def recorded_error_of(error: AntiphonError) -> RecordedError | None:
-    """Returns an error as a recording holds it.
+    """Return the recorded form of an error.
 
-    None for what says nothing about the call itself: no connection, a fault of this server.
+    None if the error is unrelated to the call: no connection, or an error of this server.
     """
     if isinstance(error, UpstreamRefused):
         body = {"message": error.message, "code": error.code, "param": error.param}

@@ -1,4 +1,4 @@
-"""One recorded call, whatever the format of the file that holds it."""
+"""Recorded call, independent of the file format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from antiphon.wire.json import JSON, JSONObject
 Kind = Literal["chat", "completion", "embedding", "moderation", "models", "tool", "other"]
 
 REPLAYED: Sequence[Kind] = ("chat", "tool", "embedding", "completion", "moderation")
-"""The kinds of calls that replay answers; the others are kept for llama-stack."""
+"""Kinds of calls that replay answers; an export keeps the others for llama-stack."""
 
 BACKEND = "backend"
 CAPABILITIES = "capabilities"
-"""Keys of a recorded address's metadata: the backend's name, and its capability switches."""
+"""Keys of an address's metadata: the backend's name, and its capability switches."""
 
 USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
     ("chat", True): "openai.types.chat.chat_completion_chunk.ChatCompletionChunk",
@@ -32,85 +32,88 @@ USUAL_TYPES: Mapping[tuple[Kind, bool], str] = {
     ("moderation", False): "openai.types.moderation_create_response.ModerationCreateResponse",
     ("tool", False): "ogx_api.tools.ToolInvocationResult",
 }
-"""The classes that llama-stack's recorder notes for a kind of call, streamed or not."""
+"""Python classes that llama-stack records, by kind of call and by whether it was streamed."""
 
 
 class RecordedError(Struct, omit_defaults=True):
-    """What the call raised. `body` is the error object of the backend's answer.
-
-    `category`, `provider` and `type` are llama-stack's words for the client library's exception; we keep the
-    name of our own error as the `type` where the backend answered with no HTTP error, and its `Retry-After`.
-    """
+    """Error of a recorded call."""
 
     message: str = ""
     status_code: int | None = None
     body: JSON = None
+    """The error object of the backend's answer."""
     category: str = ""
+    """llama-stack's category of the client library's exception."""
     provider: str = ""
+    """llama-stack's provider of the client library."""
     type: str = ""
+    """llama-stack's name of the exception, or our error class for an error without an HTTP answer."""
     retry_after: str = ""
+    """The `Retry-After` header of the backend's answer."""
 
 
 class Address(Struct, frozen=True, omit_defaults=True):
-    """Where a call went: a model's URL, or a tool.
-
-    Of the URL only the path counts in llama-stack's hash; the default is what its client for OpenAI asks.
-    A tool has a provider (or the label of an MCP server) and a name instead. `metadata` is llama-stack's
-    note on the versions of its libraries, and ours on the backend.
-    """
+    """Address of a call: the URL of a model, or the provider and name of a tool."""
 
     method: str = "POST"
     url: str = "https://api.openai.com/v1/v1/chat/completions"
+    """The default is the URL of llama-stack's client for OpenAI. Only the path counts in the hash."""
     endpoint: str = "/v1/chat/completions"
     provider: str = ""
+    """The provider of a tool, or the label of an MCP server."""
     tool_name: str = ""
     metadata: Mapping[str, JSON] = {}
+    """llama-stack's library versions, or our backend and its capability switches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCall:
-    """One recorded call.
-
-    `request` is the body that was sent; of a tool call, its arguments. `parts` are the recorded values as
-    JSON texts: the chunks of a stream, the models of a list, or the one reply. A call that failed has an
-    `error`, and the parts that came before it. `gaps` are the milliseconds before each part; empty when they
-    are not known. `name` is the file's path below its directory, with `/`, and the call's number when the
-    file holds several. `type_name` is the Python class that llama-stack noted, if it is not the usual one; it
-    is text and never looked up. `hash_name` is the file's name at llama-stack, also after an import.
-    """
+    """One model or tool call with its outcome."""
 
     kind: Kind
     request: JSONObject
+    """The body of the request; the arguments of a tool call."""
     scope: str = DEFAULT_SCOPE
     streamed: bool = False
     parts: Sequence[Raw] = ()
+    """JSON texts: the chunks of a stream, the models of a list, or one reply. Those before an `error` too."""
     error: RecordedError | None = None
     gaps: tuple[int, ...] = ()
+    """Milliseconds before each part; empty if unknown."""
     address: Address = field(default=Address(), repr=False)
     type_name: str = ""
+    """The Python class that llama-stack recorded, if unusual. It is text and never imported."""
     name: str = ""
+    """The file's path below its directory, with `/`; in a file of several calls, `#` and a number follow."""
     hash_name: str = ""
+    """The file's name in llama-stack, also after an import; empty for our own calls."""
 
     def payloads(self) -> list[bytes]:
-        """Returns the parts on one line each, with keys, numbers and their order as recorded.
+        """Return the parts, each as one line of JSON.
 
-        What is no JSON is given as it is.
+        Keys, numbers and their order are as recorded. Invalid JSON is returned as it is.
         """
         return [_on_one_line(bytes(part)) for part in self.parts]
 
     @cached_property
     def canonical(self) -> JSONObject:
-        """The canonical request of a chat; raises RecursionError for a monstrous one."""
+        """The canonical request of a chat.
+
+        RecursionError if the request is nested too deeply.
+        """
         return canonical_request(self.request)
 
     @cached_property
     def key(self) -> str:
-        """The canonical key of a chat; empty for other kinds. Raises RecursionError for a monstrous one."""
+        """The canonical key of a chat; empty for other kinds.
+
+        RecursionError if the request is nested too deeply.
+        """
         return canonical_key(self.canonical) if self.kind == "chat" else ""
 
     @cached_property
     def exact_hash(self) -> str | None:
-        """llama-stack's hash of the call, or None when it has none: no address, or nested too deeply."""
+        """llama-stack's hash; None without a valid URL, or if nested too deeply."""
         try:
             if self.kind == "tool":
                 return tool_hash(self.address.provider, self.address.tool_name, self.request)
@@ -121,30 +124,30 @@ class RecordedCall:
 
     @property
     def backend(self) -> str | None:
-        """The name of the backend that was called; None where it is not recorded."""
+        """The name of the backend; None if it isn't recorded."""
         name = self.address.metadata.get(BACKEND)
         return name if isinstance(name, str) else None
 
     @property
     def file(self) -> str:
-        """The path of the file that holds the call."""
+        """The path of the call's file."""
         file, _, number = self.name.rpartition("#")
         return file if number.isdecimal() else self.name
 
     @property
     def number(self) -> int | None:
-        """The call's number in its file; None when the file holds this call alone."""
+        """The call's number in its file; None in a file of one call."""
         number = self.name.removeprefix(self.file)[1:]
         return int(number) if number else None
 
     @property
     def named_by_hash(self) -> bool:
-        """It is llama-stack's, which keeps one answer for a request and gives it as often as it is asked."""
+        """Whether the call is llama-stack's, an alternative that can answer repeatedly."""
         return bool(self.hash_name)
 
     @cached_property
     def stale(self) -> bool:
-        """The file's name should be the hash of its content, and is not: llama-stack would miss it."""
+        """Whether the file's name isn't the hash of its content: llama-stack misses it."""
         return self.named_by_hash and (self.exact_hash is None or self.exact_hash not in self.hash_name)
 
 

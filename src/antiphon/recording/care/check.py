@@ -1,4 +1,4 @@
-"""What a collection of recordings should be rid of, and what a person should know about it."""
+"""Problems of a directory of recordings, and the removal of calls."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -17,24 +17,26 @@ from antiphon.recording.files import scope_file
 ProblemKind = Literal["unreadable", "stale", "unused", "duplicate", "oversize", "alternatives"]
 
 LARGE = 1_000_000
-"""Bytes above which a file is oversize: such a diff is reviewed by nobody."""
+"""Maximum size in bytes of a file that isn't oversize; people don't review larger diffs."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, in words, and with which calls or files.
+    """A problem of calls or files.
 
-    Alternatives (files of llama-stack's that answer the same question of one scope) are no fault: llama-stack
-    itself makes them when it words a request anew.
+    Alternatives (llama-stack's files with different answers to one request of a scope) aren't faults:
+    llama-stack creates them when the form of its requests changes.
     """
 
     kind: ProblemKind
     names: tuple[str, ...]
+    """The names of the calls or files."""
     text: str
+    """The description of the problem, in one line."""
 
     @property
     def is_fault(self) -> bool:
-        """Whether the collection is the worse for it."""
+        """Whether the problem should be fixed."""
         return self.kind != "alternatives"
 
 
@@ -47,7 +49,12 @@ _hit_decoder = msgspec.json.Decoder(_HitLine)
 
 
 def read_hits(path: Path) -> set[tuple[str, int]]:
-    """Reads a hit log: which calls have answered, as (file, number). Raises `ConfigError` and OSError."""
+    """Return the calls of a hit log as pairs of a file and a number.
+
+    Raises:
+        ConfigError: A line isn't a line of a hit log.
+        OSError: The file can't be read.
+    """
     hits = set()
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
@@ -61,9 +68,15 @@ def read_hits(path: Path) -> set[tuple[str, int]]:
 def check(
     directory: Path, hits: Collection[tuple[str, int]] | None = None, *, large: int = LARGE
 ) -> list[Problem]:
-    """Returns the problems of a directory; unused calls only when `hits` say what a run has used.
+    """Return the problems of a directory.
 
-    Raises `ConfigError` when there is no such directory.
+    Args:
+        directory: The directory of recordings.
+        hits: The calls that a run has used, as pairs of a file and a number; None finds no unused calls.
+        large: Maximum size in bytes of a file that isn't oversize.
+
+    Raises:
+        ConfigError: The directory does not exist.
     """
     unreadable: list[str] = []
     calls = list(read_calls(directory, unreadable))
@@ -71,7 +84,7 @@ def check(
     problems += _stale(calls)
     if hits is not None:
         problems += [
-            Problem("unused", (call.name,), f"{call.name} answered nothing in that run")
+            Problem("unused", (call.name,), f"{call.name} didn't answer any call of that run")
             for call in calls
             if call.kind in REPLAYED and (call.file, call.number or 1) not in hits
         ]
@@ -83,17 +96,19 @@ def check(
 
 
 def remove(directory: Path, names: Iterable[str]) -> None:
-    """Removes the calls with these names: whole files of llama-stack's, and calls from files of ours.
+    """Remove the calls with these names, and files without any call left.
 
-    A file that then holds no call is removed too. Raises `ConfigError` and OSError.
+    Raises:
+        ConfigError: The directory does not exist.
+        OSError: A file could not be written or removed.
     """
-    gone = set(names)
+    removed = set(names)
     unreadable: list[str] = []
     files: defaultdict[str, list[RecordedCall]] = defaultdict(list)
     for call in read_calls(directory, unreadable):
         files[call.file].append(call)
     for file, calls in files.items():
-        kept = [call for call in calls if call.name not in gone]
+        kept = [call for call in calls if call.name not in removed]
         if not kept:
             (directory / file).unlink()
         elif len(kept) < len(calls):
@@ -102,17 +117,17 @@ def remove(directory: Path, names: Iterable[str]) -> None:
 
 def _stale(calls: Sequence[RecordedCall]) -> list[Problem]:
     return [
-        Problem("stale", (call.name,), f"{call.name}: its name is not the hash of what it holds")
+        Problem("stale", (call.name,), f"{call.name}: its name isn't the hash of its content")
         for call in calls
         if call.stale
     ]
 
 
 def _groups(calls: Sequence[RecordedCall]) -> list[Problem]:
-    """Calls of one scope that answer the same question, with the same answer or with another."""
+    """Return the duplicates and alternatives among calls of one scope and request."""
     groups: defaultdict[tuple[str, str, str], list[RecordedCall]] = defaultdict(list)
     for call in calls:
-        # Ours are a sequence: the same question may well be asked twice.
+        # Our own calls are a sequence: a run can make the same call twice.
         if call.named_by_hash and call.kind != "models":
             groups[call.scope, call.kind, call.key or call.exact_hash or call.name].append(call)
     problems = []
@@ -121,16 +136,18 @@ def _groups(calls: Sequence[RecordedCall]) -> list[Problem]:
         for call in sorted(group, key=lambda call: (call.stale, call.hash_name)):
             answers[_answer(call)].append(call.name)
         for first, *others in answers.values():
-            problems += [Problem("duplicate", (name,), f"{name} says the same as {first}") for name in others]
+            problems += [
+                Problem("duplicate", (name,), f"{name} has the same answer as {first}") for name in others
+            ]
         if len(answers) > 1:
             names = tuple(name for same in answers.values() for name in same)
-            text = f"{len(answers)} answers to one question of {group[0].scope}: {', '.join(names)}"
+            text = f"{len(answers)} answers to one request of {group[0].scope}: {', '.join(names)}"
             problems.append(Problem("alternatives", names, text))
     return problems
 
 
 def _answer(call: RecordedCall) -> bytes:
-    """What was answered, and to which form of request: llama-stack looks for each under its own name."""
+    """Return the answer, and the form of its request, which changes the file name."""
     error = b"" if call.error is None else msgspec.json.encode(call.error)
     form = b"stream" if call.request.get("stream") else b""
     return b"\n".join([form, error, *call.payloads()])

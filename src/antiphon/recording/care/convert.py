@@ -1,4 +1,4 @@
-"""Import and export: llama-stack's files into scope files, and back."""
+"""Import and export of llama-stack's files."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from antiphon.engine.reply.whole import unfold_reply
 from antiphon.errors import ConfigError, SecretInRecording, UpstreamBroken
-from antiphon.recording.calls.exact_hash import asked_as_stream
+from antiphon.recording.calls.exact_hash import as_streaming_request
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import read_calls
 from antiphon.recording.files import llama_stack_writer, scope_file
@@ -28,9 +28,10 @@ class Conversion:
 
 
 def read_all(directories: Iterable[Path]) -> tuple[list[RecordedCall], list[str]]:
-    """Returns all calls of the directories, of either format, and lines about what could not be read.
+    """Return the calls of directories, and a line per unreadable file.
 
-    Raises `ConfigError` for a directory that is none.
+    Raises:
+        ConfigError: A directory does not exist.
     """
     problems: list[str] = []
     calls = [call for directory in directories for call in read_calls(directory, problems)]
@@ -38,11 +39,14 @@ def read_all(directories: Iterable[Path]) -> tuple[list[RecordedCall], list[str]
 
 
 def import_calls(calls: Iterable[RecordedCall], into: Path) -> Conversion:
-    """Writes the calls into one file per scope, after those that the file holds already.
+    """Append the calls to one file per scope, except those that the file already has.
 
-    A call that the file holds already is not added again. In a scope, short conversations come
-    before those that go on from them. Raises `SecretInRecording` before anything is written, `ConfigError`
-    when a file there cannot be read, and OSError.
+    In a scope, short conversations come before their continuations.
+
+    Raises:
+        SecretInRecording: A call holds a secret; no file was written.
+        ConfigError: A file of a scope can't be read.
+        OSError: A file could not be written.
     """
     calls = list(calls)
     _refuse_secrets(calls)
@@ -100,9 +104,9 @@ def export_calls(calls: Sequence[RecordedCall], into: Path) -> Conversion:
 
 
 def _as_stream(call: RecordedCall) -> RecordedCall | None:
-    """What llama-stack's Responses look for where the call was made for ours; None for any other call.
+    """Return a non-streaming call of ours as llama-stack's Responses API makes it.
 
-    A request that says that it wants no stream is not one for a response.
+    None for other calls; a request with `stream: false` isn't part of a response.
     """
     if call.kind != "chat" or call.streamed or call.named_by_hash or "stream" in call.request:
         return None
@@ -111,11 +115,11 @@ def _as_stream(call: RecordedCall) -> RecordedCall | None:
     except UpstreamBroken:
         return None
     parts = tuple(Raw(chunk) for chunk in chunks)
-    return replace(call, request=asked_as_stream(call.request), streamed=True, parts=parts, gaps=())
+    return replace(call, request=as_streaming_request(call.request), streamed=True, parts=parts, gaps=())
 
 
 def _joined(kept: list[RecordedCall], calls: list[RecordedCall]) -> list[RecordedCall]:
-    """Puts calls behind those that a file holds. One of llama-stack's replaces the one that has its name."""
+    """Return old and new calls; new ones of llama-stack replace those of their name."""
     named = {call.hash_name: call for call in calls if call.named_by_hash}
     known = Counter(_identity(call) for call in kept)
     joined = [named.pop(call.hash_name, call) for call in kept]
@@ -130,20 +134,20 @@ def _joined(kept: list[RecordedCall], calls: list[RecordedCall]) -> list[Recorde
 
 
 def _identity(call: RecordedCall) -> tuple[bytes, bytes]:
-    """What makes two calls of one scope the same: what was asked of whom, and the answer or the failure."""
-    asked = (call.kind, call.address, call.request, call.streamed, call.error)
-    return msgspec.json.encode(asked, order="deterministic"), b"\n".join(call.payloads())
+    """Return the data that is equal in two equal calls of one scope."""
+    request = (call.kind, call.address, call.request, call.streamed, call.error)
+    return msgspec.json.encode(request, order="deterministic"), b"\n".join(call.payloads())
 
 
 def _refuse_secrets(calls: Sequence[RecordedCall]) -> None:
     found = [f"{call.name}: {finding}" for call in calls for finding in find_in_call(call)]
     if found:
-        more = f" (and {len(found) - 1} more; antiphon recordings scan lists all)" if len(found) > 1 else ""
-        raise SecretInRecording(f"Nothing was imported, because of {found[0]}{more}")
+        more = f" (and {len(found) - 1} more; `antiphon recordings scan` lists all)" if len(found) > 1 else ""
+        raise SecretInRecording(f"Nothing was imported, because of {found[0]}{more}.")
 
 
 def _order(call: RecordedCall) -> tuple[int, bool, str]:
-    """Our own calls stay as they are ordered; llama-stack's files have no order."""
+    """Return a sort key for llama-stack's calls; it keeps the order of our own."""
     if not call.named_by_hash:
         return 0, False, ""
     messages = call.request.get("messages")

@@ -1,4 +1,4 @@
-"""A recorded call as a person reads it in a terminal: one line of a list, or the whole conversation."""
+"""Recorded calls as text for a terminal: lines of a list, and conversations."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,31 +10,31 @@ from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.nearest import printable
 from antiphon.wire.json import JSON, JSONObject
 
-_WORDS = 50
-"""Characters of what was asked that a line of a list shows."""
-_VALUE = 600
-"""Characters that are shown of a value which is no text: a schema, an embedding."""
+_LINE_EXCERPT = 50
+"""Characters of the last message in a line of a list."""
+_MAX_JSON = 600
+"""Characters of a JSON value, such as a schema or an embedding."""
 
 
 def line(call: RecordedCall) -> str:
-    """Returns the call in one line: name, scope, kind, model, what was asked last, streamed or not, size."""
-    words = " ".join(_asked(call).split())
-    words = words if len(words) <= _WORDS else f"{words[:_WORDS]}…"
-    way = "failed" if call.error else "streamed" if call.streamed else "whole"
+    """Return a call in one line: name, scope, kind, model, last message, form, size."""
+    text = " ".join(_last_input(call).split())
+    text = text if len(text) <= _LINE_EXCERPT else f"{text[:_LINE_EXCERPT]}…"
+    form = "failed" if call.error else "streamed" if call.streamed else "non-streaming"
     size = sum(len(memoryview(part)) for part in call.parts) + len(msgspec.json.encode(call.request))
-    columns = [call.name, call.scope, call.kind, _model(call), f'"{words}"', way, f"{size} bytes"]
+    columns = [call.name, call.scope, call.kind, _model(call), f'"{text}"', form, f"{size} bytes"]
     return "  ".join(printable(column) for column in columns)
 
 
 def conversation(calls: Sequence[RecordedCall]) -> str:
-    """Returns the calls with what was said in each; messages that an earlier call shows are only counted."""
-    shown: list[tuple[str, list[bytes]]] = []
+    """Return the calls with their messages; those of an earlier call are only counted."""
+    printed: list[tuple[str, list[bytes]]] = []
     blocks = []
     for call in calls:
         encoded = [msgspec.json.encode(message) for message in _messages(call)]
-        counts = [(name, _common(encoded, earlier)) for name, earlier in shown]
+        counts = [(name, _common(encoded, earlier)) for name, earlier in printed]
         name, kept = max(counts, key=lambda each: each[1], default=("", 0))
-        shown.append((call.name, encoded))
+        printed.append((call.name, encoded))
         lines = [f"{call.name}  {call.scope}  {call.kind} {_model(call)}"]
         if kept:
             lines.append(f"  (the first {kept} of {len(encoded)} messages are those of {name})")
@@ -50,7 +50,7 @@ def _body(call: RecordedCall, kept: int) -> Iterator[str]:
         if isinstance(tools, list) and tools:
             yield from _text("tools", ", ".join(_tool_name(tool) for tool in tools))
     else:
-        yield from _text("asked", _json(call.request))
+        yield from _text("request", _json(call.request))
     yield from _answer(call)
 
 
@@ -63,12 +63,10 @@ def _answer(call: RecordedCall) -> Iterator[str]:
             reply = msgspec.json.decode(fold_chunks(call.payloads()) if call.streamed else call.parts[0])
             for choice in reply["choices"]:
                 yield from _message(choice["message"], "→ ")
-                yield from _text("  ended", str(choice.get("finish_reason")))
+                yield from _text("  finish_reason", str(choice.get("finish_reason")))
         except (UpstreamBroken, msgspec.DecodeError, LookupError, TypeError, AttributeError):
-            yield from _text(
-                "→",
-                f"no chat completion: {_json([bytes(part).decode(errors='replace') for part in call.parts])}",
-            )
+            parts = [bytes(part).decode(errors="replace") for part in call.parts]
+            yield from _text("→", f"not a chat completion: {_json(parts)}")
     else:
         yield from _text("→", _json([_decoded(part) for part in call.payloads()]))
 
@@ -107,13 +105,13 @@ def _content(content: JSON) -> str:
 
 
 def _text(label: str, text: str) -> Iterator[str]:
-    """Lines of a text behind its label, with nothing that a terminal would obey."""
+    """Yield the lines of a text after its label, without control characters."""
     first, *rest = text.split("\n")
     yield printable(f"{label}: {first}").rstrip()
     yield from (f"  {printable(each)}".rstrip() for each in rest)
 
 
-def _asked(call: RecordedCall) -> str:
+def _last_input(call: RecordedCall) -> str:
     messages = _messages(call)
     if call.kind != "chat" or not messages:
         return _json(call.request.get("input") or call.request.get("prompt") or call.request)
@@ -141,7 +139,7 @@ def _common(mine: list[bytes], theirs: list[bytes]) -> int:
 
 def _json(value: JSON) -> str:
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"
+    return text if len(text) <= _MAX_JSON else f"{text[:_MAX_JSON]}…"
 
 
 def _decoded(text: bytes) -> JSON:

@@ -1,1 +1,1 @@
-"""Recordings on disk: native scopes and llama-stack's files."""
+"""Files of recordings: native scope files and llama-stack's files."""

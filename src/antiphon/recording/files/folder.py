@@ -1,4 +1,4 @@
-"""Finds and reads the files of a directory of recordings; thousands of them in a moment."""
+"""Fast reader of directories with thousands of recordings."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,20 +10,25 @@ from msgspec import Raw
 
 from antiphon.errors import RecordingNotReadable
 
-_ROOM = 1 << 20
+_BUFFER_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file as it was when it was read; `name` is its path below the directory, with `/`."""
+    """A file at the time when it was read."""
 
     path: str
     name: str
+    """The path below the directory, with `/`."""
     modified: int
     size: int
 
     def read(self) -> bytes:
-        """Reads the file once more; raises `RecordingNotReadable` when it is gone, or another one."""
+        """Read the file again.
+
+        Raises:
+            RecordingNotReadable: The file was removed or changed.
+        """
         try:
             with open(self.path, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -32,30 +37,36 @@ class Source:
                 return file.read()
         except OSError as error:
             raise RecordingNotReadable(
-                f"The recording {self.name} cannot be read any more: {error.strerror}."
+                f"The recording {self.name!r} can't be read: {error.strerror}. Restart the server."
             ) from None
 
     def changed(self) -> RecordingNotReadable:
-        """Says that the file is another one than it was."""
+        """Return the error for a changed file."""
         return RecordingNotReadable(
-            f"The recording {self.name} was changed after it was loaded. Start the server again."
+            f"The recording {self.name!r} was changed after it was loaded. Restart the server."
         )
 
 
 class Files:
-    """The `*.json` files of a directory and its sub-folders, by their names; no links to folders."""
+    """The `*.json` files of a directory and its sub-folders, without linked folders."""
 
     def __init__(self, directory: Path, problems: list[str]) -> None:
-        """Raises OSError when the directory itself cannot be listed; for a folder in it, see `problems`."""
+        """Create the iterable.
+
+        A file or sub-folder that can't be read adds a line to `problems`.
+        """
         self._directory = str(directory)
         self._problems = problems
-        # Fresh memory for each file would take longer to come by than the files take to read.
-        self._buffer = bytearray(_ROOM)
+        # The allocation of memory for each file takes longer than reading the file.
+        self._buffer = bytearray(_BUFFER_SIZE)
 
     def __iter__(self) -> Iterator[tuple[memoryview, Source]]:
-        """Yields the content of each file, which is there until the next one is asked for.
+        """Yield the content of each file; the next step of the iteration overwrites it.
 
-        A line about a file that cannot be read is added to the problems.
+        A file that can't be read adds a line to the problems.
+
+        Raises:
+            OSError: The directory itself can't be listed.
         """
         for name in sorted(self._names(), key=lambda name: (name.rpartition("/")[2], name)):
             try:
@@ -86,17 +97,17 @@ class Files:
             if status.st_size >= len(self._buffer):
                 self._buffer = bytearray(2 * status.st_size)
             view, length = memoryview(self._buffer), 0
-            # One byte more is asked for than there should be, so the last read brings nothing.
+            # The buffer has room for one more byte than the file, so the last read returns 0.
             while read := file.readinto(view[length : status.st_size + 1]):
                 length += read
         return view[:length], Source(path, name, status.st_mtime_ns, length)
 
 
 class LazyParts(Sequence[Raw]):
-    """As many parts as were counted when their file was read; `read` gives them, once."""
+    """Parts of a recording that are counted now and read at first use."""
 
     def __init__(self, count: int, read: Callable[[], Sequence[Raw]]) -> None:
-        """`read` raises `RecordingNotReadable` when the parts are not there any more."""
+        """Create the sequence; `read` may raise `RecordingNotReadable`."""
         self._count = count
         self._read: Callable[[], Sequence[Raw]] | None = read
         self._parts: Sequence[Raw] = ()

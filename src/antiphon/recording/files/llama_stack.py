@@ -1,7 +1,7 @@
-"""Reads llama-stack's recordings: one JSON file per call, named after the hash of its request.
+"""Reader of llama-stack's recordings: one JSON file per call.
 
-The files name the Python classes of what they hold (`__type__`). The names are text here: nothing is
-imported, and the data beside them is plain JSON.
+The name of a file is the hash of the request. The files contain names of Python classes (`__type__`). They
+are text here and never imported; the data beside them is plain JSON.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class _File(Struct):
 
 
 class _Object(Struct):
-    """A JSON object; what it holds is checked for its form and left where it is."""
+    """A JSON object whose members are validated and skipped."""
 
 
 class _ObjectValue(Struct):
@@ -77,7 +77,7 @@ class _ObjectFile(Struct):
 
 
 _Answer = tuple[bool, Sequence[Raw], str]
-"""Whether an answer was streamed, its values, and their class if it is unusual."""
+"""Whether an answer was streamed, its values, and their class if unusual."""
 
 _file_decoder = msgspec.json.Decoder(_File)
 _object_file_decoder = msgspec.json.Decoder(_ObjectFile)
@@ -87,18 +87,24 @@ _value_decoder = msgspec.json.Decoder(_Value)
 
 
 def read_recording(content: bytes | memoryview, name: str, source: Source | None = None) -> RecordedCall:
-    """Reads one recording; raises `ConfigError`, which names the file, when it is none.
+    """Read one recording.
 
-    With a `source` the parts of a chat's answer are looked through, and read again when they are asked for.
+    Args:
+        content: The content of the file.
+        name: The path of the file below its directory.
+        source: If given, the parts of a chat are validated now and read at first use.
+
+    Raises:
+        ConfigError: The file isn't a recording of llama-stack.
     """
     try:
         call = None if source is None else _read_lazily(content, source)
         if call is None:
-            file = _file_decoder.decode(bytes(content))  # What is kept of it outlives a buffer.
+            file = _file_decoder.decode(bytes(content))  # A copy, because the call outlives the buffer.
             call = _call(file, name, _answer(file.response, _kind(file.request)))
-        # Only a chat has a key; it is worked out here, so that a request too deep for it is a broken file.
+        # Only a chat has a key. It is computed here, so that too deep a request makes the file unreadable.
         if call.key and not call.parts and call.error is None:
-            raise ConfigError(f"{name}: holds no answer")
+            raise ConfigError(f"{name}: has no answer")
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply for a recording") from None
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -132,7 +138,7 @@ def _call(file: _File | _ObjectFile, name: str, answer: _Answer) -> RecordedCall
 
 
 def _read_lazily(content: bytes | memoryview, source: Source) -> RecordedCall | None:
-    """Reads a chat but for its chunks; None for another call, and where anything is odd."""
+    """Read a chat without its chunks; None for other calls and unusual files."""
     try:
         file = _object_file_decoder.decode(content)
     except msgspec.ValidationError:
@@ -143,7 +149,7 @@ def _read_lazily(content: bytes | memoryview, source: Source) -> RecordedCall | 
 
 
 def _lazy_answer(response: _ObjectResponse, source: Source) -> _Answer:
-    """As `_answer` does, but the parts are in the file until they are asked for."""
+    """Return an answer as `_answer` does, with parts that are read at first use."""
     if response.is_exception or response.body is None:
         return False, (), ""
     streamed = isinstance(response.body, list)
@@ -164,7 +170,7 @@ def _lazy_answer(response: _ObjectResponse, source: Source) -> _Answer:
 def _kind(request: _Request) -> Kind:
     if request.tool_name is not None:
         return "tool"
-    # One recording of a chat stands under /v1/completions, so the body has the last word.
+    # Some recordings of chats have the path /v1/completions, so the body decides.
     if request.endpoint.endswith("completions") and "messages" in (request.body or {}):
         return "chat"
     return next((kind for ending, kind in _KINDS if request.endpoint.endswith(ending)), "other")
@@ -177,7 +183,7 @@ def _error(response: _Response | _ObjectResponse) -> RecordedError | None:
 
 
 def _answer(response: _Response, kind: Kind) -> _Answer:
-    """Takes an answer apart."""
+    """Return the recorded values of a response."""
     first = _first_byte(response.body)
     if response.is_exception or first == b"n":
         return False, (), ""
@@ -201,7 +207,7 @@ def _values(elements: Raw, kind: Kind) -> list[_Value]:
 
 
 def _value(element: Raw, kind: Kind) -> _Value:
-    """Unwraps a value; only those of endpoints that are not OpenAI's may stand without a class."""
+    """Unwrap a value; only values of endpoints that OpenAI lacks can omit the class."""
     try:
         return _value_decoder.decode(element)
     except msgspec.ValidationError:

@@ -1,7 +1,7 @@
-"""Writes recordings as llama-stack does: its own server finds them by the hash that is their name.
+"""Writer of llama-stack's recordings.
 
-The layout is that of its api_recorder: `test_id`, `request`, `response`, `id_normalization_mapping`, indented
-by two.
+The names of the files are those that llama-stack's server looks up. The layout is that of llama-stack's
+api_recorder: `test_id`, `request`, `response` and `id_normalization_mapping`, indented by two.
 """
 
 import hashlib
@@ -19,9 +19,11 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 def write(directory: Path, call: RecordedCall) -> Path:
-    """Writes the call and returns its file's path; a recording of the same call there is replaced.
+    """Write a call, replace an earlier recording of it, and return the file's path.
 
-    Raises `ConfigError` for a call that has no hash, or whose answer is not JSON, and OSError.
+    Raises:
+        ConfigError: The call has no hash, or its answer isn't valid JSON.
+        OSError: The file could not be written.
     """
     path = directory / file_name(call)
     write_atomically(path, file_content(call))
@@ -29,9 +31,13 @@ def write(directory: Path, call: RecordedCall) -> Path:
 
 
 def file_name(call: RecordedCall) -> str:
-    """Returns the name that llama-stack looks for, or the one that an imported call had there.
+    """Return the file name that llama-stack expects.
 
-    A list of models bears a hash of the models' ids too. Raises `ConfigError` for a call that has no hash.
+    An imported call has the name of its original file. The name for a list of models also has a hash of the
+    models' ids.
+
+    Raises:
+        ConfigError: The call has no hash.
     """
     if call.hash_name:
         return call.hash_name
@@ -46,7 +52,11 @@ def file_name(call: RecordedCall) -> str:
 
 
 def file_content(call: RecordedCall) -> bytes:
-    """Returns the file's content; raises `ConfigError` when an answer is not JSON."""
+    """Return the content of the file.
+
+    Raises:
+        ConfigError: The answer isn't valid JSON.
+    """
     content: JSONObject = {} if call.scope == DEFAULT_SCOPE else {"test_id": call.scope}
     if call.kind == "tool":
         content["request"] = {
@@ -78,17 +88,15 @@ def _request(call: RecordedCall) -> JSONObject:
 
 
 def _response(call: RecordedCall) -> JSONObject:
-    """What came before an error is left out: llama-stack's format has no place for it."""
+    """Return the response; chunks before an error are omitted, as the format requires."""
     if call.error is not None:
         error = asdict(call.error)
-        told = {
-            name: error[name] for name in ("category", "provider", "type", "message", "status_code", "body")
-        }
+        members = ("category", "provider", "type", "message", "status_code", "body")
         return {
             "body": None,
             "is_streaming": False,
             "is_exception": True,
-            "exception_data": told,
+            "exception_data": {name: error[name] for name in members},
             "exception_message": call.error.message,
         }
     type_name = call.type_name or USUAL_TYPES.get((call.kind, call.streamed))
@@ -102,7 +110,7 @@ def _response(call: RecordedCall) -> JSONObject:
 
 
 def _invocation(value: JSON) -> JSON:
-    """A tool's result as llama-stack holds it: what a web search of ours found is a text of JSON there."""
+    """Return a tool result in llama-stack's form; web searches become JSON text."""
     if isinstance(value, dict) and value.keys() == {"query", "top_k"}:
         return {"content": json.dumps(value), "error_message": None, "error_code": None, "metadata": None}
     return value

@@ -1,6 +1,6 @@
-"""What changes from one JSON object to the next, by JSON Pointer (RFC 6901).
+"""Changes from one JSON object to another, by JSON Pointer (RFC 6901).
 
-`{"/choices/0/delta/content": "Hi"}` says more to a reader, in fewer lines, than a JSON Patch (RFC 6902) does.
+`{"/choices/0/delta/content": "Hi"}` is easier to read, and shorter, than a JSON Patch (RFC 6902).
 """
 
 import msgspec
@@ -9,7 +9,11 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 def difference(before: JSONObject, after: JSONObject) -> tuple[JSONObject, list[str]]:
-    """Returns what to set (pointer to value) and which pointers to remove to make `after` of `before`."""
+    """Return the changes that turn `before` into `after`.
+
+    Returns:
+        The values to set, by pointer, and the pointers to remove.
+    """
     changed: JSONObject = {}
     removed: list[str] = []
     _compare(before, after, "", (changed, removed))
@@ -17,7 +21,11 @@ def difference(before: JSONObject, after: JSONObject) -> tuple[JSONObject, list[
 
 
 def apply(target: JSONObject, changed: JSONObject, removed: list[str]) -> None:
-    """Changes `target` as `difference` says; raises ValueError for a pointer that leads nowhere."""
+    """Apply changes to `target` in place.
+
+    Raises:
+        ValueError: A pointer leads to no place in `target`.
+    """
     for pointer in removed:
         holder, last = locate(target, pointer)
         if not isinstance(holder, dict) or last not in holder:
@@ -29,9 +37,12 @@ def apply(target: JSONObject, changed: JSONObject, removed: list[str]) -> None:
 
 
 def locate(target: JSON, pointer: str) -> tuple[JSON, str | int]:
-    """Returns the object or list that holds the pointer's place, and the key or position in it.
+    """Return the container of a pointer's place, and the key or position in it.
 
-    The key may be new; a position must be there. Raises ValueError when the pointer leads nowhere.
+    The key may be new; a position must exist.
+
+    Raises:
+        ValueError: The pointer leads to no place in `target`.
     """
     names = [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:]]
     if not names or pointer[0] != "/":
@@ -45,7 +56,7 @@ def locate(target: JSON, pointer: str) -> tuple[JSON, str | int]:
 
 
 def same(one: JSON, other: JSON) -> bool:
-    """Tells whether two values are the same JSON; Python's own `==` holds 1, 1.0 and true for one value."""
+    """Return whether two values are the same JSON; in Python, `1 == 1.0 == True`."""
     return type(one) is type(other) and msgspec.json.encode(one) == msgspec.json.encode(other)
 
 
@@ -58,7 +69,10 @@ def _key(holder: JSON, name: str, pointer: str) -> str | int:
 
 
 def _compare(before: JSON, after: JSON, pointer: str, found: tuple[JSONObject, list[str]]) -> None:
-    """Goes down to what differs; an object that empties or fills, and a list of scalars, are set whole."""
+    """Add the differences below a pointer to `found`.
+
+    Lists of scalars, and objects that become empty or were empty, are set as a whole.
+    """
     changed, removed = found
     if _both(dict, before, after) and (not pointer or (before and after)):
         removed.extend(f"{pointer}/{_escaped(name)}" for name in before if name not in after)

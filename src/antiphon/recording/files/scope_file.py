@@ -1,8 +1,8 @@
-"""Antiphon's own recordings: one JSON file for each scope (a test, a scenario), made to be reviewed.
+"""Native recordings: one reviewable JSON file per scope (a test, a scenario).
 
-Calls stand in the order in which they were made, and each says only what is new: its request names an earlier
-call that it is `like`, how many of that one's messages it keeps, and what it changes (`sharing.py`); its
-chunks are told in steps (`steps.py`). A call that is added adds lines at the end and changes none before it.
+Calls are in the order in which they were made, without repetitions: a request names an earlier call that it
+is `like`, the number of messages that it keeps, and its changes (`sharing.py`). Chunks are stored as steps
+(`steps.py`). A new call appends lines to the file and changes no earlier line.
 """
 
 import hashlib
@@ -20,27 +20,26 @@ from antiphon.recording.calls.recorded import Address, Kind, RecordedCall, Recor
 from antiphon.recording.files.folder import LazyParts
 from antiphon.recording.files.sharing import Requests, SharedRequest, restore
 from antiphon.recording.files.steps import Step, Stream, fold, outline, pack, parse, unfold, unpack
-from antiphon.recording.files.writing import laid_out, write_atomically
+from antiphon.recording.files.writing import format_json, write_atomically
 from antiphon.wire.json import JSON, JSONObject
 
 VERSION = 1
 MARK = b'"antiphon_recordings"'
-"""The key that tells these files from llama-stack's; it stands first."""
+"""First key of the files, which distinguishes them from llama-stack's."""
 
 _SLUG_LENGTH = 100
-_LOOKED_AT = 8
-"""How many answers back, of its kind, an answer may refer."""
-_WORTH = 60
-"""Bytes that telling a reply by an earlier one has to save."""
+_MAX_DISTANCE = 8
+"""Earlier answers of the same kind to which an answer can refer."""
+_MIN_SAVING = 60
+"""Bytes that a reference from one reply to another has to save."""
 _HASH_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
 
 
 class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """A call as the file has it. The answer is a `reply`, or `chunks` of a stream, or `values`.
+    """A call in the form of the file.
 
-    Those are the values of a list, or a reply that is told by an earlier one.
-
-    `hash_name` is the name of llama-stack's file that the call was imported from.
+    The answer is a `reply`, `chunks` of a stream, or `values`: a list, or a reply that refers to an earlier
+    one. `hash_name` is the name of the llama-stack file that the call was imported from.
     """
 
     call: int
@@ -74,7 +73,7 @@ _file_decoder = msgspec.json.Decoder(_File)
 
 
 def file_name(scope: str) -> str:
-    """Returns the name of a scope's file: readable, and another one for every scope on any file system."""
+    """Return the name of a scope's file: readable, and unique on every file system."""
     if scope == DEFAULT_SCOPE:
         return f"{DEFAULT_SCOPE}.json"
     slug = re.sub(r"[^a-z0-9_]+", "-", scope.lower()).strip("-")[:_SLUG_LENGTH]
@@ -82,15 +81,25 @@ def file_name(scope: str) -> str:
 
 
 def read(path: Path, name: str = "") -> list[RecordedCall]:
-    """Reads a file; `name` is what its calls are called by, or else the file's name.
+    """Read a file.
 
-    Raises `ConfigError`, which names the file, when it is none of ours or of a later version, and OSError.
+    Args:
+        path: The file.
+        name: The file's name in the names of its calls; by default that of `path`.
+
+    Raises:
+        ConfigError: The file isn't a native recording, or has a later version.
+        OSError: The file can't be read.
     """
     return parse_file(path.read_bytes(), name or path.name)
 
 
 def parse_file(content: bytes | memoryview, name: str) -> list[RecordedCall]:
-    """Reads the content of a file; raises `ConfigError` as `read` does."""
+    """Parse the content of a file.
+
+    Raises:
+        ConfigError: The file isn't a native recording, or has a later version.
+    """
     try:
         file = _decode(content, name)
     except RecursionError:
@@ -105,19 +114,22 @@ def _decode(content: bytes | memoryview, name: str) -> _File:
         file = _file_decoder.decode(content)
         version = file.antiphon_recordings
     except msgspec.ValidationError:
-        # What a later version holds may well be nothing that this one knows.
+        # A file of a later version can have unknown members.
         version = _version_decoder.decode(content).antiphon_recordings
         if version == VERSION:
             raise
     if version != VERSION:
-        raise ConfigError(f"{name}: version {version} of the format; this program reads version {VERSION}")
+        raise ConfigError(
+            f"{name}: has version {version} of the format; this program reads version {VERSION}"
+        )
     return file
 
 
 def write(path: Path, scope: str, calls: Sequence[RecordedCall]) -> None:
-    """Writes the calls of a scope, in their order, in place of what the file held.
+    """Replace the content of a file with the calls of a scope, in their order.
 
-    Raises OSError, and the file then is as it was.
+    Raises:
+        OSError: The file could not be written; it is unchanged.
     """
     writer = ScopeWriter(scope)
     for call in calls:
@@ -126,19 +138,19 @@ def write(path: Path, scope: str, calls: Sequence[RecordedCall]) -> None:
 
 
 class ScopeWriter:
-    """The file of a scope as it grows: each call is taken apart once, however often the file is saved."""
+    """Writer of a growing scope file; it encodes each call once."""
 
     def __init__(self, scope: str) -> None:
-        self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {laid_out(scope)},\n "calls": ['
+        self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {format_json(scope)},\n "calls": ['
         self._blocks: list[str] = []
         self._requests = Requests()
         self._addresses: dict[int | None, Address] = {None: Address()}
         self._answers: defaultdict[tuple[Kind, bool], deque[Stream]] = defaultdict(
-            lambda: deque(maxlen=_LOOKED_AT)
+            lambda: deque(maxlen=_MAX_DISTANCE)
         )
 
     def add(self, call: RecordedCall) -> None:
-        """Adds a call at the end."""
+        """Append a call."""
         number = len(self._blocks) + 1
         shared = self._requests.share(call.request, number)
         self._addresses[number] = call.address
@@ -156,14 +168,18 @@ class ScopeWriter:
             gaps=pack(call.gaps),
         )
         self._answer(entry, call)
-        self._blocks.append(laid_out(msgspec.to_builtins(entry), 2))
+        self._blocks.append(format_json(msgspec.to_builtins(entry), 2))
 
     def save(self, path: Path) -> None:
-        """Writes the file; raises OSError, and the file then is as it was."""
+        """Write the file.
+
+        Raises:
+            OSError: The file could not be written; it is unchanged.
+        """
         write_atomically(path, self.content())
 
     def content(self) -> bytes:
-        """Returns what `save` writes."""
+        """Return the content that `save` writes."""
         text = ",".join(f"\n  {block}" for block in self._blocks)
         return f"{self._head}{text}\n ]\n}}\n".encode()
 
@@ -176,8 +192,8 @@ class ScopeWriter:
             entry.values = fold(call.parts, earlier) if call.parts else UNSET
         else:
             steps = fold(call.parts, earlier)
-            likened = steps[0].starts_like is not None
-            if likened and len(msgspec.json.encode(steps)) + _WORTH < len(msgspec.json.encode(first)):
+            refers = steps[0].starts_like is not None
+            if refers and len(msgspec.json.encode(steps)) + _MIN_SAVING < len(msgspec.json.encode(first)):
                 entry.values = steps
             else:
                 entry.reply = first
@@ -187,7 +203,7 @@ class ScopeWriter:
 
 
 class _Reader:
-    """Puts the calls of a file together again."""
+    """Reader that restores the calls of a file."""
 
     def __init__(self, name: str, scope: str) -> None:
         self._name = name
@@ -197,7 +213,11 @@ class _Reader:
         self._streams: dict[int, tuple[Raw, Raw]] = {}
 
     def read(self, entries: list[_Call]) -> list[RecordedCall]:
-        """Returns the calls; raises `ConfigError` for one that contradicts itself."""
+        """Return the calls.
+
+        Raises:
+            ConfigError: A call is inconsistent.
+        """
         calls = []
         for entry in entries:
             try:
@@ -211,10 +231,10 @@ class _Reader:
         request = restore(shared, self._requests)
         address = entry.address or self._addresses[entry.like]
         if entry.call in self._requests:
-            raise ValueError("its number is taken")
-        # It names the file that an export writes, so it must not lead out of a folder.
+            raise ValueError("its number is already used")
+        # An export writes a file of this name, which must not lead out of the folder.
         if entry.hash_name and not _HASH_NAME.fullmatch(entry.hash_name):
-            raise ValueError(f"{entry.hash_name!r} is no name of a recording")
+            raise ValueError(f"{entry.hash_name!r} isn't the name of a recording")
         self._requests[entry.call] = request
         self._addresses[entry.call] = address
         return RecordedCall(

@@ -1,7 +1,7 @@
-"""Finds keys, tokens and passwords in what is about to be recorded, and in what is.
+"""Search for keys, tokens and passwords in calls and recordings.
 
-Texts and names of members are searched wherever they stand: nested, in JSON that is itself a text (tool
-arguments), in Base64, and across the chunks of a stream. Headers need no search, for none is ever recorded.
+The search covers texts and names of members at every depth: in JSON inside a text (tool arguments), in
+Base64, and across the chunks of a stream. Headers are never recorded, so they need no search.
 """
 
 import base64
@@ -21,15 +21,13 @@ from antiphon.wire.json import JSON
 
 
 class Pattern(NamedTuple):
-    """A form of secret. The group `secret`, where there is one, is the secret itself.
-
-    Of the built-in ones only those are tried of which a text holds one of the `hints` (in lower case). They
-    are what makes the search quick: most texts hold none.
-    """
+    """A form of secret."""
 
     kind: str
     expression: re.Pattern[str]
+    """The group `secret`, if it exists, matches the secret itself."""
     hints: tuple[str, ...] = ()
+    """Lower-case words; a built-in pattern is tried only in texts with one of them, for speed."""
 
 
 _NAMES = (
@@ -39,11 +37,11 @@ _NAMES = (
 )
 
 SECRET_NAME = re.compile(rf"(?:.*[_-])?(?:{_NAMES})", re.IGNORECASE)
-"""Names of members whose text is a secret whatever its form (full match)."""
+"""Names of members whose value is a secret in any form (full match)."""
 
 
 def _word(kind: str, expression: str, *hints: str) -> Pattern:
-    """A secret that begins where no word goes on, so that `task-...` holds no `sk-...`."""
+    """Return a pattern with a boundary before it: `task-...` contains no `sk-...`."""
     return Pattern(kind, re.compile(rf"(?<![A-Za-z0-9])(?:{expression})"), hints)
 
 
@@ -117,7 +115,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"(?i)authorization[\"']?\s*[:=]\s*[\"']?basic\s+(?P<secret>[A-Za-z0-9+/]{8,}=*)",
         "basic",
     ),
-    # The scheme's length is bounded, or a long text without any would take quadratic time.
+    # The length of the scheme is bounded, because long texts would take quadratic time otherwise.
     _anywhere(
         "password in a URL",
         r"[a-z][a-z0-9+.-]{0,20}://[^\s/:@\"'<>]*:(?P<secret>[^\s/@\"'<>{}$*]{3,})@",
@@ -133,7 +131,7 @@ PATTERNS: tuple[Pattern, ...] = (
 
 ANY_HINT = re.compile("|".join(sorted(re.escape(hint) for pattern in PATTERNS for hint in pattern.hints)))
 SHORTEST = 12
-"""No built-in pattern fits a shorter text."""
+"""Length of the shortest text that a built-in pattern can match."""
 
 PLACEHOLDER = re.compile(
     r"(?i)(?:your|my|the|an?|some|test|dummy|fake|example|sample)?[-_ ]?"
@@ -141,18 +139,17 @@ PLACEHOLDER = re.compile(
     r"(?:[-_ ]?here)?"
     r"|[x*.…-]+|<.*>|\$\{?\w+\}?|\{\{?.*\}\}?|string|__\w+__"
 )
-"""What stands in documentation where a secret would (full match)."""
-
+"""Placeholders of secrets in documentation (full match)."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
-_SHOWN = 4
+_UNMASKED = 4
 _NAMED_LENGTH = 8
-"""The fewest characters of a text that its name alone makes a secret."""
+"""Minimum length of a secret that is found by its name alone."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found and where; the secret itself is masked."""
+    """A secret that was found, masked, and its place."""
 
     place: str
     kind: str
@@ -163,11 +160,14 @@ class Finding:
 
 
 def find(value: JSON, patterns: Sequence[Pattern] = (), place: str = "") -> list[Finding]:
-    """Returns the secrets in a JSON value, in its order; `patterns` are searched beside the built-in ones.
+    """Return the secrets in a JSON value, in order.
 
-    `place` is what the value is called, as the beginning of each finding's path.
+    Args:
+        value: The value to search.
+        patterns: Patterns in addition to the built-in ones.
+        place: The name of the value, with which the path of each finding starts.
     """
-    # The same secret may fit two forms: the first one names it.
+    # If two patterns match the same secret, the first one determines the kind.
     found: dict[tuple[str, str], Finding] = {}
     for finding, secret in _search(value, place, patterns):
         found.setdefault((finding.place, secret), finding)
@@ -175,7 +175,7 @@ def find(value: JSON, patterns: Sequence[Pattern] = (), place: str = "") -> list
 
 
 def find_in_call(call: RecordedCall, patterns: Sequence[Pattern] = ()) -> list[Finding]:
-    """Returns the secrets in everything of a call that a file would hold."""
+    """Return the secrets in all data of a call that a file contains."""
     values: list[tuple[str, JSON]] = [
         ("scope", call.scope),
         ("address", msgspec.to_builtins(call.address)),
@@ -186,18 +186,22 @@ def find_in_call(call: RecordedCall, patterns: Sequence[Pattern] = ()) -> list[F
     for number, part in enumerate(call.parts):
         values.append((f"answer[{number}]" if len(call.parts) > 1 else "answer", _decoded(bytes(part))))
     if call.streamed and call.kind == "chat":
-        # What is no chat completion is searched part by part, as all others are.
+        # An answer that isn't a chat completion is searched part by part, above.
         with suppress(UpstreamBroken, msgspec.DecodeError):
             values.append(("answer", msgspec.json.decode(fold_chunks(call.payloads()))))
     return [finding for place, value in values for finding in find(value, patterns, place)]
 
 
 def user_pattern(name: str, expression: str) -> Pattern:
-    """Makes a pattern of an operator's own; raises ValueError when it is no regular expression."""
+    """Return an operator's own pattern.
+
+    Raises:
+        ValueError: The expression isn't a valid regular expression.
+    """
     try:
         return Pattern(name, re.compile(expression))
     except re.error as error:
-        raise ValueError(f"{expression!r} is no regular expression: {error}") from None
+        raise ValueError(f"{expression!r} isn't a valid regular expression: {error}") from None
 
 
 def _search(value: JSON, place: str, patterns: Sequence[Pattern]) -> Iterator[tuple[Finding, str]]:
@@ -205,7 +209,7 @@ def _search(value: JSON, place: str, patterns: Sequence[Pattern]) -> Iterator[tu
         for name, member in value.items():
             inner = f"{place}.{name}" if place else name
             named = list(_search_text(name, f"{place or 'the value'} (the name of a member)", patterns))
-            if named:  # The path must not tell what the finding hides.
+            if named:  # The path must not contain the secret that the finding masks.
                 inner = f"{place}.…" if place else "…"
             yield from named
             if isinstance(member, str) and SECRET_NAME.fullmatch(name) and _may_be_secret(member):
@@ -239,23 +243,23 @@ def _matches(text: str, place: str, patterns: Sequence[Pattern]) -> Iterator[tup
 
 
 def _likely(text: str) -> Iterator[Pattern]:
-    """Yields the built-in patterns that may be in the text, by their hints; of most texts none."""
+    """Yield the built-in patterns with a hint in the text; most texts have none."""
     if len(text) >= SHORTEST and ANY_HINT.search(lowered := text.lower()):
         yield from (pattern for pattern in PATTERNS if any(hint in lowered for hint in pattern.hints))
 
 
 def _finding(place: str, kind: str, secret: str) -> tuple[Finding, str]:
-    shown = secret[:_SHOWN] if len(secret) >= 4 * _SHOWN else ""
-    return Finding(place, kind, f"{shown}…, {len(secret)} characters"), secret
+    start = secret[:_UNMASKED] if len(secret) >= 4 * _UNMASKED else ""
+    return Finding(place, kind, f"{start}…, {len(secret)} characters"), secret
 
 
 def _may_be_secret(text: str) -> bool:
-    """Tells a secret from a description or a placeholder, for a text that bears a secret's name."""
+    """Return whether a text with a secret's name isn't a description or a placeholder."""
     return len(text) >= _NAMED_LENGTH and not re.search(r"\s", text) and not PLACEHOLDER.fullmatch(text)
 
 
 def _from_base64(text: str) -> str | None:
-    """Returns the text that is written in Base64, plain or URL-safe; None when it is none."""
+    """Return the text in plain or URL-safe Base64, or None."""
     padded = text.rstrip("=").replace("-", "+").replace("_", "/")
     padded += "=" * (-len(padded) % 4)
     try:
@@ -266,7 +270,7 @@ def _from_base64(text: str) -> str | None:
 
 
 def _decoded(text: bytes) -> JSON:
-    """Returns the JSON value, or the text itself where it is not JSON."""
+    """Return a JSON value, or the text itself if it isn't valid JSON."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Requests that repeat earlier ones: a conversation that goes on, the same tools and schemas once more."""
+"""Shared parts of requests: the messages of a conversation, tools and schemas."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -8,38 +8,36 @@ from msgspec import Struct
 
 from antiphon.wire.json import JSON, JSONObject
 
-_WORTH = 60
-"""Bytes that sharing has to save, or the request stands whole: fewer are not worth looking back for."""
-
-
-_LOOKED_AT = 200
-"""How many calls back a request may refer; it keeps a long run from getting slower with each call."""
+_MIN_SAVING = 60
+"""Bytes that sharing has to save; otherwise the request is written in full, which is easier to read."""
+_MAX_DISTANCE = 200
+"""Earlier calls to which a request can refer; the limit keeps the time per call constant in long runs."""
 
 
 class SharedRequest(Struct):
-    """A request in terms of an earlier one.
-
-    `like` is the number of the earlier call and `without` its keys that this one has not; `kept_messages` of
-    its messages come before those in `request`, or None if `request` replaces them as any other key.
-    """
+    """A request as changes to an earlier one."""
 
     request: JSONObject
+    """The members that differ; the whole request if `like` is None."""
     like: int | None = None
+    """The number of the earlier call."""
     without: list[str] = []
+    """The keys of the earlier request that this one lacks."""
     kept_messages: int | None = None
+    """Messages of the earlier request before those in `request`; None if `request` replaces them."""
 
 
 class Requests:
-    """The requests of a file so far, by the numbers of their calls."""
+    """The earlier requests of a file, by the numbers of their calls."""
 
     def __init__(self) -> None:
         self._known: dict[int, _Encoded] = {}
 
     def share(self, request: JSONObject, number: int) -> SharedRequest:
-        """Says the request in terms of the earlier one that saves the most, and keeps it under its number."""
+        """Return a request as changes to the earlier one that saves most, and add it."""
         encoded = _Encoded(request)
-        best, most = None, _WORTH
-        for earlier, candidate in islice(reversed(self._known.items()), _LOOKED_AT):
+        best, most = None, _MIN_SAVING
+        for earlier, candidate in islice(reversed(self._known.items()), _MAX_DISTANCE):
             if (saved := encoded.saved_by(candidate)) > most:
                 best, most = earlier, saved
         self._known[number] = encoded
@@ -47,7 +45,7 @@ class Requests:
 
 
 class _Encoded:
-    """A request, its members and its messages as bytes, which are compared: Python holds 1 for true."""
+    """A request with members and messages as bytes, because `1 == True` in Python."""
 
     def __init__(self, request: JSONObject) -> None:
         self._request = request
@@ -58,7 +56,7 @@ class _Encoded:
         self._members = {name: msgspec.json.encode(value) for name, value in request.items()}
 
     def saved_by(self, base: "_Encoded") -> int:
-        """Counts the bytes that need not be written again."""
+        """Return the number of bytes that a reference to `base` saves."""
         shared = sum(
             len(name) + len(member)
             for name, member in self._members.items()
@@ -69,7 +67,7 @@ class _Encoded:
         return shared + kept - missing
 
     def as_changes(self, base: "_Encoded", number: int) -> SharedRequest:
-        """Says this request in terms of `base`, the request of the call with that number."""
+        """Return this request as changes to `base`, the request of call `number`."""
         changed = {
             name: value
             for name, value in self._request.items()
@@ -82,7 +80,10 @@ class _Encoded:
         return SharedRequest(changed, number, without, kept or None)
 
     def _kept(self, base: "_Encoded") -> int:
-        """How many messages both begin with; 0 also when all are the same, as the member then is."""
+        """Return the number of common messages at the start; 0 if all are equal.
+
+        If all are equal, the member `messages` is shared like every other member.
+        """
         if self._members.get("messages") == base._members.get("messages"):
             return 0
         count = 0
@@ -94,17 +95,21 @@ class _Encoded:
 
 
 def restore(shared: SharedRequest, known: Mapping[int, JSONObject]) -> JSONObject:
-    """Returns the request as it was sent; raises ValueError when it refers to what is not there."""
+    """Return the request as it was sent.
+
+    Raises:
+        ValueError: The request refers to a call, or to messages, that do not exist.
+    """
     if shared.like is None:
         return shared.request
     base = known.get(shared.like)
     if base is None:
-        raise ValueError(f"is like call {shared.like}, which does not stand before it")
+        raise ValueError(f"is like call {shared.like}, which isn't before it")
     request = {name: value for name, value in base.items() if name not in shared.without} | shared.request
     if shared.kept_messages is not None:
         added = shared.request.get("messages")
         if not isinstance(added, list):
-            raise ValueError("keeps messages and brings none of its own")
+            raise ValueError("keeps messages and has none of its own")
         request["messages"] = _first(base.get("messages"), shared.kept_messages) + added
     return request
 

@@ -1,10 +1,10 @@
-"""A stream of chunks as a few steps: what is constant once, text as text, and the points where it was cut.
+"""Compact form of a stream of chunks: steps with joined text and its lengths.
 
-Each step changes the chunk before it, or the first or last chunk of an earlier stream. `set` and `unset` say
-what (`patches.py`); a step with `text` stands for as many chunks as it has pieces, each with its piece of the
-text at the pointer `at`. `lengths` are the pieces' lengths in characters, without the last one's. So text,
-function arguments, reasoning and refusals fold alike, and anything unusual (log probabilities, a backend's
-own fields) stays as it was.
+Each step changes the chunk before it, or the first or last chunk of an earlier stream, by `set` and `unset`
+(`patches.py`). A step with `text` represents one chunk per piece of the text, with the piece at the pointer
+`at`. `lengths` are the lengths of the pieces in characters, without the last one. Text, function arguments,
+reasoning and refusals have the same form, and unusual data (log probabilities, a backend's own fields) is
+kept.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,28 +17,26 @@ from antiphon.recording.files.patches import apply, difference, locate
 from antiphon.wire.json import JSON, JSONObject
 
 _PADDING = "obfuscation"
-"""Random characters that OpenAI adds to a chunk to hide its length on the wire; they carry nothing."""
+"""Member with random characters by which OpenAI hides the length of a chunk in transit."""
 _LONGEST_RUN = 1_000_000
-"""More chunks than any stream has; a file that says so is broken, or means harm."""
+"""Maximum run of equal numbers. No stream has more chunks; such a file is broken or malicious."""
 _object_decoder = msgspec.json.Decoder(JSONObject)
 
 
 class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """One step from chunk to chunk, or a chunk that is no JSON object.
-
-    `raw` is such a chunk's bytes, read as Latin-1; the next step goes on from the chunk before it. With
-    `starts_like` or `ends_like` a step changes the first or the last chunk of the call with that number; an
-    answer in one piece is both.
-    """
+    """One step from chunk to chunk, or a chunk that isn't a JSON object."""
 
     starts_like: int | None = None
+    """The number of a call whose first chunk the step changes; a reply is a first and a last chunk."""
     ends_like: int | None = None
+    """The number of a call whose last chunk the step changes."""
     set: JSONObject = {}
     unset: list[str] = []
     at: str = ""
     text: str = ""
     lengths: str = ""
     raw: str | None = None
+    """The bytes of a chunk that isn't a JSON object, as Latin-1. The next step ignores this chunk."""
 
 
 @dataclass(frozen=True)
@@ -51,37 +49,46 @@ class Stream:
 
 
 def fold(parts: Sequence[Raw], earlier: Iterable[Stream]) -> list[Step]:
-    """Returns the steps that tell the parts; `earlier` are the answers that they may be likened to.
+    """Return the steps of a list of parts.
 
-    The first and the last step are likened each to the answer that leaves the least to be told.
+    The first and the last step each refer to the earlier answer with the smallest difference.
+
+    Args:
+        parts: The chunks, or the values of a list.
+        earlier: The answers to which the steps can refer.
     """
-    steps: list[_Growing] = []
+    steps: list[_GrowingStep] = []
     like: Stream | None = None
     before: JSONObject | None = None
     for part in parts:
         chunk = parse(part)
         if chunk is None:
-            steps.append(_Growing(Step(raw=bytes(part).decode("latin-1"))))
+            steps.append(_GrowingStep(Step(raw=bytes(part).decode("latin-1"))))
             continue
         if before is None:
             like = _nearest(chunk, [(each, each.first) for each in earlier])
             before = {} if like is None else like.first
         changed, removed = difference(before, chunk)
-        if not (steps and steps[-1].takes(changed, removed)):
+        if not (steps and steps[-1].extend(changed, removed)):
             number = None if like is None else like.number
-            steps.append(_Growing(Step(starts_like=number, set=changed, unset=removed)))
+            steps.append(_GrowingStep(Step(starts_like=number, set=changed, unset=removed)))
             like = None
         before = chunk
-    told = [step.result() for step in steps]
-    if len(told) > 1 and before is not None:
-        told[-1] = _shorter_end(told[-1], before, earlier)
-    return told
+    shortened = [step.result() for step in steps]
+    if len(shortened) > 1 and before is not None:
+        shortened[-1] = _shorter_end(shortened[-1], before, earlier)
+    return shortened
 
 
 def unfold(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> Iterator[Raw]:
-    """Yields the parts again, as compact JSON; `streams` are the first and last parts of earlier calls.
+    """Yield the parts of steps as compact JSON.
 
-    Raises ValueError for a step that leads nowhere.
+    Args:
+        steps: The steps that `fold` returned.
+        streams: The first and last parts of earlier calls, by number.
+
+    Raises:
+        ValueError: A step refers to a place or a call that does not exist.
     """
     for chunk, place, pieces in _walk(steps, streams):
         if isinstance(chunk, bytes):
@@ -96,9 +103,12 @@ def unfold(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> Ite
 
 
 def outline(steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]) -> tuple[int, Raw, Raw]:
-    """Returns how many parts steps tell, the first and the last, without those between; raises as `unfold`.
+    """Return the number of parts of steps, and the first and last part.
 
-    Of no parts the first and the last are empty.
+    The other parts are skipped. Without parts the first and last are empty.
+
+    Raises:
+        ValueError: A step refers to a place or a call that does not exist.
     """
     count, first = 0, None
     chunk: JSONObject | bytes = {}
@@ -120,9 +130,9 @@ def _part(chunk: JSONObject | bytes) -> Raw:
 def _walk(
     steps: Iterable[Step], streams: Mapping[int, tuple[Raw, Raw]]
 ) -> Iterator[tuple[JSONObject | bytes, tuple[JSON, str | int] | None, list[str]]]:
-    """Yields the chunk after each step; where it has text, also the place of that, and its pieces.
+    """Yield the chunk after each step, and the place and pieces of its text.
 
-    Whoever takes a step sets the place to each piece, or to the last one alone.
+    The consumer sets the place to each piece, or to the last one alone.
     """
     chunk: JSONObject = {}
     for step in steps:
@@ -132,10 +142,10 @@ def _walk(
         number = step.ends_like if step.starts_like is None else step.starts_like
         if number is not None:
             if number not in streams:
-                raise ValueError(f"begins or ends like call {number}, which has no chunks before it")
+                raise ValueError(f"starts or ends like call {number}, which has no chunks before it")
             chunk = _object_decoder.decode(streams[number][step.starts_like is None])
         if step.set or step.unset:
-            # What is set becomes part of the chunk, which later steps change; the step itself stays.
+            # A copy, because later steps change the chunk, and the step itself must not change.
             apply(chunk, _object_decoder.decode(msgspec.json.encode(step.set)), step.unset)
         yield (
             (chunk, locate(chunk, step.at), list(_pieces(step.text, step.lengths)))
@@ -145,13 +155,13 @@ def _walk(
 
 
 def parse(part: Raw) -> JSONObject | None:
-    """Returns a JSON object, and a chunk without its padding; None for anything else."""
+    """Return a JSON object, a chunk without its padding; None for other values."""
     try:
         chunk = _object_decoder.decode(part)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     choices = chunk.get("choices")
-    if isinstance(choices, list):  # What has none is no chunk, and may mean something by the word.
+    if isinstance(choices, list):  # An object without choices isn't a chunk, and can use the member for data.
         for holder in [chunk, *choices]:
             if isinstance(holder, dict) and isinstance(holder.get(_PADDING), str):
                 del holder[_PADDING]
@@ -159,7 +169,7 @@ def parse(part: Raw) -> JSONObject | None:
 
 
 def pack(numbers: Iterable[int]) -> str:
-    """Writes numbers with spaces between them; `3x5` is five times 3."""
+    """Return numbers as text with spaces between them; `3x5` is five times 3."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][0] == number:
@@ -170,51 +180,55 @@ def pack(numbers: Iterable[int]) -> str:
 
 
 def unpack(text: str) -> list[int]:
-    """Reads what `pack` writes; raises ValueError for anything else."""
+    """Return the numbers of a text that `pack` returned.
+
+    Raises:
+        ValueError: The text has another form.
+    """
     numbers: list[int] = []
     for word in text.split():
         number, _, count = word.partition("x")
         if int(count or 1) > _LONGEST_RUN:
-            raise ValueError(f"a run of {count}")
+            raise ValueError(f"has a run of {count} equal numbers")
         numbers.extend([int(number)] * int(count or 1))
     return numbers
 
 
-def _nearest(chunk: JSONObject, likes: Iterable[tuple[Stream, JSONObject]]) -> Stream | None:
-    """Returns the answer whose chunk leaves the least to be told of this one, or None: nothing is shared."""
+def _nearest(chunk: JSONObject, candidates: Iterable[tuple[Stream, JSONObject]]) -> Stream | None:
+    """Return the answer with the most similar chunk; None if none shares data."""
     best, least = None, len(msgspec.json.encode(difference({}, chunk)))
-    for stream, like in likes:
-        told = len(msgspec.json.encode(difference(like, chunk)))
-        if told < least:
-            best, least = stream, told
+    for stream, candidate in candidates:
+        size = len(msgspec.json.encode(difference(candidate, chunk)))
+        if size < least:
+            best, least = stream, size
     return best
 
 
 def _shorter_end(final: Step, last: JSONObject, earlier: Iterable[Stream]) -> Step:
-    """Returns the last step, told from the last chunk of an earlier answer where that says less."""
+    """Return the last step, as changes to an earlier answer's last chunk if shorter."""
     if final.raw is not None or final.at:
         return final
     nearest = _nearest(last, [(each, each.last) for each in earlier])
     if nearest is None:
         return final
     changed, removed = difference(nearest.last, last)
-    likened = Step(ends_like=nearest.number, set=changed, unset=removed)
-    return min(final, likened, key=lambda step: len(msgspec.json.encode(step)))
+    referring = Step(ends_like=nearest.number, set=changed, unset=removed)
+    return min(final, referring, key=lambda step: len(msgspec.json.encode(step)))
 
 
 @dataclass
-class _Growing:
-    """A step to which further chunks may be added; its text is in pieces until it ends."""
+class _GrowingStep:
+    """A step that can be extended by chunks; its text is in pieces until it ends."""
 
     step: Step
     pieces: list[str] = field(default_factory=list)
 
-    def takes(self, changed: JSONObject, removed: list[str]) -> bool:
-        """Adds a chunk if it only brings the next piece of the step's text; tells whether it did."""
+    def extend(self, changed: JSONObject, removed: list[str]) -> bool:
+        """Add a chunk with only the next piece of text; return whether it was added."""
         step = self.step
         if removed or step.raw is not None or len(changed) > 1:
             return False
-        if not changed:  # The same piece once more.
+        if not changed:  # The same piece again.
             self.pieces.extend(self.pieces[-1:])
             return bool(self.pieces)
         ((pointer, piece),) = changed.items()
@@ -228,7 +242,7 @@ class _Growing:
         return True
 
     def result(self) -> Step:
-        """Returns the step with its text joined."""
+        """Return the step with its text joined."""
         self.step.text = "".join(self.pieces)
         self.step.lengths = pack(len(piece) for piece in self.pieces[:-1])
         return self.step
@@ -238,7 +252,7 @@ def _pieces(text: str, lengths: str) -> Iterator[str]:
     start = 0
     for length in unpack(lengths):
         if not 0 <= length <= len(text) - start:
-            raise ValueError(f"lengths of {start + length} characters in a text of {len(text)}")
+            raise ValueError(f"has lengths of {start + length} characters in a text of {len(text)}")
         yield text[start : start + length]
         start += length
     yield text[start:]

@@ -1,4 +1,4 @@
-"""JSON laid out for people and for line-wise diffs: what fits on a line stands on one."""
+"""Readable JSON with short line-wise diffs, and atomic writes."""
 
 import json
 import os
@@ -10,11 +10,14 @@ from antiphon.wire.json import JSON
 
 _WIDTH = 110
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-"""Characters that a reader does not see, or that turn the text around for him."""
+"""Characters that are invisible, or that change the direction of text."""
 
 
-def laid_out(value: JSON, indent: int = 0) -> str:
-    """Returns the value as JSON, without a line break at its end; `indent` is how far in it stands."""
+def format_json(value: JSON, indent: int = 0) -> str:
+    """Return a value as JSON, each part on one line if it fits.
+
+    `indent` is the indentation of the first line in characters. The last line has no line break.
+    """
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _lines(value, indent))
 
 
@@ -35,13 +38,16 @@ def _lines(value: JSON, indent: int) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes the file so that a reader, or a crash, meets the old content or the new one and nothing between.
+    """Write a file atomically.
 
-    Missing folders are made. Raises OSError; the old file then stands, and no other is left behind.
+    Readers, also after a crash, get either the old or the new content. Missing folders are created.
+
+    Raises:
+        OSError: The file could not be written. It is unchanged, and no temporary file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only within one file system. The ending keeps it from
-    # being read as a recording.
+    # In the same folder, because a rename is atomic only within one file system. Because of its suffix, the
+    # file isn't read as a recording.
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as file:

@@ -1,7 +1,7 @@
-"""Which of several recordings of one call lead on to recorded calls.
+"""Continuations of a recorded conversation, by which alternatives are ranked.
 
-llama-stack's files of one test hold several generations: the same question, other tool calls, other words.
-An answer is only of use in a longer run when what follows it is recorded too.
+llama-stack's files of one test hold several generations: the same question with different tool calls and
+texts. In a longer run, an answer is useful only if the calls after it are recorded too.
 """
 
 from collections import defaultdict
@@ -15,70 +15,70 @@ from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
-Track = tuple[bool, bool, int]
-"""How good it is to choose a call: whether the run gets to an answer that calls no tool; whether no stale
-recording is needed on the way; how many further calls are recorded."""
+Reach = tuple[bool, bool, int]
+"""The run after a call, more is better: whether it reaches an answer without tool calls, whether it needs no
+stale recording, and its number of further recorded calls."""
 
 _Opening = tuple[str, bytes]
-"""What all calls of one conversation share: the model and the first thing that the user says."""
+"""The part that all calls of a conversation share: the model and the first user message."""
 
 Choose = Callable[[str, str], RecordedCall | None]
-"""Gives the recording that would answer a canonical key in a scope."""
+"""Returns the recording that answers a canonical key in a scope."""
 
 
-class Tracks:
-    """The continuations among recorded chats; worked out when they are asked for, and then kept."""
+class Continuations:
+    """The continuations among recorded chats; computed at first use and then cached."""
 
     def __init__(self, choose: Choose) -> None:
         self._choose = choose
         self._added: defaultdict[_Opening, list[RecordedCall]] = defaultdict(list)
         self._following: dict[_Opening, dict[str, list[RecordedCall]]] = {}
-        self._known: dict[tuple[str, str], Track] = {}
+        self._reached: dict[tuple[str, str], Reach] = {}
 
     def add(self, call: RecordedCall) -> None:
-        """Takes a recorded chat in."""
+        """Add a recorded chat."""
         opening = _opening(call.canonical)
         self._added[opening].append(call)
         self._following.pop(opening, None)
-        self._known.clear()
+        self._reached.clear()
 
-    def follow(self, call: RecordedCall, scope: str) -> Track:
-        """Returns how far a run in `scope` gets when `call` answers."""
+    def reach(self, call: RecordedCall, scope: str) -> Reach:
+        """Return the reach of a run in `scope` after `call` answers."""
         place = (call.name, scope)
-        if place not in self._known:
-            self._known[place] = self._track(call, scope)
-        return self._known[place]
+        if place not in self._reached:
+            self._reached[place] = self._find_reach(call, scope)
+        return self._reached[place]
 
-    def continuations(self, call: RecordedCall) -> list[RecordedCall]:
-        """Returns the recorded calls whose conversation goes on from the answer of `call`."""
-        said = reply_message(call)
-        if said is None:
+    def following(self, call: RecordedCall) -> list[RecordedCall]:
+        """Return the recorded calls that continue the conversation of `call`."""
+        reply = reply_message(call)
+        if reply is None:
             return []
         opening = _opening(call.canonical)
         if opening not in self._following:
-            self._following[opening] = _by_beginning(self._added[opening])
-        messages = [*_messages(call.request), said]
-        found = self._following[opening].get(_beginning(call.request, messages), [])
+            self._following[opening] = _by_start(self._added[opening])
+        messages = [*_messages(call.request), reply]
+        found = self._following[opening].get(_start_key(call.request, messages), [])
         results = _results(call)
         return [other for other in found if all(result in _results(other) for result in results)]
 
-    def _track(self, call: RecordedCall, scope: str) -> Track:
+    def _find_reach(self, call: RecordedCall, scope: str) -> Reach:
         fresh = not call.stale
-        said = reply_message(call)
-        ends = said is None or not said.get("tool_calls")
-        # Each continuation has more messages than the call, so this comes to an end.
-        keys = {other.key for other in self.continuations(call)}
+        reply = reply_message(call)
+        ends = reply is None or not reply.get("tool_calls")
+        # Each continuation has more messages than the call, so the recursion ends.
+        keys = {other.key for other in self.following(call)}
         following = [chosen for key in keys if (chosen := self._choose(key, scope)) is not None]
-        onward = max((self.follow(other, scope) for other in following), default=None)
+        onward = max((self.reach(other, scope) for other in following), default=None)
         if onward is None:
             return ends, fresh, 0
         whole, all_fresh, length = onward
-        # After an answer without tool calls a run may stop, so what follows it only adds length.
+        # A run may stop after an answer without tool calls, so the calls after it add length alone.
         return (True, fresh, length + 1) if ends else (whole, fresh and all_fresh, length + 1)
 
 
 def reply_message(call: RecordedCall) -> JSONObject | None:
-    """Returns the message of a recorded answer; None for an error, or what is no chat completion."""
+    """Return the message of a recorded answer; None if it isn't a chat completion."""
     if call.error is not None or not call.parts:
         return None
     try:
@@ -94,22 +94,22 @@ def _opening(canonical: JSONObject) -> _Opening:
     return str(canonical.get("model")), msgspec.json.encode(first, order="deterministic")
 
 
-def _by_beginning(calls: Iterable[RecordedCall]) -> dict[str, list[RecordedCall]]:
-    """Finds calls by each beginning of their conversation that ends with what the model said."""
+def _by_start(calls: Iterable[RecordedCall]) -> dict[str, list[RecordedCall]]:
+    """Return calls by each start of their conversation that ends with an answer."""
     found: dict[str, list[RecordedCall]] = {}
     for call in calls:
         messages = _messages(call.request)
         for end, message in enumerate(messages, 1):
             if _role(message) == "assistant":
-                found.setdefault(_beginning(call.request, messages[:end]), []).append(call)
+                found.setdefault(_start_key(call.request, messages[:end]), []).append(call)
     return found
 
 
-def _beginning(request: JSONObject, messages: Sequence[JSON]) -> str:
-    """The key of a conversation up to an answer of the model.
+def _start_key(request: JSONObject, messages: Sequence[JSON]) -> str:
+    """Return the key of a conversation up to an answer of the model.
 
-    The results of the last run of tool calls are left out: whether they stand after all calls or each after
-    its own is a matter of wording.
+    The key omits the results of the last run of tool calls: they can come after all calls, or each after its
+    own call.
     """
     kept = list(messages)
     for position in range(len(kept) - 1, -1, -1):
@@ -117,19 +117,19 @@ def _beginning(request: JSONObject, messages: Sequence[JSON]) -> str:
             del kept[position]
         elif _role(kept[position]) != "assistant":
             break
-    said = [_spoken(message) for message in kept]
-    return canonical_key(canonical_request({"model": request.get("model"), "messages": said}))
+    sent = [_as_sent(message) for message in kept]
+    return canonical_key(canonical_request({"model": request.get("model"), "messages": sent}))
 
 
-def _spoken(message: JSON) -> JSON:
-    """A message without what replies have and requests have not (annotations, reasoning, audio)."""
+def _as_sent(message: JSON) -> JSON:
+    """Return a message without members of replies (annotations, reasoning, audio)."""
     if _role(message) != "assistant":
         return message
     return {name: message[name] for name in ("role", "content", "tool_calls") if name in message}
 
 
 def _results(call: RecordedCall) -> list[JSON]:
-    """The tool results of a request, each with the canonical id of its call."""
+    """Return the tool results of a request, each with the canonical id of its call."""
     messages = _messages(call.canonical)
     return [message for message in messages if _role(message) == "tool"]
 

@@ -1,4 +1,4 @@
-"""Which of several recordings of the same call answers next."""
+"""Sequences of recordings of the same call, and the choice of the next one."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from antiphon.wire.json import JSONObject
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A recorded call in memory, with the canonical form of its request and the key of that."""
+    """A recorded call in memory, with its canonical request and key."""
 
     call: RecordedCall
     canonical: JSONObject
@@ -19,24 +19,26 @@ class Entry:
 
 
 Best = Callable[[Sequence[Entry]], Entry]
-"""Chooses among alternatives."""
+"""Choice among alternatives."""
 
 
-class Turns:
-    """Remembers per scope which recordings have answered.
+class Sequences:
+    """The recordings that have answered, per scope.
 
-    Our own recordings of a call are a sequence: each answers once, in recorded order. llama-stack's are
-    alternatives, of which the best always answers. Those of the asked scope come first; without any, one
-    other scope lends all of its own. Nothing here waits, so two callers never get the same turn.
+    Our own recordings of a call are a sequence: each one answers once, in recorded order. llama-stack's are
+    alternatives: the best one answers every time. Recordings of the requested scope have priority; without
+    them, those of one other scope answer. No method awaits, so two requests never get the same recording of a
+    sequence.
     """
 
     def __init__(self, *, repeat: bool) -> None:
+        """Create the sequences; with `repeat` the last recording answers again."""
         self._repeat = repeat
         self._used: defaultdict[str, set[Entry]] = defaultdict(set)
 
     def take(self, candidates: Sequence[Entry], scope: str, backend: str, best: Best) -> Entry | None:
-        """Returns the recording whose turn it is, or None when all have answered."""
-        chosen = lent(candidates, scope, backend)
+        """Return the next recording and mark it as used; None if all are used."""
+        chosen = eligible(candidates, scope, backend)
         if chosen[0].call.named_by_hash:
             return best(chosen)
         used = self._used[scope]
@@ -46,35 +48,35 @@ class Turns:
                 return entry
         return chosen[-1] if self._repeat else None
 
-    def mark(self, entry: Entry) -> None:
-        """Says that a recording has had its turn in its scope: its call was just made."""
+    def mark_used(self, entry: Entry) -> None:
+        """Mark a recording as used in its own scope, because its call was just made."""
         self._used[entry.call.scope].add(entry)
 
     def restart(self, scope: str) -> None:
-        """Begins the scope anew."""
+        """Restart the sequences of a scope."""
         self._used.pop(scope, None)
 
 
-def lent(candidates: Sequence[Entry], scope: str, backend: str) -> Sequence[Entry]:
-    """Returns the candidates that may answer: those of one scope, and of a sequence those of the backend.
+def eligible(candidates: Sequence[Entry], scope: str, backend: str) -> Sequence[Entry]:
+    """Return the candidates of one scope that can answer, preferably of `backend`.
 
-    Two backends may have a model of the same name. Where one goes by another name than it did, or none is
-    recorded, what any of them said will do.
+    Two backends can have a model of the same name. If no candidate of a sequence has the name of the backend
+    (it was renamed, or not recorded), the recordings of all backends can answer.
     """
-    chosen = _lent(candidates, scope)
+    chosen = _of_one_scope(candidates, scope)
     if chosen[0].call.named_by_hash:
         return chosen
     return [entry for entry in chosen if entry.call.backend == backend] or chosen
 
 
-def _lent(candidates: Sequence[Entry], scope: str) -> Sequence[Entry]:
-    """Returns the candidates of one scope and one kind: a sequence, or alternatives of one or all scopes."""
+def _of_one_scope(candidates: Sequence[Entry], scope: str) -> Sequence[Entry]:
+    """Return a sequence of one scope, or alternatives of one scope or of all scopes."""
     own = [entry for entry in candidates if not entry.call.named_by_hash]
     others = [entry for entry in candidates if entry.call.named_by_hash]
     for group in (own, others):
         if same := [entry for entry in group if entry.call.scope == scope]:
             return same
     if own:
-        lender = min((entry.call.scope for entry in own), key=lambda name: (name != DEFAULT_SCOPE, name))
-        return [entry for entry in own if entry.call.scope == lender]
+        other = min((entry.call.scope for entry in own), key=lambda name: (name != DEFAULT_SCOPE, name))
+        return [entry for entry in own if entry.call.scope == other]
     return others

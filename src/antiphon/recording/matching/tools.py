@@ -1,4 +1,4 @@
-"""Finds the recorded result of a tool call: by tool, arguments and scope."""
+"""Index of recorded tool calls, by tool, arguments and scope."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,38 +7,43 @@ from antiphon.recording.calls.canonical import canonical_arguments, canonical_ke
 from antiphon.recording.calls.endpoints import KINDS, canonical_body
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.chats import Hit, Miss
-from antiphon.recording.matching.sequence import Entry, Turns, lent
+from antiphon.recording.matching.sequence import Entry, Sequences, eligible
 from antiphon.settings.tools import SEARCH_PROVIDERS
 from antiphon.wire.json import JSONObject
 
 _SEARCH = "any search provider"
-"""Stands in canonical calls for whoever answers web searches."""
+"""Provider of all web searches in canonical calls."""
 
 
 class ToolIndex:
-    """Recorded calls of tools and of endpoints in memory, under the same rules of scope and order as chats.
+    """Recorded calls of tools and endpoints in memory.
 
-    llama-stack's files name its own provider of a tool (`tavily`), which is not ours: they answer for any.
-    Who answers web searches is a matter of keys and not of the request: those are one provider here.
+    Scopes and sequences are those of chats. llama-stack's files answer for every provider, because they name
+    llama-stack's own. Web searches have one provider here, because the actual one depends on the server's API
+    keys rather than on the request.
     """
 
     def __init__(self, *, repeat: bool) -> None:
-        self._turns = Turns(repeat=repeat)
+        self._sequences = Sequences(repeat=repeat)
         self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
 
     @property
     def models(self) -> set[str]:
-        """The models that answered endpoints."""
+        """The models of recorded endpoint calls."""
         named = (entry.canonical.get("model") for entry in self.entries)
         return {model for model in named if isinstance(model, str)}
 
     @property
     def entries(self) -> list[Entry]:
-        """All of them."""
+        """All recorded calls."""
         return [entry for entries in self._by_key.values() for entry in entries]
 
     def add(self, call: RecordedCall) -> Entry:
-        """Takes a recorded call in, after those of its scope; raises RecursionError for a monstrous one."""
+        """Add a recorded call after those of its scope.
+
+        Raises:
+            RecursionError: The request is nested too deeply.
+        """
         if call.kind == "tool":
             provider = "" if call.named_by_hash else call.address.provider
             canonical = canonical_call(provider, call.address.tool_name, call.request)
@@ -49,43 +54,44 @@ class ToolIndex:
         return entry
 
     def begin(self, scope: str) -> None:
-        """Begins a scope anew: the first of its recordings is the next."""
-        self._turns.restart(scope)
+        """Restart the sequences of a scope."""
+        self._sequences.restart(scope)
 
     def restart(self, scope: str, file: str) -> None:
-        """Forgets what stands in the file of a scope, and begins the scope anew."""
+        """Remove the recordings of a file and restart the sequences of a scope."""
         self.begin(scope)
         for key, entries in self._by_key.items():
             self._by_key[key] = [entry for entry in entries if entry.call.file != file]
 
-    def mark(self, entry: Entry) -> None:
-        """Says that a recording has had its turn: its call was just made."""
-        self._turns.mark(entry)
+    def mark_used(self, entry: Entry) -> None:
+        """Mark a recording as used, because its call was just made."""
+        self._sequences.mark_used(entry)
 
     def find(self, provider: str, name: str, arguments: JSONObject, scope: str) -> Hit | Miss:
-        """Returns what answers a tool call, or one of an endpoint, and takes its turn.
+        """Return the recording that answers a call, and mark it as used.
 
-        Raises RecursionError for a monstrous one.
+        Raises:
+            RecursionError: The arguments are nested too deeply.
         """
         forms = _forms(provider, name, arguments)
         for canonical, backend in forms:
             candidates = self._by_key.get(canonical_key(canonical))
             if candidates:
-                entry = self._turns.take(candidates, scope, backend, _best)
+                entry = self._sequences.take(candidates, scope, backend, _best)
                 if entry is None:
-                    return Miss(canonical, used=len(lent(candidates, scope, backend)))
+                    return Miss(canonical, used=len(eligible(candidates, scope, backend)))
                 same = _arguments(entry.call) == arguments and not entry.call.stale
                 return Hit(entry.call, "exact" if same else "canonical")
-        return Miss(self._likeliest([canonical for canonical, _ in forms]))
+        return Miss(self._most_likely([canonical for canonical, _ in forms]))
 
-    def _likeliest(self, forms: Sequence[JSONObject]) -> JSONObject:
-        """Returns the form that names a recorded model, if any does."""
+    def _most_likely(self, forms: Sequence[JSONObject]) -> JSONObject:
+        """Return the first form with a recorded model, else the first form."""
         models = self.models
         return next((form for form in forms if form.get("model") in models), forms[0])
 
 
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
-    """Returns the canonical form of a tool call: arguments by value, whatever the order of their keys."""
+    """Return the canonical form of a tool call; it ignores the order of keys."""
     searches = name == "web_search" and provider in SEARCH_PROVIDERS
     return {
         "provider": _SEARCH if searches else provider,
@@ -95,7 +101,7 @@ def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObjec
 
 
 def _forms(provider: str, name: str, arguments: JSONObject) -> list[tuple[JSONObject, str]]:
-    """Returns the canonical forms under which a call may be recorded, each with the backend that it names."""
+    """Return the canonical forms of recordings of a call, each with its backend."""
     kind = KINDS.get(provider)
     if kind is None:
         return [(canonical_call(each, name, arguments), "") for each in (provider, "")]
@@ -103,7 +109,7 @@ def _forms(provider: str, name: str, arguments: JSONObject) -> list[tuple[JSONOb
     named = [(canonical_body(kind, {**arguments, "model": name}), "")]
     if model:
         named.append((canonical_body(kind, {**arguments, "model": model}), backend))
-    # At first endpoints were recorded as tools.
+    # Early recordings hold calls of endpoints as calls of tools.
     return [*named, (canonical_call(provider.removeprefix("/v1/"), name, arguments), "")]
 
 

@@ -1,8 +1,9 @@
-"""Text that differs from run to run without a different meaning, folded by named rules.
+"""Rules that normalize volatile text.
 
-The rules are tried only when nothing answers a request as it is, and each hit names those that it needed.
-The built-in ones look at what tools returned and at what the model said of it, never at what a person or the
-application wrote; an operator's own patterns hold everywhere.
+Volatile text differs from run to run with the same meaning. The rules apply only if no recording answers a
+request as it is. Each hit names the rules that it needed. The built-in rules apply to tool results and
+messages of the model, never to text of a person or the application. The operator's own patterns apply
+everywhere.
 """
 
 import re
@@ -22,23 +23,22 @@ _OPAQUE = rf"(?:{_UUID}|file[-_][0-9A-Za-z]{{8,64}})"
 
 @dataclass(frozen=True)
 class Rule:
-    """Replaces what `pattern` finds. `quoted` rules look only at tool results and the model's words.
-
-    Every find holds a `sign`, which is quicker to look for, as it begins with a character of its own.
-    """
+    """Rule that replaces the matches of a pattern."""
 
     name: str
     pattern: re.Pattern[str]
     replacement: str | Callable[[re.Match[str]], str]
     quoted: bool = True
+    """Whether the rule applies only to tool results and messages of the model."""
     sign: re.Pattern[str] = re.compile("")
+    """Part of every match that is faster to search, because it starts with a fixed character."""
 
-    def finds(self, text: str) -> list[str]:
-        """Returns what the rule would replace."""
+    def matches(self, text: str) -> list[str]:
+        """Return the texts that the rule replaces."""
         return [] if self.sign.search(text) is None else [match[0] for match in self.pattern.finditer(text)]
 
-    def fold(self, text: str) -> str:
-        """Returns the text with everything that the rule finds replaced."""
+    def normalize(self, text: str) -> str:
+        """Return the text with all matches replaced."""
         return text if self.sign.search(text) is None else self.pattern.sub(self.replacement, text)
 
 
@@ -70,48 +70,65 @@ RULES = (
     Rule("file-id", re.compile(rf"\b{_FILE_ID}\b"), "…", sign=re.compile("file-")),
     Rule("long-decimal", re.compile(r"-?\d{1,40}\.\d{4,40}"), _five_digits, sign=re.compile(r"\.\d{4}")),
 )
-"""The built-in rules: llama-stack's own, and ids that a tool makes up."""
+"""The built-in rules: llama-stack's, and ids that tools generate."""
 _SIGN = re.compile("[-.:<]")
-"""Characters of which each find of a built-in rule has one."""
+"""Characters of which every match of a built-in rule has one."""
 
 
 def user_rules(patterns: Sequence[str]) -> tuple[Rule, ...]:
-    """Returns the rules that `NAME=REGEX` texts define; raises `ConfigError` for one that is wrong."""
+    """Return the rules of `NAME=REGEX` texts.
+
+    Raises:
+        ConfigError: A text has another form, or its expression is invalid.
+    """
     return tuple(Rule(*named_pattern("volatile", pattern), "…", quoted=False) for pattern in patterns)
 
 
 def named_pattern(setting: str, text: str) -> tuple[str, re.Pattern[str]]:
-    """Reads `NAME=REGEX` from a setting; raises `ConfigError` for another form or a wrong expression."""
+    """Return the name and the pattern of a `NAME=REGEX` text.
+
+    Args:
+        setting: The name of the setting, for error messages.
+        text: One value of the setting.
+
+    Raises:
+        ConfigError: The text has another form, or its expression is invalid.
+    """
     name, equals, expression = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not expression:
-        raise ConfigError(f"{setting}: {text!r} is not NAME=REGEX, such as date=\\d{{4}}-\\d\\d-\\d\\d")
+        raise ConfigError(
+            f"{setting}: {text!r} isn't NAME=REGEX; use a form such as date=\\d{{4}}-\\d\\d-\\d\\d"
+        )
     try:
         pattern = re.compile(expression)
     except (re.error, RecursionError) as error:
-        raise ConfigError(f"{setting}: {name}: not a regular expression: {error}") from error
+        raise ConfigError(f"{setting}: {name}: isn't a valid regular expression: {error}") from error
     if pattern.search("") is not None:
-        raise ConfigError(f"{setting}: {name}: the pattern fits an empty text, and so every place")
+        raise ConfigError(f"{setting}: {name}: the pattern matches the empty string")
     return name, pattern
 
 
 def is_quoted(message: JSON) -> bool:
-    """Tells whether a message is a tool's result or the model's words."""
+    """Return whether a message is a tool result or a message of the model."""
     return isinstance(message, dict) and message.get("role") in ("tool", "assistant")
 
 
-def folded_key(canonical: JSONObject, rules: Sequence[Rule]) -> str:
-    """Returns the key of a canonical request after all rules; it never equals one without them."""
-    return "volatile " + canonical_key(_folded(canonical, rules))
+def normalized_key(canonical: JSONObject, rules: Sequence[Rule]) -> str:
+    """Return the key of a canonical request after all rules, with a prefix."""
+    return "volatile " + canonical_key(_normalized_request(canonical, rules))
 
 
-def needed(asked: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tuple[list[str], int]:
-    """Returns the names of the rules that two requests of one folded key need, and in how many texts.
+def rules_needed(request: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tuple[list[str], int]:
+    """Return the rules that make two requests with one normalized key equal.
 
-    Where several rules could fold a difference, it is the first of them.
+    If several rules can normalize a difference, the first one is named.
+
+    Returns:
+        The names of the rules, and the number of texts that differ.
     """
     names: set[str] = set()
     differing = 0
-    for mine, theirs in zip(_messages(asked), _messages(recorded), strict=True):
+    for mine, theirs in zip(_messages(request), _messages(recorded), strict=True):
         applicable = _applicable(rules, is_quoted(mine))
         for one, other in _differing(mine, theirs):
             differing += 1
@@ -120,7 +137,7 @@ def needed(asked: JSONObject, recorded: JSONObject, rules: Sequence[Rule]) -> tu
 
 
 def _differing(mine: JSON, theirs: JSON) -> Iterator[tuple[str, str]]:
-    """Yields the texts in which two values of the same structure differ."""
+    """Yield the pairs of differing texts in two values of the same structure."""
     if mine == theirs:
         return
     if isinstance(mine, str):
@@ -135,20 +152,20 @@ def _needed_for(mine: str, theirs: str, rules: Sequence[Rule]) -> list[str]:
     for rule in rules:
         if mine == theirs:
             break
-        if rule.finds(mine) != rule.finds(theirs):
+        if rule.matches(mine) != rule.matches(theirs):
             names.append(rule.name)
-            mine, theirs = rule.fold(mine), rule.fold(theirs)
+            mine, theirs = rule.normalize(mine), rule.normalize(theirs)
     return names
 
 
-def _folded(canonical: JSONObject, rules: Sequence[Rule]) -> JSONObject:
+def _normalized_request(canonical: JSONObject, rules: Sequence[Rule]) -> JSONObject:
     if not isinstance(canonical.get("messages"), list):
         return canonical
-    folded = []
+    normalized = []
     for message in _messages(canonical):
         applicable = _applicable(rules, is_quoted(message))
-        folded.append(_fold(message, applicable) if applicable else message)
-    return {**canonical, "messages": folded}
+        normalized.append(_normalize(message, applicable) if applicable else message)
+    return {**canonical, "messages": normalized}
 
 
 def _messages(canonical: JSONObject) -> list[JSON]:
@@ -156,21 +173,21 @@ def _messages(canonical: JSONObject) -> list[JSON]:
     return messages if isinstance(messages, list) else []
 
 
-def _fold(value: JSON, rules: Sequence[Rule]) -> JSON:
+def _normalize(value: JSON, rules: Sequence[Rule]) -> JSON:
     if isinstance(value, str):
-        return _fold_text(value, rules)
+        return _normalize_text(value, rules)
     if isinstance(value, dict):
-        return {name: _fold(member, rules) for name, member in value.items()}
+        return {name: _normalize(member, rules) for name, member in value.items()}
     if isinstance(value, list):
-        return [_fold(member, rules) for member in value]
+        return [_normalize(member, rules) for member in value]
     return value
 
 
-def _fold_text(text: str, rules: Sequence[Rule]) -> str:
-    may_be = _SIGN.search(text) is not None
+def _normalize_text(text: str, rules: Sequence[Rule]) -> str:
+    has_sign = _SIGN.search(text) is not None
     for rule in rules:
-        if may_be or not rule.quoted:
-            text = rule.fold(text)
+        if has_sign or not rule.quoted:
+            text = rule.normalize(text)
     return text
 
 
@@ -179,37 +196,37 @@ def _applicable(rules: Sequence[Rule], quoted: bool) -> Sequence[Rule]:
 
 
 _Outline = tuple[JSON, ...]
-"""Values that can be hashed: the model, and of each message what a person or the application wrote."""
+"""Hashable part of a request that built-in rules don't change: the model and the unquoted texts."""
 
 
 class VolatileIndex:
-    """Recorded chats by what is left of them when volatile text is folded."""
+    """Recorded chats by their key after volatile text is normalized."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        # An operator's own rules change any message; then only their number is sure.
+        # The operator's own rules can change every message; then the outline has only their number.
         self._coarse = any(not rule.quoted for rule in rules)
         self._outlined: defaultdict[_Outline, list[Entry]] = defaultdict(list)
-        self._folded: dict[_Outline, dict[str, list[Entry]]] = {}
+        self._normalized: dict[_Outline, dict[str, list[Entry]]] = {}
 
     def add(self, entry: Entry) -> None:
-        """Takes a recorded chat in, after those that are there."""
+        """Add a recorded chat after the others."""
         outline = self._outline(entry.canonical)
         self._outlined[outline].append(entry)
-        if (folded := self._folded.get(outline)) is not None:
-            folded.setdefault(folded_key(entry.canonical, self._rules), []).append(entry)
+        if (normalized := self._normalized.get(outline)) is not None:
+            normalized.setdefault(normalized_key(entry.canonical, self._rules), []).append(entry)
 
     def find(self, canonical: JSONObject) -> Sequence[Entry]:
-        """Returns the recordings that are the same as a canonical request, but for volatile text."""
+        """Return the recordings that differ from a request in volatile text alone."""
         outline = self._outline(canonical)
         if outline not in self._outlined:
             return ()
-        if outline not in self._folded:
-            folded: dict[str, list[Entry]] = {}
+        if outline not in self._normalized:
+            normalized: dict[str, list[Entry]] = {}
             for entry in self._outlined[outline]:
-                folded.setdefault(folded_key(entry.canonical, self._rules), []).append(entry)
-            self._folded[outline] = folded
-        return self._folded[outline].get(folded_key(canonical, self._rules), ())
+                normalized.setdefault(normalized_key(entry.canonical, self._rules), []).append(entry)
+            self._normalized[outline] = normalized
+        return self._normalized[outline].get(normalized_key(canonical, self._rules), ())
 
     def _outline(self, canonical: JSONObject) -> _Outline:
         messages = canonical.get("messages")

@@ -24,7 +24,7 @@ _NAMED = 5
 
 
 class RecordingCatalogue:
-    """A `ModelCatalogue` that passes the calls of each request to the mode of the request."""
+    """A `ModelCatalogue` that passes the calls of each request to its mode."""
 
     def __init__(
         self, backends: ModelCatalogue | None, lookup: RecordingLookup | None, mode: Mode, faults: Faults
@@ -130,7 +130,7 @@ class RecordingCatalogue:
 def _possible_modes(
     backends: ModelCatalogue | None, lookup: RecordingLookup | None, faults: Faults
 ) -> Mapping[Mode, CallMode]:
-    """Return the modes of a server by name; a mode without its backends or recordings is absent."""
+    """Return the modes whose backends and recordings the server has, by name."""
     modes: dict[Mode, CallMode] = {}
     if backends is not None:
         modes["live"] = live = LiveMode(backends, faults)
@@ -144,7 +144,7 @@ def _possible_modes(
 
 
 class _EndpointCalls:
-    """Requests to an endpoint of the backends as `ToolCalls`: the model has the place of the tool."""
+    """Requests to an endpoint of the backends as `ToolCalls`; the tool is the model."""
 
     def __init__(self, backends: ModelCatalogue | None, endpoint: Endpoint, context: RequestContext) -> None:
         self._backends = backends

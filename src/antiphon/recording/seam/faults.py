@@ -1,4 +1,4 @@
-"""Fault injection: model and tool calls that fail by the rules of `fault_rules.py`."""
+"""Fault injection: model and tool calls that fail by rule."""
 
 from asyncio import sleep
 from collections import Counter
@@ -18,7 +18,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 class Faults:
-    """The server's fault rules, with a count per rule and scope of the calls that match the rule."""
+    """The server's fault rules, with a count of matching calls per rule and scope."""
 
     def __init__(self, rules: str = "") -> None:
         """Parse the rules.
@@ -78,7 +78,7 @@ class Faults:
             del self._counts[key]
 
     def _count(self, rules: list[FaultRule], scope: str) -> FaultRule | None:
-        """Count a call for each of the rules, and return the first rule that applies to it."""
+        """Count a call for each rule, and return the first rule that applies to it."""
         applied = None
         for rule in rules:
             self._counts[rule.text, scope] += 1
@@ -88,7 +88,10 @@ class Faults:
 
 
 class FaultyModel:
-    """A `ChatModel` whose calls fail by rule; the inner model is called only if the fault needs chunks."""
+    """A `ChatModel` whose calls fail by rule.
+
+    A call with a fault reaches the inner model only if the fault needs its chunks.
+    """
 
     def __init__(
         self, inner: ChatModel, faults: Faults, context: RequestContext, names: tuple[str, ...]
@@ -216,7 +219,7 @@ async def _apply(rule: FaultRule) -> None:
 
 
 def _passed_chunks(rule: FaultRule, chunks: list[bytes], left: int) -> list[bytes]:
-    """Return the chunks of one read after the fault; chunk number `left` is that of the rule."""
+    """Return the chunks of one read after the fault, which is at chunk `left`."""
     if rule.action in ("cut", "stall"):
         return chunks[: max(left, 0)]
     if rule.action == "unfinished":

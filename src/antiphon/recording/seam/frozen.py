@@ -1,7 +1,7 @@
-"""Frozen ids and times: they depend on the scope and the order of its requests alone.
+"""Frozen ids and times, so that runs can be compared.
 
-The responses of two runs are equal. Requests of a scope are numbered, and so are the ids within a request:
-concurrent requests don't change each other's ids.
+Ids and times depend on the scope and the order of its requests alone. Requests of a scope are numbered, and
+so are the ids within a request: concurrent requests don't change each other's ids.
 """
 
 import hashlib

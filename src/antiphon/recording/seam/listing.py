@@ -21,7 +21,7 @@ _HOSTS = (
 
 
 def listed_models(collection: Collection) -> list[Model]:
-    """Return the recorded models, each by its name and with each known backend before it.
+    """Return the recorded models by name, with and without their known backends.
 
     Requests can use both forms.
     """

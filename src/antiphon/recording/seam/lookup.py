@@ -20,7 +20,10 @@ DEFAULT_CAPABILITIES = Capabilities(think_tags=False)
 
 
 class RecordingLookup:
-    """Finder of recordings for requests; it reports hits and misses to the request's observer."""
+    """Lookup of recordings for requests.
+
+    Hits and misses are reported to the observer of the request.
+    """
 
     def __init__(self, collection: Collection, *, speed: float = 0.0, hit_log: Path | None = None) -> None:
         """Create the lookup.
@@ -87,7 +90,7 @@ class RecordingLookup:
         raise _not_found(found, self.collection.tools.entries, context)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
-        """Return the recorded name of a model, and the backend in `model_id` or an empty string.
+        """Return the recorded name of a model, and its backend or an empty string.
 
         The name is `model_id`, or `model_id` without its first segment if only that is recorded.
         """

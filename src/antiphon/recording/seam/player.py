@@ -1,4 +1,4 @@
-"""Playback: a chat model and tool calls that recordings answer, without a connection."""
+"""Playback: chat models and tool calls that recordings answer."""
 
 from asyncio import sleep
 from collections.abc import AsyncGenerator
@@ -23,7 +23,10 @@ _BATCH = 32
 
 
 class Player:
-    """A `ChatModel` over recordings, for the calls of one request; prefers those of `backend`."""
+    """A `ChatModel` over recordings, for the calls of one request.
+
+    Recordings of `backend` have priority.
+    """
 
     def __init__(
         self, lookup: RecordingLookup, context: RequestContext, capabilities: Capabilities, backend: str = ""
@@ -35,7 +38,7 @@ class Player:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of the recorded backend, so that chat requests equal the recorded ones."""
+        """The capabilities of the recorded backend, by which requests equal recorded ones."""
         return self._capabilities
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:

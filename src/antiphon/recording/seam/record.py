@@ -1,4 +1,4 @@
-"""The mode `record`: backends and tools answer, and their answers are recorded as they pass."""
+"""The mode `record`: backends and tools answer, and their answers are recorded."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -107,7 +107,7 @@ class PendingCall:
         self._gaps += [waited, *[0] * (len(parts) - 1)][: len(parts)]
 
     def is_broken(self) -> bool:
-        """Return whether the stream failed with its last part: invalid JSON, or an error object."""
+        """Return whether the last part broke the stream: invalid JSON, or an error."""
         reader = Assembler([], new_id, AssemblyOptions(source=""))
         reader.feed([bytes(part) for part in self._parts])
         return reader.failure is not None

@@ -1,4 +1,4 @@
-"""The mode `record-missing`: recordings answer; missing calls are made and recorded."""
+"""The mode `record-missing`: calls without a recording are made and recorded."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -49,7 +49,7 @@ class RecordMissingMode:
 
 
 class RecordMissingModel:
-    """A `ChatModel` that plays recorded calls and passes the others to a recording model."""
+    """A `ChatModel` that plays recorded calls and records the others."""
 
     def __init__(self, replay: ReplayMode, recording: ResolvedModel, context: RequestContext) -> None:
         self._replay = replay
@@ -80,7 +80,7 @@ class RecordMissingModel:
 
 
 class RecordMissingTools:
-    """`ToolCalls` that play recorded calls and pass the others to recording tool calls."""
+    """`ToolCalls` that play recorded calls and record the others."""
 
     def __init__(
         self, replay: ReplayMode, recording: ToolCalls, context: RequestContext, model: EndpointModel

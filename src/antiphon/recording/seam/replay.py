@@ -12,7 +12,7 @@ from antiphon.recording.seam.player import AnswerPlayer, Player, ResultPlayer, T
 class ReplayMode:
     """A `CallMode` that plays recordings.
 
-    A model that is not recorded resolves too: its calls are misses, unless a fault comes first.
+    A model that is not recorded resolves too: its calls are misses, unless a fault is injected first.
     """
 
     def __init__(self, lookup: RecordingLookup, faults: Faults) -> None:
