@@ -169,7 +169,7 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
         pytest.fail("it serves")
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(StoreUnavailable, match="cannot be made"),
+        pytest.raises(StoreUnavailable, match="cannot be created"),
         serve(mode="live", backends=[], database=str(tmp_path / "file" / "state.db")),
     ):
         pytest.fail("it serves")
