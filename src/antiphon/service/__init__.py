@@ -1,1 +1,1 @@
-"""The use cases: responses, conversations and proxied chat completions, over the engine and the store."""
+"""Use cases of the API's endpoints, on top of the engine and the store."""

@@ -141,6 +141,6 @@ def test_an_answer_that_cannot_be_kept_is_told_in_the_log(
     with caplog.at_level(logging.INFO, "antiphon.service"):
         asyncio.run(scenario())
     assert [record.message for record in caplog.records] == [
-        "an answer is not kept for its idempotency key: The store is closed.",
-        "an idempotency key is not released: The store is closed.",
+        "Failed to store the response for an idempotency key: The store is closed.",
+        "Failed to release an idempotency key: The store is closed.",
     ]

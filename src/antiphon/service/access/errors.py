@@ -1,13 +1,13 @@
-"""Who is not let in, what is too much of a caller, and which request is no repetition.
+"""Errors about API keys, web origins, rate limits and idempotency keys.
 
 AntiphonError
-├── InvalidApiKey                  401  no key, or one that is not valid (any more)
-├── OriginNotAllowed               403  a page of another site asks a server without keys
-├── HostNotAllowed                 403  the Host header of a request to a server without keys is a stranger's
-├── RateLimited                    429  the caller's key has used up what it may use in a minute
-├── IdempotencyKeyReused           400  another request was made under the same idempotency key
-├── IdempotencyKeyInUse            409  the first request under the idempotency key is still at work
-└── AnswerNotKept                  409  the request was answered, but its answer cannot be repeated
+├── InvalidApiKey                  401  the API key is missing, unknown or revoked
+├── OriginNotAllowed               403  a page of another site sent a request to a server without keys
+├── HostNotAllowed                 403  the Host header isn't a name of this machine; the server has no keys
+├── RateLimited                    429  the API key has reached its limit of requests, tokens or streams
+├── IdempotencyKeyReused           400  the idempotency key belongs to a different request
+├── IdempotencyKeyInUse            409  the first request with the idempotency key is still in progress
+└── AnswerNotKept                  409  the request was processed, but its response cannot be sent again
 """
 
 import math
@@ -17,13 +17,16 @@ from antiphon.errors import AntiphonError
 
 
 class InvalidApiKey(AntiphonError):
-    """No key, or one that is not valid (the texts are those of api.openai.com)."""
+    """A missing, unknown or revoked API key; the messages are api.openai.com's.
+
+    Args:
+        key: The key in the request, of which the message repeats a few characters; None without a key.
+    """
 
     status = 401
     type = "invalid_request_error"
 
     def __init__(self, key: str | None) -> None:
-        """`key` is what was sent, of which a little is shown again; None if nothing was."""
         if key is None:
             message = (
                 "You didn't provide an API key. You need to provide your API key in an Authorization header "
@@ -32,25 +35,34 @@ class InvalidApiKey(AntiphonError):
         else:
             shown = f"{key[:8]}***{key[-4:]}" if len(key) > 16 else "***"
             message = f"Incorrect API key provided: {shown}."
-        # RFC 9110, 11.6.1: a 401 names the scheme that is wanted.
+        # RFC 9110, section 11.6.1: a 401 response names the authentication scheme.
         super().__init__(
             message, code=None if key is None else "invalid_api_key", headers={"www-authenticate": "Bearer"}
         )
 
 
 class OriginNotAllowed(AntiphonError):
-    """A page of another site asks a server without keys: browsers let every page reach this machine."""
+    """A request to a server without API keys from a web page of another site.
+
+    Browsers let every page send requests to this machine.
+    """
 
     status = 403
     type = "invalid_request_error"
     code = "origin_not_allowed"
 
     def __init__(self, origin: str) -> None:
-        super().__init__(f"Pages of {origin[:300]} may not use this server.")
+        super().__init__(
+            f"The origin '{origin[:300]}' is not allowed. Without API keys, only pages of this server may "
+            "call it. Create a key with `antiphon keys create`."
+        )
 
 
 class HostNotAllowed(AntiphonError):
-    """A request names this machine's server by a name that anybody may give to it (DNS rebinding)."""
+    """A request to a server without API keys whose host anyone may point at it.
+
+    Attackers use such names for DNS rebinding.
+    """
 
     status = 403
     type = "invalid_request_error"
@@ -58,16 +70,18 @@ class HostNotAllowed(AntiphonError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"The host name '{host[:253]}' is not this machine's own, and no key is needed here, so that any "
-            "web page could be behind this request. Use localhost or an address, or make a key with "
-            "`antiphon keys create`."
+            f"The host name '{host[:253]}' is not this machine's own. Without API keys, any web page could "
+            "send this request. Use localhost or an IP address, or create a key with `antiphon keys create`."
         )
 
 
 class RateLimited(AntiphonError):
-    """The caller's key has used up what it may use in a minute, or has too many streams open.
+    """A request over the limits of its API key: requests, tokens or open streams.
 
-    As at api.openai.com, `type` says what there is too much of. `wait` counts seconds.
+    Args:
+        message: The message for the client.
+        what: The limited quantity, which api.openai.com sends as the error's `type`.
+        wait: Seconds until the client may retry.
     """
 
     status = 429
@@ -82,11 +96,12 @@ class RateLimited(AntiphonError):
 
     @property
     def response_code(self) -> str:
+        """The code for `response.error.code`."""
         return "rate_limit_exceeded"
 
 
 class IdempotencyKeyReused(AntiphonError):
-    """Another request was made under the same idempotency key."""
+    """An idempotency key that belongs to a different request."""
 
     status = 400
     type = "invalid_request_error"
@@ -95,13 +110,13 @@ class IdempotencyKeyReused(AntiphonError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The Idempotency-Key was used for another request, with another URL or body. Repeat that request "
-            "as it was, or choose another key."
+            "The Idempotency-Key belongs to a request with a different URL or body. Repeat that request "
+            "unchanged, or choose another key."
         )
 
 
 class IdempotencyKeyInUse(AntiphonError):
-    """The first request under the idempotency key is still at work."""
+    """An idempotency key whose first request is still in progress."""
 
     status = 409
     type = "invalid_request_error"
@@ -110,13 +125,13 @@ class IdempotencyKeyInUse(AntiphonError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A request with this Idempotency-Key is still at work. Please retry in a few seconds.",
+            "A request with this Idempotency-Key is still in progress. Please retry in a few seconds.",
             headers={"retry-after": "1"},
         )
 
 
 class AnswerNotKept(AntiphonError):
-    """The request was answered, but its answer was too large to keep, or can be read no more."""
+    """An idempotency key whose response was too large to store, or is unreadable."""
 
     status = 409
     type = "invalid_request_error"
@@ -125,8 +140,9 @@ class AnswerNotKept(AntiphonError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request with this Idempotency-Key was answered and is not done again, but its answer was "
-            "too large to be kept, or cannot be read any more.",
-            # OpenAI's clients repeat a call that ends with 409, unless they are told that it is no use.
+            "The server has already processed the request with this Idempotency-Key, but cannot send the "
+            "response again: it was too large to store, or can no longer be decrypted. Choose another key to "
+            "run the request again.",
+            # OpenAI's clients retry after a 409 response unless this header forbids it.
             headers={"x-should-retry": "false"},
         )

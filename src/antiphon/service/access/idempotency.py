@@ -1,8 +1,8 @@
-"""Idempotency keys: who repeats a request under its key gets its answer, and nothing is done again.
+"""Idempotency keys: a repeated request gets the stored response of the first one.
 
-Answers are kept encrypted (AES-SIV, RFC 5297) under a secret that is made of the server's own and of the key
-that the caller has chosen, which is not kept. So the database does not say what was answered, neither for a
-response with `store: false` nor for one that was deleted since.
+Responses are stored encrypted (AES-SIV, RFC 5297). The encryption key is derived from the server's secret and
+from the idempotency key, of which only a hash is stored. The database alone therefore doesn't reveal a
+response, not even one with `store: false` or one that was deleted later.
 """
 
 import hashlib
@@ -22,43 +22,53 @@ from antiphon.store.idempotency import IdempotencyRecords
 log = logging.getLogger("antiphon.service")
 
 MAX_ANSWER = 8 * 1024 * 1024
-"""Bytes of the largest body that is kept."""
+"""Size of the largest stored body in bytes."""
 
 _PARAM = "idempotency-key"
 _MAX_KEY = 255
 _INFO = b"antiphon idempotent answers 1"
-_SECRET_BYTES = 64  # as for sealed boxes: two keys of 256 bits
+_SECRET_BYTES = 64  # Two keys of 256 bits: AES-SIV authenticates with one and encrypts with the other.
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """An HTTP answer, and the request that it answers: its fingerprint, and how many bytes that is made of.
-
-    `body` is None for one of more than `MAX_ANSWER` bytes.
-    """
+    """An HTTP response and the fingerprint of its request."""
 
     fingerprint: bytes
+    """Fingerprint of the request."""
     request_bytes: int
+    """Number of bytes that the fingerprint was computed from."""
     status: int
+    """HTTP status code."""
     headers: list[tuple[bytes, bytes]]
+    """Headers in the form of ASGI."""
     body: bytes | None
+    """The body; None if it is larger than `MAX_ANSWER`."""
 
 
 _decode = msgspec.msgpack.Decoder(Answer).decode
 
 
 class Idempotency:
-    """The keys of all callers. `secret` is a text that nobody can guess."""
+    """The idempotency keys of all owners.
+
+    Args:
+        records: The stored responses.
+        secret: The server's secret, which nobody can guess.
+    """
 
     def __init__(self, records: IdempotencyRecords, secret: str) -> None:
         self._records = records
         self._secret = secret
 
     async def begin(self, owner: str, key: str) -> "Claim | Answer":
-        """Takes the key for a request, or returns the answer that there is to it already.
+        """Claim the key for a request, or return the stored response of its first request.
 
-        Raises `InvalidRequest` for what is no key, `IdempotencyKeyInUse`, and `AnswerNotKept`.
+        Raises:
+            InvalidRequest: The key is empty or too long.
+            IdempotencyKeyInUse: The first request with the key is still in progress.
+            AnswerNotKept: The server cannot decrypt the stored response.
         """
         if not 0 < len(key) <= _MAX_KEY:
             raise InvalidRequest(
@@ -74,7 +84,7 @@ class Idempotency:
             raise IdempotencyKeyInUse
         try:
             return _decode(claim.cipher.decrypt(found.answer, None))
-        except (InvalidTag, msgspec.DecodeError) as error:  # the server's secret is another one now
+        except (InvalidTag, msgspec.DecodeError) as error:  # The server's secret has changed.
             raise AnswerNotKept from error
 
     def _cipher(self, owner: str, key: str) -> AESSIV:
@@ -83,28 +93,35 @@ class Idempotency:
 
 
 class Claim(Struct, frozen=True):
-    """A key that one request has, until its answer is kept or the key is released."""
+    """A key that one request holds until it stores its response or releases the key."""
 
     records: IdempotencyRecords
+    """The stored responses."""
     cipher: AESSIV
+    """Encryption of the response."""
     owner: str
+    """The owner of the request."""
     key_hash: str
+    """Hash of the idempotency key."""
 
     async def keep(self, answer: Answer) -> None:
-        """Keeps the answer, for a day. If that fails it is logged, and the key is free again."""
+        """Store the response for a day.
+
+        A failure is logged, and the key becomes free.
+        """
         if answer.body is not None and len(answer.body) > MAX_ANSWER:
             answer = msgspec.structs.replace(answer, body=None)
         try:
             await self.records.keep(self.owner, self.key_hash, self.cipher.encrypt(_encode(answer), None))
         except AntiphonError as error:
-            log.error("an answer is not kept for its idempotency key: %s", error.message)
+            log.error("Failed to store the response for an idempotency key: %s", error.message)
 
     def release(self) -> None:
-        """Frees the key, because there is no answer to keep."""
+        """Release the key without storing a response."""
         try:
             self.records.release(self.owner, self.key_hash)
-        except AntiphonError as error:  # The server stops; the key is free when it has.
-            log.info("an idempotency key is not released: %s", error.message)
+        except AntiphonError as error:  # The server is stopping, which releases all its keys.
+            log.info("Failed to release an idempotency key: %s", error.message)
 
 
 def _hash_of(key: str) -> str:

@@ -1,4 +1,4 @@
-"""API keys: made, listed and revoked, and who calls with one."""
+"""API keys: their creation, and the identification of clients by key."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ from antiphon.store.keys import KeyRecords, StoredKey
 log = logging.getLogger("antiphon.keys")
 
 REFRESH = 5.0
-"""Seconds after which the list of keys is read again: so long a revoked key may still be good."""
+"""Seconds between two reads of the stored keys; a revoked key may remain valid for as long."""
 
 _PREFIX = "sk-antiphon-"
 _SECRET_BYTES = 32
@@ -32,41 +32,54 @@ _NO_LIMITS = Limits()
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):
-    """What the settings say: a key of their own, and the limits of keys that have none of theirs."""
+    """The settings about API keys."""
 
     api_key: Secret | None = None
+    """A key that is valid in addition to the stored ones."""
     limits: Limits = _NO_LIMITS
+    """Limits of keys that have none of their own."""
 
 
 @dataclass(slots=True)
 class Caller:
-    """Who makes a request, or holds a connection. `name` is the key's; `meter` is None without limits."""
+    """The client of a request or of a connection."""
 
     owner: str
+    """The owner of the objects that the client reads and writes."""
     name: str | None
+    """Name of the API key; None for the key in the settings and without a key."""
     meter: Meter | None
+    """Usage of the key; None without limits."""
     _is_streaming: bool = False
 
     def begin_request(self) -> None:
-        """Counts a request. Raises `RateLimited`."""
+        """Count a request.
+
+        Raises:
+            RateLimited: The client has reached its limit of requests or tokens.
+        """
         if self.meter is not None:
             self.meter.begin_request()
 
     def begin_stream(self) -> None:
-        """Counts the answer as a stream until `end_stream`. Raises `RateLimited`."""
+        """Count a stream as open until `end_stream`.
+
+        Raises:
+            RateLimited: The client has reached its limit of concurrent streams.
+        """
         if self.meter is not None:
             self.meter.begin_stream()
             self._is_streaming = True
 
     @property
     def spend(self) -> Callable[[int], None] | None:
-        """Counter of tokens; None without a limit of tokens."""
+        """The function that counts used tokens; None without a limit of tokens."""
         if self.meter is None or self.meter.limits.tokens_per_minute is None:
             return None
         return self.meter.spend
 
     def end_stream(self) -> None:
-        """Counts it no more; nothing happens if there is none."""
+        """Stop counting the open stream, if there is one."""
         if self.meter is not None and self._is_streaming:
             self._is_streaming = False
             self.meter.end_stream()
@@ -80,7 +93,13 @@ class _Known:
 
 
 class Keys:
-    """The keys that are good for this server. They are read again every few seconds."""
+    """The valid API keys of this server, which it reads again every few seconds.
+
+    Args:
+        records: The stored keys.
+        settings: The key and the limits of the settings.
+        clock: Returns monotonic seconds.
+    """
 
     def __init__(
         self, records: KeyRecords, settings: KeySettings, clock: Callable[[], float] = time.monotonic
@@ -104,16 +123,18 @@ class Keys:
         return len(self._known)
 
     async def is_needed(self) -> bool:
-        """Whether callers need a key: there is one, or there was one since this server began."""
+        """Return whether clients need a key: one exists or has existed since start-up."""
         if self._clock() - self._read_at >= REFRESH:
             await self._refresh()
         return self._is_needed
 
     async def caller(self, key: str | None) -> Caller | None:
-        """Returns who calls with `key`; None for a caller who needs no key and has no limits.
+        """Return the client that sends `key`; None if no key and no limits exist.
 
-        Raises `InvalidApiKey`. What is looked up is the key's hash, and how long that takes says nothing
-        about the key.
+        The lookup uses the key's hash, so that its duration reveals nothing about the key.
+
+        Raises:
+            InvalidApiKey: The key is missing, unknown or revoked.
         """
         if not await self.is_needed():
             return self.without_key()
@@ -122,7 +143,7 @@ class Keys:
         key_hash = hash_of(key)
         known = self._known.get(key_hash)
         if known is None:
-            # A key that was made just now is good at once.
+            # A new key is valid immediately.
             stored = await self._records.find(key_hash)
             if stored is None:
                 raise InvalidApiKey(key)
@@ -130,7 +151,7 @@ class Keys:
         return Caller(known.owner, known.name, self._meter(key_hash, known.limits))
 
     def without_key(self) -> Caller | None:
-        """Returns who calls while no key is needed; None if there are no limits."""
+        """Return the client of a server that needs no key; None if there are no limits."""
         return Caller(LOCAL_OWNER, None, self._without_key) if self._without_key else None
 
     async def _refresh(self) -> None:
@@ -140,8 +161,8 @@ class Keys:
             try:
                 stored = {key.hash: self._from(key) for key in await self._records.all()}
             except AntiphonError as error:
-                # Who has a key goes on; that the database does not answer is told where it is needed.
-                log.error("the list of keys cannot be read: %s", error.message)
+                # Known keys remain valid; requests that need the database report its failure themselves.
+                log.error("Failed to read the list of API keys: %s", error.message)
             else:
                 self._known = stored | self._own
                 self._is_needed = self._is_needed or bool(self._known)
@@ -169,10 +190,16 @@ class Keys:
 async def create_key(
     records: KeyRecords, name: str | None, owner: str | None, limits: Limits
 ) -> tuple[str, StoredKey]:
-    """Makes a key and returns it, for the only time, with what is stored of it.
+    """Create a key and return it with its stored record, which holds only its hash.
 
-    Without an `owner` the key is its own: of the same name. Raises `InvalidRequest`, also for a name that
-    is taken.
+    Args:
+        records: The stored keys.
+        name: Name of the key; None generates one.
+        owner: Owner of the objects that the key gives access to; None takes the name of the key.
+        limits: Limits of the key; None in a field takes the limit of the settings.
+
+    Raises:
+        InvalidRequest: The name or the owner has invalid characters, or the name is taken.
     """
     for param, given in (("name", name), ("owner", owner)):
         if given is not None and not _NAME.fullmatch(given):
@@ -199,5 +226,6 @@ async def create_key(
 
 
 def hash_of(key: str) -> str:
-    """Returns the hash by which a key is kept. A key is 256 random bits, so that one round is enough."""
+    """Return the hash under which a key is stored."""
+    # One round is enough: a key has 256 random bits.
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

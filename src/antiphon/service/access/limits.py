@@ -1,6 +1,6 @@
-"""What one key may use: requests and tokens per minute, and streams at the same time.
+"""Limits of one API key: requests and tokens per minute, and concurrent streams.
 
-The counts are kept in this process: servers that share a database count each for itself.
+Each server process counts for itself, also if several servers share a database.
 """
 
 import math
@@ -12,19 +12,27 @@ from antiphon.service.access.errors import RateLimited
 
 _MINUTE = 60.0
 _RETRY_STREAM = 1.0
-"""Seconds after which it may be tried again to open a stream; when one ends is not known."""
+"""Seconds after which a client may retry a stream; the time when another one ends is unknown."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Limits; None stands for none."""
+    """Limits of a key; None means unlimited."""
 
     requests_per_minute: int | None = None
+    """Number of requests; reading and deleting are not counted."""
     tokens_per_minute: int | None = None
+    """Number of input and output tokens of model calls."""
     concurrent_streams: int | None = None
+    """Number of responses that stream at the same time."""
 
 
 class Bucket:
-    """A token bucket: full at first, filled up evenly, `limit` a minute. What is taken may leave a debt."""
+    """A token bucket, full at first, that refills evenly and may fall below zero.
+
+    Args:
+        limit: Capacity, and the amount that refills per minute.
+        clock: Returns monotonic seconds.
+    """
 
     def __init__(self, limit: int, clock: Callable[[], float]) -> None:
         self.limit = limit
@@ -33,26 +41,30 @@ class Bucket:
         self._seen = clock()
 
     def level(self) -> float:
-        """Returns what is there now; below 0 it is a debt."""
+        """Return the amount in the bucket; a negative amount is a debt."""
         now = self._clock()
         self._level = min(self.limit, self._level + (now - self._seen) * self.limit / _MINUTE)
         self._seen = now
         return self._level
 
     def take(self, amount: int) -> None:
-        """Takes `amount` out, whether it is there or not."""
+        """Take `amount` out of the bucket, even if it holds less."""
         self._level = self.level() - amount
 
     def wait(self, amount: float) -> float:
-        """Returns the seconds until `amount` is there; 0 if it is."""
+        """Return the seconds until the bucket holds `amount`; 0 if it does already."""
         return max(0.0, amount - self.level()) * _MINUTE / self.limit
 
 
 class Meter:
-    """Counts what a key uses. A request is let in while there is one left, and any tokens.
+    """The usage of one key.
 
-    Tokens are counted when a model call has ended, so that the last request may overdraw them; that is
-    waited off. `clock` counts seconds.
+    A request passes while both buckets hold at least one unit. Tokens are counted at the end of a model call,
+    so the last request may overdraw them; the key then waits until the debt is refilled.
+
+    Args:
+        limits: The limits of the key.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
@@ -62,7 +74,11 @@ class Meter:
         self._streams = 0
 
     def begin_request(self) -> None:
-        """Counts a request. Raises `RateLimited`; what is refused is not counted."""
+        """Count a request; a rejected one isn't counted.
+
+        Raises:
+            RateLimited: No request or no token is left.
+        """
         tokens, requests = self._tokens, self._requests
         if tokens is not None and (wait := tokens.wait(1)):
             used = tokens.limit - math.floor(tokens.level())
@@ -83,12 +99,16 @@ class Meter:
             requests.take(1)
 
     def spend(self, tokens: int) -> None:
-        """Counts the tokens of a model call."""
+        """Count the tokens of a model call."""
         if self._tokens is not None:
             self._tokens.take(tokens)
 
     def begin_stream(self) -> None:
-        """Counts a stream until `end_stream`. Raises `RateLimited`."""
+        """Count a stream as open until `end_stream`.
+
+        Raises:
+            RateLimited: Too many streams are open.
+        """
         limit = self.limits.concurrent_streams
         if limit is not None and self._streams >= limit:
             raise RateLimited(
@@ -100,11 +120,11 @@ class Meter:
         self._streams += 1
 
     def end_stream(self) -> None:
-        """Counts a stream no more."""
+        """Stop counting one open stream."""
         self._streams -= 1
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Returns OpenAI's `x-ratelimit-` headers; times are those until all is there again."""
+        """Return OpenAI's `x-ratelimit-` headers; `reset` is the time until all is left."""
         found = []
         for what, bucket in (("requests", self._requests), ("tokens", self._tokens)):
             if bucket is not None:
@@ -119,7 +139,10 @@ class Meter:
 
 
 def duration(seconds: float) -> str:
-    """Writes a time as OpenAI's headers do: `0s`, `17ms`, `1s`, `1.5s`, `6m0s`, `1h0m2s`; rounded up."""
+    """Return a duration in the format of OpenAI's headers, rounded up to milliseconds.
+
+    Examples are `0s`, `17ms`, `1s`, `1.5s`, `6m0s` and `1h0m2s`.
+    """
     milliseconds = math.ceil(round(seconds * 1000, 3))
     if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
