@@ -128,7 +128,7 @@ def test_a_file_without_text_says_so(tmp_path: Path) -> None:
         async with desk(tmp_path) as at:
             await at.read(" \n ")
 
-    with pytest.raises(DocumentError, match="holds no text") as caught:
+    with pytest.raises(DocumentError, match="contains no text") as caught:
         asyncio.run(scenario())
     assert caught.value.code == "invalid_file"
 

@@ -16,27 +16,37 @@ from antiphon.wire.files import DeletedFile, File, FilePurpose
 from antiphon.wire.lists import Page, PageQuery
 
 _BATCH_LIFETIME = 30 * 86_400
-"""Seconds that files of the purpose `batch` are kept if nobody says otherwise (OpenAI's description)."""
+"""Default lifetime of files with the purpose `batch`, in seconds.
+
+OpenAI's default: https://platform.openai.com/docs/api-reference/files/create
+"""
 
 
 class FileDetails(Struct, frozen=True, kw_only=True):
-    """What an upload says of its file; `expires_after` counts seconds."""
+    """The fields of an upload besides its content."""
 
     filename: str
+    """Name of the file on the client's machine."""
     media_type: str | None
+    """Media type in the upload; None if it has none."""
     purpose: FilePurpose
+    """Intended use of the file."""
     expires_after: int | None
+    """Lifetime in seconds; None for the default of the purpose."""
 
 
 class Files:
-    """The use cases of `/v1/files`; every method raises `NotFound` for what `owner` has not."""
+    """The use cases of `/v1/files`.
+
+    Every method raises `NotFound` for an object that doesn't exist or belongs to another owner.
+    """
 
     def __init__(self, store: Store, folder: FileFolder) -> None:
         self._store = store
         self.folder = folder
 
     async def create(self, context: RequestContext, upload: Upload, details: FileDetails) -> File:
-        """Keeps an upload that is whole."""
+        """Store a complete upload."""
         now = context.clock()
         lifetime = details.expires_after
         if lifetime is None and details.purpose == "batch":
@@ -59,11 +69,11 @@ class Files:
         return _file(stored)
 
     async def get(self, owner: str, file_id: str) -> File:
-        """Returns what is known of a file."""
+        """Return the description of a file."""
         return _file(await self._store.files.get(owner, file_id))
 
     async def page(self, owner: str, query: PageQuery, purpose: str | None) -> Page[File]:
-        """Lists the files, of one purpose or of all."""
+        """Return a page of the files with `purpose`; None for all purposes."""
         found = await self._store.files.page(owner, query, purpose=purpose)
         return Page(
             data=[_file(stored) for stored in found.rows],
@@ -73,28 +83,35 @@ class Files:
         )
 
     async def content(self, owner: str, file_id: str) -> tuple[Path, str]:
-        """Returns where the bytes of a file lie, and what the file is called."""
+        """Return the path of a file's content, and the name of the file.
+
+        Raises:
+            NotFound: The owner has no such file.
+            StoreUnavailable: The content is missing from the folder of files.
+        """
         stored = await self._store.files.get(owner, file_id)
         path = self.folder.path_of(stored.id)
         if not await asyncio.to_thread(path.is_file):
-            raise StoreUnavailable(f"The bytes of the file {file_id} are missing from the folder of files.")
+            raise StoreUnavailable(
+                f"The content of the file '{file_id}' is missing from the folder of files. Upload it again."
+            )
         return path, stored.filename
 
     async def delete(self, owner: str, file_id: str) -> DeletedFile:
-        """Deletes a file, and takes it out of all vector stores."""
+        """Delete a file, and remove it from all vector stores."""
         if not await self._store.files.delete(owner, file_id):
             raise FileNotStored(file_id)
         await self.folder.delete(file_id)
         return DeletedFile(file_id)
 
     async def delete_expired(self) -> None:
-        """Deletes the files of all owners whose time is over."""
+        """Delete the expired files of all owners."""
         for file_id in await self._store.files.delete_expired():
             await self.folder.delete(file_id)
 
 
 def _file_id(ids: Ids) -> str:
-    """Returns an id as OpenAI's files have them: with a hyphen, which the marks of citations go by."""
+    """Return a new id with a hyphen, like OpenAI's; citation markers rely on it."""
     return ids("file", SHORT).replace("_", "-", 1)
 
 

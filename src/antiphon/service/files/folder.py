@@ -1,4 +1,4 @@
-"""The folder of uploaded files: each lies under its id, never under a name that somebody gave it."""
+"""The folder of uploaded files, each named after its id and never by a client."""
 
 import asyncio
 import os
@@ -14,13 +14,21 @@ from antiphon.errors import RequestTooLarge, StoreUnavailable
 from antiphon.ids import new_id
 
 _UPLOAD = "upload"
-"""How the names of files begin that are on their way in; those of files begin with `file-`."""
+"""Prefix of incomplete uploads; stored files begin with `file-`."""
 _ABANDONED = 86_400.0
-"""Seconds without a byte after which nobody is sending an upload any more."""
+"""Seconds without a write after which an upload counts as abandoned."""
 
 
 class FileFolder:
-    """Takes uploads in, gives paths out. Every method raises `StoreUnavailable` when the disk fails."""
+    """The folder that stores uploads.
+
+    Every method raises `StoreUnavailable` if the disk fails.
+
+    Args:
+        path: Path of the folder.
+        max_file_bytes: Size limit of an upload.
+        temporary: Whether `close` deletes the folder.
+    """
 
     def __init__(self, path: Path, *, max_file_bytes: int, temporary: bool = False) -> None:
         self.path = path
@@ -29,7 +37,15 @@ class FileFolder:
 
     @classmethod
     def open(cls, path: str | None, max_file_bytes: int) -> Self:
-        """Opens the folder and makes it where it is missing; None is a temporary one, until `close`."""
+        """Open the folder at `path`, and create it if necessary.
+
+        Args:
+            path: Path of the folder; None creates a temporary folder, which `close` deletes.
+            max_file_bytes: Size limit of an upload.
+
+        Raises:
+            StoreUnavailable: The folder cannot be created or read.
+        """
         if path is None:
             return cls(
                 Path(tempfile.mkdtemp(prefix="antiphon-files-")),
@@ -37,35 +53,40 @@ class FileFolder:
                 temporary=True,
             )
         with _explained():
-            # What people upload is nobody else's to read.
+            # Other users of the machine must not read uploads.
             Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
             _delete_abandoned(Path(path))
         return cls(Path(path), max_file_bytes=max_file_bytes)
 
     def close(self) -> None:
-        """Deletes a temporary folder; others stay."""
+        """Delete the folder if it is temporary."""
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def path_of(self, file_id: str) -> Path:
-        """Returns where the bytes of a stored file lie; the id is one that the store has given back."""
+        """Return the path of a file's content.
+
+        Args:
+            file_id: An id from the store, never one from a request: it becomes part of the path.
+        """
         return self.path / file_id
 
     def receive(self) -> "Upload":
-        """Begins to take a file in; to be used with `async with`."""
+        """Return a new upload, to be used with `async with`."""
         return Upload(self)
 
     async def delete(self, file_id: str) -> None:
-        """Deletes the bytes of a file, if they are there."""
+        """Delete the content of a file, if it exists."""
         with _explained():
             await asyncio.to_thread(self.path_of(file_id).unlink, missing_ok=True)
 
 
 class Upload:
-    """A file on its way in. What is not kept by the end of `async with` is deleted."""
+    """A file that is being received; `async with` deletes it unless it was kept."""
 
     def __init__(self, folder: FileFolder) -> None:
         self.size = 0
+        """Number of bytes received so far."""
         self._folder = folder
         self._path = folder.path / new_id(_UPLOAD, 12)
         self._file: BinaryIO | None = None
@@ -77,14 +98,19 @@ class Upload:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._file is not None
-        # At once and not in a thread: a request that is cancelled must not leave anything behind either.
+        # Not in a thread: the upload of a cancelled request must be deleted as well.
         with suppress(OSError):
             self._file.close()
         with _explained():
             self._path.unlink(missing_ok=True)
 
     async def write(self, data: bytes) -> None:
-        """Adds to the file. Raises `RequestTooLarge` for what is over the limit."""
+        """Append data to the file.
+
+        Raises:
+            RequestTooLarge: The file exceeds the size limit.
+            StoreUnavailable: The disk fails.
+        """
         assert self._file is not None
         self.size += len(data)
         if self.size > self._folder.max_file_bytes:
@@ -95,7 +121,7 @@ class Upload:
             await asyncio.to_thread(self._file.write, data)
 
     async def keep(self, file_id: str) -> None:
-        """Gives the whole file its place, in one step: nobody ever sees half of it there."""
+        """Move the complete file to its final path, atomically."""
         with _explained():
             await asyncio.to_thread(self._keep, self._folder.path_of(file_id))
 
@@ -108,7 +134,10 @@ class Upload:
 
 
 def _delete_abandoned(folder: Path) -> None:
-    """Deletes what a server that was killed had begun to take in; another one may be at work in there."""
+    """Delete incomplete uploads of killed servers.
+
+    Recent ones may belong to another server that uses the folder.
+    """
     for path in folder.glob(f"{_UPLOAD}_*"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _ABANDONED:
@@ -120,4 +149,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"The folder of files cannot be read or written: {error.strerror}.") from error
+        raise StoreUnavailable(
+            f"The server failed to read or write the folder of files: {error.strerror}."
+        ) from error

@@ -1,4 +1,4 @@
-"""Reads files into vector stores, in the background: a few at a time, each to an end."""
+"""Background work that reads files into vector stores, a few at a time."""
 
 import asyncio
 import logging
@@ -14,25 +14,29 @@ from antiphon.store import Store
 from antiphon.store.vector_stores.rows import AttachedFile, StoredFile, Unread
 
 _AT_ONCE = 4
-"""How many files are read at the same time."""
+"""Number of files that are read at the same time."""
 _RETRY = 5.0
-"""Seconds between attempts to store how reading a file ended."""
+"""Seconds between attempts to store the outcome of reading a file."""
 
 _log = logging.getLogger(__name__)
 
 
 class Reading(Struct, frozen=True):
-    """A file that is to be read into a vector store."""
+    """A file to be read into a vector store."""
 
     target: StoreTarget
+    """The vector store."""
     attached: AttachedFile
+    """The attachment of the file to the vector store."""
     file: StoredFile
+    """The description of the file."""
 
 
 class Ingestion:
-    """The files that this server is reading. All methods belong to one event loop.
+    """The files that this server is reading.
 
-    A server that stops leaves the others in progress: `liveness` in the store gives those an end.
+    All methods must be called on one event loop. Files that a stopped server leaves in progress are marked as
+    failed by the next check for stopped servers (`store.servers`).
     """
 
     def __init__(self, store: Store, folder: FileFolder, retrieval: Retrieval) -> None:
@@ -43,7 +47,7 @@ class Ingestion:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, readings: Iterable[Reading], patience: float) -> None:
-        """Starts to read files, and waits for them for up to `patience` seconds."""
+        """Start to read files, and wait up to `patience` seconds for them."""
         begun = {asyncio.create_task(self._run(reading)) for reading in readings}
         for task in begun:
             self._tasks.add(task)
@@ -52,7 +56,7 @@ class Ingestion:
             await asyncio.wait(begun, timeout=patience)
 
     async def close(self) -> None:
-        """Stops reading."""
+        """Stop reading files."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -67,7 +71,7 @@ class Ingestion:
                 work.cancel()
             fault = work.exception()
             if fault is not None:
-                _log.error("reading %s failed", reading.file.id, exc_info=fault)
+                _log.error("Failed to read a file: %s", reading.file.id, exc_info=fault)
                 outcome: int | Unread | None = Unread("server_error", "The server could not read the file.")
             else:
                 outcome = work.result()
@@ -76,11 +80,15 @@ class Ingestion:
                 await self._store.attachments.finish(reading.attached, outcome)
                 return
             except AntiphonError as error:
-                _log.error("how reading %s ended cannot be stored: %s", reading.file.id, error.message)
+                _log.error("Failed to store the outcome of reading %s: %s", reading.file.id, error.message)
             await asyncio.sleep(_RETRY)
 
     async def _read(self, reading: Reading) -> int | Unread | None:
-        """Returns the bytes that the text takes, why there is none, or None if it is not wanted any more."""
+        """Read a file, unless it was detached from the vector store.
+
+        Returns:
+            The size of the chunks in bytes, or the error, or None if the file was detached.
+        """
         if not await self._store.attachments.is_wanted(reading.attached):
             return None
         file, attached = reading.file, reading.attached

@@ -1,4 +1,4 @@
-"""Ingestion and search: files become chunks, queries find them."""
+"""Retrieval: the split of files into chunks, and the search for chunks."""
 
 import asyncio
 import logging
@@ -17,49 +17,63 @@ from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChu
 _log = logging.getLogger(__name__)
 
 _CANDIDATES = 100
-"""How many chunks are found by words, and how many by vectors, at least, before their ranks are fused."""
+"""Minimum number of chunks that keyword and semantic search each return before their ranks are fused."""
 _BATCH_TEXTS = 96
-"""How many texts one call of an embedding model gets; some servers take no more."""
+"""Maximum number of texts in one embedding request; some servers accept no more."""
 _BATCH_CHARACTERS = 600_000
-"""How long they may be together: OpenAI takes 300,000 tokens."""
+"""Maximum number of characters in one embedding request; OpenAI accepts 300,000 tokens.
+
+https://platform.openai.com/docs/api-reference/embeddings/create
+"""
 
 
 @dataclass(frozen=True)
 class StoreTarget:
-    """A vector store as ingestion and search see it. Whoever makes it has checked the owner."""
+    """A vector store to read files into or to search; its owner has been checked."""
 
     id: str
+    """Id of the vector store."""
     embedding_model: str | None = None
-    """The model of its vectors; None searches by words alone."""
+    """Public id of the model that computes the vectors; None for keyword search only."""
     dimensions: int | None = None
-    """How long its vectors are asked to be; None leaves it to the model."""
+    """Requested length of the vectors; None for the model's default."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is to be read into a vector store; `attempt` is that of its attachment."""
+    """A file to be read into a vector store."""
 
     file_id: str
+    """Id of the file."""
     attempt: str
+    """Attempt of the attachment; chunks of an older attempt are discarded."""
     path: Path
+    """Path of the content."""
     filename: str
+    """Name from the upload; its extension determines the format."""
     media_type: str | None = None
+    """Media type from the upload."""
 
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A chunk that answers a query; `score` lies between 0 and 1."""
+    """A chunk that matches a query."""
 
     vector_store_id: str
+    """Id of the vector store."""
     file_id: str
+    """Id of the file."""
     text: str
+    """Text of the chunk."""
     score: float
+    """Relevance between 0 and 1."""
 
 
 class Retrieval:
-    """Reads files into vector stores, and searches these.
+    """The reader of files into vector stores, and the search in them.
 
-    A vector store whose embedding model nobody has (any more), or nobody recorded, is searched by words.
+    Keyword search replaces semantic search if no backend has the embedding model of a vector store, or if
+    replay has no recording of it.
     """
 
     def __init__(self, chunks: ChunkRecords, embeddings: Embeddings) -> None:
@@ -67,11 +81,21 @@ class Retrieval:
         self._embeddings = embeddings
 
     async def ingest(self, target: StoreTarget, source: Source, size: int, overlap: int) -> int:
-        """Stores the chunks of a file, in place of those it had; returns the bytes that they take.
+        """Replace the chunks of a file, and return their size in bytes.
 
-        `size` and `overlap` count tokens. The chunks are found once the file is `completed`. If it is taken
-        out of the store meanwhile, nothing is kept. Raises `DocumentError`, whose code and message are for
-        `last_error`, and `StoreUnavailable`.
+        Searches return the chunks once the file is `completed`. If the file is detached in the meantime,
+        nothing is stored.
+
+        Args:
+            target: The vector store.
+            source: The file.
+            size: Maximum size of a chunk in tokens.
+            overlap: Number of tokens that neighboring chunks share.
+
+        Raises:
+            DocumentError: The file is unreadable or the embedding model failed; clients receive the code and
+                the message in `last_error`.
+            StoreUnavailable: The database is not readable or writable.
         """
         texts = await asyncio.to_thread(_read, source, size, overlap)
         try:
@@ -92,10 +116,18 @@ class Retrieval:
         ranking: Ranking,
         context: RequestContext,
     ) -> list[SearchHit]:
-        """Returns the best `limit` chunks, the best first.
+        """Return the best chunks, the best first.
 
-        `allowed` has, for each store's id, the ids of the files that pass the request's filters; None lets
-        all pass. The embedding of queries belongs to `call`. Raises `AntiphonError` when it fails.
+        Args:
+            targets: The vector stores.
+            queries: The queries, whose results are fused.
+            limit: Maximum number of chunks.
+            allowed: For each vector store id the ids of the files that match the filters; None for all files.
+            ranking: Weights of keyword and semantic search, and the minimum score.
+            context: The context of the request, for the embedding of the queries.
+
+        Raises:
+            AntiphonError: The embedding model or the database failed.
         """
         found = [
             await self._search_one(targets, query, limit, allowed, ranking, context) for query in queries
@@ -145,7 +177,7 @@ class Retrieval:
                     target.embedding_model, batch, target.dimensions, context
                 )
         except (NotFound, RecordingNotFound) as error:
-            _log.warning("%s is searched by words alone: %s", target.id, error.message)
+            _log.warning("Falling back to keyword search for %s: %s", target.id, error.message)
             return [None] * len(texts)
         return vectors
 
@@ -153,7 +185,7 @@ class Retrieval:
 def _read(source: Source, size: int, overlap: int) -> list[str]:
     texts = chunk(extract(source.path, source.filename, source.media_type), size, overlap)
     if not texts:
-        raise DocumentError("invalid_file", "The file holds no text. Scanned pages need OCR first.")
+        raise DocumentError("invalid_file", "The file contains no text. Scanned pages need OCR first.")
     return texts
 
 

@@ -1,4 +1,4 @@
-"""Searches in vector stores, for callers and for the hosted tool."""
+"""Search in vector stores, for its endpoint and for the hosted tool."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,36 +24,49 @@ from antiphon.wire.vector_stores import (
 )
 
 _LIMIT = 10
-"""How many results there are where a request does not say it (OpenAI's description)."""
+"""Default number of results.
+
+OpenAI's default: https://platform.openai.com/docs/api-reference/vector-stores/search
+"""
 _TOOL_LIMIT = 20
-"""How many the hosted tool takes (echoed by api.openai.com in recordings)."""
+"""Default number of results of the hosted tool, which api.openai.com echoes in responses."""
 _MAX_QUERIES = 20
 _MAX_QUERY = 10_000
-"""Characters of one query."""
+"""Maximum length of one query in characters."""
 
 
 class Hit(Struct, frozen=True, kw_only=True):
-    """A chunk that answers a query; `score` lies between 0 and 1."""
+    """A chunk that matches a query, with the name and the attributes of its file."""
 
     vector_store_id: str
+    """Id of the vector store."""
     file_id: str
+    """Id of the file."""
     filename: str
+    """Name of the file."""
     score: float
+    """Relevance between 0 and 1."""
     text: str
+    """Text of the chunk."""
     attributes: Attributes
+    """Attributes of the file in the vector store."""
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What is searched, in a request's own words."""
+    """The parameters of a search, not yet validated."""
 
     queries: Sequence[str]
+    """The queries, whose results are fused."""
     max_num_results: int | None
+    """Maximum number of results; None for the default."""
     filters: JSON
+    """Filters on file attributes; None for all files."""
     ranking_options: JSON
+    """Ranking options; None for the defaults."""
 
 
 class Search:
-    """Finds chunks in the vector stores of an owner."""
+    """The search for chunks in the vector stores of an owner."""
 
     def __init__(self, store: Store, retrieval: Retrieval) -> None:
         self._store = store
@@ -62,7 +75,12 @@ class Search:
     async def search(
         self, context: RequestContext, vector_store_id: str, request: SearchVectorStore
     ) -> SearchResultsPage:
-        """Answers a search request. Raises `NotFound` and `InvalidRequest`."""
+        """Return the results of a search request.
+
+        Raises:
+            NotFound: The owner has no such vector store.
+            InvalidRequest: The vector store has expired, or a parameter is invalid.
+        """
         queries = [request.query] if isinstance(request.query, str) else request.query
         _check_queries(queries)
         query = Query(
@@ -85,7 +103,7 @@ class Search:
         return SearchResultsPage(search_query=queries, data=results)
 
     def for_owner(self, context: RequestContext) -> FileSearch:
-        """Returns the search that the hosted tool makes in the vector stores of `owner`."""
+        """Return the search function of the hosted tool for the owner of a request."""
 
         async def search(tool: FileSearchTool, query: str) -> list[JSONObject]:
             asked = Query(
@@ -100,10 +118,12 @@ class Search:
         return search
 
     async def check(self, owner: str, tools: Sequence[Tool]) -> None:
-        """Looks whether the file searches of a request can be made, before its response begins.
+        """Validate the file search tools of a request, before its response begins.
 
-        Raises `NotFound` for a store that is not there, and `InvalidRequest` for one that has expired and for
-        filters and options that cannot be; the place is named.
+        Raises:
+            NotFound: The owner has no such vector store; `param` names the tool.
+            InvalidRequest: A vector store has expired, or filters or options are invalid; `param` names the
+                tool.
         """
         for position, tool in enumerate(tools):
             if isinstance(tool, FileSearchTool):
@@ -118,10 +138,11 @@ class Search:
                     raise
 
     async def find(self, context: RequestContext, vector_store_ids: Sequence[str], query: Query) -> list[Hit]:
-        """Returns the best chunks of these vector stores, the best first.
+        """Return the best chunks of these vector stores, the best first.
 
-        Raises `NotFound` for a store that is not there, and `InvalidRequest` for one that has expired and for
-        filters and options that cannot be.
+        Raises:
+            NotFound: The owner has no such vector store.
+            InvalidRequest: A vector store has expired, or filters or options are invalid.
         """
         wanted = decode_filter(query.filters)
         ranking = decode_ranking(query.ranking_options)
@@ -154,7 +175,7 @@ class Search:
                 attributes=decode_attributes(names[key].attributes),
             )
             for hit in found
-            if (key := (hit.vector_store_id, hit.file_id)) in names  # it may just have been taken out
+            if (key := (hit.vector_store_id, hit.file_id)) in names  # The file may just have been detached.
         ]
 
     async def _stores(self, owner: str, vector_store_ids: Sequence[str]) -> list[StoredVectorStore]:

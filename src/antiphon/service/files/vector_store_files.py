@@ -1,4 +1,4 @@
-"""The files of vector stores: attached one by one or in batches, and read in the background."""
+"""The files of vector stores, attached singly or in batches."""
 
 from collections.abc import Sequence
 
@@ -39,16 +39,19 @@ from antiphon.wire.vector_stores import (
 )
 
 _PATIENCE = 1.0
-"""Seconds that an answer waits for the files that it attached: small ones are searchable when it is there."""
+"""Seconds that a response waits for the files that it attached, so that small ones are already searchable."""
 _BATCH_ID = 16
-"""Random bytes of the ids of batches."""
+"""Number of random bytes in the ids of batches."""
 
 _encode = msgspec.json.Encoder().encode
 decode_attributes = msgspec.json.Decoder(Attributes).decode
 
 
 class AttachedFiles:
-    """The use cases below `/v1/vector_stores/{id}`; what `owner` has not is `NotFound`."""
+    """The use cases below `/v1/vector_stores/{id}`.
+
+    Every method raises `NotFound` for an object that doesn't exist or belongs to another owner.
+    """
 
     def __init__(self, store: Store, ingestion: Ingestion) -> None:
         self._store = store
@@ -57,7 +60,7 @@ class AttachedFiles:
     async def add(
         self, context: RequestContext, vector_store_id: str, request: CreateVectorStoreFile
     ) -> VectorStoreFile:
-        """Attaches a file, anew if it is attached already."""
+        """Attach a file; an attached one is read again."""
         store = await self._store.vector_stores.get(context.owner, vector_store_id)
         await self.attach(context, store, [(request, "")])
         return await self.get(context.owner, vector_store_id, request.file_id)
@@ -69,9 +72,18 @@ class AttachedFiles:
         given: Sequence[tuple[CreateVectorStoreFile, str]],
         batch: NewBatch | None = None,
     ) -> None:
-        """Attaches files and begins to read them; a file that is given twice counts as it is given last.
+        """Attach files, and start to read them.
 
-        With each comes the place of its entry in the request, such as `files[1].`, for errors.
+        Args:
+            context: The context of the request.
+            store: The vector store.
+            given: The files, each with the prefix of its parameters in errors, such as `files[1].`. For a
+                file that occurs twice the last entry counts.
+            batch: The batch that the files belong to.
+
+        Raises:
+            NotFound: The owner has no such file; no file is attached.
+            InvalidRequest: Attributes or the chunking strategy are invalid; no file is attached.
         """
         now = context.clock()
         attachments = {}
@@ -94,21 +106,21 @@ class AttachedFiles:
         )
 
     async def get(self, owner: str, vector_store_id: str, file_id: str) -> VectorStoreFile:
-        """Returns how it stands with a file."""
+        """Return the state of a file."""
         await self._store.vector_stores.get(owner, vector_store_id)
         return _file(await self._store.attachments.get(vector_store_id, file_id))
 
     async def page(
         self, owner: str, vector_store_id: str, query: PageQuery, status: FileStatus | None
     ) -> Page[VectorStoreFile]:
-        """Lists the files, those with one status or all."""
+        """Return a page of the files with `status`; None for all."""
         await self._store.vector_stores.get(owner, vector_store_id)
         return _page(await self._store.attachments.page(vector_store_id, query, status=status))
 
     async def update(
         self, owner: str, vector_store_id: str, file_id: str, request: UpdateVectorStoreFile
     ) -> VectorStoreFile:
-        """Replaces the attributes of a file."""
+        """Replace the attributes of a file."""
         check_metadata(request.attributes, "attributes")
         await self._store.vector_stores.get(owner, vector_store_id)
         attributes = _encode(request.attributes or {}).decode()
@@ -116,14 +128,17 @@ class AttachedFiles:
         return await self.get(owner, vector_store_id, file_id)
 
     async def remove(self, owner: str, vector_store_id: str, file_id: str) -> DeletedVectorStoreFile:
-        """Takes a file out of the vector store; the file itself stays."""
+        """Detach a file from the vector store; the file itself remains."""
         await self._store.vector_stores.get(owner, vector_store_id)
         if not await self._store.attachments.detach(vector_store_id, file_id):
             raise AttachedFileNotFound(file_id, vector_store_id)
         return DeletedVectorStoreFile(file_id)
 
     async def content(self, owner: str, vector_store_id: str, file_id: str) -> FileContentPage:
-        """Returns the text of a file as it was read, a part for each chunk; nothing if it was not read."""
+        """Return the extracted text of a file, one part per chunk.
+
+        The page is empty unless the file is completed.
+        """
         attached = await self.get(owner, vector_store_id, file_id)
         if attached.status != "completed":
             return FileContentPage(data=[])
@@ -133,7 +148,7 @@ class AttachedFiles:
     async def add_batch(
         self, context: RequestContext, vector_store_id: str, request: CreateFileBatch
     ) -> FileBatch:
-        """Attaches files together: all, or none if one of them is not there."""
+        """Attach all files of a batch, or none if one of them doesn't exist."""
         given = _batch_files(request)
         store = await self._store.vector_stores.get(context.owner, vector_store_id)
         batch = NewBatch(id=context.ids("vsfb", _BATCH_ID), created_at=context.clock())
@@ -141,12 +156,12 @@ class AttachedFiles:
         return await self.get_batch(context.owner, vector_store_id, batch.id)
 
     async def get_batch(self, owner: str, vector_store_id: str, batch_id: str) -> FileBatch:
-        """Returns how it stands with a batch."""
+        """Return the state of a batch."""
         await self._store.vector_stores.get(owner, vector_store_id)
         return _batch(await self._store.attachments.get_batch(vector_store_id, batch_id))
 
     async def cancel_batch(self, owner: str, vector_store_id: str, batch_id: str) -> FileBatch:
-        """Cancels what is still in progress; what is completed stays in the vector store."""
+        """Cancel the files in progress; completed files remain in the vector store."""
         await self._store.vector_stores.get(owner, vector_store_id)
         await self._store.attachments.cancel_batch(vector_store_id, batch_id)
         return await self.get_batch(owner, vector_store_id, batch_id)
@@ -154,7 +169,14 @@ class AttachedFiles:
     async def batch_page(
         self, owner: str, batch: tuple[str, str], query: PageQuery, status: FileStatus | None
     ) -> Page[VectorStoreFile]:
-        """Lists the files of a batch, which is named by its vector store and its own id."""
+        """Return a page of the files of a batch.
+
+        Args:
+            owner: The owner of the vector store.
+            batch: The ids of the vector store and of the batch.
+            query: The page.
+            status: The status of the files; None for all.
+        """
         vector_store_id, batch_id = batch
         await self.get_batch(owner, vector_store_id, batch_id)
         return _page(
@@ -163,12 +185,12 @@ class AttachedFiles:
 
 
 def target_of(store: StoredVectorStore) -> StoreTarget:
-    """Returns the vector store as reading and searching see it."""
+    """Return the target for reading files into a vector store and for searching it."""
     return StoreTarget(store.id, store.embedding_model, store.embedding_dimension)
 
 
 def _chunking(strategy: ChunkingStrategy | None, param: str) -> tuple[int, int]:
-    """Returns the size and the overlap of chunks, in tokens."""
+    """Return the size and the overlap of chunks, in tokens."""
     if not isinstance(strategy, StaticChunkingStrategy):
         return DEFAULT_SIZE, DEFAULT_OVERLAP
     size, overlap = strategy.static.max_chunk_size_tokens, strategy.static.chunk_overlap_tokens

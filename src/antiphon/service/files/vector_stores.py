@@ -1,4 +1,4 @@
-"""Vector stores."""
+"""Vector stores and their lifetime."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -26,7 +26,7 @@ from antiphon.wire.vector_stores import (
 )
 
 _ID = 16
-"""Random bytes of the ids of vector stores."""
+"""Number of random bytes in the ids of vector stores."""
 _MAX_NAME = 512
 _DIMENSIONS = range(1, 65_536)
 
@@ -35,9 +35,14 @@ _decode_metadata = msgspec.json.Decoder(Metadata).decode
 
 
 class VectorStores:
-    """The use cases of `/v1/vector_stores`; every method raises `NotFound` for what `owner` has not.
+    """The use cases of `/v1/vector_stores`.
 
-    `embedding_model` is that of stores that name none; without one they are searched by words alone.
+    Every method raises `NotFound` for an object that doesn't exist or belongs to another owner.
+
+    Args:
+        store: The database.
+        attached_files: The files of vector stores.
+        embedding_model: The model of vector stores whose request names none; None for keyword search only.
     """
 
     def __init__(self, store: Store, attached_files: AttachedFiles, embedding_model: str | None) -> None:
@@ -46,7 +51,7 @@ class VectorStores:
         self._embedding_model = embedding_model
 
     async def create(self, context: RequestContext, request: CreateVectorStore) -> VectorStore:
-        """Makes a vector store, with files if the request names some."""
+        """Create a vector store, and attach the files that the request names."""
         check_metadata(request.metadata)
         _check_name(request.name)
         files = [
@@ -71,11 +76,11 @@ class VectorStores:
         return _vector_store(stored)
 
     async def get(self, owner: str, vector_store_id: str) -> VectorStore:
-        """Returns a vector store with the number of its files."""
+        """Return a vector store with the number of its files."""
         return _vector_store(await self._store.vector_stores.get(owner, vector_store_id))
 
     async def page(self, owner: str, query: PageQuery) -> Page[VectorStore]:
-        """Lists the vector stores."""
+        """Return a page of the vector stores."""
         found = await self._store.vector_stores.page(owner, query)
         return Page(
             data=[_vector_store(stored) for stored in found.rows],
@@ -85,18 +90,18 @@ class VectorStores:
         )
 
     async def update(self, owner: str, vector_store_id: str, request: UpdateVectorStore) -> VectorStore:
-        """Changes what the request names."""
+        """Change the fields that the request names."""
         await self._store.vector_stores.update(owner, vector_store_id, _changes(request))
         return await self.get(owner, vector_store_id)
 
     async def delete(self, owner: str, vector_store_id: str) -> DeletedVectorStore:
-        """Deletes a vector store; the files that were in it stay."""
+        """Delete a vector store; its files remain."""
         if not await self._store.vector_stores.delete(owner, vector_store_id):
             raise VectorStoreNotFound(vector_store_id)
         return DeletedVectorStore(vector_store_id)
 
     async def empty_expired(self) -> None:
-        """Takes the files out of the vector stores of all owners whose time is over."""
+        """Detach the files of the expired vector stores of all owners."""
         await self._store.vector_stores.empty_expired()
 
 
@@ -124,7 +129,7 @@ def _check_name(name: str | None) -> None:
 
 
 def _dimension(given: int | str | None) -> int | None:
-    """Reads a number that llama-stack's clients send as text."""
+    """Return the requested length of vectors; llama-stack's clients send a string."""
     if given is None:
         return None
     try:
