@@ -1,4 +1,4 @@
-"""Chat completions, handed through to the backend that has the model."""
+"""Chat completions, proxied to the backend that has the model."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -24,7 +24,7 @@ class _SeenChoice(Struct):
 
 
 class _Seen(Struct):
-    """The little of a chunk that tells whether the stream is whole."""
+    """The fields of a chunk that show its usage and whether the stream is complete."""
 
     choices: list[_SeenChoice] | None = None
     error: JSON = None
@@ -35,13 +35,19 @@ _decode = msgspec.json.Decoder(_Seen).decode
 
 
 class ChatCompletions:
-    """The use cases of `/v1/chat/completions`: same routing and same errors as for responses."""
+    """The use cases of `/v1/chat/completions`, routed like responses."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
-        """Returns the JSON text of a whole completion."""
+        """Return the JSON text of a non-streaming completion.
+
+        Raises:
+            InvalidRequest: `model` or `messages` is missing or has the wrong type.
+            NotFound: No backend has the model.
+            UpstreamError: The backend failed.
+        """
         model, request = await self._routed(body, context)
         answer = await model.chat_model.complete(request)
         if context.spend is not None:
@@ -49,10 +55,14 @@ class ChatCompletions:
         return answer
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
-        """Yields the chunks of a streamed completion in batches.
+        """Yield the chunks of a streamed completion in batches.
 
-        Raises `UpstreamError` for an error inside the stream, and for one that ends before it is finished. A
-        backend that answers in one piece is given in chunks all the same.
+        A non-streaming response of the backend is split into chunks.
+
+        Raises:
+            InvalidRequest: `model` or `messages` is missing or has the wrong type.
+            NotFound: No backend has the model.
+            UpstreamError: The backend failed, or its stream contains an error or is incomplete.
         """
         model, request = await self._routed(body, context)
         finished, count, usage = False, 0, None
@@ -93,12 +103,12 @@ class ChatCompletions:
                     param=param,
                 )
         model = await self._catalogue.resolve(body["model"], context)
-        # What else the body holds is for the backend to judge: a typed request is a subset of it.
+        # The backend validates the other fields; they may be more than those of `ChatRequest`.
         return model, cast(ChatRequest, {**body, "model": model.name})
 
 
 def _seen(chunk: bytes) -> _Seen:
-    """What is not to be understood is handed through: the client judges the rest."""
+    """Return the fields of a chunk; an invalid one has none and is sent unchanged."""
     try:
         return _decode(chunk)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Completions of plain texts, and moderations: handed through to the backend that has the model."""
+"""Text completions and moderations, proxied to the backend that has the model."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,7 +17,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 
 MODERATION_MODEL = "omni-moderation-latest"
-"""OpenAI's default."""
+"""OpenAI's default model: https://platform.openai.com/docs/api-reference/moderations/create."""
 
 
 class _SeenChoice(Struct):
@@ -25,7 +25,7 @@ class _SeenChoice(Struct):
 
 
 class _Seen(Struct):
-    """The little of a chunk that tells whether the stream is whole, and what it cost."""
+    """The fields of a chunk that show its usage and whether the stream is complete."""
 
     choices: list[_SeenChoice] | None = None
     error: JSON = None
@@ -37,26 +37,33 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Completions:
-    """The use cases of `/v1/completions` and `/v1/moderations`: routed and refused as for chats."""
+    """The use cases of `/v1/completions` and `/v1/moderations`.
+
+    Routing and errors are those of chat completions. Every method raises `InvalidRequest` for a missing or
+    mistyped field, `NotFound` if no backend has the model, and `UpstreamError` if the backend fails.
+    """
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
     async def moderate(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns the backend's answer to a request for moderations; `model` may be left out."""
+        """Return the backend's response to a moderation request; `model` is optional."""
         body = {"model": MODERATION_MODEL, **body}
         _check(body, "input")
         return await self._ask("moderations", body, context)
 
     async def complete(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns a whole completion."""
+        """Return a non-streaming completion."""
         _check(body, "prompt")
         return await self._ask("completions", body, context)
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
-        """Yields the chunks of a streamed completion in batches; a recorded one comes as one chunk.
+        """Yield the chunks of a streamed completion in batches.
 
-        Raises `UpstreamError`, also for an error inside the stream.
+        Where calls are recorded or replayed, the completion is one chunk.
+
+        Raises:
+            UpstreamError: The backend failed, or its stream contains an error or is incomplete.
         """
         _check(body, "prompt")
         model = await self._catalogue.resolve(body["model"], context)
@@ -100,7 +107,11 @@ class Completions:
 
 
 def _check(body: JSONObject, content: str) -> None:
-    """Raises `InvalidRequest` unless there is a model and something to work on."""
+    """Check that `model` and the field `content` exist and have the right type.
+
+    Raises:
+        InvalidRequest: One of them is missing or has the wrong type.
+    """
     for param, kinds, noun in (("model", str, "a string"), (content, str | list, "a string or an array")):
         value = body.get(param)
         if value is None:
@@ -116,7 +127,7 @@ def _check(body: JSONObject, content: str) -> None:
 
 
 def _seen(chunk: bytes) -> _Seen:
-    """What is not to be understood is handed through: the client judges the rest."""
+    """Return the fields of a chunk; an invalid one has none and is sent unchanged."""
     try:
         return _decode(chunk)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -124,7 +135,7 @@ def _seen(chunk: bytes) -> _Seen:
 
 
 def _spend(context: RequestContext, usage: JSON, body: JSONObject, at_least: int) -> None:
-    """Tells the tokens that were used, or about as many."""
+    """Count the reported tokens, or an estimate without a report."""
     if context.spend is not None:
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
         guessed = at_least + estimate_text_tokens(_encode(body).decode())
