@@ -33,13 +33,20 @@ _decode_metadata = msgspec.json.Decoder(Metadata).decode
 
 
 class Conversations:
-    """The use cases of `/v1/conversations`; every method raises `NotFound` for what `owner` has not."""
+    """The use cases of `/v1/conversations`.
+
+    Every method raises `NotFound` for an object that doesn't exist or belongs to another owner.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def create(self, context: RequestContext, request: CreateConversation) -> Conversation:
-        """Begins a conversation, with items if the request brings some."""
+        """Create a conversation with the items of the request.
+
+        Raises:
+            InvalidRequest: The metadata or an item is invalid.
+        """
         check_metadata(request.metadata)
         given = request.items or []
         check_items(given, "items")
@@ -57,14 +64,18 @@ class Conversations:
         return Conversation(id=conversation.id, created_at=int(now), metadata=request.metadata or {})
 
     async def get(self, owner: str, conversation_id: str) -> Conversation:
-        """Returns a conversation without its items."""
+        """Return a conversation without its items."""
         stored = await self._store.conversations.get(owner, conversation_id)
         if stored is None:
             raise ConversationNotFound(conversation_id)
         return _conversation(stored)
 
     async def update(self, owner: str, conversation_id: str, request: UpdateConversation) -> Conversation:
-        """Replaces the metadata."""
+        """Replace the metadata.
+
+        Raises:
+            InvalidRequest: The metadata is missing or invalid.
+        """
         if request.metadata is UNSET:
             raise InvalidRequest(
                 "Missing required parameter: 'metadata'.",
@@ -77,7 +88,7 @@ class Conversations:
         return _conversation(stored)
 
     async def delete(self, owner: str, conversation_id: str) -> DeletedConversation:
-        """Deletes a conversation; its items stay where responses hold them (`wire.md` 1.1)."""
+        """Delete a conversation; items that belong to responses remain."""
         if not await self._store.conversations.delete(owner, conversation_id):
             raise ConversationNotFound(conversation_id)
         return DeletedConversation(conversation_id)
@@ -89,7 +100,11 @@ class Conversations:
         request: CreateItems,
         include: Container[str] = (),
     ) -> Page[Item]:
-        """Appends items, all or none, and returns just these, in order."""
+        """Append all items of the request or none, and return the appended ones in order.
+
+        Raises:
+            InvalidRequest: An item is invalid.
+        """
         check_items(request.items, "items")
         with _about_items():
             items, new = await resolve_items(self._store, context, request.items, for_conversation=True)
@@ -108,20 +123,20 @@ class Conversations:
     async def list_items(
         self, owner: str, conversation_id: str, query: PageQuery, include: Container[str] = ()
     ) -> Page[Item]:
-        """Lists a conversation's items."""
+        """Return a page of a conversation's items."""
         return item_page(await self._store.conversations.list_items(owner, conversation_id, query), include)
 
     async def get_item(
         self, owner: str, conversation_id: str, item_id: str, include: Container[str] = ()
     ) -> Item:
-        """Returns one item of a conversation."""
+        """Return one item of a conversation."""
         body = await self._store.conversations.get_item(owner, conversation_id, item_id)
         if body is None:
             raise _item_not_found(conversation_id, item_id)
         return shown_item(body, include)
 
     async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> Conversation:
-        """Takes an item out of a conversation and returns the conversation (recorded)."""
+        """Remove an item from a conversation, and return the conversation."""
         if not await self._store.conversations.delete_item(owner, conversation_id, item_id):
             raise _item_not_found(conversation_id, item_id)
         return await self.get(owner, conversation_id)
@@ -129,7 +144,7 @@ class Conversations:
 
 @contextmanager
 def _about_items() -> Iterator[None]:
-    """Errors about items name the key that holds them here; in responses it is `input`."""
+    """Set `param` of errors about items to `items`; for responses it is `input`."""
     try:
         yield
     except (DuplicateItem, ItemNotFound) as error:
@@ -138,7 +153,7 @@ def _about_items() -> Iterator[None]:
 
 
 def _once(items: list[Item]) -> list[Item]:
-    """The items in order; a stored one that a request names twice is added once."""
+    """Return the items in order, without repetitions of a stored item."""
     return list({str(item.id): item for item in items}.values())
 
 

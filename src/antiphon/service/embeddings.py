@@ -1,4 +1,4 @@
-"""Embeddings, handed through to the backend that has the model; also those of files and queries."""
+"""Embeddings of client requests, files and queries, proxied to a backend."""
 
 import math
 from array import array
@@ -24,13 +24,19 @@ class _Reply(Struct):
 
 
 class Embeddings:
-    """The use cases of `/v1/embeddings`: same routing and same errors as for chat completions."""
+    """The use cases of `/v1/embeddings`, routed like responses."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
     async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns the backend's answer to a request as it stands."""
+        """Return the backend's response to an embedding request, unchanged.
+
+        Raises:
+            InvalidRequest: `model` or `input` is missing or invalid.
+            NotFound: No backend has the model.
+            UpstreamError: The backend failed.
+        """
         if body.get("model") is None:
             raise _missing("model")
         if not isinstance(body["model"], str):
@@ -49,10 +55,17 @@ class Embeddings:
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None, context: RequestContext
     ) -> list[bytes]:
-        """Returns the vectors of texts as packed 32-bit floats.
+        """Return the vectors of texts as packed 32-bit floats, in the order of the texts.
 
-        `dimensions` asks for vectors of that length, and None leaves it to the model. Raises `AntiphonError`
-        as `create` does, and `UpstreamBroken` for an answer that is not one vector for each text.
+        Args:
+            model: Public id of the embedding model.
+            texts: The texts.
+            dimensions: Requested length of the vectors; None for the model's default.
+            context: The context of the request.
+
+        Raises:
+            NotFound: No backend has the model.
+            UpstreamError: The backend failed, or did not return one valid vector per text.
         """
         body: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
         if dimensions is not None:
@@ -61,9 +74,11 @@ class Embeddings:
         try:
             reply = msgspec.convert(answer, _Reply)
         except msgspec.ValidationError as error:
-            raise UpstreamBroken(f"{model}: its answer holds no embeddings: {error}") from error
+            raise UpstreamBroken(f"{model}: the response contains no embeddings: {error}") from error
         if len(reply.data) != len(texts):
-            raise UpstreamBroken(f"{model}: {len(reply.data)} embeddings for {len(texts)} texts")
+            raise UpstreamBroken(
+                f"{model}: the response contains {len(reply.data)} embeddings for {len(texts)} texts"
+            )
         ordered = sorted(enumerate(reply.data), key=lambda at: at[0] if at[1].index is None else at[1].index)
         return [_packed(model, each.embedding) for _, each in ordered]
 
@@ -80,7 +95,7 @@ def _packed(model: str, vector: list[float]) -> bytes:
     try:
         packed = array("f", vector)
     except OverflowError as error:
-        raise UpstreamBroken(f"{model}: an embedding holds a number beyond 32 bits") from error
+        raise UpstreamBroken(f"{model}: an embedding contains a number that exceeds 32 bits") from error
     if not 0 < math.hypot(*packed) < math.inf:
         raise UpstreamBroken(f"{model}: an embedding is empty, zero or not finite")
     return packed.tobytes()

@@ -1,4 +1,4 @@
-"""Items between the wire, the engine and the store."""
+"""Conversion of items between the wire, the engine and the store."""
 
 from collections.abc import Container, Sequence
 
@@ -29,7 +29,10 @@ _DEFAULTS: dict[str, dict[str, object]] = {
     "tool_search_call": {"status": "completed", "execution": "server"},
     "tool_search_output": {"status": "completed", "execution": "server"},
 }
-"""What items always show, though a request may leave it out (OpenAI's description)."""
+"""Fields that requests may omit and that returned items always have, by item type.
+
+https://platform.openai.com/docs/api-reference/responses
+"""
 
 _SHOWN_AS_NULL = frozenset(
     {
@@ -45,18 +48,24 @@ _SHOWN_AS_NULL = frozenset(
         "results",
     }
 )
-"""Keys of items that api.openai.com shows as null; the others are absent where they have no value."""
+"""Fields that api.openai.com returns as null; other fields without a value are absent."""
 
 
 def item_kind(item: Item) -> str:
-    """Returns the item's `type` on the wire."""
+    """Return the item's `type` on the wire."""
     return str(item.__struct_config__.tag)
 
 
 def normal_form(item: Item, ids: Ids, id_size: int = LONG) -> Item:
-    """Returns an input item as the API shows it later: with id and status, its content as parts.
+    """Return an input item in the form in which the API returns it later.
 
-    Clients that dump their own objects send null for whatever was not there: that is the same as absent.
+    That form has an id and a status, and its content is a list of parts. Clients that serialize their own
+    objects send null for absent fields; such a null counts as absent.
+
+    Args:
+        item: The item of a request.
+        ids: Generates the id of an item without one.
+        id_size: Number of random bytes in that id.
     """
     kind = item_kind(item)
     changes: dict[str, object] = {
@@ -75,32 +84,32 @@ def normal_form(item: Item, ids: Ids, id_size: int = LONG) -> Item:
 
 
 def message_of(text: str, ids: Ids) -> Message:
-    """Returns the user message that a string as input stands for."""
+    """Return the user message for an input that is a string."""
     return Message(id=ids("msg"), status="completed", content=[InputText(text)], role="user")
 
 
 def encode_item(item: Item) -> str:
-    """Returns the JSON text of an item."""
+    """Return the JSON text of an item."""
     return _encoder.encode(item).decode()
 
 
 def decode_item(body: str) -> Item:
-    """Returns a stored item."""
+    """Return the item of a stored JSON text."""
     return _decoder.decode(body)
 
 
 def new_item(item: Item) -> NewItem:
-    """Returns an item as the store takes it; it must have its id."""
+    """Return the row for an item, which must have an id."""
     return NewItem(str(item.id), item_kind(item), encode_item(item))
 
 
 def shown_item(body: str, include: Container[str]) -> Item:
-    """Returns a stored item as a caller sees it who asks for `include`."""
+    """Return a stored item as clients receive it with this `include`."""
     return shown_attachments(for_client(decode_item(body), include))
 
 
 def item_page(page: ItemPage, include: Container[str]) -> Page[Item]:
-    """Returns a page of stored items as the API shows it."""
+    """Return a page of stored items as clients receive it with this `include`."""
     items = [shown_item(stored.body, include) for stored in page.items]
     return Page(
         data=items,
@@ -128,7 +137,7 @@ def _part(part: ContentPart) -> ContentPart:
 
 
 def shown_attachments(item: Item) -> Item:
-    """Returns an item as the caller sent it: what was downloaded from a `file_url` is not shown."""
+    """Return an item without the content that was downloaded from its `file_url`."""
     name, parts = content_parts(item)
     if not any(_is_downloaded(part) for part in parts):
         return item

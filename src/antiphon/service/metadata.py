@@ -1,4 +1,4 @@
-"""Limits of metadata and attributes."""
+"""Limits of metadata and file attributes."""
 
 from antiphon.errors import InvalidRequest
 from antiphon.wire.responses import Metadata
@@ -8,7 +8,11 @@ _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 
 
 def check_metadata(metadata: Metadata | Attributes | None, param: str = "metadata") -> None:
-    """At most 16 pairs, keys to 64 characters, values that are strings to 512."""
+    """Check the number of pairs and the length of keys and strings.
+
+    Raises:
+        InvalidRequest: The metadata exceeds a limit of the API.
+    """
     if not metadata:
         return
     if len(metadata) > _MAX_PAIRS:

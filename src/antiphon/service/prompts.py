@@ -1,4 +1,4 @@
-"""Prompts: made, changed version by version, and filled in for a response."""
+"""Versioned prompts, and their text with variables filled in."""
 
 from antiphon.engine.request.prompts import FilledPrompt, fill, variables_in
 from antiphon.engine.request_context import RequestContext
@@ -11,17 +11,25 @@ from antiphon.wire.prompts import CreatePrompt, Prompt, PromptList, UpdatePrompt
 from antiphon.wire.responses import PromptReference
 
 _MAX_DIGITS = 9
-"""Versions of more digits are not looked for: no database column holds them."""
+"""Maximum digits of a version that is looked up; longer ones exceed the database column."""
 
 
 class Prompts:
-    """The use cases of `/v1/prompts`. `owner` is whose prompts they are; others do not exist for it."""
+    """The use cases of `/v1/prompts`.
+
+    Every method that takes an id raises `PromptNotFound` for a prompt that doesn't exist or belongs to
+    another owner.
+    """
 
     def __init__(self, store: Store) -> None:
         self._prompts = store.prompts
 
     async def create(self, context: RequestContext, request: CreatePrompt) -> Prompt:
-        """Stores version 1 of a new prompt. Raises `InvalidRequest` if its variables are not declared."""
+        """Store version 1 of a new prompt.
+
+        Raises:
+            InvalidRequest: The declared variables are invalid, or the text uses others.
+        """
         new = StoredPrompt(
             id=context.ids("pmpt", SHORT),
             version=1,
@@ -33,21 +41,23 @@ class Prompts:
         return _shown(new)
 
     async def get(self, owner: str, prompt_id: str, version: int | None = None) -> Prompt:
-        """Returns a version, the default one if none is named. Raises `PromptNotFound`."""
+        """Return a version of a prompt; None for the default version."""
         return _shown(await self._prompts.get(owner, prompt_id, version))
 
     async def list(self, owner: str) -> PromptList:
-        """Returns the default versions of all prompts, newest prompt first."""
+        """Return the default versions of all prompts, newest prompt first."""
         return PromptList(data=[_shown(prompt) for prompt in await self._prompts.defaults(owner)])
 
     async def versions(self, owner: str, prompt_id: str) -> PromptList:
-        """Returns all versions of a prompt, oldest first. Raises `PromptNotFound`."""
+        """Return all versions of a prompt, oldest first."""
         return PromptList(data=[_shown(prompt) for prompt in await self._prompts.versions(owner, prompt_id)])
 
     async def update(self, owner: str, prompt_id: str, request: UpdatePrompt) -> Prompt:
-        """Stores the next version. Raises `PromptNotFound`, and `InvalidRequest` as `create` does.
+        """Store the next version of a prompt.
 
-        Also refuses a change that is based on a version which is not the latest (`NotLatestVersion`).
+        Raises:
+            InvalidRequest: The declared variables are invalid, or the text uses others.
+            NotLatestVersion: The version in the request isn't the latest one.
         """
         new = StoredPrompt(
             id=prompt_id,
@@ -60,20 +70,22 @@ class Prompts:
         return _shown(new)
 
     async def set_default(self, owner: str, prompt_id: str, version: int) -> Prompt:
-        """Makes a version the default one. Raises `PromptNotFound`."""
+        """Make a version the default one."""
         await self._prompts.set_default(owner, prompt_id, version)
         return await self.get(owner, prompt_id, version)
 
     async def delete(self, owner: str, prompt_id: str) -> None:
-        """Deletes a prompt with all its versions. Raises `PromptNotFound`."""
+        """Delete a prompt with all its versions."""
         if not await self._prompts.delete(owner, prompt_id):
             raise PromptNotFound(prompt_id)
 
 
 async def filled_prompt(store: Store, owner: str, reference: PromptReference) -> FilledPrompt:
-    """Finds the prompt that a request for a response names, and fills it in.
+    """Return the prompt that a request refers to, with its variables filled in.
 
-    Raises `PromptNotFound`, and `InvalidRequest` for variables that do not fit.
+    Raises:
+        PromptNotFound: The owner has no such prompt or version.
+        InvalidRequest: The variables of the request don't match those of the prompt.
     """
     try:
         found = await store.prompts.get(owner, reference.id, _version(reference))
@@ -93,18 +105,22 @@ def _version(reference: PromptReference) -> int | None:
 
 
 def _declared(text: str, given: list[str] | None) -> list[str]:
-    """Returns the variables of a prompt; without a declaration they are those in its text."""
+    """Return the declared variables of a prompt; None declares those in its text.
+
+    Raises:
+        InvalidRequest: The declaration is incomplete, or contains a repeated or invalid name.
+    """
     used = variables_in(text)
     if given is None:
         return used
     undeclared = [name for name in used if name not in given]
     if undeclared:
-        raise _wrong(f"the prompt also has {', '.join(undeclared)[:200]}")
+        raise _wrong(f"the prompt also uses '{', '.join(undeclared)[:200]}'. Declare all its variables")
     if len(set(given)) < len(given):
-        raise _wrong("a name stands there twice")
+        raise _wrong("a name occurs twice. Declare each variable once")
     unusable = [name for name in given if variables_in("{{" + name + "}}") != [name]]
     if unusable:
-        raise _wrong(f"'{unusable[0][:100]}' is no name, which is letters, digits and underscores")
+        raise _wrong(f"'{unusable[0][:100]}' isn't a name. Expected letters, digits and underscores")
     return given
 
 

@@ -1,4 +1,4 @@
-"""All use cases of a server, made together over one store and one catalogue."""
+"""All use cases of a server, over one store and one model catalogue."""
 
 import secrets
 from collections.abc import AsyncGenerator, Iterable
@@ -36,20 +36,33 @@ from antiphon.wire.responses import CreateResponse
 
 @dataclass(frozen=True, kw_only=True)
 class FileServices:
-    """What a server that keeps files does with them."""
+    """The use cases of files and vector stores."""
 
     files: Files
+    """Uploaded files."""
     vector_stores: VectorStores
+    """Vector stores."""
     attached_files: AttachedFiles
+    """Files in vector stores."""
     search: Search
+    """Search in vector stores."""
     ingestion: Ingestion
+    """Background work that reads files into vector stores."""
     attachments: Attachments
+    """Files and images that requests refer to."""
 
     @classmethod
     def open(cls, store: Store, catalogue: ModelCatalogue, tools: ToolsSettings, guard: Guard) -> Self:
-        """Opens the folder of files; `guard` judges the addresses of files that requests name.
+        """Open the folder of files, and build the use cases.
 
-        Raises `StoreUnavailable` if the folder cannot be made.
+        Args:
+            store: The database.
+            catalogue: The models, for embeddings.
+            tools: The settings of hosted tools.
+            guard: Decides which URLs in requests the server may fetch.
+
+        Raises:
+            StoreUnavailable: The folder cannot be created or read.
         """
         settings = tools.file_search
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
@@ -66,32 +79,45 @@ class FileServices:
         )
 
     async def delete_expired(self) -> None:
-        """Deletes files whose time is over, and empties vector stores whose time is. Call it now and then."""
+        """Delete expired files, and empty expired vector stores; call it periodically."""
         await self.files.delete_expired()
         await self.vector_stores.empty_expired()
 
     async def close(self) -> None:
-        """Stops reading files."""
+        """Stop reading files, and delete a temporary folder."""
         await self.ingestion.close()
         self.files.folder.close()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What routes call; `owner` is always whose objects are meant."""
+    """The use cases that routes call.
+
+    In all of them, `owner` is the owner of the objects that a method reads and writes.
+    """
 
     catalogue: ModelCatalogue
+    """The models."""
     chat: ChatCompletions
+    """Chat completions."""
     completions: Completions
+    """Text completions and moderations."""
     conversations: Conversations
+    """Conversations."""
     embeddings: Embeddings
+    """Embeddings."""
     files: FileServices
+    """Files and vector stores."""
     idempotency: Idempotency
+    """Idempotency keys."""
     keys: Keys
+    """API keys."""
     prompts: Prompts
+    """Prompts."""
     responses: Responses
+    """Responses."""
     sealing: Sealing | None
-    """Maker of the seals of all owners; None where content is not encrypted."""
+    """Encryption for all owners; None where content is not encrypted."""
 
     @classmethod
     @asynccontextmanager
@@ -104,11 +130,19 @@ class Services:
         keys: KeySettings | None = None,
         seal_key: Secret | None = None,
     ) -> AsyncGenerator[Self, None]:
-        """Opens them until the block ends; whoever opened the store and the catalogue closes these.
+        """Open the use cases until the block ends.
 
-        Requests may name addresses of `allow_hosts` though they be private. Raises `ConfigError` for an entry
-        of it that cannot be read, and `StoreUnavailable` if there is no place for files. Without a `seal_key`
-        it is the one that the database keeps.
+        Args:
+            store: The database, which remains open after the block.
+            catalogue: The models, which remain open after the block.
+            settings: The settings of hosted tools; None for the defaults.
+            allow_hosts: Private hosts that URLs in requests may name.
+            keys: The settings of API keys; None for no key and no limits.
+            seal_key: The secret for encrypted content; None takes the one in the database.
+
+        Raises:
+            ConfigError: An entry of `allow_hosts` is invalid.
+            StoreUnavailable: The folder of files cannot be created.
         """
         if seal_key is None:
             seal_key = Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
@@ -142,7 +176,7 @@ class Services:
 
 
 def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:
-    """Returns what opens the hosted tools of a request."""
+    """Return the function that opens the hosted tools of a request."""
 
     async def opened(context: RequestContext, request: CreateResponse) -> HostedTools:
         if not request.tools:
