@@ -1,1 +1,1 @@
-"""Responses: create, continue, store, compact."""
+"""Responses: creation, continuation, storage and compaction."""

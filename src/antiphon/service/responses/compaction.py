@@ -1,4 +1,4 @@
-"""Compaction as the API shows it: its request, its answer, and when it is due."""
+"""Compaction in the API: its requests, its response and its trigger item."""
 
 import msgspec
 
@@ -15,24 +15,24 @@ from antiphon.wire.responses import CreateResponse, InputTokensDetails, OutputTo
 
 
 def estimate(chat: ChatRequest) -> int:
-    """Returns about how many tokens a chat request is."""
+    """Return an estimate of the tokens in a chat request."""
     return estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
 
 
 def compacts(request: CreateResponse) -> bool:
-    """Whether a request asks for compaction, at once or when its context is too long."""
+    """Return whether a request allows compaction, at once or over a threshold."""
     return bool(request.context_management) or _has_trigger(request)
 
 
 def without_trigger(request: CreateResponse) -> CreateResponse:
-    """Returns the request without the item that asks for a compaction: it is no part of the context."""
+    """Return the request without a final trigger item, which isn't part of a context."""
     if not (_has_trigger(request) and isinstance(request.input, list)):
         return request
     return msgspec.structs.replace(request, input=request.input[:-1])
 
 
 def gathered_by(body: CompactResponse) -> CreateResponse:
-    """Returns the request for a response that would see what `body` asks to compact."""
+    """Return a request for a response with the same context as a compaction request."""
     return CreateResponse(
         model=body.model,
         input=body.input,
@@ -48,9 +48,13 @@ def gathered_by(body: CompactResponse) -> CreateResponse:
 async def compacted(
     items: list[Item], instructions: str | None, compactor: Compactor, context: RequestContext
 ) -> CompactedResponse:
-    """Sums `items` up; the kept messages come out as items of their own, with new ids (recorded).
+    """Summarize `items`, and return the kept messages followed by the compaction.
 
-    Raises `UpstreamError` and `InvalidRequest`.
+    As in api.openai.com's responses, the kept messages get new ids.
+
+    Raises:
+        UpstreamError: The backend failed, or returned no complete summary.
+        InvalidRequest: No chat backend accepts the items.
     """
     summary = await compactor.sum_up(items, instructions)
     response_id, created_at = context.ids("resp"), int(context.clock())

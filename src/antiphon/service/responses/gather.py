@@ -1,4 +1,4 @@
-"""What the model is to see: history and input, gathered before anything is stored or sent."""
+"""The context of a response: history and input, gathered before any write or call."""
 
 from collections.abc import Sequence
 
@@ -19,38 +19,52 @@ from antiphon.wire.responses import CreateResponse
 
 
 class Turn(Struct, frozen=True):
-    """A response that has ended well, and all that a follow-up of it sees, oldest first."""
+    """A completed or incomplete response, and the context that a follow-up has."""
 
     response_id: str
+    """Id of the response."""
     items: list[Item]
+    """The context, oldest item first."""
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """All items of a request: `history` from the store, oldest first, then the request's own `input`."""
+    """The context of a request: its history and its input."""
 
     history: list[Item]
+    """The items of earlier responses or of the conversation, oldest first."""
     input: list[Item]
+    """The items of the request, with references resolved."""
     new_items: list[NewItem]
-    """Those of `input` that are to be stored: none if the response is not."""
+    """The items of `input` to be stored; none if the response is not stored."""
     conversation_position: int | None = None
+    """The position of the first new item in the conversation; None without one."""
 
     @property
     def items(self) -> list[Item]:
+        """All items, oldest first."""
         return self.history + self.input
 
     @property
     def input_ids(self) -> list[str]:
+        """The ids of the items of the request."""
         return [str(item.id) for item in self.input]
 
 
 async def gather(
     store: Store, context: RequestContext, request: CreateResponse, latest: Turn | None = None
 ) -> Context:
-    """Finds what `request` continues and what its references stand for.
+    """Return the context of a request: the items it continues, and its input.
 
-    `latest` is a response that the caller may continue though it need not be stored.
-    Raises `InvalidRequest` (previous_response_not_found, duplicate items, answers to approval requests that
-    would have no effect) and `NotFound` (conversation, referenced item).
+    Args:
+        store: The database.
+        context: The context of the request.
+        request: The request.
+        latest: A response that the request may continue even if it isn't stored.
+
+    Raises:
+        InvalidRequest: The previous response doesn't exist or is in progress, an item occurs twice, or an
+            answer to an approval request would have no effect.
+        NotFound: The conversation or a referenced item doesn't exist.
     """
     history: list[Item] = []
     position = None
@@ -82,7 +96,7 @@ async def gather(
 
 
 def conversation_id(request: CreateResponse) -> str:
-    """Returns the id of the conversation that a request names, in either form."""
+    """Return the id of the conversation that a request names in either form."""
     conversation = request.conversation
     assert conversation is not None
     return conversation if isinstance(conversation, str) else conversation.id
@@ -91,12 +105,19 @@ def conversation_id(request: CreateResponse) -> str:
 async def resolve_items(
     store: Store, context: RequestContext, given: list[InputItem], *, for_conversation: bool = False
 ) -> tuple[list[Item], list[Item]]:
-    """Brings the items of a request into normal form and puts stored items in the place of references.
+    """Normalize the items of a request, and replace references by stored items.
 
-    Returns all items in order, and those of them that are new. In a conversation the id of a stored item
-    stands for that item, whatever is sent with it (`wire.md` 4.1). For a response the model must see what
-    was sent: an item that differs from the stored one of its id is new, and gets an id of its own; one that
-    only lacks what was not shown is the stored one.
+    For a conversation, the id of a stored item selects that item, regardless of the other fields in the
+    request, as at api.openai.com. For a response, the model must receive the request's content: an item that
+    differs from the stored item with its id becomes a new item with a new id. An item that only lacks the
+    fields that `include` hid from the client is the stored one.
+
+    Returns:
+        All items in order, and the new ones among them.
+
+    Raises:
+        ItemNotFound: A referenced item doesn't exist.
+        DuplicateItem: Two new items have the same id.
     """
     stored = await store.items.find(context.owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
@@ -115,7 +136,7 @@ async def resolve_items(
         if known is not None and known != encode_item(normal):
             stored_item = decode_item(known)
             if normal in client_forms(stored_item):
-                normal = stored_item  # What was hidden from the caller is known here.
+                normal = stored_item  # It has the fields that `include` hid from the client.
             else:
                 normal = msgspec.structs.replace(normal, id=context.ids(ITEM_PREFIXES[item_kind(normal)]))
                 known = None

@@ -1,4 +1,4 @@
-"""Files and images that a request names instead of holding them: by URL or by the id of an uploaded file."""
+"""Files and images that requests refer to by URL or by the id of an uploaded file."""
 
 import asyncio
 import base64
@@ -19,9 +19,12 @@ from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
 
 MAX_BYTES = 50 * 1024 * 1024
-"""How much all attachments of a request may have together (OpenAI's limit for files as input)."""
+"""Maximum size of all attachments of a request in bytes.
+
+OpenAI's limit for file inputs: https://platform.openai.com/docs/guides/pdf-files
+"""
 _PROVIDER, _DOWNLOAD = "attachments", "download"
-"""How downloads are called in recordings."""
+"""Names of downloads in recordings."""
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 Attachment = InputImage | InputFile
@@ -30,22 +33,32 @@ Seam = Callable[[ToolCalls], ToolCalls]
 
 @dataclass(frozen=True, kw_only=True)
 class Attachments:
-    """Finds attachments, for the life of the server. `seconds` is how long one download may take."""
+    """The sources of attachments, for all requests of a server."""
 
     store: Store
+    """The descriptions of uploaded files."""
     folder: FileFolder
+    """The content of uploaded files."""
     guard: Guard
+    """Decides which URLs the server may fetch."""
     seconds: float
+    """Timeout of one download in seconds."""
 
     def begin(self, owner: str, seam: Seam) -> "Attaching":
-        """Begins with a request; `seam` is what puts recording and replay around downloads."""
+        """Return the loader for the attachments of one request.
+
+        Args:
+            owner: The owner of the request.
+            seam: Adds recording and replay to downloads.
+        """
         return Attaching(self, owner, seam)
 
 
 class Attaching:
-    """Fills in the attachments of one request, in place: `file_data` for files, `image_url` for images.
+    """The loader that completes the attachments of one request, in place.
 
-    Images by URL are left to the backend. All errors name the part, as `input[0].content[1].file_url`.
+    It sets `file_data` of files and `image_url` of images. The backend fetches images with a URL itself. All
+    errors have the path of the part as `param`, such as `input[0].content[1].file_url`.
     """
 
     def __init__(self, attachments: Attachments, owner: str, seam: Seam) -> None:
@@ -55,25 +68,47 @@ class Attaching:
         self._left = MAX_BYTES
 
     async def download(self, items: Sequence[InputItem], place: str | None) -> None:
-        """Downloads what `file_url` names; `place` is where the items stand in the request.
+        """Download the files with a `file_url`.
 
-        Done before the items are stored, so that a file is downloaded once, and a later turn does not depend
-        on its address. Raises `InvalidRequest`, `AddressNotAllowed` and `AddressNotFetched`.
+        Call this before the items are stored: each file is then downloaded once, and later responses don't
+        depend on its URL.
+
+        Args:
+            items: The items of the request.
+            place: The path of the items in the request.
+
+        Raises:
+            InvalidRequest: The URL is invalid, or the files exceed the size limit.
+            AddressNotAllowed: The URL leads to a private address.
+            AddressNotFetched: The download failed.
         """
         for part, where in _attachments(items, place):
             await self._download(part, where)
 
     async def load(self, items: Sequence[Item], place: str | None) -> None:
-        """Loads what `file_id` names, and downloads what is left to download; what is stored stays as it is.
+        """Load the files with a `file_id`, and download the remaining ones.
 
-        Raises `NotFound` for a file that is not the owner's, `InvalidRequest` for a part that names nothing,
-        and what `download` raises.
+        The stored items remain unchanged.
+
+        Args:
+            items: The items of the context.
+            place: The path of the items in the request; None for items of earlier responses.
+
+        Raises:
+            NotFound: The owner has no such file.
+            InvalidRequest: A part refers to no file, or `download` raises it.
+            AddressNotAllowed: The URL leads to a private address.
+            AddressNotFetched: The download failed.
         """
         for part, where in _attachments(items, place):
             await self.load_part(part, where)
 
     async def load_part(self, part: Attachment, where: str) -> None:
-        """Loads or downloads what one part names; `where` is its place. Raises what `load` raises."""
+        """Load or download the file of one part, whose path in the request is `where`.
+
+        Raises:
+            AntiphonError: See `load`.
+        """
         _check_something_named(part, where)
         await self._download(part, where)
         if isinstance(part, InputFile) and part.file_url and not part.filename:
@@ -85,7 +120,7 @@ class Attaching:
             part.image_url, name = await self._loaded(part.file_id, f"{where}.file_id")
             if not part.image_url.startswith("data:image/"):
                 raise InvalidRequest(
-                    f"Invalid '{where}.file_id': the file '{name}' is not an image.",
+                    f"Invalid '{where}.file_id': the file '{name}' is not an image. Expected an image file.",
                     code="invalid_value",
                     param=f"{where}.file_id",
                 )
@@ -104,7 +139,7 @@ class Attaching:
         return f"data:{media_type};base64,{data}"
 
     async def _loaded(self, file_id: str, param: str) -> tuple[str, str]:
-        """The content of a file as a data URL, and its name."""
+        """Return the content of a file as a data URL, and its name."""
         try:
             stored = await self._attachments.store.files.get(self._owner, file_id)
         except NotFound as error:
@@ -115,7 +150,9 @@ class Attaching:
         try:
             data = await asyncio.to_thread(path.read_bytes)
         except OSError as error:
-            raise StoreUnavailable(f"The bytes of the file {file_id} cannot be read.") from error
+            raise StoreUnavailable(
+                f"The content of the file '{file_id}' is not readable. Upload the file again."
+            ) from error
         media_type = (stored.media_type or "").partition(";")[0].strip().lower()
         if media_type in _UNKNOWN_TYPES:
             media_type = mimetypes.guess_type(stored.filename)[0] or "application/octet-stream"
@@ -125,14 +162,15 @@ class Attaching:
         self._left -= size
         if self._left < 0:
             raise InvalidRequest(
-                f"Invalid '{param}': all files of a request together may have {MAX_BYTES // 2**20} MB.",
+                f"Invalid '{param}': the files of the request are too large. Expected at most "
+                f"{MAX_BYTES // 2**20} MB in total.",
                 code="invalid_value",
                 param=param,
             )
 
 
 class _Download:
-    """The one tool of the provider `attachments`: `download` of a `url`."""
+    """The only tool of the provider `attachments`: `download`, which takes a `url`."""
 
     def __init__(self, attachments: Attachments, max_bytes: int, param: str) -> None:
         self._attachments = attachments
@@ -140,8 +178,8 @@ class _Download:
         self._param = param
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns the `media_type` and, as base64, the `data` of what is at `url`; texts become UTF-8."""
-        # Only when something is downloaded: they would lengthen every start.
+        """Return the `media_type` and the `data` at `url`: as base64, texts as UTF-8."""
+        # Imported on the first download, because the modules would slow down every start.
         from antiphon.net.fetch import fetch
         from antiphon.net.readable import decoded_text
 
@@ -152,8 +190,8 @@ class _Download:
         )
         if not fetched.is_whole:
             raise AddressNotFetched(
-                f"Error while downloading {url.partition('?')[0][:300]}: all files of a request together may "
-                f"have {MAX_BYTES // 2**20} MB.",
+                f"Error while downloading {url.partition('?')[0][:300]}: the files of the request exceed "
+                f"{MAX_BYTES // 2**20} MB in total.",
                 param=self._param,
             )
         body = fetched.body
@@ -178,7 +216,7 @@ def _check_something_named(part: Attachment, where: str) -> None:
 
 
 def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[Attachment, str]]:
-    """Returns every attachment with its place; without `place` they are of earlier turns: only `input`."""
+    """Return every attachment with its path; without `place` the path is `input`."""
     found: list[tuple[Attachment, str]] = []
     for position, item in enumerate(items):
         name, parts = content_parts(item)
@@ -189,7 +227,7 @@ def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[At
 
 
 def _name_in(url: str) -> str:
-    """The name of the file at a URL: the last part of the path."""
+    """Return the name of the file at a URL: the last part of its path."""
     try:
         return PurePosixPath(unquote(urlsplit(url).path)).name or "file"
     except ValueError:
@@ -197,9 +235,9 @@ def _name_in(url: str) -> str:
 
 
 def _fields(answer: JSON) -> tuple[str, str]:
-    """The data and the media type in what a download gave, which a recording may have said."""
+    """Return the data and the media type of a download, which may be a recorded one."""
     if isinstance(answer, dict):
         data, media_type = answer.get("data"), answer.get("media_type")
         if isinstance(data, str) and isinstance(media_type, str):
             return data, media_type
-    raise UpstreamBroken("The recording of a downloaded file does not hold its media_type and data.")
+    raise UpstreamBroken("The recording of a download is invalid. Expected 'media_type' and 'data'.")

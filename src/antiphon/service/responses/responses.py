@@ -1,4 +1,4 @@
-"""Responses: made, found, listed and deleted."""
+"""Use cases of responses: create, retrieve, list, delete and compact."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container
 from contextlib import asynccontextmanager
@@ -36,7 +36,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 OpenTools = Callable[[RequestContext, CreateResponse], Awaitable[HostedTools]]
-"""Opens the hosted tools of an owner's request; raises `InvalidRequest` and `NotFound` for what is wrong."""
+"""Opens the hosted tools of a request.
+
+It raises `InvalidRequest` for invalid tools, and `NotFound` for objects that don't exist.
+"""
 
 
 async def _no_tools(context: RequestContext, request: CreateResponse) -> HostedTools:
@@ -44,7 +47,17 @@ async def _no_tools(context: RequestContext, request: CreateResponse) -> HostedT
 
 
 class Responses:
-    """The use cases of `/v1/responses`. `owner` is whose objects they are; others do not exist for it."""
+    """The use cases of `/v1/responses`.
+
+    Every method that takes an id raises `NotFound` for an object that doesn't exist or belongs to another
+    owner.
+
+    Args:
+        store: The database.
+        catalogue: The models.
+        open_tools: Opens the hosted tools of a request.
+        attachments: The sources of files that requests refer to; None rejects such files.
+    """
 
     def __init__(
         self,
@@ -53,7 +66,6 @@ class Responses:
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
     ) -> None:
-        """Take the parts of a server; without `attachments`, files that a request only names are refused."""
         self._store = store
         self._catalogue = catalogue
         self._open_tools = open_tools
@@ -66,15 +78,15 @@ class Responses:
         """Prepare a response for the block, which reads its events.
 
         Nothing is stored or sent before the events are read. When the block ends, the conversation is
-        unlocked and the tools are closed, whether anybody has read the events or not.
+        unlocked and the tools are closed, whether or not the events were read.
 
         Args:
             context: The context of the request.
             request: The request.
-            latest: A response that the request may continue though it need not be stored.
+            latest: A response that the request may continue even if it isn't stored.
 
         Raises:
-            InvalidRequest: The request is wrong.
+            InvalidRequest: The request is invalid.
             NotFound: The request names something that does not exist.
         """
         check_create_response(request)
@@ -109,9 +121,10 @@ class Responses:
     async def _gather(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None
     ) -> tuple[Context, list[Item]]:
-        """Gather the context and check its encrypted content; return also the part that the model sees.
+        """Return the context, and the items of it for the model.
 
-        That holds the content of files that are only named, and the messages that a compaction has kept.
+        Its encrypted content is checked. The items for the model have the content of files that the request
+        refers to, and the messages that a compaction has kept.
         """
         sealed = Sealed(context.seal, owner=context.owner)
         if isinstance(request.input, list):
@@ -136,7 +149,12 @@ class Responses:
         return gathered, items
 
     async def count_input_tokens(self, context: RequestContext, request: CountInputTokens) -> InputTokens:
-        """Counts what the model would read of a request; raises what `create` raises."""
+        """Count the tokens that a request would have as input.
+
+        Raises:
+            InvalidRequest: The request is invalid.
+            NotFound: The request names something that does not exist.
+        """
         given = {name: getattr(request, name) for name in request.__struct_fields__ if name != "personality"}
         full = CreateResponse(**given, store=False)
         check_create_response(full)
@@ -150,7 +168,13 @@ class Responses:
             await hosted.close()
 
     async def compact(self, context: RequestContext, body: CompactResponse) -> CompactedResponse:
-        """Sums a gathered up; nothing is stored. Raises `InvalidRequest`, `NotFound` and `UpstreamError`."""
+        """Summarize the context of a request, without storing anything.
+
+        Raises:
+            InvalidRequest: The request is invalid.
+            NotFound: The request names something that does not exist.
+            UpstreamError: The backend failed, or returned no complete summary.
+        """
         request = gathered_by(body)
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", context)
@@ -159,27 +183,32 @@ class Responses:
         return await compacted(items, body.instructions, compactor, context)
 
     async def get(self, owner: str, response_id: str, include: Container[str] = ()) -> Response:
-        """Returns a stored response; raises `NotFound`."""
+        """Return a stored response."""
         stored = await self._store.responses.get(owner, response_id)
         if stored is None:
             raise _not_found(response_id)
         return _response(stored, include)
 
     async def delete(self, owner: str, response_id: str) -> DeletedResponse:
-        """Deletes a response and the items that nothing else holds; raises `NotFound`."""
+        """Delete a response and the items that belong to nothing else."""
         if not await self._store.responses.delete(owner, response_id):
             raise _not_found(response_id)
         return DeletedResponse(response_id)
 
     async def cancel(self, owner: str, response_id: str) -> NoReturn:
-        """Raises `NotFound`, and `InvalidRequest`: what can be cancelled is a background response alone."""
+        """Reject the cancellation, because this server has no background responses.
+
+        Raises:
+            NotFound: The owner has no such response.
+            InvalidRequest: The response exists.
+        """
         await self.get(owner, response_id)
         raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
 
     async def list(
         self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()
     ) -> Page[Response]:
-        """Lists stored responses by the time of their creation, of one model if `model` is given."""
+        """Return a page of the stored responses of `model` by creation time; None for all."""
         page = await self._store.responses.list(owner, query, model=model)
         responses = [_response(stored, include) for stored in page.responses]
         return Page(
@@ -192,7 +221,7 @@ class Responses:
     async def input_items(
         self, owner: str, response_id: str, query: PageQuery, include: Container[str] = ()
     ) -> Page[Item]:
-        """Lists the items that a response was given; raises `NotFound`."""
+        """Return a page of a response's input items."""
         page = await self._store.responses.input_items(owner, response_id, query)
         if page is None:
             raise _not_found(response_id)
@@ -206,7 +235,7 @@ def _may_compact(request: CreateResponse) -> bool:
 
 
 def _is_text_alone(request: CreateResponse) -> bool:
-    """Whether there is nothing in a request, nor in what it continues, to which files can be attached."""
+    """Return whether the context of a request is a single text, without attachments."""
     continues = request.previous_response_id is not None or request.conversation is not None
     return isinstance(request.input, str) and not continues and request.prompt is None
 

@@ -1,4 +1,4 @@
-"""One response on its way: the engine's events, and the state behind them."""
+"""One response in progress: the engine's events, and their storage."""
 
 import asyncio
 import logging
@@ -23,23 +23,29 @@ log = logging.getLogger("antiphon.service")
 
 _encode = msgspec.json.Encoder().encode
 _UNSEEN = 0.2
-"""Seconds after which a response is stored in progress though nobody has been told of it yet."""
+"""Seconds after which an unannounced response is stored as in progress."""
 _TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
 
 
 class Run:
-    """Runs a loop and keeps what it makes.
+    """The run of one response, which stores its outcome.
 
-    The terminal event is handed out only after the state behind it is committed. Every stored response
-    reaches a terminal state: a run that is left early is stored as cancelled, one that breaks as failed.
-    `start` is None for a response that is not to be stored.
+    The terminal event is yielded only after the response is committed. Every stored response reaches a
+    terminal state: cancelled if the reader closes the events early, failed after an error.
+
+    Args:
+        loop: The events of the response.
+        store: The database.
+        context: The context of the request.
+        start: The response to store at the beginning; None for `store: false`.
     """
 
     def __init__(self, loop: Loop, store: Store, context: RequestContext, start: NewResponse | None) -> None:
         self.loop = loop
         self.has_begun = False
-        """Whether the events are or were read: from then on the store ends the response."""
+        """Whether reading the events has begun; from then on the store unlocks the conversation."""
         self.final: Response | None = None
+        """The finished response; None before its end."""
         self._store = store
         self._owner = context.owner
         self._observer = context.observer
@@ -47,10 +53,11 @@ class Run:
         self._start = start
 
     async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
-        """Yields the events in batches; the last event is terminal.
+        """Yield the events in batches; the last event is terminal.
 
-        Where nobody is told of the response before its end, the last batch is the only one, and the response
-        is stored in one write if it does not take long.
+        Args:
+            is_announced: Whether the client receives events before the end. If not, the last batch is the
+                only one, and a response that ends quickly is stored in a single write.
         """
         self.has_begun = True
         if self._start is not None and is_announced:
@@ -68,15 +75,19 @@ class Run:
             self._give_up(self.loop.cancel())
             raise
         except Exception:
-            # The request boundary: a fault of this server still ends the stream in the API's way.
-            log.exception("response %s failed", self.loop.response.id)
+            # The request boundary: the stream also ends with the API's events after a fault of this server.
+            log.exception("Failed to run a response: %s", self.loop.response.id)
             yield await self._commit(self.loop.fail(InternalError()))
         finally:
             if self.final is not None:
                 self._observer.responded(self.final, self.loop.failure)
 
     async def response(self) -> Response:
-        """Runs to the end and returns the final response; raises the error that it failed with."""
+        """Run to the end, and return the finished response.
+
+        Raises:
+            AntiphonError: The response failed.
+        """
         async for _ in self.events(is_announced=False):
             pass
         if self.loop.failure is not None:
@@ -85,7 +96,7 @@ class Run:
         return self.final
 
     def turn(self) -> Turn | None:
-        """Returns what a follow-up of the response sees, or None if it has not ended well."""
+        """Return the context that a follow-up has; None unless completed or incomplete."""
         if self.final is None or self.final.status not in ("completed", "incomplete"):
             return None
         return Turn(self.final.id, self.loop.items())
@@ -93,14 +104,14 @@ class Run:
     async def _commit(self, events: list[Event]) -> list[Event]:
         last = events[-1]
         assert isinstance(last, _TERMINAL)
-        # From here on this is how the response ended, even if nobody waits for the commit any more.
+        # From here on the outcome is fixed, even if the request is cancelled during the commit.
         self.final = last.response
         if self._start is not None:
             try:
                 await self._store.pending.finish(self._owner, _finished(last.response))
             except AntiphonError as error:
-                if isinstance(last, ResponseFailed):  # It is told why already.
-                    log.error("response %s cannot be stored: %s", last.response.id, error.message)
+                if isinstance(last, ResponseFailed):  # The client receives the first error.
+                    log.error("Failed to store response %s: %s", last.response.id, error.message)
                 else:
                     events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
                 await self._unlock()
@@ -119,18 +130,18 @@ class Run:
             self.final = response
             if self._start is not None:
                 try:
-                    # Nobody waits for the write, which stands all the same; the store logs if it fails.
+                    # Cancelling the future doesn't cancel the write; the store logs its failure.
                     self._store.pending.finish(self._owner, _finished(response)).cancel()
                 except AntiphonError as error:
-                    log.error("response %s remains in progress: %s", response.id, error.message)
+                    log.error("Failed to store cancelled response %s: %s", response.id, error.message)
 
     async def _unlock(self) -> None:
-        """Lets others into the conversation; the store has not, as it could not finish the response."""
+        """Unlock the conversation, because the store failed to finish the response."""
         if self._start is not None and self._start.conversation_id is not None:
             try:
                 await self._store.conversations.unlock(self.loop.response.id)
             except AntiphonError as error:
-                log.error("a conversation remains locked: %s", error.message)
+                log.error("Failed to unlock conversation %s: %s", self._start.conversation_id, error.message)
 
 
 def _finished(response: Response) -> FinishedResponse:

@@ -3,7 +3,7 @@
 The encryption is authenticated (AES-SIV, https://www.rfc-editor.org/rfc/rfc5297), under a key that is
 derived from the server's secret. The owner is part of the authenticated data, so that no owner can use the
 content of another. Equal content encrypts to equal text, which reveals only that it is equal. In return,
-frozen runs are equal to the byte, and no nonce can be used twice.
+responses with the setting `freeze` are reproducible byte for byte, and no nonce can be used twice.
 """
 
 import base64
@@ -22,7 +22,7 @@ from antiphon.wire.items import Compaction, InputItem, Reasoning
 _PREFIX = "antiphon1."
 """Marks the content of Antiphon, and this format among later ones."""
 _INFO = b"antiphon sealed boxes 1"
-_KEY_BYTES = 64  # two keys of 256 bits: AES-SIV authenticates under one and encrypts under the other
+_KEY_BYTES = 64  # Two keys of 256 bits: AES-SIV authenticates with one and encrypts with the other.
 
 
 class Sealing:

@@ -1,19 +1,20 @@
-"""An estimate of how many tokens a model reads, for backends that cannot count.
+"""Number of input tokens: the backend's count, or an estimate.
 
-No tokenizer is asked: each model has its own, most are not published as a library, and an estimate has to be
-quick, because compaction makes one for every request. It is meant to be within a quarter of OpenAI's count
-for English prose, source code and tool schemas, and to err to the high side elsewhere. What is counted:
+The estimate uses no tokenizer: each model has its own, and most are not published as a library. The estimate
+also has to be fast, because compaction needs one for every request. For English prose, source code and tool
+schemas it is within 25 % of OpenAI's count; for other input it tends to be high. The rules are:
 
-* text: one token for 4 ASCII characters, and one for 3 bytes of UTF-8 of all others (a Chinese character is
-  about one token; Greek or Russian text comes out high);
-* 4 tokens around each message and 3 before the answer, as in OpenAI's chat format; 4 around each tool call;
-* tools: their JSON as text, and 4 around each; a forced output format: its JSON as text;
-* an image: 85 tokens at low detail, else 765 (a square megapixel at high detail by OpenAI's tile rule);
-* a file that goes to the model as it is: its text if it is text, else one token for 50 bytes (a page of a PDF
-  is about 50 kB and 1,000 tokens); a file that is only named: 1,000;
-* audio: one token for 1,600 bytes (10 tokens for a second of MP3).
+* Text: one token per 4 ASCII characters, and one per 3 bytes of UTF-8 for other characters. A Chinese
+  character is about one token; the estimate for Greek or Russian text is high.
+* Messages: 4 tokens each, and 3 before the reply, as in OpenAI's chat format; tool calls: 4 tokens each.
+* Tools: 4 tokens each, and their JSON as text. A required output format: its JSON as text.
+* Images: 85 tokens with low detail, else 765, which is OpenAI's cost of a square megapixel with high detail
+  (https://platform.openai.com/docs/guides/images-vision).
+* Files with content: text files as text, others one token per 50 bytes; a page of a PDF is about 50 kB and
+  1,000 tokens. Files by id or URL: 1,000 tokens.
+* Audio: one token per 1,600 bytes, which is 10 tokens per second of MP3.
 
-That a reply holds the text of its own reasoning is counted; that a backend keeps or drops it is not known.
+The reasoning text of replies counts, although backends may drop it.
 """
 
 import msgspec
@@ -42,7 +43,7 @@ _text_of = msgspec.json.Encoder().encode
 def estimate_tokens(
     messages: list[ChatMessage], tools: list[ChatTool] | None = None, response_format: JSON = None
 ) -> int:
-    """Returns about how many tokens a chat request is for a model; see the top of this module."""
+    """Return an estimate of the tokens in a chat request, by the rules of this module."""
     total = _BEFORE_ANSWER
     for message in messages:
         total += _message_tokens(message)
@@ -55,7 +56,7 @@ def estimate_tokens(
 
 
 def estimate_text_tokens(text: str) -> int:
-    """Returns about how many tokens `text` is; 0 for no text."""
+    """Return an estimate of the tokens in `text`; 0 for an empty text."""
     characters = len(text)
     if text.isascii():
         return (characters + 3) // 4
@@ -118,15 +119,24 @@ def _json_tokens(value: JSON) -> int:
 async def count_input(
     request: CreateResponse, items: list[Item], model: ResolvedModel, hosted: HostedTools, sealed: Sealed
 ) -> int:
-    """Returns how many tokens a request is, whose whole context is `items`; `sealed` opens those among them.
+    """Return the number of input tokens of a request, from the backend if it counts.
 
-    The backend says so where it can, else it is an estimate. The tools of MCP servers count only if the
-    context has a list of them: nothing is asked of the servers. Raises `InvalidRequest` for a request that
-    no backend can be given.
+    The tools of an MCP server count only if the context contains their list, because counting doesn't call
+    the server.
+
+    Args:
+        request: The request.
+        items: The whole context.
+        model: The model of the request.
+        hosted: The hosted tools of the request.
+        sealed: Decrypts the encrypted content of the items.
+
+    Raises:
+        InvalidRequest: No chat backend accepts the request.
     """
     offered = {tool.position: tool.functions() for tool in hosted.tools if tool.setup(items) is None}
     if len(offered) < len(hosted.tools):
-        # As before the set-ups of a response: what is chosen may be a tool that is not known yet.
+        # As before the set-ups of a response: `tool_choice` may name a tool that isn't listed yet.
         offered |= {tool.position: [] for tool in hosted.tools if tool.position not in offered}
         request = msgspec.structs.replace(request, tool_choice=None)
     capabilities = model.chat_model.capabilities

@@ -1,4 +1,4 @@
-"""What a request must obey beyond its types (`wire.md` 1.2 and 4)."""
+"""Validation of requests beyond their types, as at api.openai.com."""
 
 from antiphon.errors import InvalidRequest
 from antiphon.ids import ITEM_PREFIXES
@@ -21,11 +21,15 @@ _CHECKED_PREFIXES = frozenset(
         "compaction",
     }
 )
-"""Item types whose id prefix is known from recordings; others are taken as they come."""
+"""Item types whose id prefix api.openai.com checks, by recorded errors; other ids pass unchecked."""
 
 
 def check_create_response(request: CreateResponse) -> None:
-    """Raises `InvalidRequest` for what cannot be done, before anything is stored or sent."""
+    """Check that this server can process a request, before anything is stored or sent.
+
+    Raises:
+        InvalidRequest: A parameter is missing, invalid or unsupported.
+    """
     if not request.model:
         raise _missing("model")
     continues = request.previous_response_id is not None or request.conversation is not None
@@ -54,11 +58,17 @@ def check_create_response(request: CreateResponse) -> None:
 
 
 def check_items(items: list[InputItem], param: str) -> None:
-    """Ids must have the prefix of their type (text recorded at api.openai.com)."""
+    """Check that the ids of items have the prefix of their type.
+
+    Raises:
+        InvalidRequest: An id has another prefix (api.openai.com's message), or a compaction trigger isn't the
+            last item of a response.
+    """
     for position, item in enumerate(items):
         if isinstance(item, CompactionTrigger):
             raise InvalidRequest(
-                f"Invalid '{param}[{position}]': a compaction_trigger is the last input item of a response.",
+                f"Invalid '{param}[{position}]': a compaction_trigger must be the last input item of a "
+                "response.",
                 code="invalid_value",
                 param=f"{param}[{position}]",
             )
@@ -76,7 +86,7 @@ def check_items(items: list[InputItem], param: str) -> None:
 
 
 def _check_unsupported(request: CreateResponse) -> None:
-    """Refuses what this server cannot do, so that nobody relies on it by mistake."""
+    """Reject unsupported parameters, so that no client relies on them by mistake."""
     for name in ("background", "moderation"):
         if getattr(request, name):
             raise InvalidRequest(
@@ -87,7 +97,7 @@ def _check_unsupported(request: CreateResponse) -> None:
 
 
 def _has_context(request: CreateResponse) -> bool:
-    """Whether a request that continues nothing gives the model anything to read."""
+    """Return whether a request without history has a prompt or input for the model."""
     given = request.input if isinstance(request.input, list) else []
     return request.prompt is not None or any(not isinstance(item, CompactionTrigger) for item in given)
 
