@@ -188,7 +188,7 @@ def test_a_missing_recording_is_never_passed_over() -> None:
     ("summary", "message"),
     [
         (UpstreamUnreachable("backend is gone"), "backend is gone"),
-        ({"choices": [{"message": {"content": " "}, "finish_reason": "stop"}]}, "gave no summary"),
+        ({"choices": [{"message": {"content": " "}, "finish_reason": "stop"}]}, "returned no summary"),
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}, "finish_reason error"),
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "length"}]}, "cut off (length)"),
         ({"choices": [{"message": {}, "finish_reason": "content_filter"}]}, "cut off (content_filter)"),

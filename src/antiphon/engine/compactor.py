@@ -1,4 +1,4 @@
-"""Sums a context up with its own model: one more model call, not streamed."""
+"""Compaction: the summary of a context, in one more non-streaming model call."""
 
 from collections.abc import Callable
 
@@ -17,25 +17,31 @@ from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
 from antiphon.wire.responses import CreateResponse, Usage
 
 Estimate = Callable[[ChatRequest], int]
-"""Tells about how many tokens a chat request is."""
+"""Returns an estimate of the tokens in a chat request."""
 
 
 class Compactor:
-    """Compacts the context of one request."""
+    """The compaction of one request's context.
+
+    Args:
+        request: The request.
+        model: The model of the request, which also writes the summary.
+        context: The context of the request, which must have a `seal`.
+        estimate: Estimates the tokens in a chat request.
+    """
 
     def __init__(
         self, request: CreateResponse, model: ResolvedModel, context: RequestContext, estimate: Estimate
     ) -> None:
-        """There must be a seal in `call`."""
         self.usage: Usage | None = None
-        """What the latest summary took."""
+        """The usage of the latest summary."""
         given = request.input if isinstance(request.input, list) else []
         self.is_all = bool(given) and isinstance(given[-1], CompactionTrigger)
-        """Whether the request asks for nothing but a compaction."""
+        """Whether the response is only a compaction."""
         thresholds = [each.compact_threshold for each in request.context_management or ()]
         self._threshold = min((each for each in thresholds if each is not None), default=None)
         self.has_compacted = False
-        """Whether the response has a compaction already."""
+        """Whether the response already has a compaction."""
         self._request = CreateResponse(
             model=request.model,
             prompt_cache_key=request.prompt_cache_key,
@@ -51,25 +57,44 @@ class Compactor:
         self._sealed = Sealed(context.seal, model.name, context.owner)
 
     def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
-        """Whether a context is over the threshold: what a model call took, else the estimate of `chat`."""
+        """Return whether the context exceeds the threshold.
+
+        Args:
+            chat: The chat request with the context.
+            usage: The reported usage of a model call with this context; None compares the estimate of `chat`.
+        """
         if self._threshold is None:
             return False
         counted = usage_of(usage)
         return (counted.total_tokens if counted else self._estimate(chat)) > self._threshold
 
     async def compact(self, items: list[Item]) -> Compaction:
-        """Returns an item that stands for all of `items`; raises `UpstreamError` and `InvalidRequest`."""
+        """Return a compaction that replaces all of `items`.
+
+        Raises:
+            UpstreamError: The backend failed, or returned no complete summary.
+            InvalidRequest: No chat backend accepts the items.
+        """
         summary = await self.sum_up(items)
         kept = [without_loaded_files(message) for message in kept_messages(items)]
         self.has_compacted = True
         return self.item(SealedCompaction(summary, kept))
 
     def item(self, content: SealedCompaction) -> Compaction:
-        """Returns a new item with `content`."""
+        """Return a new compaction item with `content`, encrypted."""
         return Compaction(id=self._context.ids("cmp"), encrypted_content=self._sealed.seal(content))
 
     async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:
-        """Returns the model's summary of `items`; raises `UpstreamError` and `InvalidRequest`."""
+        """Return the model's summary of `items`.
+
+        Args:
+            items: The items to summarize.
+            instructions: Instructions of the client for the summary.
+
+        Raises:
+            UpstreamError: The backend failed, or returned no complete summary.
+            InvalidRequest: No chat backend accepts the items.
+        """
         capabilities = self._model.chat_model.capabilities
         translated = translate(self._request, items, self._model.name, capabilities, sealed=self._sealed)
         chat = translated.chat_request
@@ -87,12 +112,12 @@ class Compactor:
             self._context.spend(spent(assembler.usage, chat, 1, reply))
         if assembler.failure is not None:
             raise assembler.failure
-        if assembler.stopped_early:  # What it has not come to would be lost, and nobody would know.
+        if assembler.stopped_early:  # An incomplete summary would silently lose the rest of the context.
             raise UpstreamBroken(
-                f"{self._model.id}: its summary of the context was cut off ({assembler.finish_reason})"
+                f"{self._model.id}: the summary of the context was cut off ({assembler.finish_reason})"
             )
         texts = [plain_text(item.content) for item in assembler.output if isinstance(item, Message)]
         summary = "\n".join(texts).strip()
         if not summary:
-            raise UpstreamBroken(f"{self._model.id}: gave no summary of the context")
+            raise UpstreamBroken(f"{self._model.id}: the model returned no summary of the context")
         return summary

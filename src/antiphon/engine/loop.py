@@ -1,4 +1,4 @@
-"""Conductor of one response: model call after model call until it is done, as one stream of events."""
+"""The loop of one response: model calls until its end, as one stream of events."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -23,20 +23,20 @@ from antiphon.wire.responses import CreateResponse, Response, ResponseCreateEven
 class Loop:
     """The events of one response.
 
-    The last event carries the finished response, whose items are whole: `for_client` hides what the request
-    does not include. Construction translates the request, so that a request that no backend can be given
-    fails before the stream begins.
+    The last event carries the finished response with complete items: `for_client` removes the fields
+    that the request does not include. The constructor translates the request, so that a request that no
+    backend accepts fails before the stream begins.
 
     Args:
         request: The request for the response.
         response: The response in progress.
         prompt: The context, for the model of the response.
         context: The context of the client's request.
-        hosted: The hosted tools of the request; whoever opened them closes them.
-        compactor: Compacts the context where that is due; None for a request without compaction.
+        hosted: The hosted tools of the request, which remain open at the end.
+        compactor: Compacts the context when necessary; None for a request without compaction.
 
     Raises:
-        InvalidRequest: No chat backend can be given the request.
+        InvalidRequest: No chat backend accepts the request.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Loop:
         compactor: Compactor | None = None,
     ) -> None:
         self.include = frozenset(request.include or ())
+        """The `include` of the request."""
         self._outcome = Outcome(response, context.clock)
         self._prompt = prompt
         self._context = context
@@ -80,7 +81,7 @@ class Loop:
         return self._outcome.failure
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
-        """Yield the events in batches, one for each network read, numbered; the last is terminal.
+        """Yield the numbered events, in one batch per network read; the last is terminal.
 
         Closing the generator, or cancelling its task, closes the connection to the backend and stops the
         tools.
@@ -143,7 +144,7 @@ class Loop:
         return self._outcome.fail(error, instead_of)
 
     def items(self) -> list[Item]:
-        """Return the context and the output so far: what a follow-up of the response sees."""
+        """Return the context and the output so far, which a follow-up has as its context."""
         return self._prompt.whole_context(self._outcome.output)
 
     def cancel(self) -> Response:
@@ -213,7 +214,7 @@ class Loop:
         return self._outcome.is_exhausted
 
     async def _compact(self, items: list[Item]) -> list[Event]:
-        """Add a compaction of `items` to the output, for this response and those that follow."""
+        """Add a compaction of `items` to the output, for this response and later ones."""
         assert self._compactor is not None
         try:
             item = await self._compactor.compact(items)
@@ -226,7 +227,7 @@ class Loop:
     async def _compact_before_the_answer(self) -> list[Event]:
         """Compact the context and the calls that the client has approved.
 
-        A context that does not even fit for its summary is truncated, where the request allows it.
+        A context that is too long even for its summary is truncated if the request allows it.
         """
         items = [*self._prompt.items, *self._outcome.output]
         try:
@@ -240,7 +241,7 @@ class Loop:
         return events
 
     def _has_grown_too_long(self, reply: Assembler) -> bool:
-        """Return whether the reply made the context too long, and leaves nothing to be answered."""
+        """Return whether the reply made the context too long, and needs no answer."""
         compactor = self._compactor
         if compactor is None or compactor.has_compacted or self._outcome.is_exhausted:
             return False
@@ -250,7 +251,7 @@ class Loop:
         return compactor.is_due(self._chat_request(), reply.usage)
 
     async def _compact_at_the_end(self) -> list[Event]:
-        """Compact what the next response would see; if that fails, the next response compacts."""
+        """Compact the context of the next response; on failure, that response compacts it."""
         try:
             return await self._compact([*self._prompt.items, *self._outcome.output])
         except (UpstreamError, ContextLengthExceeded) as error:
@@ -301,14 +302,14 @@ class _ModelCall:
 
 
 def is_warm_up(request: CreateResponse) -> bool:
-    """Return whether a request only takes in its context (`generate: false` over a WebSocket).
+    """Return whether a request only stores its context (`generate: false`, WebSocket).
 
-    Codex CLI opens every connection with such a request, and continues it with what the user asks.
-    api.openai.com returns no output for it and counts no output tokens.
+    Codex CLI sends such a request at the beginning of every connection, and continues it with the user's
+    request. api.openai.com returns no output for it and counts no output tokens.
     """
     return isinstance(request, ResponseCreateEvent) and request.generate is False
 
 
 def _asks_client(items: list[Item]) -> bool:
-    """Return whether there is a call among the items that the client has to answer."""
+    """Return whether the items contain a call that the client has to answer."""
     return any(isinstance(item, FunctionCall | CustomToolCall) for item in items)

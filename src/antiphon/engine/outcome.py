@@ -1,4 +1,4 @@
-"""How a response ends: its output, the numbers of its events, its usage and its terminal event."""
+"""The outcome of a response: output, sequence numbers, usage and terminal event."""
 
 from typing import get_args
 
@@ -29,21 +29,26 @@ from antiphon.wire.responses import (
 )
 
 _TIERS = get_args(ServiceTier)
-"""The tiers that the API knows; Groq, for one, sends others."""
+"""The tiers of the API; some backends, such as Groq, send others."""
 
 
 class Outcome:
     """The outcome of one response.
 
-    `response` is the response in progress and never changes; the terminal event carries the finished one.
+    Args:
+        response: The response in progress, which never changes; the terminal event carries the finished one.
+        clock: Returns the time of completion.
     """
 
     def __init__(self, response: Response, clock: Clock) -> None:
         self.response = response
+        """The response in progress."""
         self.output: list[Item] = []
+        """The output items so far."""
         self.failure: AntiphonError | None = None
+        """The error that the response failed with."""
         self.is_exhausted = False
-        """Whether the response ends because it may not go on: no tokens or no rounds are left."""
+        """Whether the response is incomplete, because no tokens or no rounds are left."""
         self.summary_usage: Usage | None = None
         """The usage of the latest compaction."""
         self._clock = clock
@@ -60,7 +65,7 @@ class Outcome:
 
     @property
     def output_tokens(self) -> int:
-        """The output tokens of the model calls so far, as far as backends report them."""
+        """The reported output tokens of the model calls so far."""
         usage = self.usage
         return usage.output_tokens if usage else 0
 
@@ -78,16 +83,19 @@ class Outcome:
         return events
 
     def hold(self, events: list[Event]) -> None:
-        """Keep events that leave with the next ones: a reply ends with the response in one write."""
+        """Hold events back until the next `release` or `end`.
+
+        The end of the last reply and the end of the response then need only one write.
+        """
         self._held += events
 
     def release(self) -> list[Event]:
-        """Return the events that were kept, numbered."""
+        """Return the events that were held back, numbered."""
         held, self._held = self._held, []
         return self.number(held)
 
     def follow(self, reply: Assembler) -> None:
-        """Take usage, service tier and unfinished items from `reply` from now on."""
+        """Use the usage, service tier and unfinished items of `reply` from now on."""
         if self._reply is not None:
             self._usage = self.usage
             self._service_tier = self._reply.service_tier or self._service_tier
@@ -98,16 +106,16 @@ class Outcome:
         self._usage = usage_of(ChatUsage())
 
     def end(self) -> list[Event]:
-        """Return the last events, of which the terminal one is the last."""
+        """Return the last events, which end with the terminal event."""
         terminal = [self._ended()] if self.failure is None else self._failed(self.failure)
         return self.release() + self.number(terminal)
 
     def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
-        """Return the last events of a response that fails from outside.
+        """Return the last events of a response after an error from outside the loop.
 
         Args:
             error: The reason.
-            instead_of: An event that was made but will not be sent; its sequence number is reused.
+            instead_of: A numbered event that will not be sent; its sequence number is reused.
         """
         self.failure = error
         if instead_of is not None:
@@ -115,7 +123,7 @@ class Outcome:
         return self.number(self._failed(error))
 
     def cancel(self) -> Response:
-        """Return the response as it stands when its client has gone."""
+        """Return the cancelled response, after its client has disconnected."""
         self._abandon()
         return self._terminal(status="cancelled")
 
@@ -129,7 +137,10 @@ class Outcome:
         return ResponseIncomplete(self._terminal(status="incomplete", incomplete_details=details))
 
     def _failed(self, error: AntiphonError) -> list[Event]:
-        """Return an `error` event and `response.failed`; a rate limit has only the latter, as recorded."""
+        """Return an `error` event and `response.failed`.
+
+        Like at api.openai.com, a rate limit has only the latter.
+        """
         self._abandon()
         reason = ResponseError(error.response_code, error.message)
         failed = ResponseFailed(self._terminal(status="failed", error=reason))
@@ -142,7 +153,7 @@ class Outcome:
             self._reply.abandon()
 
     def _terminal(self, status: ResponseStatus, **changes: object) -> Response:
-        # Until a model has answered, the tier is the requested one (recorded in response.failed).
+        # Before a reply reports a tier, api.openai.com's `response.failed` has the requested one.
         unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
         tier = (self._reply and self._reply.service_tier) or self._service_tier
         return msgspec.structs.replace(

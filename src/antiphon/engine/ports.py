@@ -1,4 +1,7 @@
-"""What the engine needs of the world. Backends, players, recorders and tests provide it."""
+"""Interfaces that the engine depends on.
+
+Backends, players, recorders and tests implement them.
+"""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,203 +19,231 @@ from antiphon.wire.models import ModelList, Provider
 
 
 class ChatModel(Protocol):
-    """One chat model: the seam at which model calls are made, recorded, replayed or made to fail.
+    """One chat model: the seam for recording, replaying and failing model calls.
 
-    Both methods raise `UpstreamError` (or `RecordingNotFound` in replay). Closing the generator, or
+    Both methods raise `UpstreamError`, and `RecordingNotFound` in replay. Closing the generator, or
     cancelling the task that reads it, closes the connection to the backend.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the backend behind the model understands."""
+        """The features that the backend of the model supports."""
         ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
-        """Yields what each network read brought: the JSON texts of whole chunks, in order.
+        """Yield the JSON texts of complete chunks, in one batch per network read.
 
-        Where `request` asks for no stream it is one text, a whole chat completion. `data: [DONE]`, comments
-        and framing are left out. The model's own `model` name is already in `request`.
+        Without `stream: true` in `request`, the only text is a chat completion. `data: [DONE]`, comments and
+        framing are omitted. `request` already has the backend's name for the model.
         """
         ...
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Returns the JSON text of a whole chat completion (`stream` is absent or false)."""
+        """Return the JSON text of a chat completion; `stream` is absent or false."""
         ...
 
 
 CountTokens = Callable[[ChatRequest], Awaitable[int | None]]
-"""Returns how many tokens a chat request is; None if the backend did not say."""
+"""Returns the number of tokens in a chat request; None if the backend did not report it."""
 
 Endpoint = Literal["embeddings", "completions", "moderations"]
-"""What a backend may have beside chat completions: the last part of the path, without its slash."""
+"""Endpoints of backends other than chat completions: the last segment of the path."""
 
 
 class ResolvedModel(Struct, frozen=True):
-    """A model id, resolved: where to send the call and under which name."""
+    """A resolved model id: the model, and its names."""
 
     chat_model: ChatModel
+    """Sends the model calls."""
     name: str
-    """What goes into the `model` of the chat request."""
+    """The backend's name for the model, which chat requests have as `model`."""
     id: str
-    """The public id, as the list of models gives it."""
+    """The public id in the list of models."""
     text_model: ChatModel | None = None
-    """What completes plain texts (`/v1/completions`) as they are made; None: only whole, by `ask`."""
+    """Streams text completions (`/v1/completions`); None if only `ask` is available, without a stream."""
     count_tokens: CountTokens | None = None
-    """Counts as the backend does; None where it cannot, or must not be called."""
+    """Counts tokens with the backend; None if the backend can't count, or must not be called."""
 
 
 class ModelCatalogue(Protocol):
     """The models that this server can call."""
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
-        """Finds the model that a caller names; raises `NotFound` with the code `model_not_found`.
+        """Return the model that a request names, for the calls of this request only.
 
-        The model is for the calls of one request, `call`.
+        Raises:
+            NotFound: No backend has the model (`model_not_found`).
         """
         ...
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns the answer to another request than one for a chat; it has a `model`.
+        """Return the backend's response to a request that isn't a chat request.
 
-        It is recorded and replayed as well. Raises `NotFound` as `resolve` does, and `UpstreamError`.
+        Like chat requests, these requests have a `model`, and are recorded and replayed.
+
+        Raises:
+            NotFound: No backend has the model (`model_not_found`).
+            UpstreamError: The backend failed.
+            RecordingNotFound: Replay has no recording of the request.
         """
         ...
 
     def tool_calls(self, inner: "ToolCalls", context: RequestContext) -> "ToolCalls":
-        """Returns what makes the tool calls of one request: `inner`, recorded, replayed or made to fail.
+        """Return the tool calls of one request: `inner` with recording, replay and faults.
 
-        In replay `inner` is never asked.
+        Replay never calls `inner`.
         """
         ...
 
     async def list_models(self) -> ModelList:
-        """Returns every model's public id, sorted."""
+        """Return the public ids of all models, sorted."""
         ...
 
     async def providers(self) -> list[Provider]:
-        """Returns the backends, and whether they answer."""
+        """Return the backends with their health."""
         ...
 
     def notices(self) -> list[str]:
-        """Returns what the operator should read at start-up, a line each."""
+        """Return the notices for the operator at start-up, one per line."""
         ...
 
     async def close(self) -> None:
-        """Closes the connections to backends."""
+        """Close the connections to backends."""
         ...
 
 
 class ToolCalls(Protocol):
-    """Tools that run here or on other servers: the seam at which their calls are recorded and replayed."""
+    """Local and remote tools: the seam for recording and replaying their calls."""
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Runs the tool `name` of a provider (an MCP server's label, or our own name of a service).
+        """Run a tool, and return its result.
 
-        Returns what it gives as JSON; raises `UpstreamError` when it fails.
+        Args:
+            provider: The label of an MCP server, or Antiphon's name for a service.
+            name: The name of the tool.
+            arguments: The arguments of the call.
+
+        Raises:
+            UpstreamError: The tool failed.
+            RecordingNotFound: Replay has no recording of the call.
         """
         ...
 
 
 class HostedCall(Protocol):
-    """One call of a hosted tool: it becomes one output item, and the engine leads it through its life.
+    """One call of a hosted tool, which becomes one output item.
 
-    The engine takes the events of `opening`, awaits `run`, takes the events of `closing`. Calls of one reply
-    run at the same time; their items open and close one after another.
+    The engine emits the events of `opening`, awaits `run`, and emits the events of `closing`. The calls of
+    one reply run concurrently; their items open and close one after another.
     """
 
     @property
     def item(self) -> Item:
-        """The item as it stands, with all that was found.
+        """The item in its current state, with all results.
 
-        What the model is told is read from it (`engine/hosted.py`), in this response and in later ones: a
-        search that failed has the error in its `results` (`hosted.error_results`). What the request does not
-        `include` is hidden from the caller by the engine, in events too.
+        `hosted.items` derives the model's view from it, in this response and in later ones. A failed search
+        therefore has its error in `results` (`hosted.items.error_results`). The engine hides fields without
+        an `include` from the client, also in events.
         """
         ...
 
     @property
     def ends_turn(self) -> bool:
-        """Whether the response ends with this item, because the caller has to answer it (an approval)."""
+        """Whether the response ends because the client must answer this approval item."""
         ...
 
     def opening(self, output_index: int) -> list[Event]:
-        """Returns the item's first events: `output_item.added`, and that it is in progress."""
+        """Return the item's first events: `output_item.added` and `in_progress`."""
         ...
 
     async def run(self) -> None:
-        """Does the work, within the tool's own limits of time and size.
+        """Run the call within the tool's limits of time and size.
 
-        What goes wrong with the tool stands in the item, and the model is told. Raises `AntiphonError` only
-        for what ends the response; `closing` is asked for all the same.
+        The item stores errors of the tool, and the model receives them.
+
+        Raises:
+            AntiphonError: The response must end; the engine still emits the events of `closing`.
         """
         ...
 
     def closing(self, output_index: int) -> list[Event]:
-        """Returns the item's last events: how it ended, and `output_item.done`."""
+        """Return the item's last events: its outcome and `output_item.done`."""
         ...
 
     def skip(self, output_index: int) -> list[Event]:
-        """Returns all events of a call that is not run, because `max_tool_calls` is reached.
+        """Return all events of a call that `max_tool_calls` prevents from running.
 
-        The item's status remains an unfinished one (recorded: `searching`); by it the engine knows that the
-        model must be told so.
+        The item keeps an unfinished status, as at api.openai.com (`searching`). From this status the engine
+        derives the message for the model.
         """
         ...
 
 
 class HostedTool(Protocol):
-    """A tool that the server runs itself, as one request declares it."""
+    """A tool that the server runs itself, for one request that declares it."""
 
     @property
     def position(self) -> int:
-        """The tool's place in the request's `tools`."""
+        """The index of the tool in the request's `tools`."""
         ...
 
     def setup(self, items: list[Item]) -> HostedCall | None:
-        """Returns what is to be done before the model is called, as an item that comes before all others.
+        """Return the call to make before the first model call; None if none is needed.
 
-        `items` is the context. None where there is nothing to do. Raises `InvalidRequest` for what is wrong
-        with the request; nothing has been sent by then.
+        Its item is the first of the output. Nothing has been sent before this method returns.
+
+        Args:
+            items: The context.
+
+        Raises:
+            InvalidRequest: The declaration of the tool is invalid.
         """
         ...
 
     def functions(self) -> list[ChatTool]:
-        """Returns what the model is offered; asked for when the set-up is done.
+        """Return the functions for the model, after the set-up.
 
-        A name that another function has already, or that no backend takes, goes out as another one; `call`
-        gets the name that is given here.
+        The engine renames functions whose names are taken or invalid for backends. `call` receives the names
+        that this method returns.
         """
         ...
 
     def approved(self, items: list[Item]) -> list[HostedCall]:
-        """Returns the calls that the caller has approved in `items` and that have not been made.
+        """Return the calls that the client approved in `items` and that have not run.
 
-        Raises `InvalidRequest` like `setup`.
+        Raises:
+            InvalidRequest: The declaration of the tool is invalid.
         """
         ...
 
     def call(self, name: str, arguments: str) -> HostedCall:
-        """Begins a call that the model made: the name of one of the functions, and JSON as it wrote it."""
+        """Return a new call by the model.
+
+        Args:
+            name: The name of one of `functions`.
+            arguments: The JSON text from the model, which may be invalid.
+        """
         ...
 
     async def close(self) -> None:
-        """Closes the tool's connections."""
+        """Close the connections of the tool."""
         ...
 
 
 @dataclass(frozen=True)
 class HostedTools:
-    """The hosted tools of one request, and how often the model may be called on their account."""
+    """The hosted tools of one request, and the limit of model calls."""
 
     tools: Sequence[HostedTool] = ()
+    """The tools, in the order of the request."""
     max_rounds: int = 10
-    """Model calls of one response; a reply that still calls tools then leaves it incomplete."""
+    """Maximum model calls of one response, which is incomplete if the last reply still calls tools."""
 
     async def close(self) -> None:
-        """Closes all tools."""
+        """Close the connections of all tools."""
         for tool in self.tools:
             await tool.close()
 
 
 NO_TOOLS = HostedTools()
-"""For requests that declare none."""
+"""The hosted tools of requests that declare none."""

@@ -1,4 +1,4 @@
-"""The conversation with the model in one response: the context, and what was said and done since."""
+"""The conversation with the model in one response: the context and later items."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -26,8 +26,8 @@ class PromptState:
 
     Args:
         request: The request for the response.
-        items: The context as the model sees it (`Sealed.context`).
-        model: The model that all calls go to.
+        items: The context for the model (`Sealed.context`).
+        model: The model of all calls.
         sealed: Encryption for the owner of the response.
     """
 
@@ -35,9 +35,11 @@ class PromptState:
         self, request: CreateResponse, items: list[Item], model: ResolvedModel, sealed: Sealed
     ) -> None:
         self.items = items
+        """The context for the model."""
         self.model = model
+        """The model of all calls."""
         self.rounds = 0
-        """Replies that called hosted tools so far."""
+        """Number of replies that called hosted tools so far."""
         self._request = request
         self._sealed = sealed
         self._offered: Offered = {}
@@ -48,23 +50,26 @@ class PromptState:
     def offer(self, offered: Offered, *, are_set_up: bool) -> None:
         """Translate the request, with the functions of the hosted tools.
 
-        Before the set-ups only what does not depend on them is checked.
+        Args:
+            offered: The functions, by the position of their tool.
+            are_set_up: Whether the set-ups of the tools are done. If not, `tool_choice` is not checked,
+                because it may name a function that isn't listed yet.
 
         Raises:
-            InvalidRequest: No chat backend can be given the request.
+            InvalidRequest: No chat backend accepts the request.
         """
         self._offered = offered
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
         self._translated = self._translate(request, self.items)
 
     def chat_request(self, spent: int) -> ChatRequest:
-        """Return the request for the next model call, when `spent` output tokens are used up."""
+        """Return the request for the next model call, after `spent` output tokens."""
         if not self.rounds and not self._said:
             return self._translated.chat_request
         return continued(self._translated, self._said, spent=spent, is_first=not self.rounds)
 
     def assembler(self, output: list[Item], ids: Ids) -> Assembler:
-        """Return the assembler for the reply to the next model call; it appends to `output`."""
+        """Return the assembler for the next reply; it appends its items to `output`."""
         include = self._request.include or ()
         options = AssemblyOptions(
             source=self.model.id,
@@ -85,7 +90,7 @@ class PromptState:
         return any(not isinstance(item, Message) or item.role != "user" for item in self.items)
 
     def hosted_function(self, name: str) -> HostedFunction:
-        """Return the hosted function that the model knows by this name."""
+        """Return the hosted function that the model calls by this name."""
         return self._translated.functions.hosted[name]
 
     def remember(self, items: list[Item]) -> None:
@@ -100,7 +105,7 @@ class PromptState:
         self.rounds += 1
 
     def shorten(self) -> bool:
-        """Drop more of the oldest context; return whether truncation allowed it and there was more."""
+        """Drop more of the oldest context; return whether that was allowed and possible."""
         if self._request.truncation != "auto":
             return False
         self._shorter = self._shorter or shortened(self.items)
@@ -111,14 +116,14 @@ class PromptState:
         return True
 
     def replace_context(self, items: list[Item], compaction: Item) -> None:
-        """Continue from a compaction of `items` instead of the context and what was said since."""
+        """Continue from a compaction of `items` instead of the conversation so far."""
         self.items = [*kept_messages(items), compaction]
         self._said = []
         self._shorter = None
         self._translated = self._translate(self._request, self.items)
 
     def whole_context(self, output: list[Item]) -> list[Item]:
-        """Return what a follow-up of the response sees: the context and the output."""
+        """Return the context and the output, which a follow-up has as its context."""
         return self._sealed.context(self.items + output)
 
     def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:

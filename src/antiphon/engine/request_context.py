@@ -1,4 +1,4 @@
-"""Context of one request: its owner, scope, clock, ids and limits, and the observer of what happens."""
+"""Context of one request: owner, scope, clock, ids, limits and observer."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,19 +14,23 @@ from antiphon.wire.responses import Response
 DEFAULT_SCOPE = "default"
 """The scope of requests that name none."""
 LOCAL_OWNER = "local"
-"""The owner of objects that are made without a key, or with the key of the settings."""
+"""The owner of objects that are created without an API key, or with the key in the settings."""
 
 
 class Clock(Protocol):
-    """Return the time in seconds since 1970."""
+    """A function that returns the time."""
 
-    def __call__(self) -> float: ...
+    def __call__(self) -> float:
+        """Return the seconds since 1970."""
+        ...
 
 
 class Ids(Protocol):
-    """Return a fresh id: `prefix`, an underscore, and two hexadecimal digits for each of `size` bytes."""
+    """A function that generates ids."""
 
-    def __call__(self, prefix: str, size: int = LONG) -> str: ...
+    def __call__(self, prefix: str, size: int = LONG) -> str:
+        """Return `prefix`, an underscore, and two hexadecimal digits for each of `size` bytes."""
+        ...
 
 
 class Seal(Protocol):
@@ -42,7 +46,7 @@ class Seal(Protocol):
 
 
 class Observer(Protocol):
-    """Receiver of what happens while a request runs: the request log and metrics are made from it."""
+    """Observer of one request, for the request log and metrics."""
 
     def model_called(self, model: str) -> None:
         """Note a call to a model, by its public id."""
@@ -53,11 +57,21 @@ class Observer(Protocol):
         ...
 
     def hit(self, how: str, recording: str, rules: Sequence[str]) -> None:
-        """Note that a recording answered a call: how it matched, and the rules that normalized the call."""
+        """Note that a recording matched a call.
+
+        Args:
+            how: The kind of match.
+            recording: The id of the recording.
+            rules: The names of the rules that normalized the call.
+        """
         ...
 
     def missed(self, difference: str | None) -> None:
-        """Note that no recording answered; `difference` is the first field that differs from the nearest."""
+        """Note that no recording matched a call.
+
+        Args:
+            difference: The first field that differs from the most similar recording.
+        """
         ...
 
     def recorded(self, recording: str) -> None:
@@ -69,11 +83,11 @@ class Observer(Protocol):
         ...
 
     def compaction_failed(self, error: AntiphonError) -> None:
-        """Note that the context remains as it is, because compaction failed."""
+        """Note that compaction failed, which leaves the context unchanged."""
         ...
 
     def responded(self, response: Response, error: AntiphonError | None) -> None:
-        """Note a response as it stands: when it begins, and when it has ended."""
+        """Note the state of a response at its beginning and at its end."""
         ...
 
 
@@ -106,23 +120,26 @@ class Unobserved:
 
 
 class RequestContext(Struct, frozen=True, kw_only=True):
-    """What the use cases, the engine and the seam know of a request besides its body.
+    """The properties of a request besides its body.
 
-    Real backends ignore scope, mode and faults; recording, replay and fault injection use them.
+    Recording, replay and fault injection use scope, mode and faults; real backends ignore them.
     """
 
     owner: str = LOCAL_OWNER
     """The tenant whose objects the request reads and writes."""
     scope: str = DEFAULT_SCOPE
-    """The test or scenario that the request belongs to. It decides between recordings of the same call."""
+    """The test or scenario that the request belongs to; it selects among recordings of the same call."""
     mode: Mode | None = None
     """The mode that the request names; None for the server's own mode."""
     faults: str | None = None
-    """Fault rules of the request; they come before the server's."""
+    """Fault rules of the request, which precede the server's."""
     clock: Clock = time.time
+    """Returns the time; a fixed one with the setting `freeze`."""
     ids: Ids = new_id
+    """Generates ids; reproducible ones with the setting `freeze`."""
     spend: Callable[[int], None] | None = None
-    """Counts the tokens of each model call when it has ended; None without a limit of tokens."""
+    """Counts the tokens of each model call at its end; None without a limit of tokens."""
     seal: Seal | None = None
-    """Encrypts and decrypts content that clients keep; None where the server has no secret."""
+    """Encrypts and decrypts content that clients keep; None if the server has no secret."""
     observer: Observer = Unobserved()
+    """Receives the events of the request for the request log and metrics."""

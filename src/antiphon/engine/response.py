@@ -1,4 +1,4 @@
-"""The response object before it has any output: the request's settings, echoed as api.openai.com does."""
+"""The response object before its first output: the echoed settings of the request."""
 
 import msgspec
 from msgspec import UNSET
@@ -18,11 +18,11 @@ from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 
 _NO_REASONING = ReasoningConfig()
 _PLAIN_TEXT = TextConfig(format=TextFormat(), verbosity="medium")
-"""Shared by all responses whose requests say nothing of it; never changed."""
+"""The default `text` of requests without one; all responses share it, so it must not be changed."""
 
 
 def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
-    """Returns the response in progress. Defaults and normal forms are those of recorded responses."""
+    """Return a response in progress, with the defaults of api.openai.com's responses."""
     response = Response(
         id=response_id,
         created_at=created_at,
@@ -77,7 +77,7 @@ def _text(text: TextConfig) -> TextConfig:
 
 
 def _tool(tool: Tool) -> Tool:
-    """Functions are echoed with every key; `strict` left out means true (recorded)."""
+    """Return a tool as api.openai.com echoes it."""
     if isinstance(tool, NamespaceTool):
         return msgspec.structs.replace(
             tool,
@@ -87,6 +87,7 @@ def _tool(tool: Tool) -> Tool:
 
 
 def _function(tool: FunctionTool) -> FunctionTool:
+    """Return a function with every key, where an omitted `strict` means true."""
     return msgspec.structs.replace(
         tool,
         description=tool.description or None,

@@ -17,16 +17,18 @@ class SealedReasoning(Struct, tag="reasoning", omit_defaults=True):
     """Reasoning as the backend sent it."""
 
     source: str
-    """The model that reasoned, by its backend's name for it: a replay has no other name."""
+    """The backend's name for the model that reasoned; replay has no other name."""
     text: str = ""
+    """The text of the reasoning."""
     details: list[ReasoningDetail] = []
     """The backend's own entries, with data that only the backend can read."""
 
 
 class SealedCompaction(Struct, tag="compaction", omit_defaults=True):
-    """A summary of everything said and done so far."""
+    """A summary of the conversation so far."""
 
     summary: str
+    """The model's summary."""
     messages: list[Message] | None = None
     """The messages that were kept; None if they precede the compaction as items of their own."""
 
@@ -46,6 +48,7 @@ class Sealed:
 
     def __init__(self, seal: Seal | None = None, source: str = "", owner: str = LOCAL_OWNER) -> None:
         self.source = source
+        """The backend's name for the model of the response."""
         self._seal = seal
         self._owner = owner
 
@@ -60,7 +63,7 @@ class Sealed:
         return self._seal.seal(self._owner, _encode(content))
 
     def reasoning(self, item: Reasoning) -> SealedReasoning | None:
-        """Return the encrypted reasoning of an item; None if there is none that can be decrypted."""
+        """Return the decrypted reasoning of an item; None without readable content."""
         encrypted = item.encrypted_content
         content = self._opened(encrypted) if isinstance(encrypted, str) else None
         return content if isinstance(content, SealedReasoning) else None
@@ -77,9 +80,9 @@ class Sealed:
         return content
 
     def context(self, items: list[Item]) -> list[Item]:
-        """Return the part of a context that the model still sees.
+        """Return the items of a context that the model receives.
 
-        A compaction that holds the kept messages replaces everything before it.
+        A compaction that contains the kept messages replaces everything before it.
 
         Raises:
             InvalidEncryptedContent: This server cannot decrypt the compaction for this owner.
