@@ -29,7 +29,7 @@ class Ids(Protocol):
     """A function that generates ids."""
 
     def __call__(self, prefix: str, size: int = LONG) -> str:
-        """Return `prefix`, an underscore, and two hexadecimal digits for each of `size` bytes."""
+        """Return `prefix`, an underscore and two hexadecimal digits per byte of `size`."""
         ...
 
 

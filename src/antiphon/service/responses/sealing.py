@@ -1,4 +1,4 @@
-"""Encrypted content: texts that clients keep and only this server can make, read or change.
+"""Encrypted content, which clients keep and only this server can make or decrypt.
 
 The encryption is authenticated (AES-SIV, https://www.rfc-editor.org/rfc/rfc5297), under a key that is
 derived from the server's secret. The owner is part of the authenticated data, so that no owner can use the
