@@ -15,8 +15,8 @@ from bench.table import Table
 _ROOT = Path(__file__).parent.parent
 _BUILD = """
 import json, platform, sysconfig
-optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-print(json.dumps({"version": platform.python_version(), "optimised": optimised}))
+optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+print(json.dumps({"version": platform.python_version(), "optimized": optimized}))
 """
 
 
@@ -25,7 +25,7 @@ class Python(msgspec.Struct):
 
     version: str
     """The version of Python."""
-    optimised: bool
+    optimized: bool
     """Whether profile-guided optimization was on, as in Linux distributions."""
 
 

@@ -188,7 +188,7 @@ def _servers(about: About, servers: Sequence[str]) -> str:
 
 
 def _built(python: Python) -> str:
-    how = "with" if python.optimised else "without"
+    how = "with" if python.optimized else "without"
     return f"Python {python.version}, built {how} profile-guided optimization"
 
 

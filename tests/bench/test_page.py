@@ -5,7 +5,7 @@ from bench.page import page
 from bench.table import Table
 from bench.workloads import FIRST_DELTA
 
-PYTHON = Python("3.12.1", optimised=False)
+PYTHON = Python("3.12.1", optimized=False)
 ABOUT = About(
     date="2030-01-02",
     commit="abc1234",
@@ -13,7 +13,7 @@ ABOUT = About(
     cpu="A processor",
     cores=2,
     kernel="Linux 7",
-    python=Python("3.13.2", optimised=True),
+    python=Python("3.13.2", optimized=True),
     peers={"agentic-api": Peer("0.9.0", PYTHON), "ogx": Peer("1.5.0", PYTHON)},
     other_load=0.25,
 )

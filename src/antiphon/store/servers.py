@@ -37,7 +37,7 @@ class ServerRecords:
     async def join(self) -> None:
         """Register this server.
 
-        What an earlier server of the same id left in progress becomes failed first.
+        Responses that an earlier server of the same id left in progress fail first.
         """
         await self._database.write(lambda c: _join(c, self._server_id, self._clock()))
 

@@ -54,8 +54,8 @@ class Store:
 
         Args:
             url: `sqlite:///path`, a plain path, `:memory:` or `postgresql://user:password@host/database`.
-            server_id: An id that one server uses at a time; random if None. What an earlier server of the
-                same id left in progress becomes failed.
+            server_id: An id that one server uses at a time; random if None. Responses that an earlier
+                server of the same id left in progress fail.
             clock: Returns the time in seconds since 1970.
 
         Raises:

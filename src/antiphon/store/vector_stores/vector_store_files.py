@@ -124,7 +124,7 @@ class AttachmentRecords:
             raise AttachedFileNotFound(file_id, vector_store_id)
 
     async def detach(self, vector_store_id: str, file_id: str) -> bool:
-        """Remove the file from the vector store; return False if it isn't there."""
+        """Remove the file from the vector store; return False if it does not contain the file."""
         gone = delete(vector_store_files).where(_is(vector_store_id, file_id))
         return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
 
