@@ -65,6 +65,7 @@ class Catalogue:
 
     @classmethod
     def read(cls, path: Path) -> "Catalogue":
+        """Return the catalogue of a TOML file."""
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         also, still_open = tables.pop("also"), tables.pop("open")
         cases = {
@@ -174,6 +175,7 @@ def stale(catalogue: Catalogue, modules: Iterable[Module], text: str) -> Iterato
 
 
 def main() -> int:
+    """Write the page, or check it; return the exit code."""
     *options, path = sys.argv[1:]
     try:
         made = page(catalogue(), read_results(Path(path)))

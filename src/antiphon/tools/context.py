@@ -70,7 +70,7 @@ class ToolServices:
 
     @cached_property
     def client(self) -> "httpx2.AsyncClient":
-        """HTTP client for the services in the settings. It keeps no cookies; each request sets its timeouts."""
+        """HTTP client for the services in the settings, without cookies; each request sets its timeouts."""
         import httpx2  # Only for the first search: it would lengthen every start.
 
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
