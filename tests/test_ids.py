@@ -1,10 +1,10 @@
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
 
-from antiphon import ids
 from antiphon.ids import CALL, ITEM_PREFIXES, SHORT, new_id
 from antiphon.wire.items import Item
 
@@ -18,23 +18,23 @@ def test_ids_differ() -> None:
     assert len({new_id("msg") for _ in range(1000)}) == 1000
 
 
-def test_the_digits_of_an_id_are_not_given_out_again() -> None:
-    made = [new_id("msg", size) for _ in range(400) for size in (8, SHORT)]
+def test_ids_made_in_several_threads_differ() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda size: new_id("msg", size), [CALL, SHORT] * 1000))
     assert len({each[-10:] for each in made}) == len(made)
 
 
-def test_ids_sort_by_the_time_at_which_they_were_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_sort_by_the_time_at_which_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for moment in (1_700_000_000, 1_700_000_001, 4_000_000_000):
         monkeypatch.setattr(time, "time_ns", lambda at=moment: at * 10**9)
-        ids._prepared.clear()
         made.append(new_id("resp"))
         assert {new_id("resp")[:15] for _ in range(100)} == {made[-1][:15]}
     assert made == sorted(made)
 
 
-def test_short_ids_are_all_chance() -> None:
-    """Of the time there would be nothing left but what is the same for hours."""
+def test_short_ids_are_random_throughout() -> None:
+    """Twelve bytes have no room for the time."""
     assert len({new_id("call", CALL)[:16] for _ in range(100)}) == 100
 
 

@@ -1,11 +1,9 @@
 """Object IDs in OpenAI's form: a prefix, an underscore and hexadecimal digits."""
 
 import os
-import secrets
 import time
-from collections import deque
 
-INSTANCE = secrets.token_hex(16)
+INSTANCE = os.urandom(16).hex()
 """Random ID of this process, sent with every backend request.
 
 An incoming request with this ID comes from this server itself, through a backend URL that leads back to it.
@@ -51,12 +49,8 @@ ITEM_PREFIXES = {
 }
 """ID prefix of each item type, without the underscore."""
 
-
-_PREPARED = 256
-_prepared: deque[str] = deque()
-"""Unused digits, read in batches because each system call may switch threads."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_prepared.clear)  # Otherwise parent and child would share IDs.
+_TIMED = 16
+"""Bytes from which on an ID begins with the time."""
 
 
 def new_id(prefix: str, size: int = LONG) -> str:
@@ -64,18 +58,12 @@ def new_id(prefix: str, size: int = LONG) -> str:
 
     Args:
         prefix: Prefix without the underscore.
-        size: Bytes, each written as two digits; at most 25.
+        size: Bytes, each written as two digits.
     """
-    # IDs of 32 digits or more begin with their preparation time in units of 2^20 ns. IDs created together are
-    # neighbors in a database index, so that a transaction writes a few pages and not one page per ID.
-    try:
-        digits = _prepared.popleft()
-    except IndexError:  # Checking the length first would race with other threads.
+    digits = os.urandom(size).hex()
+    if size >= _TIMED:
+        # In units of 2^20 ns. IDs created together are neighbors in a database index, so that a transaction
+        # writes a few pages and not one page per ID.
         began = f"{time.time_ns() >> 20:x}"
-        random = secrets.token_bytes(LONG * _PREPARED).hex("-", LONG).split("-")
-        many = [began + each[len(began) :] for each in random]
-        digits = many.pop()
-        _prepared.extend(many)
-    if size == LONG:
-        return f"{prefix}_{digits}"
-    return f"{prefix}_{digits[: 2 * size] if size >= 16 else digits[-2 * size :]}"
+        digits = began + digits[len(began) :]
+    return f"{prefix}_{digits}"
