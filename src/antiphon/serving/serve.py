@@ -77,9 +77,6 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
         # What is loaded by now stays: no search for garbage need go through thousands of recordings again.
         gc.freeze()
         gc.set_threshold(_YOUNG)
-        # The event loop lists all open generators, to close them at its end. Ours are closed by those who
-        # read them, and a request has three or more.
-        sys.set_asyncgen_hooks(firstiter=None)
         if print_url:
             print(url, flush=True)  # noqa: T201
         else:
