@@ -1,31 +1,76 @@
-"""What clients and tests of llama-stack (OGX) need that api.openai.com does not send."""
+"""Differences that clients and tests of llama-stack (OGX) need from api.openai.com's wire format."""
 
+from msgspec.structs import astuple
 from starlette.requests import HTTPConnection
 
 from antiphon.server.edge.state import headers_of, server_state
-from antiphon.wire.events import Event, ReasoningDelta, ReasoningDone, ReasoningTextDelta, ReasoningTextDone
+from antiphon.wire.events import (
+    ContentPartAdded,
+    ContentPartDone,
+    Event,
+    OutputItemAdded,
+    OutputItemDone,
+    ReasoningDelta,
+    ReasoningDone,
+    ReasoningTextDelta,
+    ReasoningTextDone,
+)
 
 _CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
-"""How the user agents of its clients begin, after `Async` in asynchronous ones."""
+"""First words of the clients' user agents, after the `Async` of asynchronous clients."""
 _HEADERS = (b"x-ogx-", b"x-llamastack-")
 
 
 def is_llama_stack(request: HTTPConnection) -> bool:
-    """Whether a client of llama-stack asks, by its user agent or a header of its own.
-
-    Events of an item or a part then name their response. ogx-client 1.1.3 loses those that do not: for its
-    types `type` may be absent from an event, so that it tells events apart by all fields that must be there.
-    """
+    """Return whether a client of llama-stack sent a request, by its user agent or a header of its own."""
     headers = headers_of(request.scope)
     agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
     return agent.startswith(_CLIENTS) or any(name.startswith(_HEADERS) for name in headers)
 
 
 def named(request: HTTPConnection, events: list[Event]) -> list[Event]:
-    """Returns events under the names that this server gives them."""
+    """Return events of raw reasoning under the names that the server's settings choose."""
     if server_state(request).reasoning_events == "openai":
         return events
     return [_open(event) for event in events]
+
+
+def with_response_id(events: list[Event], response_id: str) -> list[Event]:
+    """Return events in which those of items and of content parts name their response.
+
+    Only clients of llama-stack need it. ogx-client 1.1.3 loses the events that don't: `type` is optional in
+    its types of events, so that it tells events apart by their required fields.
+    """
+    return [_for_llama_stack(event, response_id) for event in events]
+
+
+class _OutputItemAdded(OutputItemAdded, kw_only=True):
+    response_id: str
+
+
+class _OutputItemDone(OutputItemDone, kw_only=True):
+    response_id: str
+
+
+class _ContentPartAdded(ContentPartAdded, kw_only=True):
+    response_id: str
+
+
+class _ContentPartDone(ContentPartDone, kw_only=True):
+    response_id: str
+
+
+def _for_llama_stack(event: Event, response_id: str) -> Event:
+    match event:
+        case OutputItemAdded():
+            return _OutputItemAdded(*astuple(event), response_id=response_id)
+        case OutputItemDone():
+            return _OutputItemDone(*astuple(event), response_id=response_id)
+        case ContentPartAdded():
+            return _ContentPartAdded(*astuple(event), response_id=response_id)
+        case ContentPartDone():
+            return _ContentPartDone(*astuple(event), response_id=response_id)
+    return event
 
 
 def _open(event: Event) -> Event:

@@ -10,26 +10,19 @@ from starlette.types import Receive, Scope, Send
 from antiphon.errors import AntiphonError
 from antiphon.server.http.disconnect import StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
-from antiphon.wire.events import ContentPartAdded, ContentPartDone, Event, OutputItemAdded, OutputItemDone
+from antiphon.wire.events import Event
 
 DONE = b"data: [DONE]\n\n"
 
 _encoder = msgspec.json.Encoder()
-_WITH_RESPONSE_ID = (OutputItemAdded, OutputItemDone, ContentPartAdded, ContentPartDone)
-"""The events that name their response on llama-stack's wire, and not on api.openai.com's."""
 
 
-def event_frames(events: list[Event], response_id: str | None = None) -> bytearray:
-    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line.
-
-    `response_id` is told to clients of llama-stack, in the events in which they expect it.
-    """
+def event_frames(events: list[Event]) -> bytearray:
+    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line."""
     buffer = bytearray()
     for event in events:
         buffer += _line(type(event))
         _encoder.encode_into(event, buffer, -1)
-        if response_id is not None and isinstance(event, _WITH_RESPONSE_ID):
-            buffer[-1:] = f',"response_id":"{response_id}"}}'.encode()
         buffer += b"\n\n"
     return buffer
 

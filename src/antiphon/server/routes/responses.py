@@ -10,7 +10,7 @@ from starlette.routing import Route
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer, nobody_there
-from antiphon.server.edge.dialects import is_llama_stack, named
+from antiphon.server.edge.dialects import is_llama_stack, named, with_response_id
 from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
@@ -116,8 +116,11 @@ routes = [
 
 
 async def _frames(request: Request, run: Run) -> AsyncGenerator[bytes | bytearray, None]:
-    response_id = run.loop.response.id if is_llama_stack(request) else None
+    needs_response_id = is_llama_stack(request)
     async with aclosing(run.events()) as batches:
-        async for events in batches:
-            frames = event_frames(named(request, events), response_id)
+        async for batch in batches:
+            events = named(request, batch)
+            if needs_response_id:
+                events = with_response_id(events, run.loop.response.id)
+            frames = event_frames(events)
             yield frames + DONE if run.final is not None else frames
