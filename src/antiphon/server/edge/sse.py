@@ -1,7 +1,9 @@
-"""Server-sent events: one frame for each event, one write for each batch."""
+"""Server-sent events: one frame per event, one write per batch."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import cache
+from typing import NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -12,52 +14,65 @@ from antiphon.server.http.disconnect import StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.events import Event
 
-DONE = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]\n\n"
 
 _encoder = msgspec.json.Encoder()
 
 
-def event_frames(events: list[Event]) -> bytearray:
-    """Returns the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line."""
+class Frames(NamedTuple):
+    """Frames that leave in one write."""
+
+    data: bytes | bytearray
+    is_last: bool = False
+    """Whether the stream ends with these frames."""
+
+
+def event_frames(events: list[Event], *, is_last: bool = False) -> Frames:
+    """Return the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line.
+
+    `[DONE]` follows the last batch.
+    """
     buffer = bytearray()
     for event in events:
-        buffer += _line(type(event))
+        buffer += _head(type(event))
         _encoder.encode_into(event, buffer, -1)
         buffer += b"\n\n"
-    return buffer
+    if is_last:
+        buffer += _DONE
+    return Frames(buffer, is_last)
 
 
 async def proxied_frames(
     first: list[bytes], batches: AsyncGenerator[list[bytes], None]
-) -> AsyncGenerator[bytes, None]:
-    """Yields the frames of a backend's chunks, `first` and those that follow; an error is the last one."""
+) -> AsyncGenerator[Frames, None]:
+    """Yield the frames of a backend's chunks: `first`, those that follow, and an error as the last chunk."""
     async with aclosing(batches):
-        yield _chunk_frames(first)
+        yield Frames(_chunk_frames(first))
         try:
             async for chunks in batches:
-                yield _chunk_frames(chunks)
+                yield Frames(_chunk_frames(chunks))
         except AntiphonError as error:
-            yield _chunk_frames([_encoder.encode(ErrorEnvelope(error.body()))])
-        yield DONE
+            yield Frames(_chunk_frames([_encoder.encode(ErrorEnvelope(error.body()))]))
+        yield Frames(_DONE, is_last=True)
 
 
 def _chunk_frames(chunks: list[bytes]) -> bytes:
-    """The frames of chunks, which have no event names."""
+    """Return the frames of chunks, which have no event names."""
     return b"".join([b"data: " + chunk + b"\n\n" for chunk in chunks])
 
 
 class EventStream(Response):
-    """Sends what `frames` yields, a write for each; the last of them ends with `DONE`.
+    """Response that sends each of `frames` in one write.
 
-    When the client goes away, `frames` is cancelled at once, and with it the call to the backend.
-    `resources` are closed after the last frame, also if none was sent.
+    A client that disconnects cancels `frames` at once, and with them the call to the backend. `resources` are
+    closed after the last frame, also if none was sent.
     """
 
     media_type = "text/event-stream"
 
     def __init__(
         self,
-        frames: AsyncGenerator[bytes | bytearray, None],
+        frames: AsyncGenerator[Frames, None],
         resources: AbstractAsyncContextManager[object] | None = None,
     ) -> None:
         self._frames = frames
@@ -69,23 +84,18 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
         with StoppedByDisconnect(scope):
-            async with self._resources, aclosing(self._frames) as frames:
-                async for frame in frames:
+            async with self._resources, aclosing(self._frames) as batches:
+                async for frames in batches:
                     if not begun:
-                        # Not before the first frame: what has begun ends in order when it is cancelled.
+                        # Not before the first frame: a generator that has begun ends in order when cancelled.
                         begun = True
                         await send(
                             {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                         )
-                    more = not frame.endswith(DONE)
-                    await send({"type": "http.response.body", "body": bytes(frame), "more_body": more})
+                    data, more = bytes(frames.data), not frames.is_last
+                    await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
-_lines: dict[type, bytes] = {}
-
-
-def _line(event_type: type[Event]) -> bytes:
-    line = _lines.get(event_type)
-    if line is None:
-        line = _lines[event_type] = f"event: {event_type.__struct_config__.tag}\ndata: ".encode()
-    return line
+@cache
+def _head(event_type: type[Event]) -> bytes:
+    return f"event: {event_type.__struct_config__.tag}\ndata: ".encode()

@@ -22,7 +22,7 @@ from antiphon.server.edge.requests import (
     query_text,
     read_body,
 )
-from antiphon.server.edge.sse import DONE, EventStream, event_frames
+from antiphon.server.edge.sse import EventStream, Frames, event_frames
 from antiphon.server.edge.state import services_of
 from antiphon.server.http.disconnect import StoppedByDisconnect
 from antiphon.service.responses.run import Run
@@ -115,12 +115,11 @@ routes = [
 ]
 
 
-async def _frames(request: Request, run: Run) -> AsyncGenerator[bytes | bytearray, None]:
+async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
     needs_response_id = is_llama_stack(request)
     async with aclosing(run.events()) as batches:
         async for batch in batches:
             events = named(request, batch)
             if needs_response_id:
                 events = with_response_id(events, run.loop.response.id)
-            frames = event_frames(events)
-            yield frames + DONE if run.final is not None else frames
+            yield event_frames(events, is_last=run.final is not None)
