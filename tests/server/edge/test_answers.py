@@ -1,5 +1,3 @@
-import asyncio
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -55,19 +53,16 @@ def test_an_error_has_four_keys_its_status_and_its_headers() -> None:
 
 
 def test_an_unknown_url_is_told_and_a_long_one_is_cut() -> None:
-    answer = asyncio.run(not_found(Request(scope("POST", "/v1/nope"))))
+    answer = not_found(Request(scope("POST", "/v1/nope")))
     assert answer.status_code == 404
     message = "Invalid URL (POST /v1/nope)"
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
     assert body(answer) == {"error": error}
-    assert len(asyncio.run(not_found(Request(scope("GET", "/" + "x" * 10_000)))).body) < 400
+    assert len(not_found(Request(scope("GET", "/" + "x" * 10_000))).body) < 400
 
 
 def test_an_unknown_method_is_told_the_known_ones() -> None:
-    async def asked() -> Response:
-        return await not_allowed({"POST", "GET"})(Request(scope("PUT", "/v1/things")))
-
-    answer = asyncio.run(asked())
+    answer = not_allowed(Request(scope("PUT", "/v1/things")), {"POST", "GET"})
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert body(answer)["error"]["message"] == "Not allowed to PUT on /v1/things."
 

@@ -1,9 +1,12 @@
 import asyncio
+from pathlib import Path
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
@@ -70,6 +73,29 @@ def test_what_is_not_there(path: str) -> None:
 def test_the_methods_of_a_path_are_told(method: str, path: str, allowed: str) -> None:
     answer = called(application(), scope(method, path))
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("GET", "/static/a.txt", 200), ("HEAD", "/static/a.txt", 200), ("GET", "/static/b.txt", 404)],
+)
+def test_a_mounted_application_serves_its_paths(
+    tmp_path: Path, method: str, path: str, expected: int
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    routes = [Route("/things", fixed), Mount("/static", StaticFiles(directory=tmp_path))]
+    answer = called(Application(routes, server()), scope(method, path))
+    assert answer.status == expected
+    if expected == 404:
+        assert answer.headers["content-type"] == "application/json"
+
+
+def test_errors_of_starlette_that_the_api_does_not_have_are_raised() -> None:
+    async def refuse(request: Request) -> Response:
+        raise HTTPException(418)
+
+    with pytest.raises(HTTPException):
+        called(Application([Route("/{thing}", refuse)], server()), scope("GET", "/teapot"))
 
 
 @pytest.mark.parametrize(("path", "expected"), [("/things", "websocket.accept"), ("/no", "websocket.close")])

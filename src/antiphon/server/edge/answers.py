@@ -1,6 +1,6 @@
 """JSON answers and the error envelope."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 from starlette.requests import Request
@@ -44,19 +44,15 @@ def nobody_there() -> Response:
     return Response(status_code=499)
 
 
-async def not_found(request: Request) -> Response:
-    """Answers for paths that do not exist."""
+def not_found(request: Request) -> Response:
+    """Return the error for a path that does not exist."""
     return _no_route(f"Invalid URL ({request.method} {request.url.path[:200]})", 404)
 
 
-def not_allowed(methods: Iterable[str]) -> Callable[[Request], Awaitable[Response]]:
-    """Returns what answers for a path that has these methods only."""
-
-    async def answer(request: Request) -> Response:
-        message = f"Not allowed to {request.method} on {request.url.path[:200]}."
-        return _no_route(message, 405, {"Allow": ", ".join(sorted(methods))})
-
-    return answer
+def not_allowed(request: Request, methods: Iterable[str]) -> Response:
+    """Return the error for a path that has only these methods."""
+    message = f"Not allowed to {request.method} on {request.url.path[:200]}."
+    return _no_route(message, 405, {"Allow": ", ".join(sorted(methods))})
 
 
 def _no_route(message: str, status: int, headers: dict[str, str] | None = None) -> Response:

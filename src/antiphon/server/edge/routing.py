@@ -1,12 +1,13 @@
-"""Which endpoint answers a request."""
+"""Routing of requests to their endpoints."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketClose
+from starlette.websockets import WebSocketClose
 
 from antiphon.server.edge.answers import not_allowed, not_found
 from antiphon.server.edge.state import ServerState
@@ -16,49 +17,50 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Application:
-    """The routes over the state that their endpoints share, which is `request.app.state`.
+    """Routes over the state that their endpoints share, which is `request.app.state`.
 
-    Routes are Starlette's, and so is how they match. Its application around them, which keeps its own
-    errors, is not: a third of what a short request costs would be spent there.
+    Fixed paths have a table, because Starlette's router tries one route after another. The router serves
+    everything else.
     """
 
     def __init__(self, routes: Sequence[BaseRoute], state: ServerState) -> None:
         self.routes = routes
         self.state = state
         self.description: JSONObject | None = None
-        """The OpenAPI document, once it was asked for."""
+        """The OpenAPI document, from the first request for it on."""
         self._fixed: dict[tuple[str, str], Endpoint] = {
             (method, route.path): route.endpoint
             for route in routes
             if isinstance(route, Route) and not route.param_convertors
             for method in route.methods or ()
         }
+        self._router = Router(routes, redirect_slashes=False, default=_no_route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
-        if scope["type"] == "websocket":
-            await self._connect(scope, receive, send)
-            return
-        endpoint = self._fixed.get((scope["method"], scope["path"])) or self._find(scope)
-        response = await endpoint(Request(scope, receive))
-        await response(scope, receive, send)
-
-    def _find(self, scope: Scope) -> Endpoint:
-        """Returns the endpoint of a path with parameters, or what answers where there is none."""
-        allowed: set[str] = set()
-        for route in self.routes:
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(found)
-                endpoint: Endpoint = found["endpoint"]
-                return endpoint
-            if match is Match.PARTIAL and isinstance(route, Route):
-                allowed |= route.methods or set()
-        return not_allowed(allowed) if allowed else not_found
-
-    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for route in self.routes:
-            if isinstance(route, WebSocketRoute) and route.matches(scope)[0] is Match.FULL:
-                await route.endpoint(WebSocket(scope, receive, send))
+        if scope["type"] == "http":
+            endpoint = self._fixed.get((scope["method"], scope["path"]))
+            if endpoint is not None:
+                response = await endpoint(Request(scope, receive))
+                await response(scope, receive, send)
                 return
-        await WebSocketClose()(scope, receive, send)
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            await self._refusal(error, scope)(scope, receive, send)
+
+    def _refusal(self, error: HTTPException, scope: Scope) -> Response:
+        """Return the API's error for one that Starlette raised; raise one that the API does not have."""
+        request = Request(scope)
+        if error.status_code == 404:
+            return not_found(request)
+        if error.status_code == 405:
+            matching = [route for route in self.routes if route.matches(scope)[0] is Match.PARTIAL]
+            methods = [route.methods or () for route in matching if isinstance(route, Route)]
+            return not_allowed(request, {method for each in methods for method in each})
+        raise error
+
+
+async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = WebSocketClose() if scope["type"] == "websocket" else not_found(Request(scope))
+    await answer(scope, receive, send)
