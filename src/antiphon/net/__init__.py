@@ -1,1 +1,1 @@
-"""Outgoing requests to URLs that a client provides."""
+"""Outgoing requests to URLs that a client provides; deferred writes to connections."""

@@ -18,6 +18,7 @@ from aiohappyeyeballs import start_connection
 from msgspec import Struct
 
 from antiphon.backends.http.answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
+from antiphon.net.writes import DeferredWrites
 
 Headers = tuple[tuple[str, str], ...]
 """Pairs of names and values."""
@@ -62,7 +63,6 @@ class HttpClient:
         self._headers = headers
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
-        self._unsent: list[tuple[_Connection, bytes]] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -97,16 +97,6 @@ class HttpClient:
             connection.end()
         await asyncio.sleep(0)  # The event loop closes the sockets in its next iteration.
 
-    def send_soon(self, connection: "_Connection", request: bytes) -> None:
-        """Send a request together with the others of this iteration of the event loop.
-
-        The first write of a burst wakes the receiving process, which takes longer than all other work for the
-        request. Batching pays this once.
-        """
-        if not self._unsent:
-            connection.loop.call_soon(self._send)
-        self._unsent.append((connection, request))
-
     def give_back(self, connection: "_Connection") -> None:
         """Keep a connection with a complete response for the next request."""
         connection.idle_since = connection.loop.time()
@@ -120,11 +110,6 @@ class HttpClient:
         idle = self._idle.get(connection.origin)
         if idle is not None and connection in idle:
             idle.remove(connection)
-
-    def _send(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        for connection, request in unsent:
-            connection.write(request)
 
     def _take(self, origin: Origin) -> "_Connection | None":
         idle = self._idle.get(origin)
@@ -183,9 +168,11 @@ class _Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self._writes: DeferredWrites
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._writes = DeferredWrites(self.loop, self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
@@ -204,18 +191,14 @@ class _Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise Cut
         self._answer = answer
-        self._client.send_soon(self, request)
+        self._writes.add([request])
         self._check_by(self.loop.time() + patience)
-
-    def write(self, request: bytes) -> None:
-        """Write a request unless its response was abandoned."""
-        if self._answer is not None and not self._transport.is_closing():
-            self._transport.write(request)
 
     def finish(self, *, usable: bool) -> None:
         """Release the complete response. A request that isn't fully sent by then stays so."""
         self._answer = None
-        if usable and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
+        is_sent = self._writes.is_empty and not self._transport.get_write_buffer_size()
+        if usable and is_sent and not self._transport.is_closing():
             self._client.give_back(self)
         else:
             self.end()

@@ -28,6 +28,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from antiphon.errors import InvalidRequest
+from antiphon.net.writes import DeferredWrites
 from antiphon.server.http.exchange import CLOSE, Exchange, Header, head
 from antiphon.server.http.timeouts import Alarms
 from antiphon.wire.errors import ErrorEnvelope
@@ -82,11 +83,12 @@ class HttpConnection(asyncio.Protocol):
         """The exchange whose request comes in."""
         self._waiting: deque[Exchange] = deque()
         self._is_paused = False
-        self._held: list[bytes] = []
+        self._writes: DeferredWrites
         self._drained: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._writes = DeferredWrites(self.loop, self._transport)
         self._addresses = {
             "client": get_remote_addr(self._transport),
             "server": get_local_addr(self._transport),
@@ -201,11 +203,7 @@ class HttpConnection(asyncio.Protocol):
 
     def write(self, pieces: list[bytes], *, at_once: bool) -> None:
         """Writes, `at_once` or in the event loop's next turn."""
-        if not (self._held or at_once):
-            self.loop.call_soon(self._flush)
-        self._held += pieces
-        if at_once:
-            self._flush()
+        self._writes.add(pieces, at_once=at_once)
 
     async def drain(self) -> None:
         """Waits until the client has read on, or is gone."""
@@ -241,14 +239,8 @@ class HttpConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Ends the connection after what was written."""
-        self._flush()
+        self._writes.flush()
         self._end()
-
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, []
-            if not self._transport.is_closing():  # uvloop raises then.
-                self._transport.writelines(held)
 
     def leave(self, exchange: Exchange) -> None:
         """Forgets the task of an exchange, as uvicorn waits for all that there are."""
