@@ -12,6 +12,7 @@ from antiphon.errors import InvalidRequest, NotFound
 from antiphon.ids import SHORT
 from antiphon.service.items import item_page, new_item, shown_item
 from antiphon.service.metadata import check_metadata
+from antiphon.service.pages import page_of
 from antiphon.service.responses.gather import resolve_items
 from antiphon.service.responses.validation import check_items
 from antiphon.store import Store
@@ -113,12 +114,7 @@ class Conversations:
             await self._store.conversations.add_items(
                 context.owner, conversation_id, [new_item(item) for item in new], ids
             )
-        return Page(
-            data=[for_client(item, include) for item in items],
-            first_id=ids[0] if ids else None,
-            has_more=False,
-            last_id=ids[-1] if ids else None,
-        )
+        return page_of([for_client(item, include) for item in items], ids)
 
     async def list_items(
         self, owner: str, conversation_id: str, query: PageQuery, include: Container[str] = ()

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
 from antiphon.ids import ITEM_PREFIXES, LONG
+from antiphon.service.pages import page_of
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText
 from antiphon.wire.items import CustomToolCallOutput, FunctionCallOutput, InputItem, Item, Message
@@ -111,12 +112,7 @@ def shown_item(body: str, include: Container[str]) -> Item:
 def item_page(page: ItemPage, include: Container[str]) -> Page[Item]:
     """Return a page of stored items as clients receive it with this `include`."""
     items = [shown_item(stored.body, include) for stored in page.items]
-    return Page(
-        data=items,
-        first_id=page.items[0].id if items else None,
-        has_more=page.has_more,
-        last_id=page.items[-1].id if items else None,
-    )
+    return page_of(items, [stored.id for stored in page.items], has_more=page.has_more)
 
 
 def _parts(message: Message) -> list[ContentPart]:

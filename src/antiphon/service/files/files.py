@@ -9,6 +9,7 @@ from antiphon.engine.request_context import Ids, RequestContext
 from antiphon.errors import StoreUnavailable
 from antiphon.ids import SHORT
 from antiphon.service.files.folder import FileFolder, Upload
+from antiphon.service.pages import page_of
 from antiphon.store import Store
 from antiphon.store.errors import FileNotStored
 from antiphon.store.vector_stores.rows import StoredFile
@@ -75,12 +76,8 @@ class Files:
     async def page(self, owner: str, query: PageQuery, purpose: str | None) -> Page[File]:
         """Return a page of the files with `purpose`; None for all purposes."""
         found = await self._store.files.page(owner, query, purpose=purpose)
-        return Page(
-            data=[_file(stored) for stored in found.rows],
-            first_id=found.rows[0].id if found.rows else None,
-            has_more=found.has_more,
-            last_id=found.rows[-1].id if found.rows else None,
-        )
+        files = [_file(stored) for stored in found.rows]
+        return page_of(files, [stored.id for stored in found.rows], has_more=found.has_more)
 
     async def content(self, owner: str, file_id: str) -> tuple[Path, str]:
         """Return the path of a file's content, and the name of the file.

@@ -10,6 +10,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.service.files.ingestion import Ingestion, Reading
 from antiphon.service.files.retrieval import StoreTarget
 from antiphon.service.metadata import check_metadata
+from antiphon.service.pages import page_of
 from antiphon.store import Store
 from antiphon.store.errors import AttachedFileNotFound
 from antiphon.store.vector_stores.rows import (
@@ -248,12 +249,8 @@ def _file(stored: AttachedFile) -> VectorStoreFile:
 
 
 def _page(found: Rows[AttachedFile]) -> Page[VectorStoreFile]:
-    return Page(
-        data=[_file(stored) for stored in found.rows],
-        first_id=found.rows[0].file_id if found.rows else None,
-        has_more=found.has_more,
-        last_id=found.rows[-1].file_id if found.rows else None,
-    )
+    files = [_file(stored) for stored in found.rows]
+    return page_of(files, [stored.file_id for stored in found.rows], has_more=found.has_more)
 
 
 def _batch(stored: StoredBatch) -> FileBatch:

@@ -10,6 +10,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.metadata import check_metadata
+from antiphon.service.pages import page_of
 from antiphon.store import Store
 from antiphon.store.errors import VectorStoreNotFound
 from antiphon.store.vector_stores.rows import NewVectorStore, StoredVectorStore
@@ -82,12 +83,8 @@ class VectorStores:
     async def page(self, owner: str, query: PageQuery) -> Page[VectorStore]:
         """Return a page of the vector stores."""
         found = await self._store.vector_stores.page(owner, query)
-        return Page(
-            data=[_vector_store(stored) for stored in found.rows],
-            first_id=found.rows[0].id if found.rows else None,
-            has_more=found.has_more,
-            last_id=found.rows[-1].id if found.rows else None,
-        )
+        stores = [_vector_store(stored) for stored in found.rows]
+        return page_of(stores, [stored.id for stored in found.rows], has_more=found.has_more)
 
     async def update(self, owner: str, vector_store_id: str, request: UpdateVectorStore) -> VectorStore:
         """Change the fields that the request names."""

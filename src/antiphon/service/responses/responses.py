@@ -16,6 +16,7 @@ from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.service.items import item_page, shown_item
+from antiphon.service.pages import page_of
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
@@ -211,12 +212,7 @@ class Responses:
         """Return a page of the stored responses of `model` by creation time; None for all."""
         page = await self._store.responses.list(owner, query, model=model)
         responses = [_response(stored, include) for stored in page.responses]
-        return Page(
-            data=responses,
-            first_id=responses[0].id if responses else None,
-            has_more=page.has_more,
-            last_id=responses[-1].id if responses else None,
-        )
+        return page_of(responses, [stored.id for stored in page.responses], has_more=page.has_more)
 
     async def input_items(
         self, owner: str, response_id: str, query: PageQuery, include: Container[str] = ()
