@@ -4,6 +4,7 @@ Numbers are HTTP statuses. A package in parentheses defines the error.
 
 AntiphonError                           API errors, sent to the client in OpenAI's envelope
 ├── InvalidRequest                 400  invalid request; `param` names the place
+│   ├── MissingParameter           400  missing parameter
 │   ├── AddressNotAllowed          400  URL of a host that is not public
 │   ├── AddressNotFetched          400  URL that could not be fetched
 │   ├── ContextLengthExceeded      400  input larger than the model's context window
@@ -84,6 +85,8 @@ class AntiphonError(Exception):
     """Machine-readable code."""
     param: str | None = None
     """Path of the offending parameter, such as `input[0].content`."""
+    response_code: str = "server_error"
+    """Code for `response.error.code`, which the API limits to an enum."""
 
     def __init__(
         self,
@@ -105,22 +108,22 @@ class AntiphonError(Exception):
         """Return the error as the object that the envelope contains."""
         return ErrorBody(self.message, self.type, self.param, self.code)
 
-    @property
-    def response_code(self) -> str:
-        """Code for `response.error.code`, which the API limits to an enum."""
-        return "server_error"
-
 
 class InvalidRequest(AntiphonError):
     """Invalid request; `param` names the place."""
 
     status = 400
     type = "invalid_request_error"
+    response_code = "invalid_prompt"
 
-    @property
-    def response_code(self) -> str:
-        """Code for `response.error.code`."""
-        return "invalid_prompt"
+
+class MissingParameter(InvalidRequest):
+    """Missing parameter that the API requires."""
+
+    code = "missing_required_parameter"
+
+    def __init__(self, param: str) -> None:
+        super().__init__(f"Missing required parameter: '{param}'.", param=param)
 
 
 class AddressNotAllowed(InvalidRequest):
@@ -147,11 +150,7 @@ class ContextLengthExceeded(InvalidRequest):
 
     code = "context_length_exceeded"
     param = "input"
-
-    @property
-    def response_code(self) -> str:
-        """Code for `response.error.code`."""
-        return "context_length_exceeded"
+    response_code = "context_length_exceeded"
 
 
 class ConversationLocked(InvalidRequest):
@@ -274,17 +273,12 @@ class UpstreamRefused(UpstreamError):
         if self.status == 429:
             self.type = code if code == "insufficient_quota" else "rate_limit_error"
             self.code = code or "rate_limit_exceeded"
+            self.response_code = "rate_limit_exceeded"
         elif 400 <= self.status < 500:
             self.type = "invalid_request_error"
-
-    @property
-    def response_code(self) -> str:
-        """Code for `response.error.code`."""
-        if self.code in _KEPT_CODES:
-            return self.code or "server_error"
-        if self.status == 429:
-            return "rate_limit_exceeded"
-        return "invalid_prompt" if 400 <= self.status < 500 else "server_error"
+            self.response_code = "invalid_prompt"
+        if code is not None and code in _KEPT_CODES:
+            self.response_code = code
 
 
 _STATUS = {401: 502, 403: 502, 422: 400, 500: 502}

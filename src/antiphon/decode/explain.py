@@ -6,11 +6,12 @@ https://platform.openai.com/docs/guides/error-codes.
 
 import re
 import types
+from collections.abc import Iterable
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON
 
 _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
@@ -45,9 +46,7 @@ def explain(message: str, body: JSON, body_type: object) -> InvalidRequest:
     missing = _MISSING.match(reason)
     if missing:
         param = _param([*steps, missing.group(1)])
-        return InvalidRequest(
-            f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
-        )
+        return MissingParameter(param)
     steps, value = _follow(body, steps)
     param = _param(steps)
     bound = _BOUND.match(reason)
@@ -58,7 +57,7 @@ def explain(message: str, body: JSON, body_type: object) -> InvalidRequest:
         known = f" Supported values are: {supported}." if supported else ""
         return InvalidRequest(f"Invalid value: '{_short(value)}'.{known}", code="invalid_value", param=param)
     if reason.startswith("Expected"):
-        return _wrong_type(param, reason, value)
+        return _wrong_body_type(param, reason, value)
     return InvalidRequest(f"Invalid '{param}': {reason}.", code="invalid_value", param=param or None)
 
 
@@ -91,7 +90,24 @@ def _follow(body: JSON, steps: list[str | int]) -> tuple[list[str | int], JSON]:
     return exact, value
 
 
-def _wrong_type(param: str, reason: str, value: JSON) -> InvalidRequest:
+def wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
+    """Return the error for a value of another type than `expected`, such as "a string"."""
+    return InvalidRequest(
+        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
+        code="invalid_type",
+        param=param,
+    )
+
+
+def unsupported_value(param: str, value: str, supported: Iterable[str]) -> InvalidRequest:
+    """Return the error for a value that isn't one of those that the API lists."""
+    known = ", ".join(f"'{each}'" for each in supported)
+    return InvalidRequest(
+        f"Invalid value: '{value[:100]}'. Supported values are: {known}.", code="invalid_value", param=param
+    )
+
+
+def _wrong_body_type(param: str, reason: str, value: JSON) -> InvalidRequest:
     expected = re.findall(r"`(.+?)`", reason)
     wanted = [name for name in expected[0].split(" | ") if name != "null"] if expected else []
     names = " or ".join(_NAMES.get(name, name) for name in wanted) or "another type"
@@ -99,11 +115,7 @@ def _wrong_type(param: str, reason: str, value: JSON) -> InvalidRequest:
         return InvalidRequest(
             f"Invalid body: expected {names}, but got {kind_of(value)} instead.", code="invalid_type"
         )
-    return InvalidRequest(
-        f"Invalid type for '{param}': expected {names}, but got {kind_of(value)} instead.",
-        code="invalid_type",
-        param=param,
-    )
+    return wrong_type(param, names, value)
 
 
 def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) -> InvalidRequest:

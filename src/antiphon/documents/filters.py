@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-from antiphon.decode.explain import kind_of
-from antiphon.errors import InvalidRequest
+from antiphon.decode.explain import wrong_type
+from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON
 
 Value = str | float | bool
@@ -88,10 +88,10 @@ def decode_filter(value: JSON, param: str = "filters") -> Filter | None:
 
 def _decode(value: JSON, param: str, depth: int) -> Filter:
     if not isinstance(value, dict):
-        raise _wrong_type(param, "an object", value)
+        raise wrong_type(param, "an object", value)
     kind = value.get("type", "eq" if "key" in value else None)  # A comparison's default is `eq`.
     if kind is None:
-        raise _missing(f"{param}.type")
+        raise MissingParameter(f"{param}.type")
     if not isinstance(kind, str) or kind not in _TYPES:
         listed = ", ".join(f"'{name}'" for name in _TYPES)
         raise InvalidRequest(
@@ -103,17 +103,17 @@ def _decode(value: JSON, param: str, depth: int) -> Filter:
         return _compound(kind, value.get("filters"), f"{param}.filters", depth)
     key = value.get("key")
     if not isinstance(key, str):
-        raise _missing(f"{param}.key") if key is None else _wrong_type(f"{param}.key", "a string", key)
+        raise MissingParameter(f"{param}.key") if key is None else wrong_type(f"{param}.key", "a string", key)
     if value.get("value") is None:
-        raise _missing(f"{param}.value")
+        raise MissingParameter(f"{param}.value")
     return Comparison(kind, key, _value(kind, value["value"], f"{param}.value"))
 
 
 def _compound(kind: str, inner: JSON, param: str, depth: int) -> Compound:
     if inner is None:
-        raise _missing(param)
+        raise MissingParameter(param)
     if not isinstance(inner, list):
-        raise _wrong_type(param, "an array", inner)
+        raise wrong_type(param, "an array", inner)
     if depth == 0:
         raise InvalidRequest(
             f"Invalid '{param}': filters are nested more than {_MAX_DEPTH} levels deep.",
@@ -126,18 +126,18 @@ def _compound(kind: str, inner: JSON, param: str, depth: int) -> Compound:
 def _value(kind: str, value: JSON, param: str) -> Value | tuple[Value, ...]:
     if kind in _MEMBERSHIPS:
         if not isinstance(value, list):
-            raise _wrong_type(param, "an array", value)
+            raise wrong_type(param, "an array", value)
         return tuple(_scalar(element, f"{param}[{i}]") for i, element in enumerate(value))
     scalar = _scalar(value, param)
     if kind in _ORDERS and isinstance(scalar, bool):
-        raise _wrong_type(param, "a string or a number", value)
+        raise wrong_type(param, "a string or a number", value)
     return scalar
 
 
 def _scalar(value: JSON, param: str) -> Value:
     if isinstance(value, str | int | float):  # A boolean is an int, too.
         return value
-    raise _wrong_type(param, "a string, a number or a boolean", value)
+    raise wrong_type(param, "a string, a number or a boolean", value)
 
 
 def _comparisons(found: Filter) -> int:
@@ -157,17 +157,3 @@ def _have_order(left: Value, right: Value) -> bool:
 def _sort(value: Value) -> type:
     """Return the kind of a value; integers and floats are one kind, unlike booleans."""
     return type(value) if isinstance(value, str | bool) else float
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
-    )
-
-
-def _wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
-        code="invalid_type",
-        param=param,
-    )

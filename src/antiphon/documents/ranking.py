@@ -4,8 +4,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from antiphon.decode.explain import kind_of
-from antiphon.errors import InvalidRequest
+from antiphon.decode.explain import wrong_type
+from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON, JSONObject
 
 K = TypeVar("K", bound=Hashable)
@@ -66,11 +66,7 @@ def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
     given = _object(weights, at)
     for name in ("embedding_weight", "text_weight"):
         if given.get(name) is None:
-            raise InvalidRequest(
-                f"Missing required parameter: '{at}.{name}'.",
-                code="missing_required_parameter",
-                param=f"{at}.{name}",
-            )
+            raise MissingParameter(f"{at}.{name}")
     embedding = _number(given["embedding_weight"], f"{at}.embedding_weight", 0.0, None) or 0.0
     text = _number(given["text_weight"], f"{at}.text_weight", 0.0, None) or 0.0
     if embedding == 0 and text == 0:
@@ -115,7 +111,7 @@ def fuse(queries: Sequence[Sequence[Found[K]]], limit: int, threshold: float = 0
 
 def _object(value: JSON, param: str) -> JSONObject:
     if not isinstance(value, dict):
-        raise _wrong_type(param, "an object", value)
+        raise wrong_type(param, "an object", value)
     return value
 
 
@@ -123,7 +119,7 @@ def _number(value: JSON, param: str, least: float, most: float | None) -> float 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong_type(param, "a number", value)
+        raise wrong_type(param, "a number", value)
     if value < least or (most is not None and value > most):
         bound = f"at least {least:g}" if most is None else f"between {least:g} and {most:g}"
         raise InvalidRequest(
@@ -132,11 +128,3 @@ def _number(value: JSON, param: str, least: float, most: float | None) -> float 
             param=param,
         )
     return float(value)
-
-
-def _wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
-        code="invalid_type",
-        param=param,
-    )

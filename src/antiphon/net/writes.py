@@ -4,10 +4,10 @@ import asyncio
 
 
 class DeferredWrites:
-    """Collects data and writes it to `transport` together, in the event loop's next iteration or at once.
+    """Data that leaves together, in the event loop's next iteration or at once.
 
-    The first write of a burst wakes the receiving process, which takes longer than all other work for a request.
-    Deferred writes follow each other directly, after the other work of an iteration.
+    The first write of a burst wakes the receiving process, which takes longer than all other work for a
+    request. Deferred writes follow each other directly, after the other work of an iteration.
     """
 
     __slots__ = ("_loop", "_pieces", "_transport")

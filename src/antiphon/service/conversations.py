@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest, NotFound
+from antiphon.errors import MissingParameter, NotFound
 from antiphon.ids import SHORT
 from antiphon.service.items import item_page, new_item, shown_item
 from antiphon.service.metadata import check_metadata
@@ -78,11 +78,7 @@ class Conversations:
             InvalidRequest: The metadata is missing or invalid.
         """
         if request.metadata is UNSET:
-            raise InvalidRequest(
-                "Missing required parameter: 'metadata'.",
-                code="missing_required_parameter",
-                param="metadata",
-            )
+            raise MissingParameter("metadata")
         check_metadata(request.metadata)
         metadata = _encode(request.metadata or {}).decode()
         stored = await self._store.conversations.update(owner, conversation_id, metadata)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from antiphon.decode.explain import kind_of
+from antiphon.decode.explain import wrong_type
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest, UpstreamBroken
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.errors import InvalidRequest, MissingParameter, UpstreamBroken
+from antiphon.wire.json import JSONObject
 
 
 class _Embedding(Struct):
@@ -38,14 +38,14 @@ class Embeddings:
             UpstreamError: The backend failed.
         """
         if body.get("model") is None:
-            raise _missing("model")
+            raise MissingParameter("model")
         if not isinstance(body["model"], str):
-            raise _wrong_type("model", "a string", body["model"])
+            raise wrong_type("model", "a string", body["model"])
         given = body.get("input")
         if given is None:
-            raise _missing("input")
+            raise MissingParameter("input")
         if not isinstance(given, str | list):
-            raise _wrong_type("input", "a string or an array", given)
+            raise wrong_type("input", "a string or an array", given)
         if not given:
             raise InvalidRequest(
                 "Invalid 'input': it must not be empty.", code="invalid_value", param="input"
@@ -99,17 +99,3 @@ def _packed(model: str, vector: list[float]) -> bytes:
     if not 0 < math.hypot(*packed) < math.inf:
         raise UpstreamBroken(f"{model}: an embedding is empty, zero or not finite")
     return packed.tobytes()
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
-    )
-
-
-def _wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.",
-        code="invalid_type",
-        param=param,
-    )

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
+from antiphon.decode.explain import unsupported_value
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER, new_id
@@ -148,12 +149,7 @@ def include_of(request: Request) -> frozenset[str]:
     include = frozenset((*query.getlist("include"), *query.getlist("include[]")))
     for value in sorted(include):
         if value not in get_args(Include):
-            raise InvalidRequest(
-                f"Invalid value: '{value[:100]}'. Supported values are: "
-                f"{', '.join(repr(known) for known in get_args(Include))}.",
-                code="invalid_value",
-                param="include",
-            )
+            raise unsupported_value("include", value, get_args(Include))
     return include
 
 
@@ -229,12 +225,7 @@ def _mode(headers: Headers) -> Mode | None:
         if text == mode:
             found: Mode = mode
             return found
-    raise InvalidRequest(
-        f"Invalid value: '{text[:100]}'. Supported values are: "
-        f"{', '.join(repr(known) for known in get_args(Mode))}.",
-        code="invalid_value",
-        param="x-antiphon-recording",
-    )
+    raise unsupported_value("x-antiphon-recording", text, get_args(Mode))
 
 
 def _refuse_steering(headers: Headers) -> None:

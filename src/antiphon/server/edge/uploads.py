@@ -8,7 +8,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from antiphon.errors import InvalidRequest, RequestTooLarge
+from antiphon.decode.explain import unsupported_value
+from antiphon.errors import InvalidRequest, MissingParameter, RequestTooLarge
 from antiphon.service.files.files import FileDetails
 from antiphon.service.files.folder import Upload
 from antiphon.wire.files import FilePurpose
@@ -155,7 +156,7 @@ def _details(form: _Form) -> FileDetails:
             raise InvalidRequest(
                 "Invalid type for 'file': expected a file with a name.", code="invalid_type", param="file"
             )
-        raise _missing("file")
+        raise MissingParameter("file")
     return FileDetails(
         filename=_filename(form.file.filename),
         media_type=form.file.media_type,
@@ -179,12 +180,12 @@ def _filename(given: str) -> str:
 def _purpose(values: Mapping[str, str]) -> FilePurpose:
     given = values.get("purpose")
     if given is None:
-        raise _missing("purpose")
+        raise MissingParameter("purpose")
     for purpose in get_args(FilePurpose):
         if given == purpose:
             found: FilePurpose = purpose
             return found
-    raise _invalid("purpose", given, ", ".join(repr(known) for known in get_args(FilePurpose)))
+    raise unsupported_value("purpose", given, get_args(FilePurpose))
 
 
 def _lifetime(values: Mapping[str, str]) -> int | None:
@@ -193,9 +194,9 @@ def _lifetime(values: Mapping[str, str]) -> int | None:
     if anchor is None and seconds is None:
         return None
     if anchor is None or seconds is None:
-        raise _missing("expires_after.anchor" if anchor is None else "expires_after.seconds")
+        raise MissingParameter("expires_after.anchor" if anchor is None else "expires_after.seconds")
     if anchor != "created_at":
-        raise _invalid("expires_after.anchor", anchor, "'created_at'")
+        raise unsupported_value("expires_after.anchor", anchor, ["created_at"])
     least, most = _LIFETIMES
     if not seconds.isdecimal() or not least <= int(seconds[:20]) <= most:
         raise InvalidRequest(
@@ -212,20 +213,6 @@ def _text(value: bytes) -> str:
     if "\0" in text:
         raise InvalidRequest("Invalid body: the character U+0000 is not allowed.", code="invalid_value")
     return text
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
-    )
-
-
-def _invalid(param: str, given: str, supported: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid value: '{given[:100]}'. Supported values are: {supported}.",
-        code="invalid_value",
-        param=param,
-    )
 
 
 def _unreadable(reason: str) -> InvalidRequest:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.decode import bodies
+from antiphon.decode.explain import unsupported_value
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text, read_body
@@ -173,9 +174,4 @@ def _status(request: Request) -> FileStatus | None:
             return found
     if given is None:
         return None
-    raise InvalidRequest(
-        f"Invalid value: '{given[:100]}'. Supported values are: "
-        f"{', '.join(repr(known) for known in get_args(FileStatus))}.",
-        code="invalid_value",
-        param="filter",
-    )
+    raise unsupported_value("filter", given, get_args(FileStatus))

@@ -86,6 +86,7 @@ class RateLimited(AntiphonError):
 
     status = 429
     code = "rate_limit_exceeded"
+    response_code = "rate_limit_exceeded"
 
     def __init__(self, message: str, *, what: Literal["requests", "tokens"], wait: float) -> None:
         super().__init__(
@@ -93,11 +94,6 @@ class RateLimited(AntiphonError):
             headers={"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))},
         )
         self.type = what
-
-    @property
-    def response_code(self) -> str:
-        """The code for `response.error.code`."""
-        return "rate_limit_exceeded"
 
 
 class IdempotencyKeyReused(AntiphonError):

@@ -6,7 +6,7 @@ import msgspec
 
 from antiphon.documents.chunks import DEFAULT_OVERLAP, DEFAULT_SIZE
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.service.files.ingestion import Ingestion, Reading
 from antiphon.service.files.retrieval import StoreTarget
 from antiphon.service.metadata import check_metadata
@@ -208,11 +208,7 @@ def _chunking(strategy: ChunkingStrategy | None, param: str) -> tuple[int, int]:
 def _batch_files(request: CreateFileBatch) -> list[tuple[CreateVectorStoreFile, str]]:
     if (request.files is None) == (request.file_ids is None):
         if request.files is None:
-            raise InvalidRequest(
-                "Missing required parameter: 'file_ids'.",
-                code="missing_required_parameter",
-                param="file_ids",
-            )
+            raise MissingParameter("file_ids")
         raise InvalidRequest(
             "Mutually exclusive parameters: 'file_ids' and 'files'. Ensure you are only providing one of "
             "these parameters.",

@@ -1,6 +1,6 @@
 """Validation of requests beyond their types, as at api.openai.com."""
 
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.service.metadata import check_metadata
 from antiphon.wire.items import CompactionTrigger, InputItem
@@ -31,10 +31,10 @@ def check_create_response(request: CreateResponse) -> None:
         InvalidRequest: A parameter is missing, invalid or unsupported.
     """
     if not request.model:
-        raise _missing("model")
+        raise MissingParameter("model")
     continues = request.previous_response_id is not None or request.conversation is not None
     if request.input is None and not continues and request.prompt is None:
-        raise _missing("input")
+        raise MissingParameter("input")
     if isinstance(request.input, list) and not continues and not _has_context(request):
         raise InvalidRequest(
             "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array "
@@ -100,9 +100,3 @@ def _has_context(request: CreateResponse) -> bool:
     """Return whether a request without history has a prompt or input for the model."""
     given = request.input if isinstance(request.input, list) else []
     return request.prompt is not None or any(not isinstance(item, CompactionTrigger) for item in given)
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
-    )
