@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from antiphon.decode.explain import wrong_type
+from antiphon.decode.proxied import require
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest, MissingParameter, UpstreamBroken
+from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.wire.json import JSONObject
 
 
@@ -30,23 +30,10 @@ class Embeddings:
         self._catalogue = catalogue
 
     async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Return the backend's response to an embedding request, unchanged.
-
-        Raises:
-            InvalidRequest: `model` or `input` is missing or invalid.
-            NotFound: No backend has the model.
-            UpstreamError: The backend failed.
-        """
-        if body.get("model") is None:
-            raise MissingParameter("model")
-        if not isinstance(body["model"], str):
-            raise wrong_type("model", "a string", body["model"])
-        given = body.get("input")
-        if given is None:
-            raise MissingParameter("input")
-        if not isinstance(given, str | list):
-            raise wrong_type("input", "a string or an array", given)
-        if not given:
+        """Returns the backend's answer to a request as it stands."""
+        require(body, "model", str, "a string")
+        require(body, "input", str | list, "a string or an array")
+        if not body["input"]:
             raise InvalidRequest(
                 "Invalid 'input': it must not be empty.", code="invalid_value", param="input"
             )

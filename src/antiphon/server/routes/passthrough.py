@@ -1,13 +1,15 @@
-"""`/v1/completions` and `/v1/moderations`: what else is handed through to backends that have it."""
+"""Routes of the endpoints that are proxied to backends."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from antiphon.decode.bodies import decode_json
-from antiphon.decode.explain import kind_of
-from antiphon.errors import InvalidRequest
-from antiphon.server.edge.answers import json_answer, nobody_there
+from antiphon.decode.proxied import decode_object, is_streamed
+from antiphon.engine.request_context import RequestContext
+from antiphon.server.edge.answers import json_answer, json_text, nobody_there
 from antiphon.server.edge.requests import begin_stream, context_of, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
 from antiphon.server.edge.state import services_of
@@ -15,32 +17,36 @@ from antiphon.server.http.disconnect import StoppedByDisconnect
 from antiphon.wire.json import JSONObject
 
 
+class _Completions(Protocol):
+    """Use cases of an endpoint that streams on request."""
+
+    async def complete(self, body: JSONObject, context: RequestContext) -> bytes: ...
+
+    def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]: ...
+
+
+async def chat_completions(request: Request) -> Response:
+    """Create a chat completion."""
+    return await _complete(request, services_of(request).chat)
+
+
 async def completions(request: Request) -> Response:
-    """POST /v1/completions"""
-    body = await _body(request)
-    streamed = body.get("stream")
-    if streamed is not None and not isinstance(streamed, bool):
-        raise InvalidRequest(
-            f"Invalid type for 'stream': expected a boolean, but got {kind_of(streamed)} instead.",
-            code="invalid_type",
-            param="stream",
-        )
-    made, context = services_of(request).completions, context_of(request)
-    if streamed:
-        begin_stream(request)
+    """Create a text completion."""
+    return await _complete(request, services_of(request).completions)
+
+
+async def embeddings(request: Request) -> Response:
+    """Create embeddings."""
+    body = decode_object(await read_body(request))
+    context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        if not streamed:
-            return json_answer(await made.complete(body, context))
-        batches = made.stream(body, context)
-        # As for chats: until the first chunks are there, an error is an HTTP error.
-        first = await anext(batches)
-        return EventStream(proxied_frames(first, batches))
+        return json_answer(await services_of(request).embeddings.create(body, context))
     return nobody_there()
 
 
 async def moderations(request: Request) -> Response:
-    """POST /v1/moderations"""
-    body = await _body(request)
+    """Classify a text."""
+    body = decode_object(await read_body(request))
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).completions.moderate(body, context))
@@ -48,13 +54,24 @@ async def moderations(request: Request) -> Response:
 
 
 routes = [
+    Route("/v1/chat/completions", chat_completions, methods=["POST"]),
     Route("/v1/completions", completions, methods=["POST"]),
+    Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/moderations", moderations, methods=["POST"]),
 ]
 
 
-async def _body(request: Request) -> JSONObject:
-    body = decode_json(await read_body(request))
-    if not isinstance(body, dict):
-        raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")
-    return body
+async def _complete(request: Request, use_cases: _Completions) -> Response:
+    body = decode_object(await read_body(request))
+    streamed = is_streamed(body)
+    context = context_of(request)
+    if streamed:
+        begin_stream(request)
+    with StoppedByDisconnect(request.scope):
+        if not streamed:
+            return json_text(await use_cases.complete(body, context))
+        batches = use_cases.stream(body, context)
+        # The backend's status arrives with its first chunks: until then an error is an HTTP error.
+        first = await anext(batches)
+        return EventStream(proxied_frames(first, batches))
+    return nobody_there()
