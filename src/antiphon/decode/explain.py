@@ -107,6 +107,16 @@ def unsupported_value(param: str, value: str, supported: Iterable[str]) -> Inval
     )
 
 
+def mutually_exclusive(one: str, other: str, *, param: str) -> InvalidRequest:
+    """Return the error for two parameters that exclude each other."""
+    return InvalidRequest(
+        f"Mutually exclusive parameters: '{one}' and '{other}'. Ensure you are only providing one of these "
+        "parameters.",
+        code="mutually_exclusive_parameters",
+        param=param,
+    )
+
+
 def _wrong_body_type(param: str, reason: str, value: JSON) -> InvalidRequest:
     expected = re.findall(r"`(.+?)`", reason)
     wanted = [name for name in expected[0].split(" | ") if name != "null"] if expected else []

@@ -7,7 +7,7 @@ import msgspec
 from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.recording.calls.recorded import RecordedCall
-from antiphon.recording.matching.nearest import printable
+from antiphon.recording.matching.nearest import common_start, printable
 from antiphon.wire.json import JSON, JSONObject
 
 _LINE_EXCERPT = 50
@@ -32,7 +32,7 @@ def conversation(calls: Sequence[RecordedCall]) -> str:
     blocks = []
     for call in calls:
         encoded = [msgspec.json.encode(message) for message in _messages(call)]
-        counts = [(name, _common(encoded, earlier)) for name, earlier in printed]
+        counts = [(name, common_start(encoded, earlier)) for name, earlier in printed]
         name, kept = max(counts, key=lambda each: each[1], default=("", 0))
         printed.append((call.name, encoded))
         lines = [f"{call.name}  {call.scope}  {call.kind} {_model(call)}"]
@@ -126,15 +126,6 @@ def _messages(call: RecordedCall) -> list[JSON]:
 
 def _model(call: RecordedCall) -> str:
     return call.address.tool_name if call.kind == "tool" else str(call.request.get("model", "-"))
-
-
-def _common(mine: list[bytes], theirs: list[bytes]) -> int:
-    count = 0
-    for one, other in zip(mine, theirs, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _json(value: JSON) -> str:

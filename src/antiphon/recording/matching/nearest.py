@@ -36,7 +36,9 @@ def nearest(request: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
     """
     candidates = list(recorded)
     model, messages = request.get("model"), _message_list(request)
-    starts = [(each.get("model") == model, _common(messages, _message_list(each))) for each in candidates]
+    starts = [
+        (each.get("model") == model, common_start(messages, _message_list(each))) for each in candidates
+    ]
     longest = max(starts, default=None)
     close = [position for position, common in enumerate(starts) if common == longest][-_CANDIDATES:]
     return max(close, key=lambda position: _likeness(request, candidates[position]), default=None)
@@ -92,8 +94,8 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
 
 
-def _common(mine: list[JSON], theirs: list[JSON]) -> int:
-    """Return the number of equal messages at the start."""
+def common_start(mine: Sequence[object], theirs: Sequence[object]) -> int:
+    """Return how many entries at the start of two sequences are equal."""
     common = 0
     for one, other in zip(mine, theirs, strict=False):
         if one != other:
@@ -104,7 +106,7 @@ def _common(mine: list[JSON], theirs: list[JSON]) -> int:
 
 def _likeness(request: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
     mine, theirs = _message_list(request), _message_list(recorded)
-    common = _common(mine, theirs)
+    common = common_start(mine, theirs)
     following = 0.0
     if common < min(len(mine), len(theirs)):
         following = _similarity(mine[common], theirs[common])

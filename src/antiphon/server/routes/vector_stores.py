@@ -8,8 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.decode import bodies
-from antiphon.decode.explain import unsupported_value
-from antiphon.errors import InvalidRequest
+from antiphon.decode.explain import mutually_exclusive, unsupported_value
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text, read_body
 from antiphon.server.edge.state import services_of
@@ -157,12 +156,7 @@ def _query(request: Request) -> PageQuery:
     query = page_query(request)
     before = query_text(request, "before")
     if before is not None and query.after is not None:
-        raise InvalidRequest(
-            "Mutually exclusive parameters: 'after' and 'before'. Ensure you are only providing one of these "
-            "parameters.",
-            code="mutually_exclusive_parameters",
-            param="before",
-        )
+        raise mutually_exclusive("after", "before", param="before")
     return msgspec.structs.replace(query, before=before)
 
 

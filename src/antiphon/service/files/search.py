@@ -193,18 +193,15 @@ class Search:
 
 
 def _check_queries(queries: Sequence[str]) -> None:
-    if not 1 <= len(queries) <= _MAX_QUERIES:
+    _check_number(len(queries), _MAX_QUERIES, "queries")
+    for query in queries:
+        _check_number(len(query), _MAX_QUERY, "characters")
+
+
+def _check_number(number: int, most: int, noun: str) -> None:
+    if not 1 <= number <= most:
         raise InvalidRequest(
-            f"Invalid 'query': expected between 1 and {_MAX_QUERIES} queries, but got {len(queries)} "
-            "instead.",
+            f"Invalid 'query': expected between 1 and {most} {noun}, but got {number} instead.",
             code="invalid_value",
             param="query",
         )
-    for query in queries:
-        if not 1 <= len(query) <= _MAX_QUERY:
-            raise InvalidRequest(
-                f"Invalid 'query': expected between 1 and {_MAX_QUERY} characters, but got {len(query)} "
-                "instead.",
-                code="invalid_value",
-                param="query",
-            )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from antiphon.decode.explain import mutually_exclusive
 from antiphon.documents.chunks import DEFAULT_OVERLAP, DEFAULT_SIZE
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, MissingParameter
@@ -209,12 +210,7 @@ def _batch_files(request: CreateFileBatch) -> list[tuple[CreateVectorStoreFile, 
     if (request.files is None) == (request.file_ids is None):
         if request.files is None:
             raise MissingParameter("file_ids")
-        raise InvalidRequest(
-            "Mutually exclusive parameters: 'file_ids' and 'files'. Ensure you are only providing one of "
-            "these parameters.",
-            code="mutually_exclusive_parameters",
-            param="files",
-        )
+        raise mutually_exclusive("file_ids", "files", param="files")
     if request.files is not None:
         return [(each, f"files[{position}].") for position, each in enumerate(request.files)]
     shared = (request.attributes, request.chunking_strategy)

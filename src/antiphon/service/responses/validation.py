@@ -1,5 +1,6 @@
 """Validation of requests beyond their types, as at api.openai.com."""
 
+from antiphon.decode.explain import mutually_exclusive
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.service.metadata import check_metadata
@@ -43,12 +44,7 @@ def check_create_response(request: CreateResponse) -> None:
             param="input",
         )
     if request.previous_response_id is not None and request.conversation is not None:
-        raise InvalidRequest(
-            "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Ensure you are only "
-            "providing one of these parameters.",
-            code="mutually_exclusive_parameters",
-            param="previous_response_id",
-        )
+        raise mutually_exclusive("previous_response_id", "conversation", param="previous_response_id")
     if request.metadata:
         check_metadata(request.metadata)
     _check_unsupported(request)
