@@ -30,7 +30,7 @@ class Embeddings:
         self._catalogue = catalogue
 
     async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Returns the backend's answer to a request as it stands."""
+        """Return the backend's response to an embedding request, unchanged."""
         require(body, "model", str, "a string")
         require(body, "input", str | list, "a string or an array")
         if not body["input"]:
