@@ -9,11 +9,13 @@ from antiphon.settings.checks import check_names, checked_url, convert, located,
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
+    SEARCH_PROVIDERS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
     FileSearchSettings,
     McpServerSettings,
     McpSettings,
+    SearchProvider,
     ToolsSettings,
     WebSearchSettings,
 )
@@ -22,8 +24,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")
 """Keys that a tool inherits from `[tools]`."""
-_KEYS = {"tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY"}
-_SEARXNG_URL = "SEARXNG_URL"
+_NOUNS = {"api_key": "a key", "base_url": "a URL"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """Labels of MCP servers that api.openai.com accepts."""
 _MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers")}
@@ -117,20 +118,20 @@ class ToolTables:
                 )
             values["provider"] = self._environment_provider()
         provider = values["provider"]
-        variable = _KEYS.get(provider)
-        if variable and "api_key" not in values:
-            if not self._env.get(variable):
-                raise ConfigError(f"{where}: {provider} needs a key; set api_key, api_key_env or {variable}")
-            values["api_key"] = Secret(self._env[variable])
-        if provider == "searxng" and "base_url" not in values:
-            if not self._env.get(_SEARXNG_URL):
-                raise ConfigError(f"{where}: searxng needs a URL; set base_url or {_SEARXNG_URL}")
-            values["base_url"] = checked_url(self._env[_SEARXNG_URL], _SEARXNG_URL)
+        if (needed := SEARCH_PROVIDERS[provider]) is not None and needed[0] not in values:
+            name, variable = needed
+            value = self._env.get(variable)
+            if not value:
+                ways = "api_key, api_key_env" if name == "api_key" else name
+                raise ConfigError(f"{where}: {provider} needs {_NOUNS[name]}; set {ways} or {variable}")
+            values[name] = Secret(value) if name == "api_key" else checked_url(value, variable)
         return values
 
-    def _environment_provider(self) -> str:
-        named = [provider for provider, variable in _KEYS.items() if self._env.get(variable)]
-        return [*named, *(["searxng"] if self._env.get(_SEARXNG_URL) else []), "duckduckgo"][0]
+    def _environment_provider(self) -> SearchProvider:
+        for provider, needed in SEARCH_PROVIDERS.items():
+            if needed is not None and self._env.get(needed[1]):
+                return provider
+        return "duckduckgo"
 
     def _default_files(self, database: str) -> str | None:
         if database == ":memory:":

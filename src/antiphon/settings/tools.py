@@ -1,7 +1,7 @@
 """Settings of the hosted tools: the tables below `[tools]` in `antiphon.toml`."""
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,8 +10,16 @@ from antiphon.wire.json import JSON
 
 SearchProvider = Literal["duckduckgo", "tavily", "brave", "searxng"]
 """Provider of web searches."""
-SEARCH_PROVIDERS: frozenset[str] = frozenset(get_args(SearchProvider))
-"""Names of all search providers."""
+SEARCH_PROVIDERS: dict[SearchProvider, tuple[Literal["api_key", "base_url"], str] | None] = {
+    "tavily": ("api_key", "TAVILY_API_KEY"),
+    "brave": ("api_key", "BRAVE_API_KEY"),
+    "searxng": ("base_url", "SEARXNG_URL"),
+    "duckduckgo": None,
+}
+"""The setting that each search provider needs, and the environment variable that can have its value.
+
+Without a provider in the settings, the first whose variable is set is used.
+"""
 
 McpTransport = Literal["auto", "http", "sse", "stdio"]
 """Transport to an MCP server.

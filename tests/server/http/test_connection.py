@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from antiphon.server.http.connection import HttpConnection
-from antiphon.server.http.disconnect import CLIENT
+from antiphon.server.http.exchange import CLIENT
 from tests.server.wires import TurnedLoop, Wire, connected, settled
 
 REQUEST = b"POST /one%20two?a=b HTTP/1.1\r\nHost: h\r\nX-Name: Value\r\nContent-Length: 2\r\n\r\n{}"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Scope
 
-from antiphon.server.http.disconnect import CLIENT, Client, StoppedByDisconnect
+from antiphon.server.http.exchange import CLIENT, Client, StoppedByDisconnect
 
 
 def waiting() -> tuple[Client, Scope]:

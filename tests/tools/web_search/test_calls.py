@@ -8,7 +8,8 @@ from antiphon.errors import UpstreamTimeout
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
-from antiphon.tools.web_search.calls import WebCalls, search_provider
+from antiphon.tools.web_search.calls import WebCalls
+from antiphon.tools.web_search.providers import search_provider
 from antiphon.tools.web_search.providers.brave import Brave
 from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo
 from antiphon.tools.web_search.providers.protocol import Search, SearchProvider, SearchResult
@@ -89,6 +90,6 @@ def test_results_are_cut_to_the_size_that_is_set() -> None:
 )
 def test_the_settings_choose_the_provider(settings: WebSearchSettings, kind: type[SearchProvider]) -> None:
     async def work(given: ToolServices) -> SearchProvider:
-        return search_provider(settings, given)
+        return search_provider(settings, lambda: given.client)
 
     assert type(run(work, settings)) is kind

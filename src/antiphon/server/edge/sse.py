@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from antiphon.errors import AntiphonError
-from antiphon.server.http.disconnect import StoppedByDisconnect
+from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.events import Event
 

@@ -13,7 +13,7 @@ from antiphon.server.edge.answers import json_answer, json_text, nobody_there
 from antiphon.server.edge.requests import begin_stream, context_of, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
 from antiphon.server.edge.state import services_of
-from antiphon.server.http.disconnect import StoppedByDisconnect
+from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.wire.json import JSONObject
 
 

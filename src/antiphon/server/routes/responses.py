@@ -24,7 +24,7 @@ from antiphon.server.edge.requests import (
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames
 from antiphon.server.edge.state import services_of
-from antiphon.server.http.disconnect import StoppedByDisconnect
+from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
 
 

@@ -5,31 +5,13 @@ import asyncio
 import msgspec
 
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
-from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.pages import WebPages
-from antiphon.tools.web_search.providers.brave import Brave
-from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo
 from antiphon.tools.web_search.providers.protocol import Search, SearchProvider, wanted
-from antiphon.tools.web_search.providers.searxng import SearXng
-from antiphon.tools.web_search.providers.tavily import Tavily
 from antiphon.wire.json import JSON, JSONObject
 
 PAGES = "web"
 """The provider of pages in recordings, since the server itself reads all pages."""
-
-
-def search_provider(settings: WebSearchSettings, services: ToolServices) -> SearchProvider:
-    """Return the provider in the settings, which are complete for it."""
-    if settings.provider == "duckduckgo":
-        return DuckDuckGo(settings.timeout)
-    if settings.provider == "searxng":
-        assert settings.base_url is not None
-        return SearXng(services.client, settings.base_url, settings.api_key)
-    assert settings.api_key is not None
-    if settings.provider == "tavily":
-        return Tavily(services.client, settings.base_url, settings.api_key)
-    return Brave(services.client, settings.base_url, settings.api_key)
 
 
 class WebCalls:

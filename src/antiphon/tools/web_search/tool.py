@@ -11,8 +11,9 @@ from antiphon.errors import AntiphonError, UpstreamError
 from antiphon.ids import ITEM_PREFIXES
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.context import ToolContext
-from antiphon.tools.web_search.calls import PAGES, WebCalls, results_of, search_provider
+from antiphon.tools.web_search.calls import PAGES, WebCalls, results_of
 from antiphon.tools.web_search.options import template
+from antiphon.tools.web_search.providers import search_provider
 from antiphon.tools.web_search.providers.protocol import plain
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import (
@@ -71,7 +72,7 @@ class WebSearch(BasicTool):
         self._settings = services.settings.web_search
         self._search = template(tool, position)
         self._ids = context.request.ids
-        provider = search_provider(self._settings, services)
+        provider = search_provider(self._settings, lambda: services.client)
         self._calls = context.wrap(WebCalls(services, provider))
 
     def functions(self) -> list[ChatTool]:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.providers.brave import Brave
@@ -22,7 +23,9 @@ def search(asked: Search, answer: JSON = NOTHING, status: int = 200) -> tuple[li
         service.script(reply(answer, status=status))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await Brave(given.client, place(service), Secret(KEY)).search(asked)
+            return await Brave(
+                given.client, WebSearchSettings(base_url=place(service), api_key=Secret(KEY))
+            ).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult
@@ -22,7 +23,9 @@ def search(
         service.script(answer or reply({"results": []}))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await SearXng(given.client, f"{place(service)}/", api_key).search(asked)
+            return await SearXng(
+                given.client, WebSearchSettings(base_url=f"{place(service)}/", api_key=api_key)
+            ).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

@@ -3,6 +3,7 @@
 import pytest
 
 from antiphon.errors import UpstreamRefused
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult
@@ -18,7 +19,9 @@ def search(asked: Search, answer: JSON, status: int = 200) -> tuple[list[SearchR
         service.script(reply(answer, status=status))
 
         async def work(given: ToolServices) -> list[SearchResult]:
-            return await Tavily(given.client, place(service), Secret(KEY)).search(asked)
+            return await Tavily(
+                given.client, WebSearchSettings(base_url=place(service), api_key=Secret(KEY))
+            ).search(asked)
 
         found = run(work, tavily(service))
         [request] = service.requests

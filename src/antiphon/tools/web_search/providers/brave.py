@@ -6,7 +6,7 @@ Source: https://api-dashboard.search.brave.com/app/documentation/web-search
 import html
 from typing import TYPE_CHECKING
 
-from antiphon.settings.values import Secret
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.http import SearchService, dicts
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
 
@@ -24,8 +24,10 @@ _MAX_QUERY = 400
 class Brave:
     """A `SearchProvider`; it uses `site:` operators, and headers for the location."""
 
-    def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
-        self._service = SearchService(client, "brave", base_url or BASE_URL, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", settings: WebSearchSettings) -> None:
+        api_key = settings.api_key
+        assert api_key is not None
+        self._service = SearchService(client, "brave", settings.base_url or BASE_URL, api_key)
         self._headers = {"X-Subscription-Token": api_key.reveal()}
 
     async def search(self, search: Search) -> list[SearchResult]:

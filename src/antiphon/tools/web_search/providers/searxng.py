@@ -6,7 +6,7 @@ Source: https://docs.searxng.org/dev/search_api.html
 from typing import TYPE_CHECKING
 
 from antiphon.errors import UpstreamRefused
-from antiphon.settings.values import Secret
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.countries import LANGUAGES
 from antiphon.tools.web_search.providers.http import SearchService, dicts
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
@@ -21,8 +21,10 @@ class SearXng:
     SearXNG itself has no API keys; a configured key is sent as a bearer token for a proxy in front of it.
     """
 
-    def __init__(self, client: "httpx2.AsyncClient", base_url: str, api_key: Secret | None) -> None:
-        self._service = SearchService(client, "searxng", base_url, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", settings: WebSearchSettings) -> None:
+        assert settings.base_url is not None
+        api_key = settings.api_key
+        self._service = SearchService(client, "searxng", settings.base_url, api_key)
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:

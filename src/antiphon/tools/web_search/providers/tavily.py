@@ -5,7 +5,7 @@ Source: https://docs.tavily.com/documentation/api-reference/endpoint/search
 
 from typing import TYPE_CHECKING
 
-from antiphon.settings.values import Secret
+from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.countries import NAMES
 from antiphon.tools.web_search.providers.http import SearchService, dicts
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
@@ -21,8 +21,10 @@ _MAX_DOMAINS = 300
 class Tavily:
     """A `SearchProvider` with parameters for domains and the country only."""
 
-    def __init__(self, client: "httpx2.AsyncClient", base_url: str | None, api_key: Secret) -> None:
-        self._service = SearchService(client, "tavily", base_url or BASE_URL, api_key)
+    def __init__(self, client: "httpx2.AsyncClient", settings: WebSearchSettings) -> None:
+        api_key = settings.api_key
+        assert api_key is not None
+        self._service = SearchService(client, "tavily", settings.base_url or BASE_URL, api_key)
         self._headers = {"Authorization": f"Bearer {api_key.reveal()}"}
 
     async def search(self, search: Search) -> list[SearchResult]:
