@@ -148,12 +148,12 @@ class Loop:
         return self._prompt.whole_context(self._outcome.output)
 
     def cancel(self) -> Response:
-        """Return the response as it stands when its client has gone."""
+        """Return the cancelled response, after its client has disconnected."""
         self._abandon()
         return self._outcome.cancel()
 
     async def _before_the_model(self) -> AsyncGenerator[list[Event], None]:
-        """Set the hosted tools up, make the calls that the client has approved, and compact."""
+        """Set the hosted tools up, run the calls that the client approved, and compact."""
         if self._work is not None:
             async with aclosing(self._hosted_set_up(self._work)) as batches:
                 async for events in batches:
@@ -260,14 +260,14 @@ class Loop:
 
 
 class _ModelCall:
-    """A model call for `async with`: leaving the block closes the connection and counts the tokens."""
+    """A model call for `async with`, which closes the connection and counts tokens."""
 
     def __init__(
         self, model: ResolvedModel, request: ChatRequest, reply: Assembler, context: RequestContext
     ) -> None:
         self.reply = reply
         self.has_begun = False
-        """Whether the reply has given events."""
+        """Whether the reply has produced events."""
         self._model = model
         self._request = request
         self._context = context
@@ -287,7 +287,7 @@ class _ModelCall:
             self._context.spend(spent(self.reply.usage, self._request, self._count, self._last))
 
     def feed(self, chunks: list[bytes]) -> tuple[list[Event], AntiphonError | None]:
-        """Return the events of the chunks of one read, and the failure of the reply once it is broken."""
+        """Return the events of one read's chunks, and the failure of an invalid reply."""
         self._count += len(chunks)
         if chunks:
             self._last = chunks[-1]
@@ -297,7 +297,7 @@ class _ModelCall:
         return events, self.reply.failure
 
     def finish(self) -> tuple[list[Event], AntiphonError | None]:
-        """Return the events that end the reply, and its failure if it is not whole."""
+        """Return the events that end the reply, and the failure of an incomplete reply."""
         return self.reply.finish(), self.reply.failure
 
 

@@ -34,14 +34,17 @@ class Ids(Protocol):
 
 
 class Seal(Protocol):
-    """Encryption of content that clients keep: only this server can read it, and only for its owner."""
+    """Encryption of content that clients keep and only this server can decrypt.
+
+    The content of one owner is unreadable for other owners.
+    """
 
     def seal(self, owner: str, content: bytes) -> str:
         """Return `content` as encrypted text."""
         ...
 
     def open(self, owner: str, sealed: str) -> bytes | None:
-        """Return the content; None if another server or another owner sealed it."""
+        """Return the content; None for encrypted text of another server or owner."""
         ...
 
 

@@ -41,8 +41,8 @@ class Sealed:
     """Encrypted content of one response.
 
     Args:
-        seal: Encrypts and decrypts. Without it nothing is encrypted, and nothing can be decrypted.
-        source: The name of the response's model.
+        seal: Encrypts and decrypts; None does neither.
+        source: The backend's name for the model of the response.
         owner: The owner of the response.
     """
 

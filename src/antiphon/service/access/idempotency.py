@@ -55,7 +55,7 @@ class Idempotency:
 
     Args:
         records: The stored responses.
-        secret: The server's secret, which nobody can guess.
+        secret: The server's secret, from which the encryption keys are derived.
     """
 
     def __init__(self, records: IdempotencyRecords, secret: str) -> None:

@@ -225,7 +225,7 @@ class Responses:
 
 
 def _may_compact(request: CreateResponse) -> bool:
-    """Return whether to look for a compaction: a warm-up and a mere text ask for none."""
+    """Return whether a request may cause a compaction: not a warm-up, nor a mere text."""
     is_plain = isinstance(request.input, str) and not request.context_management
     return not (is_plain or is_warm_up(request))
 

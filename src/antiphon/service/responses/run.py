@@ -118,7 +118,8 @@ class Run:
         last = events[-1]
         assert isinstance(last, _TERMINAL)
         self.final = last.response
-        # The store has the items whole; the client sees what the request includes. Messages hide nothing.
+        # The store has complete items. The client receives them without fields that it did not `include`,
+        # which messages do not have.
         include = self.loop.include
         self.final.output = [
             item if isinstance(item, Message) else for_client(item, include) for item in self.final.output

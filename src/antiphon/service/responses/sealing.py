@@ -26,7 +26,11 @@ _KEY_BYTES = 64  # Two keys of 256 bits: AES-SIV authenticates with one and encr
 
 
 class Sealing:
-    """The `Seal` of a server, whose key is derived from the server's secret, a text that nobody can guess."""
+    """The `Seal` of a server.
+
+    Args:
+        secret: The server's secret, from which the key is derived.
+    """
 
     def __init__(self, secret: str) -> None:
         key = HKDF(algorithm=SHA512(), length=_KEY_BYTES, salt=None, info=_INFO).derive(secret.encode())
@@ -38,9 +42,9 @@ class Sealing:
         return _PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def open(self, owner: str, sealed: str) -> bytes | None:
-        """Return the content; None if it is of another server or owner, or was changed since."""
+        """Return the content; None if it is of another server or owner, or was changed."""
         encoded = sealed.removeprefix(_PREFIX)
-        # The decoder takes these for "-" and "_".
+        # The decoder reads "+" and "/" like "-" and "_".
         if not is_ours(sealed) or "+" in encoded or "/" in encoded:
             return None
         try:
