@@ -30,7 +30,13 @@ class Embeddings:
         self._catalogue = catalogue
 
     async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Return the backend's response to an embedding request, unchanged."""
+        """Return the backend's response to an embedding request, unchanged.
+
+        Raises:
+            InvalidRequest: `model` or `input` is missing or invalid.
+            NotFound: No backend has the model.
+            UpstreamError: The backend failed.
+        """
         require(body, "model", str, "a string")
         require(body, "input", str | list, "a string or an array")
         if not body["input"]:

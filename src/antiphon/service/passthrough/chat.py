@@ -18,13 +18,13 @@ from antiphon.wire.json import JSON, JSONObject
 
 
 class ChatCompletions:
-    """Use cases of `/v1/chat/completions`, with the same routing and errors as responses."""
+    """The use cases of `/v1/chat/completions`, routed like responses."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
-        """Return the JSON text of a whole completion."""
+        """Return the JSON text of a non-streaming completion."""
         model, request = await self._routed(body, context)
         answer = await model.chat_model.complete(request)
         if context.spend is not None:
@@ -32,7 +32,9 @@ class ChatCompletions:
         return answer
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
-        """Yield the chunks of a streamed completion in batches, even if the backend doesn't stream.
+        """Yield the chunks of a streamed completion in batches.
+
+        A non-streaming response of the backend is split into chunks.
 
         Raises:
             UpstreamError: The stream fails, contains an error, or ends before it is finished.

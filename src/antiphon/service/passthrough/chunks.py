@@ -17,11 +17,14 @@ class _Choice(Struct):
 
 
 class Chunk(Struct):
-    """Fields of a chunk, or of a whole reply, that show the state of the stream and its cost."""
+    """The fields of a chunk or a complete reply that the proxy reads."""
 
     choices: list[_Choice] | None = None
+    """The choices, whose `finish_reason` marks the end of a reply."""
     error: JSON = None
+    """The error of the backend inside a stream."""
     usage: JSON = None
+    """The reported usage."""
 
     @property
     def is_whole_reply(self) -> bool:
@@ -33,7 +36,7 @@ _decode = msgspec.json.Decoder(Chunk).decode
 
 
 def decode_chunk(data: bytes) -> Chunk:
-    """Return the fields of a chunk, without values if it is malformed: the client judges it."""
+    """Return the fields of a chunk; an invalid one has none and is sent unchanged."""
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -41,11 +44,18 @@ def decode_chunk(data: bytes) -> Chunk:
 
 
 class ProxiedStream:
-    """Chunks of a streamed reply, with a count of them and the usage that the backend reported."""
+    """The chunks of a streamed reply, their number and the reported usage.
+
+    Args:
+        model_id: Public id of the model, for errors.
+        batches: The chunks from the backend, in one batch per network read.
+    """
 
     def __init__(self, model_id: str, batches: AsyncGenerator[list[bytes], None]) -> None:
         self.count = 0
+        """Number of chunks so far."""
         self.usage: JSON = None
+        """The latest usage that the backend reported."""
         self._model_id = model_id
         self._batches = batches
 

@@ -21,24 +21,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Completions:
-    """Use cases of `/v1/completions` and `/v1/moderations`, with the routing and errors of chats."""
+    """The use cases of `/v1/completions` and `/v1/moderations`, routed like responses."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
     async def moderate(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Return the backend's response to a moderation request, whose `model` is optional."""
+        """Return the backend's response to a moderation request; `model` is optional."""
         body = {"model": MODERATION_MODEL, **body}
         _check(body, "input")
         return await self._ask("moderations", body, context)
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
-        """Return the JSON text of a whole completion."""
+        """Return the JSON text of a non-streaming completion."""
         _check(body, "prompt")
         return _encode(await self._ask("completions", body, context))
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
-        """Yield the chunks of a streamed completion in batches; a recorded completion is a single chunk.
+        """Yield the chunks of a streamed completion in batches.
+
+        Where calls are recorded or replayed, the completion is one chunk.
 
         Raises:
             UpstreamError: The stream fails, contains an error, or ends before it is finished.
@@ -72,7 +74,11 @@ class Completions:
 
 
 def _check(body: JSONObject, content: str) -> None:
-    """Check that a body names a model and has content for it."""
+    """Check that `model` and the field `content` exist and have the right type.
+
+    Raises:
+        InvalidRequest: One of them is missing or has the wrong type.
+    """
     require(body, "model", str, "a string")
     require(body, content, str | list, "a string or an array")
 
