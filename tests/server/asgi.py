@@ -35,7 +35,7 @@ def scope(
 
 def server(*, limit: int = 100, **services: object) -> ServerState:
     """Return the state of a server whose only services are `services`."""
-    given = {"sealing": None, **services}
+    given = {"sealing": None, "idempotency": None, **services}
     return ServerState(services=cast(Services, SimpleNamespace(**given)), max_body_bytes=limit)
 
 

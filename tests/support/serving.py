@@ -25,7 +25,7 @@ from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.server.app import create_app
-from antiphon.server.edge.dialects import is_llama_stack
+from antiphon.server.edge.requests import is_llama_stack
 from antiphon.server.edge.state import ServerState
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings

@@ -4,7 +4,6 @@ from starlette.types import ASGIApp
 
 from antiphon.server.edge.authentication import Authentication
 from antiphon.server.edge.boundary import Boundary
-from antiphon.server.edge.idempotency import IdempotentPosts
 from antiphon.server.edge.routing import Application
 from antiphon.server.edge.state import ServerState
 from antiphon.server.routes import (
@@ -34,6 +33,5 @@ ROUTES = [
 
 def create_app(state: ServerState) -> ASGIApp:
     """Return the application over open services; whoever opened them closes them."""
-    services = state.services
-    app = IdempotentPosts(Application(ROUTES, state), services.idempotency)
-    return Boundary(Authentication(app, services.keys, is_local=state.is_local), state.watch)
+    app = Application(ROUTES, state)
+    return Boundary(Authentication(app, state.services.keys, is_local=state.is_local), state.watch)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUnavailable
+from antiphon.store.sql import begin_sqlite
 
 READERS = 4
 """The number of reader threads."""
@@ -78,7 +79,7 @@ def _open_sqlite(path: str) -> Opened:
             hide_parameters=True,
         )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", begin_sqlite)
     return Opened(
         location=str(file) if path else ":memory:",
         reading=engine,
@@ -88,7 +89,7 @@ def _open_sqlite(path: str) -> Opened:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # The driver must not begin transactions; see `_begin_sqlite`.
+    connection.isolation_level = None  # The driver must not begin transactions; see `begin_sqlite`.
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -109,12 +110,6 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and then writes fails at once if another process has written in between,
-    # regardless of the busy timeout. BEGIN IMMEDIATE waits instead (https://sqlite.org/lang_transaction.html).
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def _open_postgresql(url: URL) -> Opened:

@@ -77,3 +77,10 @@ def page_by_time(
     found = connection.execute(listed.order_by(*order).limit(query.limit + 1)).all()
     page = found[: query.limit]
     return page[::-1] if backwards else page, len(found) > query.limit
+
+
+def begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction of SQLite, as the execution options say."""
+    # A transaction that reads first and then writes fails at once if another process has written in between,
+    # regardless of the busy timeout. BEGIN IMMEDIATE waits instead (https://sqlite.org/lang_transaction.html).
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

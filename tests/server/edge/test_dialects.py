@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from antiphon.server.edge.dialects import is_llama_stack
+from antiphon.server.edge.requests import is_llama_stack
 from tests.server.asgi import scope
 from tests.server.client import post
 from tests.support.upstream import Upstream, chunk, sse

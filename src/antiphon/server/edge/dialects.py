@@ -1,9 +1,7 @@
 """Differences that clients and tests of llama-stack (OGX) need from api.openai.com's wire format."""
 
 from msgspec.structs import astuple
-from starlette.requests import HTTPConnection
 
-from antiphon.server.edge.state import headers_of, server_state
 from antiphon.wire.events import (
     ContentPartAdded,
     ContentPartDone,
@@ -16,22 +14,9 @@ from antiphon.wire.events import (
     ReasoningTextDone,
 )
 
-_CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
-"""First words of the clients' user agents, after the `Async` of asynchronous clients."""
-_HEADERS = (b"x-ogx-", b"x-llamastack-")
 
-
-def is_llama_stack(request: HTTPConnection) -> bool:
-    """Return whether a client of llama-stack sent a request, by its user agent or a header of its own."""
-    headers = headers_of(request.scope)
-    agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
-    return agent.startswith(_CLIENTS) or any(name.startswith(_HEADERS) for name in headers)
-
-
-def named(request: HTTPConnection, events: list[Event]) -> list[Event]:
-    """Return events of raw reasoning under the names that the server's settings choose."""
-    if server_state(request).reasoning_events == "openai":
-        return events
+def with_open_names(events: list[Event]) -> list[Event]:
+    """Return events in which those of raw reasoning have the names of Open Responses."""
     return [_open(event) for event in events]
 
 

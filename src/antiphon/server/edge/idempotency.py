@@ -13,6 +13,8 @@ from antiphon.server.edge.state import headers_of
 from antiphon.service.access.errors import AnswerNotKept, IdempotencyKeyReused
 from antiphon.service.access.idempotency import MAX_ANSWER, Answer, Claim, Idempotency
 
+IDEMPOTENCY_KEY = b"idempotency-key"
+
 
 class IdempotentPosts:
     """Around an application: keeps what it answers to a POST with an `Idempotency-Key`, and repeats it.
@@ -26,7 +28,7 @@ class IdempotentPosts:
         self._idempotency = idempotency
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        key = headers_of(scope).get(b"idempotency-key")
+        key = headers_of(scope).get(IDEMPOTENCY_KEY)
         if key is None or scope["type"] != "http" or scope["method"] != "POST":
             return self.app(scope, receive, send)
         return self._answer_once(key.decode("latin-1"), scope, receive, send)

@@ -26,6 +26,9 @@ _ABOUT_CALLS = frozenset({_SCOPE, *_PROVIDER_DATA, _RECORDING, _FAULT})
 """What a request may say of the calls that it causes; most say nothing."""
 _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
+_LLAMA_STACK_CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
+"""First words of the clients' user agents, after the `Async` of asynchronous clients."""
+_LLAMA_STACK_HEADERS = (b"x-ogx-", b"x-llamastack-")
 _JSON = b"application/json"
 _IDENTITY = b"identity"
 
@@ -34,6 +37,15 @@ def owner_of(connection: HTTPConnection) -> str:
     """Return the owner whose objects the client may see."""
     caller = request_state(connection.scope).caller
     return LOCAL_OWNER if caller is None else caller.owner
+
+
+def is_llama_stack(request: HTTPConnection) -> bool:
+    """Return whether a client of llama-stack sent a request, by its user agent or a header of its own."""
+    headers = headers_of(request.scope)
+    agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
+    return agent.startswith(_LLAMA_STACK_CLIENTS) or any(
+        name.startswith(_LLAMA_STACK_HEADERS) for name in headers
+    )
 
 
 def begin_stream(connection: HTTPConnection) -> None:

@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from antiphon.server.edge.answers import not_allowed, not_found
-from antiphon.server.edge.state import ServerState
+from antiphon.server.edge.idempotency import IDEMPOTENCY_KEY, IdempotentPosts
+from antiphon.server.edge.state import ServerState, headers_of
 from antiphon.wire.json import JSONObject
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -20,7 +21,7 @@ class Application:
     """Routes over the state that their endpoints share, which is `request.app.state`.
 
     Fixed paths have a table, because Starlette's router tries one route after another. The router serves
-    everything else.
+    everything else. Requests with an `Idempotency-Key` are served once per key.
     """
 
     def __init__(self, routes: Sequence[BaseRoute], state: ServerState) -> None:
@@ -34,10 +35,15 @@ class Application:
             if isinstance(route, Route) and not route.param_convertors
             for method in route.methods or ()
         }
+        self._idempotent = IdempotentPosts(self._serve, state.services.idempotency)
         self._router = Router(routes, redirect_slashes=False, default=_no_route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
+        serve = self._idempotent if IDEMPOTENCY_KEY in headers_of(scope) else self._serve
+        await serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             endpoint = self._fixed.get((scope["method"], scope["path"]))
             if endpoint is not None:

@@ -10,12 +10,13 @@ from starlette.routing import Route
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
 from antiphon.server.edge.answers import json_answer, nobody_there
-from antiphon.server.edge.dialects import is_llama_stack, named, with_response_id
+from antiphon.server.edge.dialects import with_open_names, with_response_id
 from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
     context_of,
     include_of,
+    is_llama_stack,
     owner_of,
     page_query,
     path_id,
@@ -23,7 +24,7 @@ from antiphon.server.edge.requests import (
     read_body,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import server_state, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
 
@@ -117,9 +118,11 @@ routes = [
 
 async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
     needs_response_id = is_llama_stack(request)
+    has_open_names = server_state(request).reasoning_events != "openai"
     async with aclosing(run.events()) as batches:
-        async for batch in batches:
-            events = named(request, batch)
+        async for events in batches:
+            if has_open_names:
+                events = with_open_names(events)
             if needs_response_id:
                 events = with_response_id(events, run.loop.response.id)
             yield event_frames(events, is_last=run.final is not None)

@@ -27,11 +27,12 @@ from antiphon.errors import (
 from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
-from antiphon.server.edge.dialects import named
+from antiphon.server.edge.dialects import with_open_names
 from antiphon.server.edge.requests import context_of, refuse_own
 from antiphon.server.edge.state import RequestState, begin_request, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
+from antiphon.wire.events import Event
 from antiphon.wire.json import JSON
 from antiphon.wire.responses import ResponseCreateEvent
 
@@ -143,7 +144,7 @@ class Session:
                 aclosing(run.events()) as batches,
             ):
                 async for events in batches:
-                    for event in named(request, events):
+                    for event in self._named(events):
                         await self._send(event)
         finally:
             if caller is not None:
@@ -153,6 +154,9 @@ class Session:
             self._latest = turn
         else:
             self._forget(frame)
+
+    def _named(self, events: list[Event]) -> list[Event]:
+        return events if self._server.reasoning_events == "openai" else with_open_names(events)
 
     async def _caller(self) -> Caller | None:
         """Returns who calls by now: a key that let the connection in may have been revoked since."""

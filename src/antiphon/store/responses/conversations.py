@@ -7,16 +7,10 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from antiphon.errors import ConversationLocked
 from antiphon.store.database import Database
 from antiphon.store.errors import ConversationNotFound, ItemAlreadyInConversation
-from antiphon.store.responses.items import (
-    append_items,
-    delete_unlinked,
-    insert_items,
-    item_rows,
-    page_of_items,
-    require_stored,
-)
+from antiphon.store.responses.items import append_items, delete_unlinked, page_of_items
 from antiphon.store.responses.locks import release_locks, take_lock
 from antiphon.store.responses.pending import PendingResponses
+from antiphon.store.responses.writes import insert_items, item_rows, require_stored
 from antiphon.store.rows import (
     ConversationContext,
     ItemPage,

@@ -5,18 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, insert, select, update
 
 from antiphon.store.database import Database
-from antiphon.store.errors import CursorNotFound, DuplicateItem, ItemNotFound
-from antiphon.store.rows import ItemPage, NewItem, StoredItem
-from antiphon.store.sql import Insert
+from antiphon.store.errors import CursorNotFound
+from antiphon.store.rows import ItemPage, StoredItem
 from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
 from antiphon.wire.lists import PageQuery
 
-ItemRow = tuple[str, str, str, str]
-"""Owner, id, kind and body."""
-
 _MOST_IDS = 10_000
 """Most ids in one statement. PostgreSQL takes 65,535 parameters, SQLite 32,766 by default."""
-_insert = Insert(items, "ON CONFLICT DO NOTHING")
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -58,51 +53,12 @@ class ItemRecords:
         return await self._database.read(lambda c: find_items(c, owner, ids))
 
 
-def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
-    """Return the rows that store new items."""
-    return [(owner, item.id, item.kind, item.body) for item in new]
-
-
-def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
-    """Store items that are not stored yet.
-
-    An item that is stored already must have the same body: clients send items of earlier requests again.
-
-    Raises:
-        DuplicateItem: An id is taken by an item with another body.
-    """
-    if _insert(connection, rows) == len(rows):
-        return
-    for owner in {owner for owner, *_ in rows}:
-        own = [(item_id, body) for whose, item_id, _, body in rows if whose == owner]
-        stored = find_items(connection, owner, [item_id for item_id, _ in own])
-        for item_id, body in own:
-            if stored.get(item_id) != body:
-                raise DuplicateItem(item_id)
-
-
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
     """Return the bodies of the owner's stored items by id; other ids are omitted."""
     found: dict[str, str] = {}
     for some in _portions(ids):
         found.update((row.id, row.body) for row in connection.execute(_FIND, {"owner": owner, "ids": some}))
     return found
-
-
-def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: Sequence[NewItem]) -> None:
-    """Check that the owner has stored every id that is not among the new items.
-
-    Raises:
-        ItemNotFound: An id is neither stored nor new.
-    """
-    if len(new) == len(ids):
-        return
-    named = {item.id for item in new}
-    expected = [item_id for item_id in ids if item_id not in named]
-    stored = find_items(connection, owner, expected)
-    for item_id in expected:
-        if item_id not in stored:
-            raise ItemNotFound(item_id)
 
 
 def delete_unlinked(connection: Connection, owner: str, ids: Collection[str]) -> None:

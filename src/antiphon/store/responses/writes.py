@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, update
 
-from antiphon.store.responses.items import append_items, insert_items, item_rows, require_stored
+from antiphon.store.errors import DuplicateItem, ItemNotFound
+from antiphon.store.responses.items import append_items, find_items
 from antiphon.store.responses.locks import release_locks
-from antiphon.store.rows import FinishedResponse, NewResponse
+from antiphon.store.rows import FinishedResponse, NewItem, NewResponse
 from antiphon.store.sql import Insert
-from antiphon.store.tables import response_items, responses
+from antiphon.store.tables import items, response_items, responses
+
+ItemRow = tuple[str, str, str, str]
+"""Owner, id, kind and body."""
 
 
 class Beginning(Struct, frozen=True):
@@ -42,6 +46,7 @@ class Whole(Struct, frozen=True):
 
 
 _insert = Insert(responses)
+_insert_items = Insert(items, "ON CONFLICT DO NOTHING")
 _insert_links = Insert(response_items)
 _FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
     responses.c.id.in_(bindparam("ids", expanding=True))
@@ -187,3 +192,42 @@ def _add_to_conversations(
 
 def _link_rows(response_id: str, direction: str, item_ids: Sequence[str]) -> list[tuple[str, str, int, str]]:
     return [(response_id, direction, position, item_id) for position, item_id in enumerate(item_ids)]
+
+
+def item_rows(owner: str, new: Sequence[NewItem]) -> list[ItemRow]:
+    """Return the rows that store new items."""
+    return [(owner, item.id, item.kind, item.body) for item in new]
+
+
+def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
+    """Store items that are not stored yet.
+
+    An item that is stored already must have the same body: clients send items of earlier requests again.
+
+    Raises:
+        DuplicateItem: An id is taken by an item with another body.
+    """
+    if _insert_items(connection, rows) == len(rows):
+        return
+    for owner in {owner for owner, *_ in rows}:
+        own = [(item_id, body) for whose, item_id, _, body in rows if whose == owner]
+        stored = find_items(connection, owner, [item_id for item_id, _ in own])
+        for item_id, body in own:
+            if stored.get(item_id) != body:
+                raise DuplicateItem(item_id)
+
+
+def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: Sequence[NewItem]) -> None:
+    """Check that the owner has stored every id that is not among the new items.
+
+    Raises:
+        ItemNotFound: An id is neither stored nor new.
+    """
+    if len(new) == len(ids):
+        return
+    named = {item.id for item in new}
+    expected = [item_id for item_id in ids if item_id not in named]
+    stored = find_items(connection, owner, expected)
+    for item_id in expected:
+        if item_id not in stored:
+            raise ItemNotFound(item_id)
