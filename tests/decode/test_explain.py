@@ -1,4 +1,4 @@
-"""What a faulty body is told, in OpenAI's words (`wire.md` 4)."""
+"""What a faulty body is told, in OpenAI's words."""
 
 import copy
 

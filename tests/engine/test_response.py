@@ -41,7 +41,7 @@ KEYS = {
     "user",
     "metadata",
 }
-"""The keys that every response has, whatever the request says (`wire.md` 1.3)."""
+"""The keys that every response has, whatever the request says."""
 
 
 def response(body: JSONObject) -> JSONObject:

@@ -93,7 +93,7 @@ def types(events: list[JSON]) -> list[str]:
 
 
 def check_life_cycle(events: list[JSON]) -> None:
-    """Asserts the rules that every stream obeys (`wire.md` 3.2 and 3.3).
+    """Asserts the rules that every stream obeys.
 
     It begins with created and in_progress, ends with its only terminal event, and is numbered without gaps;
     items and parts open and close strictly one after another, except that a failure may leave the last open.

@@ -80,7 +80,7 @@ HOSTED_DEVIATIONS = (
     Deviation(
         rf"{_RESPONSE}\.max_tool_calls",
         "value",
-        "not sent, because the API ignored the limit when this was recorded (`wire.md` 3.3, rule 13)",
+        "not sent, because the API ignored the limit when this was recorded",
     ),
 )
 """The same for responses with hosted tools."""

@@ -94,7 +94,7 @@ def differences(exchange: Exchange, run: Run) -> list[Difference]:
 
 
 def in_one_order(events: list[JSONObject]) -> list[JSONObject]:
-    """The events with those of several MCP servers in the order of their items (`wire.md` 3.3, rule 2).
+    """The events with those of several MCP servers in the order of their items.
 
     Their lists come as they come. `output_item.done` is left out: the API drops all but the last one.
     """

@@ -99,7 +99,7 @@ def test_a_chain_into_somebody_elses_response_is_broken(store: Store, run: Run) 
 
 
 def test_a_branch_from_a_conversation_sees_what_its_response_saw(store: Store, run: Run) -> None:
-    """`wire.md` 4.1: items added to the conversation later are not seen."""
+    """Items added to the conversation later are not seen."""
 
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
