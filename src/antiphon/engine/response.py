@@ -16,10 +16,6 @@ from antiphon.wire.responses import (
 )
 from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 
-_NO_REASONING = ReasoningConfig()
-_PLAIN_TEXT = TextConfig(format=TextFormat(), verbosity="medium")
-"""The default `text` of requests without one; all responses share it, so it must not be changed."""
-
 
 def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
     """Return a response in progress, with the defaults of api.openai.com's responses."""
@@ -38,12 +34,12 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         previous_response_id=request.previous_response_id,
         prompt_cache_key=request.prompt_cache_key,
         prompt_cache_retention=request.prompt_cache_retention,
-        reasoning=request.reasoning or _NO_REASONING,
+        reasoning=request.reasoning or ReasoningConfig(),
         safety_identifier=request.safety_identifier,
         service_tier=request.service_tier or "auto",
         store=request.store is not False,
         temperature=1.0 if request.temperature is None else request.temperature,
-        text=_text(request.text) if request.text else _PLAIN_TEXT,
+        text=_text(request.text) if request.text else TextConfig(format=TextFormat(), verbosity="medium"),
         tool_choice=request.tool_choice or "auto",
         tools=[_tool(tool) for tool in request.tools or ()],
         top_logprobs=request.top_logprobs or 0,

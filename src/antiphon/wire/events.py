@@ -4,6 +4,8 @@
 https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from antiphon.wire.content import Annotation, Logprob, OutputText, ReasoningText, Refusal, SummaryText
@@ -11,8 +13,8 @@ from antiphon.wire.errors import ErrorBody
 from antiphon.wire.items import Item
 from antiphon.wire.responses import Response
 
-NO_LOGPROBS: list[Logprob] = []
-"""Empty list that all events without logprobs share; it must not be modified."""
+NO_LOGPROBS: Sequence[Logprob] = ()
+"""The logprobs of events without any."""
 
 
 class ResponseCreated(Struct, tag="response.created"):
@@ -93,7 +95,7 @@ class OutputTextDelta(Struct, gc=False, tag="response.output_text.delta"):
     output_index: int
     content_index: int
     delta: str
-    logprobs: list[Logprob]
+    logprobs: Sequence[Logprob]
     sequence_number: int = 0
 
 
@@ -104,7 +106,7 @@ class OutputTextDone(Struct, tag="response.output_text.done"):
     output_index: int
     content_index: int
     text: str
-    logprobs: list[Logprob]
+    logprobs: Sequence[Logprob]
     sequence_number: int = 0
 
 

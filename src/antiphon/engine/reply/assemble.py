@@ -1,7 +1,7 @@
 """Assembly of output items and events from chat completion chunks."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -181,7 +181,7 @@ class Assembler:
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
 
-    def _delta(self, events: list[Event], delta: Delta, logprobs: list[Logprob]) -> None:
+    def _delta(self, events: list[Event], delta: Delta, logprobs: Sequence[Logprob]) -> None:
         details = delta.reasoning_details or ()
         for detail in details:
             self._reasoning_detail(events, detail)
@@ -221,7 +221,7 @@ class Assembler:
             self._early_logprobs = []
 
     def _text(
-        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
+        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: Sequence[Logprob]
     ) -> None:
         if kind == "text" and self._options.input_of is not None:
             self._input(events, self._options.input_of, delta)

@@ -1,5 +1,6 @@
 """Building of assistant messages: events for deltas, annotations for citations."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from antiphon.engine.reply.citations import Citer, Sources
@@ -20,9 +21,6 @@ from antiphon.wire.events import (
 )
 from antiphon.wire.items import ItemStatus, Message
 
-_NO_TEXT = OutputText(annotations=[], logprobs=[], text="")
-"""The initial content of all text parts; never modified."""
-
 
 class MessageBuilder:
     """The builder of an assistant message with text and refusal parts.
@@ -37,9 +35,9 @@ class MessageBuilder:
         self._sources = sources
         self._citer: Citer | None = None
         self._annotations: list[Annotation] = []
-        self._late_logprobs: list[Logprob] = []
+        self._late_logprobs: Sequence[Logprob] = NO_LOGPROBS
         self._output_index = -1
-        self._kept: list[tuple[Literal["text", "refusal"], str, list[Logprob]]] = []
+        self._kept: list[tuple[Literal["text", "refusal"], str, Sequence[Logprob]]] = []
         self._kind: Literal["text", "refusal"] | None = None
         self._text: list[str] = []
         self._logprobs: list[Logprob] = []
@@ -57,7 +55,7 @@ class MessageBuilder:
             self.write(events, kind, delta, logprobs)
 
     def write(
-        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: list[Logprob]
+        self, events: list[Event], kind: Literal["text", "refusal"], delta: str, logprobs: Sequence[Logprob]
     ) -> None:
         """Append to the open part, or to a new part if `kind` differs."""
         if self._output_index < 0:
@@ -112,7 +110,7 @@ class MessageBuilder:
         self._kind = kind
         if kind == "text" and self._sources is not None:
             self._citer = Citer(self._sources)
-        empty = _NO_TEXT if kind == "text" else Refusal("")
+        empty = OutputText(annotations=[], logprobs=[], text="") if kind == "text" else Refusal("")
         events.append(ContentPartAdded(self.item_id, self._output_index, len(self._parts), empty))
 
     def _part(self) -> OutputText | Refusal:
@@ -122,17 +120,17 @@ class MessageBuilder:
         return OutputText(annotations=self._annotations, logprobs=self._logprobs, text=text)
 
     def _write_cited(
-        self, events: list[Event], text: str, annotations: list[Annotation], logprobs: list[Logprob]
+        self, events: list[Event], text: str, annotations: list[Annotation], logprobs: Sequence[Logprob]
     ) -> None:
         """Append text without citation marks, and send the annotations that it completes."""
         self._logprobs.extend(logprobs)
         if self._late_logprobs:
-            logprobs = self._late_logprobs + logprobs
+            logprobs = [*self._late_logprobs, *logprobs]
         place = self.item_id, self._output_index, len(self._parts)
         if text:
             self._text.append(text)
             events.append(OutputTextDelta(*place, text, logprobs))
-        self._late_logprobs = [] if text else logprobs
+        self._late_logprobs = NO_LOGPROBS if text else logprobs
         for annotation in annotations:
             events.append(OutputTextAnnotationAdded(*place, len(self._annotations), annotation))
             self._annotations.append(annotation)
@@ -156,7 +154,7 @@ class MessageBuilder:
         self._annotations, self._late_logprobs = [], []
 
 
-def complete(logprobs: list[Logprob]) -> list[Logprob]:
+def complete(logprobs: Sequence[Logprob]) -> Sequence[Logprob]:
     """Add, in place, the required fields that backends may omit; return `logprobs`.
 
     A missing `bytes` becomes the token's UTF-8 form, and a missing `top_logprobs` an empty list.
@@ -171,7 +169,7 @@ def complete(logprobs: list[Logprob]) -> list[Logprob]:
     return logprobs
 
 
-def last_tokens(logprobs: list[Logprob], text: str) -> list[Logprob]:
+def last_tokens(logprobs: Sequence[Logprob], text: str) -> Sequence[Logprob]:
     """Return the tokens of `text` at the end, without those of a tag before it."""
     if not logprobs:
         return NO_LOGPROBS

@@ -20,7 +20,7 @@ from antiphon.wire.events import (
 )
 from antiphon.wire.items import CustomToolCall, FunctionCall, ItemStatus
 
-ToolNames = dict[str, tuple[str, str]]
+ToolNames = Mapping[str, tuple[str, str]]
 """The (namespace, name) of each function that has another name at the backend."""
 
 

@@ -3,8 +3,11 @@
 import hashlib
 import re
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from types import MappingProxyType
+from typing import Never
 
 import msgspec
 
@@ -42,15 +45,15 @@ class HostedFunction(msgspec.Struct, frozen=True):
 class Functions(msgspec.Struct, frozen=True, dict=True):
     """All functions of a request's tools in order, by their names at the backend."""
 
-    tools: dict[str, ChatTool]
+    tools: Mapping[str, ChatTool]
     """The tools for the chat request."""
     names: ToolNames
     """The (namespace, name) of each function that has another name at the backend."""
-    hosted: dict[str, HostedFunction]
+    hosted: Mapping[str, HostedFunction]
     """The functions that the server itself runs."""
-    custom: dict[str, CustomTool]
+    custom: Mapping[str, CustomTool]
     """The custom tools, whose input is text."""
-    grammars: dict[str, Grammar]
+    grammars: Mapping[str, Grammar]
     """The grammars of custom tools that the backend doesn't enforce."""
 
     @cached_property
@@ -65,8 +68,20 @@ class Functions(msgspec.Struct, frozen=True, dict=True):
         return {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
 
 
-NO_FUNCTIONS = Functions({}, {}, {}, {}, {})
-"""The functions of all requests without tools; never modified."""
+_NONE: Mapping[str, Never] = MappingProxyType({})
+NO_FUNCTIONS = Functions(_NONE, _NONE, _NONE, _NONE, _NONE)
+"""The functions of all requests without tools."""
+
+
+@dataclass
+class _Tables:
+    """The tables of `Functions` while tools are added."""
+
+    tools: dict[str, ChatTool] = field(default_factory=dict)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    hosted: dict[str, HostedFunction] = field(default_factory=dict)
+    custom: dict[str, CustomTool] = field(default_factory=dict)
+    grammars: dict[str, Grammar] = field(default_factory=dict)
 
 
 def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
@@ -75,7 +90,7 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
     Raises:
         InvalidRequest: No chat backend supports a tool, or two tools have the same name.
     """
-    functions = Functions({}, {}, {}, {}, {})
+    functions = _Tables()
     taken = _own_names(tools) if offered else frozenset()
     for position, tool in enumerate(tools):
         place = f"tools[{position}]"
@@ -91,7 +106,7 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
                 _add_hosted(functions, position, tool, chat_tool, taken)
         elif not is_switched_off(tool):
             raise _unsupported(place, tool_type(tool))
-    return functions
+    return Functions(functions.tools, functions.names, functions.hosted, functions.custom, functions.grammars)
 
 
 def is_switched_off(tool: Tool) -> bool:
@@ -129,7 +144,7 @@ def _own_names(tools: list[Tool]) -> frozenset[str]:
 
 
 def _add(
-    functions: Functions, tool: FunctionTool | CustomTool, name: str, place: str, capabilities: Capabilities
+    functions: _Tables, tool: FunctionTool | CustomTool, name: str, place: str, capabilities: Capabilities
 ) -> None:
     if name in functions.tools:
         param = f"{place}.name"
@@ -158,7 +173,7 @@ def _add(
 
 
 def _add_hosted(
-    functions: Functions, position: int, tool: Tool, chat_tool: ChatTool, own: Container[str]
+    functions: _Tables, position: int, tool: Tool, chat_tool: ChatTool, own: Container[str]
 ) -> None:
     own_name = chat_tool["function"]["name"]
     owner = tool.server_label if isinstance(tool, McpTool) else own_name

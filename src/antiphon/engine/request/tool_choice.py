@@ -1,6 +1,6 @@
 """Translation of the tool choice: the functions that the model may or must call."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import msgspec
 
@@ -25,18 +25,18 @@ _WEB_SEARCH = "web_search"
 class Chosen(msgspec.Struct, frozen=True):
     """The tools and the tool choice of a model call."""
 
-    tools: list[ChatTool]
+    tools: Sequence[ChatTool]
     """The tools that the model may call."""
     choice: str | JSONObject | None
     """The chat `tool_choice`; None if the client sent none."""
-    later_tools: list[ChatTool]
+    later_tools: Sequence[ChatTool]
     """The tools that the model may call after the required call."""
     only: str | None = None
     """The name of the only tool that satisfies the choice, if the model must call it."""
 
 
-NO_CHOICE = Chosen([], None, [])
-"""The choice of all requests without tools and without a `tool_choice`; never modified."""
+NO_CHOICE = Chosen((), None, ())
+"""The choice of all requests without tools and without a `tool_choice`."""
 
 
 def choose(

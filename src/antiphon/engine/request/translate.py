@@ -1,5 +1,7 @@
 """Translation of a Responses request into a chat completion request."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from antiphon.engine.hosted.run import Offered
@@ -24,7 +26,7 @@ class Translated(msgspec.Struct, frozen=True):
     """The request for the first model call."""
     functions: Functions
     """The functions of the request."""
-    later_tools: list[ChatTool]
+    later_tools: Sequence[ChatTool]
     """The tools of the response's next model calls."""
     input_of: str | None = None
     """The backend's name of the custom tool whose input is the reply."""
@@ -74,7 +76,7 @@ def translate(
         if capabilities.stream_usage:
             chat["stream_options"] = {"include_usage": True}
     if held is None and chosen.tools:
-        chat["tools"] = chosen.tools
+        chat["tools"] = [*chosen.tools]
         if chosen.choice is not None:
             chat["tool_choice"] = chosen.choice
         if request.parallel_tool_calls is not None and capabilities.parallel_tool_calls:
@@ -106,7 +108,7 @@ def continued(
     chat = translated.chat_request.copy()
     chat["messages"] = [*chat["messages"], *messages]
     if not is_first and chat.get("tool_choice", "none") != "none":
-        chat["tools"] = translated.later_tools
+        chat["tools"] = [*translated.later_tools]
         chat["tool_choice"] = "auto"
     if "max_completion_tokens" in chat:
         chat["max_completion_tokens"] -= spent
