@@ -17,7 +17,7 @@ BOUNDARIES = frozenset(
         ("src/antiphon/server/routes/websocket.py", "_answer"),
         ("src/antiphon/server/edge/boundary.py", "__call__"),
         ("src/antiphon/server/http/exchange.py", "run"),
-        ("src/antiphon/serving/periodic.py", "again_and_again"),
+        ("src/antiphon/serving/periodic.py", "repeat_forever"),
     }
 )
 """Paths and names of the only functions that may catch all exceptions.

@@ -109,7 +109,7 @@ def test_a_folder_for_recordings_that_cannot_be(start: Start, tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     code, line = failure(start("--port", "0", "--record", "file/recordings"))
     assert code == 2
-    assert "file/recordings: the folder cannot be made" in line
+    assert "file/recordings: cannot create the folder" in line
 
 
 def test_a_host_that_is_none(start: Start) -> None:

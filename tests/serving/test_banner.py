@@ -16,7 +16,7 @@ def test_everything_is_said() -> None:
         "ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms",
         "store     state.db (0 B)",
         "mode      live",
-        "access    no key needed; this machine only",
+        "access    no authentication; this machine only",
         "export OPENAI_BASE_URL=http://127.0.0.1:8321/v1",
     ]
 
@@ -47,19 +47,19 @@ def test_at_most_eight_lines_and_the_url_is_last(count: int) -> None:
 )
 def test_open_access_is_a_warning(host: str, warns: bool) -> None:
     (access,) = (line for line in lines(url=f"http://{host}:8321/v1") if line.startswith("access"))
-    assert ("NO KEY NEEDED" in access) is warns
+    assert ("WARNING: no authentication" in access) is warns
     assert (host in access) is warns
 
 
-@pytest.mark.parametrize(("keys", "words"), [(1, "(1 is good)"), (3, "(3 are good)")])
+@pytest.mark.parametrize(("keys", "words"), [(1, "(1 valid)"), (3, "(3 valid)")])
 def test_with_keys_access_is_told(keys: int, words: str) -> None:
     for host in ("127.0.0.1", "0.0.0.0"):
-        assert f"access    a key is needed {words}" in lines(url=f"http://{host}:8321/v1", keys=keys)
+        assert f"access    API key required {words}" in lines(url=f"http://{host}:8321/v1", keys=keys)
 
 
 def test_the_mode_is_named() -> None:
-    assert "mode      replay from tapes: no backend is called" in lines(
-        mode="replay from tapes: no backend is called"
+    assert "mode      replay from tapes: no calls to backends" in lines(
+        mode="replay from tapes: no calls to backends"
     )
 
 

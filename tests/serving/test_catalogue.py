@@ -71,7 +71,7 @@ def test_a_wrong_rule_or_pattern_stops_the_start(given: dict[str, JSON], why: st
 
 
 def test_nothing_to_replay_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such folder of recordings"):
+    with pytest.raises(ConfigError, match="the folder of recordings does not exist"):
         opened(settings(recording="replay", recordings=str(tmp_path / "none")))
 
 
@@ -89,15 +89,15 @@ def test_a_header_cannot_make_a_replaying_server_call(tmp_path: Path) -> None:
     ("given", "line"),
     [
         ({}, "live"),
-        ({"recording": "record"}, "record: calls are made and written to tapes"),
-        ({"recording": "replay"}, "replay from tapes: no backend is called"),
+        ({"recording": "record"}, "record: calls are made and recorded in tapes"),
+        ({"recording": "replay"}, "replay from tapes: no calls to backends"),
         (
             {"recording": "record-missing"},
-            "record-missing: what tapes does not answer is called and written",
+            "record-missing: calls missing from tapes are made and recorded",
         ),
         (
             {"recording": "replay", "freeze": True},
-            "replay from tapes: no backend is called, ids and times frozen",
+            "replay from tapes: no calls to backends, ids and times frozen",
         ),
         ({"fault": "cut:3;500"}, "live, faults: cut:3;500"),
     ],

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from antiphon.errors import StoreUnavailable
-from antiphon.serving.periodic import again_and_again
+from antiphon.serving.periodic import repeat_forever
 
 
 def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None:
@@ -19,7 +19,7 @@ def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None
         await asyncio.Event().wait()
 
     async def run() -> None:
-        task = asyncio.create_task(again_and_again(work, 0.0, "it cannot be done"))
+        task = asyncio.create_task(repeat_forever(work, 0.0, "it cannot be done"))
         await asyncio.wait_for(done.wait(), 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

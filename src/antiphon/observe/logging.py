@@ -1,4 +1,4 @@
-"""How the log is written: lines for people, or JSON objects for machines. Always on standard error."""
+"""Log output on standard error: lines for people, or JSON objects for machines."""
 
 import logging
 import sys
@@ -10,24 +10,24 @@ from antiphon.settings.schema import Settings
 _WORD = {"warning": "warning: ", "error": "error: ", "critical": "error: "}
 
 _NO_HANDSHAKE = "ASGI callable returned without completing handshake."
-"""What uvicorn 0.54 takes for a fault, though a WebSocket connection was refused with a whole answer."""
+"""Message of uvicorn 0.54 for a WebSocket connection that was rejected with a complete HTTP response."""
 
 
 class TextFormatter(logging.Formatter):
-    """`12:01:03 message`; the level is named where it is more than a notice. One line, unless a traceback."""
+    """Lines such as `12:01:03 warning: message`, followed by a traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line; line breaks and control characters of the message are escaped."""
+        """Return the line, with line breaks and control characters of the message escaped."""
         message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in record.getMessage())
         line = f"{self.formatTime(record, '%H:%M:%S')} {_WORD.get(record.levelname.lower(), '')}{message}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the fields of the request log beside the message."""
+    """One JSON object per line, with the fields of the request log beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line."""
+        """Return the line."""
         entry = {
             "time": record.created,
             "level": record.levelname.lower(),
@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(settings: Settings) -> None:
-    """Sets the process's logging up."""
+    """Configure the logging of the process."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_is_meant)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())

@@ -9,33 +9,37 @@ from antiphon.ids import new_id
 from antiphon.wire.responses import Response
 
 NO_ANSWER = 499
-"""The status of a request that got no answer."""
+"""Status of a request without a response."""
 _MAX_PATH = 200
 
 
 @dataclass(slots=True)
 class ToolUse:
-    """How often a hosted tool was called, and how many of the calls failed."""
+    """Counts of a hosted tool's calls."""
 
     calls: int = 0
+    """All calls."""
     failed: int = 0
+    """Calls that failed."""
 
 
 @dataclass(slots=True)
 class Hit:
-    """A recording that answered a call, and how it matched."""
+    """A call that a recording answered."""
 
     how: str
+    """Kind of the match."""
     recording: str
+    """Name of the recording."""
     rules: Sequence[str] = ()
-    """The rules that normalized the request, where it did not match as it was."""
+    """Rules that normalized the request, if it matched only then."""
 
 
 @dataclass(slots=True)
 class Record:
-    """Everything that became of a request, or of a frame over a WebSocket (method `WS`).
+    """Facts about one request, or about one frame over a WebSocket (method `WS`).
 
-    It is the `Observer` of the request's context.
+    The record is the `Observer` of the request's context.
     """
 
     method: str

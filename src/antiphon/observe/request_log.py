@@ -40,7 +40,10 @@ def write(record: Record) -> None:
 
 
 def _request_line(record: Record, fields: JSONObject) -> str:
-    """`POST /v1/responses 400 0.00s invalid_value: input[0].role`; a message may hold private words."""
+    """Return a line such as `POST /v1/responses 400 0.00s invalid_value: input[0].role`.
+
+    The line omits error messages, because they may quote private text.
+    """
     fields |= {"method": record.method, "path": record.path}
     reason = ""
     if (error := record.error) is not None:
@@ -51,7 +54,7 @@ def _request_line(record: Record, fields: JSONObject) -> str:
 
 
 def _response_line(record: Record, response: Response, fields: JSONObject) -> str:
-    """`resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`"""
+    """Return a line such as `resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`."""
     usage, error = response.usage, record.error
     fields |= {
         "response_id": response.id,
@@ -71,7 +74,7 @@ def _response_line(record: Record, response: Response, fields: JSONObject) -> st
 
 
 def _work(record: Record, fields: JSONObject) -> Iterator[str]:
-    """Yield the model calls of a loop and the hosted tools that ran: `3 model calls`, `web_search x2`."""
+    """Yield phrases about model calls and hosted tools: `3 model calls`, `web_search x2`."""
     if record.models:
         fields["model_calls"] = len(record.models)
     if len(record.models) > 1:
@@ -91,7 +94,7 @@ def _work(record: Record, fields: JSONObject) -> Iterator[str]:
 
 
 def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:
-    """Yield what recordings and faults did: `2 hits`, `1 miss: messages[0].content`, `3 recorded`."""
+    """Yield phrases about recordings: `2 hits`, `1 miss: messages[0].content`, `3 recorded`."""
     if not record.is_about_recordings:
         return
     fields["recording"] = {

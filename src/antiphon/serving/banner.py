@@ -1,15 +1,21 @@
-"""What the server prints when it starts: at most eight lines."""
+"""Start-up output of the server."""
 
 from antiphon import __version__
 
 MAX_LINES = 8
+"""Lines of the output, at most."""
 
 
 def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, notices: list[str]) -> list[str]:
-    """Returns the lines: name, what answers, the store, who has access, and the URL to paste.
+    """Return the lines to print: name, backends, store, mode, access, and the URL to paste.
 
-    `keys` counts those that are good; `notices` are about backends and settings, and those that do not fit
-    are counted.
+    Args:
+        url: Base URL of the API.
+        store: Location of the database.
+        store_bytes: Size of the database.
+        mode: Handling of model and tool calls, in words.
+        keys: Number of valid API keys.
+        notices: Lines about backends and settings. The last line counts the notices that don't fit.
     """
     lines = [f"Antiphon {__version__}"]
     tail = [
@@ -29,11 +35,11 @@ def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, noti
 
 def _access(url: str, keys: int) -> str:
     if keys:
-        return f"a key is needed ({keys} {'is' if keys == 1 else 'are'} good)"
+        return f"API key required ({keys} valid)"
     host = url.split("//")[1].rsplit(":", 1)[0]
     if host in ("127.0.0.1", "localhost", "[::1]"):
-        return "no key needed; this machine only"
-    return f"NO KEY NEEDED: whoever reaches {host} may use this server"
+        return "no authentication; this machine only"
+    return f"WARNING: no authentication; anyone who can reach {host} has access"
 
 
 def _size(size: int) -> str:

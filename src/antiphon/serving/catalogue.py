@@ -1,4 +1,4 @@
-"""Which models a server has: its backends, what is recorded of them, or both."""
+"""Composition of the model catalogue from backends and recordings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 async def open_catalogue(settings: Settings) -> ModelCatalogue:
-    """Opens what answers model calls; in replay no backend is even looked for.
+    """Open the catalogue that the settings describe; replay mode looks for no backends.
 
-    Raises `ConfigError` for recordings, patterns or fault rules that are wrong.
+    Raises:
+        ConfigError: Recordings, patterns or fault rules are wrong.
     """
     if settings.recordings is None and not settings.fault and not settings.recording_header:
         return await _backends(settings)
@@ -28,12 +29,12 @@ async def open_catalogue(settings: Settings) -> ModelCatalogue:
 
 
 def mode_line(settings: Settings) -> str:
-    """Says in words for the start-up print what becomes of model calls."""
+    """Return how model and tool calls are handled, in words for the start-up output."""
     what = {
         "live": "live",
-        "record": f"record: calls are made and written to {settings.recordings}",
-        "replay": f"replay from {settings.recordings}: no backend is called",
-        "record-missing": f"record-missing: what {settings.recordings} does not answer is called and written",
+        "record": f"record: calls are made and recorded in {settings.recordings}",
+        "replay": f"replay from {settings.recordings}: no calls to backends",
+        "record-missing": f"record-missing: calls missing from {settings.recordings} are made and recorded",
     }[settings.recording]
     frozen = ", ids and times frozen" if settings.freeze else ""
     faults = f", faults: {settings.fault}" if settings.fault else ""
@@ -54,7 +55,9 @@ def _replay(settings: Settings, directory: Path) -> "RecordingLookup":
 
     secrets = tuple(Pattern(*named_pattern("never_record", text)) for text in settings.never_record)
     if settings.recording == "replay" and not directory.is_dir():
-        raise ConfigError(f"{directory}: there is no such folder of recordings")
+        raise ConfigError(
+            f"{directory}: the folder of recordings does not exist; set `recordings` to another folder"
+        )
     if settings.recording in ("record", "record-missing"):
         _make(directory)
     collection = Collection(
@@ -68,8 +71,8 @@ def _replay(settings: Settings, directory: Path) -> "RecordingLookup":
 
 
 def _make(directory: Path) -> None:
-    """Makes the folder at once: the first call is too late to learn that it cannot be written."""
+    """Create the folder of recordings at start-up, so that an error doesn't wait for the first call."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{directory}: the folder cannot be made: {error.strerror or error}") from error
+        raise ConfigError(f"{directory}: cannot create the folder: {error.strerror or error}") from error

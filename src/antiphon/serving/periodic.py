@@ -1,4 +1,4 @@
-"""What a server does beside its requests, for as long as it lives."""
+"""Periodic work of a server beside its requests."""
 
 import asyncio
 import logging
@@ -12,45 +12,45 @@ from antiphon.store import Store
 log = logging.getLogger("antiphon.server")
 
 _HEARTBEAT = 5.0
-"""Seconds between two signs of life of this server in the database."""
+"""Seconds between two heartbeats of this server in the database."""
 _SILENCE = 20.0
-"""Seconds of silence after which another server counts as gone."""
+"""Seconds without a heartbeat after which another server counts as stopped."""
 _TIDYING = 60.0
-"""Seconds between two searches for what has expired."""
+"""Seconds between two deletions of expired objects."""
 
 
 async def stay_alive(store: Store) -> NoReturn:
-    """Shows that this server is at work, and ends what servers that are not any more left running."""
+    """Send heartbeats, and end the responses that stopped servers left in progress."""
 
     async def work() -> None:
         await store.servers.heartbeat()
         recovered = await store.servers.recover(_SILENCE)
         if recovered:
-            log.warning("%d responses of a server that is gone are now failed", recovered)
+            log.warning("Marked %d responses of a stopped server as failed", recovered)
 
-    await again_and_again(work, _HEARTBEAT, "no sign of life can be written to the database")
+    await repeat_forever(work, _HEARTBEAT, "Failed to write a heartbeat to the database")
 
 
 async def tidy(store: Store, file_services: FileServices) -> NoReturn:
-    """Deletes what has expired."""
+    """Delete expired files, vector stores and idempotency keys."""
 
     async def work() -> None:
         await file_services.delete_expired()
         await store.idempotency.delete_expired()
 
-    await again_and_again(work, _TIDYING, "what has expired cannot be deleted")
+    await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
 
 
-async def again_and_again(work: Callable[[], Awaitable[None]], seconds: float, trouble: str) -> NoReturn:
-    """Does `work`, waits, and begins again. An error is logged as `trouble` and ends nothing.
+async def repeat_forever(work: Callable[[], Awaitable[None]], seconds: float, failure: str) -> NoReturn:
+    """Repeat `work` with pauses of some seconds; log an error as `failure` and go on.
 
-    A server whose signs of life stopped would have its responses failed by others while it makes them.
+    If heartbeats ended with the first error, other servers would fail the responses that this one makes.
     """
     while True:
         try:
             await work()
         except AntiphonError as error:
-            log.error("%s: %s", trouble, error.message)
+            log.error("%s: %s", failure, error.message)
         except Exception:
-            log.exception("%s", trouble)
+            log.exception("%s", failure)
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""The server's life: bind, open, print, serve, close."""
+"""Server lifecycle: bind, open, print, serve, close."""
 
 import asyncio
 import gc
@@ -31,21 +31,27 @@ from antiphon.store import Store
 from antiphon.wire.json import JSON
 
 _GRACE = 5
-"""Seconds that open streams have to end once the server is told to stop."""
+"""Seconds that open streams have to end after the server received a signal to stop."""
 _YOUNG = 10_000
-"""Objects that the search for garbage waits for, instead of 700: no request that goes well leaves cycles."""
+"""New objects per garbage collection, instead of 700: a successful request leaves no cycles."""
 
 _OPEN_TO_ALL = (
-    "host {host}: other machines could use this server, for there is no key; make one with `antiphon keys "
-    "create`, or set ANTIPHON_API_KEY; --allow-anonymous lets everybody in"
+    "host {host}: other machines could use this server without a key; create one with `antiphon keys "
+    "create`, set ANTIPHON_API_KEY, or allow anonymous access with --allow-anonymous"
 )
 
 
 def run(settings: Settings, *, print_url: bool) -> None:
-    """Serves until interrupted.
+    """Serve until interrupted.
 
-    With `print_url` the API's base URL is all that goes to standard output, as soon as the server listens.
-    Raises `ConfigError`, `StoreUnavailable` and `OSError` if it cannot start.
+    Args:
+        settings: Settings in effect.
+        print_url: Whether to print the API's base URL, and nothing else, to standard output.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        StoreUnavailable: The database cannot be opened.
+        OSError: The address cannot be bound.
     """
     logging.configure(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -71,10 +77,10 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
         )
         server = http_server(app, grace=_GRACE, max_body_bytes=settings.max_body_bytes)
         for stop in (signal.SIGINT, signal.SIGTERM):
-            # Before the URL is told: from here on a signal ends the server in order. uvicorn puts its own
-            # handler over this one and raises what it caught again when it has ended; then it is enough.
+            # Before the URL is printed, so that from then on a signal ends the server in order. uvicorn
+            # replaces these handlers, and raises the signals again that it received after it has ended.
             signal.signal(stop, server.handle_exit)
-        # What is loaded by now stays: no search for garbage need go through thousands of recordings again.
+        # Objects that are loaded by now stay. Garbage collections need not visit thousands of recordings.
         gc.freeze()
         gc.set_threshold(_YOUNG)
         if print_url:
@@ -88,11 +94,16 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 async def opened(
     settings: Settings, listener: socket.socket, watch: Watch | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
-    """Opens all that answers on a socket, and closes it at the end; raises as `run` does."""
+    """Open the application for a socket and all of its services; close them at the end.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        StoreUnavailable: The database cannot be opened.
+    """
     is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
     catalogue = await open_catalogue(settings)
     try:
-        # No two servers of one machine have the same port: after a crash the next one takes up the state.
+        # Servers of one machine have different ports. After a crash, the next server on the port recovers.
         port = listener.getsockname()[1]
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(stay_alive(store))
@@ -126,7 +137,7 @@ async def opened(
 
 
 def _seal_key(settings: Settings) -> Secret | None:
-    """Frozen boxes are the same in each run, so that their key is, too: nothing in them is worth hiding."""
+    """Return the key of encrypted content; frozen output needs the same key in every run."""
     return settings.seal_key or (Secret("frozen") if settings.freeze else None)
 
 
@@ -140,17 +151,23 @@ def _key_settings(settings: Settings) -> KeySettings:
 
 
 def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Server:
-    """Returns the HTTP server for an application; once stopped, open streams have `grace` seconds to end."""
+    """Return the HTTP server for an application.
+
+    Args:
+        app: The application.
+        grace: Seconds that open streams have to end after the server received a signal to stop.
+        max_body_bytes: Size limit of request bodies.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=connections(),  # type: ignore[arg-type]  # All that uvicorn does is to call it.
+            http=connections(),  # type: ignore[arg-type]  # uvicorn only calls it.
             lifespan="off",
-            ws=_websocket_protocol,  # type: ignore[arg-type]  # So it is with this one.
-            # A frame that is too big is refused by the application, in words; one that is far too big ends
-            # the connection before it is read.
+            ws=_websocket_protocol,  # type: ignore[arg-type]  # uvicorn only calls it.
+            # The application rejects a frame over the limit with a message. A frame of more than twice the
+            # limit ends the connection before it is read.
             ws_max_size=2 * max_body_bytes,
-            # Events are small: to compress each of them costs more than it saves.
+            # Compressing each of the small events costs more than it saves.
             ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
@@ -167,20 +184,24 @@ def _websocket_protocol(
     app_state: dict[str, JSON],
     _loop: asyncio.AbstractEventLoop | None = None,
 ) -> asyncio.Protocol:
-    """Serves a connection that becomes a WebSocket; its library is loaded for the first of them."""
+    """Return the protocol of a WebSocket connection; the first connection loads its library."""
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
     return WebSocketsSansIOProtocol(config, server_state, app_state, _loop)
 
 
 def address(listener: socket.socket) -> str:
-    """Returns the URL of a listening socket, without a path."""
+    """Return the URL of a listening socket, without a path."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Returns a listening socket; port 0 takes any free one. Raises OSError in words for the operator."""
+    """Return a listening socket; port 0 picks a free port.
+
+    Raises:
+        OSError: The address cannot be bound; the message is for the operator.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol told, asyncio sends what is written at once (TCP_NODELAY). Without it the body of an
     # answer waits 40 ms for the client to confirm the head.
