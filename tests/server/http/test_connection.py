@@ -217,7 +217,7 @@ def test_a_head_has_an_end(piece: bytes) -> None:
     reads = [b"GET / HTTP/1.1\r\nX-Long: ", *([piece * 1000] * 70)]
     *answer, end = said(*reads)
     assert end == b"(closed)"
-    assert b"larger than 65536 bytes" in b"".join(answer)
+    assert b"Expected at most 65536 bytes" in b"".join(answer)
 
 
 def test_many_requests_of_one_read_are_no_long_head() -> None:

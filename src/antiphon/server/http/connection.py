@@ -1,9 +1,9 @@
-"""Connections of clients: HTTP/1.1 over httptools' parser, for uvicorn's server.
+"""HTTP/1.1 connections of clients, over httptools' parser, for uvicorn's server.
 
 uvicorn opens, counts and ends the connections, and serves those that become WebSockets. Its own protocol for
-HTTP takes more than twice the time of this one. Answers in one piece leave together in the event loop's next
-turn: where they leave one after another, each may have to wake the process that waits for it, which takes
-longer than to write it. The pieces of others leave at once.
+HTTP takes more than twice the time of this one, and has no limits for slow or idle clients.
+
+Non-streaming responses leave together, in the event loop's next iteration. Streams leave at once.
 """
 
 import asyncio
@@ -33,13 +33,21 @@ from antiphon.server.http.exchange import CLOSE, Exchange, Header, head
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON
 
+log = logging.getLogger("antiphon.server")
+
+_KEEP_ALIVE = 75
+"""Seconds that a connection stays open without a request."""
+_MAX_HEAD = 64 * 1024
+"""Size limit of a request line with its headers, in bytes."""
+
 
 class Alarms:
-    """Calls back after `seconds`, unless it is told in time that there is no need.
+    """Callbacks that run after some seconds unless they are cancelled before.
 
-    To set and to cancel a timer of the event loop for each request takes as long as to decode it. For the
-    event loop that runs when the first alarm is set.
+    The alarms belong to the event loop that runs when the first alarm is set.
     """
+
+    # Setting and cancelling a timer of the event loop per request takes as long as decoding the request.
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -48,21 +56,21 @@ class Alarms:
         self._loop: asyncio.AbstractEventLoop
 
     def set(self, ring: Callable[[], None]) -> None:
-        """Calls `ring` once; it must not be set already."""
+        """Set an alarm that calls `ring`, which must not have another alarm."""
         if self._timer is None:
             self._loop = asyncio.get_running_loop()
             self._timer = self._loop.call_later(self._seconds, self._ring)
         self._due[ring] = self._loop.time() + self._seconds
 
     def cancel(self, ring: Callable[[], None]) -> None:
-        """Does not call `ring`; it need not be set any more."""
+        """Cancel the alarm of `ring`, if it still has one."""
         self._due.pop(ring, None)
 
     def _ring(self) -> None:
         self._timer = None
         now = self._loop.time()
         rings: list[Callable[[], None]] = []
-        for ring, time in self._due.items():  # The first is due first.
+        for ring, time in self._due.items():  # In the order of their times.
             if time > now:
                 self._timer = self._loop.call_at(time, self._ring)
                 break
@@ -73,23 +81,15 @@ class Alarms:
             ring()
 
 
-log = logging.getLogger("antiphon.server")
-
-_KEEP_ALIVE = 75
-"""Seconds that a connection stays open without a request."""
-_MAX_HEAD = 64 * 1024
-"""Bytes of a request line and headers."""
-
-
 def connections() -> Callable[..., "HttpConnection"]:
-    """Returns what makes the connections of one server."""
+    """Return the function that creates the connections of one server."""
     return partial(HttpConnection, Alarms(_KEEP_ALIVE))
 
 
 class HttpConnection(asyncio.Protocol):
-    """A connection. Requests that come before earlier ones are answered (pipelining) wait at the client.
+    """A connection of a client.
 
-    `idle` ends connections over which no whole head of a request comes.
+    Pipelined requests wait until earlier requests have their responses.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._addresses: dict[str, JSON] = {}
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
-        # What follows a request that is the connection's last is no fault.
+        # Data after the last request of a connection is not an error.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._is_in_head = False
         self._head_size = 0
@@ -119,23 +119,25 @@ class HttpConnection(asyncio.Protocol):
         self._scope: Scope = {}
         self._current: Exchange | None = None
         self._read: Exchange | None = None
-        """The exchange whose request comes in."""
+        """Exchange whose request is being received."""
         self._waiting: deque[Exchange] = deque()
         self._is_paused = False
         self._writes: DeferredWrites
         self._drained: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register the connection."""
         self._transport = cast(asyncio.Transport, transport)
         self._writes = DeferredWrites(self.loop, self._transport)
         self._addresses = {
             "client": get_remote_addr(self._transport),
             "server": get_local_addr(self._transport),
         }
-        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls `shutdown` of them.
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls its `shutdown`.
         self._idle.set(self._end)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the exchange in progress."""
         self._leave()
         self._parser = None
         self._waiting.clear()
@@ -144,8 +146,9 @@ class HttpConnection(asyncio.Protocol):
             self._current.lose()
 
     def data_received(self, data: bytes) -> None:
+        """Parse the data of one network read."""
         headers = self._headers
-        while data and self._parser is not None:  # There is none when the connection is being closed.
+        while data and self._parser is not None:  # None while the connection is closing.
             try:
                 self._parser.feed_data(data)
                 break
@@ -153,44 +156,46 @@ class HttpConnection(asyncio.Protocol):
                 data = self._change(data[upgrade.args[0] :])
             except HttpParserError as error:
                 self._refuse(f"Invalid HTTP request: {_reason(error)}.")
-        if self._is_in_head and self._headers is headers:  # It began in an earlier read.
+        if self._is_in_head and self._headers is headers:  # The head began in an earlier read.
             self._head_size += len(data)
             if self._head_size > _MAX_HEAD:
-                self._refuse(f"The head of the request is larger than {_MAX_HEAD} bytes.")
+                self._refuse(f"Request headers too large. Expected at most {_MAX_HEAD} bytes.")
 
     def pause_writing(self) -> None:
+        """Note that the client reads too slowly."""
         self.is_full = True
 
     def resume_writing(self) -> None:
+        """Note that the client has caught up, or has disconnected."""
         self.is_full = False
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
     def shutdown(self) -> None:
-        """For uvicorn: the connection is to end when the answer that is under way is whole."""
+        """End the connection after the response in progress; called by uvicorn."""
         if self._current is None:
             self._end()
         else:
             self._current.keep_alive = False
 
     def on_message_begin(self) -> None:
-        """For the parser."""
+        """Begin a request; called by the parser."""
         self._is_in_head, self._head_size = True, 0
         self._url, self._headers, self._expects_continue = b"", [], False
 
     def on_url(self, url: bytes) -> None:
-        """For the parser."""
+        """Add a part of the URL; called by the parser."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """For the parser."""
+        """Add a header; called by the parser."""
         name = name.lower()
         if name == b"expect":
             self._expects_continue = value.lower() == b"100-continue"
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """For the parser."""
+        """Begin the exchange of the request, or queue it; called by the parser."""
         parser = self._parser
         assert parser is not None
         self._is_in_head = False
@@ -212,7 +217,7 @@ class HttpConnection(asyncio.Protocol):
             **self._addresses,
         }
         if parser.should_upgrade():
-            return  # `_change` is next, and there may be a body that the parser passes over.
+            return  # `_change` follows. The parser skips a body, if there is one.
         exchange = self._read = Exchange(
             self,
             scope,
@@ -226,43 +231,43 @@ class HttpConnection(asyncio.Protocol):
             self.pause_reading()
 
     def on_body(self, body: bytes) -> None:
-        """For the parser."""
+        """Add a part of the body; called by the parser."""
         if self._read is not None:
             self._read.feed(body)
 
     def on_message_complete(self) -> None:
-        """For the parser."""
+        """End the request; called by the parser."""
         if self._read is not None:
             self._read.end_body()
             self._read = None
 
     def headers(self) -> list[Header]:
-        """Returns the headers that every answer has."""
+        """Return the headers of every response."""
         return self._server.default_headers
 
     def write(self, pieces: list[bytes], *, at_once: bool) -> None:
-        """Writes, `at_once` or in the event loop's next turn."""
+        """Write pieces, at once or in the event loop's next iteration."""
         self._writes.add(pieces, at_once=at_once)
 
     async def drain(self) -> None:
-        """Waits until the client has read on, or is gone."""
+        """Wait until the client has caught up, or has disconnected."""
         self._drained = self.loop.create_future()
         await self._drained
 
     def pause_reading(self) -> None:
-        """Lets the client wait."""
+        """Stop reading, so that the client has to wait."""
         if not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads on, unless a whole request waits for its turn."""
+        """Continue reading, unless a request is queued."""
         if self._is_paused and not self._waiting:
             self._is_paused = False
             self._transport.resume_reading()
 
     def finish(self) -> None:
-        """Turns to the next exchange."""
+        """End an exchange with a complete response, and begin the next."""
         exchange, self._current = self._current, None
         assert exchange is not None
         self._server.total_requests += 1
@@ -277,15 +282,15 @@ class HttpConnection(asyncio.Protocol):
         self.resume_reading()
 
     def close(self) -> None:
-        """Ends the connection after what was written."""
+        """End the connection after all data is written."""
         self._writes.flush()
         self._end()
 
     def leave(self, exchange: Exchange) -> None:
-        """Forgets the task of an exchange, as uvicorn waits for all that there are."""
+        """Remove the task of an exchange from those that uvicorn waits for."""
         assert exchange.task is not None
         self._server.tasks.discard(exchange.task)
-        exchange.task = None  # It holds the exchange, too.
+        exchange.task = None  # The task refers to the exchange, too.
 
     def _begin(self, exchange: Exchange) -> None:
         self._idle.cancel(self._end)
@@ -294,8 +299,8 @@ class HttpConnection(asyncio.Protocol):
         self._server.tasks.add(exchange.task)
 
     def _refuse(self, why: str) -> None:
-        """Answers what is no request, where no other answer has begun, and ends the connection."""
-        log.warning("%s", why)
+        """Reject malformed HTTP, unless another response has begun, and end the connection."""
+        log.warning("Rejected a connection: %s", why)
         self._parser = None
         if self._current is None or not self._current.has_begun:
             error = InvalidRequest(why)
@@ -312,23 +317,27 @@ class HttpConnection(asyncio.Protocol):
         self._idle.cancel(self._end)
 
     def _change(self, rest: bytes) -> bytes:
-        """Goes on with a request that asks for another protocol: only to WebSocket the connection changes.
+        """Change the protocol of the connection to WebSocket; ignore requests for other protocols.
 
-        `rest` is what came after its head. Returns what the parser is to read now.
+        Args:
+            rest: Data after the request's headers.
+
+        Returns:
+            Data that the parser has to read next.
         """
-        asked = [value.lower() for name, value in self._headers if name == b"upgrade"]
-        if b"websocket" in asked and self._current is None:
+        upgrades = [value.lower() for name, value in self._headers if name == b"upgrade"]
+        if b"websocket" in upgrades and self._current is None:
             self._become_websocket(rest)
             return b""
-        if not asked:
-            self._refuse("Invalid HTTP request: this is no proxy.")
+        if not upgrades:
+            self._refuse("Invalid HTTP request: this server isn't a proxy.")
             return b""
-        # Java's client asks for HTTP/2 with its first request, whose body the parser has passed over.
+        # Java's client requests HTTP/2 in its first request, whose body the parser has skipped.
         self._headers = [header for header in self._headers if header[0] != b"upgrade"]
         return self._head() + rest
 
     def _become_websocket(self, rest: bytes) -> None:
-        """Hands the connection over to uvicorn's protocol for WebSockets, which reads the request anew."""
+        """Pass the connection to uvicorn's WebSocket protocol, which reads the request again."""
         self._leave()
         self._parser = None
         protocol = self._config.ws_protocol_class(  # type: ignore[call-arg, misc]
@@ -339,14 +348,14 @@ class HttpConnection(asyncio.Protocol):
         self._transport.set_protocol(protocol)
 
     def _head(self) -> bytes:
-        """Returns the head of the request that was read last."""
+        """Return the head of the latest request."""
         lines = [b"%b %b HTTP/1.1" % (self._scope["method"].encode(), self._url)]
         lines += [b"%b: %b" % header for header in self._headers]
         return b"\r\n".join([*lines, b"", b""])
 
 
 def _reason(error: HttpParserError) -> str:
-    """What of a request head cannot be read here is its target: neither an absolute path nor a URL."""
+    """Return the cause of a parser error; our own callbacks fail only for the target of a request."""
     if isinstance(error, HttpParserCallbackError):
         return "its target is neither a path nor a URL"
     return str(error)

@@ -1,4 +1,4 @@
-"""A request over HTTP/1.1 and its answer, as an ASGI application reads and writes them."""
+"""HTTP/1.1 request and response, as an ASGI application reads and writes them."""
 
 import asyncio
 import logging
@@ -12,42 +12,54 @@ from starlette.types import ASGIApp, Message, Scope
 
 from antiphon.errors import RequestTimeout
 
+log = logging.getLogger("antiphon.server")
+
+PATIENCE = 20.0
+"""Seconds to wait for a body: at first, and at most at any time."""
+LEAST_RATE = 500.0
+"""Bytes that extend the wait by a second; both numbers are Apache's (`mod_reqtimeout`)."""
+_MOST_UNREAD = 64 * 1024
+"""Unread bytes of a body from which on the client has to wait."""
+CLOSE = (b"connection", b"close")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_WITHOUT_BODY = frozenset({204, 304})
+
+Header = tuple[bytes, bytes]
 CLIENT = "antiphon.client"
-"""Where a request's `Client` stands in its scope; other servers than ours do not say who it is."""
+"""Key of the request's `Client` in its scope; other ASGI servers don't set it."""
 
 
 class Client:
-    """Who waits for the answer to a request.
+    """Connection state of the client that waits for a response.
 
-    ASGI tells of a client that goes away only to who waits for another message; that would be a task for
-    each request.
+    ASGI reports a disconnect only to a task that waits for another message, which would be one more task per
+    request.
     """
 
-    __slots__ = ("_told", "is_gone")
+    __slots__ = ("_callback", "is_gone")
 
     def __init__(self) -> None:
         self.is_gone = False
-        self._told: Callable[[], None] | None = None
+        self._callback: Callable[[], None] | None = None
 
     def leave(self) -> None:
-        """Notes that it has gone away."""
+        """Note that the client has disconnected."""
         self.is_gone = True
-        if self._told is not None:
-            self._told()
+        if self._callback is not None:
+            self._callback()
 
-    def tell(self, told: Callable[[], None] | None) -> None:
-        """Calls `told` when it goes away, at once if it has gone; None calls nobody any more."""
-        self._told = told
-        if self.is_gone and told is not None:
-            told()
+    def on_leave(self, callback: Callable[[], None] | None) -> None:
+        """Set the function to call when the client disconnects; it is called at once if it already has."""
+        self._callback = callback
+        if self.is_gone and callback is not None:
+            callback()
 
 
 class StoppedByDisconnect:
-    """A block that is cancelled when the client closes the connection, and then ends quietly.
+    """A block that ends silently when the client disconnects.
 
-    What the block was waiting for is cancelled where it stands, so that connections to backends close within
-    the same turn of the event loop. Who cancels the task itself is not kept from it: that goes on as
-    `asyncio.CancelledError`.
+    The disconnect cancels the operation that the block awaits, so that connections to backends close in the
+    same iteration of the event loop. Other cancellations of the task raise `asyncio.CancelledError` as usual.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -56,13 +68,13 @@ class StoppedByDisconnect:
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
-        self._client.tell(self._stop)
+        self._client.on_leave(self._stop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._client.tell(None)
+        self._client.on_leave(None)
         if not self._is_stopped:
             return False
         assert self._task is not None
@@ -74,68 +86,58 @@ class StoppedByDisconnect:
         self._task.cancel()
 
 
-log = logging.getLogger("antiphon.server")
-
-PATIENCE = 20.0
-"""Seconds that a body may be waited for: at first, and at most at any time."""
-LEAST_RATE = 500.0
-"""Bytes that are worth another second. Both numbers are Apache's defaults (mod_reqtimeout)."""
-_MOST_UNREAD = 64 * 1024
-"""Bytes of a body that may wait to be read; the client has to wait then."""
-CLOSE = (b"connection", b"close")
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_WITHOUT_BODY = frozenset({204, 304})
-
-Header = tuple[bytes, bytes]
-
-
 class Connection(Protocol):
-    """What an exchange goes over."""
+    """Connection that an exchange belongs to."""
 
     loop: asyncio.AbstractEventLoop
+    """Event loop of the connection."""
     is_full: bool
-    """Whether the client does not follow, so that what is written waits here."""
+    """Whether the client reads too slowly, so that written data waits here."""
 
     def headers(self) -> list[Header]:
-        """Returns the headers that every answer has."""
+        """Return the headers of every response."""
         ...
 
     def write(self, pieces: list[bytes], *, at_once: bool) -> None:
-        """Writes, `at_once` or soon."""
+        """Write pieces, at once or soon."""
         ...
 
     async def drain(self) -> None:
-        """Waits until the client has followed, or is gone."""
+        """Wait until the client has caught up, or has disconnected."""
         ...
 
     def pause_reading(self) -> None:
-        """Lets the client wait."""
+        """Stop reading, so that the client has to wait."""
         ...
 
     def resume_reading(self) -> None:
-        """Reads on."""
+        """Continue reading."""
         ...
 
     def finish(self) -> None:
-        """Goes on to the next exchange: this one's answer is whole."""
+        """End the exchange, whose response is complete."""
         ...
 
     def close(self) -> None:
-        """Ends the connection after what was written."""
+        """End the connection after all data is written."""
         ...
 
     def leave(self, exchange: "Exchange") -> None:
-        """Forgets the task of an exchange: there is no more to do."""
+        """Remove the task of an exchange, which has nothing left to do."""
         ...
 
 
 class Exchange:
-    """One request and its answer, which `has_begun` when its head is made; the `task` runs it.
+    """One request and its response.
 
-    `keep_alive` tells whether the connection may carry another exchange then.
+    A request body may take any time as long as it arrives fast enough. Time in which the application doesn't
+    read it doesn't count.
 
-    The body of a request may take as long as it needs while it comes on; one that comes too slowly is given
-    up. What does not count is the time in which nobody reads.
+    Attributes:
+        scope: ASGI scope of the request.
+        keep_alive: Whether the connection may serve another exchange afterwards.
+        has_begun: Whether the head of the response exists.
+        task: Task that runs the application; None before and after.
     """
 
     __slots__ = (
@@ -182,19 +184,19 @@ class Exchange:
         self.task: asyncio.Task[None] | None = None
 
     async def run(self, app: ASGIApp) -> None:
-        """Lets the application answer; an answer that does not become whole ends the connection."""
+        """Run the application; an incomplete response ends the connection."""
         try:
             await app(self.scope, self.receive, self.send)
         except Exception:
-            # The request boundary: whatever happened, the other connections go on.
-            log.exception("%s %s failed", self.scope["method"], self.scope["path"])
+            # The request boundary: an error of one request leaves the other connections alone.
+            log.exception("Failed to respond to %s %s", self.scope["method"], self.scope["path"])
         finally:
             if not self._is_over:
                 self._connection.close()
             self._connection.leave(self)
 
     def feed(self, body: bytes) -> None:
-        """Takes in a piece of the request's body; what comes after the answer is of no use."""
+        """Add a piece of the request body; ignore it after the end of the response."""
         if self._is_over:
             return
         self._body.append(body)
@@ -204,17 +206,21 @@ class Exchange:
         self._wake()
 
     def end_body(self) -> None:
-        """Notes that the request is whole."""
+        """Note that the request is complete."""
         self._is_body_whole = True
         self._wake()
 
     def lose(self) -> None:
-        """Notes that the client is gone."""
+        """Note that the client has disconnected."""
         self._client.leave()
         self._wake()
 
     async def receive(self) -> Message:
-        """ASGI's `receive`. Raises `RequestTimeout`."""
+        """Return the next message of the request, as ASGI's `receive`.
+
+        Raises:
+            RequestTimeout: The body arrives too slowly.
+        """
         while not (self._client.is_gone or self._is_over):
             if self._body or (self._is_body_whole and not self._is_body_read):
                 return self._message()
@@ -225,7 +231,7 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """ASGI's `send`."""
+        """Send a message of the response, as ASGI's `send`."""
         if self._connection.is_full:
             await self._connection.drain()
         if self._client.is_gone:
@@ -234,7 +240,7 @@ class Exchange:
             self._begin(message["status"], message.get("headers", ()))
             return
         if self._is_over:
-            raise RuntimeError("an answer goes on after its end")
+            raise RuntimeError("a response continues after its end")
         more = message.get("more_body", False)
         self._write(message.get("body", b""), more)
         if not more:
@@ -248,14 +254,14 @@ class Exchange:
         self._unread = 0
         self._patience = min(PATIENCE, self._patience + len(body) / LEAST_RATE)
         self._is_body_read = self._is_body_whole
-        self._connection.resume_reading()  # Also after the last of it: who does not read sees nobody leave.
+        self._connection.resume_reading()  # Also at the end: only a reading connection detects a disconnect.
         return {"type": "http.request", "body": body, "more_body": not self._is_body_whole}
 
     async def _wait(self) -> None:
-        """Waits for more of the body, or until there is none to come any more."""
+        """Wait for more of the body, or until no more can arrive."""
         loop = self._connection.loop
         self._waiter = loop.create_future()
-        if self._is_body_whole:  # It is waited for the client to go away.
+        if self._is_body_whole:  # The application waits for the client to disconnect.
             await self._waiter
             return
         began = loop.time()
@@ -269,7 +275,7 @@ class Exchange:
             raise RequestTimeout
 
     def _is_missing(self) -> bool:
-        """Whether more of the body is to come, and nothing has come."""
+        """Return whether the body is incomplete and no piece of it is unread."""
         return not (self._body or self._is_body_whole or self._client.is_gone)
 
     def _wake(self) -> None:
@@ -277,7 +283,7 @@ class Exchange:
             self._waiter.set_result(None)
 
     def _begin(self, status: int, headers: Iterable[Header]) -> None:
-        """Makes the head, which leaves with the first of the body."""
+        """Build the head, which leaves with the first piece of the body."""
         lines = [*self._connection.headers(), *headers]
         if CLOSE in lines:
             lines.remove(CLOSE)
@@ -291,7 +297,7 @@ class Exchange:
                 self._is_chunked = True
                 lines.append((b"transfer-encoding", b"chunked"))
         if self._expects_continue:
-            self.keep_alive = False  # Nobody knows whether the body will come, or the next request.
+            self.keep_alive = False  # The body may still arrive, or the next request instead.
         if not self.keep_alive:
             lines.append(CLOSE)
         self._head = head(status, lines)
@@ -301,7 +307,7 @@ class Exchange:
         if self._left is not None:
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):
-                raise RuntimeError("an answer is not as long as its head says")
+                raise RuntimeError("a response differs from its content-length")
         if self._is_bare:
             body = b""
         elif self._is_chunked:
@@ -309,13 +315,17 @@ class Exchange:
             if not more:
                 body += b"0\r\n\r\n"
         if self._head or body:
-            # Who gets an answer in pieces reads along.
+            # The client of a stream reads each piece on its arrival.
             self._connection.write([self._head, body], at_once=more or self._is_chunked)
             self._head = b""
 
 
 def head(status: int, headers: Collection[Header]) -> bytes:
-    """Returns the head of an answer. Raises ValueError for a header that would be more than one line."""
+    """Return the head of a response.
+
+    Raises:
+        ValueError: A header contains a line break.
+    """
     pieces = [_status_line(status)]
     for name, value in headers:
         pieces += (name, b": ", value, b"\r\n")
