@@ -1,4 +1,4 @@
-"""Checks of bodies that are proxied to a backend, which checks everything else in them."""
+"""Checks of bodies before the server proxies them to a backend."""
 
 from types import UnionType
 

@@ -10,11 +10,11 @@ from antiphon.settings.schema import Settings
 _WORD = {"warning": "warning: ", "error": "error: ", "critical": "error: "}
 
 _NO_HANDSHAKE = "ASGI callable returned without completing handshake."
-"""Message of uvicorn 0.54 for a WebSocket connection that was rejected with a complete HTTP response."""
+"""False alarm of uvicorn 0.54 about WebSocket connections rejected over HTTP."""
 
 
 class TextFormatter(logging.Formatter):
-    """Lines such as `12:01:03 warning: message`, followed by a traceback if there is one."""
+    """Lines such as `12:01:03 warning: message`, with tracebacks below them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with line breaks and control characters of the message escaped."""

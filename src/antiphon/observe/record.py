@@ -1,4 +1,4 @@
-"""Record of one request: the single source of its log line, and of metrics and traces."""
+"""Record of one request, the source of its log line, metrics and traces."""
 
 import time
 from collections.abc import Sequence
@@ -53,14 +53,14 @@ class Record:
     scope: str | None = None
     """The scope of the request's calls; None for a request that has no context."""
     response: Response | None = None
-    """The response as it stood last."""
+    """Latest state of the response."""
     error: AntiphonError | None = None
     models: list[str] = field(default_factory=list)
     """The public id of the model, for each model call."""
     tools: dict[str, ToolUse] = field(default_factory=dict)
     hits: list[Hit] = field(default_factory=list)
     misses: list[str | None] = field(default_factory=list)
-    """For each miss the first field that differs from the nearest recording, where one was compared."""
+    """For each miss, the first field that differs from the nearest recording, if any."""
     recordings: list[str] = field(default_factory=list)
     """The names of the recordings that answered, and of those that were made."""
     recorded_count: int = 0
@@ -92,12 +92,12 @@ class Record:
         use.failed += failed
 
     def hit(self, how: str, recording: str, rules: Sequence[str]) -> None:
-        """Note that a recording answered a call: how it matched, and the rules that normalized the call."""
+        """Note that a recording answered a call: kind of match, name, and rules."""
         self.hits.append(Hit(how, recording, rules))
         self.recordings.append(recording)
 
     def missed(self, difference: str | None) -> None:
-        """Note that no recording answered, and the first field that differs from the nearest one."""
+        """Note that no recording answered, and the first difference from the nearest."""
         self.misses.append(difference)
 
     def recorded(self, recording: str) -> None:
@@ -114,6 +114,6 @@ class Record:
         self.compaction_error = error
 
     def responded(self, response: Response, error: AntiphonError | None) -> None:
-        """Note a response as it stands, and the error that it failed with."""
+        """Note the current state of the response, and the error that it failed with."""
         self.response = response
         self.error = error

@@ -40,9 +40,10 @@ def write(record: Record) -> None:
 
 
 def _request_line(record: Record, fields: JSONObject) -> str:
-    """Return a line such as `POST /v1/responses 400 0.00s invalid_value: input[0].role`.
+    """Return the line of a request without a response object.
 
-    The line omits error messages, because they may quote private text.
+    For example, `POST /v1/responses 400 0.00s invalid_value: input[0].role`. The line omits error messages,
+    because they may quote private text.
     """
     fields |= {"method": record.method, "path": record.path}
     reason = ""
@@ -54,7 +55,10 @@ def _request_line(record: Record, fields: JSONObject) -> str:
 
 
 def _response_line(record: Record, response: Response, fields: JSONObject) -> str:
-    """Return a line such as `resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`."""
+    """Return the line of a response.
+
+    For example, `resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`.
+    """
     usage, error = response.usage, record.error
     fields |= {
         "response_id": response.id,
@@ -74,7 +78,7 @@ def _response_line(record: Record, response: Response, fields: JSONObject) -> st
 
 
 def _work(record: Record, fields: JSONObject) -> Iterator[str]:
-    """Yield phrases about model calls and hosted tools: `3 model calls`, `web_search x2`."""
+    """Yield phrases about calls, such as `3 model calls` and `web_search x2`."""
     if record.models:
         fields["model_calls"] = len(record.models)
     if len(record.models) > 1:
@@ -94,7 +98,7 @@ def _work(record: Record, fields: JSONObject) -> Iterator[str]:
 
 
 def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:
-    """Yield phrases about recordings: `2 hits`, `1 miss: messages[0].content`, `3 recorded`."""
+    """Yield phrases about recordings, such as `2 hits` and `3 recorded`."""
     if not record.is_about_recordings:
         return
     fields["recording"] = {
@@ -118,7 +122,7 @@ def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:
 
 
 def describe_hit(hit: Hit) -> str:
-    """Return how a recording matched, and its name with hashes cut to their first digits."""
+    """Return the kind of match and the recording's name, with shortened hashes."""
     name = _DIGEST.sub(lambda digest: digest[0][:6], printable(hit.recording))
     return f"{hit.how} {name}" + (f" (normalized: {', '.join(hit.rules)})" if hit.rules else "")
 

@@ -32,6 +32,6 @@ ROUTES = [
 
 
 def create_app(state: ServerState) -> ASGIApp:
-    """Return the application over open services; whoever opened them closes them."""
+    """Return the application; its services stay open until their owner closes them."""
     app = Application(ROUTES, state)
     return Boundary(Authentication(app, state.services.keys, is_local=state.is_local), state.watch)

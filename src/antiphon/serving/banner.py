@@ -7,7 +7,7 @@ MAX_LINES = 8
 
 
 def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, notices: list[str]) -> list[str]:
-    """Return the lines to print: name, backends, store, mode, access, and the URL to paste.
+    """Return the lines: name, notices, store, mode, access, and the URL to paste.
 
     Args:
         url: Base URL of the API.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def open_catalogue(settings: Settings) -> ModelCatalogue:
-    """Open the catalogue that the settings describe; replay mode looks for no backends.
+    """Open the catalogue of the settings; replay mode looks for no backends.
 
     Raises:
         ConfigError: Recordings, patterns or fault rules are wrong.
@@ -71,7 +71,7 @@ def _replay(settings: Settings, directory: Path) -> "RecordingLookup":
 
 
 def _make(directory: Path) -> None:
-    """Create the folder of recordings at start-up, so that an error doesn't wait for the first call."""
+    """Create the folder at start-up, so that errors don't wait for the first call."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

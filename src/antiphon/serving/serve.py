@@ -31,9 +31,9 @@ from antiphon.store import Store
 from antiphon.wire.json import JSON
 
 _GRACE = 5
-"""Seconds that open streams have to end after the server received a signal to stop."""
+"""Seconds that open streams have to end after a signal to stop."""
 _YOUNG = 10_000
-"""New objects per garbage collection, instead of 700: a successful request leaves no cycles."""
+"""New objects per garbage collection; successful requests leave no cycles."""
 
 _OPEN_TO_ALL = (
     "host {host}: other machines could use this server without a key; create one with `antiphon keys "
@@ -94,7 +94,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 async def opened(
     settings: Settings, listener: socket.socket, watch: Watch | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
-    """Open the application for a socket and all of its services; close them at the end.
+    """Open the application for a socket with its services; close them at the end.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -137,7 +137,7 @@ async def opened(
 
 
 def _seal_key(settings: Settings) -> Secret | None:
-    """Return the key of encrypted content; frozen output needs the same key in every run."""
+    """Return the key of encrypted content, a constant for frozen output."""
     return settings.seal_key or (Secret("frozen") if settings.freeze else None)
 
 
@@ -184,7 +184,7 @@ def _websocket_protocol(
     app_state: dict[str, JSON],
     _loop: asyncio.AbstractEventLoop | None = None,
 ) -> asyncio.Protocol:
-    """Return the protocol of a WebSocket connection; the first connection loads its library."""
+    """Return the protocol of a WebSocket connection; the first loads the library."""
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
     return WebSocketsSansIOProtocol(config, server_state, app_state, _loop)
@@ -203,8 +203,8 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: The address cannot be bound; the message is for the operator.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol told, asyncio sends what is written at once (TCP_NODELAY). Without it the body of an
-    # answer waits 40 ms for the client to confirm the head.
+    # With an explicit protocol, asyncio sets TCP_NODELAY. Otherwise the body of a response could wait 40 ms
+    # until the client has acknowledged the head.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""The description of the API as a page for people: one HTML text, nothing loaded, no script."""
+"""API reference as one HTML page, without scripts and external files."""
 
 import base64
 import hashlib
@@ -29,11 +29,11 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of the page."""
+"""Content-Security-Policy of the page."""
 
 
 def docs_page(document: JSONObject) -> str:
-    """Returns the page for an OpenAPI document as `openapi.describe` makes it."""
+    """Return the page for an OpenAPI document of `openapi.describe`."""
     info = document["info"]
     operations = [
         (method, path, operation)
@@ -84,12 +84,12 @@ def _type(name: str, schema: JSONObject) -> str:
     ]
     words = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
     table = _table(rows) if "properties" in schema else f"<p>{_schema(schema)}</p>"
-    # Not folded: a link leads here, and no browser unfolds what a link leads to.
+    # Without `<details>`, because browsers don't open it for a link to its content.
     return f'<h3 id="type-{escape(name)}"><code>{escape(name)}</code></h3>{words}{table}'
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
-    """A table whose second column is HTML already."""
+    """Return a table; the second column contains HTML."""
     lines = "".join(
         f"<tr><th><code>{escape(name)}</code></th><td>{kind}</td><td>{escape(note)}</td></tr>"
         for name, kind, note in rows
@@ -98,7 +98,7 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
 
 
 def _schema(schema: JSON) -> str:
-    """Says in a line of HTML what a schema takes; types that have a name are links."""
+    """Return a schema as a line of HTML, with links to named types."""
     if reference := schema.get("$ref"):
         name = escape(re.sub(".*/", "", reference))
         return f'<a href="#type-{name}"><code>{name}</code></a>'

@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1), made of the routes and the wire types."""
+"""OpenAPI 3.1 document, built from the routes and the wire types."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ _LIST_OF_FILES = "files"
 
 
 def described_routes(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
-    """Yields the method and the path of every HTTP operation of the API."""
+    """Yield the method and the path of every HTTP operation of the API."""
     for route in routes:
         if isinstance(route, Route) and route.path_format.startswith("/v1/"):
             for method in sorted((route.methods or set()) - {"HEAD"}):
@@ -25,7 +25,7 @@ def described_routes(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
 
 
 def describe(routes: Sequence[BaseRoute]) -> JSONObject:
-    """Returns the whole document."""
+    """Return the OpenAPI document."""
     described = {key: OPERATIONS.get(key, Operation("")) for key in described_routes(routes)}
     schemas = _Schemas(described.values())
     paths: JSONObject = {}
@@ -36,7 +36,7 @@ def describe(routes: Sequence[BaseRoute]) -> JSONObject:
         "info": {
             "title": "Antiphon",
             "version": __version__,
-            "description": "OpenAI's Responses and Conversations APIs, and their neighbours.",
+            "description": "OpenAI's Responses and Conversations APIs, and related endpoints.",
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"key": []}],
@@ -49,18 +49,18 @@ def describe(routes: Sequence[BaseRoute]) -> JSONObject:
 
 
 class _Schemas:
-    """The JSON schemas of all types that operations name."""
+    """JSON schemas of all types in operations."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         named = [each for op in operations for each in (op.answer, op.body, op.events)]
         self._types = [ErrorEnvelope, *(each for each in named if each and not isinstance(each, dict))]
         made, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         text = msgspec.json.encode([list(made), components]).decode()
-        # msgspec writes all the items into the name of a page of items.
+        # msgspec puts the names of all item types into the name of a page of items.
         self._made, self.components = msgspec.json.decode(_PAGE.sub(lambda match: _page_name(match[0]), text))
 
     def of(self, wanted: object) -> JSONObject:
-        """Returns the schema of a type; one that is a schema already as it is."""
+        """Return the schema of a type, or a schema itself."""
         if isinstance(wanted, dict):
             return wanted
         schema: JSONObject = self._made[self._types.index(wanted)]
@@ -68,7 +68,7 @@ class _Schemas:
 
 
 def _page_name(name: str) -> str:
-    """Turns `Page_antiphon.wire.files.File_` into `FilePage`."""
+    """Return a short name, such as `FilePage` for `Page_antiphon.wire.files.File_`."""
     types = name.removeprefix("Page_").rstrip("_").split("___")
     return "ItemPage" if len(types) > 1 else f"{types[0].rpartition('.')[2]}Page"
 
@@ -110,7 +110,7 @@ def _success(operation: Operation, schemas: _Schemas) -> JSONObject:
         return {"204": {"description": "Done"}}
     content = _json(schemas.of(operation.answer))
     if operation.events is not None:
-        # Each `data:` line of the stream is one of these.
+        # The schema of the JSON in each `data:` line.
         content["text/event-stream"] = {"schema": schemas.of(operation.events)}
     return {"200": {"description": "Done", "content": content}}
 

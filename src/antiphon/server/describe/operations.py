@@ -1,4 +1,4 @@
-"""What each route takes and gives, for the description of the API."""
+"""Parameters, bodies and responses of each route, for the OpenAPI document."""
 
 from typing import NamedTuple
 
@@ -12,22 +12,27 @@ from antiphon.wire.lists import Page
 
 
 class Operation(NamedTuple):
-    """One method of one path. A type is a wire type, or a schema where the API is a backend's own."""
+    """One method of one path.
+
+    A type is a wire type, or a JSON schema if the backend defines the API.
+    """
 
     summary: str
+    """Description in a few words."""
     answer: object = None
-    """None: nothing is sent but the status 204."""
+    """Type of the response; None for a response with status 204 and no body."""
     body: object = None
+    """Type of the request body."""
     query: tuple[str, ...] = ()
-    """Names of `QUERY`."""
+    """Query parameters, by their names in `QUERY`."""
     events: object = None
-    """What a stream is made of, where the body can ask for one."""
+    """Type of the events, if the body can request a stream."""
     binary: bool = False
-    """The answer is a file."""
+    """Whether the response is a file."""
 
 
 def _free(**required: JSONObject) -> JSONObject:
-    """A body of which the server looks at these keys only."""
+    """Return the schema of a body in which the server checks only these keys."""
     return {"type": "object", "required": list(required), "properties": required}
 
 
@@ -45,7 +50,7 @@ QUERY: dict[str, JSONObject] = {
     "filter": {"enum": ["in_progress", "completed", "failed", "cancelled"]},
     "version": {"type": "integer", "minimum": 1},
 }
-"""The parameters in queries; `files` is the `limit` of that list."""
+"""Schemas of query parameters; `files` is the `limit` of the list of files."""
 
 _TEXT: JSONObject = {"type": "string"}
 _ANY: JSONObject = {"type": "object"}
@@ -65,7 +70,7 @@ _BATCH = _STORE + "/file_batches/{batch_id}"
 _STORE_FILE = _STORE + "/files/{file_id}"
 _PROMPT = "/v1/prompts/{prompt_id}"
 _UPDATE_PROMPT = Operation("Add a version of a prompt", prompts.Prompt, prompts.UpdatePrompt)
-_SET_DEFAULT = Operation("Choose a prompt's default version", prompts.Prompt, prompts.SetDefaultVersion)
+_SET_DEFAULT = Operation("Set the default version of a prompt", prompts.Prompt, prompts.SetDefaultVersion)
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", _RESPONSES): Operation(
@@ -125,19 +130,21 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Search a vector store", vs.SearchResultsPage, vs.SearchVectorStore
     ),
     ("POST", _STORE + "/files"): Operation(
-        "Attach a file to a vector store", vs.VectorStoreFile, vs.CreateVectorStoreFile
+        "Add a file to a vector store", vs.VectorStoreFile, vs.CreateVectorStoreFile
     ),
     ("GET", _STORE + "/files"): Operation(
         "List the files of a vector store", Page[vs.VectorStoreFile], query=(*_BOTH_WAYS, "filter")
     ),
-    ("GET", _STORE_FILE): Operation("Get how it stands with a file", vs.VectorStoreFile),
+    ("GET", _STORE_FILE): Operation("Get the status of a file", vs.VectorStoreFile),
     ("POST", _STORE_FILE): Operation(
         "Replace the attributes of a file", vs.VectorStoreFile, vs.UpdateVectorStoreFile
     ),
-    ("DELETE", _STORE_FILE): Operation("Take a file out of a vector store", vs.DeletedVectorStoreFile),
+    ("DELETE", _STORE_FILE): Operation("Remove a file from a vector store", vs.DeletedVectorStoreFile),
     ("GET", _STORE_FILE + "/content"): Operation("Get the text of a file", vs.FileContentPage),
-    ("POST", _STORE + "/file_batches"): Operation("Attach files together", vs.FileBatch, vs.CreateFileBatch),
-    ("GET", _BATCH): Operation("Get how it stands with a batch", vs.FileBatch),
+    ("POST", _STORE + "/file_batches"): Operation(
+        "Add a batch of files to a vector store", vs.FileBatch, vs.CreateFileBatch
+    ),
+    ("GET", _BATCH): Operation("Get the status of a batch", vs.FileBatch),
     ("POST", _BATCH + "/cancel"): Operation("Cancel a batch", vs.FileBatch),
     ("GET", _BATCH + "/files"): Operation(
         "List the files of a batch", Page[vs.VectorStoreFile], query=(*_BOTH_WAYS, "filter")
@@ -147,12 +154,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/embeddings"): Operation("Create embeddings", _ANY, _EMBEDDINGS),
     ("POST", "/v1/moderations"): Operation("Classify a text", _ANY, _MODERATIONS),
     ("GET", "/v1/models"): Operation("List models", models.ModelList),
-    ("GET", "/v1/models/{model}"): Operation("Get a model; ids hold slashes", models.Model),
-    ("GET", "/v1/providers"): Operation("List what stands behind the API", models.ProviderList),
+    ("GET", "/v1/models/{model}"): Operation("Get a model; IDs may contain slashes", models.Model),
+    ("GET", "/v1/providers"): Operation("List the providers of the API's parts", models.ProviderList),
     ("GET", "/v1/providers/{provider_id}"): Operation("Get a provider", models.Provider),
     ("GET", "/v1/inspect/routes"): Operation("List the routes", models.RouteList),
-    ("GET", "/v1/health"): Operation("Learn whether the server is at work", models.Health),
+    ("GET", "/v1/health"): Operation("Check that the server is running", models.Health),
     ("GET", "/v1/version"): Operation("Get the server's version", models.Version),
     ("GET", "/v1/openapi.json"): Operation("Get this description (OpenAPI 3.1)", _ANY),
 }
-"""By method and path; what is not here is described without types."""
+"""Operations by method and path; other routes are described without types."""

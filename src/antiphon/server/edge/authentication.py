@@ -1,4 +1,4 @@
-"""Who calls: the key of a request, what it may use, and pages of other sites that want to use a server."""
+"""Authentication by API keys, and protection from web pages of other sites."""
 
 import ipaddress
 from functools import lru_cache
@@ -11,19 +11,23 @@ from antiphon.service.access.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.access.keys import Keys
 
 OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
-"""What is answered without a key."""
+"""Paths that need no key."""
 
 _LOCAL_NAMES = (".localhost", ".local", ".internal")
-"""Names that no public name server gives out (RFC 6761 and 6762, ICANN's resolution of 29 July 2024)."""
+"""Suffixes that public DNS doesn't use.
+
+See RFC 6761, RFC 6762, and ICANN's resolution of 29 July 2024 about `.internal`.
+"""
 
 
 class Authentication:
-    """Around an application: lets in who has a key, and counts what they use.
+    """Middleware that checks the API keys and applies the limits of requests.
 
-    The request's state holds the `Caller`. Without keys and limits there is none. Then web
-    pages are what has to be kept out: a browser sends what any page asks it to send to this machine. So
-    requests of pages from elsewhere are refused, and if `is_local` also those that name a host which is not
-    this machine's own (DNS rebinding). There are no CORS headers: no page reads what is answered.
+    The request's state contains the `Caller`, or None for a server without keys and limits. Such a server has
+    to reject web pages, because a browser sends the requests of any page to this machine. The middleware
+    rejects requests from pages of other sites. If only this machine can reach the server (`is_local`), the
+    middleware also rejects hosts that aren't this machine's (DNS rebinding). Responses have no CORS headers,
+    so that pages cannot read them.
     """
 
     def __init__(self, app: ASGIApp, keys: Keys, *, is_local: bool) -> None:
@@ -32,6 +36,7 @@ class Authentication:
         self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request and pass it on."""
         if scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
@@ -55,7 +60,17 @@ class Authentication:
 
 
 def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:
-    """Raises `OriginNotAllowed` and `HostNotAllowed` for what only web pages of others would send."""
+    """Reject requests that only a web page of another site would send.
+
+    Args:
+        host: `Host` header.
+        origin: `Origin` header, if there is one.
+        is_local: Whether only this machine can reach the server.
+
+    Raises:
+        OriginNotAllowed: A page of another site sent the request.
+        HostNotAllowed: The host isn't this machine's.
+    """
     if origin is not None and origin.partition(b"://")[2] != host:
         raise OriginNotAllowed(origin.decode("latin-1"))
     if is_local and host and not _is_own(host):
@@ -64,7 +79,7 @@ def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:
 
 @lru_cache(maxsize=256)
 def _is_own(host: bytes) -> bool:
-    """Whether a Host header is an address or a name that only this machine or its network gives out."""
+    """Return whether a `Host` header is an IP address or a local name."""
     try:
         name = urlsplit(b"//" + host).hostname
         text = (name or b"").decode("ascii").rstrip(".")
@@ -80,6 +95,6 @@ def _is_own(host: bytes) -> bool:
 
 
 def bearer(authorization: bytes) -> str | None:
-    """Returns the key in an `Authorization` header, None if there is none."""
+    """Return the key in an `Authorization` header, or None."""
     scheme, _, key = authorization.partition(b" ")
     return key.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None

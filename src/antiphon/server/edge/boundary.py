@@ -1,4 +1,4 @@
-"""Where requests come in and answers go out."""
+"""Outermost middleware: errors, request IDs, the request log."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -14,17 +14,17 @@ from antiphon.server.edge.answers import error_answer, nobody_there
 from antiphon.server.edge.state import Watch, begin_request
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
-"""What begins an answer; the second refuses a WebSocket connection."""
+"""Messages that begin a response; the second type rejects a WebSocket connection."""
 _lifespan = Router().lifespan
-"""Nothing is begun or ended: who has opened the services closes them."""
+"""Empty lifespan: the owner of the services opens and closes them."""
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
 class Boundary:
-    """Around an application: turns its errors into answers, and logs what was answered.
+    """Middleware that turns errors into responses, and logs requests.
 
-    Every answer gets an `x-request-id`, and the limits of a caller who has some. What is cancelled because
-    the server stops is ended here: a stream is cut, and who has got nothing yet gets an error.
+    Every response has an `x-request-id` and the rate limits of its client, if there are any. When the server
+    stops, it cancels requests: streams in progress are cut, and all other clients receive an error.
     """
 
     def __init__(self, app: ASGIApp, watch: Watch | None = None) -> None:
@@ -32,6 +32,7 @@ class Boundary:
         self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
         is_http = scope["type"] == "http"
         if not is_http and scope["type"] == "lifespan":
             await _lifespan(scope, receive, send)
@@ -55,21 +56,21 @@ class Boundary:
         try:
             await self.app(scope, receive, answer)
         except asyncio.CancelledError:
-            # A client that went away does not get here: its request ends where its work is.
+            # Only for a stopping server: `StoppedByDisconnect` ends the request of a disconnected client.
             if is_http and record.status == NO_ANSWER:
                 await error_answer(ServerStopping())(scope, receive, answer)
         except ClientDisconnect:
-            await nobody_there()(scope, receive, answer)  # It went away before its body was whole.
+            await nobody_there()(scope, receive, answer)  # The body was incomplete.
         except AntiphonError as error:
             if record.status != NO_ANSWER:
                 raise
-            # The log names it. Its traceback would hold this scope, which then only the collector could free.
+            # The record keeps the error for the log. The traceback refers to this scope: a reference cycle.
             record.error = error.with_traceback(None)
             await error_answer(error)(scope, receive, answer)
         except Exception:
             if is_http and record.status == NO_ANSWER:
                 await error_answer(InternalError())(scope, receive, answer)
-            raise  # The server logs the traceback.
+            raise  # The connection logs the traceback.
         finally:
             # The frames of a WebSocket connection have lines of their own.
             if is_http or record.status != NO_ANSWER:

@@ -1,4 +1,4 @@
-"""Differences that clients and tests of llama-stack (OGX) need from api.openai.com's wire format."""
+"""Differences between llama-stack's (OGX) wire format and api.openai.com's."""
 
 from msgspec.structs import astuple
 
@@ -16,12 +16,12 @@ from antiphon.wire.events import (
 
 
 def with_open_names(events: list[Event]) -> list[Event]:
-    """Return events in which those of raw reasoning have the names of Open Responses."""
+    """Return events, with Open Responses' names for those of raw reasoning."""
     return [_open(event) for event in events]
 
 
 def with_response_id(events: list[Event], response_id: str) -> list[Event]:
-    """Return events in which those of items and of content parts name their response.
+    """Return events, with the response's ID in those of items and content parts.
 
     Only clients of llama-stack need it. ogx-client 1.1.3 loses the events that don't: `type` is optional in
     its types of events, so that it tells events apart by their required fields.

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a POST that is repeated under its key is answered as before, not done again."""
+"""Idempotent POST requests, with an `Idempotency-Key`."""
 
 import hashlib
 from collections.abc import Awaitable
@@ -17,10 +17,10 @@ IDEMPOTENCY_KEY = b"idempotency-key"
 
 
 class IdempotentPosts:
-    """Around an application: keeps what it answers to a POST with an `Idempotency-Key`, and repeats it.
+    """Middleware that stores the responses to idempotent requests and repeats them.
 
-    Errors are not kept, and neither is what the client did not wait for: a stream that it left is cancelled,
-    and a repetition begins again. An answer is kept before its last byte is sent.
+    It doesn't store errors, and no response whose client disconnected: such a request is cancelled, and its
+    repetition begins again. A response is stored before its last byte is sent.
     """
 
     def __init__(self, app: ASGIApp, idempotency: Idempotency) -> None:
@@ -28,6 +28,7 @@ class IdempotentPosts:
         self._idempotency = idempotency
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass a request on, or send its stored response."""
         key = headers_of(scope).get(IDEMPOTENCY_KEY)
         if key is None or scope["type"] != "http" or scope["method"] != "POST":
             return self.app(scope, receive, send)
@@ -46,7 +47,7 @@ class IdempotentPosts:
 
 
 class _Exchange:
-    """A request under a key of its own: what is read of it, and what is answered."""
+    """The first request with a key, and its response."""
 
     def __init__(self, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
         self._claim = claim
@@ -61,6 +62,7 @@ class _Exchange:
         self._is_kept = False
 
     async def receive(self) -> Message:
+        """Return the next message of the request, and add it to the fingerprint."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._fingerprint.feed(message.get("body", b""))
@@ -68,6 +70,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        """Send a message of the response; store the response before its last message."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             self._headers = [*message.get("headers", ())]
@@ -80,12 +83,12 @@ class _Exchange:
         await self._send(message)
 
     def end(self) -> None:
-        """Frees the key if there was no whole answer."""
+        """Release the key if the response is incomplete."""
         if not self._is_kept:
             self._claim.release()
 
     async def _read_rest(self) -> bool:
-        """Reads what a route that needs no body has left; false if it does not come."""
+        """Read the rest of the body; return whether the body is complete."""
         try:
             while not self._is_read:
                 if (await self.receive())["type"] == "http.disconnect":
@@ -95,7 +98,7 @@ class _Exchange:
         return True
 
     async def _keep(self) -> None:
-        self._is_kept = True  # also if this is cancelled: the write is under way
+        self._is_kept = True  # Even if this task is cancelled, because the write has begun.
         answer = Answer(
             fingerprint=self._fingerprint.digest(),
             request_bytes=self._fingerprint.size,
@@ -107,7 +110,12 @@ class _Exchange:
 
 
 async def _repeat(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers as the first time, if the request is the same; raises `IdempotencyKeyReused` if it is not."""
+    """Send a stored response again.
+
+    Raises:
+        IdempotencyKeyReused: The request differs from the first.
+        AnswerNotKept: The response was too large to store.
+    """
     fingerprint = Fingerprint(scope)
     more = True
     while more and fingerprint.size <= answer.request_bytes:
@@ -126,10 +134,10 @@ async def _repeat(answer: Answer, scope: Scope, receive: Receive, send: Send) ->
 
 
 class Fingerprint:
-    """What makes two requests the same: the URL and the body.
+    """Fingerprint of a request's URL and body.
 
-    The boundary of a multipart form is left out, because clients choose a new one for each attempt. `size`
-    counts the bytes of the rest.
+    It omits the boundary of a multipart form, because clients choose a new one for each attempt. `size` is
+    the number of bytes without boundaries.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -139,20 +147,20 @@ class Fingerprint:
         self._pending = b""
 
     def feed(self, piece: bytes) -> None:
-        """Takes the next piece of the body."""
+        """Add a piece of the body."""
         if not self._boundary:
             self._add(piece)
             return
         *parts, rest = (self._pending + piece).split(self._boundary)
         for part in parts:
             self._add(part)
-        # A boundary may have begun in the last bytes.
+        # The last bytes may be the start of a boundary.
         whole = max(0, len(rest) - len(self._boundary) + 1)
         self._add(rest[:whole])
         self._pending = rest[whole:]
 
     def digest(self) -> bytes:
-        """Returns the fingerprint of a whole request."""
+        """Return the fingerprint of the complete request."""
         self._add(self._pending)
         self._pending = b""
         return self._hash.digest()
@@ -163,7 +171,7 @@ class Fingerprint:
 
 
 def _boundary_of(scope: Scope) -> bytes:
-    """Returns the boundary of a multipart form, empty for other bodies."""
+    """Return the boundary of a multipart form; empty for other bodies."""
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type, options = parse_options_header(value)

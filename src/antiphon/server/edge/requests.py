@@ -1,4 +1,4 @@
-"""What routes read of a request: bodies, query parameters, the owner, the headers about recordings."""
+"""Parts of a request: body, query parameters, owner, recording headers."""
 
 import time
 from typing import get_args
@@ -18,16 +18,16 @@ from antiphon.wire.responses import Include
 _MAX_ID = 256
 _MAX_SCOPE = 1000
 _PROVIDER_DATA = (b"x-ogx-provider-data", b"x-llamastack-provider-data")
-"""Headers with JSON in which llama-stack's clients name the test that they run."""
+"""Headers of llama-stack's clients with JSON that contains the ID of a test."""
 _RECORDING = b"x-antiphon-recording"
 _FAULT = b"x-antiphon-fault"
 _SCOPE = b"x-antiphon-scope"
 _ABOUT_CALLS = frozenset({_SCOPE, *_PROVIDER_DATA, _RECORDING, _FAULT})
-"""What a request may say of the calls that it causes; most say nothing."""
+"""Headers about model and tool calls, which most requests don't have."""
 _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _LLAMA_STACK_CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
-"""First words of the clients' user agents, after the `Async` of asynchronous clients."""
+"""Starts of the clients' user agents, after the `Async` of asynchronous clients."""
 _LLAMA_STACK_HEADERS = (b"x-ogx-", b"x-llamastack-")
 _JSON = b"application/json"
 _IDENTITY = b"identity"
@@ -40,7 +40,7 @@ def owner_of(connection: HTTPConnection) -> str:
 
 
 def is_llama_stack(request: HTTPConnection) -> bool:
-    """Return whether a client of llama-stack sent a request, by its user agent or a header of its own."""
+    """Return whether a client of llama-stack sent a request, by user agent or header."""
     headers = headers_of(request.scope)
     agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
     return agent.startswith(_LLAMA_STACK_CLIENTS) or any(
@@ -60,10 +60,10 @@ def begin_stream(connection: HTTPConnection) -> None:
 
 
 def refuse_own(connection: HTTPConnection) -> None:
-    """Refuse a request that this very server sent to a supposed backend.
+    """Reject a request that this server sent, through a URL that leads back to it.
 
     Raises:
-        CallsItself: It is such a request.
+        CallsItself: This server sent the request.
     """
     if headers_of(connection.scope).get(_INSTANCE_HEADER) == _INSTANCE:
         raise CallsItself
@@ -97,7 +97,12 @@ def context_of(connection: HTTPConnection) -> RequestContext:
 
 
 async def read_body(request: Request) -> bytes:
-    """Returns the whole JSON body; raises `RequestTooLarge` and `InvalidRequest` for other media."""
+    """Return the complete JSON body.
+
+    Raises:
+        RequestTooLarge: The body is over the limit.
+        InvalidRequest: The body has another media type, or is compressed.
+    """
     headers = headers_of(request.scope)
     media_type = headers.get(b"content-type", _JSON)
     if media_type != _JSON:
@@ -105,7 +110,8 @@ async def read_body(request: Request) -> bytes:
     encoding = headers.get(b"content-encoding", _IDENTITY)
     if encoding != _IDENTITY:
         raise InvalidRequest(
-            f"Unsupported content encoding: '{encoding[:100].decode('latin-1')}'. Send the body as it is.",
+            f"Unsupported content encoding: '{encoding[:100].decode('latin-1')}'. "
+            "Send the body uncompressed.",
             code="unsupported_content_encoding",
         )
     limit = server_state(request).max_body_bytes
@@ -127,12 +133,20 @@ async def read_body(request: Request) -> bytes:
 
 
 def path_id(request: Request, name: str) -> str:
-    """Returns an id from the path; one that no object can have is refused early."""
+    """Return an ID from the path.
+
+    Raises:
+        InvalidRequest: No object can have the ID.
+    """
     return _checked(request.path_params[name], name)
 
 
 def page_query(request: Request, *, default: int = 20, most: int = 100) -> PageQuery:
-    """Returns `limit` (1 to `most`), `order` and `after` of a list request."""
+    """Return `limit` (1 to `most`), `order` and `after` of a list request.
+
+    Raises:
+        InvalidRequest: A query parameter is invalid.
+    """
     include_of(request)
     query = request.query_params
     order = query.get("order", "desc")
@@ -150,13 +164,21 @@ def page_query(request: Request, *, default: int = 20, most: int = 100) -> PageQ
 
 
 def query_text(request: Request, name: str) -> str | None:
-    """Returns an id or a name from the query, None where it is absent."""
+    """Return an ID or a name from the query, or None.
+
+    Raises:
+        InvalidRequest: No object can have the ID or the name.
+    """
     value = request.query_params.get(name)
     return None if value is None else _checked(value, name)
 
 
 def include_of(request: Request) -> frozenset[str]:
-    """Returns `include`, in both forms in which clients write a list; refuses unknown values."""
+    """Return the values of `include`, in both forms of a list in a query.
+
+    Raises:
+        InvalidRequest: A value is unknown.
+    """
     query = request.query_params
     include = frozenset((*query.getlist("include"), *query.getlist("include[]")))
     for value in sorted(include):
@@ -166,7 +188,11 @@ def include_of(request: Request) -> frozenset[str]:
 
 
 def boolean(request: Request, name: str) -> bool:
-    """Returns a boolean query parameter, false where it is absent."""
+    """Return a boolean query parameter; the default is false.
+
+    Raises:
+        InvalidRequest: The value isn't a boolean.
+    """
     value = request.query_params.get(name, "false").lower()
     if value not in ("true", "false", "1", "0"):
         raise InvalidRequest(
@@ -187,7 +213,7 @@ def _checked(value: str, name: str) -> str:
             code="string_above_max_length",
             param=name,
         )
-    if "\0" in value:  # PostgreSQL cannot even look for it.
+    if "\0" in value:  # PostgreSQL accepts no such text, not even in a query.
         raise InvalidRequest(
             f"Invalid '{name}': the character U+0000 is not allowed.", code="invalid_value", param=name
         )
@@ -222,7 +248,7 @@ def _text(headers: Headers, name: bytes) -> str | None:
 
 
 def _utf8(header: bytes) -> str:
-    """Returns a header's text, which is meant as UTF-8 where it can be."""
+    """Return a header as text: UTF-8 if it is valid, otherwise Latin-1."""
     try:
         return header.decode()
     except UnicodeDecodeError:
@@ -241,7 +267,7 @@ def _mode(headers: Headers) -> Mode | None:
 
 
 def _refuse_steering(headers: Headers) -> None:
-    """Refuses headers by which a request steers recording: the operator must have allowed them."""
+    """Reject headers about recording and faults, which the operator has to allow."""
     for name in (_RECORDING, _FAULT):
         if name in headers:
             raise InvalidRequest(
@@ -259,7 +285,7 @@ def _test_id(headers: Headers) -> str | None:
         try:
             data = msgspec.json.decode(_utf8(headers[name]))
         except (msgspec.DecodeError, RecursionError):
-            continue  # Whatever else other servers take there does not matter here.
+            continue  # Other servers accept other values in this header.
         if isinstance(data, dict) and isinstance(test_id := data.get("__test_id"), str):
             return test_id
     return None

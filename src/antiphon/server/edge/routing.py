@@ -39,6 +39,7 @@ class Application:
         self._router = Router(routes, redirect_slashes=False, default=_no_route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
         scope["app"] = self
         serve = self._idempotent if IDEMPOTENCY_KEY in headers_of(scope) else self._serve
         await serve(scope, receive, send)
@@ -56,7 +57,7 @@ class Application:
             await self._refusal(error, scope)(scope, receive, send)
 
     def _refusal(self, error: HTTPException, scope: Scope) -> Response:
-        """Return the API's error for one that Starlette raised; raise one that the API does not have."""
+        """Return the API's form of Starlette's error, or raise an unknown one again."""
         request = Request(scope)
         if error.status_code == 404:
             return not_found(request)

@@ -28,9 +28,9 @@ class Frames(NamedTuple):
 
 
 def event_frames(events: list[Event], *, is_last: bool = False) -> Frames:
-    """Return the frames of a batch: `event:` with the type, `data:` with the JSON, an empty line.
+    """Return the frames of a batch; `[DONE]` follows the last batch.
 
-    `[DONE]` follows the last batch.
+    A frame is a line `event:` with the type, a line `data:` with the JSON, and an empty line.
     """
     buffer = bytearray()
     for event in events:
@@ -45,7 +45,12 @@ def event_frames(events: list[Event], *, is_last: bool = False) -> Frames:
 async def proxied_frames(
     first: list[bytes], batches: AsyncGenerator[list[bytes], None]
 ) -> AsyncGenerator[Frames, None]:
-    """Yield the frames of a backend's chunks: `first`, those that follow, and an error as the last chunk."""
+    """Yield the frames of a backend's chunks.
+
+    Args:
+        first: Chunks that were read already.
+        batches: The other chunks. An error of the backend becomes the last chunk.
+    """
     async with aclosing(batches):
         yield Frames(_chunk_frames(first))
         try:
@@ -82,6 +87,7 @@ class EventStream(Response):
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
         begun = False
         with StoppedByDisconnect(scope):
             async with self._resources, aclosing(self._frames) as batches:

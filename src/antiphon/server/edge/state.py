@@ -1,4 +1,4 @@
-"""State of the server and of one request, as endpoints and the layers around them share it."""
+"""State of the server and of one request, for endpoints and middleware."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
 _REQUEST = "antiphon.request"
 
 Headers = dict[bytes, bytes]
-"""The value of each header. One pass makes it, and a look-up costs no other."""
+"""Value of each header by its name in lower case."""
 Watch = Callable[[Record], None]
-"""Receives the record of each request when the request begins; it is complete when the request has ended."""
+"""Function that receives each request's record, which is complete at its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,9 @@ class ServerState:
     """Use cases and settings that all requests share."""
 
     services: Services
+    """Use cases that the endpoints call."""
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    """Size limit of request bodies."""
     recording_header: bool = False
     """Whether requests may choose a recording mode and faults."""
     freeze: Freeze | None = None
@@ -34,7 +36,9 @@ class ServerState:
     is_local: bool = False
     """Whether only this machine can reach the server."""
     reasoning_events: ReasoningEvents = "openai"
+    """Names of the events of raw reasoning."""
     watch: Watch | None = None
+    """Function that receives the record of each request."""
 
 
 @dataclass(slots=True)
@@ -42,9 +46,11 @@ class RequestState:
     """State of one request, or of one frame over a WebSocket."""
 
     record: Record
+    """Facts for the log."""
     caller: Caller | None = None
     """The holder of the key; None for a request without a key and without limits."""
     headers: Headers | None = None
+    """Headers, once they were read."""
 
 
 def begin_request(scope: Scope, record: Record) -> RequestState:
@@ -76,7 +82,7 @@ def record_of(connection: HTTPConnection) -> Record:
 
 
 def headers_of(scope: Scope) -> Headers:
-    """Return the headers by their names in lower case; of those with one name the first."""
+    """Return the headers by name in lower case; the first value of a repeated header."""
     state = request_state(scope)
     if state.headers is None:
         state.headers = dict(reversed(scope["headers"]))

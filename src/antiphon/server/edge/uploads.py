@@ -1,4 +1,4 @@
-"""Reads a file out of a multipart form, piece by piece, onto the disk."""
+"""File uploads in multipart forms, written to disk as they arrive."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -15,21 +15,23 @@ from antiphon.service.files.folder import Upload
 from antiphon.wire.files import FilePurpose
 
 _MAX_TEXT = 64 * 1024
-"""Bytes of everything in the form that is not the file."""
+"""Size limit of the form without the file, in bytes."""
 _MAX_PARTS = 20
 _MAX_FILENAME = 255
 _LIFETIMES = (3600, 2_592_000)
-"""Between an hour and 30 days, in seconds (OpenAI's description)."""
+"""Bounds of a file's lifetime, an hour and 30 days, as at api.openai.com."""
 
 
 async def read_upload(request: Request, upload: Upload) -> FileDetails:
-    """Writes the form's `file` to `upload`, and returns what the form says of it.
+    """Write the form's `file` to `upload`, and return the details in the form.
 
-    Raises `InvalidRequest` for what is wrong or missing, and `RequestTooLarge`.
+    Raises:
+        InvalidRequest: The form is malformed, or a field is missing or wrong.
+        RequestTooLarge: The file or the form is over its limit.
     """
     try:
         form = _Form(_boundary(request))
-    except FormParserError as error:  # a boundary that is too long
+    except FormParserError as error:  # The boundary is too long.
         raise _unreadable(str(error)) from None
     async for piece in request.stream():
         if piece:
@@ -45,7 +47,7 @@ class _Part(Struct):
 
 
 class _Form:
-    """A form as it arrives. The bytes of the file are handed on, the values are kept."""
+    """A form as it arrives: it keeps the values, and returns the bytes of the file."""
 
     def __init__(self, boundary: bytes) -> None:
         self.values: dict[str, str] = {}
@@ -73,7 +75,7 @@ class _Form:
         self._whole = False
 
     def feed(self, piece: bytes) -> bytes:
-        """Takes what one network read brought, and returns the part of it that belongs to the file."""
+        """Parse a piece of the form, and return the bytes in it that belong to the file."""
         self._arrived.clear()
         try:
             self._parser.write(piece)
@@ -82,11 +84,17 @@ class _Form:
         arrived = b"".join(self._arrived)
         self._text += len(piece) - len(arrived)
         if self._text > _MAX_TEXT:
-            raise RequestTooLarge(f"The form holds more than {_MAX_TEXT} bytes beside the file.")
+            raise RequestTooLarge(
+                f"The form is too large without the file. Expected at most {_MAX_TEXT} bytes."
+            )
         return arrived
 
     def finish(self) -> None:
-        """Raises `InvalidRequest` if the form is cut."""
+        """Check the end of the form.
+
+        Raises:
+            InvalidRequest: The form is incomplete.
+        """
         if not self._whole:
             raise _unreadable("it ends before its last boundary")
 
@@ -166,7 +174,7 @@ def _details(form: _Form) -> FileDetails:
 
 
 def _filename(given: str) -> str:
-    """The last part of a path, without control characters: it is shown, but never used as a path."""
+    """Return the last part of a path without control characters, for display only."""
     name = "".join(each for each in given.replace("\\", "/").rpartition("/")[2] if each.isprintable())
     if not name or len(name) > _MAX_FILENAME:
         raise InvalidRequest(
@@ -189,7 +197,7 @@ def _purpose(values: Mapping[str, str]) -> FilePurpose:
 
 
 def _lifetime(values: Mapping[str, str]) -> int | None:
-    """Reads `expires_after` as clients write an object into a form: a part for each of its keys."""
+    """Return the seconds in `expires_after`, whose keys are fields of the form."""
     anchor, seconds = values.get("expires_after[anchor]"), values.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None

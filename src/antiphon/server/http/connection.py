@@ -47,7 +47,7 @@ class Alarms:
     The alarms belong to the event loop that runs when the first alarm is set.
     """
 
-    # Setting and cancelling a timer of the event loop per request takes as long as decoding the request.
+    # Setting and canceling a timer of the event loop per request takes as long as decoding the request.
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -299,7 +299,7 @@ class HttpConnection(asyncio.Protocol):
         self._server.tasks.add(exchange.task)
 
     def _refuse(self, why: str) -> None:
-        """Reject malformed HTTP, unless another response has begun, and end the connection."""
+        """Reject malformed HTTP, unless a response has begun, and end the connection."""
         log.warning("Rejected a connection: %s", why)
         self._parser = None
         if self._current is None or not self._current.has_begun:
@@ -317,7 +317,7 @@ class HttpConnection(asyncio.Protocol):
         self._idle.cancel(self._end)
 
     def _change(self, rest: bytes) -> bytes:
-        """Change the protocol of the connection to WebSocket; ignore requests for other protocols.
+        """Change the protocol to WebSocket; ignore requests for other protocols.
 
         Args:
             rest: Data after the request's headers.
@@ -337,7 +337,7 @@ class HttpConnection(asyncio.Protocol):
         return self._head() + rest
 
     def _become_websocket(self, rest: bytes) -> None:
-        """Pass the connection to uvicorn's WebSocket protocol, which reads the request again."""
+        """Pass the connection to uvicorn's protocol, which reads the request again."""
         self._leave()
         self._parser = None
         protocol = self._config.ws_protocol_class(  # type: ignore[call-arg, misc]
@@ -355,7 +355,8 @@ class HttpConnection(asyncio.Protocol):
 
 
 def _reason(error: HttpParserError) -> str:
-    """Return the cause of a parser error; our own callbacks fail only for the target of a request."""
+    """Return the cause of a parser error."""
+    # Our callbacks fail only for the target of a request.
     if isinstance(error, HttpParserCallbackError):
         return "its target is neither a path nor a URL"
     return str(error)

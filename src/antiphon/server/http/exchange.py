@@ -17,7 +17,7 @@ log = logging.getLogger("antiphon.server")
 PATIENCE = 20.0
 """Seconds to wait for a body: at first, and at most at any time."""
 LEAST_RATE = 500.0
-"""Bytes that extend the wait by a second; both numbers are Apache's (`mod_reqtimeout`)."""
+"""Bytes that extend the wait by a second; both are defaults of mod_reqtimeout."""
 _MOST_UNREAD = 64 * 1024
 """Unread bytes of a body from which on the client has to wait."""
 CLOSE = (b"connection", b"close")
@@ -49,7 +49,7 @@ class Client:
             self._callback()
 
     def on_leave(self, callback: Callable[[], None] | None) -> None:
-        """Set the function to call when the client disconnects; it is called at once if it already has."""
+        """Set the function to call at the disconnect, which may have happened already."""
         self._callback = callback
         if self.is_gone and callback is not None:
             callback()

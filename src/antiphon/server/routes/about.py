@@ -1,4 +1,4 @@
-"""What the server tells of itself: health, version, providers, routes, and the description of its API."""
+"""Routes about the server itself: health, version, providers, routes, OpenAPI."""
 
 import msgspec
 from starlette.requests import Request
@@ -15,26 +15,26 @@ from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Health, Provider, ProviderList, RouteInfo, RouteList, Version
 
 _OWN = ("responses", "conversations", "prompts", "files", "vector_io", "tool_runtime")
-"""llama-stack's names for the parts of the API that this server is itself."""
+"""llama-stack's names for the parts of the API that this server implements."""
 
 
 async def health(request: Request) -> Response:
-    """GET /v1/health"""
+    """Return that the server is running."""
     return json_answer(Health("OK"))
 
 
 async def version(request: Request) -> Response:
-    """GET /v1/version"""
+    """Return the server's version."""
     return json_answer(Version(__version__))
 
 
 async def providers(request: Request) -> Response:
-    """GET /v1/providers"""
+    """List the providers of the API's parts."""
     return json_answer(ProviderList(data=await _providers(request)))
 
 
 async def get_provider(request: Request) -> Response:
-    """GET /v1/providers/{provider_id}"""
+    """Get a provider."""
     provider_id = path_id(request, "provider_id")
     for provider in await _providers(request):
         if provider.provider_id == provider_id:
@@ -43,7 +43,7 @@ async def get_provider(request: Request) -> Response:
 
 
 async def routes_of_api(request: Request) -> Response:
-    """GET /v1/inspect/routes"""
+    """List the routes."""
     from antiphon.server.describe.openapi import described_routes
 
     described = described_routes(request.app.routes)
@@ -51,12 +51,12 @@ async def routes_of_api(request: Request) -> Response:
 
 
 async def openapi(request: Request) -> Response:
-    """GET /v1/openapi.json"""
+    """Return the OpenAPI document."""
     return json_text(msgspec.json.encode(_document(request)))
 
 
 async def docs(request: Request) -> Response:
-    """GET /docs"""
+    """Return the OpenAPI document as a page for people."""
     from antiphon.server.describe.docs_page import POLICY, docs_page
 
     headers = {"content-security-policy": POLICY, "x-content-type-options": "nosniff"}
@@ -82,7 +82,7 @@ async def _providers(request: Request) -> list[Provider]:
 
 
 def _document(request: Request) -> JSONObject:
-    """The description, which is made once: the types never change, and there are many."""
+    """Return the OpenAPI document, which is built once."""
     from antiphon.server.describe.openapi import describe
 
     app: Application = request.app

@@ -1,4 +1,4 @@
-"""`/v1/conversations`."""
+"""Routes of conversations."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,29 +11,29 @@ from antiphon.server.edge.state import services_of
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/conversations; the body may be empty"""
+    """Create a conversation; the body may be empty."""
     body = bodies.create_conversation.decode(await read_body(request) or b"{}")
     return json_answer(await services_of(request).conversations.create(context_of(request), body))
 
 
 async def get(request: Request) -> Response:
-    """GET /v1/conversations/{conversation_id}"""
+    """Get a conversation."""
     return json_answer(await services_of(request).conversations.get(owner_of(request), _id(request)))
 
 
 async def update(request: Request) -> Response:
-    """POST /v1/conversations/{conversation_id}"""
+    """Update a conversation."""
     body = bodies.update_conversation.decode(await read_body(request))
     return json_answer(await services_of(request).conversations.update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/conversations/{conversation_id}"""
+    """Delete a conversation."""
     return json_answer(await services_of(request).conversations.delete(owner_of(request), _id(request)))
 
 
 async def create_items(request: Request) -> Response:
-    """POST /v1/conversations/{conversation_id}/items"""
+    """Add items to a conversation."""
     include = include_of(request)
     body = bodies.create_items.decode(await read_body(request))
     conversations, context = services_of(request).conversations, context_of(request)
@@ -41,20 +41,20 @@ async def create_items(request: Request) -> Response:
 
 
 async def list_items(request: Request) -> Response:
-    """GET /v1/conversations/{conversation_id}/items"""
+    """List the items of a conversation."""
     conversations, owner, query = services_of(request).conversations, owner_of(request), page_query(request)
     return json_answer(await conversations.list_items(owner, _id(request), query, include_of(request)))
 
 
 async def get_item(request: Request) -> Response:
-    """GET /v1/conversations/{conversation_id}/items/{item_id}"""
+    """Get an item of a conversation."""
     conversations, item_id = services_of(request).conversations, path_id(request, "item_id")
     include = include_of(request)
     return json_answer(await conversations.get_item(owner_of(request), _id(request), item_id, include))
 
 
 async def delete_item(request: Request) -> Response:
-    """DELETE /v1/conversations/{conversation_id}/items/{item_id}"""
+    """Remove an item from a conversation."""
     item_id = path_id(request, "item_id")
     return json_answer(
         await services_of(request).conversations.delete_item(owner_of(request), _id(request), item_id)

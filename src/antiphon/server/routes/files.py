@@ -1,4 +1,4 @@
-"""`/v1/files`."""
+"""Routes of files."""
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -10,11 +10,11 @@ from antiphon.server.edge.state import services_of
 from antiphon.server.edge.uploads import read_upload
 
 _MOST = 10_000
-"""The largest page of files, and the usual one (OpenAI's description)."""
+"""Largest and default size of a page, as at api.openai.com."""
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/files"""
+    """Upload a file."""
     context = context_of(request)
     files = services_of(request).files.files
     async with files.folder.receive() as upload:
@@ -23,25 +23,25 @@ async def create(request: Request) -> Response:
 
 
 async def page(request: Request) -> Response:
-    """GET /v1/files"""
+    """List files."""
     query = page_query(request, default=_MOST, most=_MOST)
     purpose = query_text(request, "purpose")
     return json_answer(await services_of(request).files.files.page(owner_of(request), query, purpose))
 
 
 async def get(request: Request) -> Response:
-    """GET /v1/files/{file_id}"""
+    """Get the description of a file."""
     return json_answer(
         await services_of(request).files.files.get(owner_of(request), path_id(request, "file_id"))
     )
 
 
 async def content(request: Request) -> Response:
-    """GET /v1/files/{file_id}/content"""
+    """Get the content of a file."""
     path, filename = await services_of(request).files.files.content(
         owner_of(request), path_id(request, "file_id")
     )
-    # To be saved and never shown: a browser would run what somebody has uploaded as a page of this server.
+    # As a download: a browser would run scripts in an uploaded page with the origin of this server.
     return FileResponse(
         path,
         media_type="application/octet-stream",
@@ -51,7 +51,7 @@ async def content(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/files/{file_id}"""
+    """Delete a file."""
     return json_answer(
         await services_of(request).files.files.delete(owner_of(request), path_id(request, "file_id"))
     )

@@ -20,9 +20,13 @@ from antiphon.wire.json import JSONObject
 class _Completions(Protocol):
     """Use cases of an endpoint that streams on request."""
 
-    async def complete(self, body: JSONObject, context: RequestContext) -> bytes: ...
+    async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
+        """Return the JSON text of a whole completion."""
+        ...
 
-    def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]: ...
+    def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
+        """Yield the chunks of a streamed completion in batches."""
+        ...
 
 
 async def chat_completions(request: Request) -> Response:

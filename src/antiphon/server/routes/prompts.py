@@ -1,4 +1,4 @@
-"""`/v1/prompts`, as llama-stack has it; changes are taken as PUT and, from its older clients, as POST."""
+"""Routes of prompts, as in llama-stack, whose older clients update with POST."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,41 +14,41 @@ _MAX_DIGITS = 9
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/prompts"""
+    """Create a prompt."""
     body = bodies.create_prompt.decode(await read_body(request))
     return json_answer(await services_of(request).prompts.create(context_of(request), body))
 
 
 async def list_prompts(request: Request) -> Response:
-    """GET /v1/prompts"""
+    """List the prompts in their default versions."""
     return json_answer(await services_of(request).prompts.list(owner_of(request)))
 
 
 async def get(request: Request) -> Response:
-    """GET /v1/prompts/{prompt_id}"""
+    """Get a version of a prompt."""
     version = _version(request)
     return json_answer(await services_of(request).prompts.get(owner_of(request), _id(request), version))
 
 
 async def update(request: Request) -> Response:
-    """PUT /v1/prompts/{prompt_id}"""
+    """Add a version of a prompt."""
     body = bodies.update_prompt.decode(await read_body(request))
     return json_answer(await services_of(request).prompts.update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/prompts/{prompt_id}"""
+    """Delete a prompt with all of its versions."""
     await services_of(request).prompts.delete(owner_of(request), _id(request))
     return Response(status_code=204)
 
 
 async def versions(request: Request) -> Response:
-    """GET /v1/prompts/{prompt_id}/versions"""
+    """List the versions of a prompt."""
     return json_answer(await services_of(request).prompts.versions(owner_of(request), _id(request)))
 
 
 async def set_default_version(request: Request) -> Response:
-    """PUT /v1/prompts/{prompt_id}/set-default-version"""
+    """Set the default version of a prompt."""
     body = bodies.set_default_version.decode(await read_body(request))
     prompts, owner = services_of(request).prompts, owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))

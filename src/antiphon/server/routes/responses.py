@@ -1,4 +1,4 @@
-"""`/v1/responses`."""
+"""Routes of responses."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
@@ -30,7 +30,7 @@ from antiphon.service.responses.run import Run
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/responses"""
+    """Create a response."""
     body = bodies.create_response.decode(await read_body(request))
     if body.stream:
         begin_stream(request)
@@ -46,7 +46,7 @@ async def create(request: Request) -> Response:
 
 
 async def count_input_tokens(request: Request) -> Response:
-    """POST /v1/responses/input_tokens"""
+    """Count the tokens of an input."""
     body = bodies.count_input_tokens.decode(await read_body(request))
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
@@ -55,7 +55,7 @@ async def count_input_tokens(request: Request) -> Response:
 
 
 async def compact(request: Request) -> Response:
-    """POST /v1/responses/compact"""
+    """Compact a context."""
     body = bodies.compact_response.decode(await read_body(request))
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
@@ -64,14 +64,14 @@ async def compact(request: Request) -> Response:
 
 
 async def list_responses(request: Request) -> Response:
-    """GET /v1/responses, which other self-hosted servers have too"""
+    """List responses, as other self-hosted servers do."""
     query, model = page_query(request), query_text(request, "model")
     include = include_of(request)
     return json_answer(await services_of(request).responses.list(owner_of(request), query, model, include))
 
 
 async def get(request: Request) -> Response:
-    """GET /v1/responses/{response_id}"""
+    """Get a response."""
     include = include_of(request)
     if boolean(request, "stream"):
         raise InvalidRequest(
@@ -84,19 +84,19 @@ async def get(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/responses/{response_id}"""
+    """Delete a response."""
     return json_answer(
         await services_of(request).responses.delete(owner_of(request), path_id(request, "response_id"))
     )
 
 
 async def cancel(request: Request) -> Response:
-    """POST /v1/responses/{response_id}/cancel"""
+    """Reject the cancellation of a response, which needs a background response."""
     await services_of(request).responses.cancel(owner_of(request), path_id(request, "response_id"))
 
 
 async def input_items(request: Request) -> Response:
-    """GET /v1/responses/{response_id}/input_items"""
+    """List the input items of a response."""
     response_id, query = path_id(request, "response_id"), page_query(request)
     include = include_of(request)
     return json_answer(

@@ -1,4 +1,4 @@
-"""`/v1/vector_stores`."""
+"""Routes of vector stores, their files, and batches of files."""
 
 from typing import get_args
 
@@ -17,26 +17,26 @@ from antiphon.wire.vector_stores import FileStatus
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/vector_stores; the body may be empty"""
+    """Create a vector store; the body may be empty."""
     body = bodies.create_vector_store.decode(await read_body(request) or b"{}")
     stores = services_of(request).files.vector_stores
     return json_answer(await stores.create(context_of(request), body))
 
 
 async def page(request: Request) -> Response:
-    """GET /v1/vector_stores"""
+    """List vector stores."""
     return json_answer(
         await services_of(request).files.vector_stores.page(owner_of(request), _query(request))
     )
 
 
 async def get(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}"""
+    """Get a vector store."""
     return json_answer(await services_of(request).files.vector_stores.get(owner_of(request), _id(request)))
 
 
 async def update(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}"""
+    """Update a vector store."""
     body = bodies.update_vector_store.decode(await read_body(request))
     return json_answer(
         await services_of(request).files.vector_stores.update(owner_of(request), _id(request), body)
@@ -44,39 +44,39 @@ async def update(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/vector_stores/{vector_store_id}"""
+    """Delete a vector store."""
     return json_answer(await services_of(request).files.vector_stores.delete(owner_of(request), _id(request)))
 
 
 async def search(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}/search"""
+    """Search a vector store."""
     body = bodies.search_vector_store.decode(await read_body(request))
     context = context_of(request)
     return json_answer(await services_of(request).files.search.search(context, _id(request), body))
 
 
 async def add_file(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}/files"""
+    """Add a file to a vector store."""
     body = bodies.create_vector_store_file.decode(await read_body(request))
     files = services_of(request).files.attached_files
     return json_answer(await files.add(context_of(request), _id(request), body))
 
 
 async def page_of_files(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}/files"""
+    """List the files of a vector store."""
     files = services_of(request).files.attached_files
     query, status = _query(request), _status(request)
     return json_answer(await files.page(owner_of(request), _id(request), query, status))
 
 
 async def get_file(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}/files/{file_id}"""
+    """Get the status of a file in a vector store."""
     files = services_of(request).files.attached_files
     return json_answer(await files.get(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def update_file(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}/files/{file_id}"""
+    """Replace the attributes of a file in a vector store."""
     body = bodies.update_vector_store_file.decode(await read_body(request))
     files = services_of(request).files.attached_files
     file_id = path_id(request, "file_id")
@@ -84,39 +84,39 @@ async def update_file(request: Request) -> Response:
 
 
 async def remove_file(request: Request) -> Response:
-    """DELETE /v1/vector_stores/{vector_store_id}/files/{file_id}"""
+    """Remove a file from a vector store."""
     files = services_of(request).files.attached_files
     return json_answer(await files.remove(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def content_of_file(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}/files/{file_id}/content"""
+    """Get the text of a file in a vector store."""
     files = services_of(request).files.attached_files
     return json_answer(await files.content(owner_of(request), _id(request), path_id(request, "file_id")))
 
 
 async def add_batch(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}/file_batches"""
+    """Add a batch of files to a vector store."""
     body = bodies.create_file_batch.decode(await read_body(request))
     files = services_of(request).files.attached_files
     return json_answer(await files.add_batch(context_of(request), _id(request), body))
 
 
 async def get_batch(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}"""
+    """Get the status of a batch."""
     files = services_of(request).files.attached_files
     return json_answer(await files.get_batch(owner_of(request), _id(request), path_id(request, "batch_id")))
 
 
 async def cancel_batch(request: Request) -> Response:
-    """POST /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel"""
+    """Cancel a batch."""
     files = services_of(request).files.attached_files
     batch_id = path_id(request, "batch_id")
     return json_answer(await files.cancel_batch(owner_of(request), _id(request), batch_id))
 
 
 async def page_of_batch(request: Request) -> Response:
-    """GET /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files"""
+    """List the files of a batch."""
     files = services_of(request).files.attached_files
     batch = (_id(request), path_id(request, "batch_id"))
     query, status = _query(request), _status(request)
@@ -152,7 +152,7 @@ def _id(request: Request) -> str:
 
 
 def _query(request: Request) -> PageQuery:
-    """These lists take `before` as well."""
+    """Return the page of a list; these lists also have `before`."""
     query = page_query(request)
     before = query_text(request, "before")
     if before is not None and query.after is not None:

@@ -1,8 +1,8 @@
-"""`WS /v1/responses`: requests and events as text frames of one connection.
+"""Responses over WebSocket, with requests and events as text frames.
 
-A request is a frame `{"type": "response.create", ...}`. Requests are answered one after another, with the
-events that a stream would have. After an error the connection can be used on (`wire.md` 5.4, OpenAI's guide
-to its WebSocket mode).
+A request is a frame `{"type": "response.create", ...}`. The server handles requests one after another, and
+sends the events of a stream for each. The connection stays usable after an error.
+See https://developers.openai.com/api/docs/guides/websocket-mode.
 """
 
 import asyncio
@@ -39,15 +39,15 @@ from antiphon.wire.responses import ResponseCreateEvent
 log = logging.getLogger("antiphon.server")
 
 LIMIT = 60 * 60.0
-"""Seconds after which a connection takes no more requests (OpenAI's limit)."""
+"""Seconds after which a connection accepts no more requests, as at api.openai.com."""
 MAX_WAITING = 16
-"""Requests that may wait for the one at work."""
+"""Requests that may wait for the request in progress."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 async def connect(websocket: WebSocket) -> None:
-    """WS /v1/responses"""
+    """Open a connection for responses."""
     refuse_own(websocket)
     await websocket.accept()
     await Session(websocket).run(LIMIT)
@@ -57,7 +57,10 @@ routes = [WebSocketRoute("/v1/responses", connect)]
 
 
 class Session:
-    """One connection, with the latest response in memory: it may be continued here even if not stored."""
+    """One connection.
+
+    It keeps the latest response in memory, which the client can continue even if it isn't stored.
+    """
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
@@ -66,9 +69,12 @@ class Session:
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
 
     async def run(self, limit: float) -> None:
-        """Answers until the client goes away, or `limit` seconds have passed and what was asked is answered.
+        """Handle requests until the client disconnects or the connection expires.
 
-        What is at work when the client goes away is cancelled.
+        A disconnect cancels the response in progress.
+
+        Args:
+            limit: Seconds after which the connection accepts no more requests.
         """
         expiry = asyncio.get_running_loop().call_later(limit, self.expire)
         try:
@@ -80,7 +86,7 @@ class Session:
             expiry.cancel()
 
     def expire(self) -> None:
-        """Takes no more requests: says so after those that have come already, and closes."""
+        """Send an error after the requests that have arrived, then close the connection."""
         self._frames.put_nowait(None)
 
     async def _receive(self) -> None:
@@ -103,10 +109,10 @@ class Session:
             await self._send_error(ConnectionExpired())
             await self._websocket.close()
         except WebSocketDisconnect:
-            pass  # The receiver learns of it too, and ends the connection.
+            pass  # The receiver gets it too, and ends the connection.
 
     async def _answer(self, frame: str | bytes) -> None:
-        """Answers a frame; each is a request of its own, with the headers of the connection."""
+        """Handle a frame, a separate request with the headers of the connection."""
         record = self._record()
         request: HTTPConnection = HTTPConnection({**self._websocket.scope})
         state = begin_request(request.scope, record)
@@ -121,8 +127,8 @@ class Session:
         except WebSocketDisconnect:
             raise
         except Exception:
-            # The request boundary: a fault of this server is answered, and does not end the connection.
-            log.exception("a frame cannot be answered")
+            # The request boundary: a bug in this server becomes an error event. The connection stays open.
+            log.exception("Failed to handle a WebSocket frame")
             self._forget(frame)
             await self._refuse(InternalError(), record)
         finally:
@@ -159,7 +165,7 @@ class Session:
         return events if self._server.reasoning_events == "openai" else with_open_names(events)
 
     async def _caller(self) -> Caller | None:
-        """Returns who calls by now: a key that let the connection in may have been revoked since."""
+        """Return the holder of the key, which may have been revoked since."""
         header: str = self._websocket.headers.get("authorization", "")
         return await self._server.services.keys.caller(bearer(header.encode("latin-1")))
 
@@ -176,7 +182,7 @@ class Session:
         return body
 
     def _forget(self, frame: str | bytes) -> None:
-        """After a request that failed: what it wanted to continue can be continued no more."""
+        """Drop the latest response if a failed request was to continue it."""
         if self._latest is not None and _continues(frame) == self._latest.response_id:
             self._latest = None
 
@@ -191,9 +197,9 @@ class Session:
         record.status = error.status
 
     async def _send_error(self, error: AntiphonError) -> None:
-        """An error outside of a stream has a status, and what would be in the headers of an HTTP answer.
+        """Send an error event with the status and headers of an HTTP response.
 
-        Open Responses requires a code.
+        The event always has a code, which Open Responses requires.
         """
         body: dict[str, JSON] = msgspec.structs.asdict(error.body())
         body["code"] = error.code or error.type
@@ -214,7 +220,7 @@ _continuation = msgspec.json.Decoder(_Continuation)
 
 
 def _continues(frame: str | bytes) -> JSON:
-    """Returns what a frame wants to continue, also one with faults; None for a frame without a request."""
+    """Return the ID that a frame continues, even if it is invalid otherwise; or None."""
     try:
         named = _continuation.decode(frame)
     except (msgspec.DecodeError, RecursionError):
