@@ -32,7 +32,7 @@ class ServerState:
     recording_header: bool = False
     """Whether requests may choose a recording mode and faults."""
     freeze: Freeze | None = None
-    """Source of reproducible ids and times; None for real ones."""
+    """Source of reproducible IDs and times; None for real ones."""
     is_local: bool = False
     """Whether only this machine can reach the server."""
     reasoning_events: ReasoningEvents = "openai"
