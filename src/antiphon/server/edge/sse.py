@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +16,17 @@ from antiphon.wire.events import Event
 _DONE = b"data: [DONE]\n\n"
 
 _encoder = msgspec.json.Encoder()
+
+
+class _Heads(dict[type[Event], bytes]):
+    """The first bytes of frames by the type of their event, filled as types occur."""
+
+    def __missing__(self, event_type: type[Event]) -> bytes:
+        head = self[event_type] = f"event: {event_type.__struct_config__.tag}\ndata: ".encode()
+        return head
+
+
+_HEADS = _Heads()
 
 
 class Frames(NamedTuple):
@@ -34,7 +44,7 @@ def event_frames(events: list[Event], *, is_last: bool = False) -> Frames:
     """
     buffer = bytearray()
     for event in events:
-        buffer += _head(type(event))
+        buffer += _HEADS[type(event)]
         _encoder.encode_into(event, buffer, -1)
         buffer += b"\n\n"
     if is_last:
@@ -100,8 +110,3 @@ class EventStream(Response):
                         )
                     data, more = bytes(frames.data), not frames.is_last
                     await send({"type": "http.response.body", "body": data, "more_body": more})
-
-
-@cache
-def _head(event_type: type[Event]) -> bytes:
-    return f"event: {event_type.__struct_config__.tag}\ndata: ".encode()
