@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from antiphon.ids import CALL, ITEM_PREFIXES, SHORT, new_id
-from antiphon.wire.items import Item
+from antiphon.ids import CALL, SHORT, new_id
+from antiphon.wire.items import ITEM_PREFIXES, Item
 
 
 def test_ids_have_openais_form() -> None:

@@ -9,7 +9,7 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel
 
-from antiphon.ids import ITEM_PREFIXES
+from antiphon.wire.items import ITEM_PREFIXES
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.kinds import KINDS
 from tests.support.serving import Serving

@@ -5,9 +5,9 @@ import re
 import msgspec
 import pytest
 
-from antiphon.ids import ITEM_PREFIXES, SHORT, new_id
+from antiphon.ids import SHORT, new_id
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
-from antiphon.wire.items import Item
+from antiphon.wire.items import ITEM_PREFIXES, Item
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.kinds import KINDS
 from tests.service.world import wire

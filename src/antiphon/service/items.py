@@ -7,11 +7,18 @@ from msgspec import UNSET
 
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
-from antiphon.ids import ITEM_PREFIXES, LONG
+from antiphon.ids import LONG
 from antiphon.service.pages import page_of
 from antiphon.store.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText
-from antiphon.wire.items import CustomToolCallOutput, FunctionCallOutput, InputItem, Item, Message
+from antiphon.wire.items import (
+    ITEM_PREFIXES,
+    CustomToolCallOutput,
+    FunctionCallOutput,
+    InputItem,
+    Item,
+    Message,
+)
 from antiphon.wire.lists import Page
 
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)

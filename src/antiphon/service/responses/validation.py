@@ -2,9 +2,8 @@
 
 from antiphon.decode.explain import mutually_exclusive
 from antiphon.errors import InvalidRequest, MissingParameter
-from antiphon.ids import ITEM_PREFIXES
 from antiphon.service.metadata import check_metadata
-from antiphon.wire.items import CompactionTrigger, InputItem
+from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem
 from antiphon.wire.responses import CreateResponse
 
 _CHECKED_PREFIXES = frozenset(

@@ -7,7 +7,6 @@ import msgspec
 from antiphon.engine.hosted.items import error_results
 from antiphon.engine.ports import HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.ids import ITEM_PREFIXES
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.context import FileSearch as Searching
 from antiphon.tools.context import ToolContext
@@ -20,7 +19,7 @@ from antiphon.wire.events import (
     OutputItemAdded,
     OutputItemDone,
 )
-from antiphon.wire.items import FileSearchCall
+from antiphon.wire.items import ITEM_PREFIXES, FileSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import FileSearchTool
 

@@ -8,7 +8,6 @@ from msgspec import UNSET
 from antiphon.engine.hosted.items import error_results
 from antiphon.engine.ports import HostedCall, ToolCalls
 from antiphon.errors import AntiphonError, UpstreamError
-from antiphon.ids import ITEM_PREFIXES
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.context import ToolContext
 from antiphon.tools.web_search.calls import PAGES, WebCalls, results_of
@@ -24,7 +23,7 @@ from antiphon.wire.events import (
     WebSearchCallInProgress,
     WebSearchCallSearching,
 )
-from antiphon.wire.items import WebSearchCall
+from antiphon.wire.items import ITEM_PREFIXES, WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import WebSearchTool
 
