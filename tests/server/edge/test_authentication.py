@@ -108,10 +108,14 @@ def test_a_key_opens(server: Serving, scheme: str) -> None:
 
 
 def test_openais_client_knows_these_errors(server: Serving) -> None:
-    with pytest.raises(openai.AuthenticationError) as caught:
-        openai.OpenAI(base_url=server.url, api_key="wrong").models.list()
+    with (
+        openai.OpenAI(base_url=server.url, api_key="wrong") as client,
+        pytest.raises(openai.AuthenticationError) as caught,
+    ):
+        client.models.list()
     assert caught.value.code == "invalid_api_key"
-    assert openai.OpenAI(base_url=server.url, api_key=SETTINGS_KEY).models.list().data
+    with openai.OpenAI(base_url=server.url, api_key=SETTINGS_KEY) as client:
+        assert client.models.list().data
 
 
 def test_websockets_need_a_key_too(server: Serving, local: Person, caplog: pytest.LogCaptureFixture) -> None:

@@ -80,10 +80,10 @@ def test_requests_per_minute(server: Serving, upstream: Upstream) -> None:
 
 def test_openais_client_waits_as_it_is_told(server: Serving, upstream: Upstream) -> None:
     limited = person(server, "sdk", requests_per_minute=1)
-    client = openai.OpenAI(base_url=server.url, api_key=limited.key, max_retries=0)
-    client.responses.create(model="up/m", input="Hi")
-    with pytest.raises(openai.RateLimitError) as caught:
+    with openai.OpenAI(base_url=server.url, api_key=limited.key, max_retries=0) as client:
         client.responses.create(model="up/m", input="Hi")
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.responses.create(model="up/m", input="Hi")
     assert caught.value.code == "rate_limit_exceeded"
 
 
