@@ -28,7 +28,7 @@ test: .venv/installed-dev
 # Under 40 seconds: tests of the engine, the wire types, decoding, documents, settings and recording files. The
 # plugin fails a test that listens, connects or starts a program.
 test-fast: .venv/installed-dev
-	@$(PYTEST) -p tests.support.no_servers -m 'not slow' $(FAST) $(ARGS)
+	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow' $(FAST) $(ARGS)
 
 # Needs downloads. Without npm the clients on Node are left out.
 test-clients: .venv/installed-dev
