@@ -16,10 +16,15 @@ from antiphon.wire.json import JSON
 
 
 def scope(
-    method: str = "GET", path: str = "/", query: str = "", headers: Mapping[str, str] | None = None
+    method: str = "GET",
+    path: str = "/",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    raw_headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> Scope:
-    """Returns the scope of an HTTP request."""
+    """Return the scope of an HTTP request with `headers`, followed by `raw_headers`."""
     named = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    named.extend(raw_headers)
     made: Scope = {
         "type": "http",
         "method": method,

@@ -92,7 +92,7 @@ def with_store(path: Path, test: Callable[[Store], Awaitable[None]]) -> None:
 
 async def created(store: Store, model: Scripted, **request: JSON) -> Run:
     body = bodies.create_response.decode(msgspec.json.encode({"model": "up/m", "input": "Hi"} | request))
-    created = Responses(store, model).create(RequestContext(owner=OWNER), body)
+    created = await Responses(store, model).create(RequestContext(owner=OWNER), body)
     return await _opened.get().enter_async_context(created)
 
 

@@ -115,11 +115,11 @@ def test_a_run_that_nobody_reads_releases_its_conversation(world: World) -> None
     request = bodies.create_response.decode(msgspec.json.encode(body))
 
     async def scenario() -> None:
-        async with world.responses.create(RequestContext(owner=ME), request):
+        async with await world.responses.create(RequestContext(owner=ME), request):
             with pytest.raises(ConversationLocked):
                 await world.prepare(input="two", conversation=conversation)
         with pytest.raises(ZeroDivisionError):
-            async with world.responses.create(RequestContext(owner=ME), request):
+            async with await world.responses.create(RequestContext(owner=ME), request):
                 raise ZeroDivisionError
         await world.prepare(input="three", conversation=conversation)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -142,21 +142,21 @@ class World:
     def _context(self) -> RequestContext:
         return RequestContext(owner=ME, clock=lambda: float(next(self._ticks)))
 
-    def create(self, **request: JSON) -> AbstractAsyncContextManager[Run]:
+    async def create(self, **request: JSON) -> Run:
         """Return a response for a block, which can read its events."""
         body = msgspec.json.encode({"model": "up/m", **request})
-        return self.responses.create(self._context(), bodies.create_response.decode(body))
+        return await self.responses.create(self._context(), bodies.create_response.decode(body))
 
     async def prepare(self, **request: JSON) -> Run:
         """Return a response whose events can be read until the world is closed."""
-        return await self.opened.enter_async_context(self.create(**request))
+        return await self.opened.enter_async_context(await self.create(**request))
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
         """Makes a whole response to `text`, which may also be a list of items."""
         given = {} if text is None else {"input": text}
 
         async def made() -> JSONObject:
-            async with self.create(**given, **request) as run:
+            async with await self.create(**given, **request) as run:
                 response: JSONObject = wire(await run.response())
             check_response(response)
             return response
@@ -167,7 +167,7 @@ class World:
         """Makes a response and returns its events."""
 
         async def made() -> list[JSONObject]:
-            async with self.create(**request) as run:
+            async with await self.create(**request) as run:
                 return [wire(event) async for batch in run.events() for event in batch]
 
         events = self.run(made())

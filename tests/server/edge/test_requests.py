@@ -75,14 +75,14 @@ def test_a_client_that_goes_is_no_short_body() -> None:
 
 
 def test_of_headers_with_one_name_the_first_counts() -> None:
-    given = request({**scope(), "headers": [(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"3")]})
+    given = request(scope(raw_headers=[(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"3")]))
     assert headers_of(given.scope) == {b"x-a": b"1", b"x-b": b"2"}
 
 
 @pytest.mark.parametrize("test_id", ["tést".encode(), "tést".encode("latin-1")])
 def test_the_test_that_llama_stacks_client_names_is_the_scope(test_id: bytes) -> None:
     header = (b"x-ogx-provider-data", b'{"__test_id": "' + test_id + b'"}')
-    given = request({**scope(), "headers": [header]})
+    given = request(scope(raw_headers=[header]))
     assert context_of(given).scope == "tést"
 
 

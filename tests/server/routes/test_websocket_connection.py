@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -194,9 +194,8 @@ def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
         session: Session
 
         class OneResponse:
-            @asynccontextmanager
-            async def create(self, *given: object) -> AsyncGenerator[SlowRun, None]:
-                yield run
+            async def create(self, *given: object) -> AbstractAsyncContextManager[SlowRun]:
+                return nullcontext(run)
 
         state = asgi.server(limit=1000, responses=OneResponse(), keys=NoKeys())
         app = SimpleNamespace(state=state)

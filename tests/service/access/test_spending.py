@@ -18,7 +18,7 @@ USAGE = msgspec.json.encode(
 async def begun(world: World, told: list[int], text: str = "Hi") -> Run:
     body: JSONObject = {"model": "up/m", "input": text}
     request = bodies.create_response.decode(msgspec.json.encode(body))
-    created = world.responses.create(RequestContext(owner=ME, spend=told.append), request)
+    created = await world.responses.create(RequestContext(owner=ME, spend=told.append), request)
     return await world.opened.enter_async_context(created)
 
 

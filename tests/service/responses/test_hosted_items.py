@@ -144,7 +144,7 @@ def test_tools_are_closed_when_the_response_has_ended(hosted: Hosted) -> None:
 def test_tools_are_closed_when_the_caller_leaves(hosted: Hosted) -> None:
     async def left() -> None:
         hosted.tool.gates["one"] = asyncio.Event()
-        async with hosted.world.create(input="Find.", tools=[WEB_SEARCH]) as run:
+        async with await hosted.world.create(input="Find.", tools=[WEB_SEARCH]) as run:
             waiting = asyncio.create_task(run.response())
             await hosted.tool.reached("begin ws_0")
             waiting.cancel()

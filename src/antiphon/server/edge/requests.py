@@ -73,7 +73,7 @@ def context_of(connection: HTTPConnection) -> RequestContext:
     """Return the context of a request, whose record becomes its observer."""
     refuse_own(connection)
     server, request = server_state(connection), request_state(connection.scope)
-    headers = headers_of(connection.scope)
+    headers = request.headers
     scope, mode, faults = DEFAULT_SCOPE, None, None
     if not _ABOUT_CALLS.isdisjoint(headers):
         if not server.recording_header:

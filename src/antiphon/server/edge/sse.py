@@ -1,7 +1,7 @@
 """Server-sent events: one frame per event, one write per batch."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from typing import NamedTuple
 
 import msgspec
@@ -79,19 +79,13 @@ def _chunk_frames(chunks: list[bytes]) -> bytes:
 class EventStream(Response):
     """Response that sends each of `frames` in one write.
 
-    A client that disconnects cancels `frames` at once, and with them the call to the backend. `resources` are
-    closed after the last frame, also if none was sent.
+    A client that disconnects cancels `frames` at once, and with them the call to the backend.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self,
-        frames: AsyncGenerator[Frames, None],
-        resources: AbstractAsyncContextManager[object] | None = None,
-    ) -> None:
+    def __init__(self, frames: AsyncGenerator[Frames, None]) -> None:
         self._frames = frames
-        self._resources = resources or nullcontext()
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
@@ -100,7 +94,7 @@ class EventStream(Response):
         """Send the stream."""
         begun = False
         with StoppedByDisconnect(scope):
-            async with self._resources, aclosing(self._frames) as batches:
+            async with aclosing(self._frames) as batches:
                 async for frames in batches:
                     if not begun:
                         # Not before the first frame: a generator that has begun ends in order when cancelled.

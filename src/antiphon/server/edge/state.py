@@ -47,15 +47,15 @@ class RequestState:
 
     record: Record
     """Facts for the log."""
+    headers: Headers
+    """Headers of the request; the first value of a repeated header."""
     caller: Caller | None = None
     """The holder of the key; None for a request without a key and without limits."""
-    headers: Headers | None = None
-    """Headers, once they were read."""
 
 
 def begin_request(scope: Scope, record: Record) -> RequestState:
     """Return the new state of the request in `scope`."""
-    state = scope[_REQUEST] = RequestState(record)
+    state = scope[_REQUEST] = RequestState(record, dict(reversed(scope["headers"])))
     return state
 
 
@@ -83,7 +83,4 @@ def record_of(connection: HTTPConnection) -> Record:
 
 def headers_of(scope: Scope) -> Headers:
     """Return the headers by name in lower case; the first value of a repeated header."""
-    state = request_state(scope)
-    if state.headers is None:
-        state.headers = dict(reversed(scope["headers"]))
-    return state.headers
+    return request_state(scope).headers

@@ -1,7 +1,7 @@
 """Routes of responses."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,12 +34,10 @@ async def create(request: Request) -> Response:
     body = bodies.create_response.decode(await read_body(request))
     if body.stream:
         begin_stream(request)
-    async with AsyncExitStack() as opened:
-        run = await opened.enter_async_context(
-            services_of(request).responses.create(context_of(request), body)
-        )
-        if body.stream:
-            return EventStream(_frames(request, run), opened.pop_all())
+    run = await services_of(request).responses.create(context_of(request), body)
+    if body.stream:
+        return EventStream(_frames(request, run))
+    async with run:
         with StoppedByDisconnect(request.scope):
             return json_answer(await run.response())
     return nobody_there()
@@ -119,7 +117,7 @@ routes = [
 async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
     needs_response_id = is_llama_stack(request)
     has_open_names = server_state(request).reasoning_events != "openai"
-    async with aclosing(run.events()) as batches:
+    async with run, aclosing(run.events()) as batches:
         async for events in batches:
             if has_open_names:
                 events = with_open_names(events)

@@ -146,7 +146,7 @@ class Session:
             caller.begin_stream()
         try:
             async with (
-                responses.create(context_of(request), body, self._latest) as run,
+                await responses.create(context_of(request), body, self._latest) as run,
                 aclosing(run.events()) as batches,
             ):
                 async for events in batches:

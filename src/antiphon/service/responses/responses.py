@@ -1,7 +1,6 @@
 """Use cases of responses: create, retrieve, list, delete and compact."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Container
 from typing import NoReturn
 
 import msgspec
@@ -21,7 +20,7 @@ from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
 from antiphon.service.responses.input_files import Attachments
-from antiphon.service.responses.run import Run
+from antiphon.service.responses.run import Resources, Run
 from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
@@ -72,14 +71,12 @@ class Responses:
         self._open_tools = open_tools
         self._attachments = attachments
 
-    @asynccontextmanager
     async def create(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None = None
-    ) -> AsyncGenerator[Run, None]:
-        """Prepare a response for the block, which reads its events.
+    ) -> Run:
+        """Prepare a response: `async with await responses.create(...) as run`.
 
-        Nothing is stored or sent before the events are read. When the block ends, the conversation is
-        unlocked and the tools are closed, whether or not the events were read.
+        Nothing is stored or sent before the events of the run are read.
 
         Args:
             context: The context of the request.
@@ -97,27 +94,24 @@ class Responses:
             request = msgspec.structs.replace(request, prompt=filled)
         now = context.clock()
         response = new_response(request, context.ids("resp"), int(now))
-        locked = request.conversation is not None and response.store
-        if locked:
+        resources = Resources(self._store)
+        if request.conversation is not None and response.store:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
-        hosted, run = NO_TOOLS, None
+            resources.lock = response.id
         try:
             if request.tools:
-                hosted = await self._open_tools(context, request)
+                resources.hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, latest)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             compactor = None
             if context.seal is not None and _may_compact(request) and compacts(request):
                 compactor = Compactor(request, model, context, estimate)
-            loop = Loop(request, response, prompt, context, hosted, compactor)
+            loop = Loop(request, response, prompt, context, resources.hosted, compactor)
             start = _start(request, response, gathered, now) if response.store else None
-            run = Run(loop, self._store, context, start)
-            yield run
-        finally:
-            if hosted is not NO_TOOLS:
-                await hosted.close()
-            if locked and (run is None or not run.has_begun):
-                await self._store.conversations.unlock(response.id)
+            return Run(loop, self._store, context, start, resources)
+        except BaseException:
+            await resources.release()
+            raise
 
     async def _gather(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None

@@ -4,11 +4,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.loop import Loop
+from antiphon.engine.ports import NO_TOOLS, HostedTools
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.items import new_item
@@ -27,23 +31,51 @@ _UNSEEN = 0.2
 _TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
 
 
+@dataclass(slots=True)
+class Resources:
+    """The open tools and the conversation lock of a response."""
+
+    store: Store
+    hosted: HostedTools = NO_TOOLS
+    """The hosted tools, which are open."""
+    lock: str | None = None
+    """The ID that the conversation is locked with; None once the store unlocks it by itself."""
+
+    async def release(self) -> None:
+        """Close the tools and unlock the conversation."""
+        try:
+            if self.hosted is not NO_TOOLS:
+                await self.hosted.close()
+        finally:
+            if self.lock is not None:
+                await self.store.conversations.unlock(self.lock)
+
+
 class Run:
     """The run of one response, which stores its outcome.
 
     The terminal event is yielded only after the response is committed. Every stored response reaches a
     terminal state: cancelled if the reader closes the events early, failed after an error.
 
+    Use it with `async with`, which releases the resources whether or not the events were read.
+
     Args:
         loop: The events of the response.
         store: The database.
         context: The context of the request.
         start: The response to store at the beginning; None for `store: false`.
+        resources: The resources of the response.
     """
 
-    def __init__(self, loop: Loop, store: Store, context: RequestContext, start: NewResponse | None) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        store: Store,
+        context: RequestContext,
+        start: NewResponse | None,
+        resources: Resources,
+    ) -> None:
         self.loop = loop
-        self.has_begun = False
-        """Whether reading the events has begun; from then on the store unlocks the conversation."""
         self.final: Response | None = None
         """The finished response; None before its end."""
         self._store = store
@@ -51,6 +83,15 @@ class Run:
         self._observer = context.observer
         self._observer.responded(loop.response, None)
         self._start = start
+        self._resources = resources
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._resources.release()
 
     async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
         """Yield the events in batches; the last event is terminal.
@@ -59,7 +100,7 @@ class Run:
             is_announced: Whether the client receives events before the end. If not, the last batch is the
                 only one, and a response that ends quickly is stored in a single write.
         """
-        self.has_begun = True
+        self._resources.lock = None  # The store unlocks the conversation when it finishes the response.
         if self._start is not None and is_announced:
             self._store.pending.begin(self._owner, self._start)
         elif self._start is not None:
