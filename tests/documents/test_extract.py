@@ -7,7 +7,7 @@ from pypdf import PdfReader, PdfWriter
 from antiphon.documents import extract as extraction
 from antiphon.documents import pdf as reader
 from antiphon.documents.extract import DocumentError, extract
-from tests.documents.pdfs import line, pdf
+from tests.documents.pdfs import line, pdf, word_by_word
 
 
 def written(folder: Path, data: bytes) -> Path:
@@ -91,6 +91,21 @@ def test_the_text_of_a_pdf_is_pypdfs(tmp_path: Path) -> None:
     expected = "\n".join(page.extract_text() for page in PdfReader(path).pages)
     assert expected == "First page.\nSecond page.\n"
     assert extract(path, "whatever.txt", None) == expected
+
+
+def test_lines_of_a_pdf_that_positions_each_word_stay_lines(tmp_path: Path) -> None:
+    lines = ["The ferry leaves at noon and arrives", "in the harbor on the next morning,", "open to all."]
+    page = word_by_word(*lines)
+    path = written(tmp_path, pdf(page, line("Last page.")))
+    assert len(PdfReader(path).pages[0].extract_text().splitlines()) == len(" ".join(lines).split())
+    assert extract(path, "whatever.txt", None).splitlines() == [*lines, "Last page."]
+
+
+def test_a_list_of_words_in_a_pdf_stays_a_list(tmp_path: Path) -> None:
+    words = ["Oslo", "Kiel", "Turku", "Riga", "Rostock", "Gdansk"]
+    text = b"BT /F1 12 Tf 72 720 Td " + b" 0 -16 Td ".join(b"(%s) Tj" % word.encode() for word in words)
+    path = written(tmp_path, pdf(text + b" ET"))
+    assert extract(path, "whatever.txt", None).split("\n") == words
 
 
 def test_a_damaged_pdf_says_so(tmp_path: Path) -> None:

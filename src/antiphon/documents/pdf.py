@@ -3,20 +3,25 @@
 Usage: `python -m antiphon.documents.pdf FILE MAX_CHARACTERS`.
 
 The process writes the text of the pages to standard output, as pypdf returns it, with a line break between
-pages. If the file can't be read, it writes the reason there instead and exits with 2.
+pages. Pages that position each word by itself, as those of Google Docs do, are read by the places of their
+words. If the file can't be read, it writes the reason there instead and exits with 2.
 """
 
 import logging
+import re
 import sys
 from pathlib import Path
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from pypdf.errors import FileNotDecryptedError, PyPdfError
 
 MAX_PAGES = 5000
 _MEMORY = 2 * 1024**3
 """Memory limit in bytes: pages may decompress to many times their size."""
 _SECONDS = 60
+_MANY_LINES = 5
+_MOST = 0.6
+"""Share of the lines that hold a single word, from which on a page is read by the places of its words."""
 
 
 class _Unreadable(Exception):
@@ -31,11 +36,29 @@ def pdf_text(path: Path, max_characters: int) -> str:
     pages: list[str] = []
     size = 0
     for page in reader.pages:
-        pages.append(page.extract_text())
+        pages.append(_page_text(page))
         size += len(pages[-1]) + 1
         if size > max_characters:
             raise _Unreadable(f"it has more than {max_characters:,} characters")
     return "\n".join(pages)
+
+
+def _page_text(page: PageObject) -> str:
+    """Return the text of a page.
+
+    pypdf's plain mode breaks the line at each word that has a text object of its own. Its layout mode, which
+    compares the places of words on the page, is slower and fails for some fonts.
+    """
+    plain = page.extract_text()
+    lines = [line.split() for line in plain.splitlines() if line.strip()]
+    single = sum(len(words) == 1 for words in lines)
+    if len(lines) < _MANY_LINES or single < _MOST * len(lines):
+        return plain
+    try:
+        layout = page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False)
+    except (PyPdfError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        return plain
+    return re.sub(r"(?<=\S) {2,}", " ", layout)
 
 
 def main(path: str, max_characters: str) -> int:
