@@ -1,9 +1,11 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
+from openai.types.responses import ResponseError
 
 from antiphon import errors
 from antiphon.errors import (
@@ -25,7 +27,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.wire.errors import ErrorEnvelope
+from antiphon.wire.errors import RESPONSE_CODES, ErrorEnvelope
 from antiphon.wire.json import JSON
 from scripts.tree import modules
 from tests.support.schemas import check_error
@@ -111,7 +113,15 @@ def test_a_quota_is_not_a_rate_limit() -> None:
             UpstreamRefused("m", upstream_status=400, code="context_length_exceeded"),
             "context_length_exceeded",
         ),
+        (UpstreamRefused("m", upstream_status=400, param="messages[0]"), "invalid_prompt"),
+        (UpstreamRefused("m", upstream_status=400, code="invalid_image_url"), "invalid_image_url"),
+        (UpstreamRefused("m", upstream_status=400, code="image_parse_error"), "image_parse_error"),
+        (UpstreamRefused("m", upstream_status=400, param="temperature"), "server_error"),
+        (UpstreamRefused("m", upstream_status=400, code="unsupported_value"), "server_error"),
         (UpstreamRefused("m", upstream_status=401), "server_error"),
+        (UpstreamRefused("m", upstream_status=404), "server_error"),
+        (UpstreamRefused("m", upstream_status=408), "server_error"),
+        (UpstreamRefused("m", upstream_status=413), "invalid_prompt"),
         (UpstreamRefused("m", upstream_status=429, code="tokens_per_minute"), "rate_limit_exceeded"),
         (UpstreamRefused("m", upstream_status=503), "server_error"),
         (UpstreamBroken("m"), "server_error"),
@@ -122,6 +132,11 @@ def test_a_quota_is_not_a_rate_limit() -> None:
 )
 def test_response_codes_are_those_of_the_api(error: AntiphonError, code: str) -> None:
     assert error.response_code == code
+
+
+def test_the_codes_of_responses_are_those_of_openais_types() -> None:
+    listed = get_args(ResponseError.model_fields["code"].annotation)
+    assert frozenset({*listed, "context_length_exceeded", "insufficient_quota"}) == RESPONSE_CODES
 
 
 def test_headers_of_one_error_are_not_those_of_another() -> None:

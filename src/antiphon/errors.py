@@ -67,7 +67,7 @@ DocumentError                           file without extractable text (documents
 
 from http import HTTPStatus
 
-from antiphon.wire.errors import ErrorBody
+from antiphon.wire.errors import RESPONSE_CODES, ErrorBody
 
 
 class AntiphonError(Exception):
@@ -276,13 +276,21 @@ class UpstreamRefused(UpstreamError):
             self.response_code = "rate_limit_exceeded"
         elif 400 <= self.status < 500:
             self.type = "invalid_request_error"
-            self.response_code = "invalid_prompt"
-        if code is not None and code in _KEPT_CODES:
+            if self.status in _ABOUT_PROMPTS and code not in _OF_MODELS and _is_in_prompt(param):
+                self.response_code = "invalid_prompt"
+        if code is not None and code in RESPONSE_CODES:
             self.response_code = code
 
 
+def _is_in_prompt(param: str | None) -> bool:
+    """Return whether a parameter is part of the prompt, such as `messages[0].content`."""
+    return param is None or param.startswith(("messages", "input", "prompt", "instructions"))
+
+
 _STATUS = {401: 502, 403: 502, 422: 400, 500: 502}
-_KEPT_CODES = frozenset({"context_length_exceeded", "insufficient_quota", "rate_limit_exceeded"})
+_ABOUT_PROMPTS = frozenset({400, 413})
+_OF_MODELS = frozenset({"model_not_found", "unsupported_parameter", "unsupported_value"})
+"""Codes of errors that another prompt would not avoid."""
 
 
 class UpstreamUnreachable(UpstreamError):

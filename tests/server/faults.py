@@ -129,10 +129,10 @@ FAULTS: dict[str, Fault] = {
         404,
         BAD,
         "model_not_found",
-        "invalid_prompt",
+        "server_error",
         "model",
     ),
-    "F11_408": refused(408, 408, BAD, "invalid_prompt"),
+    "F11_408": refused(408, 408, BAD, "server_error"),
     "F12_413": refused(413, 413, BAD, "invalid_prompt"),
     "F13_422": Fault(
         reply({"detail": [{"loc": ["body", "n"], "msg": "too big"}]}, status=422),

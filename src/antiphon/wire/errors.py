@@ -12,6 +12,37 @@ class ErrorBody(Struct):
     code: str | None
 
 
+RESPONSE_CODES = frozenset(
+    {
+        "server_error",
+        "rate_limit_exceeded",
+        "invalid_prompt",
+        "data_residency_mismatch",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "vector_store_timeout",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "image_content_policy_violation",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+        # Not in the enum of the API's description, but sent by api.openai.com.
+        "context_length_exceeded",
+        "insufficient_quota",
+    }
+)
+"""Values of `response.error.code`."""
+
+
 class ErrorEnvelope(Struct):
     """Body of every HTTP error."""
 
