@@ -94,7 +94,7 @@ class Responses:
             request = msgspec.structs.replace(request, prompt=filled)
         now = context.clock()
         response = new_response(request, context.ids("resp"), int(now))
-        resources = Resources(self._store)
+        resources, run = Resources(self._store), None
         if request.conversation is not None and response.store:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
             resources.lock = response.id
@@ -108,10 +108,11 @@ class Responses:
                 compactor = Compactor(request, model, context, estimate)
             loop = Loop(request, response, prompt, context, resources.hosted, compactor)
             start = _start(request, response, gathered, now) if response.store else None
-            return Run(loop, self._store, context, start, resources)
-        except BaseException:
-            await resources.release()
-            raise
+            run = Run(loop, self._store, context, start, resources)
+            return run
+        finally:
+            if run is None:
+                await resources.release()
 
     async def _gather(
         self, context: RequestContext, request: CreateResponse, latest: Turn | None
