@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from antiphon.server.describe.operations import OPERATIONS
+from antiphon.server.app import ROUTES
+from antiphon.server.describe.openapi import operations_of
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings, WebSearchSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
@@ -36,6 +37,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+OPERATIONS = operations_of(ROUTES)
 EXAMPLES = 15
 SAMPLE = "antiphon/sample"
 TOOLS = ToolsSettings(

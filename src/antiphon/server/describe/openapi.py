@@ -1,32 +1,30 @@
 """OpenAPI 3.1 document, built from the routes and the wire types."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from antiphon import __version__
-from antiphon.server.describe.operations import OPERATIONS, QUERY, Operation
+from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON, JSONObject
 
 _REFERENCE = "#/components/schemas/{name}"
 _PAGE = re.compile(r"\bPage_[\w.]+")
-_LIST_OF_FILES = "files"
 
 
-def described_routes(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
-    """Yield the method and the path of every HTTP operation of the API."""
-    for route in routes:
-        if isinstance(route, Route) and route.path_format.startswith("/v1/"):
-            for method in sorted((route.methods or set()) - {"HEAD"}):
-                yield method, route.path_format
+def operations_of(routes: Sequence[BaseRoute]) -> dict[tuple[str, str], Operation]:
+    """Return the operations of the API by method and path; pages and WebSockets have none."""
+    return {
+        (route.method, route.path_format): route.operation for route in routes if isinstance(route, ApiRoute)
+    }
 
 
 def describe(routes: Sequence[BaseRoute]) -> JSONObject:
     """Return the OpenAPI document."""
-    described = {key: OPERATIONS.get(key, Operation("")) for key in described_routes(routes)}
+    described = operations_of(routes)
     schemas = _Schemas(described.values())
     paths: JSONObject = {}
     for (method, path), operation in described.items():
@@ -87,24 +85,18 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
         },
     }
     parameters = [_parameter(name, "path", {"type": "string"}) for name in re.findall(r"\{(\w+)\}", path)]
-    parameters += [
-        _parameter("limit" if name == _LIST_OF_FILES else name, "query", QUERY[name])
-        for name in operation.query
-    ]
+    parameters += [_parameter(name, "query", schema) for name, schema in operation.query.items()]
     if parameters:
         said["parameters"] = parameters
     if operation.body is not None:
         schema = schemas.of(operation.body)
-        is_form = path == "/v1/files"
-        said["requestBody"] = {
-            "required": True,
-            "content": {"multipart/form-data": {"schema": schema}} if is_form else _json(schema),
-        }
+        content = {"multipart/form-data": {"schema": schema}} if operation.is_form else _json(schema)
+        said["requestBody"] = {"required": True, "content": content}
     return said
 
 
 def _success(operation: Operation, schemas: _Schemas) -> JSONObject:
-    if operation.binary:
+    if operation.is_file:
         return {"200": {"description": "The file", "content": {"application/octet-stream": {}}}}
     if operation.answer is None:
         return {"204": {"description": "Done"}}

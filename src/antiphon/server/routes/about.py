@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from antiphon import __version__
 from antiphon.errors import NotFound
+from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, json_text
 from antiphon.server.edge.requests import path_id, refuse_own
 from antiphon.server.edge.routing import Application
@@ -44,9 +45,9 @@ async def get_provider(request: Request) -> Response:
 
 async def routes_of_api(request: Request) -> Response:
     """List the routes."""
-    from antiphon.server.describe.openapi import described_routes
+    from antiphon.server.describe.openapi import operations_of
 
-    described = described_routes(request.app.routes)
+    described = operations_of(request.app.routes)
     return json_answer(RouteList(data=[RouteInfo(route=path, method=method) for method, path in described]))
 
 
@@ -64,12 +65,14 @@ async def docs(request: Request) -> Response:
 
 
 routes = [
-    Route("/v1/health", health, methods=["GET"]),
-    Route("/v1/version", version, methods=["GET"]),
-    Route("/v1/providers", providers, methods=["GET"]),
-    Route("/v1/providers/{provider_id}", get_provider, methods=["GET"]),
-    Route("/v1/inspect/routes", routes_of_api, methods=["GET"]),
-    Route("/v1/openapi.json", openapi, methods=["GET"]),
+    ApiRoute("GET", "/v1/health", health, Operation("Check that the server is running", Health)),
+    ApiRoute("GET", "/v1/version", version, Operation("Get the server's version", Version)),
+    ApiRoute(
+        "GET", "/v1/providers", providers, Operation("List the providers of the API's parts", ProviderList)
+    ),
+    ApiRoute("GET", "/v1/providers/{provider_id}", get_provider, Operation("Get a provider", Provider)),
+    ApiRoute("GET", "/v1/inspect/routes", routes_of_api, Operation("List the routes", RouteList)),
+    ApiRoute("GET", "/v1/openapi.json", openapi, Operation("Get this description (OpenAPI 3.1)", ANY_OBJECT)),
     Route("/docs", docs, methods=["GET"]),
 ]
 

@@ -2,12 +2,21 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.decode import bodies
+from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
 from antiphon.server.edge.state import services_of
+from antiphon.wire.conversations import (
+    Conversation,
+    CreateConversation,
+    CreateItems,
+    DeletedConversation,
+    UpdateConversation,
+)
+from antiphon.wire.items import Item
+from antiphon.wire.lists import Page
 
 
 async def create(request: Request) -> Response:
@@ -61,17 +70,36 @@ async def delete_item(request: Request) -> Response:
     )
 
 
-_ITEMS = "/v1/conversations/{conversation_id}/items"
+_CONVERSATION = "/v1/conversations/{conversation_id}"
+_ITEMS = _CONVERSATION + "/items"
+_ITEM = _ITEMS + "/{item_id}"
 
 routes = [
-    Route("/v1/conversations", create, methods=["POST"]),
-    Route("/v1/conversations/{conversation_id}", get, methods=["GET"]),
-    Route("/v1/conversations/{conversation_id}", update, methods=["POST"]),
-    Route("/v1/conversations/{conversation_id}", delete, methods=["DELETE"]),
-    Route(_ITEMS, create_items, methods=["POST"]),
-    Route(_ITEMS, list_items, methods=["GET"]),
-    Route(_ITEMS + "/{item_id}", get_item, methods=["GET"]),
-    Route(_ITEMS + "/{item_id}", delete_item, methods=["DELETE"]),
+    ApiRoute(
+        "POST",
+        "/v1/conversations",
+        create,
+        Operation("Create a conversation", Conversation, CreateConversation),
+    ),
+    ApiRoute("GET", _CONVERSATION, get, Operation("Get a conversation", Conversation)),
+    ApiRoute(
+        "POST", _CONVERSATION, update, Operation("Update a conversation", Conversation, UpdateConversation)
+    ),
+    ApiRoute("DELETE", _CONVERSATION, delete, Operation("Delete a conversation", DeletedConversation)),
+    ApiRoute(
+        "POST",
+        _ITEMS,
+        create_items,
+        Operation("Add items to a conversation", Page[Item], CreateItems, query=INCLUDE),
+    ),
+    ApiRoute(
+        "GET",
+        _ITEMS,
+        list_items,
+        Operation("List the items of a conversation", Page[Item], query=PAGE | INCLUDE),
+    ),
+    ApiRoute("GET", _ITEM, get_item, Operation("Get an item", Item, query=INCLUDE)),
+    ApiRoute("DELETE", _ITEM, delete_item, Operation("Delete an item", Conversation)),
 ]
 
 

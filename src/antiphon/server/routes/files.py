@@ -2,12 +2,15 @@
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
 
+from antiphon.server.describe.operation import PAGE, TEXT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text
 from antiphon.server.edge.state import services_of
 from antiphon.server.edge.uploads import read_upload
+from antiphon.wire.files import DeletedFile, File
+from antiphon.wire.json import JSONObject
+from antiphon.wire.lists import Page
 
 _MOST = 10_000
 """Largest and default size of a page, as at api.openai.com."""
@@ -57,10 +60,21 @@ async def delete(request: Request) -> Response:
     )
 
 
+_FILE = "/v1/files/{file_id}"
+_UPLOAD = object_with(
+    file={"type": "string", "contentMediaType": "application/octet-stream"}, purpose={"type": "string"}
+)
+_LIMIT: JSONObject = {"type": "integer", "minimum": 1, "maximum": _MOST, "default": _MOST}
+
 routes = [
-    Route("/v1/files", create, methods=["POST"]),
-    Route("/v1/files", page, methods=["GET"]),
-    Route("/v1/files/{file_id}", get, methods=["GET"]),
-    Route("/v1/files/{file_id}", delete, methods=["DELETE"]),
-    Route("/v1/files/{file_id}/content", content, methods=["GET"]),
+    ApiRoute("POST", "/v1/files", create, Operation("Upload a file", File, _UPLOAD, is_form=True)),
+    ApiRoute(
+        "GET",
+        "/v1/files",
+        page,
+        Operation("List files", Page[File], query=PAGE | {"limit": _LIMIT, "purpose": TEXT}),
+    ),
+    ApiRoute("GET", _FILE, get, Operation("Get a file's description", File)),
+    ApiRoute("DELETE", _FILE, delete, Operation("Delete a file", DeletedFile)),
+    ApiRoute("GET", _FILE + "/content", content, Operation("Get a file's content", is_file=True)),
 ]

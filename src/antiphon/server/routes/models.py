@@ -2,12 +2,13 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.errors import ModelNotFound
+from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, refuse_own
 from antiphon.server.edge.state import services_of
+from antiphon.wire.models import Model, ModelList
 
 
 async def list_models(request: Request) -> Response:
@@ -30,6 +31,8 @@ async def get_model(request: Request) -> Response:
 
 
 routes = [
-    Route("/v1/models", list_models, methods=["GET"]),
-    Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+    ApiRoute("GET", "/v1/models", list_models, Operation("List models", ModelList)),
+    ApiRoute(
+        "GET", "/v1/models/{model:path}", get_model, Operation("Get a model; IDs may contain slashes", Model)
+    ),
 ]

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.decode.proxied import decode_object, is_streamed
 from antiphon.engine.request_context import RequestContext
+from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer, json_text, nobody_there
 from antiphon.server.edge.requests import begin_stream, context_of, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
@@ -57,11 +57,27 @@ async def moderations(request: Request) -> Response:
     return nobody_there()
 
 
+_TEXT: JSONObject = {"type": "string"}
+_CHAT = object_with(model=_TEXT, messages={"type": "array"})
+_EMBEDDINGS = object_with(model=_TEXT, input={"type": ["string", "array"]})
+_COMPLETIONS = object_with(model=_TEXT, prompt={"type": ["string", "array"]})
+_MODERATIONS = object_with(input={"type": ["string", "array"]})
+
 routes = [
-    Route("/v1/chat/completions", chat_completions, methods=["POST"]),
-    Route("/v1/completions", completions, methods=["POST"]),
-    Route("/v1/embeddings", embeddings, methods=["POST"]),
-    Route("/v1/moderations", moderations, methods=["POST"]),
+    ApiRoute(
+        "POST",
+        "/v1/chat/completions",
+        chat_completions,
+        Operation("Create a chat completion", ANY_OBJECT, _CHAT, events=ANY_OBJECT),
+    ),
+    ApiRoute(
+        "POST",
+        "/v1/completions",
+        completions,
+        Operation("Complete a text", ANY_OBJECT, _COMPLETIONS, events=ANY_OBJECT),
+    ),
+    ApiRoute("POST", "/v1/embeddings", embeddings, Operation("Create embeddings", ANY_OBJECT, _EMBEDDINGS)),
+    ApiRoute("POST", "/v1/moderations", moderations, Operation("Classify a text", ANY_OBJECT, _MODERATIONS)),
 ]
 
 

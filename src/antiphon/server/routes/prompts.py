@@ -2,13 +2,15 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
+from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, path_id, query_text, read_body
 from antiphon.server.edge.state import services_of
+from antiphon.wire.json import JSONObject
+from antiphon.wire.prompts import CreatePrompt, Prompt, PromptList, SetDefaultVersion, UpdatePrompt
 
 _MAX_DIGITS = 9
 
@@ -54,14 +56,26 @@ async def set_default_version(request: Request) -> Response:
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 
 
+_PROMPT = "/v1/prompts/{prompt_id}"
+_UPDATE = Operation("Add a version of a prompt", Prompt, UpdatePrompt)
+_SET_DEFAULT = Operation("Set the default version of a prompt", Prompt, SetDefaultVersion)
+_VERSION: JSONObject = {"version": {"type": "integer", "minimum": 1}}
+
 routes = [
-    Route("/v1/prompts", create, methods=["POST"]),
-    Route("/v1/prompts", list_prompts, methods=["GET"]),
-    Route("/v1/prompts/{prompt_id}", get, methods=["GET"]),
-    Route("/v1/prompts/{prompt_id}", update, methods=["PUT", "POST"]),
-    Route("/v1/prompts/{prompt_id}", delete, methods=["DELETE"]),
-    Route("/v1/prompts/{prompt_id}/versions", versions, methods=["GET"]),
-    Route("/v1/prompts/{prompt_id}/set-default-version", set_default_version, methods=["PUT", "POST"]),
+    ApiRoute("POST", "/v1/prompts", create, Operation("Create a prompt", Prompt, CreatePrompt)),
+    ApiRoute(
+        "GET",
+        "/v1/prompts",
+        list_prompts,
+        Operation("List prompts, each in its default version", PromptList),
+    ),
+    ApiRoute("GET", _PROMPT, get, Operation("Get a prompt", Prompt, query=_VERSION)),
+    ApiRoute("POST", _PROMPT, update, _UPDATE),
+    ApiRoute("PUT", _PROMPT, update, _UPDATE),
+    ApiRoute("DELETE", _PROMPT, delete, Operation("Delete a prompt with all versions")),
+    ApiRoute("GET", _PROMPT + "/versions", versions, Operation("List the versions of a prompt", PromptList)),
+    ApiRoute("POST", _PROMPT + "/set-default-version", set_default_version, _SET_DEFAULT),
+    ApiRoute("PUT", _PROMPT + "/set-default-version", set_default_version, _SET_DEFAULT),
 ]
 
 

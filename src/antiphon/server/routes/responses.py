@@ -5,10 +5,10 @@ from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.decode import bodies
 from antiphon.errors import InvalidRequest
+from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, nobody_there
 from antiphon.server.edge.dialects import with_open_names, with_response_id
 from antiphon.server.edge.requests import (
@@ -27,6 +27,13 @@ from antiphon.server.edge.sse import EventStream, Frames, event_frames
 from antiphon.server.edge.state import server_state, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
+from antiphon.wire.compaction import CompactedResponse, CompactResponse
+from antiphon.wire.events import Event
+from antiphon.wire.items import Item
+from antiphon.wire.json import JSONObject
+from antiphon.wire.lists import Page
+from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens
+from antiphon.wire.responses import Response as ResponseObject
 
 
 async def create(request: Request) -> Response:
@@ -102,15 +109,46 @@ async def input_items(request: Request) -> Response:
     )
 
 
+_RESPONSES = "/v1/responses"
+_RESPONSE = _RESPONSES + "/{response_id}"
+_STREAM: JSONObject = {"stream": {"type": "boolean", "default": False}}
+
 routes = [
-    Route("/v1/responses", create, methods=["POST"]),
-    Route("/v1/responses", list_responses, methods=["GET"]),
-    Route("/v1/responses/compact", compact, methods=["POST"]),
-    Route("/v1/responses/input_tokens", count_input_tokens, methods=["POST"]),
-    Route("/v1/responses/{response_id}", get, methods=["GET"]),
-    Route("/v1/responses/{response_id}", delete, methods=["DELETE"]),
-    Route("/v1/responses/{response_id}/cancel", cancel, methods=["POST"]),
-    Route("/v1/responses/{response_id}/input_items", input_items, methods=["GET"]),
+    ApiRoute(
+        "POST",
+        _RESPONSES,
+        create,
+        Operation("Create a response", ResponseObject, CreateResponse, events=Event),
+    ),
+    ApiRoute(
+        "GET",
+        _RESPONSES,
+        list_responses,
+        Operation("List responses", Page[ResponseObject], query=PAGE | {"model": TEXT} | INCLUDE),
+    ),
+    ApiRoute(
+        "POST",
+        _RESPONSES + "/compact",
+        compact,
+        Operation("Compact a context", CompactedResponse, CompactResponse),
+    ),
+    ApiRoute(
+        "POST",
+        _RESPONSES + "/input_tokens",
+        count_input_tokens,
+        Operation("Count the tokens of an input", InputTokens, CountInputTokens),
+    ),
+    ApiRoute("GET", _RESPONSE, get, Operation("Get a response", ResponseObject, query=INCLUDE | _STREAM)),
+    ApiRoute("DELETE", _RESPONSE, delete, Operation("Delete a response", DeletedResponse)),
+    ApiRoute(
+        "POST", _RESPONSE + "/cancel", cancel, Operation("Cancel a background response", ResponseObject)
+    ),
+    ApiRoute(
+        "GET",
+        _RESPONSE + "/input_items",
+        input_items,
+        Operation("List the input of a response", Page[Item], query=PAGE | INCLUDE),
+    ),
 ]
 
 

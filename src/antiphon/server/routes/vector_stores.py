@@ -5,15 +5,30 @@ from typing import get_args
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from antiphon.decode import bodies
 from antiphon.decode.explain import mutually_exclusive, unsupported_value
+from antiphon.server.describe.operation import PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text, read_body
 from antiphon.server.edge.state import services_of
-from antiphon.wire.lists import PageQuery
-from antiphon.wire.vector_stores import FileStatus
+from antiphon.wire.lists import Page, PageQuery
+from antiphon.wire.vector_stores import (
+    CreateFileBatch,
+    CreateVectorStore,
+    CreateVectorStoreFile,
+    DeletedVectorStore,
+    DeletedVectorStoreFile,
+    FileBatch,
+    FileContentPage,
+    FileStatus,
+    SearchResultsPage,
+    SearchVectorStore,
+    UpdateVectorStore,
+    UpdateVectorStoreFile,
+    VectorStore,
+    VectorStoreFile,
+)
 
 
 async def create(request: Request) -> Response:
@@ -123,27 +138,65 @@ async def page_of_batch(request: Request) -> Response:
     return json_answer(await files.batch_page(owner_of(request), batch, query, status))
 
 
-_STORE = "/v1/vector_stores/{vector_store_id}"
+_STORES = "/v1/vector_stores"
+_STORE = _STORES + "/{vector_store_id}"
 _FILE = _STORE + "/files/{file_id}"
 _BATCH = _STORE + "/file_batches/{batch_id}"
 
+_PAGE = PAGE | {"before": TEXT}
+_FILES = _PAGE | {"filter": {"enum": list(get_args(FileStatus))}}
+
 routes = [
-    Route("/v1/vector_stores", create, methods=["POST"]),
-    Route("/v1/vector_stores", page, methods=["GET"]),
-    Route(_STORE, get, methods=["GET"]),
-    Route(_STORE, update, methods=["POST"]),
-    Route(_STORE, delete, methods=["DELETE"]),
-    Route(_STORE + "/search", search, methods=["POST"]),
-    Route(_STORE + "/files", add_file, methods=["POST"]),
-    Route(_STORE + "/files", page_of_files, methods=["GET"]),
-    Route(_FILE, get_file, methods=["GET"]),
-    Route(_FILE, update_file, methods=["POST"]),
-    Route(_FILE, remove_file, methods=["DELETE"]),
-    Route(_FILE + "/content", content_of_file, methods=["GET"]),
-    Route(_STORE + "/file_batches", add_batch, methods=["POST"]),
-    Route(_BATCH, get_batch, methods=["GET"]),
-    Route(_BATCH + "/cancel", cancel_batch, methods=["POST"]),
-    Route(_BATCH + "/files", page_of_batch, methods=["GET"]),
+    ApiRoute("POST", _STORES, create, Operation("Create a vector store", VectorStore, CreateVectorStore)),
+    ApiRoute("GET", _STORES, page, Operation("List vector stores", Page[VectorStore], query=_PAGE)),
+    ApiRoute("GET", _STORE, get, Operation("Get a vector store", VectorStore)),
+    ApiRoute("POST", _STORE, update, Operation("Update a vector store", VectorStore, UpdateVectorStore)),
+    ApiRoute("DELETE", _STORE, delete, Operation("Delete a vector store", DeletedVectorStore)),
+    ApiRoute(
+        "POST",
+        _STORE + "/search",
+        search,
+        Operation("Search a vector store", SearchResultsPage, SearchVectorStore),
+    ),
+    ApiRoute(
+        "POST",
+        _STORE + "/files",
+        add_file,
+        Operation("Add a file to a vector store", VectorStoreFile, CreateVectorStoreFile),
+    ),
+    ApiRoute(
+        "GET",
+        _STORE + "/files",
+        page_of_files,
+        Operation("List the files of a vector store", Page[VectorStoreFile], query=_FILES),
+    ),
+    ApiRoute("GET", _FILE, get_file, Operation("Get the status of a file", VectorStoreFile)),
+    ApiRoute(
+        "POST",
+        _FILE,
+        update_file,
+        Operation("Replace the attributes of a file", VectorStoreFile, UpdateVectorStoreFile),
+    ),
+    ApiRoute(
+        "DELETE", _FILE, remove_file, Operation("Remove a file from a vector store", DeletedVectorStoreFile)
+    ),
+    ApiRoute(
+        "GET", _FILE + "/content", content_of_file, Operation("Get the text of a file", FileContentPage)
+    ),
+    ApiRoute(
+        "POST",
+        _STORE + "/file_batches",
+        add_batch,
+        Operation("Add a batch of files to a vector store", FileBatch, CreateFileBatch),
+    ),
+    ApiRoute("GET", _BATCH, get_batch, Operation("Get the status of a batch", FileBatch)),
+    ApiRoute("POST", _BATCH + "/cancel", cancel_batch, Operation("Cancel a batch", FileBatch)),
+    ApiRoute(
+        "GET",
+        _BATCH + "/files",
+        page_of_batch,
+        Operation("List the files of a batch", Page[VectorStoreFile], query=_FILES),
+    ),
 ]
 
 
