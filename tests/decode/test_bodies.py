@@ -9,15 +9,17 @@ from antiphon.decode.bodies import (
     create_items,
     create_response,
     decode_json,
-    update_conversation,
 )
 from antiphon.errors import InvalidRequest
 from antiphon.wire.content import InputText
+from antiphon.wire.conversations import UpdateConversation
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, ItemReference, Message, Reasoning
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse
 from antiphon.wire.tools import FunctionTool, NamespaceTool, WebSearchTool
 from tests.support.bodies import CODEX, fault_of, refusal_of
+
+update_conversation = BodyDecoder(UpdateConversation)
 
 
 def decoded(body: JSONObject) -> CreateResponse:

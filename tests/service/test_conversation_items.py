@@ -61,7 +61,7 @@ def test_metadata(world: World) -> None:
     conversation = world.begin()
 
     def update(body: bytes) -> JSON:
-        request: UpdateConversation = bodies.update_conversation.decode(body)
+        request: UpdateConversation = bodies.BodyDecoder(UpdateConversation).decode(body)
         return wire(world.run(world.conversations.update(ME, conversation, request)))
 
     assert update(b'{"metadata": {"a": "b"}}')["metadata"] == {"a": "b"}

@@ -1,4 +1,7 @@
-"""Decoders of request bodies, with OpenAI's messages for invalid ones."""
+"""Decoders of request bodies, with OpenAI's messages for invalid ones.
+
+Decoders of bodies that contain input items are here. Others are beside their routes.
+"""
 
 import re
 from typing import Generic, TypeVar
@@ -8,18 +11,9 @@ import msgspec
 from antiphon.decode.explain import explain
 from antiphon.errors import InvalidRequest
 from antiphon.wire.compaction import CompactResponse
-from antiphon.wire.conversations import CreateConversation, CreateItems, UpdateConversation
+from antiphon.wire.conversations import CreateConversation, CreateItems
 from antiphon.wire.json import JSON
-from antiphon.wire.prompts import CreatePrompt, SetDefaultVersion, UpdatePrompt
 from antiphon.wire.responses import CountInputTokens, CreateResponse, ResponseCreateEvent
-from antiphon.wire.vector_stores import (
-    CreateFileBatch,
-    CreateVectorStore,
-    CreateVectorStoreFile,
-    SearchVectorStore,
-    UpdateVectorStore,
-    UpdateVectorStoreFile,
-)
 
 T = TypeVar("T")
 
@@ -83,17 +77,7 @@ response_create_event = BodyDecoder(ResponseCreateEvent, ("input",))
 count_input_tokens = BodyDecoder(CountInputTokens, ("input",))
 compact_response = BodyDecoder(CompactResponse, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))
-update_conversation = BodyDecoder(UpdateConversation)
 create_items = BodyDecoder(CreateItems, ("items",))
-create_vector_store = BodyDecoder(CreateVectorStore)
-update_vector_store = BodyDecoder(UpdateVectorStore)
-search_vector_store = BodyDecoder(SearchVectorStore)
-create_vector_store_file = BodyDecoder(CreateVectorStoreFile)
-update_vector_store_file = BodyDecoder(UpdateVectorStoreFile)
-create_file_batch = BodyDecoder(CreateFileBatch)
-create_prompt = BodyDecoder(CreatePrompt)
-update_prompt = BodyDecoder(UpdatePrompt)
-set_default_version = BodyDecoder(SetDefaultVersion)
 
 
 def _add_types(items: JSON) -> None:

@@ -18,6 +18,8 @@ from antiphon.wire.conversations import (
 from antiphon.wire.items import Item
 from antiphon.wire.lists import Page
 
+_UPDATE_BODY = bodies.BodyDecoder(UpdateConversation)
+
 
 async def create(request: Request) -> Response:
     """Create a conversation; the body may be empty."""
@@ -32,7 +34,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Update a conversation."""
-    body = bodies.update_conversation.decode(await read_body(request))
+    body = _UPDATE_BODY.decode(await read_body(request))
     return json_answer(await services_of(request).conversations.update(owner_of(request), _id(request), body))
 
 

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from antiphon.decode import bodies
+from antiphon.decode.bodies import BodyDecoder
 from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
@@ -14,10 +14,14 @@ from antiphon.wire.prompts import CreatePrompt, Prompt, PromptList, SetDefaultVe
 
 _MAX_DIGITS = 9
 
+_CREATE_BODY = BodyDecoder(CreatePrompt)
+_UPDATE_BODY = BodyDecoder(UpdatePrompt)
+_DEFAULT_BODY = BodyDecoder(SetDefaultVersion)
+
 
 async def create(request: Request) -> Response:
     """Create a prompt."""
-    body = bodies.create_prompt.decode(await read_body(request))
+    body = _CREATE_BODY.decode(await read_body(request))
     return json_answer(await services_of(request).prompts.create(context_of(request), body))
 
 
@@ -34,7 +38,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Add a version of a prompt."""
-    body = bodies.update_prompt.decode(await read_body(request))
+    body = _UPDATE_BODY.decode(await read_body(request))
     return json_answer(await services_of(request).prompts.update(owner_of(request), _id(request), body))
 
 
@@ -51,7 +55,7 @@ async def versions(request: Request) -> Response:
 
 async def set_default_version(request: Request) -> Response:
     """Set the default version of a prompt."""
-    body = bodies.set_default_version.decode(await read_body(request))
+    body = _DEFAULT_BODY.decode(await read_body(request))
     prompts, owner = services_of(request).prompts, owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from antiphon.decode import bodies
+from antiphon.decode.bodies import BodyDecoder
 from antiphon.decode.explain import mutually_exclusive, unsupported_value
 from antiphon.server.describe.operation import PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
@@ -30,10 +30,17 @@ from antiphon.wire.vector_stores import (
     VectorStoreFile,
 )
 
+_CREATE_BODY = BodyDecoder(CreateVectorStore)
+_UPDATE_BODY = BodyDecoder(UpdateVectorStore)
+_SEARCH_BODY = BodyDecoder(SearchVectorStore)
+_ADD_FILE_BODY = BodyDecoder(CreateVectorStoreFile)
+_UPDATE_FILE_BODY = BodyDecoder(UpdateVectorStoreFile)
+_ADD_BATCH_BODY = BodyDecoder(CreateFileBatch)
+
 
 async def create(request: Request) -> Response:
     """Create a vector store; the body may be empty."""
-    body = bodies.create_vector_store.decode(await read_body(request) or b"{}")
+    body = _CREATE_BODY.decode(await read_body(request) or b"{}")
     stores = services_of(request).files.vector_stores
     return json_answer(await stores.create(context_of(request), body))
 
@@ -52,7 +59,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Update a vector store."""
-    body = bodies.update_vector_store.decode(await read_body(request))
+    body = _UPDATE_BODY.decode(await read_body(request))
     return json_answer(
         await services_of(request).files.vector_stores.update(owner_of(request), _id(request), body)
     )
@@ -65,14 +72,14 @@ async def delete(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Search a vector store."""
-    body = bodies.search_vector_store.decode(await read_body(request))
+    body = _SEARCH_BODY.decode(await read_body(request))
     context = context_of(request)
     return json_answer(await services_of(request).files.search.search(context, _id(request), body))
 
 
 async def add_file(request: Request) -> Response:
     """Add a file to a vector store."""
-    body = bodies.create_vector_store_file.decode(await read_body(request))
+    body = _ADD_FILE_BODY.decode(await read_body(request))
     files = services_of(request).files.attached_files
     return json_answer(await files.add(context_of(request), _id(request), body))
 
@@ -92,7 +99,7 @@ async def get_file(request: Request) -> Response:
 
 async def update_file(request: Request) -> Response:
     """Replace the attributes of a file in a vector store."""
-    body = bodies.update_vector_store_file.decode(await read_body(request))
+    body = _UPDATE_FILE_BODY.decode(await read_body(request))
     files = services_of(request).files.attached_files
     file_id = path_id(request, "file_id")
     return json_answer(await files.update(owner_of(request), _id(request), file_id, body))
@@ -112,7 +119,7 @@ async def content_of_file(request: Request) -> Response:
 
 async def add_batch(request: Request) -> Response:
     """Add a batch of files to a vector store."""
-    body = bodies.create_file_batch.decode(await read_body(request))
+    body = _ADD_BATCH_BODY.decode(await read_body(request))
     files = services_of(request).files.attached_files
     return json_answer(await files.add_batch(context_of(request), _id(request), body))
 
