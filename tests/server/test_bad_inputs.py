@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from antiphon.server.http import exchange
-from antiphon.store.rows import FinishedResponse, NewResponse
+from antiphon.store.responses.rows import FinishedResponse, NewResponse
 from antiphon.wire.json import JSONObject
 from tests.server.bad_bodies import BAD, USER, ask
 from tests.server.client import SECONDS, call, get, post

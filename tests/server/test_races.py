@@ -17,7 +17,7 @@ from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
 from antiphon.settings.schema import PRESETS, Capabilities
 from antiphon.store import Store
-from antiphon.store.rows import FinishedResponse, NewConversation
+from antiphon.store.responses.rows import FinishedResponse, NewConversation
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, ResponseFailed
 from antiphon.wire.json import JSON, JSONObject

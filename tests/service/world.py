@@ -21,7 +21,7 @@ from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
 from antiphon.settings.schema import Capabilities
 from antiphon.store import Store
-from antiphon.store.rows import FinishedResponse
+from antiphon.store.responses.rows import FinishedResponse
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery

@@ -12,7 +12,7 @@ from sqlalchemy import String, cast, func, select
 
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
-from antiphon.store.rows import FinishedResponse, ItemPage, NewConversation, NewItem, NewResponse
+from antiphon.store.responses.rows import FinishedResponse, ItemPage, NewConversation, NewItem, NewResponse
 from antiphon.store.tables import metadata
 
 ME = "me"

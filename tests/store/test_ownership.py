@@ -12,7 +12,7 @@ from antiphon.store.errors import (
     ItemNotFound,
     PreviousResponseNotFound,
 )
-from antiphon.store.rows import ItemPage, NewItem, StoredItem
+from antiphon.store.responses.rows import ItemPage, NewItem, StoredItem
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
 from tests.store.samples import ME, bodies, body, converse, finished, item, new_response, respond, seen_in

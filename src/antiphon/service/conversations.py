@@ -17,7 +17,7 @@ from antiphon.service.responses.gather import resolve_items
 from antiphon.service.responses.validation import check_items
 from antiphon.store import Store
 from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
-from antiphon.store.rows import NewConversation, StoredConversation
+from antiphon.store.responses.rows import NewConversation, StoredConversation
 from antiphon.wire.conversations import (
     Conversation,
     CreateConversation,

@@ -9,7 +9,7 @@ from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
 from antiphon.ids import LONG
 from antiphon.service.pages import page_of
-from antiphon.store.rows import ItemPage, NewItem
+from antiphon.store.responses.rows import ItemPage, NewItem
 from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText
 from antiphon.wire.items import (
     ITEM_PREFIXES,

@@ -12,7 +12,7 @@ from antiphon.store.errors import (
     ItemAlreadyInConversation,
     ItemNotFound,
 )
-from antiphon.store.rows import ItemPage, NewConversation, StoredConversation, StoredItem
+from antiphon.store.responses.rows import ItemPage, NewConversation, StoredConversation, StoredItem
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, body, converse, item, respond, seen_in

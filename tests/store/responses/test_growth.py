@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from antiphon.store import Store
-from antiphon.store.rows import FinishedResponse, NewItem
+from antiphon.store.responses.rows import FinishedResponse, NewItem
 from tests.store.conftest import Run
 from tests.store.samples import (
     ME,

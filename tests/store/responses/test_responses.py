@@ -5,7 +5,7 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import CursorNotFound
-from antiphon.store.rows import ItemPage, StoredItem
+from antiphon.store.responses.rows import ItemPage, StoredItem
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
 from tests.store.samples import ME, bodies, body, finished, ids_of, new_response, respond

@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
-from antiphon.store.rows import NewResponse
+from antiphon.store.responses.rows import NewResponse
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
 from tests.store.samples import (

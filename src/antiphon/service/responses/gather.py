@@ -12,7 +12,7 @@ from antiphon.ids import LONG, SHORT
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
-from antiphon.store.rows import NewItem
+from antiphon.store.responses.rows import NewItem
 from antiphon.tools.mcp.approvals import check_approvals
 from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem, Item, ItemReference
 from antiphon.wire.responses import CreateResponse

@@ -25,7 +25,7 @@ from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
 from antiphon.store import Store
-from antiphon.store.rows import NewResponse, StoredResponse
+from antiphon.store.responses.rows import NewResponse, StoredResponse
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
 from antiphon.wire.items import Item
 from antiphon.wire.lists import Page, PageQuery

@@ -18,7 +18,7 @@ from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.items import new_item
 from antiphon.service.responses.gather import Turn
 from antiphon.store import Store
-from antiphon.store.rows import FinishedResponse, NewResponse
+from antiphon.store.responses.rows import FinishedResponse, NewResponse
 from antiphon.wire.events import Event, ResponseCompleted, ResponseFailed, ResponseIncomplete
 from antiphon.wire.items import Message
 from antiphon.wire.responses import Response

@@ -3,7 +3,7 @@
 from sqlalchemy import BindParameter, Connection, Integer, bindparam, literal_column, select, union_all
 
 from antiphon.store.errors import PreviousResponseNotFound
-from antiphon.store.rows import History
+from antiphon.store.responses.rows import History
 from antiphon.store.tables import conversation_items, items, response_items, responses
 
 _OWNER: BindParameter[str] = bindparam("owner")

@@ -10,14 +10,14 @@ from antiphon.store.errors import ConversationNotFound, ItemAlreadyInConversatio
 from antiphon.store.responses.items import append_items, delete_unlinked, page_of_items
 from antiphon.store.responses.locks import release_locks, take_lock
 from antiphon.store.responses.pending import PendingResponses
-from antiphon.store.responses.writes import insert_items, item_rows, require_stored
-from antiphon.store.rows import (
+from antiphon.store.responses.rows import (
     ConversationContext,
     ItemPage,
     NewConversation,
     NewItem,
     StoredConversation,
 )
+from antiphon.store.responses.writes import insert_items, item_rows, require_stored
 from antiphon.store.tables import conversation_items, conversations, items
 from antiphon.wire.lists import PageQuery
 

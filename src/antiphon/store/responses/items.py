@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exis
 
 from antiphon.store.database import Database
 from antiphon.store.errors import CursorNotFound
-from antiphon.store.rows import ItemPage, StoredItem
+from antiphon.store.responses.rows import ItemPage, StoredItem
 from antiphon.store.tables import conversation_items, conversations, items, response_items, responses
 from antiphon.wire.lists import PageQuery
 

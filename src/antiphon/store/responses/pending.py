@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from antiphon.store.database import Database, Job
+from antiphon.store.responses.rows import FinishedResponse, NewResponse
 from antiphon.store.responses.unfinished import fail_unfinished
 from antiphon.store.responses.writes import (
     Beginning,
@@ -18,7 +19,6 @@ from antiphon.store.responses.writes import (
     finish_responses,
     store_responses,
 )
-from antiphon.store.rows import FinishedResponse, NewResponse
 
 R = TypeVar("R")
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.responses.items import append_items, find_items
 from antiphon.store.responses.locks import release_locks
-from antiphon.store.rows import FinishedResponse, NewItem, NewResponse
+from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse
 from antiphon.store.sql import Insert
 from antiphon.store.tables import items, response_items, responses
 
