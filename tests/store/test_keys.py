@@ -6,7 +6,8 @@ from antiphon.store import Store
 from antiphon.store.connect import open_engine
 from antiphon.store.errors import KeyNameTaken
 from antiphon.store.keys import StoredKey
-from antiphon.store.migrations import MIGRATIONS, migrate
+from antiphon.store.migrations import migrate
+from antiphon.store.store import MIGRATIONS
 from tests.store.conftest import OpenStore, Run
 
 
@@ -65,7 +66,7 @@ def test_other_servers_see_a_key_at_once(open_store: OpenStore, run: Run) -> Non
 def test_a_database_from_before_there_were_keys_gets_the_table(url: str) -> None:
     engine = open_engine(url).writing
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, MIGRATIONS)
         connection.execute(text("DROP TABLE api_keys"))
         connection.execute(text("DELETE FROM schema_version WHERE name LIKE '%_keys'"))
     with engine.begin() as connection:

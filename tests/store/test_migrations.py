@@ -6,7 +6,8 @@ from sqlalchemy import Connection, inspect, text
 from antiphon.errors import StoreUnavailable
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
-from antiphon.store.migrations import MIGRATIONS, migrate
+from antiphon.store.migrations import migrate
+from antiphon.store.store import MIGRATIONS
 from antiphon.store.tables import metadata
 from tests.store.conftest import Run
 from tests.store.samples import ME, respond
@@ -26,11 +27,16 @@ LATER = (*MIGRATIONS, m002_notes, m003_first_note)
 def test_a_new_database_has_all_tables(url: str) -> None:
     engine = open_engine(url).writing
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, MIGRATIONS)
         assert set(inspect(connection).get_table_names()) >= set(metadata.tables)
         applied = connection.execute(text("SELECT name FROM schema_version")).scalars().all()
     engine.dispose()
     assert applied == [migration.__name__ for migration in MIGRATIONS]
+
+
+def test_the_migrations_are_in_the_order_of_their_numbers() -> None:
+    numbers = [int(migration.__name__[1:4]) for migration in MIGRATIONS]
+    assert numbers == list(range(1, len(MIGRATIONS) + 1))
 
 
 def test_later_migrations_run_once_and_in_order(url: str, run: Run) -> None:

@@ -40,6 +40,12 @@ idempotency_keys = Table(
 )
 """The clients' keys, as hashes, and the responses, encrypted with the keys."""
 
+
+def m007_idempotency(connection: Connection) -> None:
+    """Add the table of idempotency keys."""
+    metadata.create_all(connection, [idempotency_keys])
+
+
 _table = idempotency_keys.c
 _INSERT = text(
     "INSERT INTO idempotency_keys (owner, key_hash, created_at, server_id) "

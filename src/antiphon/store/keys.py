@@ -1,11 +1,30 @@
 """API keys with their owners and limits; only a hash of each key is stored."""
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Column, Connection, Double, Integer, Table, Text, delete, insert, select
 
 from antiphon.store.database import Database
 from antiphon.store.errors import KeyNameTaken
-from antiphon.store.tables import api_keys
+from antiphon.store.tables import metadata
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("hash", Text, primary_key=True),  # SHA-256 of the key, hexadecimal
+    Column("name", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("hint", Text, nullable=False),  # The key's last characters
+    Column("created_at", Double, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("concurrent_streams", Integer),
+)
+"""The API keys, as hashes only."""
+
+
+def m004_keys(connection: Connection) -> None:
+    """Add the table of API keys."""
+    metadata.create_all(connection, [api_keys])
 
 
 class StoredKey(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Migrations of the database schema, tracked by name in the database.
 
-To change tables, change `tables.py` and append a function `m002_...` here that changes existing databases in
-the same way. A new database is created with the current schema.
+A migration is a function `m002_...` beside the tables that it adds or changes. `MIGRATIONS` in `store.py`
+lists it last. It gives existing databases the current schema, with which a new database is created.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
-from antiphon.store.idempotency import idempotency_keys
-from antiphon.store.servers import secrets
-from antiphon.store.tables import api_keys, metadata, prompt_versions, prompts, schema_version
-from antiphon.store.vector_stores.tables import chunks
+from antiphon.store.tables import metadata, schema_version
 
 Migration = Callable[[Connection], None]
 
@@ -21,7 +18,7 @@ _LOCK = 0x616E7469
 
 
 def m001_initial(connection: Connection) -> None:
-    """Create all tables of `tables.py`."""
+    """Create all tables."""
     metadata.create_all(connection)
 
 
@@ -30,43 +27,7 @@ def m002_files(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def m003_chunks(connection: Connection) -> None:
-    """Add the tables of chunks and their indexes."""
-    metadata.create_all(connection, [chunks])
-
-
-def m004_keys(connection: Connection) -> None:
-    """Add the table of API keys."""
-    metadata.create_all(connection, [api_keys])
-
-
-def m005_prompts(connection: Connection) -> None:
-    """Add the tables of prompts."""
-    metadata.create_all(connection, [prompts, prompt_versions])
-
-
-def m006_secrets(connection: Connection) -> None:
-    """Add the table of the server's own secrets."""
-    metadata.create_all(connection, [secrets])
-
-
-def m007_idempotency(connection: Connection) -> None:
-    """Add the table of idempotency keys."""
-    metadata.create_all(connection, [idempotency_keys])
-
-
-MIGRATIONS: tuple[Migration, ...] = (
-    m001_initial,
-    m002_files,
-    m003_chunks,
-    m004_keys,
-    m005_prompts,
-    m006_secrets,
-    m007_idempotency,
-)
-
-
-def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
     """Apply the missing migrations in order, inside the current transaction.
 
     Raises:

@@ -4,11 +4,53 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Row,
+    Select,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from antiphon.store.database import Database
 from antiphon.store.errors import NotLatestVersion, PromptNotFound
-from antiphon.store.tables import prompt_versions, prompts
+from antiphon.store.tables import metadata
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("default_version", Integer, nullable=False),
+    Column("latest_version", Integer, nullable=False),
+)
+Index("prompts_by_time", prompts.c.owner, prompts.c.created_at, prompts.c.id)
+
+prompt_versions = Table(
+    "prompt_versions",
+    metadata,
+    Column("prompt_id", Text, ForeignKey("prompts.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("variables", Text, nullable=False),  # The names, as a JSON list
+    PrimaryKeyConstraint("prompt_id", "version"),
+)
+
+
+def m005_prompts(connection: Connection) -> None:
+    """Add the tables of prompts."""
+    metadata.create_all(connection, [prompts, prompt_versions])
 
 
 class StoredPrompt(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,11 @@ secrets = Table(
 """Secrets that the servers of this database share, as plain text."""
 
 
+def m006_secrets(connection: Connection) -> None:
+    """Add the table of the server's own secrets."""
+    metadata.create_all(connection, [secrets])
+
+
 class ServerRecords:
     """The servers of a database, and this one among them.
 

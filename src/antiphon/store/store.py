@@ -8,18 +8,30 @@ from antiphon.ids import new_id
 from antiphon.store.connect import open_engine, size_in_bytes
 from antiphon.store.database import Database
 from antiphon.store.files import FileRecords
-from antiphon.store.idempotency import IdempotencyRecords
-from antiphon.store.keys import KeyRecords
-from antiphon.store.migrations import migrate
-from antiphon.store.prompts import PromptRecords
+from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
+from antiphon.store.keys import KeyRecords, m004_keys
+from antiphon.store.migrations import m001_initial, m002_files, migrate
+from antiphon.store.prompts import PromptRecords, m005_prompts
 from antiphon.store.responses.conversations import ConversationRecords
 from antiphon.store.responses.items import ItemRecords
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.responses import ResponseRecords
-from antiphon.store.servers import SecretRecords, ServerRecords
+from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.vector_stores.chunks import ChunkRecords
+from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
+
+MIGRATIONS = (
+    m001_initial,
+    m002_files,
+    m003_chunks,
+    m004_keys,
+    m005_prompts,
+    m006_secrets,
+    m007_idempotency,
+)
+"""The migrations of the database, in order."""
 
 
 class Store:
@@ -65,7 +77,7 @@ class Store:
         database = Database(open_engine(url))
         store = cls(database, server_id or new_id("server", 8), clock)
         try:
-            await database.write(migrate)
+            await database.write(lambda connection: migrate(connection, MIGRATIONS))
             await store.servers.join()
         except AntiphonError as error:
             await database.close()

@@ -1,4 +1,6 @@
-"""The tables, the same on SQLite and PostgreSQL.
+"""The tables that several modules use, the same on SQLite and PostgreSQL.
+
+A table of one module is in that module.
 
 Bodies are JSON texts in the API's form, so that a person can read the database. Items are stored once, and
 link rows with positions refer to them. Clients may choose item IDs, so an ID is unique only per owner; the
@@ -48,20 +50,6 @@ servers = Table(
     Column("seen_at", Double, nullable=False),
 )
 """The running servers of this database, with their last heartbeats in Unix time."""
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("hash", Text, primary_key=True),  # SHA-256 of the key, hexadecimal
-    Column("name", Text, nullable=False, unique=True),
-    Column("owner", Text, nullable=False),
-    Column("hint", Text, nullable=False),  # The key's last characters
-    Column("created_at", Double, nullable=False),
-    Column("requests_per_minute", Integer),
-    Column("tokens_per_minute", Integer),
-    Column("concurrent_streams", Integer),
-)
-"""The API keys, as hashes only."""
 
 items = Table(
     "items",
@@ -205,25 +193,4 @@ Index(
     vector_store_files.c.vector_store_id,
     vector_store_files.c.created_at,
     vector_store_files.c.file_id,
-)
-
-prompts = Table(
-    "prompts",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("default_version", Integer, nullable=False),
-    Column("latest_version", Integer, nullable=False),
-)
-Index("prompts_by_time", prompts.c.owner, prompts.c.created_at, prompts.c.id)
-
-prompt_versions = Table(
-    "prompt_versions",
-    metadata,
-    Column("prompt_id", Text, ForeignKey("prompts.id", ondelete="CASCADE"), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("variables", Text, nullable=False),  # The names, as a JSON list
-    PrimaryKeyConstraint("prompt_id", "version"),
 )

@@ -10,6 +10,7 @@ from antiphon.store.connect import open_engine
 from antiphon.store.errors import PreviousResponseNotFound
 from antiphon.store.migrations import migrate
 from antiphon.store.responses.chain import HISTORY
+from antiphon.store.store import MIGRATIONS
 from tests.store.conftest import Run
 from tests.store.samples import ME, begin_in, bodies, converse, finished, item, new_response, respond
 
@@ -169,7 +170,7 @@ def test_a_history_is_found_by_keys_alone(tmp_path: Path) -> None:
     compiled = HISTORY.compile(dialect=engine.dialect)
     values = compiled.construct_params({"owner": ME, "response_id": "resp_1"})
     with engine.connect() as connection:
-        migrate(connection)
+        migrate(connection, MIGRATIONS)
         parameters = tuple(values[name] for name in compiled.positiontup or [])
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", parameters).all()
     engine.dispose()

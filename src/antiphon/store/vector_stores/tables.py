@@ -36,6 +36,12 @@ chunks = Table(
     UniqueConstraint("vector_store_id", "file_id", "position"),
 )
 
+
+def m003_chunks(connection: Connection) -> None:
+    """Add the tables of chunks and their indexes."""
+    metadata.create_all(connection, [chunks])
+
+
 _SQLITE = (
     # The store is a column of the index, so that a search skips the rows of other stores. `porter` treats
     # `search` and `searches` as the same word, like PostgreSQL's `english`.
