@@ -23,11 +23,10 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── HostNotAllowed                 403  unexpected `Host` header, as in DNS rebinding (service)
 ├── NotFound                       404  missing object, or another owner's
 │   ├── ModelNotFound              404  model
-│   ├── ConversationNotFound       404  conversation (store)
+│   ├── ObjectNotFound             404  response, conversation, vector store (store)
 │   ├── ItemNotFound               404  item (store)
 │   ├── CursorNotFound             404  cursor that is not in the list (store)
 │   ├── FileNotStored              404  uploaded file (store)
-│   ├── VectorStoreNotFound        404  vector store (store)
 │   ├── AttachedFileNotFound       404  file in a vector store (store)
 │   ├── FileBatchNotFound          404  batch of files in a vector store (store)
 │   └── PromptNotFound             404  prompt, or a version of it (store)

@@ -8,7 +8,7 @@ import pytest
 from antiphon.decode import bodies
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConversationLocked, InvalidRequest, NotFound, UpstreamBroken
-from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemAlreadyInConversation
+from antiphon.store.errors import DuplicateItem, ItemAlreadyInConversation, ObjectNotFound
 from antiphon.wire.conversations import UpdateConversation
 from antiphon.wire.json import JSON
 from tests.service.world import ME, World, call_function, say, user, wire
@@ -51,7 +51,7 @@ def test_all_or_nothing(world: World) -> None:
         world.add(conversation, user("b"), {"type": "item_reference", "id": "msg_none"})
     with pytest.raises(DuplicateItem):
         world.add(conversation, user("b", id="msg_1"), user("c", id="msg_1"))
-    with pytest.raises(ConversationNotFound):
+    with pytest.raises(ObjectNotFound, match="Conversation"):
         world.add("conv_none", user("b"))
     assert world.all_rows() == rows
     assert texts(world, conversation) == ["a"]
@@ -82,7 +82,7 @@ def test_another_owner_finds_nothing(world: World) -> None:
         lambda: use.get_item("other", conversation, item["id"]),
         lambda: use.delete_item("other", conversation, item["id"]),
     ):
-        with pytest.raises(ConversationNotFound):
+        with pytest.raises(ObjectNotFound, match="Conversation"):
             world.run(attempt())
     assert world.items(conversation) == [item]
 

@@ -7,9 +7,9 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import (
-    ConversationNotFound,
     CursorNotFound,
     ItemNotFound,
+    ObjectNotFound,
     PreviousResponseNotFound,
 )
 from antiphon.store.responses.rows import ItemPage, NewItem, StoredItem
@@ -40,28 +40,28 @@ RAISES: dict[str, tuple[Call, type[Exception]]] = {
     ),
     "update_conversation": (
         lambda store: store.conversations.update("thief", "conv_1", '{"a":"b"}'),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
     "add_items": (
         lambda store: store.conversations.add_items("thief", "conv_1", [item("x")], ["x"]),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
     "list_items": (
         lambda store: store.conversations.list_items("thief", "conv_1", PageQuery()),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
-    "get_item": (lambda store: store.conversations.get_item("thief", "conv_1", "kept"), ConversationNotFound),
+    "get_item": (lambda store: store.conversations.get_item("thief", "conv_1", "kept"), ObjectNotFound),
     "delete_item": (
         lambda store: store.conversations.delete_item("thief", "conv_1", "kept"),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
     "conversation_items": (
         lambda store: store.conversations.context("thief", "conv_1"),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
     "lock_conversation": (
         lambda store: store.conversations.lock("thief", "conv_1", "resp_2"),
-        ConversationNotFound,
+        ObjectNotFound,
     ),
 }
 

@@ -16,7 +16,7 @@ from antiphon.service.pages import page_of
 from antiphon.service.responses.gather import resolve_items
 from antiphon.service.responses.validation import check_items
 from antiphon.store import Store
-from antiphon.store.errors import ConversationNotFound, DuplicateItem, ItemNotFound
+from antiphon.store.errors import DuplicateItem, ItemNotFound, ObjectNotFound
 from antiphon.store.responses.rows import NewConversation, StoredConversation
 from antiphon.wire.conversations import (
     Conversation,
@@ -68,7 +68,7 @@ class Conversations:
         """Return a conversation without its items."""
         stored = await self._store.conversations.get(owner, conversation_id)
         if stored is None:
-            raise ConversationNotFound(conversation_id)
+            raise ObjectNotFound("Conversation", conversation_id)
         return _conversation(stored)
 
     async def update(self, owner: str, conversation_id: str, request: UpdateConversation) -> Conversation:
@@ -87,7 +87,7 @@ class Conversations:
     async def delete(self, owner: str, conversation_id: str) -> DeletedConversation:
         """Delete a conversation; items that belong to responses remain."""
         if not await self._store.conversations.delete(owner, conversation_id):
-            raise ConversationNotFound(conversation_id)
+            raise ObjectNotFound("Conversation", conversation_id)
         return DeletedConversation(conversation_id)
 
     async def add_items(

@@ -7,11 +7,10 @@ InvalidRequest
 ├── NotLatestVersion               400  a change to a prompt isn't based on its latest version
 └── KeyNameTaken                   400  another API key has the name
 NotFound
-├── ConversationNotFound           404  unknown, deleted or another owner's
+├── ObjectNotFound                 404  unknown, deleted or another owner's
 ├── ItemNotFound                   404  no stored item has the ID
 ├── CursorNotFound                 404  `after` or `before` isn't in the list
 ├── FileNotStored                  404  unknown, deleted, expired or another owner's
-├── VectorStoreNotFound            404  unknown, deleted or another owner's
 ├── AttachedFileNotFound           404  the file isn't in the vector store
 ├── FileBatchNotFound              404  the vector store has no such batch
 └── PromptNotFound                 404  the prompt or version is unknown, deleted or another owner's
@@ -61,11 +60,11 @@ class KeyNameTaken(InvalidRequest):
         super().__init__(f"The key name '{name}' is already taken. Use another name.")
 
 
-class ConversationNotFound(NotFound):
-    """The conversation is unknown, deleted or another owner's."""
+class ObjectNotFound(NotFound):
+    """The object is unknown, deleted or another owner's."""
 
-    def __init__(self, conversation_id: str) -> None:
-        super().__init__(f"Conversation with id '{conversation_id}' not found.")
+    def __init__(self, noun: str, object_id: str) -> None:
+        super().__init__(f"{noun} with id '{object_id}' not found.")
 
 
 class ItemNotFound(NotFound):
@@ -94,13 +93,6 @@ class FileNotStored(NotFound):
 
     def __init__(self, file_id: str) -> None:
         super().__init__(f"No such File object: {file_id}")
-
-
-class VectorStoreNotFound(NotFound):
-    """The vector store is unknown, deleted or another owner's."""
-
-    def __init__(self, vector_store_id: str) -> None:
-        super().__init__(f"Vector store with id '{vector_store_id}' not found.")
 
 
 class AttachedFileNotFound(NotFound):

@@ -6,11 +6,11 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import (
-    ConversationNotFound,
     CursorNotFound,
     DuplicateItem,
     ItemAlreadyInConversation,
     ItemNotFound,
+    ObjectNotFound,
 )
 from antiphon.store.responses.rows import ItemPage, NewConversation, StoredConversation, StoredItem
 from antiphon.wire.lists import PageQuery
@@ -137,9 +137,9 @@ def test_a_deleted_conversation_is_gone_and_its_items_are_not(store: Store, run:
         assert await store.conversations.delete(ME, "conv_1")
         assert not await store.conversations.delete(ME, "conv_1")
         assert await store.conversations.get(ME, "conv_1") is None
-        with pytest.raises(ConversationNotFound):
+        with pytest.raises(ObjectNotFound, match="Conversation"):
             await store.conversations.list_items(ME, "conv_1", PageQuery())
-        with pytest.raises(ConversationNotFound):
+        with pytest.raises(ObjectNotFound, match="Conversation"):
             await store.conversations.lock(ME, "conv_1", "resp_1")
         assert await store.items.find(ME, ["a"]) == {"a": body("a")}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antiphon.store.errors import ConversationNotFound, DuplicateItem
+from antiphon.store.errors import DuplicateItem, ObjectNotFound
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, begin_in, converse, finished, new_response, status_of
 
@@ -44,7 +44,7 @@ def test_a_failed_cleanup_is_repeated(open_store: OpenStore, run: Run) -> None:
         await store.pending.begin(ME, new_response("resp_1", "a"))
         with pytest.raises(DuplicateItem):
             await store.pending.finish(ME, finished("resp_1", "a*"))
-        with pytest.raises(ConversationNotFound):
+        with pytest.raises(ObjectNotFound, match="Conversation"):
             await store.conversations.lock(ME, "conv_9", "resp_2")
         assert await status_of(store, "resp_1") == "in_progress"
         assert await store.servers.recover(silent_for=30) == 1

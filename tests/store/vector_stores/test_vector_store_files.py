@@ -1,7 +1,7 @@
 import pytest
 
 from antiphon.store import Store
-from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, VectorStoreNotFound
+from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, ObjectNotFound
 from antiphon.store.vector_stores.rows import NamedFile, Unread
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileCounts, FileStatus
@@ -67,7 +67,7 @@ def test_a_detached_file_is_not_there(store: Store, run: Run) -> None:
 
 def test_a_store_that_is_gone_takes_no_files(store: Store, run: Run) -> None:
     run(store.files.add(ME, file("file-1")))
-    with pytest.raises(VectorStoreNotFound):
+    with pytest.raises(ObjectNotFound, match="Vector store"):
         run(store.attachments.attach("vs_1", [attachment("file-1")]))
 
 

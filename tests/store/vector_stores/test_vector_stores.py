@@ -1,7 +1,7 @@
 import pytest
 
 from antiphon.store import Store
-from antiphon.store.errors import VectorStoreNotFound
+from antiphon.store.errors import ObjectNotFound
 from antiphon.store.vector_stores.rows import StoredVectorStore
 from antiphon.store.vector_stores.vector_stores import DAY
 from antiphon.wire.lists import PageQuery
@@ -25,9 +25,9 @@ def test_a_vector_store_comes_back_as_it_was_made(store: Store, run: Run) -> Non
 def test_another_owners_vector_store_is_not_there(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await store.vector_stores.create("her", vector_store("vs_1"))
-        with pytest.raises(VectorStoreNotFound, match="'vs_1' not found"):
+        with pytest.raises(ObjectNotFound, match="'vs_1' not found"):
             await store.vector_stores.get(ME, "vs_1")
-        with pytest.raises(VectorStoreNotFound):
+        with pytest.raises(ObjectNotFound, match="Vector store"):
             await store.vector_stores.update(ME, "vs_1", {"name": "mine"})
         assert not await store.vector_stores.delete(ME, "vs_1")
         assert (await store.vector_stores.page(ME, ALL)).rows == []
@@ -41,7 +41,7 @@ def test_of_several_the_missing_one_is_named(store: Store, run: Run) -> None:
     run(store.vector_stores.create(ME, vector_store("vs_2")))
     found = run(store.vector_stores.find(ME, ["vs_2", "vs_1"]))
     assert [each.id for each in found] == ["vs_2", "vs_1"]
-    with pytest.raises(VectorStoreNotFound, match="'vs_3'"):
+    with pytest.raises(ObjectNotFound, match="'vs_3'"):
         run(store.vector_stores.find(ME, ["vs_1", "vs_3"]))
 
 

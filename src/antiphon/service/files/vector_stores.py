@@ -12,7 +12,7 @@ from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.metadata import check_metadata
 from antiphon.service.pages import page_of
 from antiphon.store import Store
-from antiphon.store.errors import VectorStoreNotFound
+from antiphon.store.errors import ObjectNotFound
 from antiphon.store.vector_stores.rows import NewVectorStore, StoredVectorStore
 from antiphon.store.vector_stores.vector_stores import DAY
 from antiphon.wire.lists import Page, PageQuery
@@ -94,7 +94,7 @@ class VectorStores:
     async def delete(self, owner: str, vector_store_id: str) -> DeletedVectorStore:
         """Delete a vector store; its files remain."""
         if not await self._store.vector_stores.delete(owner, vector_store_id):
-            raise VectorStoreNotFound(vector_store_id)
+            raise ObjectNotFound("Vector store", vector_store_id)
         return DeletedVectorStore(vector_store_id)
 
     async def empty_expired(self) -> None:

@@ -25,6 +25,7 @@ from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
 from antiphon.store import Store
+from antiphon.store.errors import ObjectNotFound
 from antiphon.store.responses.rows import NewResponse, StoredResponse
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
 from antiphon.wire.items import Item
@@ -252,4 +253,4 @@ def _response(stored: StoredResponse, include: Container[str]) -> Response:
 
 
 def _not_found(response_id: str) -> NotFound:
-    return NotFound(f"Response with id '{response_id}' not found.")
+    return ObjectNotFound("Response", response_id)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from antiphon.errors import ConversationLocked
 from antiphon.store.database import Database
-from antiphon.store.errors import ConversationNotFound, ItemAlreadyInConversation
+from antiphon.store.errors import ItemAlreadyInConversation, ObjectNotFound
 from antiphon.store.responses.items import append_items, delete_unlinked, page_of_items
 from antiphon.store.responses.locks import release_locks, take_lock
 from antiphon.store.responses.pending import PendingResponses
@@ -72,7 +72,7 @@ class ConversationRecords:
         """Replace the metadata, a JSON text.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
         """
         return await self._database.write(lambda c: _update(c, owner, conversation_id, metadata))
 
@@ -94,7 +94,7 @@ class ConversationRecords:
         `ids` are the ids of all items in order; `new` has those items that are not stored yet.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
             DuplicateItem: The id of a new item is taken by an item with another body.
             ItemAlreadyInConversation: The conversation already has one of the items.
             ItemNotFound: An id is neither new nor stored.
@@ -105,7 +105,7 @@ class ConversationRecords:
         """Return a page of the conversation's items.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
             CursorNotFound: The cursor is not in the conversation.
         """
         return await self._database.read(lambda c: _list_items(c, owner, conversation_id, query))
@@ -114,7 +114,7 @@ class ConversationRecords:
         """Return the body of an item, or None if it is not in the conversation.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
         """
         return await self._database.read(lambda c: _get_item(c, owner, conversation_id, item_id))
 
@@ -125,7 +125,7 @@ class ConversationRecords:
             Whether the item was in the conversation.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
         """
         return await self._database.write(lambda c: _delete_item(c, owner, conversation_id, item_id))
 
@@ -133,7 +133,7 @@ class ConversationRecords:
         """Return the items that precede a response in the conversation.
 
         Raises:
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
         """
         return await self._database.read(lambda c: _context(c, owner, conversation_id))
 
@@ -144,7 +144,7 @@ class ConversationRecords:
 
         Raises:
             ConversationLocked: Another response holds the lock.
-            ConversationNotFound: The owner has no such conversation.
+            ObjectNotFound: The owner has no such conversation.
         """
 
         def lock(connection: Connection, _failed: int) -> None:
@@ -235,7 +235,7 @@ def _delete_item(connection: Connection, owner: str, conversation_id: str, item_
 def _context(connection: Connection, owner: str, conversation_id: str) -> ConversationContext:
     rows = connection.execute(_CONTEXT, _own(owner, conversation_id)).all()
     if not rows:
-        raise ConversationNotFound(conversation_id)
+        raise ObjectNotFound("Conversation", conversation_id)
     return ConversationContext([body for _, body in rows if body is not None], rows[0][0])
 
 
@@ -252,5 +252,5 @@ def _own(owner: str, conversation_id: str) -> dict[str, str]:
 def _require(connection: Connection, owner: str, conversation_id: str) -> StoredConversation:
     found = _get(connection, owner, conversation_id)
     if found is None:
-        raise ConversationNotFound(conversation_id)
+        raise ObjectNotFound("Conversation", conversation_id)
     return found

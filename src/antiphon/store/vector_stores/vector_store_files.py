@@ -7,7 +7,7 @@ from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, 
 
 from antiphon.ids import new_id
 from antiphon.store.database import Database
-from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, VectorStoreNotFound
+from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, ObjectNotFound
 from antiphon.store.sql import page_by_time
 from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
 from antiphon.store.vector_stores.rows import (
@@ -45,7 +45,7 @@ class AttachmentRecords:
         Files that are already attached start again.
 
         Raises:
-            VectorStoreNotFound: The store was deleted in the meantime.
+            ObjectNotFound: The store was deleted in the meantime.
         """
         attached = [
             AttachedFile(
@@ -208,7 +208,7 @@ def _attach(
 ) -> None:
     there = select(vector_stores.c.id).where(vector_stores.c.id == vector_store_id)
     if connection.execute(there).one_or_none() is None:
-        raise VectorStoreNotFound(vector_store_id)
+        raise ObjectNotFound("Vector store", vector_store_id)
     if batch is not None:
         row = {"id": batch.id, "created_at": batch.created_at, "vector_store_id": vector_store_id}
         connection.execute(insert(file_batches), row | {"cancelled": False})

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from antiphon.store.database import Database
-from antiphon.store.errors import VectorStoreNotFound
+from antiphon.store.errors import ObjectNotFound
 from antiphon.store.sql import page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
 from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
@@ -59,7 +59,7 @@ class VectorStoreRecords:
         """Return a vector store.
 
         Raises:
-            VectorStoreNotFound: It doesn't exist, or has another owner.
+            ObjectNotFound: It doesn't exist, or has another owner.
         """
         return (await self.find(owner, [vector_store_id]))[0]
 
@@ -67,13 +67,13 @@ class VectorStoreRecords:
         """Return several vector stores, in order.
 
         Raises:
-            VectorStoreNotFound: One of them doesn't exist, or has another owner.
+            ObjectNotFound: One of them doesn't exist, or has another owner.
         """
         now = self._clock()
         found = await self._database.read(lambda c: _find(c, owner, ids, now))
         for vector_store_id in ids:
             if vector_store_id not in found:
-                raise VectorStoreNotFound(vector_store_id)
+                raise ObjectNotFound("Vector store", vector_store_id)
         return [found[vector_store_id] for vector_store_id in ids]
 
     async def page(self, owner: str, query: PageQuery) -> Rows[StoredVectorStore]:
@@ -89,13 +89,13 @@ class VectorStoreRecords:
         """Set `name`, `metadata` or `expires_after_days`.
 
         Raises:
-            VectorStoreNotFound: It doesn't exist, or has another owner.
+            ObjectNotFound: It doesn't exist, or has another owner.
         """
         own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
         # At least one column is always set, so that the row count shows whether the store exists.
         changed = update(vector_stores).where(own).values(id=vector_store_id, **changes)
         if await self._database.write(lambda c: c.execute(changed).rowcount) == 0:
-            raise VectorStoreNotFound(vector_store_id)
+            raise ObjectNotFound("Vector store", vector_store_id)
 
     async def delete(self, owner: str, vector_store_id: str) -> bool:
         """Delete a vector store, but not its files; return False if it doesn't exist."""
