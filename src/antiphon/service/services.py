@@ -1,4 +1,4 @@
-"""All use cases of a server, over one store and one model catalogue."""
+"""Use cases of a server, over one store and one model catalogue."""
 
 import secrets
 from collections.abc import AsyncGenerator, Iterable
@@ -11,7 +11,6 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.service.access.idempotency import Idempotency
 from antiphon.service.access.keys import Keys, KeySettings
-from antiphon.service.conversations import Conversations
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.files.files import Files
 from antiphon.service.files.folder import FileFolder
@@ -22,7 +21,6 @@ from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.files.vector_stores import VectorStores
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.passthrough.completions import Completions
-from antiphon.service.prompts import Prompts
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.responses import OpenTools, Responses
 from antiphon.service.responses.sealing import Sealing
@@ -91,9 +89,9 @@ class FileServices:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The use cases that routes call.
+    """The use cases that routes share, and the store for use cases that need nothing else.
 
-    In all of them, `owner` is the owner of the objects that a method reads and writes.
+    In all use cases, `owner` is the owner of the objects that a method reads and writes.
     """
 
     catalogue: ModelCatalogue
@@ -102,8 +100,6 @@ class Services:
     """Chat completions."""
     completions: Completions
     """Text completions and moderations."""
-    conversations: Conversations
-    """Conversations."""
     embeddings: Embeddings
     """Embeddings."""
     files: FileServices
@@ -112,12 +108,12 @@ class Services:
     """Idempotency keys."""
     keys: Keys
     """API keys."""
-    prompts: Prompts
-    """Prompts."""
     responses: Responses
     """Responses."""
     sealing: Sealing | None
     """Encryption for all owners; None where content is not encrypted."""
+    store: Store
+    """The database; a route makes a use case like `Prompts(store)` for each request."""
 
     @classmethod
     @asynccontextmanager
@@ -155,12 +151,10 @@ class Services:
                     catalogue=catalogue,
                     chat=ChatCompletions(catalogue),
                     completions=Completions(catalogue),
-                    conversations=Conversations(store),
                     embeddings=Embeddings(catalogue),
                     files=files,
                     idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                     keys=Keys(store.keys, keys or KeySettings()),
-                    prompts=Prompts(store),
                     responses=Responses(
                         store,
                         catalogue,
@@ -168,6 +162,7 @@ class Services:
                         files.attachments,
                     ),
                     sealing=Sealing(seal_key.reveal()),
+                    store=store,
                 )
             finally:
                 await files.close()

@@ -11,6 +11,7 @@ from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.access.keys import Caller
 from antiphon.service.services import Services
 from antiphon.settings.schema import ReasoningEvents
+from antiphon.store import Store
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
 _REQUEST = "antiphon.request"
@@ -74,6 +75,11 @@ def server_state(connection: HTTPConnection) -> ServerState:
 def services_of(connection: HTTPConnection) -> Services:
     """Return the use cases that the endpoints call."""
     return server_state(connection).services
+
+
+def store_of(connection: HTTPConnection) -> Store:
+    """Return the database, for use cases that need nothing else."""
+    return services_of(connection).store
 
 
 def record_of(connection: HTTPConnection) -> Record:

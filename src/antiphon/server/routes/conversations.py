@@ -7,7 +7,8 @@ from antiphon.decode import bodies
 from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import store_of
+from antiphon.service.conversations import Conversations
 from antiphon.wire.conversations import (
     Conversation,
     CreateConversation,
@@ -24,42 +25,42 @@ _UPDATE_BODY = bodies.BodyDecoder(UpdateConversation)
 async def create(request: Request) -> Response:
     """Create a conversation; the body may be empty."""
     body = bodies.create_conversation.decode(await read_body(request) or b"{}")
-    return json_answer(await services_of(request).conversations.create(context_of(request), body))
+    return json_answer(await _conversations(request).create(context_of(request), body))
 
 
 async def get(request: Request) -> Response:
     """Get a conversation."""
-    return json_answer(await services_of(request).conversations.get(owner_of(request), _id(request)))
+    return json_answer(await _conversations(request).get(owner_of(request), _id(request)))
 
 
 async def update(request: Request) -> Response:
     """Update a conversation."""
     body = _UPDATE_BODY.decode(await read_body(request))
-    return json_answer(await services_of(request).conversations.update(owner_of(request), _id(request), body))
+    return json_answer(await _conversations(request).update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
     """Delete a conversation."""
-    return json_answer(await services_of(request).conversations.delete(owner_of(request), _id(request)))
+    return json_answer(await _conversations(request).delete(owner_of(request), _id(request)))
 
 
 async def create_items(request: Request) -> Response:
     """Add items to a conversation."""
     include = include_of(request)
     body = bodies.create_items.decode(await read_body(request))
-    conversations, context = services_of(request).conversations, context_of(request)
+    conversations, context = _conversations(request), context_of(request)
     return json_answer(await conversations.add_items(context, _id(request), body, include))
 
 
 async def list_items(request: Request) -> Response:
     """List the items of a conversation."""
-    conversations, owner, query = services_of(request).conversations, owner_of(request), page_query(request)
+    conversations, owner, query = _conversations(request), owner_of(request), page_query(request)
     return json_answer(await conversations.list_items(owner, _id(request), query, include_of(request)))
 
 
 async def get_item(request: Request) -> Response:
     """Get an item of a conversation."""
-    conversations, item_id = services_of(request).conversations, path_id(request, "item_id")
+    conversations, item_id = _conversations(request), path_id(request, "item_id")
     include = include_of(request)
     return json_answer(await conversations.get_item(owner_of(request), _id(request), item_id, include))
 
@@ -67,9 +68,7 @@ async def get_item(request: Request) -> Response:
 async def delete_item(request: Request) -> Response:
     """Remove an item from a conversation."""
     item_id = path_id(request, "item_id")
-    return json_answer(
-        await services_of(request).conversations.delete_item(owner_of(request), _id(request), item_id)
-    )
+    return json_answer(await _conversations(request).delete_item(owner_of(request), _id(request), item_id))
 
 
 _CONVERSATION = "/v1/conversations/{conversation_id}"
@@ -103,6 +102,10 @@ routes = [
     ApiRoute("GET", _ITEM, get_item, Operation("Get an item", Item, query=INCLUDE)),
     ApiRoute("DELETE", _ITEM, delete_item, Operation("Delete an item", Conversation)),
 ]
+
+
+def _conversations(request: Request) -> Conversations:
+    return Conversations(store_of(request))
 
 
 def _id(request: Request) -> str:

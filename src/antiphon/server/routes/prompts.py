@@ -8,7 +8,8 @@ from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, owner_of, path_id, query_text, read_body
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import store_of
+from antiphon.service.prompts import Prompts
 from antiphon.wire.json import JSONObject
 from antiphon.wire.prompts import CreatePrompt, Prompt, PromptList, SetDefaultVersion, UpdatePrompt
 
@@ -22,41 +23,41 @@ _DEFAULT_BODY = BodyDecoder(SetDefaultVersion)
 async def create(request: Request) -> Response:
     """Create a prompt."""
     body = _CREATE_BODY.decode(await read_body(request))
-    return json_answer(await services_of(request).prompts.create(context_of(request), body))
+    return json_answer(await _prompts(request).create(context_of(request), body))
 
 
 async def list_prompts(request: Request) -> Response:
     """List the prompts in their default versions."""
-    return json_answer(await services_of(request).prompts.list(owner_of(request)))
+    return json_answer(await _prompts(request).list(owner_of(request)))
 
 
 async def get(request: Request) -> Response:
     """Get a version of a prompt."""
     version = _version(request)
-    return json_answer(await services_of(request).prompts.get(owner_of(request), _id(request), version))
+    return json_answer(await _prompts(request).get(owner_of(request), _id(request), version))
 
 
 async def update(request: Request) -> Response:
     """Add a version of a prompt."""
     body = _UPDATE_BODY.decode(await read_body(request))
-    return json_answer(await services_of(request).prompts.update(owner_of(request), _id(request), body))
+    return json_answer(await _prompts(request).update(owner_of(request), _id(request), body))
 
 
 async def delete(request: Request) -> Response:
     """Delete a prompt with all of its versions."""
-    await services_of(request).prompts.delete(owner_of(request), _id(request))
+    await _prompts(request).delete(owner_of(request), _id(request))
     return Response(status_code=204)
 
 
 async def versions(request: Request) -> Response:
     """List the versions of a prompt."""
-    return json_answer(await services_of(request).prompts.versions(owner_of(request), _id(request)))
+    return json_answer(await _prompts(request).versions(owner_of(request), _id(request)))
 
 
 async def set_default_version(request: Request) -> Response:
     """Set the default version of a prompt."""
     body = _DEFAULT_BODY.decode(await read_body(request))
-    prompts, owner = services_of(request).prompts, owner_of(request)
+    prompts, owner = _prompts(request), owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 
 
@@ -81,6 +82,10 @@ routes = [
     ApiRoute("POST", _PROMPT + "/set-default-version", set_default_version, _SET_DEFAULT),
     ApiRoute("PUT", _PROMPT + "/set-default-version", set_default_version, _SET_DEFAULT),
 ]
+
+
+def _prompts(request: Request) -> Prompts:
+    return Prompts(store_of(request))
 
 
 def _id(request: Request) -> str:
