@@ -5,7 +5,7 @@ It runs as `python -m scripts.docs` or `make docs`. A generated part is between 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from antiphon.settings.tools import (
     WEB_SEARCH_SETTINGS,
 )
 from antiphon.settings.values import Setting
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
@@ -99,7 +100,8 @@ def tools_settings() -> str:
 
 def web_search_settings() -> str:
     """Return the table of the keys of `[tools.web_search]`."""
-    return _keys(_without_limits(WEB_SEARCH_SETTINGS))
+    providers = "|".join(provider.name for provider in SEARCH_PROVIDERS)
+    return _keys(_without_limits(WEB_SEARCH_SETTINGS), {"provider": providers})
 
 
 def mcp_settings() -> str:
@@ -117,8 +119,18 @@ def _without_limits(settings: Iterable[Setting]) -> list[Setting]:
     return [each for each in settings if each not in TOOLS_SETTINGS]
 
 
-def _keys(settings: Iterable[Setting]) -> str:
-    rows = [[f"`{each.name}`", kind_text(each), default_text(each), each.doc] for each in settings]
+def _keys(settings: Iterable[Setting], values: Mapping[str, str] | None = None) -> str:
+    """Return the table of some keys.
+
+    Args:
+        settings: Settings with these keys.
+        values: Texts of values by key, where they do not follow from the type.
+    """
+    texts = values or {}
+    rows = [
+        [f"`{each.name}`", texts.get(each.name, kind_text(each)), default_text(each), each.doc]
+        for each in settings
+    ]
     return _table(["key", "value", "default", "meaning"], rows)
 
 

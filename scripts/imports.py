@@ -23,7 +23,7 @@ LAYERS = {
     "engine": 2,
     "backends": 3,
     "tools": 3,
-    "recording": 3,
+    "recording": 4,
     "service": 4,
     "observe": 5,
     "dialects": 5,

@@ -30,6 +30,7 @@ from antiphon.observe.record import Record
 from antiphon.serving.serve import address, http_server, listen, opened
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import SETTINGS, BackendSettings, Mode, Settings
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 
 _GRACE = 1
@@ -178,7 +179,7 @@ def _settings(
     fixed = {"host": "127.0.0.1", "port": 0, "recording": mode, "recordings": place}
     # Tests need no API key, even if the user's own server requires one.
     env = {name: value for name, value in os.environ.items() if name != "ANTIPHON_API_KEY"}
-    settings = load_settings({"database": ":memory:", **given, **fixed}, env, Path.cwd())
+    settings = load_settings({"database": ":memory:", **given, **fixed}, env, Path.cwd(), SEARCH_PROVIDERS)
     if backends is None:
         return settings
     named = {backend.name: backend for backend in backends}

@@ -7,6 +7,7 @@ from antiphon.errors import ConfigError
 from antiphon.settings.load import endpoint, load_settings
 from antiphon.settings.schema import BackendSettings, Settings
 from antiphon.settings.values import Secret
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 
 
@@ -17,7 +18,9 @@ def load(
     flags: Mapping[str, JSON] | None = None,
 ) -> Settings:
     (tmp_path / "antiphon.toml").write_text(toml, encoding="utf-8")
-    return load_settings(flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path)
+    return load_settings(
+        flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path, SEARCH_PROVIDERS
+    )
 
 
 def refused(tmp_path: Path, toml: str = "", env: Mapping[str, str] | None = None) -> str:
@@ -171,7 +174,7 @@ def test_messages_hold_no_secrets(tmp_path: Path, toml: str) -> None:
 def test_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "antiphon.toml").mkdir()
     with pytest.raises(ConfigError, match=r"antiphon\.toml: cannot be read"):
-        load_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+        load_settings({}, {"HOME": str(tmp_path)}, tmp_path, SEARCH_PROVIDERS)
 
 
 def test_a_misspelt_variable_is_noticed_and_a_strange_one_is_not(tmp_path: Path) -> None:

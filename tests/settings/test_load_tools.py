@@ -7,6 +7,7 @@ from antiphon.errors import ConfigError
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 
 
@@ -17,7 +18,9 @@ def load(
     flags: Mapping[str, JSON] | None = None,
 ) -> Settings:
     (tmp_path / "antiphon.toml").write_text(toml, encoding="utf-8")
-    return load_settings(flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path)
+    return load_settings(
+        flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path, SEARCH_PROVIDERS
+    )
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -111,7 +114,12 @@ def test_a_file_names_the_provider_and_a_variable_the_key(tmp_path: Path) -> Non
         ("[tools]\ntimeut = 1", ["[tools]", "did you mean 'timeout'"]),
         ("[tools]\nconcurrency = 0", ["concurrency", ">= 1"]),
         ("[tools.web_serch]", ["did you mean 'web_search'"]),
-        ("[tools.web_search]\nprovider = 'google'", ["[tools.web_search]", "provider", "'google'"]),
+        (
+            "[tools.web_search]\nprovider = 'google'",
+            ["[tools.web_search]", "provider", "'google'", "use one of tavily, brave, searxng, duckduckgo"],
+        ),
+        ("[tools.web_search]\nprovider = 'brav'", ["[tools.web_search]", "did you mean 'brave'"]),
+        ("[tools.web_search]\nprovider = 3", ["[tools.web_search]", "provider", "expected str"]),
         ("[tools.web_search]\nprovider = 'tavily'", ["tavily needs a key", "TAVILY_API_KEY"]),
         ("[tools.web_search]\nprovider = 'searxng'", ["SEARXNG_URL"]),
         ("[tools.web_search]\nbase_url = 'http://h'", ["provider is missing"]),

@@ -8,6 +8,7 @@ import pytest
 from antiphon.errors import ConfigError
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import Settings
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 
 
@@ -18,7 +19,9 @@ def load(
     flags: Mapping[str, JSON] | None = None,
 ) -> Settings:
     (tmp_path / "antiphon.toml").write_text(toml, encoding="utf-8")
-    return load_settings(flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path)
+    return load_settings(
+        flags or {}, {"HOME": str(tmp_path / "home")} | dict(env or {}), tmp_path, SEARCH_PROVIDERS
+    )
 
 
 @pytest.mark.parametrize("name", ["record", "replay"])

@@ -1,14 +1,12 @@
 """The command `antiphon config`, which prints the settings in effect."""
 
 import json
-import os
-from pathlib import Path
 
 import click
 from msgspec.structs import asdict
 
 from antiphon.cli.failures import debug_flag, one_line
-from antiphon.cli.options import setting_flags
+from antiphon.cli.options import effective_settings, setting_flags
 from antiphon.settings.schema import BACKEND_SETTINGS, CAPABILITIES, SETTINGS
 from antiphon.wire.json import JSON
 
@@ -25,9 +23,7 @@ def config(debug: bool, **flags: JSON) -> None:
     passwords masked.
     """
     with one_line(debug):
-        from antiphon.settings.load import load_settings
-
-        settings = load_settings(flags, os.environ, Path.cwd())
+        settings = effective_settings(flags)
     shown = settings.shown()
     for setting in SETTINGS:
         if setting.table is None:

@@ -1,8 +1,6 @@
 """The commands `antiphon keys`, which manage the API keys of clients."""
 
-import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -99,11 +97,11 @@ def _with_keys(database: str | None, work: "Callable[[KeyRecords], Awaitable[R]]
     """Run `work` on the keys in the server's database."""
     import asyncio
 
+    from antiphon.cli.options import effective_settings
     from antiphon.errors import ConfigError
-    from antiphon.settings.load import load_settings
     from antiphon.store import Store
 
-    settings = load_settings({"database": database}, os.environ, Path.cwd())
+    settings = effective_settings({"database": database})
     if settings.database == ":memory:":
         raise ConfigError(
             "database: no key persists in memory; set the path of a file, or use ANTIPHON_API_KEY"

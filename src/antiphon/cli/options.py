@@ -1,12 +1,14 @@
-"""Command-line flags generated from the table of settings."""
+"""Command-line flags generated from the table of settings, and the settings in effect."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar, get_args, get_origin
 
 import click
 import msgspec
 
-from antiphon.settings.schema import SETTINGS
+from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.values import Setting
 from antiphon.wire.json import JSON
 
@@ -33,6 +35,18 @@ def setting_flags(command: Command) -> Command:
             metavar = f"[{kind}]" if "|" in kind else kind.upper()
             command = click.option(flag, name, metavar=metavar, help=text)(command)
     return command
+
+
+def effective_settings(flags: Mapping[str, JSON]) -> Settings:
+    """Return the settings in effect for a command.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    from antiphon.settings.load import load_settings
+    from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
+
+    return load_settings(flags, os.environ, Path.cwd(), SEARCH_PROVIDERS)
 
 
 def _given(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str] | None:

@@ -1,12 +1,9 @@
 """The command `antiphon serve`, which runs the server."""
 
-import os
-from pathlib import Path
-
 import click
 
 from antiphon.cli.failures import debug_flag, one_line
-from antiphon.cli.options import setting_flags
+from antiphon.cli.options import effective_settings, setting_flags
 from antiphon.wire.json import JSON
 
 
@@ -28,6 +25,5 @@ def serve(print_url: bool, debug: bool, **flags: JSON) -> None:
     """
     with one_line(debug):
         from antiphon.serving.serve import run
-        from antiphon.settings.load import load_settings
 
-        run(load_settings(flags, os.environ, Path.cwd()), print_url=print_url)
+        run(effective_settings(flags), print_url=print_url)

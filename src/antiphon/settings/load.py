@@ -5,7 +5,7 @@ The order of precedence: flags, environment variables, `./antiphon.toml`, the us
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ from antiphon.settings.schema import (
     Kind,
     Settings,
 )
+from antiphon.settings.tools import SearchProviderNeeds
 from antiphon.settings.values import ENV_PREFIX, Secret
 from antiphon.wire.json import JSON, JSONObject
 
@@ -42,19 +43,26 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noq
 _RESERVED = "antiphon"
 
 
-def load_settings(flags: Mapping[str, JSON], env: Mapping[str, str], cwd: Path) -> Settings:
+def load_settings(
+    flags: Mapping[str, JSON],
+    env: Mapping[str, str],
+    cwd: Path,
+    search_providers: Sequence[SearchProviderNeeds],
+) -> Settings:
     """Return the settings in effect.
 
     Args:
         flags: Values by the names of settings; None if a flag was not given.
         env: Environment variables.
         cwd: Directory that may contain `antiphon.toml`.
+        search_providers: The search providers of the server; without one in the files, the first whose
+            variable is set is used.
 
     Raises:
         ConfigError: A setting is wrong; the message names it, its source and the fix.
     """
     gathered = _Gathered(env)
-    tools = ToolTables(env)
+    tools = ToolTables(env, search_providers)
     backends: dict[str, BackendSettings] = {}
     files = (user_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
     for path in files:

@@ -1,21 +1,28 @@
 """Loading of the `[tools]` tables, and of search providers from the environment."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from antiphon.errors import ConfigError
-from antiphon.settings.checks import check_names, checked_url, convert, located, secret_values, user_folder
+from antiphon.settings.checks import (
+    check_names,
+    checked_url,
+    convert,
+    located,
+    secret_values,
+    suggestion,
+    user_folder,
+)
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
-    SEARCH_PROVIDERS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
     FileSearchSettings,
     McpServerSettings,
     McpSettings,
-    SearchProvider,
+    SearchProviderNeeds,
     ToolsSettings,
     WebSearchSettings,
 )
@@ -34,8 +41,9 @@ _TRANSPORTS = {"url": ("auto", "http", "sse"), "command": ("auto", "stdio")}
 class ToolTables:
     """Tool tables gathered from several files; later files take precedence per table."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], search_providers: Sequence[SearchProviderNeeds]) -> None:
         self._env = env
+        self._search_providers = {provider.name: provider for provider in search_providers}
         self._own: JSONObject = {}
         self._web_search: tuple[JSONObject, str] = ({}, "[tools.web_search]")
         self._file_search: JSONObject = {}
@@ -53,6 +61,7 @@ class ToolTables:
         if "web_search" in table:
             where = f"{path}: [tools.web_search]"
             values = _checked(table["web_search"], WEB_SEARCH_SETTINGS, where)
+            self._check_provider(values.get("provider"), where)
             secret_values(values, "api_key", self._env, where)
             if "base_url" in values:
                 values["base_url"] = checked_url(values["base_url"], where)
@@ -117,21 +126,27 @@ class ToolTables:
                     f"{where}: provider is missing; set the one that base_url and api_key belong to"
                 )
             values["provider"] = self._environment_provider()
-        provider = values["provider"]
-        if (needed := SEARCH_PROVIDERS[provider]) is not None and needed[0] not in values:
-            name, variable = needed
+        provider = self._search_providers[values["provider"]]
+        name, variable = provider.needs, provider.variable
+        if name is not None and name not in values:
             value = self._env.get(variable)
             if not value:
                 ways = "api_key, api_key_env" if name == "api_key" else name
-                raise ConfigError(f"{where}: {provider} needs {_NOUNS[name]}; set {ways} or {variable}")
+                raise ConfigError(f"{where}: {provider.name} needs {_NOUNS[name]}; set {ways} or {variable}")
             values[name] = Secret(value) if name == "api_key" else checked_url(value, variable)
         return values
 
-    def _environment_provider(self) -> SearchProvider:
-        for provider, needed in SEARCH_PROVIDERS.items():
-            if needed is not None and self._env.get(needed[1]):
-                return provider
-        return "duckduckgo"
+    def _check_provider(self, name: str | None, where: str) -> None:
+        if name is not None and name not in self._search_providers:
+            known = suggestion(name, list(self._search_providers))
+            raise ConfigError(f"{where}: provider: unknown search provider {name[:60]!r}{known}")
+
+    def _environment_provider(self) -> str:
+        """Return the first provider whose variable is set, or the default."""
+        for provider in self._search_providers.values():
+            if self._env.get(provider.variable):
+                return provider.name
+        return WebSearchSettings().provider
 
     def _default_files(self, database: str) -> str | None:
         if database == ":memory:":

@@ -8,24 +8,22 @@ from msgspec import Meta, Struct
 from antiphon.settings.values import Seconds, Secret, Setting, describe
 from antiphon.wire.json import JSON
 
-SearchProvider = Literal["duckduckgo", "tavily", "brave", "searxng"]
-"""Provider of web searches."""
-SEARCH_PROVIDERS: dict[SearchProvider, tuple[Literal["api_key", "base_url"], str] | None] = {
-    "tavily": ("api_key", "TAVILY_API_KEY"),
-    "brave": ("api_key", "BRAVE_API_KEY"),
-    "searxng": ("base_url", "SEARXNG_URL"),
-    "duckduckgo": None,
-}
-"""The setting that each search provider needs, and the environment variable that can have its value.
-
-Without a provider in the settings, the first whose variable is set is used.
-"""
-
 McpTransport = Literal["auto", "http", "sse", "stdio"]
 """Transport to an MCP server.
 
 For a URL, `auto` tries streamable HTTP and then SSE; for a command it is `stdio`.
 """
+
+
+class SearchProviderNeeds(Struct, frozen=True, kw_only=True):
+    """The needs of a search provider that settings can name."""
+
+    name: str
+    """Name of the provider."""
+    needs: Literal["api_key", "base_url"] | None = None
+    """The setting that the provider needs."""
+    variable: str = ""
+    """Environment variable that can have the value of this setting."""
 
 
 class ToolLimits(Struct, frozen=True, kw_only=True):
@@ -44,7 +42,7 @@ class WebSearchSettings(ToolLimits, frozen=True, kw_only=True):
     """Table `[tools.web_search]`."""
 
     provider: Annotated[
-        SearchProvider,
+        str,
         Meta(
             description="Search provider. If not set: the provider whose environment variable is set, "
             "otherwise `duckduckgo`, which needs no API key."

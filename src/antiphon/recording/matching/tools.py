@@ -8,7 +8,7 @@ from antiphon.recording.calls.endpoints import KINDS, canonical_body
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.sequence import Entry, Sequences, eligible
-from antiphon.settings.tools import SEARCH_PROVIDERS
+from antiphon.tools.web_search.providers import is_search_provider
 from antiphon.wire.json import JSONObject
 
 _SEARCH = "any search provider"
@@ -92,7 +92,7 @@ class ToolIndex:
 
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
     """Return the canonical form of a tool call; it ignores the order of keys."""
-    searches = name == "web_search" and provider in SEARCH_PROVIDERS
+    searches = name == "web_search" and is_search_provider(provider)
     return {
         "provider": _SEARCH if searches else provider,
         "tool": name,

@@ -1,30 +1,23 @@
-"""Search providers, one per module, and the table that chooses among them."""
+"""Search providers, one per module, and the tuple that lists them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from antiphon.settings.tools import SearchProvider as Name
 from antiphon.settings.tools import WebSearchSettings
-from antiphon.tools.web_search.providers.brave import Brave
-from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo
-from antiphon.tools.web_search.providers.protocol import SearchProvider
-from antiphon.tools.web_search.providers.searxng import SearXng
-from antiphon.tools.web_search.providers.tavily import Tavily
+from antiphon.tools.web_search.providers.brave import BRAVE
+from antiphon.tools.web_search.providers.duckduckgo import DUCKDUCKGO
+from antiphon.tools.web_search.providers.protocol import Client, SearchProvider
+from antiphon.tools.web_search.providers.searxng import SEARXNG
+from antiphon.tools.web_search.providers.tavily import TAVILY
 
-if TYPE_CHECKING:
-    import httpx2
+SEARCH_PROVIDERS = (TAVILY, BRAVE, SEARXNG, DUCKDUCKGO)
+"""The search providers; settings without one take the first whose variable is set."""
 
-Client = Callable[[], "httpx2.AsyncClient"]
-"""Return the HTTP client, which is loaded for the first provider that uses it."""
-
-_PROVIDERS: dict[Name, Callable[[WebSearchSettings, Client], SearchProvider]] = {
-    "duckduckgo": lambda settings, client: DuckDuckGo(settings.timeout),
-    "tavily": lambda settings, client: Tavily(client(), settings),
-    "brave": lambda settings, client: Brave(client(), settings),
-    "searxng": lambda settings, client: SearXng(client(), settings),
-}
+_BY_NAME = {entry.name: entry for entry in SEARCH_PROVIDERS}
 
 
 def search_provider(settings: WebSearchSettings, client: Client) -> SearchProvider:
     """Return the provider in the settings, which are complete for it."""
-    return _PROVIDERS[settings.provider](settings, client)
+    return _BY_NAME[settings.provider].open(settings, client)
+
+
+def is_search_provider(name: str) -> bool:
+    """Return whether a search provider has this name."""
+    return name in _BY_NAME

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.http import SearchService, dicts
-from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
+from antiphon.tools.web_search.providers.protocol import ProviderEntry, Search, SearchResult, plain
 
 if TYPE_CHECKING:
     import httpx2
@@ -58,3 +58,11 @@ class Brave:
             )
             for result in dicts(web.get("results") if isinstance(web, dict) else None)
         ]
+
+
+BRAVE = ProviderEntry(
+    name="brave",
+    needs="api_key",
+    variable="BRAVE_API_KEY",
+    open=lambda settings, client: Brave(client(), settings),
+)

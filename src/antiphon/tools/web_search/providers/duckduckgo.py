@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from antiphon.tools.web_search.providers.countries import LANGUAGES
-from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
+from antiphon.tools.web_search.providers.protocol import ProviderEntry, Search, SearchResult, plain
 from antiphon.wire.json import JSONObject
 
 Page = Callable[[str, str, int], list[JSONObject]]
@@ -37,6 +37,9 @@ class DuckDuckGo:
             )
             for result in found
         ]
+
+
+DUCKDUCKGO = ProviderEntry(name="duckduckgo", open=lambda settings, client: DuckDuckGo(settings.timeout))
 
 
 def _region(country: str | None) -> str:

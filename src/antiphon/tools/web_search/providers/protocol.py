@@ -1,12 +1,20 @@
-"""The interface of search providers: queries and results."""
+"""The interface of search providers: queries, results and needs."""
 
-from typing import Literal, Protocol, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from antiphon.settings.tools import SearchProviderNeeds, WebSearchSettings
 from antiphon.wire.json import JSONObject
+
+if TYPE_CHECKING:
+    import httpx2
+
+Client = Callable[[], "httpx2.AsyncClient"]
+"""Return the HTTP client, which is loaded for the first provider that uses it."""
 
 MAX_SITES = 10
 """The most `site:` operators in a query, since engines accept only about 30 words."""
@@ -87,6 +95,13 @@ class SearchProvider(Protocol):
             UpstreamError: The service failed.
         """
         ...
+
+
+class ProviderEntry(SearchProviderNeeds, frozen=True, kw_only=True):
+    """A provider with its needs, for the tuple of all providers."""
+
+    open: Callable[[WebSearchSettings, Client], SearchProvider]
+    """Return the provider for settings that are complete for it."""
 
 
 def wanted(results: list[SearchResult], search: Search, max_bytes: int) -> list[SearchResult]:

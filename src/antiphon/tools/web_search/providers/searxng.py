@@ -9,7 +9,7 @@ from antiphon.errors import UpstreamRefused
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.countries import LANGUAGES
 from antiphon.tools.web_search.providers.http import SearchService, dicts
-from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
+from antiphon.tools.web_search.providers.protocol import ProviderEntry, Search, SearchResult, plain
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,3 +48,11 @@ class SearXng:
             )
             for result in dicts(answer.get("results"))
         ]
+
+
+SEARXNG = ProviderEntry(
+    name="searxng",
+    needs="base_url",
+    variable="SEARXNG_URL",
+    open=lambda settings, client: SearXng(client(), settings),
+)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools.web_search.providers.countries import NAMES
 from antiphon.tools.web_search.providers.http import SearchService, dicts
-from antiphon.tools.web_search.providers.protocol import Search, SearchResult, plain
+from antiphon.tools.web_search.providers.protocol import ProviderEntry, Search, SearchResult, plain
 from antiphon.wire.json import JSONObject
 
 if TYPE_CHECKING:
@@ -50,3 +50,11 @@ class Tavily:
             )
             for result in dicts(answer.get("results"))
         ]
+
+
+TAVILY = ProviderEntry(
+    name="tavily",
+    needs="api_key",
+    variable="TAVILY_API_KEY",
+    open=lambda settings, client: Tavily(client(), settings),
+)
