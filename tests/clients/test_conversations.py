@@ -102,6 +102,9 @@ def test_what_is_unknown_is_not_found(client: OpenAI) -> None:
     ):
         with pytest.raises(NotFoundError, match="Conversation with id 'conv_none' not found"):
             ask()
+    with pytest.raises(BadRequestError, match="Expected an ID that begins with 'conv'") as refused:
+        conversations.retrieve("thread_1")
+    assert (refused.value.param, refused.value.code) == ("conversation_id", "invalid_value")
     conversation = begin(client)
     for lookup in (items.retrieve, items.delete):
         with pytest.raises(NotFoundError, match="msg_none"):

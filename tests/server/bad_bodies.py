@@ -139,6 +139,10 @@ BAD: dict[str, Bad] = {
     ),
     "B30_conversation": Bad(ask(conversation="conv_nope"), None, None, 404),
     "B30_conversation_object": Bad(ask(conversation={"id": "conv_nope"}), None, None, 404),
+    "B30_conversation_malformed": Bad(ask(conversation="thread_1"), "conversation", "invalid_value"),
+    "B30_conversation_object_malformed": Bad(
+        ask(conversation={"id": "resp_1"}), "conversation.id", "invalid_value"
+    ),
     "B30_conversation_int": Bad(ask(conversation=5), "conversation", "invalid_type"),
     "B34_orphan_output": Bad(
         ask(input=[OUTPUT]),

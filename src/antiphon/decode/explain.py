@@ -107,6 +107,15 @@ def unsupported_value(param: str, value: str, supported: Iterable[str]) -> Inval
     )
 
 
+def wrong_prefix(param: str, value: str, prefix: str) -> InvalidRequest:
+    """Return the error for an ID that no object of its kind can have."""
+    return InvalidRequest(
+        f"Invalid '{param}': '{value[:100]}'. Expected an ID that begins with '{prefix}'.",
+        code="invalid_value",
+        param=param,
+    )
+
+
 def mutually_exclusive(one: str, other: str, *, param: str) -> InvalidRequest:
     """Return the error for two parameters that exclude each other."""
     return InvalidRequest(

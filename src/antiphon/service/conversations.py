@@ -19,6 +19,7 @@ from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound, ObjectNotFound
 from antiphon.store.responses.rows import NewConversation, StoredConversation
 from antiphon.wire.conversations import (
+    CONVERSATION_PREFIX,
     Conversation,
     CreateConversation,
     CreateItems,
@@ -55,7 +56,7 @@ class Conversations:
         with _about_items():
             items, new = await resolve_items(self._store, context, given, for_conversation=True)
             conversation = NewConversation(
-                id=context.ids("conv", SHORT),
+                id=context.ids(CONVERSATION_PREFIX, SHORT),
                 created_at=now,
                 metadata=_encode(request.metadata or {}).decode(),
                 items=[new_item(item) for item in new],

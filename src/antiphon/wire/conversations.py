@@ -7,6 +7,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from antiphon.wire.items import InputItem
 from antiphon.wire.responses import Metadata
 
+CONVERSATION_PREFIX = "conv"
+"""Prefix of the IDs of conversations."""
+
 
 class Conversation(Struct, kw_only=True):
     """Conversation, without its items."""

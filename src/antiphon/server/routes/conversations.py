@@ -4,12 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from antiphon.decode import bodies
+from antiphon.decode.explain import wrong_prefix
 from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
 from antiphon.server.edge.state import store_of
 from antiphon.service.conversations import Conversations
 from antiphon.wire.conversations import (
+    CONVERSATION_PREFIX,
     Conversation,
     CreateConversation,
     CreateItems,
@@ -109,4 +111,8 @@ def _conversations(request: Request) -> Conversations:
 
 
 def _id(request: Request) -> str:
-    return path_id(request, "conversation_id")
+    name = "conversation_id"
+    conversation_id = path_id(request, name)
+    if not conversation_id.startswith(CONVERSATION_PREFIX):
+        raise wrong_prefix(name, conversation_id, CONVERSATION_PREFIX)
+    return conversation_id

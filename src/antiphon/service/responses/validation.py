@@ -1,8 +1,10 @@
 """Validation of requests beyond their types, as at api.openai.com."""
 
-from antiphon.decode.explain import mutually_exclusive
+from antiphon.decode.explain import mutually_exclusive, wrong_prefix
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.service.metadata import check_metadata
+from antiphon.service.responses.gather import conversation_id
+from antiphon.wire.conversations import CONVERSATION_PREFIX
 from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem
 from antiphon.wire.responses import CreateResponse
 
@@ -44,6 +46,11 @@ def check_create_response(request: CreateResponse) -> None:
         )
     if request.previous_response_id is not None and request.conversation is not None:
         raise mutually_exclusive("previous_response_id", "conversation", param="previous_response_id")
+    if request.conversation is not None:
+        named = conversation_id(request)
+        if not named.startswith(CONVERSATION_PREFIX):
+            param = "conversation" if isinstance(request.conversation, str) else "conversation.id"
+            raise wrong_prefix(param, named, CONVERSATION_PREFIX)
     if request.metadata:
         check_metadata(request.metadata)
     _check_unsupported(request)
@@ -72,12 +79,7 @@ def check_items(items: list[InputItem], param: str) -> None:
             continue
         prefix = ITEM_PREFIXES[kind]
         if not item.id.startswith(prefix):
-            place = f"{param}[{position}].id"
-            raise InvalidRequest(
-                f"Invalid '{place}': '{item.id[:100]}'. Expected an ID that begins with '{prefix}'.",
-                code="invalid_value",
-                param=place,
-            )
+            raise wrong_prefix(f"{param}[{position}].id", item.id, prefix)
 
 
 def _check_unsupported(request: CreateResponse) -> None:
