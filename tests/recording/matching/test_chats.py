@@ -12,8 +12,8 @@ from antiphon.recording.calls.recorded import BACKEND, Address, RecordedCall
 from antiphon.recording.files.llama_stack import read_recording
 from antiphon.recording.matching.chats import ChatIndex, Hit, Miss
 from antiphon.recording.matching.volatile import RULES
-from antiphon.wire.json import JSONObject
-from tests.recording.samples import chat_request, chunk, recording
+from antiphon.wire.json import JSON, JSONObject
+from tests.recording.samples import calls_in, chat_request, chunk, recording, recordings
 
 HERE = "tests/test_small.py::test_hello"
 URL = "https://models.example/v1/v1/chat/completions"
@@ -175,6 +175,73 @@ def test_a_call_that_was_just_made_has_had_its_turn() -> None:
     made = index()
     made.mark_used(made.add(ours("1")))
     assert missed(made).used == 1
+
+
+WITH_USAGE: JSONObject = chat_request(stream=True, stream_options={"include_usage": True})
+WITHOUT_USAGE: JSONObject = chat_request(stream=True)
+PLAIN: JSONObject = chat_request()
+OBFUSCATED: JSONObject = chat_request(
+    stream=True, stream_options={"include_usage": True, "include_obfuscation": False}
+)
+
+
+def test_the_alternative_with_the_same_stream_options_answers() -> None:
+    made = index(theirs("a.json", WITHOUT_USAGE), theirs("b.json", WITH_USAGE), theirs("c.json", OBFUSCATED))
+    asked = (WITH_USAGE, WITHOUT_USAGE, OBFUSCATED, WITH_USAGE)
+    assert [hit(made, request=each).call.name for each in asked] == ["b.json", "a.json", "c.json", "b.json"]
+    # A non-streaming response has a usage, so the request is like a stream with it.
+    assert hit(made, request=PLAIN).call.name == "b.json"
+    null = chat_request(stream=True, stream_options={"include_usage": True, "include_obfuscation": None})
+    assert hit(made, request=null).call.name == "b.json"
+
+
+def test_without_the_same_stream_options_the_usage_decides() -> None:
+    made = index(theirs("a.json", WITHOUT_USAGE), theirs("b.json", WITH_USAGE))
+    assert hit(made, request=OBFUSCATED).call.name == "b.json"
+    odd = chat_request(stream=True, stream_options={"include_usage": "yes", "more": 1})
+    assert hit(made, request=odd).call.name == "a.json"
+    assert hit(made, request=chat_request(stream=True, stream_options=["odd"])).call.name == "a.json"
+
+
+def test_the_same_stream_options_come_before_a_fresh_hash() -> None:
+    made = index(theirs(hashed(WITHOUT_USAGE), WITHOUT_USAGE), theirs("z.json", WITH_USAGE))
+    assert hit(made, "another", WITH_USAGE).call.name == "z.json"
+
+
+def test_a_normalized_match_prefers_the_same_stream_options_too() -> None:
+    def asked(score: str, **rest: JSON) -> JSONObject:
+        return {**tool_result(f"score: {score}"), "stream": True, **rest}
+
+    usage = {"stream_options": {"include_usage": True}}
+    made = index(theirs("a.json", asked("1")), theirs("b.json", asked("2", **usage)))
+    assert hit(made, "x", asked("3", **usage)).call.name == "b.json"
+    assert hit(made, "x", asked("3")).call.name == "a.json"
+
+
+def test_of_a_sequence_the_same_stream_options_answer_first_and_then_the_others() -> None:
+    recorded = (WITHOUT_USAGE, WITH_USAGE, WITHOUT_USAGE, PLAIN)
+    made = index(*(ours(str(number), each) for number, each in enumerate(recorded)), repeat=True)
+    asked = (WITH_USAGE, WITH_USAGE, WITH_USAGE, WITHOUT_USAGE)
+    found = [hit(made, request=each).call.name.rpartition("#")[2] for each in asked]
+    assert found == ["1", "3", "0", "2"]
+    # After the last one, the last of the nearest answers again.
+    assert hit(made, request=WITHOUT_USAGE).call.name == "default.json#2"
+    assert hit(made, request=PLAIN).call.name == "default.json#3"
+
+
+def test_real_streams_with_usage_and_without_it_answer_their_own_kind_in_any_scope() -> None:
+    calls = [call for call in calls_in(recordings("llama-stack")) if call.kind == "chat"]
+    made = index(*calls)
+    with_both = 0
+    for call in calls:
+        if not call.request.get("stream"):
+            continue
+        same = [each for each in calls if each.key == call.key]
+        options = [each.request.get("stream_options") for each in same]
+        with_both += len({bool(each) for each in options}) == 2
+        found = hit(made, "no such scope", call.request).call
+        assert found.request.get("stream_options") == call.request.get("stream_options"), call.name
+    assert with_both > 50
 
 
 def test_recorded_models_are_known_with_their_switches() -> None:

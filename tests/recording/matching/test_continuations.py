@@ -162,6 +162,22 @@ def test_the_alternative_whose_run_comes_to_an_end_is_chosen(tmp_path: Path) -> 
     assert chosen(tmp_path, question()) == "b.json"
 
 
+def test_a_run_that_comes_to_an_end_comes_before_the_same_stream_options(tmp_path: Path) -> None:
+    def streamed(*more: JSONObject, **options: JSON) -> JSONObject:
+        return {**question(*more), "stream": True, **options}
+
+    usage: JSONObject = {"stream_options": {"include_usage": True}}
+    write(tmp_path, "a.json", recording(streamed(**usage), [asks("look", {"at": "sea"})]))
+    write(tmp_path, "b.json", recording(streamed(), [asks("look", {"at": "sky"})]))
+    then = after("look", {"at": "sky"}, "blue")
+    write(tmp_path, "c.json", recording(streamed(*then), [chunk({"content": "Blue."}, "stop")]))
+    assert chosen(tmp_path, streamed(**usage), "another scope") == "b.json"
+    then = after("look", {"at": "sea"}, "blue")
+    write(tmp_path, "d.json", recording(streamed(*then, **usage), [chunk({"content": "Blue."}, "stop")]))
+    assert chosen(tmp_path, streamed(**usage), "another scope") == "a.json"
+    assert chosen(tmp_path, streamed(), "another scope") == "b.json"
+
+
 def test_of_two_answers_the_one_that_is_talked_about_is_chosen(tmp_path: Path) -> None:
     for name, text in (("a.json", "One."), ("b.json", "Two."), ("c.json", "Three.")):
         write(tmp_path, name, recording(question(), [chunk({"content": text}, "stop")]))

@@ -15,6 +15,8 @@ from antiphon.recording.matching.sequence import Entry, Sequences, eligible
 from antiphon.recording.matching.volatile import Rule, VolatileIndex, rules_needed
 from antiphon.wire.json import JSONObject
 
+_Rank = tuple[bool, int, bool, bool, int, int, str]
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -57,7 +59,7 @@ class ChatIndex:
         self._volatile = VolatileIndex(self._rules)
         self._by_hash: dict[str, RecordedCall] = {}
         self._addresses: defaultdict[str, dict[tuple[str, str, bool], str]] = defaultdict(dict)
-        self._best: dict[tuple[str, str], Entry] = {}
+        self._best: dict[tuple[str, str, tuple[int, ...]], Entry] = {}
 
     def add(self, call: RecordedCall) -> Entry:
         """Add a recorded chat after those of its scope.
@@ -115,23 +117,35 @@ class ChatIndex:
                 return Hit(call, "exact")
         if candidates:
             entry = self._sequences.take(
-                candidates, scope, backend, lambda group: self._best_of(group, scope)
+                candidates,
+                scope,
+                backend,
+                lambda group: self._best_of(group, scope, request),
+                lambda each: option_distance(request, each.call.request),
             )
             if entry is None:
                 return Miss(canonical, used=len(eligible(candidates, scope, backend)))
             same = entry.call.scope == scope and entry.call.request == request
             return Hit(entry.call, "exact" if same and not entry.call.stale else "canonical")
-        return self._find_normalized(canonical, scope, backend)
+        return self._find_normalized(request, canonical, scope, backend)
 
-    def _find_normalized(self, canonical: JSONObject, scope: str, backend: str) -> Hit | Miss:
+    def _find_normalized(
+        self, request: JSONObject, canonical: JSONObject, scope: str, backend: str
+    ) -> Hit | Miss:
         candidates = self._volatile.find(canonical)
         if not candidates:
             return Miss(canonical)
 
-        def rank(entry: Entry) -> tuple[bool, bool, bool, int, int, str]:
-            return self._rank(entry, scope, rules_needed(canonical, entry.canonical, self._rules)[1])
+        def distance(entry: Entry) -> int:
+            return option_distance(request, entry.call.request)
 
-        chosen = self._sequences.take(candidates, scope, backend, lambda group: min(group, key=rank))
+        def rank(entry: Entry) -> _Rank:
+            needed = rules_needed(canonical, entry.canonical, self._rules)[1]
+            return self._rank(entry, scope, distance(entry), needed)
+
+        chosen = self._sequences.take(
+            candidates, scope, backend, lambda group: min(group, key=rank), distance
+        )
         if chosen is None:
             return Miss(canonical, used=len(eligible(candidates, scope, backend)))
         return Hit(chosen.call, "canonical", rules_needed(canonical, chosen.canonical, self._rules)[0])
@@ -157,26 +171,61 @@ class ChatIndex:
                     return call
         return None
 
-    def _alternative(self, key: str, scope: str) -> RecordedCall | None:
+    def _alternative(self, key: str, scope: str, request: JSONObject) -> RecordedCall | None:
         candidates = self._by_key.get(key)
         group = eligible(candidates, scope, "") if candidates else ()
-        return self._best_of(group, scope).call if group else None
+        return self._best_of(group, scope, request).call if group else None
 
-    def _best_of(self, group: Sequence[Entry], scope: str) -> Entry:
+    def _best_of(self, group: Sequence[Entry], scope: str, request: JSONObject) -> Entry:
         if len(group) == 1:
             return group[0]
-        place = (group[0].key, scope)
+        distances = tuple(option_distance(request, entry.call.request) for entry in group)
+        place = (group[0].key, scope, distances)
         if place not in self._best:
-            self._best[place] = min(group, key=lambda entry: self._rank(entry, scope, 0))
+            ranks = [
+                self._rank(entry, scope, distance, 0)
+                for entry, distance in zip(group, distances, strict=True)
+            ]
+            self._best[place] = group[ranks.index(min(ranks))]
         return self._best[place]
 
-    def _rank(self, entry: Entry, scope: str, normalized: int) -> tuple[bool, bool, bool, int, int, str]:
+    def _rank(self, entry: Entry, scope: str, distance: int, normalized: int) -> _Rank:
         """Return the sort key of an alternative, smallest for the best.
 
-        `normalized` is the number of texts that differ and are equal after normalization.
+        The run must reach its end first of all, because its next call would be a miss otherwise.
+
+        Args:
+            entry: The alternative.
+            scope: The scope of the request.
+            distance: The distance of the stream options.
+            normalized: The number of texts that differ and are equal after normalization.
         """
         ends, fresh, length = self._continuations.reach(entry.call, scope)
-        return (not ends, not fresh, entry.call.stale, normalized, -length, entry.call.hash_name)
+        return (not ends, distance, not fresh, entry.call.stale, normalized, -length, entry.call.hash_name)
+
+
+def option_distance(request: JSONObject, recorded: JSONObject) -> int:
+    """Return 0 for equal stream options, 1 if only the usage is equal, and else 2.
+
+    A request without `stream` expects the usage, like llama-stack's streams for such requests.
+    """
+    mine, theirs = _stream_options(request), _stream_options(recorded)
+    if mine == theirs:
+        return 0
+    return 1 if mine.get("include_usage") == theirs.get("include_usage") else 2
+
+
+def _stream_options(request: JSONObject) -> JSONObject:
+    """Return the options that are not null, and `include_usage` as True or False."""
+    if not request.get("stream"):
+        request = as_streaming_request(request)
+    options = request.get("stream_options")
+    given = (
+        {name: value for name, value in options.items() if value is not None}
+        if isinstance(options, dict)
+        else {}
+    )
+    return given | {"include_usage": given.get("include_usage") is True}
 
 
 def _is_own(entry: Entry, scope: str) -> bool:

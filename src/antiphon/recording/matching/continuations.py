@@ -22,8 +22,8 @@ stale recording, and its number of further recorded calls."""
 _Opening = tuple[str, bytes]
 """The part that all calls of a conversation share: the model and the first user message."""
 
-Choose = Callable[[str, str], RecordedCall | None]
-"""Returns the recording that answers a canonical key in a scope."""
+Choose = Callable[[str, str, JSONObject], RecordedCall | None]
+"""Returns the recording that answers a canonical key in a scope, for a request with these stream options."""
 
 
 class Continuations:
@@ -68,7 +68,7 @@ class Continuations:
         ends = reply is None or not reply.get("tool_calls")
         # Each continuation has more messages than the call, so the recursion ends.
         keys = {other.key for other in self.following(call)}
-        following = [chosen for key in keys if (chosen := self._choose(key, scope)) is not None]
+        following = [chosen for key in keys if (chosen := self._choose(key, scope, call.request))]
         onward = max((self.reach(other, scope) for other in following), default=None)
         if onward is None:
             return ends, fresh, 0

@@ -21,14 +21,22 @@ class Entry:
 Best = Callable[[Sequence[Entry]], Entry]
 """Choice among alternatives."""
 
+Distance = Callable[[Entry], int]
+"""How far a recording is from the request, in parts that its key ignores; 0 if they are equal."""
+
+
+def no_distance(_entry: Entry) -> int:
+    """Return 0, for calls whose key ignores nothing."""
+    return 0
+
 
 class Sequences:
     """The recordings that have answered, per scope.
 
-    Our own recordings of a call are a sequence: each one answers once, in recorded order. llama-stack's are
-    alternatives: the best one answers every time. Recordings of the requested scope have priority; without
-    them, those of one other scope answer. No method awaits, so two requests never get the same recording of a
-    sequence.
+    Our own recordings of a call are a sequence: each one answers once, the nearest first, and of equally near
+    ones in recorded order. llama-stack's are alternatives: the best one answers every time. Recordings of the
+    requested scope have priority; without them, those of one other scope answer. No method awaits, so two
+    requests never get the same recording of a sequence.
     """
 
     def __init__(self, *, repeat: bool) -> None:
@@ -36,17 +44,24 @@ class Sequences:
         self._repeat = repeat
         self._used: defaultdict[str, set[Entry]] = defaultdict(set)
 
-    def take(self, candidates: Sequence[Entry], scope: str, backend: str, best: Best) -> Entry | None:
+    def take(
+        self,
+        candidates: Sequence[Entry],
+        scope: str,
+        backend: str,
+        best: Best,
+        distance: Distance = no_distance,
+    ) -> Entry | None:
         """Return the next recording and mark it as used; None if all are used."""
         chosen = eligible(candidates, scope, backend)
         if chosen[0].call.named_by_hash:
             return best(chosen)
         used = self._used[scope]
-        for entry in chosen:
-            if entry not in used:
-                used.add(entry)
-                return entry
-        return chosen[-1] if self._repeat else None
+        if unused := [entry for entry in chosen if entry not in used]:
+            entry = min(unused, key=distance)
+            used.add(entry)
+            return entry
+        return min(reversed(chosen), key=distance) if self._repeat else None
 
     def mark_used(self, entry: Entry) -> None:
         """Mark a recording as used in its own scope, because its call was just made."""
