@@ -102,6 +102,26 @@ def test_the_sample_works_for_an_agent(server: Serving, stream: bool) -> None:
     assert len(called) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_backend_without_usage_is_no_problem_for_an_agent(
+    server: Serving, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(sse(chunk("Hello"), chunk(finish="stop")))
+
+    async def work(client: AsyncOpenAI) -> tuple[object, int, int]:
+        if stream:
+            run = Runner.run_streamed(agent(client), "Hi", run_config=QUIET)
+            async for _ in run.stream_events():
+                pass
+            usage = run.context_wrapper.usage
+            return run.final_output, usage.requests, usage.total_tokens
+        done = await Runner.run(agent(client), "Hi", run_config=QUIET)
+        usage = done.context_wrapper.usage
+        return done.final_output, usage.requests, usage.total_tokens
+
+    assert talk(server, work) == ("Hello", 1, 0)
+
+
 def test_a_streamed_run(server: Serving, upstream: Upstream) -> None:
     upstream.script(calls(("call_1", "get_weather", {"city": "Oslo"})), says("Cold ", "there."))
 

@@ -47,6 +47,16 @@ def test_create_answers_with_text_and_usage(client: OpenAI, upstream: Upstream) 
     ]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_response_may_have_no_usage(client: OpenAI, upstream: Upstream, stream: bool) -> None:
+    upstream.script(sse(chunk("Hello"), chunk(finish="stop")))
+    if stream:
+        response = streamed(client, model="up/m", input="Hi")[1]
+    else:
+        response = client.responses.create(model="up/m", input="Hi")
+    assert (response.output_text, response.usage) == ("Hello", None)
+
+
 def test_create_streams_in_order(client: OpenAI, upstream: Upstream) -> None:
     upstream.script(says("Hello", " you."))
     events = list(client.responses.create(model="m", input="Hi", stream=True))

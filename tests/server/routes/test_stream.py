@@ -268,6 +268,19 @@ def test_usage(url: str, upstream: Upstream) -> None:
     assert upstream.chats[0].json["stream_options"] == {"include_usage": True}
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_usage_is_null_where_the_backend_sends_none_although_it_was_asked(
+    url: str, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(sse(chunk("Hi"), chunk(finish="stop")))
+    answer = post(url, "/responses", ask(stream=stream))
+    response = answer.payloads[-1]["response"] if stream else answer.json
+    assert (response["status"], response["usage"]) == ("completed", None)
+    assert get(url, f"/responses/{response['id']}").json["usage"] is None
+    if stream:
+        assert upstream.chats[0].json["stream_options"] == {"include_usage": True}
+
+
 def test_service_tier(url: str, upstream: Upstream) -> None:
     answer = sse(chunk("Hi") | {"service_tier": "flex"}, chunk(finish="stop"))
     events = streamed(url, upstream, answer, service_tier="flex")
