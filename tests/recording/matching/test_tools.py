@@ -3,20 +3,27 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Literal, cast
 
 import msgspec
 import pytest
 
 from antiphon.errors import RecordingNotFound, SecretInRecording, UpstreamError, UpstreamTimeout
 from antiphon.recording.calls.exact_hash import tool_hash
+from antiphon.recording.calls.recorded import Kind, RecordedCall
 from antiphon.recording.collection import Collection
+from antiphon.recording.matching.chats import Miss
+from antiphon.recording.matching.tools import ToolIndex
 from antiphon.recording.seam.faults import Faults, FaultyTools
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.recording.seam.player import ToolPlayer
 from antiphon.recording.seam.record import CallWriter, ToolRecorder
+from antiphon.tools.web_search.providers.protocol import Search
 from antiphon.wire.json import JSON, JSONObject
-from tests.recording.samples import recordings, write
+from tests.recording.samples import calls_in, recordings, write
 from tests.support.notes import notes_of, noting
+
+Size = Literal["low", "medium", "high"]
 
 
 class Tools:
@@ -88,6 +95,50 @@ def test_another_call_is_a_miss_that_shows_the_nearest(
     assert asked[1] in caught.value.message
 
 
+def missed(directory: Path, call: tuple[str, str, JSONObject]) -> str:
+    with pytest.raises(RecordingNotFound) as caught:
+        play(directory, call)
+    return caught.value.message
+
+
+def test_a_miss_names_the_most_similar_call_of_the_same_tool(tmp_path: Path) -> None:
+    record(
+        tmp_path,
+        ("tavily", "web_search", {"query": "latest Python version"}),
+        ("wiki", "search", {"query": "ferry timetable Texel"}),
+        ("tavily", "web_search", {"query": "ferry timetable Ameland"}),
+        ("tavily", "web_search", {"query": "weather"}),
+    )
+    message = missed(tmp_path, ("brave", "web_search", {"query": "ferry timetable Texel"}))
+    assert "The nearest is default.json#3" in message
+    assert message.splitlines()[1:] == [
+        '  arguments.query: requested "ferry timetable Texel", recorded "ferry timetable Ameland"'
+    ]
+
+
+def test_a_miss_never_names_a_call_of_another_kind(tmp_path: Path) -> None:
+    record(tmp_path, ("tavily", "web_search", {"query": "sea"}), ("wiki", "tools/list", {}))
+    message = missed(tmp_path, ("files", "check", {"query": "sea"}))
+    assert message == (
+        "No recording answers this call to check. No call of this kind is recorded. "
+        "Set `replay_tools` to `live` to call the tool."
+    )
+    assert "nearest is default.json#2" in missed(tmp_path, ("files", "tools/list", {}))
+    assert "nearest is default.json#2" in missed(tmp_path, ("wiki", "check", {}))
+
+
+def test_an_endpoint_miss_names_a_call_of_the_same_endpoint() -> None:
+    calls = ToolIndex(repeat=False)
+    for number, (kind, text) in enumerate(
+        [("moderation", "sky"), ("embedding", "sea"), ("embedding", "sun")]
+    ):
+        request: JSONObject = {"model": "m", "input": text}
+        calls.add(RecordedCall(kind=cast(Kind, kind), request=request, name=f"default.json#{number}"))
+    found = calls.find("/v1/embeddings", "m", {"input": "sky"}, "default")
+    assert isinstance(found, Miss)
+    assert [call.name for call, _ in calls.alike(found.canonical)] == ["default.json#1", "default.json#2"]
+
+
 def test_scopes_decide_between_the_same_calls(tmp_path: Path) -> None:
     first: tuple[str, str, JSONObject] = ("wiki", "search", {"query": "sea"})
     record(tmp_path, first, scope="a")
@@ -124,6 +175,33 @@ def test_real_searches_of_llama_stack_answer_any_provider() -> None:
     }
     (result,) = play(recordings("llama-stack"), ("mine", "web_search", {"query": name}))
     assert name in msgspec.json.encode(result).decode()
+
+
+@pytest.mark.parametrize("size", ["low", "medium", "high"])
+def test_real_searches_of_llama_stack_answer_for_any_context_size(size: str) -> None:
+    searches = [call for call in calls_in(recordings("llama-stack")) if call.kind == "tool"]
+    assert len(searches) == 4
+    for call in searches:
+        asked = Search(query=call.request["query"], context_size=cast(Size, size)).arguments
+        (result,) = play(recordings("llama-stack"), ("duckduckgo", "web_search", asked))
+        assert result == json.loads(bytes(call.parts[0]))
+
+
+def test_our_own_searches_answer_for_their_own_context_size(tmp_path: Path) -> None:
+    low: JSONObject = {"query": "sea", "context_size": "low"}
+    record(tmp_path, ("tavily", "web_search", {"query": "sea"}), ("tavily", "web_search", low))
+    assert play(tmp_path, ("tavily", "web_search", low)) == [{"content": "tavily web_search 2"}]
+    high = low | {"context_size": "high"}
+    assert "arguments.context_size" in missed(tmp_path, ("tavily", "web_search", high))
+
+
+def test_the_domains_of_a_search_count_for_llama_stacks_recordings_too() -> None:
+    call = calls_in(recordings("llama-stack"))
+    query = next(each.request["query"] for each in call if each.kind == "tool")
+    asked = Search(query=query, context_size="low", allowed_domains=("example.com",)).arguments
+    message = missed(recordings("llama-stack"), ("tavily", "web_search", asked))
+    assert "arguments.allowed_domains: requested" in message
+    assert "provider" not in message
 
 
 def test_of_llama_stacks_files_a_stale_one_comes_last(tmp_path: Path) -> None:

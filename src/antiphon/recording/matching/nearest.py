@@ -31,8 +31,8 @@ def nearest(request: JSONObject, recorded: Iterable[JSONObject]) -> int | None:
     """Return the position of the recorded request nearest to a request, or None.
 
     The criteria, in this order: the same model, the longest common start of the conversation, the most
-    similar message after it, the fewest other differences. Of many requests with the same start, only the
-    last ones are compared further.
+    similar message after it, the fewest other differences. A call without messages is compared as a whole. Of
+    many requests with the same start, only the last ones are compared further.
     """
     candidates = list(recorded)
     model, messages = request.get("model"), _message_list(request)
@@ -73,7 +73,8 @@ def explain_miss(
         return Explanation(message, None)
     position = nearest(request, [canonical for _, canonical in recorded])
     if position is None:
-        return Explanation(miss, None)
+        live = " Set `replay_tools` to `live` to call the tool." if "tool" in request else ""
+        return Explanation(f"{miss} No call of this kind is recorded.{live}", None)
     call, canonical = recorded[position]
     scope = f" ({printable(call.scope)})" if call.scope != DEFAULT_SCOPE else ""
     found = list(differences(request, canonical))
@@ -110,6 +111,8 @@ def _likeness(request: JSONObject, recorded: JSONObject) -> tuple[float, ...]:
     following = 0.0
     if common < min(len(mine), len(theirs)):
         following = _similarity(mine[common], theirs[common])
+    elif not mine and not theirs:
+        following = _similarity(request, recorded)
     names = (request.keys() | recorded.keys()) - {"model", "messages"}
     others = sum(request.get(name, _ABSENT) != recorded.get(name, _ABSENT) for name in names)
     return (following, -abs(len(mine) - len(theirs)), -others)

@@ -84,17 +84,33 @@ class ToolIndex:
                 return Hit(entry.call, "exact" if same else "canonical")
         return Miss(self._most_likely([canonical for canonical, _ in forms]))
 
+    def alike(self, canonical: JSONObject) -> list[tuple[RecordedCall, JSONObject]]:
+        """Return the recorded calls of the same kind as a missed one.
+
+        These are the calls of the same endpoint, or of the same tool, or else of the same provider. Each has
+        its canonical form, with the provider of the missed call if the provider doesn't count.
+        """
+        for member in ("endpoint",) if "endpoint" in canonical else ("tool", "provider"):
+            same = [entry for entry in self.entries if entry.canonical.get(member) == canonical[member]]
+            if same:
+                return [(entry.call, _of_provider(entry.canonical, canonical)) for entry in same]
+        return []
+
     def _most_likely(self, forms: Sequence[JSONObject]) -> JSONObject:
         """Return the first form with a recorded model, else the first form."""
         models = self.models
         return next((form for form in forms if form.get("model") in models), forms[0])
 
 
+def is_web_search(provider: str, name: str) -> bool:
+    """Return whether a call is a search of the hosted tool, and not of an MCP server."""
+    return name == "web_search" and is_search_provider(provider)
+
+
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
     """Return the canonical form of a tool call; it ignores the order of keys."""
-    searches = name == "web_search" and is_search_provider(provider)
     return {
-        "provider": _SEARCH if searches else provider,
+        "provider": _SEARCH if is_web_search(provider, name) else provider,
         "tool": name,
         "arguments": canonical_arguments(arguments),
     }
@@ -104,13 +120,23 @@ def _forms(provider: str, name: str, arguments: JSONObject) -> list[tuple[JSONOb
     """Return the canonical forms of recordings of a call, each with its backend."""
     kind = KINDS.get(provider)
     if kind is None:
-        return [(canonical_call(each, name, arguments), "") for each in (provider, "")]
+        forms = [canonical_call(each, name, arguments) for each in (provider, "")]
+        if is_web_search(provider, name) and "context_size" in arguments:
+            # llama-stack ignores the context size, so its recordings have the query alone.
+            query = {member: value for member, value in arguments.items() if member != "context_size"}
+            forms.append(canonical_call("", name, query))
+        return [(form, "") for form in forms]
     backend, _, model = name.partition("/")
     named = [(canonical_body(kind, {**arguments, "model": name}), "")]
     if model:
         named.append((canonical_body(kind, {**arguments, "model": model}), backend))
     # Early recordings hold calls of endpoints as calls of tools.
     return [*named, (canonical_call(provider.removeprefix("/v1/"), name, arguments), "")]
+
+
+def _of_provider(recorded: JSONObject, missed: JSONObject) -> JSONObject:
+    """Return a recorded call with the provider of a missed one, if it answers for any."""
+    return recorded | {"provider": missed.get("provider")} if recorded.get("provider") == "" else recorded
 
 
 def _arguments(call: RecordedCall) -> JSONObject:

@@ -1,6 +1,6 @@
 """Lookup of recordings for requests, with notes to the observer and the hit log."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,6 @@ from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.nearest import explain_miss
-from antiphon.recording.matching.sequence import Entry
 from antiphon.settings.schema import Capabilities
 from antiphon.wire.json import JSONObject
 
@@ -60,7 +59,8 @@ class RecordingLookup:
         found = self._chat(request, context, backend)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
-        raise _not_found(found, self.collection.chats.entries, context)
+        chats = [(entry.call, entry.canonical) for entry in self.collection.chats.entries]
+        raise _not_found(found, chats, context)
 
     def find_result(
         self, provider: str, name: str, arguments: JSONObject, context: RequestContext
@@ -87,7 +87,7 @@ class RecordingLookup:
         found = self._tool(provider, name, arguments, context)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
-        raise _not_found(found, self.collection.tools.entries, context)
+        raise _not_found(found, self.collection.tools.alike(found.canonical), context)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
         """Return the recorded name of a model, and its backend or an empty string.
@@ -143,9 +143,11 @@ class RecordingLookup:
         return found.call
 
 
-def _not_found(miss: Miss, entries: Iterable[Entry], context: RequestContext) -> RecordingNotFound:
-    """Report a miss to the observer and return its error."""
-    explained = explain_miss(miss.canonical, [(entry.call, entry.canonical) for entry in entries], miss.used)
+def _not_found(
+    miss: Miss, recorded: Sequence[tuple[RecordedCall, JSONObject]], context: RequestContext
+) -> RecordingNotFound:
+    """Report a miss to the observer and return its error, with the nearest of `recorded`."""
+    explained = explain_miss(miss.canonical, recorded, miss.used)
     context.observer.missed(explained.difference)
     return RecordingNotFound(explained.message)
 
