@@ -92,6 +92,10 @@ def test_a_header_cannot_make_a_replaying_server_call(tmp_path: Path) -> None:
         ({"recording": "record"}, "record: calls are made and recorded in tapes"),
         ({"recording": "replay"}, "replay from tapes: no calls to backends"),
         (
+            {"recording": "replay", "replay_tools": "live"},
+            "replay from tapes: no calls to backends, tools are called",
+        ),
+        (
             {"recording": "record-missing"},
             "record-missing: calls missing from tapes are made and recorded",
         ),

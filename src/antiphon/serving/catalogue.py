@@ -25,15 +25,16 @@ async def open_catalogue(settings: Settings) -> ModelCatalogue:
     faults = Faults(settings.fault)
     replay = None if settings.recordings is None else _replay(settings, Path(settings.recordings))
     backends = None if settings.recording == "replay" else await _backends(settings)
-    return RecordingCatalogue(backends, replay, settings.recording, faults)
+    return RecordingCatalogue(backends, replay, settings.recording, faults, settings.replay_tools)
 
 
 def mode_line(settings: Settings) -> str:
     """Return how model and tool calls are handled, in words for the start-up output."""
+    tools = ", tools are called" if settings.replay_tools == "live" else ""
     what = {
         "live": "live",
         "record": f"record: calls are made and recorded in {settings.recordings}",
-        "replay": f"replay from {settings.recordings}: no calls to backends",
+        "replay": f"replay from {settings.recordings}: no calls to backends{tools}",
         "record-missing": f"record-missing: calls missing from {settings.recordings} are made and recorded",
     }[settings.recording]
     frozen = ", ids and times frozen" if settings.freeze else ""

@@ -18,6 +18,8 @@ Mode = Literal["live", "record", "replay", "record-missing"]
 `live` makes them, `record` makes and records them, `replay` replays recordings, and `record-missing` replays
 recordings and records the calls that have none.
 """
+ReplayTools = Literal["recorded", "live"]
+"""How replay mode handles tool calls."""
 
 
 ReasoningEvents = Literal["openai", "open_responses"]
@@ -177,6 +179,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             'Short for `recording = "replay"` and `recordings`.'
         ),
     ] = None
+    replay_tools: Annotated[
+        ReplayTools,
+        Meta(
+            description="How tool calls are handled in replay mode: `recorded` replays them; `live` makes "
+            "them, except for web searches with a recording."
+        ),
+    ] = "recorded"
     recording: Annotated[
         Mode,
         Meta(

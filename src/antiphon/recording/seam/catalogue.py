@@ -15,7 +15,7 @@ from antiphon.recording.seam.modes import NO_MODEL, CallMode
 from antiphon.recording.seam.record import RecordMode
 from antiphon.recording.seam.record_missing import RecordMissingMode
 from antiphon.recording.seam.replay import ReplayMode
-from antiphon.settings.schema import Mode
+from antiphon.settings.schema import Mode, ReplayTools
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import ModelList, Provider
 
@@ -27,7 +27,12 @@ class RecordingCatalogue:
     """A `ModelCatalogue` that passes the calls of each request to its mode."""
 
     def __init__(
-        self, backends: ModelCatalogue | None, lookup: RecordingLookup | None, mode: Mode, faults: Faults
+        self,
+        backends: ModelCatalogue | None,
+        lookup: RecordingLookup | None,
+        mode: Mode,
+        faults: Faults,
+        replay_tools: ReplayTools = "recorded",
     ) -> None:
         """Build the modes that are possible on this server.
 
@@ -36,6 +41,7 @@ class RecordingCatalogue:
             lookup: None without a directory of recordings: every call is live.
             mode: The mode of requests that name none.
             faults: The fault rules of the server.
+            replay_tools: The handling of tool calls in replay mode.
 
         Raises:
             ConfigError: The server only replays, and nothing is recorded.
@@ -44,7 +50,7 @@ class RecordingCatalogue:
         self._lookup = lookup
         self._mode: Mode = mode
         self._faults = faults
-        self._modes = _possible_modes(backends, lookup, faults)
+        self._modes = _possible_modes(backends, lookup, faults, replay_tools)
         if backends is None and lookup is not None:
             collection = lookup.collection
             if not (collection.chats.models or collection.tools.entries):
@@ -128,14 +134,17 @@ class RecordingCatalogue:
 
 
 def _possible_modes(
-    backends: ModelCatalogue | None, lookup: RecordingLookup | None, faults: Faults
+    backends: ModelCatalogue | None,
+    lookup: RecordingLookup | None,
+    faults: Faults,
+    replay_tools: ReplayTools,
 ) -> Mapping[Mode, CallMode]:
     """Return the modes whose backends and recordings the server has, by name."""
     modes: dict[Mode, CallMode] = {}
     if backends is not None:
         modes["live"] = live = LiveMode(backends, faults)
     if lookup is not None:
-        modes["replay"] = replay = ReplayMode(lookup, faults)
+        modes["replay"] = replay = ReplayMode(lookup, faults, replay_tools)
     if backends is not None and lookup is not None:
         modes["record"] = RecordMode(live, lookup.collection, overwrite=True)
         adding = RecordMode(live, lookup.collection, overwrite=False)

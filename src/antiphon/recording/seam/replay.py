@@ -1,12 +1,15 @@
-"""The mode `replay`: recordings answer, and no backend or tool is called."""
+"""The mode `replay`: recordings answer, and no backend is called."""
 
 from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.recording.calls.recorded import RecordedCall
+from antiphon.recording.matching.tools import is_web_search
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.lookup import RecordingLookup
-from antiphon.recording.seam.modes import EndpointModel
+from antiphon.recording.seam.modes import NO_MODEL, EndpointModel
 from antiphon.recording.seam.player import AnswerPlayer, Player, ResultPlayer, ToolPlayer
+from antiphon.settings.schema import ReplayTools
+from antiphon.wire.json import JSON, JSONObject
 
 
 class ReplayMode:
@@ -15,9 +18,17 @@ class ReplayMode:
     A model that is not recorded resolves too: its calls are misses, unless a fault is injected first.
     """
 
-    def __init__(self, lookup: RecordingLookup, faults: Faults) -> None:
+    def __init__(self, lookup: RecordingLookup, faults: Faults, tools: ReplayTools = "recorded") -> None:
+        """Create the mode.
+
+        Args:
+            lookup: The recordings.
+            faults: The fault rules of the server.
+            tools: The handling of tool calls.
+        """
         self.lookup = lookup
         self._faults = faults
+        self._tools: ReplayTools = tools
 
     async def model(self, model_id: str, context: RequestContext) -> ResolvedModel:
         """Return a player; the id is a recorded name, or has a backend's name before it."""
@@ -30,8 +41,11 @@ class ReplayMode:
         return EndpointModel.of_recordings(model_id)
 
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
-        """Return a player; `inner` is never called."""
-        return self._faults.wrap_tools(ToolPlayer(self.lookup, context), context, model.names)
+        """Return a player, which calls `inner` only if tools are live."""
+        calls: ToolCalls = ToolPlayer(self.lookup, context)
+        if self._tools == "live" and model is NO_MODEL:
+            calls = _LiveTools(self, inner, context)
+        return self._faults.wrap_tools(calls, context, model.names)
 
     def play(self, call: RecordedCall, model: ResolvedModel, context: RequestContext) -> ChatModel:
         """Return a model that answers with one recorded call in place of `model`."""
@@ -41,3 +55,20 @@ class ReplayMode:
     def play_result(self, call: RecordedCall, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return tool calls that answer with one recorded result."""
         return self._faults.wrap_tools(ResultPlayer(call, self.lookup.speed), context, model.names)
+
+
+class _LiveTools:
+    """`ToolCalls` that play recorded web searches and make all other calls."""
+
+    def __init__(self, replay: ReplayMode, inner: ToolCalls, context: RequestContext) -> None:
+        self._lookup = replay.lookup
+        self._inner = inner
+        self._context = context
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        """Return the recorded result of a search, or the tool's result."""
+        if is_web_search(provider, name):
+            recorded = self._lookup.find_result(provider, name, arguments, self._context)
+            if recorded is not None:
+                return await ResultPlayer(recorded, self._lookup.speed).call(provider, name, arguments)
+        return await self._inner.call(provider, name, arguments)

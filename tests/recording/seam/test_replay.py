@@ -1,0 +1,78 @@
+"""Replay of model calls while tools are called."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from antiphon.engine.ports import ToolCalls
+from antiphon.engine.request_context import RequestContext
+from antiphon.errors import RecordingNotFound, UpstreamRefused
+from antiphon.recording.collection import Collection
+from antiphon.recording.seam.catalogue import RecordingCatalogue
+from antiphon.recording.seam.faults import Faults
+from antiphon.recording.seam.lookup import RecordingLookup
+from antiphon.wire.json import JSON, JSONObject
+from tests.recording.asking import Backend, catalogue, said
+from tests.support.notes import notes_of, noting
+
+SEARCH = ("tavily", "web_search", {"query": "sea"})
+MCP = ("wiki", "search", {"query": "sea"})
+
+
+class Tools:
+    """Tools that return their name and the number of the call."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.calls = 0
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        self.calls += 1
+        return f"{self.source} {provider} {self.calls}"
+
+
+def replaying(directory: Path, faults: str = "") -> RecordingCatalogue:
+    lookup = RecordingLookup(Collection(directory))
+    return RecordingCatalogue(None, lookup, "replay", Faults(faults), "live")
+
+
+async def results(models: RecordingCatalogue, inner: ToolCalls, context: RequestContext) -> list[JSON]:
+    calls = models.tool_calls(inner, context)
+    return [await calls.call(*call) for call in (SEARCH, MCP, SEARCH, MCP)]
+
+
+def test_live_tools_are_called_except_for_recorded_searches(tmp_path: Path) -> None:
+    backend = catalogue(tmp_path, "record", Backend([said("x")]))
+    calls = backend.tool_calls(Tools("recorded"), RequestContext())
+    asyncio.run(calls.call(*SEARCH))
+    asyncio.run(calls.call(*MCP))
+    tools, context = Tools("live"), noting()
+    assert asyncio.run(results(replaying(tmp_path), tools, context)) == [
+        "recorded tavily 1",
+        "live wiki 1",
+        "live tavily 2",  # A recording answers once.
+        "live wiki 3",
+    ]
+    assert notes_of(context) == ["hit exact default.json#1", "miss"]
+
+
+def test_live_tools_record_nothing_and_leave_models_to_recordings(tmp_path: Path) -> None:
+    calls = catalogue(tmp_path, "record", Backend([said("x")])).tool_calls(Tools("r"), RequestContext())
+    asyncio.run(calls.call(*SEARCH))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    models = replaying(tmp_path)
+    asyncio.run(results(models, Tools("live"), RequestContext()))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(RecordingNotFound):
+        asyncio.run(models.ask("embeddings", {"model": "m", "input": "sea"}, RequestContext()))
+
+
+def test_faults_are_injected_into_live_tools(tmp_path: Path) -> None:
+    calls = catalogue(tmp_path, "record", Backend([said("x")])).tool_calls(Tools("r"), RequestContext())
+    asyncio.run(calls.call(*SEARCH))
+    tools = Tools("live")
+    models = replaying(tmp_path, "500,tool=search")
+    with pytest.raises(UpstreamRefused):
+        asyncio.run(models.tool_calls(tools, RequestContext()).call(*MCP))
+    assert tools.calls == 0
