@@ -64,7 +64,7 @@ class Loop:
                 self._outcome.output,
                 self.include,
                 response.max_tool_calls,
-                context.observer,
+                context,
             )
             prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
         else:
@@ -128,7 +128,7 @@ class Loop:
                             yield outcome.number(events)
                     is_answered = self._ends_turn(reply)
                 if not is_answered:
-                    self._prompt.next_round(reply.said)
+                    self._prompt.next_round(self._said(reply))
                 elif self._has_grown_too_long(reply):
                     if held := outcome.release():
                         yield held
@@ -203,6 +203,10 @@ class Loop:
             function = self._prompt.hosted_function(name)
             calls.append(self._work.call(function.position, function.name, arguments))
         return self._work.run(calls)
+
+    def _said(self, reply: Assembler) -> list[Item]:
+        """Return the items of a reply and of its hosted calls, for the model."""
+        return reply.said + (self._work.unseen if self._work is not None else [])
 
     def _ends_turn(self, reply: Assembler) -> bool:
         """Return whether the response ends though its last reply called hosted tools."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from antiphon.engine.behavior import Behavior
 from antiphon.errors import AntiphonError
 from antiphon.ids import LONG, new_id
 from antiphon.settings.schema import Mode
@@ -146,3 +147,5 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     """Encrypts and decrypts content that clients keep; None if the server has no secret."""
     observer: Observer = Unobserved()
     """Receives the events of the request for the request log and metrics."""
+    behavior: Behavior = Behavior()
+    """The behavior that the dialect of the client has."""

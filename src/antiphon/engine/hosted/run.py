@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequen
 
 from antiphon.engine.hosted.items import for_client, has_failed, tool_name
 from antiphon.engine.ports import HostedCall, HostedTool
-from antiphon.engine.request_context import Observer
+from antiphon.engine.request_context import RequestContext
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
@@ -27,7 +27,7 @@ class HostedWork:
         output: The output of the response.
         include: Hidden parts of items that the request asks for.
         max_tool_calls: The calls that the response may make; None without a limit.
-        observer: Receives the end of each call.
+        context: The context of the client's request.
 
     Raises:
         InvalidRequest: A tool cannot be used as the request declares it.
@@ -40,17 +40,20 @@ class HostedWork:
         output: list[Item],
         include: Container[str],
         max_tool_calls: int | None,
-        observer: Observer,
+        context: RequestContext,
     ) -> None:
         self.waits = False
         """Whether the client has to answer a call before the model can go on."""
+        self.unseen: list[Item] = []
+        """The calls of the last `run` that only the model receives."""
         self._tools = {tool.position: tool for tool in tools}
         self._setups = [setup for tool in tools if (setup := tool.setup(items)) is not None]
         self._approved = [approved for tool in tools for approved in tool.approved(items)]
         self._output = output
         self._include = include
         self._limit = max_tool_calls
-        self._observer = observer
+        self._observer = context.observer
+        self._keeps_skipped = context.behavior.keeps_skipped_calls
         self._made = 0
         self._open: HostedCall | None = None
 
@@ -94,14 +97,18 @@ class HostedWork:
 
     async def run(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
         """Run the calls of one reply at the same time; their items open and close one after another."""
+        self.unseen = []
         tasks = [None if self._is_over_limit(call) else asyncio.create_task(call.run()) for call in calls]
         try:
             for call, task in zip(calls, tasks, strict=True):
                 index = len(self._output)
                 if task is None:
                     events = self._shown(call.skip(index))
-                    self._output.append(call.item)
-                    yield events
+                    if self._keeps_skipped:
+                        self._output.append(call.item)
+                        yield events
+                    else:
+                        self.unseen.append(call.item)
                     continue
                 self._open = call
                 yield self._shown(call.opening(index))

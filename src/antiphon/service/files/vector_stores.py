@@ -55,6 +55,7 @@ class VectorStores:
         """Create a vector store, and attach the files that the request names."""
         check_metadata(request.metadata)
         _check_name(request.name)
+        dimension = _dimension(request.embedding_dimension)
         files = [
             (CreateVectorStoreFile(file_id=file_id, chunking_strategy=request.chunking_strategy), "")
             for file_id in request.file_ids or ()
@@ -67,7 +68,7 @@ class VectorStores:
             metadata=_encode(request.metadata or {}).decode(),
             expires_after_days=request.expires_after.days if request.expires_after else None,
             embedding_model=request.embedding_model or self._embedding_model,
-            embedding_dimension=_dimension(request.embedding_dimension),
+            embedding_dimension=dimension if context.behavior.sends_embedding_dimension else None,
         )
         await self._store.vector_stores.create(context.owner, new)
         stored = await self._store.vector_stores.get(context.owner, new.id)

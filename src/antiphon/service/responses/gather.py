@@ -1,10 +1,12 @@
 """The context of a response: history and input, gathered before any write or call."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import msgspec
 from msgspec import Struct
 
+from antiphon.engine.behavior import Behavior
 from antiphon.engine.hosted.items import client_forms
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
@@ -13,8 +15,9 @@ from antiphon.service.items import decode_item, encode_item, item_kind, message_
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.responses.rows import NewItem
+from antiphon.tools.file_search.items import worded
 from antiphon.tools.mcp.approvals import check_approvals
-from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem, Item, ItemReference
+from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem, Item, ItemReference, Message
 from antiphon.wire.responses import CreateResponse
 
 
@@ -34,15 +37,19 @@ class Context(Struct, frozen=True, kw_only=True):
     """The items of earlier responses or of the conversation, oldest first."""
     input: list[Item]
     """The items of the request, with references resolved."""
+    has_input_items: bool
+    """Whether the input of the request is a list of items, rather than a text."""
     new_items: list[NewItem]
     """The items of `input` to be stored; none if the response is not stored."""
     conversation_position: int | None = None
     """The position of the first new item in the conversation; None without one."""
 
-    @property
-    def items(self) -> list[Item]:
-        """All items, oldest first."""
-        return self.history + self.input
+    def for_model(self, behavior: Behavior) -> list[Item]:
+        """Return the items that the model receives, oldest first."""
+        given = self.input
+        if behavior.drops_repeated_messages and self.has_input_items:
+            given = _without_repeated(self.history, given)
+        return worded(self.history + given, behavior.file_search_function)
 
     @property
     def input_ids(self) -> list[str]:
@@ -92,7 +99,23 @@ async def gather(
     elif request.input is not None:
         items = new = [message_of(request.input, context.ids)]
     new_items = [new_item(item) for item in new] if request.store is not False else []
-    return Context(history=history, input=items, new_items=new_items, conversation_position=position)
+    return Context(
+        history=history,
+        input=items,
+        has_input_items=isinstance(request.input, list),
+        new_items=new_items,
+        conversation_position=position,
+    )
+
+
+def _without_repeated(history: list[Item], given: list[Item]) -> list[Item]:
+    """Return the items without user messages that equal the last one of the history."""
+    said = next((item.content for item in reversed(history) if _is_users(item)), None)
+    return [item for item in given if not (_is_users(item) and item.content == said)]
+
+
+def _is_users(item: Item) -> TypeGuard[Message]:
+    return isinstance(item, Message) and item.role == "user"
 
 
 def conversation_id(request: CreateResponse) -> str:

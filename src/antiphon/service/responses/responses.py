@@ -130,7 +130,7 @@ class Responses:
             check_sealed(request.input, sealed)
         if self._attachments is None or _is_text_alone(request):
             gathered = await gather(self._store, context, request, latest)
-            return gathered, sealed.context(gathered.items)
+            return gathered, sealed.context(gathered.for_model(context.behavior))
         attaching = self._attachments.begin(
             context.owner, lambda inner: self._catalogue.tool_calls(inner, context)
         )
@@ -138,7 +138,7 @@ class Responses:
             await attaching.download(request.input, "input")
         gathered = await gather(self._store, context, request, latest)
         await attaching.load(gathered.input, "input")
-        items = sealed.context(gathered.items)
+        items = sealed.context(gathered.for_model(context.behavior))
         await attaching.load(items, None)
         if isinstance(request.prompt, FilledPrompt):
             for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
@@ -155,6 +155,9 @@ class Responses:
         given = {name: getattr(request, name) for name in request.__struct_fields__ if name != "personality"}
         full = CreateResponse(**given, store=False)
         check_create_response(full)
+        # A list of tools that the context has counts, although a dialect may repeat it.
+        behavior = msgspec.structs.replace(context.behavior, repeats_tool_lists=False)
+        context = msgspec.structs.replace(context, behavior=behavior)
         model = await self._catalogue.resolve(full.model or "", context)
         hosted = await self._open_tools(context, full)
         try:

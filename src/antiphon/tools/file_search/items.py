@@ -4,38 +4,69 @@ import json
 from collections.abc import Container
 
 import msgspec
+from msgspec import Struct
 
+from antiphon.engine.behavior import FileSearchFunction
 from antiphon.engine.hosted.items import error_in
 from antiphon.engine.hosted.kinds import CalledFunction, HostedKind
 from antiphon.wire.chat import ChatContentPart
-from antiphon.wire.items import FileSearchCall
+from antiphon.wire.items import FileSearchCall, Item
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import FileSearchTool
 
 _RESULTS = "file_search_call.results"
-_CITE = (
-    " Cite sources immediately at the end of sentences before punctuation, using `<|file-id|>` format like "
-    "'This is a fact <|file-Cn3MSNn72ENTiiq11Qda4A|>.'. Do not add extra punctuation. Use only the file IDs "
-    "provided, do not invent new ones."
+
+
+class Words(Struct, frozen=True, kw_only=True):
+    """The wording of file search for the model, as in recordings of llama-stack."""
+
+    function: FileSearchFunction
+    mark: str
+    """The mark after the data of a result, with `{}` for the ID of the file."""
+    task: str
+    """The instructions for citations."""
+    no_task: str
+    """The text instead of the instructions if nothing was found."""
+
+
+FILE_SEARCH = Words(
+    function="file_search",
+    mark="cite as <|{}|>",
+    task=" Cite sources immediately at the end of sentences before punctuation, using `<|file-id|>` format "
+    "like 'This is a fact <|file-Cn3MSNn72ENTiiq11Qda4A|>.'. Do not add extra punctuation. Use only the file "
+    "IDs provided, do not invent new ones.",
+    no_task=" ",
+)
+KNOWLEDGE_SEARCH = Words(
+    function="knowledge_search",
+    mark="(cite as <|{}|>)",
+    task=" Cite sources immediately at the end of sentences before punctuation, using `<|file-id|>` format "
+    "(e.g., 'This is a fact <|file-Cn3MSNn72ENTiiq11Qda4A|>.'). Do not add extra punctuation. Use only the "
+    "file IDs provided (do not invent new ones).",
+    no_task="",
 )
 
 
 class FileSearchItems(HostedKind[FileSearchCall]):
     """Calls of file search."""
 
-    item = FileSearchCall
+    item: type[FileSearchCall] = FileSearchCall
     includes = (_RESULTS,)
+    words: Words = FILE_SEARCH
 
     def function(self, item: FileSearchCall) -> CalledFunction:
         """Return the search with its queries."""
-        return CalledFunction("file_search", "file_search", json.dumps({"query": "\n".join(item.queries)}))
+        name = self.words.function
+        return CalledFunction(name, name, json.dumps({"query": "\n".join(item.queries)}))
 
     def output(self, item: FileSearchCall) -> str | list[ChatContentPart] | None:
         """Return the chunks with their scores, or the error; None if the item does not hold them."""
         if not isinstance(item.results, list):
             return None
         error = error_in(item.results)
-        return _results("\n".join(item.queries), item.results) if error is None else error
+        if error is not None:
+            return error
+        return _results("\n".join(item.queries), item.results, self.words)
 
     def for_client(self, item: FileSearchCall, include: Container[str]) -> FileSearchCall:
         """Return the item without results, unless they are included; errors never are."""
@@ -45,6 +76,37 @@ class FileSearchItems(HostedKind[FileSearchCall]):
     def has_failed(self, item: FileSearchCall) -> bool:
         """Return whether the search has failed."""
         return item.status == "failed" or error_in(item.results) is not None
+
+
+class KnowledgeSearchCall(FileSearchCall, tag="file_search_call", kw_only=True):
+    """A file search that the model receives as a call of `knowledge_search`.
+
+    Only items for the model have this type: it is the same JSON, and decoding gives a `FileSearchCall`.
+    """
+
+
+class KnowledgeSearchItems(FileSearchItems):
+    """Calls of file search as `knowledge_search`."""
+
+    item = KnowledgeSearchCall
+    words = KNOWLEDGE_SEARCH
+
+
+CALLS: dict[FileSearchFunction, type[FileSearchCall]] = {
+    "file_search": FileSearchCall,
+    "knowledge_search": KnowledgeSearchCall,
+}
+"""The type of items of a file search, by the function that the model calls."""
+
+
+def worded(items: list[Item], function: FileSearchFunction) -> list[Item]:
+    """Return the items of a context, with file searches as calls of `function`."""
+    if function == "file_search":
+        return items
+    return [
+        KnowledgeSearchCall(**msgspec.structs.asdict(item)) if isinstance(item, FileSearchCall) else item
+        for item in items
+    ]
 
 
 def echo(tool: FileSearchTool) -> FileSearchTool:
@@ -57,20 +119,23 @@ def echo(tool: FileSearchTool) -> FileSearchTool:
     )
 
 
-def _results(query: str, results: list[JSONObject]) -> list[ChatContentPart]:
-    head = f"file_search tool found {len(results)} chunks:\nBEGIN of file_search tool results.\n"
+def _results(query: str, results: list[JSONObject], words: Words) -> list[ChatContentPart]:
+    name = words.function
+    head = f"{name} tool found {len(results)} chunks:\nBEGIN of {name} tool results.\n"
     task = f'The above results were retrieved to help answer the user\'s query: "{query}". Use them as '
-    task += f"supporting information only in answering this query.{_CITE if results else ' '}\n"
-    hits = [_hit(number, result) for number, result in enumerate(results, 1)]
-    return [_text(text) for text in (head, *hits, "END of file_search tool results.\n", task)]
+    task += (
+        f"supporting information only in answering this query.{words.task if results else words.no_task}\n"
+    )
+    hits = [_hit(number, result, words) for number, result in enumerate(results, 1)]
+    return [_text(text) for text in (head, *hits, f"END of {name} tool results.\n", task)]
 
 
-def _hit(number: int, result: JSONObject) -> str:
+def _hit(number: int, result: JSONObject, words: Words) -> str:
     file_id, attributes = result.get("file_id"), result.get("attributes")
     about = f"[{number}] document_id: {file_id}, score: {result.get('score')}"
     if attributes:  # In Python's form, as in recordings.
         about += f", attributes: {attributes}"
-    return f"{about} cite as <|{file_id}|>\n{result.get('text')}\n"
+    return f"{about} {words.mark.format(file_id)}\n{result.get('text')}\n"
 
 
 def _text(text: str) -> ChatContentPart:

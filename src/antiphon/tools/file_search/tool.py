@@ -4,12 +4,14 @@ import asyncio
 
 import msgspec
 
+from antiphon.engine.behavior import FileSearchFunction
 from antiphon.engine.hosted.items import error_results
 from antiphon.engine.ports import HostedCall
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.context import FileSearch as Searching
 from antiphon.tools.context import ToolContext
+from antiphon.tools.file_search.items import CALLS
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import (
     Event,
@@ -23,19 +25,29 @@ from antiphon.wire.items import ITEM_PREFIXES, FileSearchCall
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import FileSearchTool
 
-FUNCTION: ChatTool = {
-    "type": "function",
-    "function": {
-        "name": "file_search",
-        "description": "Search files for relevant information",
-        "parameters": {
-            "type": "object",
-            "properties": {"query": {"type": "string", "description": "The search query"}},
-            "required": ["query"],
-        },
-    },
-}
+
+def _function(name: str, description: str, query: str) -> ChatTool:
+    parameters = {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": query}},
+        "required": ["query"],
+    }
+    return {
+        "type": "function",
+        "function": {"name": name, "description": description, "parameters": parameters},
+    }
+
+
+FUNCTION = _function("file_search", "Search files for relevant information", "The search query")
 """The wording of llama-stack, which its recordings hold."""
+_FUNCTIONS: dict[FileSearchFunction, ChatTool] = {
+    "file_search": FUNCTION,
+    "knowledge_search": _function(
+        "knowledge_search",
+        "Search for information in a database.",
+        "The query to search for. Can be a natural language sentence or keywords.",
+    ),
+}
 _MAX_QUERY = 8192
 """Characters of a query that are used."""
 
@@ -67,7 +79,7 @@ class FileSearch(BasicTool):
 
     def functions(self) -> list[ChatTool]:
         """Return the one function that the model is offered."""
-        return [FUNCTION]
+        return [_FUNCTIONS[self._context.request.behavior.file_search_function]]
 
     def call(self, name: str, arguments: str) -> HostedCall:
         """Return a new search."""
@@ -81,9 +93,8 @@ class FileCall(BasicCall[FileSearchCall]):
     def __init__(
         self, item_id: str, query: str, tool: FileSearchTool, search: Searching, context: ToolContext
     ) -> None:
-        self._call = FileSearchCall(
-            id=item_id, status="searching", queries=[query] if query else [], results=None
-        )
+        call_type = CALLS[context.request.behavior.file_search_function]
+        self._call = call_type(id=item_id, status="searching", queries=[query] if query else [], results=None)
         super().__init__(self._call)
         self._item_id = item_id
         self._query = query

@@ -37,10 +37,27 @@ class ToolListing:
 
     ends_turn = False
 
-    def __init__(self, server_label: str, policy: Policy, calls: ToolCalls, ids: Ids) -> None:
+    def __init__(
+        self,
+        server_label: str,
+        policy: Policy,
+        calls: ToolCalls,
+        ids: Ids,
+        known: list[JSONObject] | None = None,
+    ) -> None:
+        """Create a listing.
+
+        Args:
+            server_label: The label of the server.
+            policy: The allowed tools.
+            calls: The interface for tool calls.
+            ids: Generates the ID of the item.
+            known: The tools, in the form of items; None asks the server.
+        """
         self.item = McpListTools(id=ids("mcpl"), server_label=server_label, tools=[])
         self._policy = policy
         self._calls = calls
+        self._known = known
         self._failed = False
 
     def opening(self, output_index: int) -> list[Event]:
@@ -58,7 +75,7 @@ class ToolListing:
             AntiphonError: The guard rejected the server's address.
         """
         try:
-            listed, left_out = entries(await self._list())
+            listed, left_out = (self._known, []) if self._known else entries(await self._list())
         except AntiphonError as error:
             self._failed = True
             self.item = replace(self.item, error=error.message)

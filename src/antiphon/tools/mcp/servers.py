@@ -50,11 +50,19 @@ class McpServer:
     """The name in the configuration; None if the guard must check the request's URL."""
 
 
-def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServer:
+def server_of(
+    tool: McpTool, position: int, settings: ToolsSettings, *, accepts_authorization_header: bool = False
+) -> McpServer:
     """Return the server for `tools[position]`: its `server_url`, or a configured one.
 
     `connector_id` is the name of a configured server; without it and without `server_url`, the label is. The
     token of the request overrides the configured one.
+
+    Args:
+        tool: The tool.
+        position: The index of the tool in the request.
+        settings: The settings, with the configured servers.
+        accepts_authorization_header: Whether the token may also be in `headers`.
 
     Raises:
         InvalidRequest: The server isn't configured, or a parameter is invalid.
@@ -68,7 +76,7 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
             "'server_url' and 'connector_id' cannot be used together",
             "mutually_exclusive_parameters",
         )
-    headers = _headers(tool, place)
+    headers = _headers(tool, place, accepts_authorization_header=accepts_authorization_header)
     if tool.authorization and not _HEADER_VALUE.fullmatch(tool.authorization):
         raise _invalid(f"{place}.authorization", "it contains characters that are invalid in a header")
     token = Secret(tool.authorization) if tool.authorization else None
@@ -87,6 +95,8 @@ def server_of(tool: McpTool, position: int, settings: ToolsSettings) -> McpServe
     configured = settings.mcp.servers.get(name)
     if configured is None:
         raise _unknown(tool, place)
+    if "authorization" in {name.lower() for name in headers}:
+        configured = msgspec.structs.replace(configured, authorization=None)
     own = {name.lower() for name in configured.headers}
     added = {name: value for name, value in headers.items() if name.lower() not in own}
     merged = msgspec.structs.replace(
@@ -116,11 +126,11 @@ def check_labels(tools: Sequence[Tool]) -> None:
             labels.add(tool.server_label)
 
 
-def _headers(tool: McpTool, place: str) -> dict[str, Secret]:
+def _headers(tool: McpTool, place: str, *, accepts_authorization_header: bool) -> dict[str, Secret]:
     headers: dict[str, Secret] = {}
     for name, value in (tool.headers or {}).items():
         param = f"{place}.headers.{name}"
-        if name.lower() == "authorization":
+        if name.lower() == "authorization" and (tool.authorization or not accepts_authorization_header):
             raise _invalid(param, "use the 'authorization' parameter of the tool instead")
         if name.lower() in _OURS or not _HEADER_NAME.fullmatch(name):
             raise _invalid(param, "this header cannot be set")

@@ -22,7 +22,12 @@ def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTo
     Raises:
         InvalidRequest: The server isn't configured, or a parameter is invalid.
     """
-    server = server_of(tool, position, context.services.settings)
+    server = server_of(
+        tool,
+        position,
+        context.services.settings,
+        accepts_authorization_header=context.request.behavior.accepts_authorization_header,
+    )
     policy = Policy.of(tool, position)
     return McpTools(position, server, policy, _connection(server, context), context)
 
@@ -62,20 +67,26 @@ class McpTools:
         self._connection = connection
         self._calls: ToolCalls = context.wrap(connection)
         self._ids: Ids = context.request.ids
+        self._repeats_list = context.request.behavior.repeats_tool_lists
         self._known: list[JSONObject] = []
         self._listing: ToolListing | None = None
 
     def setup(self, items: list[Item]) -> HostedCall | None:
-        """Return the listing of the tools, or None if the context has the allowed tools."""
+        """Return the listing of the tools, or None if the context has the allowed tools.
+
+        The listing of a dialect that repeats it takes the tools of the context, without a call.
+        """
         for item in reversed(items):
             if isinstance(item, McpListTools) and item.server_label == self._server.label:
                 self._known = [entry for entry in item.tools if usable(entry)]
                 break
         names = {entry["name"] for entry in self._known}
         allowed = self._policy.allowed
-        if names and (allowed is None or allowed.names is None or allowed.names <= names):
+        is_known = names and (allowed is None or allowed.names is None or allowed.names <= names)
+        if is_known and not self._repeats_list:
             return None
-        self._listing = ToolListing(self._server.label, self._policy, self._calls, self._ids)
+        known = self._known if is_known else None
+        self._listing = ToolListing(self._server.label, self._policy, self._calls, self._ids, known)
         return self._listing
 
     def functions(self) -> list[ChatTool]:

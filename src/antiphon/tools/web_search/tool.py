@@ -13,10 +13,12 @@ from antiphon.tools.context import ToolContext
 from antiphon.tools.web_search.calls import PAGES, WebCalls, results_of
 from antiphon.tools.web_search.options import template
 from antiphon.tools.web_search.providers import search_provider
-from antiphon.tools.web_search.providers.protocol import plain
+from antiphon.tools.web_search.providers.protocol import DEFAULT_SIZE, plain
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import (
     Event,
+    FunctionCallArgumentsDelta,
+    FunctionCallArgumentsDone,
     OutputItemAdded,
     OutputItemDone,
     WebSearchCallCompleted,
@@ -67,9 +69,13 @@ class WebSearch(BasicTool):
             InvalidRequest: An option is invalid.
         """
         super().__init__(position)
-        services = context.services
+        services, behavior = context.services, context.request.behavior
         self._settings = services.settings.web_search
-        self._search = template(tool, position)
+        search = template(tool, position)
+        if not behavior.uses_search_context_size:
+            search = msgspec.structs.replace(search, context_size=DEFAULT_SIZE)
+        self._search = search
+        self._sends_arguments = behavior.sends_search_arguments
         self._ids = context.request.ids
         provider = search_provider(self._settings, lambda: services.client)
         self._calls = context.wrap(WebCalls(services, provider))
@@ -89,8 +95,11 @@ class WebSearch(BasicTool):
         else:
             action = {"type": name, **given}
             asked = _Asked(PAGES, name, given | self._search.domains)
-        problem = _problem(name, given)
-        return WebCall(self._ids(ITEM_PREFIXES["web_search_call"]), action, self._calls, asked, problem)
+        item = WebSearchCall(
+            id=self._ids(ITEM_PREFIXES["web_search_call"]), status="searching", action=action
+        )
+        shown = arguments if self._sends_arguments else None
+        return WebCall(item, self._calls, asked, _problem(name, given), shown)
 
 
 @dataclass(frozen=True)
@@ -112,13 +121,28 @@ class WebCall(BasicCall[WebSearchCall]):
     """
 
     def __init__(
-        self, item_id: str, action: JSONObject, calls: ToolCalls, asked: _Asked, problem: str | None
+        self,
+        item: WebSearchCall,
+        calls: ToolCalls,
+        asked: _Asked,
+        problem: str | None,
+        shown_arguments: str | None = None,
     ) -> None:
-        super().__init__(WebSearchCall(id=item_id, status="searching", action=action))
-        self._item_id = item_id
+        """Create a call.
+
+        Args:
+            item: The item before the call.
+            calls: The interface for tool calls.
+            asked: The arguments for it.
+            problem: The error in the model's arguments, which prevents the call.
+            shown_arguments: The model's arguments, for events that contain them; None for no such events.
+        """
+        super().__init__(item)
+        self._item_id = str(item.id)
         self._calls = calls
         self._asked = asked
         self._problem = problem
+        self._shown_arguments = shown_arguments
 
     def opening(self, output_index: int) -> list[Event]:
         """Return the opening events; the query appears only in the closing ones."""
@@ -126,6 +150,7 @@ class WebCall(BasicCall[WebSearchCall]):
         return [
             OutputItemAdded(output_index, added),
             WebSearchCallInProgress(self._item_id, output_index),
+            *self._argument_events(output_index),
             WebSearchCallSearching(self._item_id, output_index),
         ]
 
@@ -152,6 +177,15 @@ class WebCall(BasicCall[WebSearchCall]):
         if self.item.status != "completed":
             return [done]
         return [WebSearchCallCompleted(self._item_id, output_index), done]
+
+    def _argument_events(self, output_index: int) -> list[Event]:
+        arguments = self._shown_arguments
+        if arguments is None:
+            return []
+        return [
+            FunctionCallArgumentsDelta(self._item_id, output_index, arguments),
+            FunctionCallArgumentsDone(self._item_id, output_index, self._asked.name, arguments),
+        ]
 
     def _add_sources(self) -> None:
         if self._asked.name == "web_search" and self.item.action and self.item.results:

@@ -19,6 +19,11 @@ Client = Callable[[], "httpx2.AsyncClient"]
 MAX_SITES = 10
 """The most `site:` operators in a query, since engines accept only about 30 words."""
 
+ContextSize = Literal["low", "medium", "high"]
+"""The values of `search_context_size`."""
+DEFAULT_SIZE: ContextSize = "medium"
+"""The `search_context_size` of requests that name none."""
+
 MAX_RESULTS = {"low": 3, "medium": 5, "high": 10}
 """The number of results of a search, by `search_context_size`."""
 
@@ -30,7 +35,7 @@ class Search(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The query of the model."""
     allowed_domains: tuple[str, ...] = ()
     """The domains, with their subdomains, of allowed pages; empty allows all."""
-    context_size: Literal["low", "medium", "high"] = "medium"
+    context_size: ContextSize = DEFAULT_SIZE
     """The `search_context_size` of the request."""
     country: str | None = None
     """The user's country as an upper-case ISO 3166-1 code of two letters."""
