@@ -19,13 +19,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.backends.catalogue import Models
+from antiphon.dialects.llama_stack import era_of
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.server.app import create_app
-from antiphon.server.edge.requests import is_llama_stack
 from antiphon.server.edge.state import ServerState
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
@@ -265,7 +265,7 @@ class Validated:
             elif path == "/v1/embeddings":
                 continue  # a backend's own words, also in base64, which the description does not know
             elif body.startswith((b"event: ", b"data: ")):
-                check_stream(path, body, llama_stack=is_llama_stack(request))
+                check_stream(path, body, llama_stack=era_of(dict(request.headers.raw)) is not None)
             elif self._proxied or path != "/v1/chat/completions":
                 check_body(method, path, msgspec.json.decode(body))
 

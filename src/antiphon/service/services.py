@@ -19,6 +19,7 @@ from antiphon.service.files.retrieval import Retrieval
 from antiphon.service.files.search import Search
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.files.vector_stores import VectorStores
+from antiphon.service.models import RegisteredModels
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.passthrough.completions import Completions
 from antiphon.service.responses.input_files import Attachments
@@ -108,6 +109,8 @@ class Services:
     """Idempotency keys."""
     keys: Keys
     """API keys."""
+    models: RegisteredModels
+    """Models as resources."""
     responses: Responses
     """Responses."""
     sealing: Sealing | None
@@ -155,6 +158,7 @@ class Services:
                     files=files,
                     idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                     keys=Keys(store.keys, keys or KeySettings()),
+                    models=RegisteredModels(store, catalogue),
                     responses=Responses(
                         store,
                         catalogue,

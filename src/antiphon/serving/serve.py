@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState as UvicornState
 
+from antiphon.dialects.llama_stack import DIALECTS
 from antiphon.errors import ConfigError
 from antiphon.observe import logging
 from antiphon.recording.seam.frozen import Freeze
@@ -123,6 +124,7 @@ async def opened(
                     freeze=Freeze() if settings.freeze else None,
                     is_local=is_local and not settings.allow_anonymous,
                     reasoning_events=settings.reasoning_events,
+                    dialect=DIALECTS.get(settings.dialect),
                     watch=watch,
                 )
                 try:

@@ -26,6 +26,10 @@ ReasoningEvents = Literal["openai", "open_responses"]
 """Event names for raw reasoning."""
 
 
+DialectName = Literal["auto", "openai", "llama-stack", "llama-stack-2025"]
+"""Dialect of the API: that of each client, or one for all clients."""
+
+
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Capabilities of a backend; unsupported parameters are omitted or translated."""
 
@@ -260,6 +264,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "or `response.reasoning.delta` as in Open Responses."
         ),
     ] = "openai"
+    dialect: Annotated[
+        DialectName,
+        Meta(
+            description="Dialect of the API: OpenAI's, that of llama-stack (OGX) since 2026 or of 2025, or "
+            "`auto` for the one that each client expects by its headers."
+        ),
+    ] = "auto"
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the request log.")] = "text"
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"],

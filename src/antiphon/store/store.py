@@ -11,6 +11,7 @@ from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
 from antiphon.store.keys import KeyRecords, m004_keys
 from antiphon.store.migrations import m001_initial, m002_files, migrate
+from antiphon.store.models import ModelRecords, m008_registered_models
 from antiphon.store.prompts import PromptRecords, m005_prompts
 from antiphon.store.responses.conversations import ConversationRecords
 from antiphon.store.responses.items import ItemRecords
@@ -30,6 +31,7 @@ MIGRATIONS = (
     m005_prompts,
     m006_secrets,
     m007_idempotency,
+    m008_registered_models,
 )
 """The migrations of the database, in order."""
 
@@ -55,6 +57,7 @@ class Store:
         self.vector_stores = VectorStoreRecords(database, clock)
         self.attachments = AttachmentRecords(database, server_id)
         self.chunks = ChunkRecords(database)
+        self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
 

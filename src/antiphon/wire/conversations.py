@@ -20,6 +20,14 @@ class Conversation(Struct, kw_only=True):
     metadata: Metadata
 
 
+class DeletedConversationItem(Struct):
+    """Response to the deletion of an item, for clients of llama-stack."""
+
+    id: str
+    object: Literal["conversation.item.deleted"] = "conversation.item.deleted"
+    deleted: bool = True
+
+
 class DeletedConversation(Struct):
     """Response to `DELETE /v1/conversations/{id}`."""
 

@@ -3,17 +3,19 @@
 The shapes beyond those of OpenAI's API are llama-stack's.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from antiphon.wire.json import JSONObject
+
+ModelType = Literal["llm", "embedding", "rerank"]
 
 
 class ModelMetadata(Struct, kw_only=True):
     """Model's metadata for clients of llama-stack."""
 
-    model_type: Literal["llm", "embedding"]
+    model_type: ModelType
     provider_id: str
     """Name of the backend."""
     provider_resource_id: str
@@ -23,7 +25,7 @@ class ModelMetadata(Struct, kw_only=True):
     def of(cls, backend: str, name: str) -> Self:
         """Return the metadata of the model `name` of a backend."""
         # Backends do not report a model's type; embedding models have `embed` in their names.
-        model_type: Literal["llm", "embedding"] = "embedding" if "embed" in name.lower() else "llm"
+        model_type: ModelType = "embedding" if "embed" in name.lower() else "llm"
         return cls(model_type=model_type, provider_id=backend, provider_resource_id=name)
 
 
@@ -35,6 +37,58 @@ class Model(Struct, kw_only=True):
     created: int = 0
     owned_by: str
     custom_metadata: ModelMetadata | UnsetType = UNSET
+
+
+class ModelResource(Model, kw_only=True):
+    """Model with the keys of llama-stack's API of 2025 too."""
+
+    identifier: str
+    """Same as `id`."""
+    provider_id: str
+    provider_resource_id: str
+    type: Literal["model"] = "model"
+    model_type: ModelType
+    api_model_type: ModelType
+    """Same as `model_type`."""
+    metadata: JSONObject
+    """Data that the registration of the model contained."""
+
+    @classmethod
+    def of(cls, model: Model, metadata: JSONObject | None = None) -> Self:
+        """Return a model with all keys."""
+        about = model.custom_metadata
+        if about is UNSET:
+            about = ModelMetadata.of(model.owned_by, model.id)
+        return cls(
+            id=model.id,
+            created=model.created,
+            owned_by=model.owned_by,
+            custom_metadata=about,
+            identifier=model.id,
+            provider_id=about.provider_id,
+            provider_resource_id=about.provider_resource_id,
+            model_type=about.model_type,
+            api_model_type=about.model_type,
+            metadata=metadata or {},
+        )
+
+
+class ResourceList(Struct, kw_only=True):
+    """Response to `GET /v1/models` for clients of llama-stack of 2025."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelResource]
+
+
+class RegisterModel(Struct, kw_only=True):
+    """Body of `POST /v1/models`."""
+
+    model_id: Annotated[str, Meta(min_length=1, max_length=256)]
+    provider_id: Annotated[str, Meta(max_length=256)] | None = None
+    provider_model_id: Annotated[str, Meta(max_length=256)] | None = None
+    """Name of the model at the provider; if absent, `model_id`."""
+    model_type: ModelType | None = None
+    metadata: JSONObject | None = None
 
 
 class ModelList(Struct, kw_only=True):

@@ -10,6 +10,7 @@ from antiphon.decode.explain import unsupported_value
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER, new_id
+from antiphon.server.edge.dialects import dialect
 from antiphon.server.edge.state import Headers, headers_of, request_state, server_state
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
@@ -26,9 +27,6 @@ _ABOUT_CALLS = frozenset({_SCOPE, *_PROVIDER_DATA, _RECORDING, _FAULT})
 """Headers about model and tool calls, which most requests don't have."""
 _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
-_LLAMA_STACK_CLIENTS = (b"OgxClient/", b"LlamaStackClient/")
-"""Starts of the clients' user agents, after the `Async` of asynchronous clients."""
-_LLAMA_STACK_HEADERS = (b"x-ogx-", b"x-llamastack-")
 _JSON = b"application/json"
 _IDENTITY = b"identity"
 
@@ -37,15 +35,6 @@ def owner_of(connection: HTTPConnection) -> str:
     """Return the owner whose objects the client may see."""
     caller = request_state(connection.scope).caller
     return LOCAL_OWNER if caller is None else caller.owner
-
-
-def is_llama_stack(request: HTTPConnection) -> bool:
-    """Return whether a client of llama-stack sent a request, by user agent or header."""
-    headers = headers_of(request.scope)
-    agent = headers.get(b"user-agent", b"").removeprefix(b"Async")
-    return agent.startswith(_LLAMA_STACK_CLIENTS) or any(
-        name.startswith(_LLAMA_STACK_HEADERS) for name in headers
-    )
 
 
 def begin_stream(connection: HTTPConnection) -> None:
@@ -93,6 +82,7 @@ def context_of(connection: HTTPConnection) -> RequestContext:
         spend=None if caller is None else caller.spend,
         seal=server.services.sealing,
         observer=request.record,
+        behavior=dialect(connection),
     )
 
 

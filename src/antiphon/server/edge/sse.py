@@ -37,29 +37,35 @@ class Frames(NamedTuple):
     """Whether the stream ends with these frames."""
 
 
-def event_frames(events: list[Event], *, is_last: bool = False) -> Frames:
-    """Return the frames of a batch; `[DONE]` follows the last batch.
+def event_frames(events: list[Event], *, is_last: bool = False, ends_with_done: bool = True) -> Frames:
+    """Return the frames of a batch.
 
     A frame is a line `event:` with the type, a line `data:` with the JSON, and an empty line.
+
+    Args:
+        events: The events of the batch.
+        is_last: Whether the stream ends with the batch.
+        ends_with_done: Whether `[DONE]` follows the last batch.
     """
     buffer = bytearray()
     for event in events:
         buffer += _HEADS[type(event)]
         _encoder.encode_into(event, buffer, -1)
         buffer += b"\n\n"
-    if is_last:
+    if is_last and ends_with_done:
         buffer += _DONE
     return Frames(buffer, is_last)
 
 
 async def proxied_frames(
-    first: list[bytes], batches: AsyncGenerator[list[bytes], None]
+    first: list[bytes], batches: AsyncGenerator[list[bytes], None], *, ends_with_done: bool = True
 ) -> AsyncGenerator[Frames, None]:
     """Yield the frames of a backend's chunks.
 
     Args:
         first: Chunks that were read already.
         batches: The other chunks. An error of the backend becomes the last chunk.
+        ends_with_done: Whether `[DONE]` follows the last chunk.
     """
     async with aclosing(batches):
         yield Frames(_chunk_frames(first))
@@ -68,7 +74,7 @@ async def proxied_frames(
                 yield Frames(_chunk_frames(chunks))
         except AntiphonError as error:
             yield Frames(_chunk_frames([_encoder.encode(ErrorEnvelope(error.body()))]))
-        yield Frames(_DONE, is_last=True)
+        yield Frames(_DONE if ends_with_done else b"", is_last=True)
 
 
 def _chunk_frames(chunks: list[bytes]) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from antiphon.dialects.llama_stack import Dialect
 from antiphon.observe.record import Record
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.access.keys import Caller
@@ -38,6 +39,8 @@ class ServerState:
     """Whether only this machine can reach the server."""
     reasoning_events: ReasoningEvents = "openai"
     """Names of the events of raw reasoning."""
+    dialect: Dialect | None = None
+    """Dialect of all requests; None for the one that each client expects."""
     watch: Watch | None = None
     """Function that receives the record of each request."""
 
@@ -52,6 +55,8 @@ class RequestState:
     """Headers of the request; the first value of a repeated header."""
     caller: Caller | None = None
     """The holder of the key; None for a request without a key and without limits."""
+    dialect: Dialect | None = None
+    """Dialect, once it was determined."""
 
 
 def begin_request(scope: Scope, record: Record) -> RequestState:

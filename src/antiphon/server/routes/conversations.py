@@ -7,6 +7,7 @@ from antiphon.decode import bodies
 from antiphon.decode.explain import wrong_prefix
 from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
+from antiphon.server.edge.dialects import dialect
 from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
 from antiphon.server.edge.state import store_of
 from antiphon.service.conversations import Conversations
@@ -16,6 +17,7 @@ from antiphon.wire.conversations import (
     CreateConversation,
     CreateItems,
     DeletedConversation,
+    DeletedConversationItem,
     UpdateConversation,
 )
 from antiphon.wire.items import Item
@@ -69,8 +71,10 @@ async def get_item(request: Request) -> Response:
 
 async def delete_item(request: Request) -> Response:
     """Remove an item from a conversation."""
-    item_id = path_id(request, "item_id")
-    return json_answer(await _conversations(request).delete_item(owner_of(request), _id(request), item_id))
+    conversations, item_id = _conversations(request), path_id(request, "item_id")
+    conversation = await conversations.delete_item(owner_of(request), _id(request), item_id)
+    is_about_item = dialect(request).confirms_deleted_item
+    return json_answer(DeletedConversationItem(item_id) if is_about_item else conversation)
 
 
 _CONVERSATION = "/v1/conversations/{conversation_id}"

@@ -1,37 +1,66 @@
 """Routes of models."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from antiphon.decode import bodies
 from antiphon.errors import ModelNotFound
 from antiphon.server.describe.operation import ApiRoute, Operation
-from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import context_of, refuse_own
+from antiphon.server.edge.answers import json_answer, not_allowed
+from antiphon.server.edge.dialects import dialect
+from antiphon.server.edge.requests import context_of, owner_of, read_body, refuse_own
 from antiphon.server.edge.state import services_of
-from antiphon.wire.models import Model, ModelList
+from antiphon.wire.models import Model, ModelList, ModelResource, RegisterModel, ResourceList
+
+_REGISTER_BODY = bodies.BodyDecoder(RegisterModel)
 
 
 async def list_models(request: Request) -> Response:
     """List models."""
     refuse_own(request)
-    return json_answer(await services_of(request).catalogue.list_models())
+    services = services_of(request)
+    if dialect(request).registers_models:
+        return json_answer(ResourceList(data=await services.models.list(owner_of(request))))
+    return json_answer(await services.catalogue.list_models())
+
+
+async def register(request: Request) -> Response:
+    """Register a model, for clients of llama-stack of 2025 only."""
+    if not dialect(request).registers_models:
+        return not_allowed(request, ("GET", "HEAD"))
+    body = _REGISTER_BODY.decode(await read_body(request))
+    return json_answer(await services_of(request).models.register(context_of(request), body))
 
 
 async def get_model(request: Request) -> Response:
     """Get a model, whose ID may contain slashes."""
-    model_id = request.path_params["model"]
-    models = await services_of(request).catalogue.list_models()
-    by_id = {model.id: model for model in models.data}
+    model_id, services, wanted = request.path_params["model"], services_of(request), dialect(request)
+    if wanted.registers_models:
+        models: Sequence[Model] = await services.models.list(owner_of(request))
+    else:
+        models = (await services.catalogue.list_models()).data
+    by_id = {model.id: model for model in models}
     if model_id not in by_id:
         # As in other requests, a name without its backend is enough if only one backend has such a model.
-        model_id = (await services_of(request).catalogue.resolve(model_id, context_of(request))).id
+        model_id = (await services.catalogue.resolve(model_id, context_of(request))).id
     if model_id not in by_id:
         raise ModelNotFound(f"The model '{model_id[:200]}' does not exist.", model_id)
-    return json_answer(by_id[model_id])
+    model = by_id[model_id]
+    if wanted.describes_resource and not isinstance(model, ModelResource):
+        model = ModelResource.of(model)
+    return json_answer(model)
 
 
 routes = [
     ApiRoute("GET", "/v1/models", list_models, Operation("List models", ModelList)),
+    ApiRoute(
+        "POST",
+        "/v1/models",
+        register,
+        Operation("Register a model, for clients of llama-stack of 2025", ModelResource, RegisterModel),
+    ),
     ApiRoute(
         "GET", "/v1/models/{model:path}", get_model, Operation("Get a model; IDs may contain slashes", Model)
     ),

@@ -10,6 +10,7 @@ from antiphon.decode.proxied import decode_object, is_streamed
 from antiphon.engine.request_context import RequestContext
 from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer, json_text, nobody_there
+from antiphon.server.edge.dialects import dialect
 from antiphon.server.edge.requests import begin_stream, context_of, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
 from antiphon.server.edge.state import services_of
@@ -93,5 +94,6 @@ async def _complete(request: Request, use_cases: _Completions) -> Response:
         batches = use_cases.stream(body, context)
         # The backend's status arrives with its first chunks: until then an error is an HTTP error.
         first = await anext(batches)
-        return EventStream(proxied_frames(first, batches))
+        ends_with_done = dialect(request).ends_with_done
+        return EventStream(proxied_frames(first, batches, ends_with_done=ends_with_done))
     return nobody_there()

@@ -7,16 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from antiphon.decode import bodies
+from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, nobody_there
-from antiphon.server.edge.dialects import with_open_names, with_response_id
+from antiphon.server.edge.dialects import dialect, in_dialect
 from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
     context_of,
     include_of,
-    is_llama_stack,
     owner_of,
     page_query,
     path_id,
@@ -24,7 +24,7 @@ from antiphon.server.edge.requests import (
     read_body,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames
-from antiphon.server.edge.state import server_state, services_of
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
@@ -38,7 +38,7 @@ from antiphon.wire.responses import Response as ResponseObject
 
 async def create(request: Request) -> Response:
     """Create a response."""
-    body = bodies.create_response.decode(await read_body(request))
+    body = with_defaults(bodies.create_response.decode(await read_body(request)), dialect(request))
     if body.stream:
         begin_stream(request)
     run = await services_of(request).responses.create(context_of(request), body)
@@ -153,12 +153,8 @@ routes = [
 
 
 async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
-    needs_response_id = is_llama_stack(request)
-    has_open_names = server_state(request).reasoning_events != "openai"
+    ends_with_done = dialect(request).ends_with_done
     async with run, aclosing(run.events()) as batches:
         async for events in batches:
-            if has_open_names:
-                events = with_open_names(events)
-            if needs_response_id:
-                events = with_response_id(events, run.loop.response.id)
-            yield event_frames(events, is_last=run.final is not None)
+            shown, is_last = in_dialect(request, events, run), run.final is not None
+            yield event_frames(shown, is_last=is_last, ends_with_done=ends_with_done)

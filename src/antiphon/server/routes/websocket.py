@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from antiphon.decode import bodies
+from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.errors import (
     AntiphonError,
     ConnectionBusy,
@@ -27,12 +28,11 @@ from antiphon.errors import (
 from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
-from antiphon.server.edge.dialects import with_open_names
+from antiphon.server.edge.dialects import dialect, in_dialect
 from antiphon.server.edge.requests import context_of, refuse_own
 from antiphon.server.edge.state import RequestState, begin_request, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
-from antiphon.wire.events import Event
 from antiphon.wire.json import JSON
 from antiphon.wire.responses import ResponseCreateEvent
 
@@ -136,7 +136,7 @@ class Session:
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
         responses = self._server.services.responses
-        body = bodies.response_create_event.decode(self._body(frame))
+        body = with_defaults(bodies.response_create_event.decode(self._body(frame)), dialect(request))
         _check(body)
         body.stream = True
         caller = state.caller = await self._caller()
@@ -150,7 +150,7 @@ class Session:
                 aclosing(run.events()) as batches,
             ):
                 async for events in batches:
-                    for event in self._named(events):
+                    for event in in_dialect(request, events, run):
                         await self._send(event)
         finally:
             if caller is not None:
@@ -160,9 +160,6 @@ class Session:
             self._latest = turn
         else:
             self._forget(frame)
-
-    def _named(self, events: list[Event]) -> list[Event]:
-        return events if self._server.reasoning_events == "openai" else with_open_names(events)
 
     async def _caller(self) -> Caller | None:
         """Return the holder of the key, which may have been revoked since."""
