@@ -65,6 +65,14 @@ def test_the_callers_token_goes_before_the_configured_one_and_its_headers_after(
     assert server.settings.headers == {"X-Tenant": Secret("blue"), "X-More": Secret("1")}
 
 
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+def test_a_token_in_the_headers_goes_before_the_configured_one_where_it_is_accepted(name: str) -> None:
+    given = tool(headers={name: "Bearer mine"})
+    server = server_of(given, 0, SETTINGS, accepts_authorization_header=True)
+    assert server.settings.authorization is None
+    assert server.settings.headers == {"X-Tenant": Secret("blue"), name: Secret("Bearer mine")}
+
+
 @pytest.mark.parametrize(
     ("given", "param", "code"),
     [
