@@ -8,9 +8,14 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
-CLIENTS := $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
-	$(wildcard tests/real_clients/*/requirements.txt) \
+CLIENTS = $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
+	$(filter-out $(if $(NEWER_PYTHON),,tests/real_clients/llama_stack_%),$(wildcard tests/real_clients/*/requirements.txt)) \
 	$(if $(shell command -v npm),$(wildcard tests/real_clients/*/package-lock.json))))
+CLIENT_PYTHON = $(BIN)/python
+# Python 3.12 or later, which llama-stack-client needs.
+NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3.14 \
+	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python); do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$python && break; done)
 
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
@@ -30,7 +35,7 @@ test: .venv/installed-dev
 test-fast: .venv/installed-dev
 	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow' $(FAST) $(ARGS)
 
-# Needs downloads. Without npm the clients on Node are left out.
+# Needs downloads. Without npm the clients on Node are left out, without Python 3.12 those of llama-stack.
 test-clients: .venv/installed-dev
 	@$(MAKE) --silent --no-print-directory --jobs=4 $(CLIENTS)
 	@$(BIN)/pytest tests/real_clients $(ARGS)
@@ -80,9 +85,10 @@ conformance: .venv/installed-dev
 	@test -n "$(PYTHON)" || { echo "antiphon needs Python 3.11 or later on PATH (or: make PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
+.clients/llama_stack_%/installed: CLIENT_PYTHON = $(NEWER_PYTHON)
 .clients/%/installed: tests/real_clients/%/requirements.txt
 	@echo "Installing the client $* ..." >&2
-	@$(BIN)/python -m venv --clear .clients/$*
+	@$(CLIENT_PYTHON) -m venv --clear .clients/$*
 	@.clients/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 

@@ -8,6 +8,7 @@ import pytest
 from antiphon.wire.json import JSONObject
 from tests.clients.replies import calls, says
 from tests.real_clients.installed import HERE, command_of, run
+from tests.real_clients.test_llama_stack import VERSIONS as LLAMA_STACK
 from tests.support.serving import Serving
 from tests.support.upstream import Upstream
 
@@ -49,7 +50,7 @@ def test_a_conversation(client: str, server: Serving, upstream: Upstream, tmp_pa
 
 def test_every_client_is_run() -> None:
     locks = [*HERE.glob("*/requirements.txt"), *HERE.glob("*/package-lock.json")]
-    assert {lock.parent.name for lock in locks} == {*CLIENTS, "codex"}
+    assert {lock.parent.name for lock in locks} == {*CLIENTS, "codex", *LLAMA_STACK}
 
 
 def messages(chat: JSONObject) -> list[JSONObject]:
