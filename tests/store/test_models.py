@@ -1,5 +1,5 @@
 from antiphon.store import Store
-from antiphon.store.registry.models import RegisteredModel
+from antiphon.store.models import RegisteredModel
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME
 
