@@ -1,10 +1,15 @@
-"""What tests of several rooms need."""
+"""Settings and fixtures for all tests."""
 
+import asyncio
+import gc
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import uvicorn.server
 from hypothesis import HealthCheck, settings
 from starlette.types import ASGIApp
 
@@ -13,9 +18,10 @@ from antiphon.server.edge.state import ServerState
 from antiphon.serving import serve
 from tests.support.postgresql import postgresql_server
 from tests.support.serving import Validated
+from tests.support.tables import create_tables
 
-# Machines differ in speed, so no example has a deadline. CI draws the same examples each time: what fails
-# there fails for a change and not by chance. Elsewhere each run draws others.
+# Machines differ in speed, so no example has a deadline. CI uses the same examples each time, so that only a
+# change can make a test fail. Elsewhere, each run uses other examples.
 settings.register_profile(
     "antiphon",
     deadline=None,
@@ -25,9 +31,27 @@ settings.register_profile(
 settings.load_profile("antiphon")
 
 
+def pytest_collection_finish() -> None:
+    """Freeze the modules and tests, so that garbage collections during the tests don't visit them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prompt_stops() -> Iterator[None]:
+    """Make uvicorn check every 10 ms whether it should stop, not every 100 ms: tests stop many servers."""
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.01))
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(uvicorn.server, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def validated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Checks whatever a server that runs inside the tests answers, by whichever way it was started."""
+    """Check every answer of servers that run inside the tests, whichever way they were started."""
     answers = Validated(proxied=False)
 
     def create_validated(state: ServerState) -> ASGIApp:
@@ -40,7 +64,7 @@ def validated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails a test that looks up a host, connects, listens or sends."""
+    """Fail a test that looks up a host, connects, listens or sends."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a socket was used")
@@ -54,6 +78,14 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL; started when the first test asks for it."""
+    """Yield the URL of a PostgreSQL server, which starts for the first test that needs it."""
     with postgresql_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file with all tables and without rows, for tests to copy."""
+    path = tmp_path_factory.mktemp("template") / "state.db"
+    create_tables(str(path))
+    return path

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
@@ -11,9 +12,9 @@ from tests.service.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, sqlite_template: Path) -> Iterator[World]:
     """Opens a world; it is closed after the test."""
-    path = tmp_path / "state.db"
+    path = copy(sqlite_template, tmp_path / "state.db")
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(str(path)))
         world = World(runner, store, path)

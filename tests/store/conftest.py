@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from shutil import copy
 from typing import Protocol, TypeVar
 
 import pytest
 
 from antiphon.store import Store
 from tests.support.postgresql import schema
+from tests.support.tables import create_tables, empty_tables
 
 R = TypeVar("R")
 
@@ -26,13 +28,32 @@ class OpenStore(Protocol):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database: a new file, or a new schema."""
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a new database without tables: a new file, or a new schema."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/antiphon.db"
         return
     with schema(request.getfixturevalue("postgresql")) as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def postgresql_tables(postgresql: str) -> Iterator[str]:
+    """Yield the URL of a schema with all tables, which tests use one after the other."""
+    with schema(postgresql) as own:
+        create_tables(own)
+        yield own
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database with all tables and without rows."""
+    if request.param == "sqlite":
+        copied = copy(request.getfixturevalue("sqlite_template"), tmp_path / "antiphon.db")
+        return f"sqlite:///{copied}"
+    tables: str = request.getfixturevalue("postgresql_tables")
+    empty_tables(tables)
+    return tables
 
 
 @pytest.fixture

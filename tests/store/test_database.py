@@ -19,9 +19,9 @@ notes = Table("notes", MetaData(), Column("word", Text, primary_key=True))
 
 
 @pytest.fixture
-def database(url: str, run: Run) -> Iterator[Database]:
+def database(new_url: str, run: Run) -> Iterator[Database]:
     async def start() -> Database:
-        database = Database(open_engine(url))
+        database = Database(open_engine(new_url))
         await database.write(notes.create)
         return database
 
@@ -252,10 +252,10 @@ def test_an_error_in_reading_shows_no_values(database: Database, run: Run) -> No
     run(scenario())
 
 
-def test_close_commits_what_waits_and_ends_all_threads(url: str, run: Run) -> None:
+def test_close_commits_what_waits_and_ends_all_threads(new_url: str, run: Run) -> None:
     async def scenario() -> None:
         before = threading.active_count()
-        database = Database(open_engine(url))
+        database = Database(open_engine(new_url))
         await database.write(notes.create)
         await database.read(read_words)
         jobs = [database.enqueue(write_words, f"word {number}").future for number in range(1000)]

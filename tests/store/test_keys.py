@@ -63,8 +63,8 @@ def test_other_servers_see_a_key_at_once(open_store: OpenStore, run: Run) -> Non
     run(scenario(open_store(), open_store()))
 
 
-def test_a_database_from_before_there_were_keys_gets_the_table(url: str) -> None:
-    engine = open_engine(url).writing
+def test_a_database_from_before_there_were_keys_gets_the_table(new_url: str) -> None:
+    engine = open_engine(new_url).writing
     with engine.begin() as connection:
         migrate(connection, MIGRATIONS)
         connection.execute(text("DROP TABLE api_keys"))

@@ -24,8 +24,8 @@ def m003_first_note(connection: Connection) -> None:
 LATER = (*MIGRATIONS, m002_notes, m003_first_note)
 
 
-def test_a_new_database_has_all_tables(url: str) -> None:
-    engine = open_engine(url).writing
+def test_a_new_database_has_all_tables(new_url: str) -> None:
+    engine = open_engine(new_url).writing
     with engine.begin() as connection:
         migrate(connection, MIGRATIONS)
         assert set(inspect(connection).get_table_names()) >= set(metadata.tables)
@@ -39,14 +39,14 @@ def test_the_migrations_are_in_the_order_of_their_numbers() -> None:
     assert numbers == list(range(1, len(MIGRATIONS) + 1))
 
 
-def test_later_migrations_run_once_and_in_order(url: str, run: Run) -> None:
+def test_later_migrations_run_once_and_in_order(new_url: str, run: Run) -> None:
     async def keep() -> None:
-        store = await Store.open(url)
+        store = await Store.open(new_url)
         await respond(store, "resp_1", ["a"], ["b"])
         await store.close()
 
     run(keep())
-    engine = open_engine(url).writing
+    engine = open_engine(new_url).writing
     for _ in range(2):
         with engine.begin() as connection:
             migrate(connection, LATER)
@@ -55,22 +55,22 @@ def test_later_migrations_run_once_and_in_order(url: str, run: Run) -> None:
     engine.dispose()
 
 
-def test_a_newer_database_is_refused(url: str, run: Run) -> None:
+def test_a_newer_database_is_refused(new_url: str, run: Run) -> None:
     async def scenario() -> None:
-        await (await Store.open(url)).close()
-        engine = open_engine(url).writing
+        await (await Store.open(new_url)).close()
+        engine = open_engine(new_url).writing
         with engine.begin() as connection:
             migrate(connection, LATER)
         engine.dispose()
         with pytest.raises(StoreUnavailable, match=r"newer version .*m002_notes, m003_first_note"):
-            await Store.open(url)
+            await Store.open(new_url)
 
     run(scenario())
 
 
-def test_servers_may_start_together(url: str, run: Run) -> None:
+def test_servers_may_start_together(new_url: str, run: Run) -> None:
     async def scenario() -> None:
-        stores = await asyncio.gather(*[Store.open(url) for _ in range(4)])
+        stores = await asyncio.gather(*[Store.open(new_url) for _ in range(4)])
         await respond(stores[0], "resp_1", ["a"], [])
         for store in stores:
             assert await store.responses.get(ME, "resp_1") is not None

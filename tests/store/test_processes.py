@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, bodies, converse, seen_in
@@ -42,6 +44,11 @@ async def main(url, name):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+@pytest.fixture
+def url(new_url: str) -> str:
+    return new_url
 
 
 @contextmanager

@@ -21,9 +21,9 @@ insert_missing = Insert(notes, "ON CONFLICT DO NOTHING")
 
 
 @pytest.fixture
-def database(url: str, run: Run) -> Iterator[Database]:
+def database(new_url: str, run: Run) -> Iterator[Database]:
     async def start() -> Database:
-        database = Database(open_engine(url))
+        database = Database(open_engine(new_url))
         await database.write(notes.create)
         return database
 

