@@ -21,15 +21,16 @@ class Bad(NamedTuple):
     """How the message begins."""
 
 
-def rows(database: Path) -> dict[str, int]:
-    """How many rows each table holds, and how many conversations are locked, once no response is at work.
+def rows(database: Path, *, running: int = 0) -> dict[str, int]:
+    """Return the number of rows of each table, and of locked conversations.
 
-    A client that went away may have left one, which is stored a moment later.
+    The function waits until at most `running` responses are in progress, because a response is stored a
+    moment after its client disconnected.
     """
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        running = "SELECT count(*) FROM responses WHERE status IN ('queued', 'in_progress')"
+        unfinished = "SELECT count(*) FROM responses WHERE status IN ('queued', 'in_progress')"
         until = time.monotonic() + 10
-        while connection.execute(running).fetchone()[0] and time.monotonic() < until:
+        while connection.execute(unfinished).fetchone()[0] > running and time.monotonic() < until:
             time.sleep(0.01)
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")

@@ -95,15 +95,14 @@ def test_B33_previous_in_progress(server: Serving, upstream: Upstream, database:
     upstream.script(hanging(chunk("Hel")))
     with sent(server.url, "/responses", ask(stream=True)):
         assert upstream.hanging.wait(SECONDS)
-        server.call(
-            server.store.servers.heartbeat()
-        )  # after the write of the response, which nobody waits for
+        # It is committed after the write of the response, which no request waits for.
+        server.call(server.store.servers.heartbeat())
         newest = get(server.url, "/responses?limit=1").json["data"][0]
         assert newest["status"] == "in_progress"
-        before = rows(database)
+        before = rows(database, running=1)
         answer = post(server.url, "/responses", ask(previous_response_id=newest["id"]))
         check(answer, Bad(None, "previous_response_id", "previous_response_in_progress"))
-        assert rows(database) == before
+        assert rows(database, running=1) == before
     assert upstream.disconnected.wait(1)
 
 
