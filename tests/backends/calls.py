@@ -1,4 +1,4 @@
-"""Calls to a scripted backend, for the tests of the client."""
+"""Calls to a scripted backend, for tests of its client."""
 
 import asyncio
 import socket
@@ -42,7 +42,7 @@ async def streamed(model: HttpChatModel, request: ChatRequest = STREAMING) -> li
 
 
 def in_every_way(settings: BackendSettings) -> list[AntiphonError]:
-    """Returns the errors of a stream, of a response in one piece, and of a chat completion in one piece."""
+    """Return the errors of a stream, a non-streaming response and a non-streaming chat completion."""
 
     async def run() -> list[AntiphonError]:
         errors = []

@@ -123,7 +123,7 @@ def test_F2_dns_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def untrusted_tls(folder: Path) -> ssl.SSLContext:
-    """Returns a server's context with a certificate that nobody has signed."""
+    """Return a server's TLS context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -179,7 +179,7 @@ def test_F3_no_tls_at_all() -> None:
 
 def test_F4_connect_timeout() -> None:
     with Upstream() as upstream:
-        # The server waits for a request, and never shakes hands.
+        # The server waits for a request and never answers the TLS handshake.
         url = upstream.base_url.replace("http:", "https:")
         for error in in_every_way(backend(url, connect_timeout=0.05)):
             assert isinstance(error, UpstreamTimeout)

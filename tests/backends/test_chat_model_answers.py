@@ -54,7 +54,7 @@ def test_F21_a_json_answer_that_is_none(pieces: list[bytes]) -> None:
 
 
 def test_white_space_that_keeps_the_connection_is_no_part_of_the_answer() -> None:
-    """DeepSeek sends empty lines while a request waits for its turn."""
+    """DeepSeek sends empty lines while a request waits in its queue."""
     answer = Answer([b"\n", b"\n\n", json.dumps(completion()).encode()], 200, JSON_TYPE)
     (payload,) = stream_from(answer, request=REQUEST)
     assert json.loads(payload) == completion()

@@ -1,4 +1,4 @@
-"""Requests and answers as OpenAI, vLLM (`/tokenize`) and llama.cpp (`/apply-template`) document them."""
+"""Token counts from OpenAI, vLLM (`/tokenize`) and llama.cpp (`/apply-template`), as documented."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ WITH_TOOLS: ChatRequest = {**CHAT, "tools": [{"type": "function", "function": {"
 def counted(
     kind: Kind, request: ChatRequest, **answers: JSONObject
 ) -> tuple[int | None, list[tuple[str, JSON]]]:
-    """The count, and what was asked; `answers` by the last word of the path."""
+    """Return the count and the requests made; `answers` are by the last part of the path."""
     asked: list[tuple[str, JSON]] = []
 
     async def ask(path: str, body: JSONObject, content: str) -> JSONObject:

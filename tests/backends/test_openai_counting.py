@@ -1,4 +1,4 @@
-"""What OpenAI is asked to count says what the chat request says."""
+"""OpenAI's token counting endpoint receives the same content as the chat request."""
 
 from antiphon.backends.counting import counted_body
 from antiphon.wire.chat import ChatRequest
@@ -44,7 +44,7 @@ CHAT: ChatRequest = {
 def test_a_chat_request_as_openai_counts_it() -> None:
     body = counted_body(CHAT)
     system, user, *rest = body["input"]
-    # Several of the description's messages fit this one, where just one may.
+    # Several message types of OpenAI's description match this one, but `oneOf` allows only one.
     for part in user["content"]:
         check_openai("InputContent", part)
     check_openai("TokenCountsBody", {**body, "input": rest})

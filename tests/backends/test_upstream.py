@@ -1,4 +1,4 @@
-"""The scripted backend is itself worth a check: other tests believe it."""
+"""Tests of the scripted backend, because other tests rely on it."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What the load generator reads of an answer."""
+"""Answers as the load generator reads them."""
 
 from bench import stub
 from bench.client import deltas, percentile

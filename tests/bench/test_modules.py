@@ -1,4 +1,4 @@
-"""The modules that serve one request are counted."""
+"""Count of the modules that serve one request."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page of a run: written from whatever was measured."""
+"""Performance page, written from the figures of a run."""
 
 from bench.machine import About, Peer, Python
 from bench.page import page
@@ -21,7 +21,7 @@ STORED = "W2 stream of 200 tokens, stored"
 
 
 def a_run() -> Table:
-    """Returns some figures of two servers; the third did not run."""
+    """Return some figures of two servers; the third did not run."""
     table = Table()
     for server, rate, late in (("antiphon", 1200.0, 8.0), ("agentic-api", 400.0, 16.0)):
         values = {"responses/s": rate, "lowest responses/s": rate - 10, "highest responses/s": rate + 10}

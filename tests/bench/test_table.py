@@ -1,4 +1,4 @@
-"""Figures for readers, and what is made of the rounds of a run."""
+"""Tables of figures, and their calculation from the rounds of a run."""
 
 import pytest
 

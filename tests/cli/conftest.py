@@ -1,4 +1,4 @@
-"""The program, run in this process or in one of its own."""
+"""Fixtures that run the program in this process or in its own process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs the program in an empty folder and returns its exit code and what it printed."""
+    """Return a function that runs the program in an empty folder; it returns exit code and output."""
     monkeypatch.chdir(tmp_path)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts the server in an empty home folder; what still runs at the end of the test is killed."""
+    """Start servers in an empty home folder; those that still run at the end of the test are killed."""
     started: list[subprocess.Popen[str]] = []
 
     def process(*flags: str) -> "subprocess.Popen[str]":

@@ -1,4 +1,4 @@
-"""`antiphon keys`: what it prints and where; and servers that want keys, as processes."""
+"""`antiphon keys` and its output; servers that require keys, as processes."""
 
 import json
 import signal
@@ -74,7 +74,7 @@ def test_a_name_is_given_once(run: Run) -> None:
 
 
 def status(url: str, headers: Mapping[str, str] | None = None) -> int:
-    """The status of GET /models."""
+    """Return the status of GET /models."""
     request = urllib.request.Request(f"{url}/models", headers=dict(headers or {}))
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -128,6 +128,6 @@ def test_S27_a_server_without_keys_answers_this_machine_only_and_says_so(start: 
 
 
 def told(server: "subprocess.Popen[str]") -> str:
-    """The URL that a server prints when it listens."""
+    """Return the URL that a server prints once it listens."""
     assert server.stdout is not None
     return server.stdout.readline().strip()

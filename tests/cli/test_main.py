@@ -1,4 +1,4 @@
-"""The program: which command runs, how light it is, and how errors look."""
+"""Command line: choice of the command, imports, error messages."""
 
 import errno
 import subprocess
@@ -19,7 +19,7 @@ from tests.cli.conftest import Run
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, bool]]:
-    """Puts a server in place that only notes what it was asked to serve."""
+    """Replace the server by a function that only notes its arguments."""
     calls: list[tuple[Settings, bool]] = []
 
     def serve(settings: Settings, *, print_url: bool) -> None:

@@ -1,4 +1,4 @@
-"""Flags, types and defaults as the table of settings tells them."""
+"""Flags, types and defaults match the table of settings."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`antiphon recordings`, as an operator meets it."""
+"""`antiphon recordings`, as an operator uses it."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def call(question: str = "Hello", answer: str = "Hi there", **rest: JSON) -> Rec
 
 @pytest.fixture
 def run() -> Run:
-    """Runs a command in this process and returns its exit code and what it printed on both streams."""
+    """Run a command in this process; return its exit code and its output on both streams."""
 
     def invoke(*arguments: str | Path, text: str | None = None) -> tuple[int, str]:
         done = CliRunner().invoke(antiphon, ["recordings", *map(str, arguments)], input=text)
@@ -43,7 +43,7 @@ def run() -> Run:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """One file of ours with two calls, and one of llama-stack's."""
+    """Create one file in our format with two calls, and one in llama-stack's."""
     path = tmp_path / "recordings"
     scope_file.write(path / "own.json", SCOPE, [call("One"), call("Two")])
     write(path, call("Three"))

@@ -1,4 +1,4 @@
-"""`antiphon serve` as a process: what it prints, how it fails to start, how it stops."""
+"""`antiphon serve` as a process: its output, failures at startup, and shutdown."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.schemas import check_openai
 
 
 def listening(process: "subprocess.Popen[str]") -> str:
-    """The first line of standard output, once the server behind that URL answers."""
+    """Return the first line of standard output, once the server at that URL answers."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert models(line.strip())
@@ -57,7 +57,7 @@ def test_a_start_loads_nothing_for_tools_documents_and_other_databases(tmp_path:
     command = [sys.executable, "-X", "importtime", "-m", "antiphon", "serve"]
     flags = ["--no-discover", "--port", "0", "--print-url"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    with (tmp_path / "imports").open("w+") as imports:  # More than a pipe holds.
+    with (tmp_path / "imports").open("w+") as imports:  # Too much for the buffer of a pipe.
         with subprocess.Popen(
             [*command, *flags], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=imports, text=True
         ) as server:
@@ -82,7 +82,7 @@ def test_the_start_is_told_in_at_most_eight_lines(start: Start) -> None:
 
 
 def failure(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """The exit code and the one line that a server left that could not start."""
+    """Return the exit code and the one-line error of a server that failed to start."""
     out, err = process.communicate(timeout=30)
     assert out == ""
     assert err.startswith("antiphon: "), err

@@ -1,4 +1,4 @@
-"""A server over a scripted backend, and the SDK's clients that speak with it over HTTP."""
+"""A server over a scripted backend, and clients of OpenAI's SDK that call it over HTTP."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
-    """One server for the tests of a module; at their end every answer is validated."""
+    """Start one server for the tests of a module; every answer is validated at their end."""
     database: Path = tmp_path_factory.mktemp("server") / "state.db"
     with Serving(database, backends(backend(shared_upstream))) as server:
         yield server
@@ -26,14 +26,14 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Ups
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """The backend `up`; its model `m` says what the test scripts."""
+    """Return the backend `up`; its model `m` answers as the test scripts it."""
     shared_upstream.forget()
     return shared_upstream
 
 
 @pytest.fixture
 def server(shared_server: Serving, upstream: Upstream) -> Serving:
-    """The server in front of `upstream`."""
+    """Return the server in front of `upstream`."""
     return shared_server
 
 

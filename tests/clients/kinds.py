@@ -1,4 +1,4 @@
-"""Items of every kind that a conversation keeps."""
+"""Items of every kind that a conversation stores."""
 
 from antiphon.wire.json import JSONObject
 

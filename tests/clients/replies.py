@@ -1,4 +1,4 @@
-"""What the scripted backend says, in short."""
+"""Short forms of scripted replies."""
 
 import json
 
@@ -9,18 +9,18 @@ USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
 
 
 def says(*pieces: str) -> Answer:
-    """A text, streamed in pieces."""
+    """Return a text, streamed in pieces."""
     return sse(*(chunk(piece) for piece in pieces), chunk(finish="stop"), chunk(usage=USAGE))
 
 
 def says_json(value: JSON) -> Answer:
-    """A JSON text in two pieces."""
+    """Return a JSON text in two pieces."""
     text = json.dumps(value)
     return says(text[:5], text[5:])
 
 
 def calls(*functions: tuple[str, str, JSON]) -> Answer:
-    """Parallel function calls, each a call id, a name and the arguments."""
+    """Return parallel function calls, each given as call id, name and arguments."""
     deltas: list[JSONObject] = []
     for index, (call_id, name, arguments) in enumerate(functions):
         opening = {"name": name, "arguments": ""}
@@ -32,7 +32,7 @@ def calls(*functions: tuple[str, str, JSON]) -> Answer:
 
 
 def function(name: str, *required: str, **properties: JSON) -> JSONObject:
-    """A function tool whose parameters are `properties`."""
+    """Return a function tool whose parameters are `properties`."""
     return {
         "type": "function",
         "name": name,

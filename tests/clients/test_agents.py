@@ -26,7 +26,7 @@ from tests.support.upstream import Upstream, chunk, sse
 T = TypeVar("T")
 
 QUIET = RunConfig(tracing_disabled=True)
-"""Traces would go to api.openai.com."""
+"""Turn off traces, which would go to api.openai.com."""
 SAMPLE = "antiphon/sample"
 
 
@@ -37,12 +37,12 @@ class Weather(BaseModel):
 
 @function_tool
 def get_weather(city: str) -> str:
-    """Tells the weather in a city."""
+    """Tell the weather in a city."""
     return f"It is cold in {city}."
 
 
 def talk(server: Serving, work: Callable[[AsyncOpenAI], Coroutine[None, None, T]]) -> T:
-    """Runs `work` with a client of the server."""
+    """Run `work` with a client of the server."""
 
     async def run() -> T:
         async with AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
@@ -56,7 +56,7 @@ def agent(client: AsyncOpenAI, model: str = "up/m", name: str = "Helper") -> Age
 
 
 def contents(upstream: Upstream, number: int = -1) -> list[JSON]:
-    """What each message of a call to the backend said, instructions left out."""
+    """Return the text of each message in a call to the backend, except instructions."""
     messages = upstream.chats[number].json["messages"]
     return [message["content"] for message in messages if message["role"] != "system"]
 
@@ -83,7 +83,7 @@ def test_the_sample_works_for_an_agent(server: Serving, stream: bool) -> None:
 
     @function_tool
     def look_up(word: str) -> str:
-        """Looks a word up."""
+        """Look up a word."""
         called.append(word)
         return "found"
 

@@ -1,4 +1,4 @@
-"""openai-agents with searches, files and MCP: recorded once, and replayed with all of it gone."""
+"""openai-agents with searches, files and MCP: recorded once, then replayed without any of these services."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -25,7 +25,7 @@ from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone
 
 Ran = tuple[list[str], str]
 QUIET = RunConfig(tracing_disabled=True)
-"""Traces would go to api.openai.com."""
+"""Turn off traces, which would go to api.openai.com."""
 
 
 def mcp(
@@ -43,7 +43,7 @@ def mcp(
 
 
 async def with_all_tools(client: AsyncOpenAI, mcp_url: str, *, stream: bool) -> Ran:
-    """Runs an agent with all hosted tools over a file that is uploaded now."""
+    """Run an agent with all hosted tools over a newly uploaded file."""
     store = await client.vector_stores.create(name="notes")
     file = ("notes.txt", SECRET.encode())
     await client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file)
@@ -68,7 +68,7 @@ async def with_all_tools(client: AsyncOpenAI, mcp_url: str, *, stream: bool) -> 
 
 
 async def with_approval(client: AsyncOpenAI, mcp_url: str) -> Ran:
-    """Runs an agent that is asked before it calls a tool, and says yes."""
+    """Run an agent that needs an approval before it calls a tool, and approve the call."""
     asked: list[str] = []
 
     def approve(request: MCPToolApprovalRequest) -> MCPToolApprovalFunctionResult:
@@ -82,7 +82,7 @@ async def with_approval(client: AsyncOpenAI, mcp_url: str) -> Ran:
 
 
 def talk(url: str, work: Callable[[AsyncOpenAI], Coroutine[None, None, Ran]]) -> Ran:
-    """Runs `work` with a client of the server."""
+    """Run `work` with a client of the server."""
 
     async def run() -> Ran:
         async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:

@@ -1,4 +1,4 @@
-"""Responses in conversations, through the SDK."""
+"""Responses in conversations, through OpenAI's SDK."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def server(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
-    """A server of the test's own: a response that one test has left may be written during the next."""
+    """Start a server for one test: a response that a test abandons may be stored during the next test."""
     with Serving(tmp_path / "state.db", backends(backend(upstream))) as server:
         yield server
 
@@ -40,7 +40,7 @@ def texts(client: OpenAI, conversation: str) -> list[str]:
 
 
 def insist(client: OpenAI, text: str, conversation: str) -> Response:
-    """Asks until the conversation lets the response in, as the error says one should."""
+    """Repeat the request until the conversation is unlocked, as the error message advises."""
     while True:
         try:
             return client.responses.create(model="up/m", input=text, conversation=conversation)
@@ -50,7 +50,7 @@ def insist(client: OpenAI, text: str, conversation: str) -> Response:
 
 
 def seen(upstream: Upstream) -> list[str]:
-    """What the last call told the backend."""
+    """Return the messages of the last call to the backend."""
     return [message["content"] for message in upstream.chats[-1].json["messages"]]
 
 
@@ -173,7 +173,7 @@ def test_a_refused_request_leaves_no_lock(client: OpenAI, upstream: Upstream) ->
 
 
 def test_many_at_once_lose_nothing(client: OpenAI, upstream: Upstream) -> None:
-    """Whoever is let in has its turn appended whole; whoever is not is told so."""
+    """A request that gets the lock has its whole turn appended; every other request gets an error."""
     upstream.script(says("Yes."))
     conversation = client.conversations.create().id
     start = threading.Barrier(8)

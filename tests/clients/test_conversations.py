@@ -1,4 +1,4 @@
-"""All eight operations of the Conversations API, through the SDK."""
+"""All eight operations of the Conversations API, through OpenAI's SDK."""
 
 import json
 import re
@@ -25,11 +25,11 @@ HIDDEN: list[ResponseIncludable] = [
     "file_search_call.results",
     "reasoning.encrypted_content",
 ]
-"""What items hold and do not show unless it is asked for."""
+"""Fields that items have but that responses omit unless `include` names them."""
 
 
 def plain(model: BaseModel) -> JSONObject:
-    """What was on the wire."""
+    """Return the JSON that was on the wire."""
     return model.model_dump(exclude_unset=True)
 
 
@@ -38,7 +38,7 @@ def begin(client: OpenAI, *items: JSON) -> str:
 
 
 def listed(client: OpenAI, conversation: str) -> list[str]:
-    """The ids of a conversation's items, oldest first."""
+    """Return the ids of a conversation's items, oldest first."""
     return [str(item.id) for item in client.conversations.items.list(conversation, order="asc")]
 
 
@@ -129,7 +129,7 @@ def test_an_item_of_every_kind_comes_back_as_it_was_put_in(client: OpenAI, name:
     "kind", ["shell_call", "shell_call_output", "tool_search_call", "tool_search_output"]
 )
 def test_what_may_be_left_out_is_shown(client: OpenAI, kind: str) -> None:
-    """The validation at the end knows which keys these kinds always have."""
+    """The validation at the end of the module checks the keys that these kinds always have."""
     optional = {"environment", "max_output_length", "execution", "call_id"}
     kept = {"call_id"} if kind.startswith("shell") else set()
     given = {key: value for key, value in KINDS[kind].items() if key not in optional - kept}
@@ -140,7 +140,7 @@ def test_what_may_be_left_out_is_shown(client: OpenAI, kind: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_null_is_as_good_as_absent(client: OpenAI, name: str) -> None:
-    """Clients that dump their objects send null for what was not there."""
+    """Clients that dump their objects send null for absent fields."""
     nulls = dict.fromkeys(["id", "status", "phase", "caller", "namespace", "encrypted_content", "content"])
     given = {key: value for key, value in nulls.items() if key not in KINDS[name]} | KINDS[name]
     (item,) = client.conversations.items.list(begin(client, given), include=HIDDEN)

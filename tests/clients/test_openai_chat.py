@@ -1,4 +1,4 @@
-"""Chat completions, which the server hands through to the backend."""
+"""Chat completions, which the server proxies to the backend."""
 
 import pytest
 from openai import APIStatusError, OpenAI
@@ -9,7 +9,7 @@ from tests.support.upstream import Answer, Upstream, completion, html, reply
 
 
 def whole(content: str | None, finish: str = "stop", **message: JSON) -> JSONObject:
-    """A completion with every key that OpenAI's description asks for."""
+    """Return a completion with every key that OpenAI's description requires."""
     body = completion(content, finish=finish, refusal=None, **message)
     body["choices"][0]["logprobs"] = None
     return body

@@ -1,4 +1,4 @@
-"""Compaction and reasoning between turns through OpenAI's Python SDK."""
+"""Compaction and reasoning between turns, through OpenAI's Python SDK."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_compact(client: OpenAI, upstream: Upstream) -> None:
     assert compacted.object == "response.compaction"
     assert [item.type for item in compacted.output] == ["message", "compaction"]
     assert compacted.usage.total_tokens == 5
-    # The SDK has no type for a user's message in an output, and warns of it.
+    # The SDK has no type for a user message in an output, and warns about it.
     given: JSON = [item.to_dict(warnings=False) for item in compacted.output]
     response = client.responses.create(model="up/m", input=[*given, {"role": "user", "content": "Which?"}])
     assert response.output_text == "Banana."
@@ -92,12 +92,12 @@ KEYS: dict[str, tuple[Capabilities, JSONObject, JSONObject]] = {
     ),
     "other": (PRESETS["other"], {"reasoning": "Hm, 42."}, {}),
 }
-"""What backends take, what they send, and what they get back."""
+"""Forms of reasoning that backends accept, send, and receive back."""
 
 
 @pytest.fixture(params=KEYS)
 def thinking(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[OpenAI, Upstream, JSONObject]]:
-    """A client, the backend, and what that must get back of its reasoning."""
+    """Yield a client, the backend, and the reasoning that the backend must receive back."""
     capabilities, sent, expected = KEYS[request.param]
     with Upstream() as upstream:
         upstream.script(thinks("42", **sent), thinks("43"))
@@ -120,7 +120,7 @@ def test_reasoning_that_was_sent_back_reaches_its_backend(
         model="up/m", input=ASK, store=False, include=["reasoning.encrypted_content"]
     )
     history: JSON = [item.to_dict() for item in first.output]
-    history[0].pop("content", None)  # As from api.openai.com: what the model thought is in the box alone.
+    history[0].pop("content", None)  # api.openai.com sends reasoning only as encrypted content.
     client.responses.create(model="up/m", input=[*ASK, *history, MORE], store=False)
     assert messages(upstream)[1] == {"role": "assistant", "content": "42", **expected}
 

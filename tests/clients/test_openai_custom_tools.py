@@ -1,4 +1,4 @@
-"""Custom tools with the SDK: tools that take text, over backends that know them and over others."""
+"""Custom tools (text input) through OpenAI's SDK, over backends with and without support for them."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ eof_line: "*** End of File" LF
 
 %import common.LF
 """
-"""The grammar of patches as coding agents have it for their tool `apply_patch`."""
+"""Grammar of patches, as coding agents define it for their tool `apply_patch`."""
 APPLY_PATCH: JSONObject = {
     "type": "custom",
     "name": "apply_patch",
@@ -58,7 +58,7 @@ FORCED: JSON = {"type": "custom", "name": "apply_patch"}
 
 @pytest.fixture(scope="module")
 def other_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
-    """A server with one backend of each kind in front of the scripted one."""
+    """Start a server with one backend of each kind, all at the scripted one."""
     database: Path = tmp_path_factory.mktemp("server") / "state.db"
     kinds = [backend(shared_upstream, kind, PRESETS[kind]) for kind in ("openai", "vllm", "other")]
     with Serving(database, backends(*kinds)) as server:
@@ -81,7 +81,7 @@ def in_pieces(text: str, size: int = 7) -> list[str]:
 
 
 def calls_function(patch: str) -> Answer:
-    """A call as models write it that know only functions, cut in the middle of escapes."""
+    """Return a call as models write it that support only functions, cut in the middle of escapes."""
     deltas: list[JSONObject] = [
         {"index": 0, "id": "call_1", "type": "function", "function": {"name": "apply_patch", "arguments": ""}}
     ]
@@ -93,7 +93,7 @@ def calls_function(patch: str) -> Answer:
 
 
 def calls_custom(patch: str) -> Answer:
-    """A call as OpenAI's models write it."""
+    """Return a call as OpenAI's models write it."""
     deltas: list[JSONObject] = [
         {"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "apply_patch", "input": ""}}
     ]
@@ -163,7 +163,7 @@ def test_vllm_is_held_to_the_grammar_of_a_tool_that_has_to_be_called(
     (item,) = response.output
     assert item.type == "custom_tool_call"
     assert item.input == PATCH
-    assert len(item.call_id) <= 40  # As many as api.openai.com takes, to which the next turn may go.
+    assert len(item.call_id) <= 40  # The limit of api.openai.com, which may receive the next turn.
     sent = upstream.chats[0].json
     assert sent["structured_outputs"] == {"grammar": PATCH_GRAMMAR}
     assert "tools" not in sent

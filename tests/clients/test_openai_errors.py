@@ -1,4 +1,4 @@
-"""What goes wrong, as the SDK's exceptions show it."""
+"""Errors, as the SDK's exceptions show them."""
 
 import pytest
 from openai import (
@@ -123,7 +123,7 @@ def test_a_broken_upstream_raises_in_the_stream(client: OpenAI, upstream: Upstre
 
 
 def latest(client: OpenAI) -> JSONObject:
-    """The response that was stored last."""
+    """Return the response that was stored last."""
     listed: JSON = client.get("/responses", cast_to=object, options={"params": {"limit": 1}})
     response: JSONObject = listed["data"][0]
     return response

@@ -1,4 +1,4 @@
-"""Files and vector stores through OpenAI's own client."""
+"""Files and vector stores, through OpenAI's own client."""
 
 from openai import OpenAI
 
@@ -68,6 +68,6 @@ def test_what_llama_stack_clients_add_is_taken(client: OpenAI) -> None:
     )
     file = client.files.create(file=("apples.txt", APPLES), purpose="assistants")
     attached = client.vector_stores.files.create(store.id, file_id=file.id)
-    # Nobody here has the model: the store is searched by words.
+    # No backend has the embedding model, so that the search uses keywords.
     assert attached.status == "completed"
     assert [hit.file_id for hit in client.vector_stores.search(store.id, query="doctor").data] == [file.id]

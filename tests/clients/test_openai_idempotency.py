@@ -1,4 +1,4 @@
-"""Idempotency keys through OpenAI's own client."""
+"""Idempotency keys, through OpenAI's own client."""
 
 import pytest
 from openai import BadRequestError, OpenAI

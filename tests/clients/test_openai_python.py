@@ -1,4 +1,4 @@
-"""The SDK's Responses calls: create, stream and parse, and what they read of the answer."""
+"""The SDK's calls for responses: create, stream and parse, and its view of the answer."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ SOUP = Recipe(title="Soup", minutes=20, steps=["boil", "stir"])
 
 
 def streamed(client: OpenAI, **request: JSON) -> tuple[list[str], Response]:
-    """The types of all events, and the final response."""
+    """Return the types of all events, and the final response."""
     with client.responses.stream(**request) as events:
         types: list[str] = [event.type for event in events]
         return types, events.get_final_response()
@@ -180,7 +180,7 @@ def test_parsed_arguments_of_a_strict_tool(client: OpenAI, upstream: Upstream) -
 
 @pytest.mark.parametrize("how", ["create", "parse", "stream"])
 def test_output_goes_back_as_input(client: OpenAI, server: Serving, upstream: Upstream, how: str) -> None:
-    """The SDK's own objects, appended to the input as its documentation shows."""
+    """The test appends the SDK's own objects to the input, as its documentation shows."""
     called = {"index": 0, "id": "call_1", "function": {"name": "get_weather", "arguments": '{"city": "O"}'}}
     upstream.script(
         sse(
@@ -204,7 +204,7 @@ def test_output_goes_back_as_input(client: OpenAI, server: Serving, upstream: Up
     assert second.output_text == "Cold."
     user, assistant, tool = upstream.chats[1].json["messages"]
     assert (user["content"], assistant["content"], tool["content"]) == ("Oslo?", "Wait.", "-3")
-    # New are the user's message, which has no id, the output of the call and the answer.
+    # The new items are the user's message, which has no id, the output of the call, and the answer.
     assert count_rows(f"sqlite:///{server.store.location}")["items"] == rows + 3
 
 

@@ -1,4 +1,4 @@
-"""The SDK's calls for what is stored: responses, their input items, and the models."""
+"""The SDK's calls for stored responses, their input items, and the models."""
 
 import json
 
@@ -123,7 +123,7 @@ def test_an_unknown_cursor_is_not_found(client: OpenAI) -> None:
 
 
 def test_the_list_of_responses(client: OpenAI) -> None:
-    """OpenAI has none, but other self-hosted servers have it."""
+    """OpenAI has no such endpoint, but other self-hosted servers do."""
     made = [client.responses.create(model="up/m", input=word).id for word in WORDS[:3]]
     listed: JSON = client.get("/responses", cast_to=object, options={"params": {"limit": 2}})
     assert [each["id"] for each in listed["data"]] == [made[2], made[1]]

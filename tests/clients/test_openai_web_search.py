@@ -1,4 +1,4 @@
-"""Web search through OpenAI's own client and openai-agents, with a scripted backend and search service."""
+"""Web search through OpenAI's client and openai-agents, with a scripted backend and search service."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ LINK = f"[A page]({RESULT['url']})"
 
 @pytest.fixture
 def service() -> Iterator[Upstream]:
-    """The search service, which always finds one page."""
+    """Start a search service that always finds one page."""
     with Upstream() as found:
         found.script(reply({"results": [RESULT]}))
         yield found
@@ -33,19 +33,19 @@ def service() -> Iterator[Upstream]:
 
 @pytest.fixture
 def searching(tmp_path: Path, upstream: Upstream, service: Upstream) -> Iterator[Serving]:
-    """The server in front of `upstream`, with a search service that always finds one page."""
+    """Start the server in front of `upstream`, with that search service."""
     tools = ToolsSettings(web_search=tavily(service))
     with Serving(tmp_path / "state.db", backends(backend(upstream)), tools=tools) as server:
         yield server
 
 
 def search_then_answer(upstream: Upstream) -> None:
-    """Has the model search, then answer with a link."""
+    """Script the model to search, and then to answer with a link."""
     upstream.script(calls(("call_1", "web_search", {"query": "the page"})), says("It is ", LINK, "."))
 
 
 def told(upstream: Upstream) -> list[JSON]:
-    """What the last call of the model was told by tools."""
+    """Return the tool outputs that the last model call received."""
     return [each["content"] for each in upstream.chats[-1].json["messages"] if each["role"] == "tool"]
 
 
@@ -69,7 +69,7 @@ def test_a_search_is_made_told_and_cited(searching: Serving, upstream: Upstream)
         assert (note.url, note.title) == (RESULT["url"], "A page")
         assert response.output_text[note.start_index : note.end_index] == LINK
         assert told(upstream) == [json.dumps({"query": "the page", "top_k": [RESULT]})]
-        # The next turn still knows what was found.
+        # The next turn still contains the search results.
         upstream.script(says("Yes."))
         client.responses.create(model="up/m", input="Sure?", previous_response_id=response.id)
         assert told(upstream) == [json.dumps({"query": "the page", "top_k": [RESULT]})]

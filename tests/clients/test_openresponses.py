@@ -1,6 +1,7 @@
-"""The plain requests of Open Responses' acceptance suite, streamed too, over raw HTTP; the sample answers.
+"""The plain requests of Open Responses' acceptance suite, also streamed, over raw HTTP to the sample model.
 
-Every body and every event is as Open Responses has it. The checks of the suite are in `tests/conformance`.
+The tests check every body and every event against Open Responses' description. `tests/conformance` has the
+checks of the suite.
 """
 
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
 
 
 def answered(http: httpx2.Client, request: JSONObject) -> JSONObject:
-    """The checked response to a request."""
+    """Return the response to a request, once it is checked."""
     answer = http.post("/responses", json={"model": "antiphon/sample", **request})
     assert answer.status_code == 200, answer.text
     body: JSONObject = answer.json()
@@ -45,7 +46,7 @@ def answered(http: httpx2.Client, request: JSONObject) -> JSONObject:
 
 
 def streamed(http: httpx2.Client, request: JSONObject) -> list[JSONObject]:
-    """The checked events of a stream."""
+    """Return the events of a stream, once they are checked."""
     answer = http.post("/responses", json={"model": "antiphon/sample", "stream": True, **request})
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     *frames, end, rest = answer.text.split("\n\n")
@@ -82,7 +83,7 @@ def test_streamed_and_whole_say_the_same(http: httpx2.Client) -> None:
 
 
 def test_phases_come_back(http: httpx2.Client) -> None:
-    """Phases of the input are shown again where its items are listed; a message without one has no key."""
+    """The list of input items shows phases of the input; a message without one has no key."""
     body = answered(http, PHASES)
     items = http.get(f"/responses/{body['id']}/input_items", params={"order": "asc"}).json()["data"]
     assert [item.get("phase", "absent") for item in items] == [

@@ -1,4 +1,4 @@
-"""Checks a server: `python -m tests.conformance http://127.0.0.1:8321/v1 --model antiphon/sample`."""
+"""Check of a server: `python -m tests.conformance http://127.0.0.1:8321/v1 --model antiphon/sample`."""
 
 import sys
 

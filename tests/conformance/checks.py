@@ -1,7 +1,7 @@
-"""The checks of Open Responses' acceptance suite (July 2026, and what was added to it since), by name.
+"""Checks of Open Responses' acceptance suite (July 2026, with later additions), by name.
 
-Each takes a `Target` and raises `AssertionError`. They ask a language model, so they look at the form of what
-comes and not at its words.
+Each takes a `Target` and raises `AssertionError`. Because they call a language model, they check the form of
+answers and not their text.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def assistant_phase(target: Target) -> None:
 
 
 def response_output_phase_schema(target: Target) -> None:
-    """Nothing is sent but what makes a response; the schema takes each phase in its messages."""
+    """The test sends only requests that create responses; the schema of messages accepts each phase."""
     response = target.respond(requests.BASIC)
     part: JSON = {"type": "output_text", "text": "Hello.", "annotations": []}
     said = message("assistant", [part], id="msg_1", status="completed")
@@ -113,7 +113,7 @@ def websocket_compact_new_chain(target: Target) -> None:
 
 
 def function_call_roundtrip(target: Target) -> None:
-    """The call and its output go back to the model, and the client has kept all of it."""
+    """The request returns the call and its output to the model; the client kept the whole history."""
     response, call = _call(target)
     output: JSON = {"type": "function_call_output", "call_id": call["call_id"], "output": '{"celsius": 18}'}
     given = [*requests.TOOLS["input"], *response["output"], output]
@@ -126,7 +126,7 @@ def file_input(target: Target) -> None:
 
 
 def previous_response_id(target: Target) -> None:
-    """A stored response is continued over HTTP; one that is not there cannot be."""
+    """A stored response can be continued over HTTP; one that does not exist cannot."""
     first = target.respond(requests.BASIC)
     second = target.respond({**requests.BASIC, "previous_response_id": first["id"]})
     assert second["previous_response_id"] == first["id"]
@@ -161,11 +161,11 @@ CHECKS: dict[str, Callable[[Target], None]] = {
         previous_response_id,
     )
 }
-"""In the suite's order."""
+"""All checks, in the suite's order."""
 
 
 def _call(target: Target) -> tuple[JSONObject, JSONObject]:
-    """Makes the model call a function; returns the response and the call."""
+    """Make the model call a function; return the response and the call."""
     response = target.respond(requests.TOOLS)
     calls = [item for item in response["output"] if item["type"] == "function_call"]
     assert calls, "no function is called"
@@ -180,5 +180,5 @@ def _compacted(target: Target, **more: JSON) -> JSONObject:
 
 
 def _unstored(body: JSONObject, previous: JSON = None) -> JSONObject:
-    """The request without storage, and, if `previous` is given, as a continuation of that response."""
+    """Return the request without storage, as a continuation of the response `previous` if it is given."""
     return {**body, "store": False} | ({"previous_response_id": previous} if previous else {})

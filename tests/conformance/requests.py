@@ -1,4 +1,4 @@
-"""What the checks send: the requests of Open Responses' acceptance suite, in our own words."""
+"""Requests of Open Responses' acceptance suite, in our own words."""
 
 from antiphon.wire.json import JSON, JSONObject
 
@@ -7,12 +7,12 @@ PIXEL = (
     "RU5ErkJggg=="
 )
 NOTE = "data:text/plain;base64,VGhlIGNvZGUgbmFtZSBpcyBCTFVFX0ZBTENPTi4="
-"""The file "The code name is BLUE_FALCON."."""
+"""A file with the text "The code name is BLUE_FALCON.", in base64."""
 NOBODYS_ID = "resp_" + "0" * 50
 
 
 def message(role: str, content: JSON, **more: JSON) -> JSONObject:
-    """Returns a message as an item of the input."""
+    """Return a message as an item of the input."""
     return {"type": "message", "role": role, "content": content} | more
 
 
@@ -74,7 +74,7 @@ TURNS: JSONObject = {
         message("user", "What is my name?"),
     ]
 }
-"""A history that the client has kept."""
+"""History that the client kept."""
 LONG: JSONObject = {
     "input": [
         message("user", "My favourite colour is red."),
@@ -82,5 +82,5 @@ LONG: JSONObject = {
         message("user", "I live in Lisbon."),
     ]
 }
-"""What is to be compacted; its output text has no `annotations`."""
+"""Context to compact; its output text has no `annotations`."""
 ORPHAN: JSON = {"type": "function_call_output", "call_id": "call_that_nobody_made", "output": "x"}

@@ -1,4 +1,4 @@
-"""Runs the checks against a server, and says what came of each."""
+"""Runner of the checks, with one line of output for each."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ KEY = "ANTIPHON_API_KEY"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a line for each check; returns 0 if all pass, else 1."""
+    """Print a line for each check; return 0 if all pass, else 1."""
     given = _parser().parse_args(arguments)
     if not shared.ROOT.is_dir():
         _say("Without ../shared no schema is at hand: bodies and events are not validated.\n")
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def outcome(target: Target, name: str) -> str | None:
-    """Runs the check of that name; returns what is wrong, in one line, or None."""
+    """Run a check by its name; return the problem in one line, or None."""
     try:
         CHECKS[name](target)
     except (AssertionError, LookupError, TypeError, ValueError) as error:
-        # What a check looks at may lack a key or be of another type.
+        # A value that a check reads may lack a key or have another type.
         return " ".join(f"{type(error).__name__}: {error}".removeprefix("AssertionError: ").split())
     except (httpx2.HTTPError, OSError, WebSocketException) as error:
         return f"the server does not answer: {error!r}"

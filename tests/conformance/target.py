@@ -1,4 +1,4 @@
-"""The server that is checked: any that speaks Open Responses, known by its base URL alone."""
+"""The server under test: any server of Open Responses, known by its base URL alone."""
 
 from types import TracebackType
 from typing import Self
@@ -11,11 +11,11 @@ from tests.server.sockets import Socket
 from tests.support.schemas import check_openresponses_event, check_openresponses_response
 
 SECONDS = 120.0
-"""A language model may take its time."""
+"""Seconds that a language model has for an answer."""
 
 
 class Target:
-    """A server, one of its models, and the key for it. What it answers is checked as it comes."""
+    """A server, one of its models, and its key; answers are checked on arrival."""
 
     def __init__(self, url: str, model: str, key: str | None = None) -> None:
         self._url = url.rstrip("/")
@@ -32,24 +32,24 @@ class Target:
         self._http.close()
 
     def post(self, path: str, body: JSONObject) -> httpx2.Response:
-        """Sends a body as it is."""
+        """Send a body as it is."""
         return self._http.post(path, json=body)
 
     def asked(self, path: str, body: JSONObject) -> JSONObject:
-        """Asks the model, and returns the answer's body; the status must be 200."""
+        """Call the model and return the body of the answer, whose status must be 200."""
         answer = self.post(path, {"model": self.model, **body})
         assert answer.status_code == 200, f"status {answer.status_code}: {answer.text[:400]}"
         given: JSONObject = answer.json()
         return given
 
     def respond(self, body: JSONObject) -> JSONObject:
-        """Returns the response to a request, which must be whole, completed and not empty."""
+        """Return the response to a request; it must be completed and not empty."""
         response = self.asked("/responses", body)
         check_completed(response)
         return response
 
     def stream(self, body: JSONObject) -> list[JSONObject]:
-        """Returns the events of a streamed response; each must be one of Open Responses."""
+        """Return the events of a streamed response; each must be an event of Open Responses."""
         answer = self.post("/responses", {"model": self.model, "stream": True, **body})
         assert answer.status_code == 200, f"status {answer.status_code}: {answer.text[:400]}"
         kind = answer.headers["content-type"].partition(";")[0]
@@ -59,12 +59,12 @@ class Target:
         return [_event(frame) for frame in frames]
 
     def socket(self) -> "Connection":
-        """Opens a WebSocket connection."""
+        """Open a WebSocket connection."""
         return Connection(self._url, self.model, self._headers)
 
 
 class Connection:
-    """A WebSocket connection to a target, from `with` to its end."""
+    """A WebSocket connection to a target, for a `with` block."""
 
     def __init__(self, url: str, model: str, headers: dict[str, str]) -> None:
         self._socket = Socket(url, headers)
@@ -79,11 +79,11 @@ class Connection:
         self._socket.__exit__(kind, error, trace)
 
     def events(self, body: JSONObject) -> list[JSON]:
-        """Asks for a response and returns its events, or the error that comes in its place."""
+        """Request a response and return its events, or the error that comes in its place."""
         return self._socket.ask(model=self._model, **body)
 
     def respond(self, body: JSONObject) -> JSONObject:
-        """Returns the response to a request, checked as `Target.respond` does, and each of its events."""
+        """Return the response to a request, checked as `Target.respond` does, and each of its events."""
         events = self.events(body)
         last = events[-1]
         assert last["type"] == "response.completed", f"not completed but {msgspec.json.encode(last)[:400]!r}"
@@ -94,7 +94,7 @@ class Connection:
         return response
 
     def refused(self, body: JSONObject) -> JSONObject:
-        """Returns the error with which a request ends that cannot be answered, before or in its stream."""
+        """Return the error of a request that must fail, before or in its stream."""
         events = self.events(body)
         errors = [event["error"] for event in events if event["type"] == "error"]
         errors += [event["response"]["error"] for event in events if event["type"] == "response.failed"]
@@ -104,7 +104,7 @@ class Connection:
 
 
 def check_completed(response: JSONObject) -> None:
-    """Asserts that a response is as Open Responses describes it, completed, and not empty."""
+    """Assert that a response matches Open Responses' description, is completed and not empty."""
     check_openresponses_response(response)
     assert response["status"] == "completed", f"the status is {response['status']}"
     assert response["output"], "the output is empty"

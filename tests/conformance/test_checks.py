@@ -1,4 +1,4 @@
-"""This server passes the checks, and one that does not is told so."""
+"""This server passes the checks, and a server with faults does not."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ def test_a_check(server: Serving, name: str) -> None:
 
 
 def thinking(upstream: Upstream, names: ReasoningEvents, check: str) -> str | None:
-    """What is wrong, by a check, with a server whose backend sends its reasoning."""
+    """Return the problem that each check finds in a server whose backend sends its reasoning."""
     upstream.script(THINKS)
     with (
         serve(mode="live", backends=[backend(upstream)], reasoning_events=names) as server,
@@ -76,7 +76,7 @@ def test_the_table_of_a_server_that_passes(server: Serving, capsys: pytest.Captu
 def test_the_table_of_a_server_that_does_not(
     server: Serving, upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its backend only ever writes, so no function is called."""
+    """The sample model that always answers with text calls no function."""
     upstream.script(TEXT)
     chosen = ["--check", "basic-response", "--check", "tool-calling"]
     assert main([server.url, "--model", "up/m", *chosen]) == 1
@@ -88,7 +88,7 @@ def test_the_table_of_a_server_that_does_not(
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_what_is_no_such_server_fails(upstream: Upstream, name: str) -> None:
-    """A backend of chat completions has none of it, and no WebSocket."""
+    """A server of chat completions alone has no responses and no WebSocket."""
     upstream.script(html("<h1>Not found</h1>", 404))
     with Target(upstream.base_url, "m") as target:
         assert outcome(target, name) is not None

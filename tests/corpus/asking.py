@@ -1,4 +1,4 @@
-"""Runs a server in a process of its own and asks it the questions of a corpus."""
+"""Server processes, and requests of a corpus to them."""
 
 import json
 import os
@@ -37,29 +37,29 @@ env = {{SECRET = "told", PYTHONPATH = {root}}}
 
 _ID = re.compile(r"\b([a-z]+)[_-](?:[0-9a-f]{48}|[0-9a-f]{50}|[0-9a-f]{32}|[0-9a-f]{24})\b")
 _SHOWN = ("content-type", "idempotent-replayed", "x-ratelimit-limit-requests")
-"""The headers of answers that are compared."""
+"""Headers of answers that are compared."""
 _BACKEND_WORDS = "up: "
-"""How messages begin that quote the backend."""
+"""Beginning of error messages that quote the backend."""
 
 
 def settings_for(upstream: Upstream) -> str:
-    """Returns an `antiphon.toml` with the scripted backend and the MCP server."""
+    """Return an `antiphon.toml` with the scripted backend and the MCP server."""
     python, root = json.dumps(sys.executable), json.dumps(str(ROOT))
     return BACKENDS.format(url=upstream.base_url, python=python, root=root)
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """Returns the environment of a program at home in `folder`, with nothing of this one's settings."""
+    """Return the environment of a program with its home in `folder`, without settings of this process."""
     inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     return inherited | {"HOME": str(folder)} | variables
 
 
 @contextmanager
 def serving(folder: Path, *flags: str, **variables: str) -> Iterator[str]:
-    """Serves on any free port from `folder`, and yields the base URL.
+    """Serve on any free port from `folder`, and yield the base URL.
 
     Args:
-        folder: Where the server starts; its `antiphon.toml` counts.
+        folder: The working directory of the server; its `antiphon.toml` is in effect.
         flags: Further flags of `antiphon serve`.
         variables: Further environment variables.
     """
@@ -81,11 +81,11 @@ def serving(folder: Path, *flags: str, **variables: str) -> Iterator[str]:
 
 
 class Asker:
-    """Asks a server questions, each the JSON of a request with what its backend is to answer.
+    """Client of a server; each request is given as JSON, with the backend's answers to it.
 
     Args:
         url: The base URL of the server.
-        keys: The API keys of the callers, by name.
+        keys: The API keys of the clients, by name.
         upstream: The server's backend, if it has one.
     """
 
@@ -97,11 +97,11 @@ class Asker:
         self._upstream = upstream
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._client.close()
 
     def ask(self, question: JSONObject) -> JSONObject:
-        """Returns the answer: status, headers, body, and what the backend was asked meanwhile."""
+        """Return the answer: status, headers, body, and the requests that the backend received meanwhile."""
         headers = dict(question.get("headers", {}))
         if "caller" in question:
             headers["Authorization"] = f"Bearer {self._keys[question['caller']]}"
@@ -122,7 +122,7 @@ class Asker:
 
 
 def _body(got: httpx2.Response) -> JSON:
-    """Returns JSON as it is, a stream as the list of its events, and anything else as text."""
+    """Return JSON as it is, a stream as the list of its events, and anything else as text."""
     kind = got.headers.get("content-type", "")
     if kind == "application/json":
         return got.json()
@@ -133,17 +133,17 @@ def _body(got: httpx2.Response) -> JSON:
 
 
 def ids_in(value: JSON) -> set[str]:
-    """Returns all ids of objects that stand anywhere in `value`."""
+    """Return all ids of objects anywhere in `value`."""
     return {match.group() for match in _ID.finditer(json.dumps(value))}
 
 
 def stable(value: JSON, known: Collection[str], since: float) -> JSON:
-    """Returns `value` without what differs from run to run.
+    """Return `value` without ids and times that differ from run to run.
 
     Args:
         value: An answer, or a part of one.
         known: The ids that are the same in each run; others become their prefix.
-        since: The time from which on times are left out, in seconds since 1970.
+        since: The time from which on times are omitted, in seconds since 1970.
     """
     if isinstance(value, dict):
         return {key: _stable_member(key, each, known, since) for key, each in value.items()}
@@ -160,7 +160,7 @@ def _stable_member(key: str, value: JSON, known: Collection[str], since: float) 
     if key.endswith("_at") and isinstance(value, int | float) and value >= since:
         return "now"
     if key in ("error", "last_error") and isinstance(value, dict):
-        # The words of the server may change; those of the backend, which are recorded, may not.
+        # The server's own messages may change; the backend's recorded messages may not.
         kept = str(value.get("message")).startswith(_BACKEND_WORDS)
         return {name: each for name, each in value.items() if kept or name != "message"}
     return stable(value, known, since)

@@ -1,7 +1,7 @@
-"""Data that the 0.1.0 server wrote: the current server opens it and answers as that one did.
+"""Data of the 0.1.0 server, which the current server opens and answers from in the same way.
 
-The folder `v0_1_0` holds the data, and `README.md` says how it was written. Its `expected.json` has the
-questions and what 0.1.0 answered about the same data.
+The folder `v0_1_0` holds the data; `README.md` describes its origin. Its `expected.json` has the requests and
+the answers of 0.1.0 about the same data.
 """
 
 import json
@@ -30,55 +30,55 @@ FOLDERS: JSONObject = EXPECTED["folders"]
 CONFIG: list[JSONObject] = EXPECTED["config"]
 
 NOTES = '[tools.mcp.notes]\ncommand = "not-called"\n'
-"""Settings of a replay: what the MCP server says is recorded."""
+"""Settings of a replay; the answers of the MCP server are recorded."""
 FAR = 1e11
 """A time that no frozen clock reaches."""
 
 
 def named(exchanges: Iterable[JSONObject]) -> list[JSON]:
-    """Returns the exchanges as parameters of a test, with their names as ids."""
+    """Return the exchanges as parameters of a test, with their names as ids."""
     return [pytest.param(each, id=each["question"]["name"]) for each in exchanges]
 
 
 @dataclass
 class Replayed:
-    """What a folder of recordings answered, by the names of the questions, and the lines of the hit log."""
+    """Answers of a folder of recordings, by the names of the requests, and the lines of the hit log."""
 
     answers: dict[str, JSON]
     hits: list[JSON]
 
 
 class Running:
-    """Servers on copies of the data, each asked in its own thread: starting one takes longer than asking."""
+    """Servers on copies of the data, each called in its own thread because starts are slow."""
 
     def __init__(self, pool: Executor, folder: Path) -> None:
         self._answers = pool.submit(ask_database, made(folder / "database"))
         self._replayed = {name: pool.submit(replay, name, made(folder / name)) for name in FOLDERS}
 
     def answer(self, exchange: JSONObject) -> JSON:
-        """Returns what the server on the database answered."""
+        """Return the answers of the server on the database."""
         return self._answers.result()[exchange["question"]["name"]]
 
     def replayed(self, name: str) -> Replayed:
-        """Returns what the server on a folder of recordings answered."""
+        """Return the answers of the server on a folder of recordings."""
         return self._replayed[name].result()
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Starts the servers and asks all questions."""
+    """Start the servers and send all requests."""
     with ThreadPoolExecutor() as pool:
         yield Running(pool, tmp_path_factory.mktemp("corpus"))
 
 
 def made(folder: Path) -> Path:
-    """Makes a folder and returns it."""
+    """Create a folder and return it."""
     folder.mkdir()
     return folder
 
 
 def ask_database(folder: Path) -> dict[str, JSON]:
-    """Opens a copy of the database and asks all questions in their order; returns the answers by name."""
+    """Open a copy of the database and send all requests in order; return the answers by name."""
     shutil.copy(DATA / "antiphon.db", folder)
     shutil.copytree(DATA / "files", folder / "antiphon.db.files")
     renew_idempotency_keys(folder / "antiphon.db")
@@ -97,7 +97,7 @@ def ask_database(folder: Path) -> dict[str, JSON]:
 
 
 def replay(name: str, folder: Path) -> Replayed:
-    """Answers the questions from a copy of a folder of recordings."""
+    """Return the answers from a copy of a folder of recordings."""
     shutil.copytree(DATA / name, folder / "recordings")
     (folder / "antiphon.toml").write_text(NOTES, "utf-8")
     flags = ("--replay", "recordings", "--freeze", "--volatile", "run=run-[0-9]+", "--hit-log", "hits.jsonl")
@@ -110,7 +110,7 @@ def replay(name: str, folder: Path) -> Replayed:
 
 
 def renew_idempotency_keys(database: Path) -> None:
-    """Dates the kept answers to now: they are good for one day only. Everything else stays as it is."""
+    """Set the dates of stored answers to now, because they expire after a day; all else remains."""
     connection = sqlite3.connect(database)
     with connection:
         connection.execute("UPDATE idempotency_keys SET created_at = ?", (time.time(),))
@@ -118,7 +118,7 @@ def renew_idempotency_keys(database: Path) -> None:
 
 
 def await_recovery(asker: Asker) -> None:
-    """Waits until the server has found what the killed one left running, for a while at most."""
+    """Wait, within limits, until the server has found the responses that the killed server left running."""
     deadline = time.monotonic() + 10
     killed = RECOVERED[0]["question"]
     while asker.ask(killed)["body"]["status"] == "in_progress" and time.monotonic() < deadline:
@@ -161,7 +161,7 @@ def test_recordings_are_converted_as_before(command: str, source: str, target: s
 
 
 def decoded(folder: Path) -> dict[str, JSON]:
-    """Returns the JSON files of a folder by name."""
+    """Return the JSON files of a folder by name."""
     return {file.name: json.loads(file.read_text("utf-8")) for file in folder.iterdir()}
 
 
@@ -178,7 +178,7 @@ def test_settings_mean_what_they_meant(case: JSONObject, tmp_path: Path) -> None
 
 
 def with_new_settings(expected: JSONObject, settings: JSONObject) -> JSONObject:
-    """Returns the settings of 0.1.0 with those of `settings` that it did not have."""
+    """Return the settings of 0.1.0 with those of `settings` that it did not have."""
     merged = settings | expected
     for name, table in expected.items():
         if isinstance(table, dict) and isinstance(settings.get(name), dict):
@@ -187,7 +187,7 @@ def with_new_settings(expected: JSONObject, settings: JSONObject) -> JSONObject:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> str:
-    """Runs the program in `folder` and returns what it printed."""
+    """Run the program in `folder` and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "antiphon", *arguments],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Counts what code does: figures that no busy machine changes."""
+"""Counts of executed code: figures that don't depend on the load of the machine."""
 
 import gc
 import sys
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 
 MARGIN = 1.15
-"""How much more than its measured cost a piece of work may take. Small changes are no reason to fail."""
+"""Factor by which a cost may exceed its measured value, so that small changes don't fail the tests."""
 
 
 def limit(measured: float) -> float:
-    """Return the bound for a cost that was measured once."""
+    """Return the bound for a measured cost."""
     return measured * MARGIN
 
 
 @dataclass
 class Cost:
-    """What a block of code has done in its thread."""
+    """Counts of what a block of code executed in its thread."""
 
     calls: int = 0
-    """Functions called, those written in C included."""
+    """Functions called, including those written in C."""
     instructions: int = 0
     """Instructions of Python's bytecode."""
 
 
 @contextmanager
 def counted() -> Iterator[Cost]:
-    """Counts until the block ends. No search for garbage falls into it, which could run anybody's code."""
+    """Count until the block ends. No garbage collection runs in it, because that could run unrelated code."""
     cost = Cost()
 
     def profile(frame: FrameType, kind: str, argument: object) -> None:

@@ -1,6 +1,6 @@
-"""What a whole JSON answer costs in the event loop's thread, from request to answer: calls and instructions.
+"""Cost of a whole JSON answer in the event loop's thread, from request to answer: calls and instructions.
 
-The backend answers from a thread of its own, whose calls are not counted; nor are the database's.
+The backend answers in its own thread. Neither its calls nor the database's are counted.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ TIMES = 50
 
 
 class Client:
-    """Asks an application, which must answer with 200."""
+    """Client of an application, which must answer with 200."""
 
     def __init__(self, app: ASGIApp, *, store: bool) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class Client:
         self._gone = asyncio.Event()
 
     async def ask(self) -> None:
-        """Sends one request, and waits for the whole answer."""
+        """Send one request and wait for the whole answer."""
         waiting: list[Message] = [{"type": "http.request", "body": self._body, "more_body": False}]
         statuses: list[int] = []
 
@@ -68,8 +68,8 @@ class Client:
 
 
 async def cost_of(client: Client) -> Cost:
-    """Returns what `TIMES` answers cost."""
-    await client.ask()  # What is made once is not counted.
+    """Return the cost of `TIMES` answers."""
+    await client.ask()  # The first request also creates objects that later requests share.
     with counted() as cost:
         for _ in range(TIMES):
             await client.ask()

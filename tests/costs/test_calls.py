@@ -1,7 +1,7 @@
-"""What fixed work costs, in calls, instructions and statements of SQL: figures that no busy machine changes.
+"""Cost of fixed work in calls, instructions and SQL statements, which the machine's load doesn't change.
 
-The figures were counted with Python 3.11, which has the most instructions. A change that goes over a limit
-makes every token or every response dearer; `make bench` shows by how much.
+The figures were counted with Python 3.11, which has the most instructions. A change that exceeds a limit
+makes every token or every response more expensive; `make bench` shows by how much.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ EVENTS = b"".join(b"data: " + payload + b"\n\n" for payload in PAYLOADS)
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
-    """Returns what `work` costs when what is made once has been made."""
+    """Return the cost of `work` without that of its first run."""
     work()
     with counted() as cost:
         work()
@@ -58,16 +58,16 @@ def test_an_event_is_written_in_three_calls() -> None:
 
 
 class Carrier:
-    """A connection on which everything has come."""
+    """Connection that has received everything."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
 
     def finish(self, *, usable: bool) -> None:
-        """The next answer would be a new carrier's."""
+        """Nothing to do: another connection would carry the next answer."""
 
     def pause(self) -> None:
-        """Nothing comes any more."""
+        """Nothing to do: no more data arrives."""
 
     resume = end = pause
 
@@ -89,7 +89,7 @@ def test_no_code_of_ours_runs_for_an_http_chunk() -> None:
 
 
 def statements_of(path: Path, respond: Callable[[Store, str], asyncio.Future[None]]) -> list[str]:
-    """Returns the statements of one response, as the database gets them."""
+    """Return the SQL statements of one response, as the database receives them."""
     seen: list[str] = []
 
     def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:

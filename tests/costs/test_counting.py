@@ -1,4 +1,4 @@
-"""Costs are counted, and a limit leaves 15 % above the measured cost."""
+"""Counts of costs, and limits of 15 % above a measured cost."""
 
 from tests.costs.counting import MARGIN, Cost, counted, limit
 

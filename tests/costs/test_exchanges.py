@@ -1,4 +1,4 @@
-"""What a request and its answer cost between the network and the application: calls and instructions."""
+"""Cost of a request and its answer between the network and the application: calls and instructions."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ from tests.server.wires import connected, settled
 
 TIMES = 50
 _TURNS = 3
-"""Of the event loop: the application runs, the answer leaves."""
+"""Turns of the event loop: the application runs, the answer leaves."""
 REQUEST = (
     b"POST /v1/responses HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 )
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body and answers in one piece."""
+    """Read the body and send the whole answer at once."""
     await receive()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"2"), (b"x-request-id", b"req_1")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -25,7 +25,7 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def cost_of_exchanges() -> Cost:
-    """Returns what `TIMES` exchanges over one connection cost."""
+    """Return the cost of `TIMES` exchanges over one connection."""
     connection, wire = connected(answer)
     connection.data_received(REQUEST)
     await settled()

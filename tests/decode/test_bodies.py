@@ -1,4 +1,4 @@
-"""Request bodies: what is accepted, and what is no JSON. What a fault is told: test_decode_errors.py."""
+"""Request bodies: accepted ones, and invalid JSON. `test_explain.py` tests the error messages."""
 
 import msgspec
 import pytest
@@ -70,7 +70,7 @@ def test_B1_B2_B18_B41_B42_B43_bodies_that_are_not_json(body: bytes) -> None:
     "body", [b'{"input":"a\\u0000b"}', b'{"zzz":"\\\\\\u0000"}', b'{"metadata":{"\\u0000":"a"}}']
 )
 def test_B41_NUL_is_refused(body: bytes) -> None:
-    """PostgreSQL cannot store it."""
+    """PostgreSQL can't store a null character."""
     error = refusal_of(body)
     assert (error.message, error.code) == (
         "Invalid body: the character U+0000 is not allowed.",

@@ -1,4 +1,4 @@
-"""What a faulty body is told, in OpenAI's words."""
+"""Error messages about faulty bodies, in OpenAI's words."""
 
 import copy
 
@@ -239,7 +239,7 @@ VALUES = st.recursive(
 
 
 def places(value: JSON, path: str = "") -> list[tuple[str, JSON, JSON]]:
-    """Every container inside `value`, as its path and itself, with each of its keys or indexes."""
+    """Return every container inside `value` with its path, once for each of its keys or indexes."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found: list[tuple[str, JSON, JSON]] = []
     for key, inner in inside:

@@ -1,10 +1,10 @@
-"""Small PDFs, written by hand: the tests know every byte of what they read."""
+"""Small handwritten PDFs, of which the tests know every byte."""
 
 import zlib
 
 
 def pdf(*pages: bytes) -> bytes:
-    """Returns a PDF whose pages have these content streams, each compressed."""
+    """Return a PDF whose pages have these content streams, each compressed."""
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Count %d /Kids [%s] >>"
@@ -61,5 +61,5 @@ _WIDTHS = {
 
 
 def line(text: str) -> bytes:
-    """Returns a page's content stream that shows one line of text."""
+    """Return a page's content stream with one line of text."""
     return b"BT /F1 12 Tf 72 720 Td (%s) Tj ET" % text.encode("latin-1")

@@ -59,7 +59,7 @@ def test_no_character_is_lost(text: str, size: int, data: st.DataObject) -> None
     for piece in pieces:
         begin = text.find(piece, max(0, at - len(piece)))
         assert begin != -1
-        # Between two chunks nothing but white space, which is no chunk of its own, is left out.
+        # Between two chunks is only white space, which makes no chunk.
         assert not text[at:begin].strip()
         at = max(at, begin + len(piece))
     assert not text[at:].strip()

@@ -11,7 +11,7 @@ from tests.documents.pdfs import line, pdf, word_by_word
 
 
 def written(folder: Path, data: bytes) -> Path:
-    path = folder / "file_1"  # uploads lie under their ids
+    path = folder / "file_1"  # Uploads are stored under their ids.
     path.write_bytes(data)
     return path
 
@@ -134,7 +134,7 @@ def test_a_pdf_has_a_bounded_number_of_pages(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_s24_a_pdf_that_unpacks_to_gigabytes_is_bounded(tmp_path: Path) -> None:
-    # 400 kB that unpack to 400 MB of white space on a page.
+    # A page of 400 kB that unpacks to 400 MB of white space.
     bomb = pdf(b" " * 400_000_000)
     assert len(bomb) < 500_000
     began = time.monotonic()

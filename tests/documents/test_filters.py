@@ -46,7 +46,7 @@ ATTRIBUTES = st.dictionaries(st.sampled_from(KEYS), VALUES)
 
 
 def brute_force(wanted: JSONObject, attributes: Mapping[str, JSON]) -> bool:
-    """The same rules, from the other end: by kinds of values, one case after another."""
+    """Return the expected result by the same rules, written as one case per kind of value."""
     kind = wanted["type"]
     if kind in ("and", "or"):
         passed = 0

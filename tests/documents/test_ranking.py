@@ -17,7 +17,7 @@ def test_the_score_is_the_weighted_mean_and_falls_with_the_ranks() -> None:
     words = Found(1.0, {"a": 1.0, "b": 0.4})
     vectors = Found(3.0, {"a": 0.6, "b": 0.8})
     hits = fuse([[words, vectors]], 10)
-    # b is the better one of the heavier search.
+    # b has the better rank in the search with the larger weight.
     assert [key for key, _ in hits] == ["b", "a"]
     assert [score for _, score in hits] == pytest.approx([0.7, 0.7])
 

@@ -1,4 +1,4 @@
-"""Measure the splitter: `python -m tests.backends.http.bench_sse`. Figures depend on the machine."""
+"""Time of the SSE splitter: `python -m tests.backends.http.bench_sse`. Figures depend on the machine."""
 
 import sys
 import timeit
@@ -18,7 +18,7 @@ def _run(reads: list[bytes]) -> int:
 
 
 def main() -> None:
-    """Prints the time per chunk for one chunk a read, for ten, and for cuts in the middle and CRLF."""
+    """Print the time per chunk: one chunk per read, ten per read, and reads that cut chunks and CRLFs."""
     body = _CHUNK * 1000
     cases = {
         "one chunk a read": [_CHUNK] * 1000,

@@ -14,7 +14,7 @@ _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)
 
 
 class Server:
-    """Answers each request with the next of `pieces`, sent as they are; None closes the connection."""
+    """Server that answers each request with the next of `pieces` as raw bytes; None closes the connection."""
 
     def __init__(self, pieces: Sequence[bytes | None]) -> None:
         self.left = list(pieces)
@@ -23,7 +23,7 @@ class Server:
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
+        """Serve one connection."""
         self.connections += 1
         try:
             while self.left and (head := await reader.readuntil(b"\r\n\r\n")):
@@ -41,7 +41,7 @@ class Server:
 
 
 END = b"!"
-"""With this the body of an answer ends, and the server waits for the next request."""
+"""Byte that ends the body of an answer; after it, the server waits for the next request."""
 
 
 def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Awaitable[T]]) -> T:
@@ -201,7 +201,7 @@ def test_a_body_that_nobody_reads_waits_at_the_server() -> None:
     async def call(client: HttpClient, server: Server) -> int:
         answer = await get(client, server)
         first = len(await answer.read())
-        for _ in range(200):  # All that the network would bring by itself.
+        for _ in range(200):  # More turns of the event loop than the network needs to deliver data.
             await asyncio.sleep(0)
         second = len(await answer.read())
         rest = len(await body_of(answer))
@@ -233,7 +233,7 @@ def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
     short = Timeouts(connect=5, first_byte=5, idle=0.05)
 
     async def call(client: HttpClient, server: Server) -> tuple[int, bytes, bool]:
-        # The long limits of the first answer leave a timer that is too late for the second one.
+        # The timer of the first answer has a long limit, so it fires too late for the second answer.
         first = await whole(client, server)
         url = f"http://127.0.0.1:{server.port}/"
         second = await client.request(client.target("POST", url, ()), b"", short)
@@ -247,7 +247,7 @@ def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
 
 
 class Still:
-    """A connection over which nothing comes by itself."""
+    """Connection that receives nothing by itself."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop

@@ -111,7 +111,7 @@ def combinations(draw: st.DrawFn, inner: st.SearchStrategy[JSON]) -> JSONObject:
     if kind == "oneOf":
         return {"oneOf": draw(st.permutations([{"type": "null"}, {"type": "string"}, {"type": "integer"}]))}
     if kind == "allOf":
-        # Objects with different properties hold together.
+        # Objects with different properties satisfy both schemas.
         left, right = draw(inner), draw(inner)
         return {
             "allOf": [

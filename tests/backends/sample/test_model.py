@@ -25,7 +25,7 @@ def tool(name: str, parameters: JSONObject | None = None) -> ChatTool:
 
 def ask(text: str = "Tell me about Paris", **more: JSON) -> ChatRequest:
     request: JSONObject = {"model": "sample", "messages": [{"role": "user", "content": text}]} | more
-    return request  # type: ignore[return-value]  # some tests send what a proxied request may hold
+    return request  # type: ignore[return-value]  # Some tests send fields of proxied requests.
 
 
 def read(request: ChatRequest) -> list[list[JSONObject]]:
@@ -36,7 +36,7 @@ def read(request: ChatRequest) -> list[list[JSONObject]]:
 
 
 def batches(request: ChatRequest) -> list[list[JSONObject]]:
-    """The chunks that each read of a stream brings."""
+    """Return the chunks of each read of a stream."""
     return read({**request, "stream": True})
 
 
@@ -47,7 +47,7 @@ def complete(request: ChatRequest) -> JSONObject:
 
 
 def reply(request: ChatRequest) -> tuple[JSONObject, str]:
-    """Returns the message and the finish reason, and checks that the stream says the same."""
+    """Return the message and the finish reason, after a check that the stream has the same."""
     choice = complete(request)["choices"][0]
     message, finish = choice["message"], choice["finish_reason"]
     text = ""
