@@ -1,19 +1,12 @@
 import asyncio
-import datetime
-import ipaddress
 import json
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from antiphon.backends.chat_model import HttpChatModel
 from antiphon.errors import (
@@ -36,6 +29,7 @@ from tests.backends.calls import (
     stream_from,
     streamed,
 )
+from tests.support.certificates import untrusted_tls
 from tests.support.upstream import Answer, Upstream, chunk, completion, reply, silence, sse
 
 
@@ -120,34 +114,6 @@ def test_F2_dns_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     for error in in_every_way(backend("http://models.invalid/v1")):
         assert isinstance(error, UpstreamUnreachable)
         assert "cannot connect to models.invalid:80: Name or service not known" in error.message
-
-
-def untrusted_tls(folder: Path) -> ssl.SSLContext:
-    """Return a server's TLS context with a self-signed certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = folder / "server.pem"
-    path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 def test_F3_tls_bad_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

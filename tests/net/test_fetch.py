@@ -6,18 +6,15 @@ import ssl
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from antiphon.errors import AddressNotFetched
 from antiphon.net.fetch import MAX_REDIRECTS, Fetched, fetch
 from antiphon.net.guard import Guard
 from tests.net.canary import PARAM, Names
+from tests.support.certificates import self_signed
 from tests.support.upstream import Answer, Upstream, html, silence
 
 
@@ -162,33 +159,9 @@ def test_no_server() -> None:
     assert f"no connection to good.test at port {gone.port}" in failed(gone)
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for `good.test` that signs itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "good.test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("good.test")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "good.pem"
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    path.write_bytes(made.public_bytes(pem) + private)
-    return path
-
-
-def test_the_certificate_is_that_of_the_name(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_certificate_is_that_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection goes to an address; TLS is about the name all the same."""
+    certificate = self_signed(tmp_path / "good.pem", "good.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

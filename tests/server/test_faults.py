@@ -9,10 +9,10 @@ import pytest
 
 from antiphon.settings.schema import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
-from tests.backends.test_chat_model import untrusted_tls
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole
 from tests.server.sockets import Socket
+from tests.support.certificates import untrusted_tls
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Answer, Upstream
 

@@ -11,7 +11,7 @@ from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.providers import http
 from antiphon.tools.web_search.providers.http import SearchService, dicts
 from antiphon.wire.json import JSONObject
-from tests.backends.test_chat_model import untrusted_tls
+from tests.support.certificates import untrusted_tls
 from tests.support.upstream import Answer, Upstream, html, reply
 from tests.tools.web_search.searching import KEY, place, run, tavily
 
