@@ -1,4 +1,4 @@
-"""The documentation's sessions in a terminal run, in projects that hold the files which the page shows."""
+"""Terminal sessions of the documentation, run in projects with the files that the page shows."""
 
 import os
 import re
@@ -10,14 +10,15 @@ import pytest
 
 from tests.support.upstream import Upstream, chunk, sse
 from tests.test_docs import FENCE, PAGES, ROOT
+from tests.test_pytest_plugin import OTHER_PLUGINS
 
 SAID = {"README.md": "Paris, of course.", "docs/testing.md": "It is long."}
-"""What the model says, by page."""
+"""The reply of the model, by page."""
 FILE = re.compile(r"# (\S+\.py)\n")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """The fenced examples of a page, each with its language."""
+    """Return the fenced examples of a page, each with its language."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return [(match[1], match[2]) for match in FENCE.finditer(text)]
 
@@ -32,6 +33,7 @@ def test_sessions_print_what_the_page_says(page: str, tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         "ANTIPHON_DISCOVER": "false",
         "PYTHONWARNINGS": "error",
+        "PYTEST_ADDOPTS": OTHER_PLUGINS,
     }
     project = tmp_path / "project"
     sessions = []
@@ -51,14 +53,14 @@ def test_sessions_print_what_the_page_says(page: str, tmp_path: Path) -> None:
                 printed = output(command, project, env | keys)
             recorded = True
         else:
-            # By now there is no backend and no key any more.
+            # The backend has stopped, and no key is set.
             assert recorded, command
             printed = output(command, project, env)
         assert re.fullmatch(pattern(expected), printed), f"{command}\n{printed}"
 
 
 def output(command: str, project: Path, env: dict[str, str]) -> str:
-    """Runs a command; returns what it prints to both streams."""
+    """Run a command and return its output on both streams."""
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=project,
@@ -73,7 +75,7 @@ def output(command: str, project: Path, env: dict[str, str]) -> str:
 
 
 def pattern(expected: str) -> str:
-    """What the page prints: `...` stands for anything, a time for any time, a space for several."""
+    """Return a pattern for output on a page: `...` matches anything, a time any time, a space several."""
     whole = re.escape(expected).replace(re.escape("...\n"), "(?s:.*)").replace(re.escape("..."), ".*")
     whole = re.sub(r"in\\ \d+\\\.\d+s", r"in [0-9.]+s", whole)
     return re.sub(r"(\\ )+", " +", whole)

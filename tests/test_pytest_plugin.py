@@ -18,7 +18,9 @@ from tests.support.upstream import Upstream, chunk, sse
 pytest_plugins = ["pytester"]
 
 IMPORTED = (openai, antiphon)
-"""Imported here, so that they need not be imported again in each project."""
+"""Modules that are imported here, so that the projects don't import them again."""
+OTHER_PLUGINS = "-p no:anyio -p no:hypothesispytest -p no:schemathesis -p no:timeout"
+"""Options without the other plugins in this environment, which take time."""
 
 CAPITALS = """
     import pytest
@@ -61,9 +63,8 @@ NETWORK_OFF = """
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Pytester]:
     """A project whose warnings are errors, and a backend that knows capitals."""
-    # The other plugins that are installed here only cost time.
-    others = "-p no:hypothesispytest -p no:anyio -p no:timeout"
-    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\nfilterwarnings = ['error']\naddopts = '{others}'")
+    options = f"filterwarnings = ['error']\naddopts = '{OTHER_PLUGINS}'"
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{options}")
     with Upstream() as upstream:
         monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "none")
