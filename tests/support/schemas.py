@@ -200,9 +200,15 @@ def _check(document: str, component: str, value: JSON) -> None:
 def _validator(document: str, component: str) -> jsonschema_rs.Draft202012Validator:
     components = _components(document)
     assert component in components, f"{document} has no component {component}"
-    return jsonschema_rs.Draft202012Validator(
-        {"$ref": f"#/components/schemas/{component}", "components": {"schemas": components}}
-    )
+    schema = {"$ref": f"urn:{document}#/components/schemas/{component}"}
+    return jsonschema_rs.Draft202012Validator(schema, registry=_registry(document))
+
+
+@cache
+def _registry(document: str) -> jsonschema_rs.Registry:
+    """Return the description for all validators; each copy would take 40 ms and 12 MB."""
+    resource = {"components": {"schemas": _components(document)}}
+    return jsonschema_rs.Registry([(f"urn:{document}", resource)], draft=jsonschema_rs.Draft202012)
 
 
 @cache
