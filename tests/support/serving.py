@@ -201,7 +201,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 ws="websockets-sansio",
                 log_config=None,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=1,
             )
         )
         self._ready = ready
