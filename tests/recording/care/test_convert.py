@@ -1,7 +1,9 @@
 """Import and export lose nothing that replay needs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,27 +50,38 @@ def answers(directory: Path, asked: list[RecordedCall]) -> list[tuple[str, list[
     return found
 
 
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that imports real recordings to `ours` and exports these to `theirs`."""
+
+    @cache
+    def convert(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        calls, problems = read_all([recordings(name)])
+        done = import_calls(calls, folder / "ours")
+        assert (done.calls, problems) == (len(calls), [])
+        imported, problems = read_all([folder / "ours"])
+        assert problems == []
+        done = export_calls(imported, folder / "theirs")
+        assert (done.calls, done.omitted) == (len(calls), [])
+        return folder
+
+    return convert
+
+
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
-def test_real_files_come_back_from_an_import(name: str, tmp_path: Path) -> None:
-    calls, problems = read_all([recordings(name)])
-    done = import_calls(calls, tmp_path / "ours")
-    assert (done.calls, problems) == (len(calls), [])
-    imported, problems = read_all([tmp_path / "ours"])
-    assert problems == []
-    done = export_calls(imported, tmp_path / "theirs")
-    assert (done.calls, done.omitted) == (len(calls), [])
-    for call in calls:
-        assert unpadded(tmp_path / "theirs", call.name) == unpadded(recordings(name), call.name)
+def test_real_files_come_back_from_an_import(name: str, converted: Callable[[str], Path]) -> None:
+    theirs, real = converted(name) / "theirs", recordings(name)
+    for call in read_all([real])[0]:
+        assert unpadded(theirs, call.name) == unpadded(real, call.name)
 
 
-def test_every_real_call_still_hits_with_the_same_answer(tmp_path: Path) -> None:
-    calls, _ = read_all([recordings("llama-stack")])
-    chats = [call for call in calls if call.kind == "chat"]
-    import_calls(calls, tmp_path / "ours")
-    export_calls(read_all([tmp_path / "ours"])[0], tmp_path / "theirs")
-    before = answers(tmp_path / "theirs", chats)
-    assert [name for name, _ in before] == [name for name, _ in answers(recordings("llama-stack"), chats)]
-    assert answers(tmp_path / "ours", chats) == before
+def test_every_real_call_still_hits_with_the_same_answer(converted: Callable[[str], Path]) -> None:
+    folder, real = converted("llama-stack"), recordings("llama-stack")
+    chats = [call for call in read_all([real])[0] if call.kind == "chat"]
+    before = answers(folder / "theirs", chats)
+    assert [name for name, _ in before] == [name for name, _ in answers(real, chats)]
+    assert answers(folder / "ours", chats) == before
 
 
 def test_importing_again_changes_nothing(tmp_path: Path) -> None:
