@@ -4,6 +4,8 @@
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+# The tests start many processes, which compile all modules again unless the bytecode is on disk.
+unexport PYTHONDONTWRITEBYTECODE
 # A module's tests share servers and databases, so that they stay in one process.
 PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
