@@ -1,10 +1,10 @@
-"""A whole chat completion gives what the same reply gives in chunks: items, usage, hosted calls, failure."""
+"""A whole chat completion has the same result as its chunks: items, usage, hosted calls, failure."""
 
 from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from antiphon.engine.reply.assemble import AssemblyOptions
@@ -51,14 +51,14 @@ DETAIL = st.sampled_from(
 
 
 class Said(msgspec.Struct, frozen=True):
-    """A reply, before it is written in one of the two forms."""
+    """Reply, before it is written in one of the two forms."""
 
     tokens: Sequence[str] = ()
     calls: Sequence[JSONObject] = ()
     reasoning: JSONObject = {}
     refusal: str = ""
     is_custom: bool = False
-    """Whether the calls are written as those of custom tools."""
+    """Whether the calls have the form of custom tool calls."""
     finish: str | None = "stop"
     rest: JSONObject = {}
 
@@ -95,7 +95,7 @@ def logprob(token: str) -> JSONObject:
 
 
 def written_call(said: Said, call: JSONObject) -> JSONObject:
-    """A call of a function, or the call of a custom tool with the arguments as its input."""
+    """Return a call of a function, or of a custom tool with the arguments as its input."""
     entry: JSONObject = {"id": call["id"]} if "id" in call else {}
     if said.is_custom:
         return entry | {"type": "custom", "custom": {"name": call["name"], "input": call["arguments"]}}
@@ -103,7 +103,7 @@ def written_call(said: Said, call: JSONObject) -> JSONObject:
 
 
 def whole(said: Said) -> list[bytes]:
-    """The reply in one piece, with the nulls that backends write."""
+    """Return the reply as one completion, with the nulls that backends write."""
     message: JSONObject = {
         "role": "assistant",
         "content": "".join(said.tokens) or None,
@@ -117,7 +117,7 @@ def whole(said: Said) -> list[bytes]:
 
 
 def streamed(said: Said) -> list[bytes]:
-    """The reply token by token; the calls are numbered, and their arguments come in two pieces."""
+    """Return the reply token by token; calls have indexes, and their arguments come in two pieces."""
     choices: list[JSONObject] = [{"delta": {"role": "assistant", "content": ""}}]
     choices += [{"delta": {key: [each]}} for key, value in said.reasoning.items() for each in value]
     for token in said.tokens:
@@ -138,7 +138,7 @@ def streamed(said: Said) -> list[bytes]:
 
 
 def _text_of_reasoning(choice: JSONObject) -> JSONObject:
-    """Reasoning as text comes character by character, not as a list of characters."""
+    """Join the characters of reasoning text, which isn't a list."""
     for key in ("reasoning", "reasoning_content"):
         if isinstance(choice["delta"].get(key), list):
             choice["delta"][key] = "".join(choice["delta"][key])
@@ -146,7 +146,7 @@ def _text_of_reasoning(choice: JSONObject) -> JSONObject:
 
 
 def outcome(chunks: list[bytes], options: AssemblyOptions) -> JSON:
-    """All that a reply comes to; ids are left out, for they are counted as they are needed."""
+    """Return the whole result of a reply, without ids, because the two forms use them up differently."""
     reply = Reply([chunks], options)
     assembler = reply.assembler
     return {
@@ -160,7 +160,7 @@ def outcome(chunks: list[bytes], options: AssemblyOptions) -> JSON:
 
 
 def without_ids(item: JSONObject) -> JSONObject:
-    """The item without its own id, and without a call's id that was made up."""
+    """Return the item without its own id, and without the id that the assembler gave to a call."""
     kept = {key: value for key, value in item.items() if key != "id"}
     if kept.get("call_id") not in ("call_1", "call_2"):
         kept.pop("call_id", None)
@@ -168,7 +168,6 @@ def without_ids(item: JSONObject) -> JSONObject:
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@settings(max_examples=300, deadline=None)
 @example(Said(calls=[{"name": "f", "arguments": ""}, {"name": "f", "arguments": ""}], finish="tool_calls"))
 @example(
     Said(calls=[{"name": "f", "arguments": '{"cut'}, {"name": "f", "arguments": "{}"}], finish="tool_calls")
@@ -176,12 +175,12 @@ def without_ids(item: JSONObject) -> JSONObject:
 @given(SAID)
 def test_a_whole_completion_gives_what_its_chunks_give(options: AssemblyOptions, said: Said) -> None:
     if options.input_of is not None:
-        said = msgspec.structs.replace(said, calls=[])  # No tools are offered then.
+        said = msgspec.structs.replace(said, calls=[])  # Without tools in the request.
     assert outcome(whole(said), options) == outcome(streamed(said), options)
 
 
 def test_every_call_of_a_whole_message_is_one_of_its_own() -> None:
-    """Also with one id for all of them, and with what would continue a call in a stream."""
+    """The calls have one id, and arguments that would continue a call in a stream."""
     calls = [
         {"id": "call_x", "type": "function", "function": {"name": "f", "arguments": arguments}}
         for arguments in ('{"cut', "", "{}")
@@ -194,7 +193,7 @@ def test_every_call_of_a_whole_message_is_one_of_its_own() -> None:
 
 @pytest.mark.parametrize("end", [{}, {"finish_reason": None}])
 def test_a_whole_message_that_does_not_say_how_it_ended_is_broken(end: JSONObject) -> None:
-    """As a stream without a finish_reason is: nobody knows whether the model was cut off."""
+    """The reply fails like a stream without a finish_reason, because the model may have been cut off."""
     reply = Reply([[raw({"choices": [{"message": {"content": "Hello"}, **end}]})]])
     assert reply.failure is not None
     assert reply.failure.message == "backend/model: the reply ended without a finish_reason"
