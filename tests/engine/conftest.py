@@ -1,3 +1,3 @@
-"""The kinds of hosted tools, which their folders register."""
+"""Import of the hosted tools, whose kinds the engine's tests need."""
 
 import antiphon.tools.registry  # noqa: F401  # Fills the table of kinds.

@@ -1,4 +1,4 @@
-"""Hosted tools that do what a test tells them to, and a model whose replies come in turn."""
+"""Scripted hosted tools, and a model with scripted replies."""
 
 import asyncio
 from collections import defaultdict
@@ -59,24 +59,24 @@ def function(name: str) -> ChatTool:
 
 
 def spent(completion_tokens: int) -> bytes:
-    """A usage chunk; the prompt was 10 tokens."""
+    """Return a usage chunk; the prompt had 10 tokens."""
     usage = {"prompt_tokens": 10, "completion_tokens": completion_tokens}
     return raw({"choices": [], "usage": usage, "service_tier": "default"})
 
 
 def says(text: str) -> list[bytes]:
-    """A reply of text alone."""
+    """Return a reply of text alone."""
     return [chunk(content=text), STOP, spent(5)]
 
 
 def calls(*named: tuple[str, str], finish: str = "tool_calls") -> list[bytes]:
-    """A reply of calls alone: names and arguments."""
+    """Return a reply of calls alone, given as names and arguments."""
     made = [call(index, f"call_up{index}", name, text) for index, (name, text) in enumerate(named)]
     return [*made, chunk(finish), spent(5)]
 
 
 class Replies:
-    """A chat model that gives its replies in turn, then the last again and again; a reply may be an error."""
+    """Chat model that gives its replies in turn and then repeats the last; a reply may be an error."""
 
     def __init__(
         self, *replies: list[bytes] | AntiphonError, capabilities: Capabilities | None = None
@@ -103,7 +103,7 @@ class Replies:
 
 
 class Log(list[str]):
-    """What happened, in order; whoever waits for an entry is told."""
+    """Entries in order, with an event per entry that tests can await."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Log(list[str]):
 
 
 class FakeCall:
-    """A call whose item turns from `begun` into `done` as soon as `gate` is open, or fails with `error`."""
+    """Call whose item changes from `begun` to `done` once `gate` is open, or that fails with `error`."""
 
     def __init__(
         self, begun: Item, done: Item, log: Log, gate: asyncio.Event | None, error: Exception | None
@@ -173,7 +173,7 @@ class FakeCall:
 
 
 class FakeTool:
-    """What both tools share: a place, a log of what happened, and gates by the name of what waits there."""
+    """Base of the scripted tools: a position, a log, and gates and errors by key."""
 
     def __init__(self, position: int = 0) -> None:
         self.position = position
@@ -194,7 +194,7 @@ class FakeTool:
         self.closed += 1
 
     async def reached(self, entry: str) -> None:
-        """Waits until the log has the entry."""
+        """Wait until the log has the entry."""
         await self.log.events[entry].wait()
 
     def _fake(self, key: str, begun: Item, done: Item) -> FakeCall:
@@ -202,7 +202,7 @@ class FakeTool:
 
 
 class FakeSearch(FakeTool):
-    """Web search. Each query gives `results`; queries are the keys of gates and errors."""
+    """Web search that returns `results` for each query; queries are the keys of gates and errors."""
 
     results: list[JSONObject] = RESULTS
 
@@ -223,7 +223,7 @@ class FakeSearch(FakeTool):
 
 
 class FakeMcp(FakeTool):
-    """An MCP server whose tools answer with their name; `setup` is a key of gates and errors.
+    """MCP server whose tools answer with their name; `setup` is a key of gates and errors.
 
     `unapproved` are tools that need an approval.
     """
@@ -286,7 +286,7 @@ class FakeMcp(FakeTool):
 
 
 class Hosting:
-    """A response with hosted tools: the loop, and what came of it."""
+    """Response with hosted tools: the loop, its events and their checks."""
 
     def __init__(
         self,
@@ -312,19 +312,19 @@ class Hosting:
         self.events: list[JSONObject] = []
 
     def run(self) -> "Hosting":
-        """Makes the whole response."""
+        """Run the response to its end."""
         self.events = asyncio.run(collect(self.loop))
         assert [event["sequence_number"] for event in self.events] == list(range(len(self.events)))
         return self
 
     @property
     def response(self) -> JSONObject:
-        """The last event's response."""
+        """Return the response in the last event."""
         response: JSONObject = self.events[-1]["response"]
         return response
 
     def kinds(self) -> list[str]:
-        """The types of the events, without what they all begin with, and of items added or done."""
+        """Return the types of the events without their common prefix, and of items added or done."""
         found = []
         for event in self.events:
             kind = event["type"].removeprefix("response.")
@@ -332,22 +332,22 @@ class Hosting:
         return found
 
     def output(self) -> list[str]:
-        """The types of the output items."""
+        """Return the types of the output items."""
         return [item["type"] for item in self.response["output"]]
 
     def told(self, request: int = -1) -> list[JSONObject]:
-        """The messages of a model call."""
+        """Return the messages of a model call."""
         return [{**message} for message in self.model.requests[request]["messages"]]
 
     def check(self) -> None:
-        """Asserts that every item of the stream lived as strict clients rely on it."""
+        """Assert that every item of the stream has a life cycle that strict clients accept."""
         inner = [event for event in self.events if "response" not in event and event["type"] != "error"]
         output = [_shown(item) for item in self.response["output"]]
         check_life_cycles(inner, output, failed=self.loop.failure is not None)
 
 
 def _shown(item: JSONObject) -> JSONObject:
-    """The item as it is in events, without what these requests do not include."""
+    """Return the item as events show it, without fields that these requests do not include."""
     item = {name: value for name, value in item.items() if name != "results"}
     if "action" in item:
         item["action"] = {name: value for name, value in item["action"].items() if name != "sources"}

@@ -1,4 +1,4 @@
-"""Checks the life of every output item in a list of events, as strict clients rely on it."""
+"""Check of the life cycle of every output item in a list of events, as strict clients require it."""
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.support.schemas import check_event
@@ -12,8 +12,11 @@ _TEXTS = {
 
 
 def check_life_cycles(events: list[JSONObject], output: list[JSONObject], *, failed: bool = False) -> None:
-    """Asserts that items come one after another, that every beginning has its end, and that deltas, ends and
-    final items agree. In a failed reply the last item may be open."""
+    """Assert that items are complete and consistent.
+
+    Items follow one another, and each of their parts begins and ends. Deltas, ends and final items agree. In
+    a failed reply the last item may be open.
+    """
     life_cycles = _LifeCycles()
     for event in events:
         check_event(event)
@@ -26,7 +29,7 @@ def check_life_cycles(events: list[JSONObject], output: list[JSONObject], *, fai
 
 
 class _LifeCycles:
-    """Follows one stream: at most one item is open, and in it one part of each kind of list."""
+    """State of one stream: at most one open item, with at most one open part of each kind."""
 
     def __init__(self) -> None:
         self.done: list[JSONObject] = []
@@ -111,7 +114,7 @@ class _LifeCycles:
         self.item = None
 
     def _stage(self, stage: str) -> None:
-        """A step in the life of a hosted call."""
+        """Check a stage of a hosted call against the order of stages."""
         assert self.item is not None
         assert stage in _STAGES[self.item["type"]][len(self._stages) :]
         self._stages.append(stage)
@@ -196,7 +199,7 @@ _STAGES = {
     "mcp_call": ["in_progress", "completed", "failed"],
     "mcp_approval_request": [],
 }
-"""What is told of hosted calls between their beginning and their end."""
+"""The stages of hosted calls between their beginning and their end, in order."""
 
 _GROWING = frozenset({"content", "summary", "arguments", "input", "status", "encrypted_content"})
 

@@ -1,4 +1,4 @@
-"""The loop with a model that says what a test tells it to."""
+"""The loop with a scripted model."""
 
 from collections.abc import AsyncGenerator, Iterable
 
@@ -23,7 +23,7 @@ NOW = 1_800_000_000.5
 
 
 class ScriptedModel:
-    """A chat model that sends its batches, then fails if it is told to."""
+    """Chat model that sends its batches and then fails if it has an error."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ def loop(
     items: list[Item] | None = None,
     seal: Seal | None = None,
 ) -> Loop:
-    """A loop for a request body; its whole context is `items`."""
+    """Return the loop for a request body; its whole context is `items`."""
     given = {"model": "backend/model", "input": "Hi"} | (body or {})
     decoder = response_create_event if "type" in given else create_response
     request = decoder.decode(msgspec.json.encode(given))
@@ -72,7 +72,7 @@ def loop(
 
 
 async def collect(made: Loop) -> list[JSONObject]:
-    """Returns the events as they go over the wire, each checked against OpenAI's description."""
+    """Return the events as they are on the wire, each checked against OpenAI's description."""
     events: list[JSONObject] = []
     async for batch in made.events():
         assert batch, "an empty batch tells nothing"
@@ -85,5 +85,5 @@ async def collect(made: Loop) -> list[JSONObject]:
 
 
 async def run(model: ScriptedModel, body: JSONObject | None = None) -> list[JSONObject]:
-    """Makes one response and returns its events."""
+    """Create one response and return its events."""
     return await collect(loop(model, body))

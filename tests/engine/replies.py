@@ -1,4 +1,4 @@
-"""Replies of chat backends, written chunk by chunk, and what the assembler makes of them."""
+"""Replies of chat backends, written chunk by chunk, and the items that the assembler makes from them."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -17,20 +17,20 @@ THINK = AssemblyOptions(source="backend/model", think_tags=True)
 
 
 def chunk(finish_reason: str | None = None, *, index: int = 0, **delta: JSON) -> bytes:
-    """A chunk with one choice."""
+    """Return a chunk with one choice."""
     choice: JSONObject = {"index": index, "delta": delta, "finish_reason": finish_reason}
     return msgspec.json.encode({"object": "chat.completion.chunk", "choices": [choice]})
 
 
 def raw(body: JSON) -> bytes:
-    """A chunk of any form."""
+    """Return a chunk of any form."""
     return msgspec.json.encode(body)
 
 
 def call(
     index: int | None = None, call_id: str | None = None, name: str | None = None, arguments: JSON = None
 ) -> bytes:
-    """A chunk with one tool call delta; what is None is left out, as backends do."""
+    """Return a chunk with one tool call delta; None values are omitted, as backends do."""
     function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
     entry: JSONObject = {"index": index, "id": call_id, "type": "function", "function": function}
     return chunk(tool_calls=[{key: value for key, value in entry.items() if value is not None}])
@@ -42,7 +42,7 @@ USAGE = raw({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4
 
 
 class Reply:
-    """What came out of a reply: events and items as they are on the wire, and the failure if there is one."""
+    """Result of a reply: events and items as they are on the wire, and the failure if there is one."""
 
     def __init__(self, batches: Iterable[list[bytes]], options: AssemblyOptions = PLAIN) -> None:
         output: list[Item] = []
@@ -62,43 +62,43 @@ class Reply:
 
     @property
     def types(self) -> list[str]:
-        """The types of the events, without what they all begin with."""
+        """The types of the events, without their common prefix."""
         return [event["type"].removeprefix("response.") for event in self.events]
 
     def texts(self) -> list[str]:
-        """The text of each message's parts, in order."""
+        """Return the text of each message's parts, in order."""
         messages = [item for item in self.items if item["type"] == "message"]
         return [part.get("text", part.get("refusal")) for item in messages for part in item["content"]]
 
     def reasoning(self) -> list[str]:
-        """The raw text of each reasoning item."""
+        """Return the raw text of each reasoning item."""
         items = [item for item in self.items if item["type"] == "reasoning"]
         return ["".join(part["text"] for part in item.get("content", [])) for item in items]
 
     def calls(self) -> list[tuple[str, str, str]]:
-        """The id, name and arguments of each function call."""
+        """Return the id, name and arguments of each function call."""
         items = [item for item in self.items if item["type"] == "function_call"]
         return [(item["call_id"], item["name"], item["arguments"]) for item in items]
 
 
 def assemble(*chunks: bytes, options: AssemblyOptions = PLAIN) -> Reply:
-    """Feeds the chunks one by one and checks the life cycles of all items."""
+    """Feed the chunks one by one and check the life cycles of all items."""
     return Reply(([payload] for payload in chunks), options)
 
 
 def failure_of(*chunks: bytes, options: AssemblyOptions = PLAIN) -> str:
-    """Returns the message of the failure that the chunks lead to."""
+    """Return the message of the failure that the chunks cause."""
     failure = assemble(*chunks, options=options).failure
     assert failure is not None
     return failure.message
 
 
 def as_wire(things: Iterable[msgspec.Struct]) -> list[JSONObject]:
-    """Encodes structs and decodes them again, as a client would."""
+    """Encode structs and decode them again, as a client would."""
     return [msgspec.json.decode(msgspec.json.encode(thing)) for thing in things]
 
 
 def counted_ids() -> Ids:
-    """Ids that count from 0: `msg_0`, `rs_1`, ..."""
+    """Return ids that count from 0: `msg_0`, `rs_1`, ..."""
     numbers = count()
     return lambda prefix, size=0: f"{prefix}_{next(numbers)}"

@@ -1,4 +1,4 @@
-"""A seal for tests, whose content tests can read."""
+"""A seal whose content tests can read."""
 
 import base64
 
@@ -10,7 +10,7 @@ PREFIX = "encrypted:"
 
 
 class OpenSeal:
-    """Encrypts nothing: the text is the content in base64."""
+    """Seal that encrypts nothing: the text is the content in base64."""
 
     def seal(self, owner: str, content: bytes) -> str:
         return PREFIX + base64.b64encode(content).decode()
@@ -20,12 +20,12 @@ class OpenSeal:
 
 
 def inside(encrypted: str) -> JSON:
-    """The content of a text that `OpenSeal` made."""
+    """Return the content of a text that `OpenSeal` made."""
     content = OpenSeal().open("me", encrypted)
     assert content is not None, encrypted
     return msgspec.json.decode(content)
 
 
 def boxed(**content: JSON) -> str:
-    """Content as `OpenSeal` encrypts it."""
+    """Return content as `OpenSeal` encrypts it."""
     return OpenSeal().seal("me", msgspec.json.encode(content))

@@ -1,4 +1,4 @@
-"""Compaction in a response: when it is due, what the model is asked, and what comes of it."""
+"""Compaction in a response: its conditions, the request to the model, and the result."""
 
 import asyncio
 from collections import deque
@@ -58,7 +58,7 @@ def usage(total: int) -> bytes:
 
 
 class Model:
-    """Streams the replies in turn, and answers whole requests with `summary`."""
+    """Chat model that streams the replies in turn, and answers non-streaming requests with `summary`."""
 
     def __init__(self, *replies: list[bytes], summary: JSONObject | AntiphonError = SUMMARY) -> None:
         self.capabilities = Capabilities(think_tags=True)
@@ -79,7 +79,7 @@ class Model:
 
 
 class Compacting:
-    """One response that may be compacted; the estimate of every request is `tokens`."""
+    """Response that may be compacted; the estimate for every request is `tokens`."""
 
     def __init__(
         self, model: Model, tokens: int, body: JSONObject, items: list[Item] = ITEMS, *hosted: HostedTool

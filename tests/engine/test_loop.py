@@ -222,7 +222,7 @@ def test_a_failure_from_outside_takes_the_place_of_the_last_event() -> None:
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_closing_the_events_closes_the_models_stream(after: int) -> None:
-    """Also before the first byte: then there is no stream to close."""
+    """The events may close before the first byte, when there is no stream to close."""
     model = ScriptedModel([*HELLO, *HELLO])
 
     async def leave() -> None:
@@ -254,7 +254,7 @@ def test_cancelled() -> None:
 
 def test_cancelling_the_task_closes_the_models_stream() -> None:
     class Silent(ScriptedModel):
-        """Says nothing after its first chunk."""
+        """Chat model that stops after its first chunk."""
 
         def __init__(self) -> None:
             super().__init__([])
@@ -312,7 +312,7 @@ def test_include_encrypted_reasoning(include: JSON, is_shown: bool) -> None:
     events = asyncio.run(collect(loop(model, {"include": include}, seal=OpenSeal())))
     items = [event["item"] for event in events if event.get("output_index") == 0]
     assert ["encrypted_content" in item for item in items] == [is_shown, is_shown]
-    # The whole item is in the last event, for the store; what is shown of it is the service's business.
+    # The last event has the complete item for the store; the service removes fields for the client.
     assert inside(events[-1]["response"]["output"][0]["encrypted_content"])["details"] == [entry]
 
 

@@ -1,4 +1,4 @@
-"""Faults seen in other self-hosted servers, each named after the server and what it did wrong."""
+"""Bugs of other self-hosted servers, each named after the server and its fault."""
 
 import asyncio
 
@@ -203,7 +203,7 @@ def test_litellm_log_probabilities_and_cache_keys_are_given_on() -> None:
     assert (request["top_logprobs"], request["prompt_cache_key"]) == (2, "k")
 
 
-# 7: habits of backends. Tool calls in all their forms: test_calls.py.
+# 7: habits of backends. `test_calls.py` has all forms of tool calls.
 
 
 def test_backends_begin_with_the_role_only() -> None:

@@ -41,7 +41,7 @@ KEYS = {
     "user",
     "metadata",
 }
-"""The keys that every response has, whatever the request says."""
+"""The keys that every response has, with any request."""
 
 
 def response(body: JSONObject) -> JSONObject:

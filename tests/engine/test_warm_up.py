@@ -1,4 +1,4 @@
-"""A warm-up completes without a model call."""
+"""Warm-up without a model call."""
 
 import asyncio
 

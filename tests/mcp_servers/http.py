@@ -1,8 +1,8 @@
 """A process with several MCP servers on one port: `python -m tests.mcp_servers.http FILE`.
 
 FILE holds the descriptions of tools. Each server is at `/NAME/mcp` (streamable HTTP), some also at
-`/NAME/sse`; below `/private` they need the token `secret`. `GET /log` tells what was asked so far;
-`POST /expire` ends all sessions.
+`/NAME/sse`; those below `/private` need the token `secret`. `GET /log` returns the requests so far; `POST
+/expire` ends all sessions.
 """
 
 import json
@@ -27,7 +27,7 @@ TOKEN = "secret"
 
 
 class Watch:
-    """Logs each request, refuses what has no token, and forgets sessions when it is told to."""
+    """Middleware that logs requests, rejects those without a token, and ends sessions on request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -72,7 +72,7 @@ class Watch:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body again, then whatever else comes."""
+    """Return a channel with the body again, followed by the remaining messages."""
     given = False
 
     async def again() -> Message:
@@ -113,11 +113,11 @@ CARELESS = {
     "no_mapping": {"type": "object", "properties": ["x"]},
     "no_schema": None,
 }
-"""Schemas that the SDK's servers refuse to send, but others do."""
+"""Schemas that the SDK's servers refuse to send, but others send."""
 
 
 async def careless(request: Request) -> Response:
-    """A server made without the SDK."""
+    """Answer like a server that is written without the SDK."""
     message = await request.json()
     if "id" not in message:
         return Response(status_code=202)

@@ -1,4 +1,4 @@
-"""Runs the MCP servers in a process of their own."""
+"""The MCP servers in their own process."""
 
 import json
 import subprocess
@@ -22,23 +22,23 @@ class Servers:
     url: str
 
     def log(self, path: str = "/") -> list[JSONObject]:
-        """What was asked below a path so far: `http`, `path`, `rpc` and `headers` of each request."""
+        """Return the requests below a path so far: `http`, `path`, `rpc` and `headers` of each."""
         entries: list[JSONObject] = httpx2.get(f"{self.url}/log", trust_env=False).json()
         return [entry for entry in entries if entry["path"].startswith(path)]
 
     def asked(self, since: int = 0) -> list[str]:
-        """The JSON-RPC requests, in order; `since` leaves out the first of the log."""
+        """Return the JSON-RPC requests in order, without the first `since` entries of the log."""
         rpcs = [entry["rpc"] for entry in self.log()[since:] if entry["rpc"]]
         return [rpc for rpc in rpcs if not rpc.startswith("notifications/")]
 
     def expire(self) -> None:
-        """Ends all sessions, as a server does that was started anew."""
+        """End all sessions, as a restarted server does."""
         httpx2.post(f"{self.url}/expire", trust_env=False).raise_for_status()
 
 
 @contextmanager
 def servers(directory: Path, descriptions: Mapping[str, str] | None = None) -> Iterator[Servers]:
-    """Starts the servers; `descriptions` of tools are by name."""
+    """Start the servers; `descriptions` of tools are by name."""
     file = directory / "descriptions.json"
     file.write_text(json.dumps(descriptions or {}), "utf-8")
     command = [sys.executable, "-m", "tests.mcp_servers.http", str(file)]

@@ -1,4 +1,4 @@
-"""The tools of the MCP servers that tests run: made with the SDK's server classes."""
+"""Tools of the MCP servers that tests run, made with the SDK's server classes."""
 
 from collections.abc import Mapping
 
@@ -71,7 +71,7 @@ WORKFLOW = (
 
 
 def workflow(descriptions: Mapping[str, str]) -> MCPServer:
-    """Tools that need each other's results; their descriptions are part of the recorded requests."""
+    """Return tools that need each other's results; their descriptions are part of the recorded requests."""
     server = MCPServer("workflow")
     for function in WORKFLOW:
         server.add_tool(function, description=descriptions.get(function.__name__, ""))
@@ -79,7 +79,7 @@ def workflow(descriptions: Mapping[str, str]) -> MCPServer:
 
 
 def basic(descriptions: Mapping[str, str]) -> MCPServer:
-    """Two tools, one of which fails for most arguments and only reads."""
+    """Return two tools, one of which fails for most arguments and only reads."""
     server = MCPServer("basic")
     server.add_tool(greet_everyone, description=descriptions.get("greet_everyone", ""))
     server.add_tool(
@@ -102,7 +102,7 @@ _CONTENT: dict[str, list[ContentBlock]] = {
 
 
 def odd() -> "Server[dict[str, object]]":
-    """Tools that hang, fail, or answer in other forms."""
+    """Return tools that hang, fail, or answer in other forms."""
     schemas: dict[str, dict[str, object]] = {
         "speak": {"type": "object"},
         "draw": {"type": "object", "properties": {}},
@@ -134,7 +134,7 @@ def odd() -> "Server[dict[str, object]]":
 
 
 def many() -> "Server[dict[str, object]]":
-    """5,000 tools in pages of 500."""
+    """Return 5,000 tools in pages of 500."""
 
     async def list_tools(
         context: ServerRequestContext[dict[str, object]], parameters: PaginatedRequestParams | None
@@ -151,7 +151,7 @@ def many() -> "Server[dict[str, object]]":
 
 
 def listing_hangs() -> "Server[dict[str, object]]":
-    """A server that never lists its tools."""
+    """Return a server that never lists its tools."""
 
     async def list_tools(
         context: ServerRequestContext[dict[str, object]], parameters: PaginatedRequestParams | None

@@ -1,4 +1,4 @@
-"""A private server that must never be reached, and names that lead where a test says."""
+"""A private server that must never be reached, and names with scripted addresses."""
 
 import asyncio
 import select
@@ -15,11 +15,11 @@ from antiphon.net.transport import GuardedTransport
 
 PARAM = "tools[0].server_url"
 PUBLIC = "93.184.215.14"
-"""An address that names may lead to; no test connects to it."""
+"""An address that names may have; no test connects to it."""
 
 
 class Canary:
-    """A port of this machine on which every connection is noticed, even one that says nothing."""
+    """Port of this machine that notices every connection, even one that sends nothing."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -27,7 +27,7 @@ class Canary:
 
     @property
     def is_alive(self) -> bool:
-        """Whether nobody has connected so far."""
+        """Whether nothing has connected so far."""
         return not select.select([self._socket], [], [], 0)[0]
 
     def __enter__(self) -> Self:
@@ -40,7 +40,7 @@ class Canary:
 
 
 class Names:
-    """A name server: each look-up of a name takes the next of its answers, the last one again and again."""
+    """Name server: each look-up of a name takes the next of its answers and repeats the last."""
 
     def __init__(self, **answers: list[list[str]]) -> None:
         self._answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
@@ -55,17 +55,17 @@ class Names:
 
 
 async def by_check(guard: Guard, url: str) -> None:
-    """Judges before anything is done."""
+    """Check a URL before any request."""
     await guard.check(url, param=PARAM)
 
 
 async def by_fetch(guard: Guard, url: str) -> None:
-    """Fetches, as files and pages are."""
+    """Fetch a URL, as for files and pages."""
     await fetch(guard, url, seconds=5, max_bytes=1000, param=PARAM)
 
 
 async def by_transport(guard: Guard, url: str) -> None:
-    """Posts, as the MCP client does."""
+    """Post to a URL, as the MCP client does."""
     transport = GuardedTransport(guard, param=PARAM)
     async with httpx2.AsyncClient(transport=transport, timeout=5, follow_redirects=True) as client:
         (await client.post(url, json={})).raise_for_status()
@@ -76,7 +76,7 @@ WAYS: list[Way] = [by_check, by_fetch, by_transport]
 
 
 def go(way: Way, guard: Guard, url: str) -> None:
-    """Takes a way to a URL; raises what it raises."""
+    """Request a URL in one of the ways, and let its errors pass."""
 
     async def taken() -> None:
         await way(guard, url)

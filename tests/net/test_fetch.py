@@ -1,4 +1,4 @@
-"""What is fetched from addresses that callers name. That private ones are not is in `test_guard.py`."""
+"""Content from URLs that clients name; `test_guard.py` tests the protection of private addresses."""
 
 import asyncio
 import gzip
@@ -75,7 +75,7 @@ def test_redirects_without_end(site: Upstream) -> None:
 def test_S15_nothing_of_the_caller_goes_along(
     site: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No credentials, no cookies, also none that a redirect sets; and nothing of the server's environment."""
+    """Requests have no credentials, no cookies (even from a redirect) and nothing of the environment."""
     (tmp_path / ".netrc").write_text("machine good.test login me password canary\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -114,7 +114,7 @@ def test_gzip(site: Upstream) -> None:
 
 
 def test_a_decompression_bomb(site: Upstream) -> None:
-    """200 MB of zeros in 200 kB: only what is wanted is ever unpacked."""
+    """200 MB of zeros in 200 kB: only the requested number of bytes is ever unpacked."""
     pack = zlib.compressobj(9, wbits=31)
     bomb = b"".join([*(pack.compress(bytes(2**20)) for _ in range(200)), pack.flush()])
     site.script(packed(bomb))
@@ -160,7 +160,7 @@ def test_no_server() -> None:
 
 
 def test_the_certificate_is_that_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection goes to an address; TLS is about the name all the same."""
+    """The connection goes to an address, but TLS verifies the name."""
     certificate = self_signed(tmp_path / "good.pem", "good.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

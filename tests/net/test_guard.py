@@ -1,4 +1,4 @@
-"""S2 to S15: no address of a caller leads to this machine or its network. See also `test_fetch.py`."""
+"""S2 to S15: no URL of a client leads to this machine or its network. See also `test_fetch.py`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 
 @pytest.fixture
 def canary() -> Iterator[Canary]:
-    """A private server; afterwards it must not have been touched."""
+    """Yield a private server; no connection may have been made to it at the end."""
     with Canary() as canary:
         yield canary
         assert canary.is_alive
@@ -37,7 +37,7 @@ def refused(way: Way, url: str, guard: Guard | None = None) -> AddressNotAllowed
 
 
 def malformed(way: Way, url: str) -> None:
-    """Refused as malformed; the transport gets what httpx2 has made of it, and refuses that or cannot."""
+    """Assert that a malformed URL is refused; the transport gets it from httpx2, which may refuse it too."""
     with pytest.raises((InvalidRequest, httpx2.InvalidURL, httpx2.TransportError)) as caught:
         go(way, Guard(resolve=Names()), url)
     if way is not by_transport:
@@ -192,7 +192,7 @@ def test_S10_what_parsers_read_differently(way: Way, url: str, canary: Canary) -
 
 @pytest.fixture
 def site() -> Iterator[Upstream]:
-    """A server that the operator has allowed, as `good.test`."""
+    """Yield a server that the operator has allowed, as `good.test`."""
     with Upstream() as site:
         yield site
 
@@ -251,7 +251,7 @@ def test_S12_a_name_that_leads_elsewhere_the_second_time(answers: list[list[str]
 
 @following
 def test_S12_a_connection_is_made_to_what_was_judged(way: Way, site: Upstream) -> None:
-    """The name is looked up once; a second look-up would lead to where nobody listens."""
+    """The name is looked up once; the answer to a second look-up is an address without a server."""
     site.script(reply({}))
     names = Names(good_test=[["127.0.0.1"], ["127.0.0.2"]])
     go(way, Guard(["good.test"], names), f"http://good.test:{site.port}/path?query")
@@ -337,7 +337,7 @@ def test_a_name_that_is_not_found_is_for_the_connection_to_say() -> None:
 def test_no_address_that_python_calls_private_passes(
     address: Address,
 ) -> None:
-    """Against another judge: the standard library, which knows the same registries."""
+    """The expected result is that of the standard library, which knows the same registries."""
     assume(address_of(str(address)) == address)
     try:
         asyncio.run(Guard(resolve=Names(any_test=[[str(address)]])).check("http://any.test/", param=None))

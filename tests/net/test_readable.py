@@ -56,7 +56,7 @@ def test_encodings() -> None:
     assert text("café".encode("latin-1"), charset="iso-8859-1") == "café"
     assert text("<meta charset='windows-1252'>café €".encode("cp1252")) == "café €"
     assert text("日本".encode("shift_jis"), charset="Shift_JIS") == "日本"
-    assert text("café", charset="iso-8859-1") == "café"  # UTF-8, whatever the server says
+    assert text("café", charset="iso-8859-1") == "café"  # UTF-8, despite the server's header.
 
 
 @pytest.mark.parametrize("charset", ["hex", "punycode", "utf-7", "cp0", "no such thing", "os.system"])

@@ -7,7 +7,7 @@ from antiphon.net.writes import DeferredWrites
 
 
 class Wire(asyncio.Transport):
-    """Keeps each write as one string of bytes."""
+    """Transport that keeps each write as one byte string."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -72,7 +72,7 @@ def test_json_keeps_tracebacks() -> None:
 def _logging_as_it_was() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("antiphon")
     before = root.level, ours.level, root.handlers[:]
-    root.handlers.clear()  # `configure` closes those that it finds.
+    root.handlers.clear()  # `configure` closes the handlers that it finds.
     yield
     root.handlers[:] = before[2]
     root.setLevel(before[0])

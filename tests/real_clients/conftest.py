@@ -17,6 +17,6 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def server(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
-    """The server; at the end of the test every answer is validated."""
+    """Yield the server; at the end of the test every answer is validated."""
     with Serving(tmp_path / "state.db", backends(backend(upstream))) as server:
         yield server

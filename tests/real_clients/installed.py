@@ -1,4 +1,4 @@
-"""The clients' own environments in `.clients/`, which `make test-clients` installs, and programs in them."""
+"""The environments of clients in `.clients/`, which `make test-clients` installs, and programs in them."""
 
 import os
 import shutil
@@ -11,11 +11,11 @@ import pytest
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parents[1] / ".clients"
 SECONDS = 100
-"""How long a program may take. Most of it is imports."""
+"""Time limit of a program, most of which is spent on imports."""
 
 
 def environment(client: str) -> Path:
-    """Returns the folder of a client's environment; without it, skips the test, and fails it in CI."""
+    """Return the folder of a client's environment; without it, skip the test, and fail it in CI."""
     folder = ENVIRONMENTS / client
     if not (folder / "installed").exists():
         missing = f"{client} is not installed: make test-clients does it, and needs node and npm for some"
@@ -26,7 +26,7 @@ def environment(client: str) -> Path:
 
 
 def command_of(client: str) -> list[str]:
-    """Returns the command that runs a client's program."""
+    """Return the command that runs a client's program."""
     folder = environment(client)
     program = HERE / client / "program.py"
     if program.exists():
@@ -36,9 +36,9 @@ def command_of(client: str) -> list[str]:
 
 
 def run(command: Sequence[str], home: Path, env: Mapping[str, str]) -> str:
-    """Runs a command with nothing of this process's environment but PATH; returns what it prints.
+    """Run a command with nothing of this process's environment but PATH, and return its output.
 
-    Fails the test, with all that was printed, if the command fails or takes longer than `SECONDS`.
+    Fail the test, with the whole output, if the command fails or takes longer than `SECONDS`.
     """
     done = subprocess.run(
         command,

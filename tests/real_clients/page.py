@@ -1,4 +1,4 @@
-"""What `docs/clients.md` tells users to write."""
+"""Examples and settings in `docs/clients.md`."""
 
 from tests.test_docs import DOCUMENTED_URL, FENCE, ROOT
 
@@ -10,11 +10,11 @@ INSTALLS = {
     "npm install openai": "openai_node",
     "npm install ai @ai-sdk/openai": "vercel_ai",
 }
-"""The clients, by how the page says that one gets them."""
+"""The clients, by the page's instruction to install them."""
 
 
 def examples() -> list[tuple[str, str, str]]:
-    """The programs that begin with how to get their client: its name, the language and the text."""
+    """Return the programs that begin with the installation of a client: its name, language and text."""
     found = []
     for language, text in blocks():
         mark, _, install = text.partition("\n")[0].partition(" ")
@@ -24,7 +24,7 @@ def examples() -> list[tuple[str, str, str]]:
 
 
 def codex_configuration(url: str, model: str, *, websockets: bool) -> str:
-    """Returns the page's configuration of Codex, for another server and model."""
+    """Return the page's configuration of Codex, for another server and model."""
     text = next(text for language, text in blocks() if text.startswith("# ~/.codex/config.toml\n"))
     assert "supports_websockets = true\n" in text
     if not websockets:
@@ -33,6 +33,6 @@ def codex_configuration(url: str, model: str, *, websockets: bool) -> str:
 
 
 def blocks() -> list[tuple[str, str]]:
-    """The fenced blocks, each with its language."""
+    """Return the fenced blocks, each with its language."""
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     return [(match[1], match[2]) for match in FENCE.finditer(page)]

@@ -29,7 +29,7 @@ def test_codex_changes_a_file(websockets: bool, upstream: Upstream, tmp_path: Pa
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "greeting.txt").write_text("Hello\n")
-    # The sandbox is Codex's own affair, and not every machine can build it; the commands are those below.
+    # Codex's sandbox can't be set up on every machine, and the commands are only those below.
     options = ["--json", "--skip-git-repo-check", "--sandbox=danger-full-access", "--cd", str(folder)]
     upstream.script(
         calls(("call_1", "exec_command", {"cmd": "cat greeting.txt"})),
@@ -60,11 +60,11 @@ def test_codex_changes_a_file(websockets: bool, upstream: Upstream, tmp_path: Pa
 
 
 def done(output: str) -> list[JSON]:
-    """The items of a turn that ended well, and the tokens that it counts."""
+    """Return the items of a completed turn, whose tokens must have been counted."""
     events = [json.loads(line) for line in output.splitlines()]
     assert events[-1]["type"] == "turn.completed"
     assert events[-1]["usage"]["input_tokens"] > 0
     items = [event["item"] for event in events if event["type"] == "item.completed"]
-    # It knows OpenAI's models by name and says so of any other.
+    # Codex knows OpenAI's models by name and warns about others.
     assert all("Model metadata" in item["message"] for item in items if item["type"] == "error")
     return [item for item in items if item["type"] != "error"]

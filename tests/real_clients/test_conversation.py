@@ -1,4 +1,4 @@
-"""Each client holds the same conversation in its own way: a streamed tool call, then a turn that needs it."""
+"""The same conversation in each client's own way: a streamed tool call, then a turn that needs its result."""
 
 import json
 from pathlib import Path
@@ -54,12 +54,12 @@ def test_every_client_is_run() -> None:
 
 
 def messages(chat: JSONObject) -> list[JSONObject]:
-    """The messages of a chat completion request, those from the operator left out."""
+    """Return the messages of a chat completion request, except those of the operator."""
     return [message for message in chat["messages"] if message["role"] not in ("system", "developer")]
 
 
 def said(message: JSONObject) -> tuple[str, str]:
-    """Who says what."""
+    """Return the role and the text of a message."""
     content = message["content"] or ""
     text = content if isinstance(content, str) else "".join(part["text"] for part in content)
-    return message["role"], text.strip('"')  # ogx-client sends what a tool returns as JSON.
+    return message["role"], text.strip('"')  # ogx-client sends the result of a tool as JSON.

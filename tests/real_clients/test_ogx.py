@@ -1,4 +1,4 @@
-"""What ogx-client's agents see of turns: steps of inference, and of tools on either side."""
+"""ogx-client's view of turns: steps of inference, and of tools on either side."""
 
 import json
 from pathlib import Path
@@ -56,17 +56,17 @@ def test_turns_and_steps(server: Serving, upstream: Upstream, tmp_path: Path, cl
 
 
 def steps(events: list[JSON]) -> list[JSON]:
-    """The events that end steps."""
+    """Return the events that end steps."""
     return [event for event in events if event["event_type"] == "step_completed"]
 
 
 def deltas(events: list[JSON]) -> list[JSON]:
-    """What the steps brought on their way."""
+    """Return the deltas of the steps."""
     return [event["delta"] for event in events if event["event_type"] == "step_progress"]
 
 
 def tool_step(events: list[JSON]) -> JSON:
-    """The event that begins the one step of a tool."""
+    """Return the event that begins the only step of a tool."""
     begun = [event for event in events if event["event_type"] == "step_started"]
     (step,) = [event for event in begun if event["step_type"] == "tool_execution"]
     return step

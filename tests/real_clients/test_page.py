@@ -1,4 +1,4 @@
-"""The examples of `docs/clients.md` run, each with the client that it is about."""
+"""The examples of `docs/clients.md`, each run with its own client."""
 
 from pathlib import Path
 

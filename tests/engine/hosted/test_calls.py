@@ -1,4 +1,4 @@
-"""Calls of hosted functions in a reply: they are gathered, and leave no trace among the reply's own items."""
+"""Calls of hosted functions in a reply, which are collected and leave nothing in the reply's own items."""
 
 import pytest
 

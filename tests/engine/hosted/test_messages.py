@@ -1,4 +1,4 @@
-"""Hosted calls of a context, as the model is told of them."""
+"""Hosted calls of a context, as messages for the model."""
 
 from antiphon.engine.request.messages import translate_items, translate_reply
 from antiphon.settings.schema import Capabilities
@@ -28,7 +28,7 @@ def translated(*items: Item, **renamed: str) -> list[ChatMessage]:
 
 
 def roles(messages: list[ChatMessage]) -> list[str]:
-    """The role of each message, and the names of the functions that it calls."""
+    """Return the role of each message, and the names of the functions that it calls."""
     return [
         " ".join([message["role"], *(made["function"]["name"] for made in message.get("tool_calls", []))])
         for message in messages

@@ -1,4 +1,4 @@
-"""What the model is told in later rounds is what it was told when llama-stack made its recordings."""
+"""Model requests of later rounds, which equal those in llama-stack's recordings."""
 
 import ast
 import json
@@ -18,7 +18,7 @@ from tests.support.shared import shared
 
 
 class RecordedSearch(FakeSearch):
-    """Web search that finds what was found."""
+    """Web search that returns the recorded results."""
 
     def __init__(self, recorded: "Recorded") -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class RecordedSearch(FakeSearch):
 
 
 class RecordedMcp(FakeMcp):
-    """An MCP server that answers as it did."""
+    """MCP server that returns the recorded answers."""
 
     def __init__(self, recorded: "Recorded") -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class RecordedMcp(FakeMcp):
 
 
 class Recorded:
-    """A recorded request of a later round: what was said, called and found before it."""
+    """Recorded request of a later round, with the texts, calls and results before it."""
 
     def __init__(self, path: Path) -> None:
         self.body: JSONObject = msgspec.json.decode(path.read_bytes())["request"]["body"]
@@ -79,7 +79,7 @@ class Recorded:
         ]
 
     def last_request(self, tool: RecordedSearch | RecordedMcp) -> JSONObject:
-        """Makes the response again and returns the last chat request."""
+        """Create the response again and return the last chat request."""
         declared = WEB_SEARCH if isinstance(tool, RecordedSearch) else mcp()
         hosting = Hosting(
             Replies(*self.replies, says("Done.")),
@@ -97,7 +97,7 @@ def key(body: JSONObject) -> str:
 
 
 def rounds_of(test: str) -> list[Path]:
-    """The recorded requests of a llama-stack test, behind the first round."""
+    """Return the recorded requests of a llama-stack test after the first round."""
     found = []
     for path in sorted(shared("recordings/llama-stack").glob("*.json")):
         text = path.read_bytes()

@@ -40,7 +40,7 @@ SEARCHED = [
 
 
 def searching(*replies: list[bytes], **more: JSON) -> Hosting:
-    """A response with web search."""
+    """Return a response with web search."""
     return Hosting(Replies(*replies), [WEB_SEARCH], FakeSearch(), body=more).run()
 
 
@@ -97,7 +97,7 @@ def test_calls_of_one_reply_stay_together_and_open_in_order() -> None:
     ids = [made["id"] for message in messages for made in message.get("tool_calls", [])]
     assert ids == [message["tool_call_id"] for message in messages if message["role"] == "tool"]
     assert len(set(ids)) == 3
-    # What was said once is said again in the same words, so that the backend's cache holds.
+    # Each request repeats the earlier messages unchanged, so that the backend's cache can be used.
     assert messages[: len(hosting.told(1))] == hosting.told(1)
 
 

@@ -1,5 +1,7 @@
-"""Text, refusals, log probabilities, endings and faults. Tool calls: test_calls.py; reasoning:
-test_assemble_reasoning.py."""
+"""Text, refusals, log probabilities, endings and faults.
+
+`test_calls.py` tests tool calls, and `test_assemble_reasoning.py` reasoning.
+"""
 
 import pytest
 
@@ -172,7 +174,7 @@ def test_text_after_the_finish_reason_is_not_lost() -> None:
 
 
 def test_an_empty_finish_reason_is_none() -> None:
-    """Some gateways send `finish_reason: ""` in every chunk; a cut must show all the same."""
+    """Some gateways send `finish_reason: ""` in every chunk; an incomplete reply must still be detected."""
     assert assemble(chunk("", content="a"), STOP).texts() == ["a"]
     assert "without a finish_reason" in failure_of(chunk("", content="a"))
 
@@ -354,7 +356,7 @@ def test_indexes_go_on_after_the_output_of_an_earlier_model_call() -> None:
 
 
 def test_whatever_comes_between_plain_text_is_seen() -> None:
-    """Most chunks take a short way: what it leaves out must not be missed in any of them."""
+    """Most chunks take a fast path; none of them may lose a field that the path doesn't handle."""
     tier = {"choices": [{"index": 0, "delta": {"content": "b"}}], "service_tier": "flex"}
     between = [
         raw(tier),

@@ -1,4 +1,4 @@
-"""Citations in the events and items that chunks give."""
+"""Citations in the events and items of a reply."""
 
 import msgspec
 
@@ -15,7 +15,7 @@ FILE: JSONObject = {"type": "file_citation", "file_id": "file-1", "filename": "o
 
 
 def told(reply: Reply) -> list[str | JSONObject]:
-    """The deltas, and between them the annotations."""
+    """Return the deltas, with the annotations between them."""
     return [
         event["delta"] if event["type"].endswith(".delta") else event["annotation"]
         for event in reply.events
@@ -28,7 +28,7 @@ def parts(reply: Reply) -> list[JSONObject]:
 
 
 def test_an_annotation_comes_right_after_the_delta_that_ends_the_cited_text() -> None:
-    """As api.openai.com sends it: recording a-max-tool-calls-web-search-v1."""
+    """The events match api.openai.com's in the recording a-max-tool-calls-web-search-v1."""
     deltas = ["2.4%. ", f"([fed.gov]({FED}?utm_source=openai))  \n- 10", "-year"]
     web_only = AssemblyOptions(source="backend/model", sources=Sources(SOURCES.titles, {}))
     reply = assemble(*(chunk(content=delta) for delta in deltas), STOP, options=web_only)

@@ -1,5 +1,7 @@
-"""What holds for every reply: nothing is lost, the life cycles are right (`Reply` checks them), and neither
-batches nor cuts matter."""
+"""Properties of every reply: nothing is lost, and life cycles are right (`Reply` checks them).
+
+Neither batches nor cuts change the result.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ Kind = Literal["text", "refusal", "reasoning", "reasoning_content", "details", "
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One stretch of a reply: text of some kind, or a group of parallel calls."""
+    """Stretch of a reply: text of some kind, or a group of parallel calls."""
 
     kind: Kind
     text: str = ""
@@ -49,7 +51,7 @@ INDEXES = st.sampled_from(["dense", "gaps", "falling", "absent with ids", "zero"
 
 
 def cut(draw: st.DrawFn, text: str) -> list[str]:
-    """Cuts a text at any places."""
+    """Cut a text at any places."""
     places = sorted(draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=4)))
     bounds = [0, *(place for place in places if place < len(text)), len(text)]
     return [text[start:end] for start, end in pairwise(bounds)]
@@ -68,7 +70,7 @@ def text_chunk(kind: Kind, text: str, number: int) -> bytes:
 
 
 def call_chunks(draw: st.DrawFn, arguments: Sequence[str], first: int, style: str) -> list[bytes]:
-    """The deltas of parallel calls; interleaved where the indexes or ids tell the calls apart."""
+    """Return the deltas of parallel calls, interleaved where indexes or ids tell the calls apart."""
     queues: list[list[bytes]] = []
     for position, text in enumerate(arguments):
         number = first + position
@@ -87,7 +89,7 @@ def call_chunks(draw: st.DrawFn, arguments: Sequence[str], first: int, style: st
 
 @st.composite
 def written(draw: st.DrawFn, segments: list[Segment], style: str, ending: str) -> list[bytes]:
-    """One way to write the reply of these segments in chunks."""
+    """Return one way to write the reply of these segments in chunks."""
     chunks, calls = [chunk(role="assistant", content="")], 0
     for number, segment in enumerate(segments):
         if segment.kind == "calls":
@@ -101,7 +103,7 @@ def written(draw: st.DrawFn, segments: list[Segment], style: str, ending: str) -
 
 
 def expected(segments: list[Segment]) -> list[JSONObject]:
-    """What the items of the reply must hold, worked out without a stream."""
+    """Return the expected items of the reply, derived without a stream."""
     items: list[JSONObject] = []
     for segment in segments:
         if segment.kind == "calls":
@@ -122,14 +124,14 @@ def expected(segments: list[Segment]) -> list[JSONObject]:
 
 
 def _last(items: list[JSONObject], kind: str, empty: JSONObject) -> JSONObject:
-    """The last item if it is of this kind, else a new one."""
+    """Return the last item if it is of this kind, else a new one."""
     if not items or items[-1]["type"] != kind:
         items.append({"type": kind} | empty)
     return items[-1]
 
 
 def found(items: list[JSONObject]) -> list[JSONObject]:
-    """The same view of items that were assembled."""
+    """Return the items of an assembled reply in the form of `expected`."""
     views: list[JSONObject] = []
     for item in items:
         if item["type"] == "function_call":
@@ -149,7 +151,7 @@ def found(items: list[JSONObject]) -> list[JSONObject]:
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[list[Segment], list[bytes]]:
-    """Segments and one way to write them."""
+    """Return segments and one way to write them."""
     segments, style, ending = draw(SEGMENTS), draw(INDEXES), draw(ENDING)
     if ending == "tool_calls" and not any(segment.calls for segment in segments):
         ending = "stop"
@@ -239,7 +241,7 @@ def test_senseless_deltas_keep_all_life_cycles_and_lose_nothing(
 
 
 def _arguments_sent(deltas: list[JSONObject]) -> str:
-    """All arguments of all calls, without the blanks that may be dropped after whole ones."""
+    """Return all arguments of all calls, without the blanks that may be dropped after complete ones."""
     sent = ""
     for delta in deltas:
         for entry in delta.get("tool_calls", []):

@@ -1,4 +1,4 @@
-"""Reasoning in the four forms that backends send it in."""
+"""Reasoning in the four forms that backends send."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.engine.seals import OpenSeal, inside
 BOXES = Sealed(OpenSeal(), "backend/model")
 SEALED = AssemblyOptions(source="backend/model", encrypted_reasoning=True, sealed=BOXES)
 KEPT = AssemblyOptions(source="backend/model", sealed=BOXES)
-"""Sealed are made, but not shown."""
+"""Options that create encrypted content without showing it."""
 
 RAW = [
     "output_item.added",
@@ -136,7 +136,7 @@ def test_entries_of_different_kinds_stay_apart() -> None:
 
 
 def hidden(*chunks: bytes) -> tuple[list[JSONObject], list[JSONObject]]:
-    """The events, and the whole items, where content is encrypted that the request does not include."""
+    """Return the events and the complete items, with encrypted content that the request does not include."""
     output: list[Item] = []
     assembler = Assembler(output, counted_ids(), KEPT)
     events = as_wire([*assembler.feed(list(chunks)), *assembler.finish()])
@@ -227,7 +227,7 @@ def test_F41_reasoning_content_and_think_mixed() -> None:
 
 
 def test_an_empty_think_element_is_no_reasoning() -> None:
-    """Qwen 3 sends this when it is told not to think; every token is a chunk of its own."""
+    """Qwen 3 sends this when thinking is turned off; every token is a chunk of its own."""
     pieces = ["<think>", "\n\n", "</think>", "\n\n", "42"]
     reply = assemble(*(chunk(content=piece) for piece in pieces), STOP, options=THINK)
     assert [item["type"] for item in reply.items] == ["message"]

@@ -250,7 +250,7 @@ def test_calls_without_arguments(arguments: str | None) -> None:
     ids=lambda a: a[:8],
 )
 def test_F39_arguments_not_json(arguments: str) -> None:
-    """They are given on as the model wrote them, and the calls behind them are not lost."""
+    """The client receives them as the model wrote them, and the later calls are not lost."""
     reply = assemble(call(0, "a", "f", arguments), call(1, "b", "g", "{}"), CALLED)
     assert reply.calls() == [("a", "f", arguments), ("b", "g", "{}")]
 

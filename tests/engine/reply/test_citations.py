@@ -1,4 +1,4 @@
-"""Citations in the text of an answer: sources, marks, ids and links, whatever the deltas are."""
+"""Citations in the text of an answer: sources, marks, ids and links, with any deltas."""
 
 import re
 from itertools import pairwise
@@ -118,7 +118,7 @@ def test_the_text_loses_its_marks_and_nothing_else(text: str) -> None:
 
 
 def test_long_text_takes_linear_time() -> None:
-    """Counted in what the citer is handed back to look at, not in seconds: the tail stays short."""
+    """The test bounds the text that the citer holds back to examine again, and no time."""
     citer = Citer(SOURCES)
     text = "<|file-" * 5_000 + "file-1" * 5_000
     shown = "".join(citer.feed(character)[0] for character in text)

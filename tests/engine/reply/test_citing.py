@@ -1,4 +1,4 @@
-"""Citations over turns: what was found earlier can be cited, and the model sees how it cited before."""
+"""Citations over turns: the model can cite earlier results, and sees its earlier citations."""
 
 import asyncio
 

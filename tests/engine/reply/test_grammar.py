@@ -23,7 +23,7 @@ def lark(definition: str) -> Grammar:
 
 
 def fault(grammar: Grammar, *pieces: str) -> str | None:
-    """What is wrong with an input that comes in pieces."""
+    """Return the fault of an input that arrives in pieces."""
     check = grammar.check()
     for piece in pieces:
         if (found := check.feed(piece)) is not None:

@@ -1,4 +1,4 @@
-"""Links to known pages in streamed text: what is one, what it covers, and when it is told."""
+"""Links to known pages in streamed text: detection, extent, and time of report."""
 
 import pytest
 
@@ -16,7 +16,7 @@ TITLES = {
 
 
 def find(text: str) -> list[UrlCitation]:
-    """The citations of a text that comes a character at a time; those of the whole text are the same."""
+    """Return the citations of a text, which are the same character by character and all at once."""
     finder = LinkFinder(TITLES)
     found = [citation for character in text for citation in finder.feed(character)] + finder.flush()
     whole = LinkFinder(TITLES)

@@ -1,4 +1,4 @@
-"""The message in the making, apart from the assembler."""
+"""The growing message, without the assembler."""
 
 from antiphon.engine.reply.message import MessageBuilder
 from antiphon.wire.content import OutputText

@@ -8,7 +8,7 @@ from antiphon.engine.reply.think_tags import Piece, ThinkSplitter
 
 
 def split(*texts: str) -> list[Piece]:
-    """The pieces, with neighbours of one kind joined."""
+    """Return the pieces, with neighbors of one kind joined."""
     splitter = ThinkSplitter()
     pieces: list[Piece] = []
     for text in texts:

@@ -1,4 +1,4 @@
-"""Calls of custom tools; those of functions are in test_calls.py and test_assemble.py."""
+"""Calls of custom tools; `test_calls.py` and `test_assemble.py` test those of functions."""
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ FORCED = AssemblyOptions(source="backend/model", tools=KNOWN, input_of="count")
 
 
 def custom(index: int, name: str | None = None, text: str = "", call_id: str | None = None) -> bytes:
-    """A delta as OpenAI's models send it."""
+    """Return a delta as OpenAI's models send it."""
     entry: JSONObject = {"index": index, "custom": {"input": text}}
     if name is not None:
         entry["custom"]["name"] = name

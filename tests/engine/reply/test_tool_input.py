@@ -8,7 +8,7 @@ from antiphon.engine.reply.tool_input import InputReader
 
 
 def read(pieces: list[str], *, is_cut: bool = False) -> tuple[str, str]:
-    """What came while the pieces came, and all that there was at the end."""
+    """Return the input that was read along with the pieces, and the whole input at the end."""
     reader = InputReader()
     early = "".join(reader.feed(piece) for piece in pieces)
     return early, early + reader.close(is_cut=is_cut)

@@ -45,7 +45,7 @@ def test_counts_that_are_not_known_add_nothing() -> None:
     [
         (CHAT, 7, 42),
         (ChatUsage(prompt_tokens=3, completion_tokens=4), 1, 7),
-        # 400 characters and a little JSON around them, and a token for each chunk.
+        # 400 characters with a little JSON around them, and one token for each chunk.
         (None, 5, 100 + 19 + 5),
         (None, 0, 0),
     ],

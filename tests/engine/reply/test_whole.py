@@ -1,4 +1,4 @@
-"""Streams become single replies and single replies become streams."""
+"""Conversion of streams to single replies and back."""
 
 import json
 

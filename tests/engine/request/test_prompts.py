@@ -1,4 +1,4 @@
-"""What prompts say. The order of messages and the words for media are llama-stack's."""
+"""Texts of prompts; the order of messages and the words for media are llama-stack's."""
 
 import msgspec
 import pytest

@@ -26,7 +26,7 @@ def told(*items: Item, key: Key = "none") -> list[ChatMessage]:
 
 
 def reasoning(source: str = "backend/model", text: str = "hm", *details: ReasoningDetail) -> Reasoning:
-    """Reasoning of which the caller sees a summary only."""
+    """Return reasoning of which the client sees only a summary."""
     encrypted = BOXES.seal(SealedReasoning(source, text, list(details)))
     return Reasoning(summary=[SummaryText("short")], encrypted_content=encrypted)
 

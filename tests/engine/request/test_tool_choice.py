@@ -198,7 +198,7 @@ def test_a_choice_of_a_hosted_tool_that_is_not_there(choice: ToolChoice) -> None
 def test_hosted_tools_that_are_allowed(entry: JSONObject, left: list[str]) -> None:
     chosen = hosted(AllowedToolsChoice(mode="required", tools=[entry]))
     assert (names(chosen), chosen.choice) == (left, "required")
-    # To allow is not to ask for: the others stay forbidden.
+    # `tools` lists the allowed tools, so later requests still have no others.
     assert chosen.later_tools == chosen.tools
 
 

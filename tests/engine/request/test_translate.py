@@ -32,7 +32,7 @@ def translated(body: JSONObject, capabilities: Capabilities | None = None) -> Tr
 
 
 def chat(body: JSONObject, capabilities: Capabilities | None = None) -> JSONObject:
-    """The chat request for a caller who streams, without what every request has."""
+    """Return the chat request for a streaming client, without the fields that every request has."""
     request: JSONObject = msgspec.json.decode(
         msgspec.json.encode(translated(body | {"stream": True}, capabilities).chat_request)
     )

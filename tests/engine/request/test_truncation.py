@@ -1,4 +1,4 @@
-"""`truncation: auto` leaves out the oldest items, a few more at each try, and never splits a call."""
+"""`truncation: auto` omits the oldest items, some more with each attempt, and never splits a call."""
 
 from hypothesis import given
 from hypothesis import strategies as st

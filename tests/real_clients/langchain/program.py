@@ -15,7 +15,7 @@ called: list[str] = []
 
 @tool
 def get_weather(city: str) -> str:
-    """Tells the weather in a city."""
+    """Tell the weather in a city."""
     called.append(city)
     return f"It is cold in {city}."
 

@@ -14,7 +14,7 @@ called: list[str] = []
 
 @client_tool
 def get_weather(city: str) -> str:
-    """Tells the weather in a city.
+    """Tell the weather in a city.
 
     :param city: the city
     """

@@ -1,6 +1,6 @@
-"""The events of ogx-client's agent, for questions without tools, about a file, and to a tool of its own.
+"""Events of ogx-client's agent: without tools, about a file, and with a custom tool.
 
-The first argument says whose client the agent has, ogx-client's or OpenAI's.
+The first argument names the agent's client, ogx-client's or OpenAI's.
 """
 
 import json
@@ -16,7 +16,7 @@ from openai import OpenAI
 
 @client_tool
 def get_weather(city: str) -> str:
-    """Tells the weather in a city.
+    """Tell the weather in a city.
 
     :param city: the city
     """
@@ -26,7 +26,7 @@ def get_weather(city: str) -> str:
 url = os.environ["OPENAI_BASE_URL"]
 theirs = OgxClient(base_url=url.removesuffix("/v1"), max_retries=0)
 client = OpenAI(base_url=url, max_retries=0) if sys.argv[1] == "openai" else theirs
-# What llama-stack's own programs say beside the name.
+# Parameters that llama-stack's own programs send beside the name.
 extra = {"provider_id": "faiss", "embedding_model": "nomic-ai/nomic-embed-text-v1.5"}
 store = client.vector_stores.create(name="notes", extra_body=extra)
 file = client.files.create(file=("notes.txt", b"The code name is BLUE_FALCON."), purpose="assistants")

@@ -12,7 +12,7 @@ set_tracing_disabled(True)  # Traces would go to api.openai.com.
 
 @function_tool
 def get_weather(city: str) -> str:
-    """Tells the weather in a city."""
+    """Tell the weather in a city."""
     called.append(city)
     return f"It is cold in {city}."
 

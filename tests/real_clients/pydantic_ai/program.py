@@ -1,4 +1,4 @@
-"""pydantic-ai: two streamed runs of an agent, the history sent again."""
+"""pydantic-ai: two streamed runs of an agent that sends the history again."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ agent = Agent(OpenAIResponsesModel("up/m"))
 
 @agent.tool_plain
 def get_weather(city: str) -> str:
-    """Tells the weather in a city."""
+    """Tell the weather in a city."""
     called.append(city)
     return f"It is cold in {city}."
 
