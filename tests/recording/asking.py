@@ -35,7 +35,7 @@ Answered = Sequence[JSONObject] | AntiphonError
 
 
 class Backend:
-    """A catalogue of the one model `m`, which gives scripted replies, and the last one ever after.
+    """Catalogue of the model `m`, which gives scripted replies and then repeats the last.
 
     A reply is the chunks of a stream, one for each network read, or an error; `cut` is an error after them.
     """
@@ -94,7 +94,7 @@ class Backend:
 
 
 def said(text: str, **rest: JSON) -> JSONObject:
-    """A whole chat completion."""
+    """Return a whole chat completion."""
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **rest}
@@ -109,7 +109,7 @@ def catalogue(
     repeat: bool = False,
     speed: float = 0.0,
 ) -> RecordingCatalogue:
-    """A catalogue over a directory of recordings."""
+    """Return a catalogue over a directory of recordings."""
     replay = RecordingLookup(Collection(directory, repeat=repeat), speed=speed)
     return RecordingCatalogue(backends, replay, mode, Faults(faults))
 
@@ -118,7 +118,7 @@ def catalogue(
 async def asking(
     models: ModelCatalogue, *, header: bool = False, freeze: bool = False
 ) -> AsyncGenerator[httpx2.AsyncClient, None]:
-    """A client of an application over `models`, with its state in memory."""
+    """Yield a client of an application over `models`, with its state in memory."""
     store = await Store.open(":memory:")
     try:
         frozen, seal_key = (Freeze(), Secret("frozen")) if freeze else (None, None)
@@ -140,7 +140,7 @@ def with_client(
     header: bool = False,
     freeze: bool = False,
 ) -> T:
-    """Runs `test` with a client, and returns what it returns."""
+    """Run `test` with a client, and return its result."""
 
     async def run() -> T:
         async with asking(models, header=header, freeze=freeze) as client:
@@ -150,19 +150,19 @@ def with_client(
 
 
 def in_scope(scope: str) -> dict[str, str]:
-    """The header that names a scope."""
+    """Return the header that names a scope."""
     return {"x-antiphon-scope": scope}
 
 
 def payloads(answer: httpx2.Response) -> list[JSON]:
-    """What the `data:` lines of a stream hold; its `[DONE]` must be there."""
+    """Return the values of the `data:` lines of a stream, which must end with `[DONE]`."""
     lines = [line.removeprefix("data: ") for line in answer.text.split("\n") if line.startswith("data: ")]
     assert lines[-1] == "[DONE]", answer.text[:500]
     return [json.loads(line) for line in lines[:-1]]
 
 
 def text_of(answer: httpx2.Response) -> str:
-    """What a chat completion says, streamed or not."""
+    """Return the text of a chat completion, streamed or not."""
     assert answer.status_code == 200, answer.text
     if answer.headers["content-type"].startswith("application/json"):
         content = answer.json()["choices"][0]["message"]["content"]

@@ -1,4 +1,4 @@
-"""Recording and replay over HTTP for the catalogue's cases: a backend, the server, a client."""
+"""Recording and replay over HTTP for conformance cases: a backend, the server, a client."""
 
 import json
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ MODEL = "up/m"
 
 
 def words(*pieces: str) -> Answer:
-    """A stream that says `pieces`, with usage."""
+    """Return a stream with the text `pieces`, and usage."""
     usage = {"prompt_tokens": 3, "completion_tokens": len(pieces), "total_tokens": 3 + len(pieces)}
     return sse(*(chunk(piece) for piece in pieces), chunk(finish="stop"), chunk(usage=usage))
 
 
 def calling(name: str, arguments: JSON, call_id: str = "call_1") -> Answer:
-    """A stream that calls a function."""
+    """Return a stream that calls a function."""
     function = {"name": name, "arguments": json.dumps(arguments)}
     call = {"index": 0, "id": call_id, "type": "function", "function": function}
     return sse(chunk(tool_calls=[call]), chunk(finish="tool_calls"))
@@ -32,7 +32,7 @@ def calling(name: str, arguments: JSON, call_id: str = "call_1") -> Answer:
 def recording(
     directory: Path, *answers: Answer, mode: Mode = "record", **settings: JSON
 ) -> Iterator[tuple[LocalServer, Upstream]]:
-    """Serves before a backend that gives these answers, and writes them to the directory."""
+    """Serve with a backend that gives these answers, and write recordings to the directory."""
     with Upstream() as upstream:
         upstream.script(*answers)
         with serve(directory, mode, backends=[backend(upstream)], **settings) as server:
@@ -40,22 +40,22 @@ def recording(
 
 
 def ask(url: str, text: str = "Hello", **rest: JSON) -> Reply:
-    """Asks for a response, by default a stream."""
+    """Request a response, by default a stream."""
     return post(url, "/responses", {"model": MODEL, "input": text, "stream": True, **rest})
 
 
 def chat(url: str, text: str = "Hello", **rest: JSON) -> Reply:
-    """Asks for a chat completion in one piece."""
+    """Request a non-streaming chat completion."""
     return post(url, "/chat/completions", chat_body(text, **rest))
 
 
 def chat_body(text: str = "Hello", **rest: JSON) -> JSONObject:
-    """The body that `chat` sends."""
+    """Return the body that `chat` sends."""
     return {"model": MODEL, "messages": [{"role": "user", "content": text}], **rest}
 
 
 def said(reply: Reply) -> str:
-    """What a response or a chat completion in one piece says, or the code of its error."""
+    """Return the text of a non-streaming response or chat completion, or the code of its error."""
     if reply.status != 200:
         return str(reply.error["code"])
     body = reply.json

@@ -1,4 +1,4 @@
-"""Recording with hosted tools at work, and replay when all of them are gone."""
+"""Recording with hosted tools, and replay without their services."""
 
 import asyncio
 import socket
@@ -29,12 +29,12 @@ RUN = (
     says(ANSWER),
 )
 KINDS = ["mcp_list_tools", "mcp_call", "web_search_call", "file_search_call", "message"]
-"""The items of a response in which the model says `RUN`."""
+"""The items of a response in which the model replies with `RUN`."""
 
 
 @contextmanager
 def with_tools(directory: Path, *answers: Answer, **settings: JSON) -> Iterator[tuple[LocalServer, Servers]]:
-    """Records, with MCP servers and a SearXNG at work until the block ends."""
+    """Record with MCP servers and a SearXNG, which run until the block ends."""
     settings |= {"allow_hosts": ["127.0.0.1"], "discover": False}
     with Upstream() as service, servers(directory.parent) as running, pytest.MonkeyPatch.context() as patch:
         service.script(reply({"results": [RESULT]}))
@@ -45,7 +45,7 @@ def with_tools(directory: Path, *answers: Answer, **settings: JSON) -> Iterator[
 
 @contextmanager
 def alone(directory: Path, **settings: JSON) -> Iterator[LocalServer]:
-    """Replays; whatever is connected to but the server itself, or looked up, fails the test."""
+    """Replay; any look-up or connection other than to the server itself fails the test."""
     connect, called = socket.socket.connect, set()
 
     def watched(self: socket.socket, address: tuple[str, int]) -> None:

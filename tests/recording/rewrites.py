@@ -1,4 +1,4 @@
-"""Ways to word a chat request that mean the same to a model. Each takes a body and returns another one."""
+"""Rewrites of a chat request that keep its meaning for a model; each takes a body and returns another."""
 
 import json
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def one_message_per_call(body: JSONObject) -> JSONObject:
 
 
 def result_after_each_call(body: JSONObject) -> JSONObject:
-    """llama-stack's wording: each call in a message of its own, its result right after it."""
+    """Return llama-stack's form: each call in its own message, with its result right after it."""
     body = one_message_per_call(body)
     messages: list[JSONObject] = []
     waiting = [message for message in _messages(body) if message["role"] == "tool"]

@@ -1,4 +1,4 @@
-"""Recordings for tests: those beside the checkout, and small ones written by hand."""
+"""Recordings for tests: those beside the checkout, and small handwritten ones."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,12 @@ from tests.support.shared import shared
 
 
 def recordings(name: str) -> Path:
-    """Returns a directory of real recordings; without it the test is skipped, in CI it fails."""
+    """Return a directory of real recordings; without it the test is skipped, in CI it fails."""
     return shared(f"recordings/{name}")
 
 
 def calls_in(directory: Path) -> list[RecordedCall]:
-    """Returns all calls of a directory, every file of which can be read."""
+    """Return all calls of a directory, every file of which must be readable."""
     problems: list[str] = []
     calls = list(read_calls(directory, problems))
     assert problems == []
@@ -38,7 +38,7 @@ def chat_request(text: str = "Hello", **rest: JSON) -> JSONObject:
 
 
 def recording(request: JSONObject, body: JSON, **response: JSON) -> JSONObject:
-    """A llama-stack file for a chat; `body` is a list of chunks, one completion, or None."""
+    """Return a llama-stack file for a chat; `body` is a list of chunks, one completion, or None."""
     if isinstance(body, list):
         wrapped: JSON = [{"__type__": "openai.types.Chunk", "__data__": value} for value in body]
     else:

@@ -1,6 +1,6 @@
-"""The catalogue's cases of recording and replay, R1 to R14 and R20, each over HTTP.
+"""Conformance cases of recording and replay, R1 to R14 and R20, each over HTTP.
 
-R12, R13 and R14 with hosted tools at work are in `test_cases_r_hosted.py`.
+`test_cases_r_hosted.py` has R12, R13 and R14 with hosted tools.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ WEATHER: JSONObject = {
 
 
 def two_turns(server: LocalServer) -> bytes:
-    """A question, a function call, its output, and the answer, all as bytes of two event streams."""
+    """Return a question, a function call, its output and the answer, as the bytes of two event streams."""
     first = ask(server.url, "Is it raining in Oslo?", tools=[WEATHER])
     result = {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
     last = first.last["id"]
@@ -89,7 +89,7 @@ def test_R3_replay_opens_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert said(ask(server.url, "Another question", stream=False)) == "recording_not_found"
         assert call(server.url, "GET", "/models").json["data"][0]["id"] == "m"
         own = urlsplit(server.url)
-    # Three requests of this test's own client, and nothing else.
+    # The three requests of this test's own client are the only connections.
     assert called == [(own.hostname, own.port)] * 3
 
 
@@ -136,7 +136,7 @@ def test_R5_the_key_does_not_depend_on_how_a_request_is_written(tmp_path: Path) 
 
 
 def test_R5_the_exact_key_is_llama_stacks_and_so_not_ours_to_change() -> None:
-    """The rule as its documentation has it, so that no version of ours can change it unnoticed."""
+    """The test has the rule from its documentation, so that a change of ours can't go unnoticed."""
     (path,) = recordings("seeds").glob("aadc0675*.json")
     file = json.loads(path.read_text())
     hashed = {
@@ -169,7 +169,7 @@ def test_R6_every_meaningful_change_changes_the_key(tmp_path: Path) -> None:
     body = chat_body(SENTENCE, temperature=0.5, seed=7, tools=tools)
     with recording(tmp_path, reply(completion("2"))) as (server, _):
         post(server.url, "/chat/completions", body)
-        # A second model, so that the first edit asks for one that exists.
+        # The first edit requests a second model, which has to exist.
         post(server.url, "/chat/completions", {**chat_body("x"), "model": "up/n"})
     changed = {name: edit(body) for name, edit in EDITS.items()}
     for position in range(len(SENTENCE)):
@@ -216,7 +216,7 @@ def test_R9_concurrent_replays_never_swap_answers(tmp_path: Path) -> None:
             return [said(ask(server.url_of(scope), stream=False)) for _ in range(2)]
 
         assert list(threads.map(both, scopes)) == [[f"{scope} 1", f"{scope} 2"] for scope in scopes]
-    # In one scope, too, a turn is given out once.
+    # Within one scope, too, each recording answers once.
     with serve(tmp_path) as server, ThreadPoolExecutor(32) as threads:
         given = list(threads.map(lambda _: said(ask(server.url_of("test 7"), stream=False)), scopes))
     assert sorted(given) == sorted(["test 7 1", "test 7 2", *["recording_not_found"] * 30])
@@ -278,7 +278,7 @@ def test_R11_errors_and_cut_streams_replay_as_such(tmp_path: Path) -> None:
 
 
 def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
-    """At the seam that the hosted tools call through: MCP list and call, search, code."""
+    """Calls pass the seam that the hosted tools use: MCP list and call, search, code."""
     calls: list[tuple[str, str, JSONObject]] = [
         ("mcp:deepwiki", "tools/list", {}),
         ("mcp:deepwiki", "ask", {"question": "Why?", "repo": "a/b"}),
@@ -296,7 +296,7 @@ def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
         results = [await recorder.call(*each) for each in calls]
         replayed = noting()
         player = ToolPlayer(RecordingLookup(Collection(tmp_path)), replayed)
-        # In another order, and with the arguments in another one.
+        # The calls are in another order, and so are their arguments.
         again = [
             await player.call(provider, name, reverse_keys(given)) for provider, name, given in calls[::-1]
         ]
@@ -308,7 +308,7 @@ def test_R12_results_of_tools_replay_without_the_tools(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("decision", ["approved", "denied"])
 def test_R13_approvals_across_turns_replay(decision: str, tmp_path: Path) -> None:
-    """A call that a person allows or not, as clients do it with functions."""
+    """A person approves a call or not, as clients implement it with functions."""
 
     def decide(server: LocalServer, decided: str) -> str:
         first = ask(server.url, "Delete the file", tools=[WEATHER]).last
@@ -330,7 +330,7 @@ def test_R13_approvals_across_turns_replay(decision: str, tmp_path: Path) -> Non
 
 def test_R14_ids_that_a_run_makes_up_do_not_matter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def found(server: LocalServer, call_id: str, file_id: str) -> Reply:
-        """A client that keeps the history itself, with ids that are new in each run."""
+        """Request as a client that keeps the history itself, with new ids in each run."""
         function_call = {"type": "function_call", "call_id": call_id, "name": "find", "arguments": "{}"}
         output = f"[1] document_id: {file_id}, score: 0.{len(call_id)}7 The sea is deep."
         result = {"type": "function_call_output", "call_id": call_id, "output": output}
@@ -340,7 +340,7 @@ def test_R14_ids_that_a_run_makes_up_do_not_matter(tmp_path: Path, caplog: pytes
     one, other = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "16fd2706-8baf-433b-82eb-8c7fada847da"
     with recording(tmp_path, words("Deep.")) as (server, _):
         assert said(found(server, "call_1", one)) == "Deep."
-    # The log has its last line when the server has ended.
+    # The last line of the log is written when the server has stopped.
     with caplog.at_level(logging.INFO, "antiphon.access"), serve(tmp_path, repeat=True) as server:
         assert said(found(server, "call_2", one)) == "Deep."
         assert said(found(server, "call_other", other)) == "Deep."

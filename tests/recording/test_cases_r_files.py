@@ -1,4 +1,4 @@
-"""The catalogue's cases about the files of recordings, R15 to R19, as the server writes and reads them."""
+"""Conformance cases about the files of recordings, R15 to R19, through the server."""
 
 import difflib
 import json
@@ -19,12 +19,12 @@ SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"  # gitleaks:allow
 
 
 def tool(**function: JSON) -> JSONObject:
-    """A function tool."""
+    """Return a function tool."""
     return {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, **function}}
 
 
 def said_before(**message: JSON) -> JSONObject:
-    """A body with a message between the question and what follows it."""
+    """Return a body with a message between the question and its sequel."""
     return {"messages": [{"role": "user", "content": "Hello"}, message, {"role": "user", "content": "Go on"}]}
 
 
@@ -71,7 +71,7 @@ def test_R15_planted_secrets_are_never_written(tmp_path: Path) -> None:
 
 
 def turns(directory: Path, count: int) -> list[list[str]]:
-    """Records a conversation and returns the lines of its file after each turn."""
+    """Record a conversation and return the lines of its file after each turn."""
     answers = [words(f"Answer {turn}: ", *(f"{word} " for word in ANSWER.split())) for turn in range(count)]
     lines: list[list[str]] = []
     with recording(directory, *answers) as (server, _):
@@ -108,7 +108,7 @@ def test_R16_an_added_turn_is_a_turn_sized_diff(tmp_path: Path) -> None:
     assert [line for line in changes if line[0] == "-"] in ([], ["-   }"])
     block = after[after.index('   "call": 7,') - 1 :]
     assert len(changes) <= len(block) + 5
-    # The block is the turn: what the model had said, what is asked now, what it answers; no more.
+    # The block has only the turn: the last reply, the new question, and its answer.
     added = "\n".join(line[2:] for line in changes if line[0] == "+")
     assert added.count("Answer 5") == added.count("Question 6") == added.count("Answer 6") == 1
     assert not [each for each in ("Question 5", INSTRUCTIONS, "timetable", "chatcmpl") if each in added]
@@ -122,7 +122,7 @@ def test_R17_a_file_takes_at_most_twice_the_text_that_it_holds(tmp_path: Path) -
         + json.dumps(TOOL)
         + "".join(f"Question {turn}: {QUESTION}{ANSWER}" for turn in range(10))
     )
-    # The answers but for the last one stand in the requests that follow them, too.
+    # All answers except the last are also in the requests that follow them.
     assert size <= 2 * len(text + 9 * ANSWER)
 
 
@@ -135,7 +135,7 @@ def test_R18_check_finds_what_is_unused_and_what_is_stale(tmp_path: Path) -> Non
     hits = tmp_path / "hits.jsonl"
     with serve(tmp_path, hit_log=str(hits)) as server:
         assert said(ask(server.url, "used", stream=False)) == "A"
-        # What is stale answers here; llama-stack would not find it.
+        # A stale recording answers here, although llama-stack would not find it.
         assert said(post(server.url, "/chat/completions", stale)) == "C"
     problems = {(problem.kind, problem.names) for problem in check(tmp_path, read_hits(hits))}
     assert problems == {("unused", ("default.json#2",)), ("stale", (f"{'0' * 64}.json",))}

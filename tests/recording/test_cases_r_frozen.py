@@ -1,4 +1,4 @@
-"""R1 with hosted tools: frozen runs are equal to the byte, over HTTP and WebSocket, with files too."""
+"""R1 with hosted tools: frozen runs have equal bytes, over HTTP and WebSocket, including files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.server.sockets import Socket
 
 
 def everything(server: LocalServer, mcp_url: str) -> list[bytes]:
-    """What the server says while all tools are at work: each body, stream and frame, as bytes."""
+    """Return all output of a server with all tools: each body, stream and frame, as bytes."""
     url, said = server.url, []
 
     def keep(reply: Reply) -> Reply:
@@ -27,7 +27,7 @@ def everything(server: LocalServer, mcp_url: str) -> list[bytes]:
     file = keep(upload(url, form(*parts))).json["id"]
     keep(post(url, f"/vector_stores/{store}/files", {"file_id": file}))
     while (attached := get(url, f"/vector_stores/{store}/files/{file}")).json["status"] == "in_progress":
-        pass  # How often it is asked makes no difference to what comes after.
+        pass  # The number of these requests doesn't affect later output.
     keep(attached)
     keep(get(url, f"/vector_stores/{store}"))
     request: JSONObject = {

@@ -1,4 +1,4 @@
-"""R12, R13 and R14 with hosted tools: real MCP servers, a search service and files, which then are gone."""
+"""R12, R13 and R14 with real MCP servers, a search service and files, none of which the replay has."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def mcp(url: str, **more: JSON) -> JSONObject:
 
 
 def whole_run(url: str, mcp_url: str, *, stream: bool) -> Response:
-    """Uploads a file, and asks with all tools; the ids of file and vector store are new each time."""
+    """Upload a file, and use all tools; the ids of file and vector store are new each time."""
     with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
         store = client.vector_stores.create(name="notes")
         file = ("notes.txt", SECRET.encode())
@@ -47,7 +47,7 @@ def whole_run(url: str, mcp_url: str, *, stream: bool) -> Response:
 
 
 def results(response: Response) -> list[JSON]:
-    """What the tools brought and the model said, without ids."""
+    """Return the results of the tools and the model's text, without ids."""
     output: JSON = response.to_dict()["output"]
     listed, called, searched, found, message = output
     return [
@@ -61,7 +61,7 @@ def results(response: Response) -> list[JSON]:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_R12_search_mcp_and_file_search_replay_without_any_socket(stream: bool, tmp_path: Path) -> None:
-    """Also R14: the ids of the file are others than those that the model was told when it was recorded."""
+    """This is also R14: the ids of the file differ from those that the model received in the recording."""
     directory = tmp_path / "recordings"
     with with_tools(directory, *RUN) as (server, running):
         mcp_url = f"{running.url}/basic/mcp"
@@ -77,7 +77,7 @@ def test_R12_search_mcp_and_file_search_replay_without_any_socket(stream: bool, 
 
 
 def approving(url: str, mcp_url: str, *, approve: bool) -> tuple[list[str], str]:
-    """Asks for what needs an approval, and gives it or not; the kinds of items, and what is said."""
+    """Request a call that needs an approval, and decide on it; return the kinds of items, and the text."""
     with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
         tool = mcp(mcp_url, require_approval="always")
         first = client.responses.create(model=MODEL, input="Boil it.", tools=[tool])  # type: ignore[list-item]
@@ -121,7 +121,7 @@ def test_R12_a_server_that_was_never_recorded_is_a_miss(tmp_path: Path) -> None:
 
 
 def felines(url: str) -> list[str]:
-    """Searches two texts for what only their vectors have in common with the query; the texts found."""
+    """Search two texts by vectors that only one shares with the query; return the texts found."""
     with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
         store = client.vector_stores.create(name="notes", extra_body={"embedding_model": MODEL})
         for text in ("Cats sleep.", "Trains run."):

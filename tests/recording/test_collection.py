@@ -1,4 +1,4 @@
-"""A directory of recordings of both formats is read, grows, and is written scope by scope."""
+"""A directory of recordings of both formats, which is read, extended, and written by scope."""
 
 import asyncio
 from dataclasses import replace
@@ -83,7 +83,7 @@ def test_what_is_missing_is_added_after_what_is_there(tmp_path: Path) -> None:
     collection = Collection(tmp_path)
     add(collection, call("New"), overwrite=False)
     assert questions(tmp_path / "default.json") == ["Old", "New"]
-    # It was just made, so in this run it has had its turn.
+    # The new recording has already answered once in this run.
     assert not isinstance(collection.chats.find(chat_request("New"), "default"), Hit)
     assert answers(collection, "Old") == "default.json#1"
 

@@ -1,4 +1,4 @@
-"""What was recorded in one form answers in the other, in both formats: responses in one piece and streams."""
+"""Recorded streams answer non-streaming requests and the other way round, in both formats."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ CHUNKS = sse(
 
 
 def answered(server: LocalServer, *, stream: bool) -> JSONObject:
-    """The response without what differs from one to the next; what is stored must be the same."""
+    """Return the response without its volatile fields; the stored response must be the same."""
     given = ask(server.url, tools=TOOLS, stream=stream)
     response: JSONObject = given.last if stream else given.json
     assert get(server.url, f"/responses/{response['id']}").json == response
@@ -72,7 +72,7 @@ ODD: dict[str, tuple[Answer, bool]] = {
 
 
 def outcome(server: LocalServer, *, stream: bool) -> JSON:
-    """What was said, or the words of the error; of its code a failed response has another than a body."""
+    """Return the text, or the error's message; its code isn't the same in a failed response and a body."""
     given = ask(server.url, stream=stream)
     if given.status != 200:
         return given.error["message"]

@@ -1,4 +1,4 @@
-"""Each rule of the project's check finds a violation that is put before it, and leaves good code alone."""
+"""Rules of the project's check: each finds a violation, and accepts good code."""
 
 import ast
 from pathlib import Path
@@ -18,7 +18,7 @@ def module(text: str, path: str = "src/antiphon/service/responses/run.py") -> tr
 
 
 def package(files: dict[str, str]) -> list[tree.Module]:
-    """Modules of the package `antiphon`; `files` maps `engine/loop` to its source."""
+    """Return modules of the package `antiphon`; `files` maps `engine/loop` to its source."""
     every = {"__init__": "", **files}
     return [module(text, f"src/antiphon/{name}.py") for name, text in every.items()]
 

@@ -1,4 +1,4 @@
-"""The conformance page matches the results of a run."""
+"""The conformance page, which must match the results of a run."""
 
 import ast
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_a_page_of_another_catalogue_is_found() -> None:
 
 
 def test_the_projects_catalogue_is_whole() -> None:
-    """How many cases each letter has."""
+    """Return the number of cases of each letter."""
     cases = conformance.catalogue().cases
     counts = {letter: sum(case[0] == letter for case in cases) for letter in "FTBSDR"}
     assert counts == {"F": 45, "T": 18, "B": 52, "S": 28, "D": 20, "R": 20}

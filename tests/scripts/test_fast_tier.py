@@ -1,4 +1,4 @@
-"""`make test-fast` uses no server and no database, and the plugin that watches it finds a test that does."""
+"""`make test-fast` uses no server and no database, and its plugin finds a test that does."""
 
 import re
 import subprocess

@@ -1,7 +1,7 @@
 """AGENTS.md and the pages on internals name only files, tests and commands that exist.
 
-Paths count from the root, `src/antiphon/` or `tests/`; `NAME` in a path is a placeholder. The name of a test
-follows its file in the same paragraph.
+Paths are relative to the root, `src/antiphon/` or `tests/`; `NAME` in a path is a placeholder. The name of a
+test follows its file in the same paragraph.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Each rule for prose finds a violation, and the allowances only shrink."""
+"""Rules for prose: each finds a violation, and the allowances only shrink."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Ruff is configured to find docstrings against the convention."""
+"""Ruff's configuration, which enforces the docstring convention."""
 
 import subprocess
 import sys

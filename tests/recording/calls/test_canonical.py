@@ -1,4 +1,4 @@
-"""Requests that mean the same share a key, and all others do not."""
+"""Canonical keys: requests with the same meaning share a key, and all others don't."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ arguments = st.dictionaries(names, scalars, max_size=3).map(
 
 @st.composite
 def turns(draw: st.DrawFn, turn: int) -> list[JSONObject]:
-    """One turn: something the user or the model says, or tool calls with their results."""
+    """Return one turn: a message of the user or the model, or tool calls with their results."""
     kind = draw(st.sampled_from(["user", "parts", "assistant", "calls"]))
     if kind == "parts":
         parts = draw(st.lists(st.one_of(text_parts, images), min_size=1, max_size=3))
@@ -117,7 +117,7 @@ def test_a_canonical_request_is_its_own_canonical_form(body: JSONObject) -> None
 
 
 def places(value: JSON, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The paths of all values that count by themselves; ids of calls count only by their order."""
+    """Yield the paths of all values that matter by themselves; call ids matter only by their order."""
     if isinstance(value, dict):
         for name, member in value.items():
             if name not in ("id", "tool_call_id"):
@@ -147,7 +147,7 @@ def test_one_changed_character_or_number_is_another_key(body: JSONObject, data: 
     target: JSON = edited
     for step in path[:-1]:
         target = target[step]
-    # Defaults are folded, so the one change that lands on a default is left out.
+    # A request with the default has the key of a request without this option.
     if path == ("parallel_tool_calls",):
         return
     target[path[-1]] = changed(target[path[-1]], data.draw(st.integers(0, 99)))

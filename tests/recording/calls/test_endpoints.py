@@ -1,4 +1,4 @@
-"""Embeddings, completions of plain texts and moderations are recorded and replayed, in both formats."""
+"""Recording and replay of embeddings, text completions and moderations, in both formats."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ MODERATE: JSONObject = {"model": MODEL, "input": "Hello"}
 
 
 def record_all(directory: Path) -> None:
-    """Records one call of each endpoint."""
+    """Record one call of each endpoint."""
     with recording(directory, reply(vectors([0.5, 1.0])), reply(TEXT), reply(FLAGS)) as (server, upstream):
         assert post(server.url, "/embeddings", EMBED).status == 200
         assert post(server.url, "/completions", COMPLETE).status == 200
@@ -42,7 +42,7 @@ def record_all(directory: Path) -> None:
 
 
 def replayed_all(directory: Path) -> None:
-    """Asks for what was recorded, in equivalent words, and for something else."""
+    """Request the recorded calls, in equivalent words, and others."""
     with serve(directory, repeat=True) as server:
         folded = {**EMBED, "input": ["a"], "encoding_format": "float", "user": "u"}
         for body in (EMBED, folded, {**EMBED, "model": "m"}):
@@ -70,7 +70,7 @@ def test_nothing_is_lost_at_llama_stack_and_back(tmp_path: Path) -> None:
     assert export_calls(calls, tmp_path / "theirs").omitted == []
     exported = list(read_calls(tmp_path / "theirs", []))
     assert {call.kind for call in exported} == {"embedding", "completion", "moderation"}
-    assert not any(call.stale for call in exported)  # So llama-stack finds them.
+    assert not any(call.stale for call in exported)  # llama-stack finds them, too.
     embedding = next(call for call in exported if call.kind == "embedding")
     assert (embedding.request, embedding.address.endpoint) == ({**EMBED, "model": "m"}, "/v1/embeddings")
     import_calls(exported, tmp_path / "again")

@@ -1,4 +1,4 @@
-"""llama-stack's exact hash, against the names of its own files."""
+"""llama-stack's exact hash, compared with the names of its own files."""
 
 import json
 from dataclasses import replace
@@ -21,9 +21,10 @@ def test_both_seeds_bear_the_hash_of_their_content() -> None:
 
 
 def test_the_names_of_all_but_stale_files_are_derived() -> None:
-    """459 of 490 hold: all tool calls, model lists, completions and other calls, and 402 of 433 chats.
+    """The hash equals the name of 459 of 490 files.
 
-    The others were made under older rules (file search), or their text was edited after they were made.
+    These are all tool calls, model lists, completions and other calls, and 402 of 433 chats. The other files
+    were made under older rules (file search), or their text was edited later.
     """
     stale = [call for call in real_calls() if call.stale]
     assert len(stale) <= 31
@@ -31,7 +32,7 @@ def test_the_names_of_all_but_stale_files_are_derived() -> None:
 
 
 def test_some_stale_files_were_edited_after_they_were_made() -> None:
-    """The project renamed a header inside recorded texts; with the old name their hash holds again."""
+    """The project renamed a header inside recorded texts; with the old name the hash is right again."""
     found = 0
     for call in real_calls():
         text = json.dumps(call.request)

@@ -1,4 +1,4 @@
-"""What is known of a recorded call, whatever file it stands in."""
+"""Properties of a recorded call, in any kind of file."""
 
 from dataclasses import replace
 

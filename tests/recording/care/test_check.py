@@ -1,4 +1,4 @@
-"""Problems of a collection are found, and what is not needed can be removed."""
+"""Problems of a collection, and the removal of unused recordings."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Import and export lose nothing that replay needs."""
+"""Import and export, which keep everything that replay needs."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def reply(text: str, question: str = "Hello", usage: JSONObject | None = None, *
 
 
 def unpadded(directory: Path, name: str) -> JSON:
-    """A file of llama-stack's, without the padding of chunks and the key that only some files have."""
+    """Return a file of llama-stack's, without padding and without the key that only some files have."""
     content = json.loads((directory / name).read_text())
     content.pop("id_normalization_mapping", None)
     body = content["response"]["body"]
@@ -40,7 +40,7 @@ def unpadded(directory: Path, name: str) -> JSON:
 
 
 def answers(directory: Path, asked: list[RecordedCall]) -> list[tuple[str, list[JSON]]]:
-    """What a new collection over a directory answers to each call, asked in its scope."""
+    """Return the answers of a new collection over a directory to each call, in its scope."""
     collection = Collection(directory)
     found = []
     for call in asked:
@@ -145,7 +145,7 @@ def test_an_answer_in_one_piece_is_also_what_llama_stacks_responses_look_for(tmp
     asked = {**chat_request(), "stream": True, "stream_options": {"include_usage": True}}
     assert (stream.stale, stream.streamed, stream.request) == (False, True, asked)
     assert stream.name == f"{request_hash('POST', Address().url, asked, None)}.json"
-    assert (whole.type_name, stream.type_name) == ("", "")  # The usual ones.
+    assert (whole.type_name, stream.type_name) == ("", "")  # The usual types.
     said = json.loads(fold_chunks(stream.payloads()))
     assert said["choices"][0]["message"]["content"] == "Hi"
     assert said["usage"] == {"total_tokens": 3}

@@ -1,4 +1,4 @@
-"""A call as a person reads it: whole, short, and without power over the terminal."""
+"""Calls as a person reads them: complete, short, and harmless to the terminal."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""Atomic writes of files."""
 
 import os
 from pathlib import Path

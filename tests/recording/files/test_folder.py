@@ -1,4 +1,4 @@
-"""The files of a directory are found and read, and read again only while they are the same."""
+"""Files of a directory, which are read again only if they have changed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Recordings of llama-stack are read, whatever their kind, and are never more than data."""
+"""Recordings of llama-stack of every kind, which are read as data only."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def read(content: JSON) -> RecordedCall:
 
 
 def recorded_values(path: Path) -> list[JSON]:
-    """The `__data__` of a file, read by plain json."""
+    """Return the `__data__` of a file, read as plain JSON."""
     body = json.loads(path.read_text())["response"]["body"]
     return [value["__data__"] for value in (body if isinstance(body, list) else [body])]
 

@@ -1,4 +1,4 @@
-"""llama-stack finds again what is written for it."""
+"""Files written for llama-stack, which it finds again."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ def test_real_files_are_written_as_they_were(directory: str) -> None:
     for recorded in calls_in(recordings(directory)):
         before = json.loads((recordings(directory) / recorded.name).read_text())
         after = json.loads(file_content(recorded))
-        # Some files have this key, which is empty in all that do, and some have not.
+        # Some files have this key, which is always empty.
         assert before.pop("id_normalization_mapping", {}) == {}
         assert after.pop("id_normalization_mapping", {}) == {}
         assert after == before

@@ -1,4 +1,4 @@
-"""Parts are counted at once and read once."""
+"""Parts of an answer, which are counted at once and read once."""
 
 import pytest
 from msgspec import Raw

@@ -1,4 +1,4 @@
-"""What changes from one JSON object to the next, and back."""
+"""Differences between JSON objects, and their application."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Our own files: everything comes back, and a person can review what they hold."""
+"""Our own files: they keep everything, and a person can review them."""
 
 import difflib
 import json
@@ -24,7 +24,7 @@ WORDS = "The antiphon is sung by two choirs in turn, verse against verse, as the
 
 
 def streamed(text: str = WORDS, request: JSONObject | None = None, **rest: JSON) -> RecordedCall:
-    """A call whose answer came word by word, as OpenAI sends it."""
+    """Return a call whose answer was streamed word by word, as OpenAI sends it."""
     words = [f"{word} " for word in text.split(" ")]
     nulls = {"function_call": None, "refusal": None, "tool_calls": None}
     chunks = [
@@ -38,7 +38,7 @@ def streamed(text: str = WORDS, request: JSONObject | None = None, **rest: JSON)
 
 
 def agent_run(turns: int) -> list[RecordedCall]:
-    """The calls of one conversation with tools: each has the messages of the one before it, and two more."""
+    """Return the calls of one conversation with tools; each adds two messages to the one before it."""
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     function = {"name": "look_up", "description": "Looks a place up in the atlas.", "parameters": parameters}
     messages: list[JSONObject] = [
@@ -67,7 +67,7 @@ def written(calls: Sequence[RecordedCall], directory: Path, scope: str = "defaul
 
 
 def values(call: RecordedCall) -> list[JSON]:
-    """The parts as JSON values, without the padding, which no file of ours holds."""
+    """Return the parts as JSON values, without the padding, which our files omit."""
     found = [json.loads(payload) for payload in call.payloads()]
     for value in found:
         for holder in [value, *(value.get("choices") or [])]:
@@ -103,7 +103,7 @@ def real_scopes() -> dict[str, list[RecordedCall]]:
 
 
 def text_size(calls: Sequence[RecordedCall]) -> int:
-    """Bytes of the text that the calls hold: every message and tool list once, and the answers, as JSON."""
+    """Return the bytes of the text in calls: each message and tool list once, and the answers, as JSON."""
     said = {
         json.dumps(each)
         for call in calls
@@ -131,12 +131,12 @@ def test_real_files_take_at_most_twice_the_text_that_they_hold(tmp_path: Path) -
     chats = [calls for calls in real_scopes().values() if all(call.kind == "chat" for call in calls)]
     sizes = [(written(calls, tmp_path, calls[0].scope).stat().st_size, text_size(calls)) for calls in chats]
     assert sum(size for size, _ in sizes) <= 2 * sum(text for _, text in sizes)
-    # What a backend sends around the text (usage, filters, warnings, log probabilities) is there once.
+    # The data that a backend sends around the text (usage, filters, log probabilities) is stored once.
     assert max(size - 2 * text for size, text in sizes) <= 3072
 
 
 def test_the_smallest_file_is_less_than_a_kilobyte(tmp_path: Path) -> None:
-    """Of a few words, most is what the backend says around them; it is kept, for a replay gives it too."""
+    """Most bytes of a short reply are the backend's own fields, which a replay returns too."""
     path = written([streamed("Good morning.", gaps=(300, 0, 12, 9, 0))], tmp_path)
     assert path.stat().st_size <= 1024
 
@@ -153,7 +153,8 @@ def test_r16_an_added_turn_changes_no_line_before_it(tmp_path: Path) -> None:
     changes = [each for each in difflib.ndiff(before, after) if each[0] in "+-"]
     removed = [each[2:] for each in changes if each[0] == "-"]
     added = [each[2:] for each in changes if each[0] == "+"]
-    # Only the comma after the call before; and the turn holds its question, its answer and little else.
+    # Only the comma after the previous call is removed; the turn has its question, its answer and little
+    # else.
     assert removed in ([], ["  }"])
     turn = text_size(calls) - text_size(calls[:-1])
     assert sum(len(each.encode()) for each in added) <= 2.5 * turn
@@ -167,7 +168,7 @@ def test_r16_messages_and_tools_are_written_once(tmp_path: Path) -> None:
 
 
 def test_r17_a_reply_that_is_given_again_is_written_once(tmp_path: Path) -> None:
-    """As the list of an MCP server's tools is, for each response."""
+    """Tool lists of an MCP server repeat like this, once for each response."""
     listed: JSONObject = {"tools": [{"name": name, "description": "Looks it up. " * 9} for name in "ab"]}
     replies = [listed, listed, {**listed, "obfuscation": "its own word"}, {"tools": []}]
     address = Address(url="", endpoint="", provider="lab", tool_name="tools/list")

@@ -1,4 +1,4 @@
-"""Secrets are found wherever they stand in a call, and nothing else is taken for one."""
+"""Secrets are found anywhere in a call, and other text isn't mistaken for one."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chat_request, chunk, recordings
 
 LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
-"""What random letters look like; secrets are put together, so that they alarm nobody who scans this file."""
+"""Text that looks random; secrets are concatenated, so that scanners of this file don't report them."""
 
 SECRETS = {
     "private key": "-----BEGIN " + "RSA PRIVATE KEY-----",
@@ -229,6 +229,6 @@ def test_the_hints_let_no_built_in_pattern_out() -> None:
 
 @pytest.mark.parametrize("letters", ["a", "eyJ", "sk-", "Az0/", "://a:", "bearer ", "key=1a"])
 def test_a_long_text_is_searched_in_linear_time(letters: str) -> None:
-    # That it ends before the suite's time limit is a part of the assertion.
+    # The assertion includes that the search ends within the time limit of a test.
     text = f"key sk- bearer :// eyj {letters * 100_000} {SECRET}"
     assert "GitHub token" in [finding.kind for finding in find({"content": text})]

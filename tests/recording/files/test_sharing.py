@@ -1,4 +1,4 @@
-"""Requests that repeat earlier ones are told shortly, and come back as they were."""
+"""Requests that repeat earlier ones: they are written in short, and read back in full."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Any stream survives being folded into steps, and an ordinary one becomes text."""
+"""Streams as steps: every stream is read back unchanged, and an ordinary one becomes text."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def parts(*chunks: JSON) -> list[Raw]:
 
 
 def there_and_back(stream: Sequence[Raw], *earlier: Stream) -> list[Raw]:
-    """Folds, writes to JSON, reads and unfolds."""
+    """Fold a stream, encode and decode it as JSON, and unfold it."""
     steps = msgspec.json.decode(msgspec.json.encode(fold(stream, earlier)), type=list[Step])
     streams: dict[int, tuple[Raw, Raw]] = {}
     for each in earlier:
@@ -32,7 +32,7 @@ def there_and_back(stream: Sequence[Raw], *earlier: Stream) -> list[Raw]:
 
 
 def assert_outlined(steps: Sequence[Step], streams: dict[int, tuple[Raw, Raw]]) -> None:
-    """The outline says the same as the parts, and leaves the steps as they were."""
+    """Assert that the outline agrees with the parts, and leaves the steps unchanged."""
     told = outline(steps, streams)
     told_again = list(unfold(steps, streams))
     ends = [bytes(told_again[0]), bytes(told_again[-1])] if told_again else [b"", b""]
@@ -40,7 +40,7 @@ def assert_outlined(steps: Sequence[Step], streams: dict[int, tuple[Raw, Raw]]) 
 
 
 def texts(stream: Sequence[Raw]) -> list[str]:
-    """Values without the order of keys; what is no JSON object stays as it is."""
+    """Return the values as JSON with sorted keys; other bytes remain as they are."""
     found = []
     for part in stream:
         value = parse(part)
@@ -196,7 +196,7 @@ def test_padding_is_left_out_and_nothing_else() -> None:
     ],
 )
 def test_a_broken_step_is_an_error(step: Step) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 (the caller names the place)
+    with pytest.raises(ValueError):  # noqa: PT011
         list(unfold([Step(set={"/a": ""}), step], {}))
     with pytest.raises(ValueError):  # noqa: PT011
         outline([Step(set={"/a": ""}), step], {})

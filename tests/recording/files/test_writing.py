@@ -1,4 +1,4 @@
-"""JSON for people: the same value, in lines of a readable length."""
+"""JSON for people, with lines of a readable length."""
 
 import json
 

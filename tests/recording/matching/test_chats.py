@@ -1,4 +1,4 @@
-"""Which recording answers: exact, canonical or folded; by scope and by turn."""
+"""Choice of the recording that answers: exact, canonical or normalized; by scope and by turn."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def index(*calls: RecordedCall, repeat: bool = False) -> ChatIndex:
 
 
 def ours(answer: str, request: JSONObject | None = None, scope: str = "default") -> RecordedCall:
-    """A call of our own format, which says `answer`."""
+    """Return a call of our own format with the reply `answer`."""
     part = Raw(msgspec.json.encode(chunk({"content": answer}, "stop")))
     name = f"{scope}.json#{answer}"
     return RecordedCall(
@@ -36,7 +36,7 @@ def ours(answer: str, request: JSONObject | None = None, scope: str = "default")
 
 
 def theirs(name: str, request: JSONObject | None = None, answer: str = "Hi") -> RecordedCall:
-    """A call of llama-stack's, in the scope `HERE`."""
+    """Return a call of llama-stack's, in the scope `HERE`."""
     content = recording(request or chat_request(), [chunk({"content": answer}, "stop")])
     return read_recording(json.dumps(content).encode(), name)
 

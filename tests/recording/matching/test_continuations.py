@@ -1,4 +1,4 @@
-"""A run of several model calls stays on one track, whichever of several recordings answers its first call."""
+"""Runs of several model calls, which follow one recorded run whichever recording answers first."""
 
 import json
 from collections import Counter, defaultdict
@@ -44,7 +44,7 @@ def is_first(recorded: RecordedCall) -> bool:
 
 
 def tool_outputs(chats: list[RecordedCall], searches: dict[str, JSON]) -> Outputs:
-    """What each tool gave in the recorded runs; most often, because some servers were down."""
+    """Return the output of each tool in the recorded runs, by majority, because some servers were down."""
     seen: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for chat in chats:
         calls: dict[str, tuple[str, str]] = {}
@@ -59,7 +59,7 @@ def tool_outputs(chats: list[RecordedCall], searches: dict[str, JSON]) -> Output
 
 
 def scenarios() -> Iterator[tuple[str, JSONObject, Outputs]]:
-    """The scope, the first request and the tools' outputs of every recorded scenario."""
+    """Yield the scope, the first request and the tools' outputs of every recorded scenario."""
     chats: defaultdict[str, list[RecordedCall]] = defaultdict(list)
     searches: dict[str, JSON] = {}
     for recorded in read_calls(recordings("llama-stack"), []):
@@ -74,7 +74,7 @@ def scenarios() -> Iterator[tuple[str, JSONObject, Outputs]]:
 
 
 async def run(client: httpx2.AsyncClient, scope: str, first: JSONObject, outputs: Outputs) -> tuple[int, str]:
-    """Makes model calls until one gives an answer; returns how many, and what it says."""
+    """Make model calls until one returns an answer; return their number, and the text."""
     messages: list[JSONObject] = list(first["messages"])
     for number in range(1, 10):
         body = {**first, "messages": messages, "stream": False}
@@ -107,7 +107,7 @@ def test_every_recorded_scenario_runs_from_its_first_call_to_its_last_answer(sco
 
 
 def test_the_first_recordings_by_name_would_leave_the_track() -> None:
-    """So that the test above is about something: some scenario's first alternative leads nowhere."""
+    """The other test relies on this: in some scenario, the first alternative leads to no answer."""
     collection = Collection(recordings("llama-stack"))
     dead_ends = 0
     for scope, first, _ in scenarios():

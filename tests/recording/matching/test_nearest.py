@@ -1,4 +1,4 @@
-"""A miss is explained: by the nearest recording, and the fields that differ."""
+"""Explanation of a miss: the nearest recording, and the fields that differ."""
 
 from antiphon.recording.matching.nearest import describe, differences, nearest, printable
 from antiphon.wire.json import JSONObject

@@ -1,4 +1,4 @@
-"""Recorded tool calls are found by tool, arguments and scope; played and recorded through the port."""
+"""Recorded tool calls, found by tool, arguments and scope; replayed and recorded through the port."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Size = Literal["low", "medium", "high"]
 
 
 class Tools:
-    """Tells what it was called with; the tool `broken` fails."""
+    """Tools that return the number of the call; the tool `broken` fails."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, JSONObject]] = []

@@ -1,4 +1,4 @@
-"""Text that differs from run to run is folded by named rules, where tools and models speak."""
+"""Normalization of volatile text by named rules, in results of tools and replies of models."""
 
 import json
 import re
@@ -28,7 +28,7 @@ TWO = "ffffffff-9999-4888-a777-cba987654321"
 
 
 def found(text: str, role: str = "tool") -> JSONObject:
-    """A conversation in which `role` says `text`."""
+    """Return a conversation in which `role` sends `text`."""
     said: JSONObject = {"role": role, "content": text}
     if role == "tool":
         said["tool_call_id"] = "call_1"
@@ -162,7 +162,7 @@ def test_our_own_ids_of_files_are_folded_as_those_of_others_are() -> None:
 
 @pytest.mark.parametrize("name", ["llama-stack"])
 def test_real_file_searches_answer_requests_with_our_ids(name: str) -> None:
-    """What differs between two servers that searched the same file: ids, scores, attributes."""
+    """Ids, scores and attributes differ between two servers that searched the same file."""
     collection = Collection(recordings(name))
     asked = 0
     for entry in collection.chats.entries:

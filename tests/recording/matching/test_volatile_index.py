@@ -1,4 +1,4 @@
-"""Recordings are found by what is left of them when volatile text is folded."""
+"""Recordings, found by their text without its volatile parts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What each mode does with a call; the catalogue's own words are tested with the player."""
+"""Handling of a call in each mode; the tests of the player cover the catalogue's own messages."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ from tests.support.notes import notes_of, noting
 def ask(
     models: ModelCatalogue, *questions: str, context: RequestContext | None = None, streamed: bool = False
 ) -> list[str]:
-    """The texts that answer the questions, which are asked one after the other in one request's calls."""
+    """Return the answers to the questions, which are sent in turn by the calls of one request."""
 
     async def asked() -> list[str]:
         answers = []
@@ -207,7 +207,7 @@ def test_recordings_answer_with_their_gaps_as_fast_as_is_asked(
 
 
 class Searches:
-    """Tools that give numbered results, or fail."""
+    """Tools that return numbered results, or fail."""
 
     def __init__(self, first: int = 1, error: UpstreamError | None = None) -> None:
         self.made: list[tuple[str, str, JSONObject]] = []
@@ -224,7 +224,7 @@ class Searches:
 def search(
     models: ModelCatalogue, inner: ToolCalls, *queries: str, context: RequestContext | None = None
 ) -> list[JSON]:
-    """The results of searches, one after the other; of one that fails, its error's message."""
+    """Return the results of consecutive searches, or the message of an error."""
 
     async def searched() -> list[JSON]:
         calls, results = models.tool_calls(inner, context or RequestContext()), []
@@ -248,7 +248,7 @@ def test_tools_are_recorded_and_then_played_and_never_asked_again(tmp_path: Path
         catalogue(tmp_path, "record", backend("x")), tools, "a", "b", "a", context=recorded
     ) == results(1, 2, 3)
     assert tools.made[1] == ("tavily", "search", {"query": "b"})
-    # A folder without a model call is nothing to replay from.
+    # Replay refuses a folder without a model call.
     ask(catalogue(tmp_path, "record-missing", backend("x")), "q")
     silent = Searches()
     assert search(catalogue(tmp_path), silent, "b", "a", "a", context=played) == results(2, 1, 3)
@@ -309,7 +309,7 @@ def test_tools_fail_by_rule_in_every_mode(mode: Mode, tmp_path: Path) -> None:
     first, second, third = search(failing, Searches(), "a", "a", "a")
     assert "fault '500,tool=search,call=2'" in second
     assert [type(first), type(third)] == [dict, dict]
-    if mode == "record":  # What was met is what is recorded.
+    if mode == "record":  # The recording has the injected fault.
         ask(catalogue(tmp_path, "record-missing", backend("x")), "q")
         assert search(catalogue(tmp_path), Searches(), "a", "a", "a") == [first, second, third]
 
@@ -326,7 +326,7 @@ def test_models_and_tools_begin_their_scope_anew_together(tmp_path: Path) -> Non
     ask(old, "a")
     search(old, Searches(), "a", "b")
     new = catalogue(tmp_path, "record", backend("New"))
-    # Whichever comes first replaces the scope; what comes then is added to it.
+    # The first call of a run replaces the scope; later calls add to it.
     assert search(new, Searches(first=5), "a") == results(5)
     assert ask(new, "a") == ["New"]
     assert search(new, Searches(first=6), "b") == results(6)

@@ -1,4 +1,4 @@
-"""Fault rules are read, and refused in words."""
+"""Fault rules: parsing, and messages about errors in them."""
 
 import pytest
 

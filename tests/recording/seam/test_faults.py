@@ -1,4 +1,4 @@
-"""Each fault looks to its caller as the real one does, over live calls, recording and replay."""
+"""Injected faults, which look like real ones over live calls, recording and replay."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ STREAMING = cast(ChatRequest, {**BODY, "stream": True})
 
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nothing really sleeps; the seconds that it would are kept."""
+    """Replace sleeping, and return the list of the seconds."""
     slept: list[float] = []
 
     async def nap(seconds: float) -> None:
@@ -38,7 +38,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 class Heard:
-    """What a stream gave before its end, and the error that it ended with."""
+    """Chunks of a stream, and the error that ended it."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []

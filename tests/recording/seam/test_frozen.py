@@ -1,4 +1,4 @@
-"""Frozen ids and times are a function of scope and order."""
+"""Frozen ids and times, as a function of scope and order."""
 
 import re
 

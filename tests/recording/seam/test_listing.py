@@ -1,4 +1,4 @@
-"""Which models and providers a server that only replays tells of."""
+"""Models and providers that a server lists in replay mode."""
 
 import asyncio
 import re

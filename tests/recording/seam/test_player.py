@@ -140,7 +140,7 @@ def test_a_stream_stays_one_whatever_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_request_in_one_piece_finds_what_llama_stack_has_for_it(tmp_path: Path) -> None:
-    """Its Responses ask for streams, so that is what their recordings are named after."""
+    """llama-stack's Responses request streams, so that the names of recordings are those of streams."""
     asked = chat_request(stream=True, stream_options={"include_usage": True})
     for name, text, body in (("0.json", "stale", chat_request()), ("z.json", "fresh", asked)):
         write(tmp_path, name, recording(body, [chunk({"content": text}, "stop")]))

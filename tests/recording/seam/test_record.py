@@ -1,4 +1,4 @@
-"""Answers are recorded while they pass: nobody waits, and nothing half is kept."""
+"""Recording of answers while they pass: it delays nothing and keeps nothing incomplete."""
 
 import asyncio
 import json
