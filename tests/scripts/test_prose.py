@@ -180,7 +180,7 @@ def test_prose_of_markdown() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with three hits in README.md, two of which are allowed, and files that aren't checked."""
+    """Create a project with three hits in README.md, two of them allowed, and files that aren't checked."""
     for folder in ("docs", "src/antiphon", "bench/.peers", "scripts"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "README.md").write_text("Made anew.\n\nIts behaviour.\n\nMade anew. Made anew.\n")

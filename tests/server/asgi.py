@@ -45,7 +45,7 @@ def server(*, limit: int = 100, **services: object) -> ServerState:
 
 
 def request(given: Scope, *pieces: bytes, path: Mapping[str, str] | None = None, limit: int = 100) -> Request:
-    """Returns a request whose body comes in `pieces`; `path` are its path parameters."""
+    """Return a request whose body arrives in `pieces`; `path` are its path parameters."""
     app = SimpleNamespace(state=server(limit=limit))
     waiting = messages(pieces)
 
@@ -56,7 +56,7 @@ def request(given: Scope, *pieces: bytes, path: Mapping[str, str] | None = None,
 
 
 def messages(pieces: Iterable[bytes]) -> Iterator[Message]:
-    """Yields what a server hands out of a request body, and then that the client has gone."""
+    """Yield the messages of a server for a request body, followed by the disconnect of the client."""
     for piece in pieces:
         yield {"type": "http.request", "body": piece, "more_body": True}
     yield {"type": "http.request", "body": b"", "more_body": False}
@@ -65,7 +65,7 @@ def messages(pieces: Iterable[bytes]) -> Iterator[Message]:
 
 
 class Answer:
-    """What an application has sent."""
+    """Messages that an application has sent."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -85,7 +85,7 @@ class Answer:
 
 
 async def run(app: ASGIApp, given: Scope, answer: Answer) -> None:
-    """Runs `app` for a request without a body whose client waits for its answer."""
+    """Run `app` for a request without a body whose client waits for the answer."""
     begun = False
 
     async def receive() -> Message:
@@ -102,7 +102,7 @@ async def run(app: ASGIApp, given: Scope, answer: Answer) -> None:
 
 
 def called(app: ASGIApp, given: Scope) -> Answer:
-    """Returns what `app` answers."""
+    """Return the answer of `app`."""
     answer = Answer()
     asyncio.run(run(app, given, answer))
     return answer

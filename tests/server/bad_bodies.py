@@ -1,4 +1,4 @@
-"""Bodies for `/v1/responses` that are refused; the names are those of the catalogue of bad inputs."""
+"""Bodies for `/v1/responses` that are refused, named as in the catalogue of bad inputs."""
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.refusals import Bad
@@ -17,7 +17,7 @@ def ask(**more: JSON) -> JSONObject:
 
 
 def raw(**more: str) -> bytes:
-    """A body whose values are given as JSON texts."""
+    """Return a body whose values are given as JSON texts."""
     values = {"model": '"up/m"', "input": '"Hi"'} | more
     return ("{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}").encode()
 

@@ -1,4 +1,4 @@
-"""A plain HTTP client for tests that look at status lines, headers and frames; no SDK in between."""
+"""A plain HTTP client for tests that examine status lines, headers and frames, without an SDK."""
 
 import asyncio
 import json
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 from antiphon.wire.json import JSON, JSONObject
 
 SECONDS = 20.0
-"""After this the server counts as stuck."""
+"""Time after which a test considers the server stuck."""
 DONE = "[DONE]"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One whole answer; the names of `headers` are in lower case."""
+    """A whole answer; the names of `headers` are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -40,7 +40,7 @@ class Reply:
 
     @property
     def payloads(self) -> list[JSON]:
-        """What the `data:` lines of a stream hold, `[DONE]` at its end left out."""
+        """The values of the `data:` lines of a stream, without the final `[DONE]`."""
         assert self.headers["content-type"] == "text/event-stream; charset=utf-8", self.body[:500]
         frames = self.body.decode().split("\n\n")
         assert frames[-2:] == ["data: " + DONE, ""]
@@ -49,7 +49,7 @@ class Reply:
 
     @property
     def last(self) -> JSONObject:
-        """The response that the last event of a stream holds."""
+        """The response in the last event of a stream."""
         response: JSONObject = self.payloads[-1]["response"]
         return response
 
@@ -61,7 +61,7 @@ def call(
     body: JSON | bytes = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """Sends one request on a connection of its own; `path` continues the base URL, as in `/responses`."""
+    """Send one request on a new connection; `path` continues the base URL, as in `/responses`."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -78,25 +78,25 @@ def call(
 
 
 def post(url: str, path: str, body: JSON | bytes = None, headers: Mapping[str, str] | None = None) -> Reply:
-    """POSTs JSON, or bytes as they are."""
+    """Send a POST request with JSON, or with bytes as they are."""
     return call(url, "POST", path, body, headers)
 
 
 def get(url: str, path: str) -> Reply:
-    """GETs."""
+    """Send a GET request."""
     return call(url, "GET", path)
 
 
 def types(events: list[JSON]) -> list[str]:
-    """The types of events, without their common prefix."""
+    """Return the types of events, without their common prefix."""
     return [event["type"].removeprefix("response.") for event in events]
 
 
 def check_life_cycle(events: list[JSON]) -> None:
-    """Asserts the rules that every stream obeys.
+    """Assert the rules for every stream.
 
-    It begins with created and in_progress, ends with its only terminal event, and is numbered without gaps;
-    items and parts open and close strictly one after another, except that a failure may leave the last open.
+    It begins with created and in_progress, ends with its only terminal event, and has no gaps in its numbers.
+    Items and parts open and close strictly one after another; only a failure may leave the last ones open.
     """
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     names = types(events)
@@ -120,12 +120,12 @@ def check_life_cycle(events: list[JSON]) -> None:
 
 
 async def tasks() -> set["asyncio.Task[object]"]:
-    """Returns what is at work in the server; to be run there."""
+    """Return the tasks in the server's event loop; to be run there."""
     return asyncio.all_tasks()
 
 
 async def ended(before: set["asyncio.Task[object]"]) -> list[str]:
-    """Returns what has begun since `before` and does not end within a second; to be run in the server."""
+    """Return the tasks that began since `before` and don't end within a second; to be run in the server."""
     begun = asyncio.all_tasks() - before - {asyncio.current_task()}
     running = (await asyncio.wait(begun, timeout=1))[1] if begun else set()
     return [repr(task) for task in running]

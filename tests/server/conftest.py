@@ -1,4 +1,4 @@
-"""One server and one scripted backend for the tests of a module; each test begins with a clean slate."""
+"""A server and a scripted backend for the tests of a module, without traces of earlier tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def shared_upstream() -> Iterator[Upstream]:
 def database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path | str]:
-    """What holds the server's state: a file, or for tests marked with `ON_BOTH` also a schema."""
+    """Yield the database of the server: a file, or for tests marked with `ON_BOTH` also a schema."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield tmp_path_factory.mktemp("server") / "state.db"
         return
@@ -32,21 +32,21 @@ def database(
 @pytest.fixture(scope="module")
 def shared_server(database: Path | str, shared_upstream: Upstream) -> Iterator[Serving]:
     with Serving(database, backends(backend(shared_upstream)), max_body_bytes=1_000_000) as server:
-        # The list of models is asked for once; from here on the backend sees what a test causes.
+        # The server lists the models once; after that, the backend sees only the requests of a test.
         assert get(server.url, "/models").status == 200
         yield server
 
 
 @pytest.fixture(scope="module")
 def conversation(shared_server: Serving) -> str:
-    """The id of a conversation."""
+    """Create a conversation and return its id."""
     created: str = post(shared_server.url, "/conversations", {}).json["id"]
     return created
 
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """The backend `up`, which has the model `m`; it has forgotten what it was asked before."""
+    """Return the backend `up` with the model `m`, without earlier requests."""
     shared_upstream.requests.clear()
     shared_upstream.hanging.clear()
     shared_upstream.disconnected.clear()
@@ -55,11 +55,11 @@ def upstream(shared_upstream: Upstream) -> Upstream:
 
 @pytest.fixture
 def server(shared_server: Serving, upstream: Upstream) -> Serving:
-    """The server in front of `upstream`."""
+    """Return the server in front of `upstream`."""
     return shared_server
 
 
 @pytest.fixture
 def url(server: Serving) -> str:
-    """Its base URL."""
+    """Return the base URL of the server."""
     return server.url

@@ -1,6 +1,6 @@
-"""What a backend can do to a response: faults, which end it, and oddities, which it survives.
+"""Behavior of backends during a response: faults, which end it, and oddities, which it survives.
 
-The names are those of the catalogue of faults. Not here: F45, an endless tool loop, which needs hosted tools.
+The names are those of the catalogue of faults. F45, an endless tool loop, needs hosted tools and isn't here.
 """
 
 import json
@@ -16,31 +16,30 @@ STOP = chunk(finish="stop")
 
 
 class Fault(NamedTuple):
-    """What goes wrong, and how the caller learns of it."""
+    """A fault of the backend, and the client's view of it."""
 
     answer: Answer | None
-    """What the backend does; None if it is never reached."""
+    """The answer of the backend; None if no request reaches it."""
     says: str
-    """Part of the message; the message begins with the backend's name in any case."""
+    """Part of the message, which always begins with the backend's name."""
     status: int = 502
     kind: str = "server_error"
     code: str | None = "upstream_error"
     response_code: str = "server_error"
-    """The `error.code` of the response, which knows fewer codes than the envelope."""
+    """The `error.code` of the response, which has fewer codes than the envelope."""
     param: str | None = None
     retry_after: str | None = None
     model: str = "up/m"
     output: tuple[str, ...] = ()
-    """What of the reply had come: the texts and arguments of the items that are kept."""
+    """The texts and arguments of the items that are kept of the incomplete reply."""
     whole: Answer | None = None
-    """What the backend does where it is asked for an answer in one piece, and of which nothing is kept; None:
-    the same."""
+    """The backend's answer to a non-streaming request, of which nothing is kept; None: the same answer."""
     whole_says: str = ""
-    """Part of the message then, if it is another one."""
+    """Part of the message of `whole`, if it differs."""
 
     @property
     def in_one_piece(self) -> "Fault":
-        """What goes wrong where the caller wants no stream."""
+        """The fault for a client that requests no stream."""
         if self.whole is None:
             return self
         return self._replace(answer=self.whole, says=self.whole_says or self.says, output=())
@@ -53,7 +52,7 @@ def said(message: str, **more: JSON) -> JSONObject:
 
 
 def refused(status: int, seen: int, kind: str, response_code: str, **more: JSON) -> Fault:
-    """The backend answers with an HTTP error and words of its own."""
+    """Return a fault in which the backend sends an HTTP error with its own message."""
     answer = reply(said("the backend's words"), status=status)
     return Fault(answer, "the backend's words", seen, kind, response_code=response_code, **more)
 
@@ -73,7 +72,7 @@ def limited(wait: str) -> Fault:
 def call(
     *arguments: str, index: int | None = 0, call_id: str | None = "call_1", name: str = "f"
 ) -> list[JSON]:
-    """The chunks of one tool call: its head, then its arguments piece by piece."""
+    """Return the chunks of one tool call: its head, then its arguments in pieces."""
     place: JSONObject = {} if index is None else {"index": index}
     head = place | {"type": "function", "function": {"name": name, "arguments": ""}}
     if call_id is not None:
@@ -87,7 +86,7 @@ def raw(*pieces: bytes, end: End = "keep") -> Answer:
 
 
 def body(*pieces: bytes, end: End = "keep", length: bool = True) -> Answer:
-    """A JSON answer of these bytes; one that does not break off may be no JSON."""
+    """Return a JSON answer of these bytes; a complete one may be invalid JSON."""
     return Answer(pieces, headers={"Content-Type": "application/json"}, end=end, length=length)
 
 
@@ -96,7 +95,7 @@ def data(payload: JSONObject) -> bytes:
 
 
 def choices(*deltas: tuple[int, str]) -> JSONObject:
-    """A chunk with several choices."""
+    """Return a chunk with several choices."""
     given = [{"index": i, "delta": {"content": text}, "finish_reason": None} for i, text in deltas]
     return chunk() | {"choices": given}
 
@@ -251,15 +250,15 @@ FAULTS: dict[str, Fault] = {
 
 
 class Whole(NamedTuple):
-    """A reply that is strange, and yet a whole one."""
+    """An unusual reply that is complete."""
 
     answers: tuple[Answer, ...]
     output: tuple[str, ...]
     """The texts and arguments of the items."""
     reason: str | None = None
-    """Why the response is incomplete; None if it is not."""
+    """The reason for which the response is incomplete; None if it is complete."""
     names: tuple[str, ...] = ()
-    """The names of the functions that are called."""
+    """The names of the called functions."""
 
 
 CALLED: JSONObject = {

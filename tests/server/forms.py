@@ -9,7 +9,7 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 def part(name: str, value: bytes, filename: str | None = None) -> bytes:
-    """Returns one part of a form, with the line that begins it."""
+    """Return one part of a form, with the line that begins it."""
     named = "" if filename is None else f'; filename="{filename}"'
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{named}\r\n'
     kind = "" if filename is None else "Content-Type: text/plain\r\n"
@@ -17,17 +17,17 @@ def part(name: str, value: bytes, filename: str | None = None) -> bytes:
 
 
 def form(*parts: bytes) -> bytes:
-    """Returns a whole form."""
+    """Return a whole form."""
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
 def upload(url: str, parts: Iterable[bytes] | bytes, headers: Mapping[str, str] = FORM) -> Reply:
-    """POSTs a form to `/files`: its parts, or bytes as they are."""
+    """Post a form to `/files`, given as parts or as bytes."""
     return call(url, "POST", "/files", parts if isinstance(parts, bytes) else form(*parts), headers)
 
 
 def uploaded(url: str, text: str, filename: str = "notes.txt", purpose: str = "assistants") -> str:
-    """Uploads a file and returns its id."""
+    """Upload a file and return its id."""
     reply = upload(url, [part("purpose", purpose.encode()), part("file", text.encode(), filename)])
     assert reply.status == 200, reply.body
     file_id: str = reply.json["id"]

@@ -1,4 +1,4 @@
-"""A server that wants keys, and its callers."""
+"""A server that requires keys, and its clients."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ SETTINGS_KEY = "sk-test-the-key-of-the-settings"
 
 @dataclass(frozen=True)
 class Person:
-    """Who calls with a key."""
+    """A client with a key."""
 
     url: str
     key: str
@@ -30,7 +30,7 @@ class Person:
     def call(
         self, method: str, path: str, body: JSON | bytes = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        """Sends one request."""
+        """Send one request."""
         return call(self.url, method, path, body, self.headers | dict(headers or {}))
 
     def get(self, path: str) -> Reply:
@@ -40,7 +40,7 @@ class Person:
         return self.call("POST", path, body)
 
     def made(self, path: str, body: JSON = None, name: str = "id") -> str:
-        """POSTs and returns the id of what was made, which is called `name`."""
+        """Post, and return the id of the created object, whose field is `name`."""
         reply = self.post(path, body)
         assert reply.status == 200, reply.body
         made: str = reply.json[name]
@@ -49,13 +49,13 @@ class Person:
 
 @contextmanager
 def keyed(database: Path | str, upstream: Upstream, **limits: int) -> Iterator[Serving]:
-    """Serves in front of `upstream`; its settings have a key and limits."""
+    """Serve in front of `upstream`; the settings have a key and limits."""
     settings = KeySettings(api_key=Secret(SETTINGS_KEY), limits=Limits(**limits))
     with Serving(database, backends(backend(upstream)), keys=settings) as server:
         yield server
 
 
 def person(server: Serving, name: str, owner: str | None = None, **limits: int) -> Person:
-    """Makes a key for somebody."""
+    """Create a key for a client."""
     key, _ = server.call(create_key(server.store.keys, name, owner, Limits(**limits)))
     return Person(server.url, key)

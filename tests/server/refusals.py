@@ -1,4 +1,4 @@
-"""What a refusal of a bad input must be, and that it leaves nothing behind."""
+"""Checks of the answer to a bad input, and of the unchanged database."""
 
 import sqlite3
 import time

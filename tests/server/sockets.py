@@ -1,4 +1,4 @@
-"""A WebSocket connection to `/v1/responses`; no SDK in between."""
+"""A WebSocket connection to `/v1/responses`, without an SDK."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
 class Socket:
-    """One connection, from `with` to its end."""
+    """A WebSocket connection for a `with` block."""
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, path: str = "/responses") -> None:
         self._connection = connect(
@@ -36,59 +36,59 @@ class Socket:
         self._connection.close()
 
     def send(self, frame: JSONObject | str | bytes) -> None:
-        """Sends JSON, or a text or bytes as they are."""
+        """Send JSON, or a text or bytes as they are."""
         self._connection.send(json.dumps(frame) if isinstance(frame, dict) else frame)
 
     def receive(self) -> JSON:
-        """Returns the next frame, decoded."""
+        """Return the next frame, decoded."""
         frame = self._connection.recv(timeout=SECONDS)
         assert isinstance(frame, str)
         return json.loads(frame)
 
     def create(self, **body: JSON) -> None:
-        """Asks for a response."""
+        """Request a response."""
         self.send({"type": "response.create", "model": "up/m", "input": "Hi"} | body)
 
     def until(self, kind: str) -> list[JSON]:
-        """Returns the frames until one of the type `kind`, which is the last."""
+        """Return the frames until the first one of the type `kind`."""
         frames = [self.receive()]
         while frames[-1]["type"] != kind:
             frames.append(self.receive())
         return frames
 
     def events(self) -> list[JSON]:
-        """Returns the events of the next response, or the error that comes in its place."""
+        """Return the events of the next response, or the error that comes in its place."""
         frames = [self.receive()]
         while frames[-1]["type"] not in ENDS and "status" not in frames[-1]:
             frames.append(self.receive())
         return frames
 
     def ask(self, **body: JSON) -> list[JSON]:
-        """Asks for a response and returns its events."""
+        """Request a response and return its events."""
         self.create(**body)
         return self.events()
 
     def response(self, **body: JSON) -> JSONObject:
-        """Asks for a response and returns it, whole; it must not fail."""
+        """Request a response and return it, whole; it must not fail."""
         last = self.ask(**body)[-1]
         assert last["type"] == "response.completed", last
         response: JSONObject = last["response"]
         return response
 
     def error(self, **body: JSON) -> JSONObject:
-        """Asks for a response and returns the error that comes in its place."""
+        """Request a response and return the error that comes in its place."""
         self.create(**body)
         return self.refusal()
 
     def refusal(self) -> JSONObject:
-        """Returns the error of the next frame, and its status with it."""
+        """Return the error in the next frame, together with its status."""
         frame = self.receive()
         assert frame["type"] == "error", frame
         error: JSONObject = frame["error"]
         return error | {"status": frame["status"]}
 
     def closed(self) -> tuple[int, str]:
-        """Returns the code and the reason with which the server closes the connection, as its next frame."""
+        """Return the code and the reason with which the server closes the connection in its next frame."""
         with pytest.raises(ConnectionClosed) as closed:
             self._connection.recv(timeout=SECONDS)
         close = closed.value.rcvd

@@ -19,7 +19,7 @@ from tests.server.asgi import Answer, run, scope
 
 
 class Catalogue:
-    """No models; or, if told so, a fault."""
+    """A catalogue without models, or one that raises an error."""
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
@@ -126,7 +126,7 @@ def test_a_fault_has_the_envelope_and_an_id_and_is_handed_to_the_server(tmp_path
 def test_a_request_leaves_nothing_that_only_the_collector_frees(
     tmp_path: Path, path: str, status: int
 ) -> None:
-    """The server lets the collector run seldom."""
+    """The server rarely runs the garbage collector."""
 
     async def check(app: ASGIApp) -> None:
         await answered(app, "GET", path)

@@ -1,4 +1,4 @@
-"""Bad inputs to conversations: refused with the place and the reason, all or nothing."""
+"""Bad inputs to conversations: the error names the place and the reason, and nothing is stored."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Bad inputs: refused with the place and the reason, before anything is stored or sent.
+"""Bad inputs: the error names the place and the reason, before anything is stored or sent.
 
-The names are those of the catalogue of bad inputs. Otherwise than there:
+The names are those of the catalogue of bad inputs. These cases differ from it:
 B7  an empty input is refused only where nothing is continued: after a tool's output it means "go on".
 B14 api.openai.com takes function names of up to 128 characters in responses, so 129 are one too many.
 B24 unknown fields do no harm, because real clients send them (`test_parameters.py` has more of them).
@@ -31,7 +31,7 @@ from tests.support.upstream import Upstream, chunk
 
 @pytest.fixture
 def nothing_done(database: Path, upstream: Upstream) -> Iterator[None]:
-    """Fails a test that leaves anything in the database, or asks the backend anything."""
+    """Fail a test that changes the database or sends a request to the backend."""
     before = rows(database)
     yield
     assert rows(database) == before
@@ -116,7 +116,7 @@ def test_B44_large_body(url: str, path: str) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "gzip, identity"])
 @pytest.mark.usefixtures("nothing_done")
 def test_B45_compressed_body(url: str, encoding: str) -> None:
-    """What cannot grow is no bomb: the body is not even read."""
+    """A compressed body isn't even read, so it can't be a decompression bomb."""
     answer = post(url, "/responses", ask(), {"Content-Encoding": encoding})
     check(answer, Bad(None, None, "unsupported_content_encoding"))
 
@@ -133,7 +133,7 @@ def test_B46_content_type(url: str, kind: str) -> None:
 @pytest.mark.parametrize("path", ["/responses", "/files", "/vector_stores", "/chat/completions"])
 @pytest.mark.usefixtures("nothing_done")
 def test_B47_slow_body(url: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """A body that does not come on; what is slow is told in `test_exchange.py`."""
+    """The body of the request stops arriving; `test_exchange.py` tests slow bodies."""
     monkeypatch.setattr(exchange, "PATIENCE", 0.05)
     parts = urlsplit(url)
     assert parts.hostname is not None

@@ -1,4 +1,4 @@
-"""What a backend says as a stream and in one piece becomes the same response, answered and stored."""
+"""Streams and non-streaming replies of a backend become the same response, both returned and stored."""
 
 from pathlib import Path
 

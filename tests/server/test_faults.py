@@ -1,4 +1,4 @@
-"""Every fault of a backend, streamed, as JSON and over a WebSocket, and what must be true (`faults.py`)."""
+"""Every fault of a backend, streamed, as JSON and over a WebSocket; `faults.py` lists them."""
 
 import socket
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def refusing_url() -> str:
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Serving]:
-    """A server in front of `up`, of `up` under stricter limits, and of backends that cannot be reached."""
+    """Serve in front of `up`, of `up` with stricter limits, and of backends that can't be reached."""
     folder = tmp_path_factory.mktemp("faults")
     look_up = socket.getaddrinfo
 
@@ -64,14 +64,14 @@ def request(model: str, *, stream: bool) -> JSONObject:
 
 @pytest.fixture(scope="module")
 def connection(shared_server: Serving) -> Iterator[Socket]:
-    """One connection for all tests: after every failure it is used on."""
+    """Open one connection for all tests: it must survive every failure."""
     with Socket(shared_server.url) as connection:
         yield connection
 
 
 @contextmanager
 def scripted(server: Serving, upstream: Upstream, *answers: Answer) -> Iterator[None]:
-    """What the backend answers to the block; afterwards nothing of it may be at work in the server (I5)."""
+    """Script the backend for the block; afterwards none of its tasks may remain in the server (I5)."""
     upstream.script(*answers)
     before = server.call(tasks())
     yield
@@ -81,7 +81,7 @@ def scripted(server: Serving, upstream: Upstream, *answers: Answer) -> Iterator[
 
 
 def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer) -> Reply:
-    """Asks for a response over HTTP."""
+    """Request a response over HTTP."""
     with scripted(server, upstream, *answers):
         return post(server.url, "/responses", body)
 
@@ -89,20 +89,20 @@ def ask(server: Serving, upstream: Upstream, body: JSONObject, *answers: Answer)
 def ask_socket(
     server: Serving, upstream: Upstream, connection: Socket, model: str, *answers: Answer
 ) -> list[JSON]:
-    """Asks for a response over a WebSocket; the socket is still good for the next one."""
+    """Request a response over a WebSocket, which must survive it."""
     with scripted(server, upstream, *answers):
         return connection.ask(**request(model, stream=True))
 
 
 def stored(server: Serving) -> JSONObject:
-    """The newest response; GET by its id and the list must agree on it."""
+    """Return the newest response, which must be the same by its id and in the list."""
     newest: JSONObject = get(server.url, "/responses?limit=1").json["data"][0]
     assert get(server.url, f"/responses/{newest['id']}").json == newest
     return newest
 
 
 def contents(response: JSONObject) -> tuple[str, ...]:
-    """The texts and arguments of the response's items."""
+    """Return the texts and arguments of the response's items."""
     found = []
     for item in response["output"]:
         parts = [part["text"] for part in item.get("content", [])]
@@ -111,7 +111,7 @@ def contents(response: JSONObject) -> tuple[str, ...]:
 
 
 def calls(fault: Fault) -> int:
-    """How often the backend may be asked: once more only where it wants so itself, and soon."""
+    """Return the allowed number of requests: two only if the backend requests a retry, and soon."""
     if fault.answer is None:
         return 0
     return 2 if fault.retry_after == "0" else 1
@@ -128,7 +128,7 @@ def check_failed(response: JSONObject, fault: Fault, message: str) -> None:
 
 
 def check_message(message: str, fault: Fault) -> None:
-    """It names the backend and keeps its words (I6)."""
+    """Assert that the message names the backend and keeps its text (I6)."""
     name = fault.model.partition("/")[0]
     assert message.startswith((f"{name}: ", f"{fault.model}: "))
     assert fault.says in message

@@ -20,7 +20,7 @@ SECRET = "The secret code word is BLUE_FALCON."
 
 
 def asks(query: str) -> Answer:
-    """The model calls file_search."""
+    """Return a reply in which the model calls file_search."""
     call = {
         "index": 0,
         "id": "call_1",
@@ -34,7 +34,7 @@ def says(text: str) -> Answer:
 
 
 def new_store(url: str, *files: tuple[str, JSONObject], **given: JSON) -> str:
-    """Makes a vector store of texts with attributes; returns its id."""
+    """Create a vector store of texts with attributes, and return its id."""
     store: str = post(url, "/vector_stores", {"name": "notes", **given}).json["id"]
     for text, attributes in files:
         body = {"file_id": uploaded(url, text), "attributes": attributes}
@@ -44,7 +44,7 @@ def new_store(url: str, *files: tuple[str, JSONObject], **given: JSON) -> str:
 
 
 def ask(url: str, *stores: str, include: bool = True, **tool: JSON) -> JSONObject:
-    """Asks for the code word; returns the response."""
+    """Request the code word, and return the response."""
     body = {
         "model": "up/m",
         "input": "What is the code word?",
@@ -65,7 +65,7 @@ def results(response: JSONObject) -> list[JSONObject]:
 
 
 def told(upstream: Upstream) -> str:
-    """What the last request tells the model of the search."""
+    """Return the search results in the last request to the model."""
     content = upstream.chats[-1].json["messages"][-1]["content"]
     return "".join(part["text"] for part in content) if isinstance(content, list) else content
 
@@ -157,7 +157,7 @@ def test_what_is_wrong_is_told_before_the_response_begins(
 
 @pytest.fixture
 def with_vectors(database: Path | str, upstream: Upstream) -> Iterator[str]:
-    """The URL of a server whose stores have vectors unless they say otherwise."""
+    """Yield the URL of a server whose stores have vectors unless they state otherwise."""
     tools = ToolsSettings(file_search=FileSearchSettings(embedding_model="up/m"))
     with Serving(database, backends(backend(upstream)), tools=tools) as server:
         yield server.url
@@ -167,7 +167,7 @@ def test_with_an_embedding_model_meaning_counts(with_vectors: str, upstream: Ups
     url = with_vectors
     upstream.script(reply(vectors([1, 0])), reply(vectors([0, 1])))
     store = new_store(url, ("Cats sleep.", {}), ("Trains run.", {}))
-    # No word of the query is in a text; its vector is near to the first one.
+    # No text has a word of the query; the query's vector is near that of the first text.
     upstream.script(asks("felines"), reply(vectors([0.9, 0.1])), says("They sleep."))
     found = results(ask(url, store))
     assert [each["text"] for each in found] == ["Cats sleep.", "Trains run."]

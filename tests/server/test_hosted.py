@@ -1,4 +1,4 @@
-"""Hosted tools over HTTP: their limits, servers that refuse, and what of the caller goes along."""
+"""Hosted tools over HTTP: their limits, servers that refuse, and protection of the client's data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from tests.support.upstream import Upstream, reply, silence
 from tests.tools.web_search.searching import RESULT, tavily
 
 SECONDS = 0.3
-"""What a hung tool is given; no test waits for more."""
+"""The time limit of a tool that hangs; no test waits longer."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @contextmanager
 def serving(path: Path, upstream: Upstream, **tools: JSON) -> Iterator[str]:
-    """The URL of a server with these settings of tools."""
+    """Yield the URL of a server with these settings of tools."""
     settings = ToolsSettings(**tools)
     opened = backends(backend(upstream))
     with Serving(path / "limits.db", opened, tools=settings, allow_hosts=["127.0.0.1"]) as server:
@@ -47,7 +47,7 @@ def ask(url: str, tool: JSONObject, stream: bool) -> JSONObject:
 
 
 def told(upstream: Upstream) -> str:
-    """What the model was told of its last call."""
+    """Return the result of the model's last call, as the model receives it."""
     content = upstream.chats[-1].json["messages"][-1]["content"]
     return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
@@ -119,7 +119,7 @@ def test_a_file_search_whose_embedding_model_hangs_is_left(
 
 
 def outcome(response: JSONObject) -> tuple[str, str, str]:
-    """How the response ended, how its call did, and what the model said."""
+    """Return the status of the response, the status of its call, and the model's text."""
     *_, call, message = response["output"]
     return response["status"], call["status"], message["content"][0]["text"]
 

@@ -1,4 +1,4 @@
-"""Scenarios of llama-stack with MCP, through the API: real servers and recorded models; then all recorded."""
+"""llama-stack's MCP scenarios through the API: real servers with recorded models, then replay alone."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ _SUFFIX = ("_multi_turn_tool_execution", "_mcp_tool")
 
 
 def chats() -> list[JSONObject]:
-    """The recorded calls of the scenarios."""
+    """Return the recorded calls of the scenarios."""
     files = [*recordings("llama-stack").glob("*.json"), *recordings("seeds").glob("*.json")]
     found = []
     for file in sorted(files):
@@ -50,7 +50,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """The recordings of the scenarios; what is recorded more goes beside them."""
+    """Copy the recordings of the scenarios, and return their folder, which gets further recordings."""
     target = tmp_path / "recordings"
     target.mkdir()
     for recorded in chats():
@@ -59,7 +59,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def requests(url: str) -> dict[str, JSONObject]:
-    """The request that begins each scenario, by the scenario's name."""
+    """Return the request that begins each scenario, by the scenario's name."""
     bodies: dict[str, JSONObject] = {}
     for recorded in chats():
         body, test = recorded["request"]["body"], recorded["test_id"]
@@ -77,7 +77,7 @@ def requests(url: str) -> dict[str, JSONObject]:
 
 
 def ended(answer: httpx2.Response) -> JSONObject:
-    """The response as it ended, streamed or not."""
+    """Return the final response, streamed or not."""
     assert answer.status_code == 200, answer.text
     if not answer.headers["content-type"].startswith("text/event-stream"):
         whole: JSONObject = answer.json()
@@ -88,7 +88,7 @@ def ended(answer: httpx2.Response) -> JSONObject:
 
 
 def check(test: str, response: JSONObject) -> None:
-    """The scenario has run from its first model call to its last answer."""
+    """Assert that the scenario ran from its first model call to its last answer."""
     assert response["status"] == "completed", (test, response["error"])
     kinds = [item["type"] for item in response["output"]]
     assert kinds[0] == "mcp_list_tools"
@@ -125,12 +125,12 @@ def test_recorded_scenarios_run_with_real_servers_and_then_without_any_socket(
             live[test] = ended(answer)
             check(test, live[test])
     assert "tools/call" in running.asked()
-    # S15: what authorizes the caller here is nobody else's.
+    # S15: other servers don't receive the client's credentials.
     assert all("the-callers" not in str(entry["headers"]) for entry in running.log())
 
     async def replayed(client: httpx2.AsyncClient) -> None:
         for test, body in bodies.items():
-            # What was asked for as a stream now comes whole, and the other way round.
+            # Each streamed request is now a non-streaming one, and the other way round.
             flipped = body | {"stream": not body["stream"]}
             again = ended(await client.post("/responses", json=flipped, headers=in_scope(test)))
             check(test, again)

@@ -1,4 +1,4 @@
-"""Faults of other servers that concern HTTP; those of translation are in `tests/engine/test_peer_bugs.py`."""
+"""Bugs of other servers that concern HTTP; `tests/engine/test_peer_bugs.py` has those of translation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Races between the end of a response, its commit, and the client's going away; on a real store."""
+"""Races between the end of a response, its commit, and the disconnect of the client, on a real store."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -29,11 +29,11 @@ OWNER = "local"
 
 
 _opened: ContextVar[AsyncExitStack] = ContextVar("opened")
-"""Holds the responses of a test until it ends."""
+"""The open responses of a test, closed at its end."""
 
 
 class Scripted:
-    """A catalogue of one model, which streams what it is given and then fails with `fault`."""
+    """A catalogue of one model, which streams its batches and then fails with `fault`."""
 
     def __init__(self, *batches: list[JSON]) -> None:
         self._batches = batches
@@ -107,7 +107,7 @@ async def conversation(store: Store) -> str:
 
 
 async def status_of(store: Store, run: Run) -> str:
-    await store.servers.heartbeat()  # after the writes that are under way
+    await store.servers.heartbeat()  # after the pending writes
     found = await store.responses.get(OWNER, run.loop.response.id)
     assert found is not None
     return found.status

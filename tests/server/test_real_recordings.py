@@ -1,6 +1,6 @@
-"""Every real recording is asked for through the API: in its own words, in others, and for something else.
+"""Every real recording through the API: with its own request, an equivalent one, and another one.
 
-The server listens on a socket, and no other connection is opened than the ones to it.
+The server listens on a socket, and the only connections are those to it.
 """
 
 import asyncio
@@ -27,7 +27,6 @@ from tests.recording.rewrites import REWRITES, Rewrite
 from tests.recording.samples import recordings
 from tests.server.client import Reply
 
-
 SEVERAL_REWRITES = st.lists(st.sampled_from(REWRITES), min_size=2, max_size=6, unique=True)
 
 
@@ -36,7 +35,7 @@ def chats() -> list[RecordedCall]:
 
 
 class Client:
-    """Asks over one connection: thousands of requests are sent here."""
+    """Client with one connection for thousands of requests."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -57,7 +56,7 @@ class Client:
 
 @contextmanager
 def replaying(**settings: JSON) -> Iterator[Client]:
-    """A client of a server that replays; at the end, only this client may have opened a connection."""
+    """Yield a client of a replaying server; at the end, no other connection may have been opened."""
     connect, opened = socket.socket.connect, []
 
     def watched(self: socket.socket, address: tuple[str, int]) -> None:
@@ -83,7 +82,7 @@ def replaying(**settings: JSON) -> Iterator[Client]:
 
 
 def answer_of(call: RecordedCall) -> JSON:
-    """What the API answers for a recording, in the way in which it was recorded."""
+    """Return the API's answer for a recording, in the form in which it was recorded."""
     if call.error is not None:
         return call.error.status_code
     values = [json.loads(payload) for payload in call.payloads()]
@@ -123,7 +122,7 @@ def test_every_real_recording_answers_other_words_for_the_same(drawn: list[list[
                 body = rewrite(body)
             reply = client.ask({**body, "stream": call.streamed}, call.scope)
             given = given_by(reply, call)
-            # A stale recording gives way to the one that llama-stack would find.
+            # The server prefers the recording that llama-stack would find to a stale one.
             assert call.stale or given in answers[call.key], (call.name, rewrites)
 
 

@@ -1,4 +1,4 @@
-"""Recordings through the API: real ones in every wording, modes, headers, runs that are the same bytes."""
+"""Recordings through the API: real ones with equivalent requests, modes, headers, and equal bytes."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ async def ask(client: httpx2.AsyncClient, body: JSONObject, scope: str) -> httpx
 
 
 def record(directory: Path, backend: Backend, body: JSONObject, scope: str = "default") -> httpx2.Response:
-    """Makes one recorded chat completion."""
+    """Record one chat completion."""
 
     async def once(client: httpx2.AsyncClient) -> httpx2.Response:
         return await ask(client, body, scope)
@@ -48,7 +48,7 @@ def test_a_recording_of_either_kind_answers_a_call_of_either_kind(
 
 
 async def conversation(client: httpx2.AsyncClient) -> bytes:
-    """Two streamed turns and a conversation; returns every byte that the server sent."""
+    """Run two streamed turns and a conversation; return every byte from the server."""
     bodies = []
     first = await client.post("/responses", json={"model": "m", "input": "One", "stream": True})
     response_id = json.loads(first.text.split("data: ")[1].split("\n")[0])["response"]["id"]

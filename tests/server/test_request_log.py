@@ -17,7 +17,7 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def fields(caplog: pytest.LogCaptureFixture) -> JSONObject:
-    """The fields of the newest entry of the request log."""
+    """Return the fields of the newest entry of the request log."""
     records = [record for record in caplog.records if record.name == "antiphon.access"]
     found: JSONObject = records[-1].__dict__["fields"]
     return found
@@ -32,7 +32,7 @@ def ask(**more: JSON) -> JSONObject:
 
 
 def logged(server: Serving, upstream: Upstream, **more: JSON) -> JSONObject:
-    """The response to a request whose line is in the log by now."""
+    """Return the response to a request, once its line is in the log."""
     before = server.call(tasks())
     answer = post(server.url, "/responses", ask(**more))
     assert server.call(ended(before)) == []

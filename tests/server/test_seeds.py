@@ -1,4 +1,4 @@
-"""The two recordings that the project began with, replayed over HTTP and read by the OpenAI SDK."""
+"""The project's first two recordings, replayed over HTTP and read by OpenAI's SDK."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def seed(name: str) -> JSONObject:
 
 
 def as_input(messages: list[JSONObject]) -> list[JSONObject]:
-    """The items that stand for recorded chat messages."""
+    """Return the items that represent recorded chat messages."""
     items: list[JSONObject] = []
     for message in messages:
         if message["role"] == "tool":

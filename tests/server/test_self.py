@@ -1,4 +1,4 @@
-"""A backend's address that leads back to the server, under a name that its settings do not give away."""
+"""A backend address that leads back to the server, under a name that its settings don't reveal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections without a socket: what is written on them, and a clock that only a test turns."""
+"""Connections without a socket: a transport that notes writes, and a clock that a test advances."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from antiphon.wire.json import JSON
 
 
 class Wire(asyncio.Transport):
-    """A transport that notes what is written together, and that it is closed."""
+    """Transport that notes groups of bytes that are written together, and whether it is closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Wire(asyncio.Transport):
 
 
 class TurnedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock is turned on by hand, too."""
+    """Event loop whose clock a test can advance."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class TurnedLoop(asyncio.SelectorEventLoop):
 
 
 def connected(app: ASGIApp) -> tuple[HttpConnection, Wire]:
-    """Returns a connection to an application; needs a running event loop."""
+    """Return a connection to an application; this needs a running event loop."""
     config, state, wire = uvicorn.Config(app, lifespan="off", log_config=None), ServerState(), Wire()
     config.load()
     state.default_headers = [(b"date", b"today")]
@@ -65,6 +65,6 @@ def connected(app: ASGIApp) -> tuple[HttpConnection, Wire]:
 
 
 async def settled() -> None:
-    """Lets all that is due happen."""
+    """Let all tasks run that are due."""
     for _ in range(10):
         await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""What the server says of itself is true: Schemathesis makes requests of the description, right and wrong.
+"""The OpenAPI document is correct: Schemathesis derives valid and invalid requests from it.
 
-Each answer must have a status, a type and a form that the description allows, and be as OpenAI describes it
-(see `tests.support.serving`). No request may bring out a fault of the server.
+The document must allow the status, type and form of each answer. Each answer must also match OpenAI's
+description (see `tests.support.serving`). No request may cause a server error.
 """
 
 import json
@@ -41,7 +41,7 @@ OPERATIONS = operations_of(ROUTES)
 EXAMPLES = 15
 """Requests for each operation and mode."""
 EXAMPLES_WITH_ITEMS = 6
-"""Requests for each operation whose body has items: they take 20 times longer, and all have the same items."""
+"""The same, if the body has items: they take 20 times longer, and all operations have the same items."""
 WITH_ITEMS = {
     "/v1/responses",
     "/v1/responses/compact",
@@ -51,7 +51,7 @@ WITH_ITEMS = {
 }
 SAMPLE = "antiphon/sample"
 TOOLS = ToolsSettings(
-    # Nobody listens there: a generated request may search.
+    # A generated request may search; no server listens there.
     web_search=WebSearchSettings(provider="searxng", base_url="http://127.0.0.1:9"),
     file_search=FileSearchSettings(max_file_bytes=MAX_FILE),
 )
@@ -65,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 def without_free_items(document: JSONObject) -> JSONObject:
-    """Leaves out what items hold as JSON of the caller's own, and tools: it comes back as it came."""
+    """Remove fields that the client may fill with any JSON, and tools: they come back as they were sent."""
     schemas = document["components"]["schemas"]
     items = schemas["ItemPage"]["properties"]["data"]["items"]["anyOf"]
     dropped = []
@@ -81,7 +81,7 @@ def without_free_items(document: JSONObject) -> JSONObject:
 
 
 def is_free(schema: JSONObject) -> bool:
-    """Whether a schema, or one of its parts, takes any object."""
+    """Return whether a schema, or one of its parts, accepts any object."""
     parts = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
     closed = {"anyOf", "$ref", "enum", "properties", "additionalProperties"}
     is_open = schema.get("type", "object") == "object" and not closed & schema.keys()
@@ -114,7 +114,7 @@ def described(server: Serving, document: JSONObject) -> BaseSchema:
 
 @pytest.fixture
 def known(server: Serving) -> dict[str, JSON]:
-    """The ids of objects that are there, by the names of parameters."""
+    """Create objects and return their ids, by the names of parameters."""
     said = post(server.url, "/responses", {"model": SAMPLE, "input": "Hi"}).json
     conversation = post(server.url, "/conversations", {"items": [{"role": "user", "content": "Hi"}]}).json
     items = get(server.url, f"/conversations/{conversation['id']}/items").json
@@ -129,7 +129,7 @@ def known(server: Serving) -> dict[str, JSON]:
 
 
 def can_be_wrong(operation: tuple[str, str]) -> bool:
-    """Whether a request may hold more than ids, which any text may be."""
+    """Return whether a request has more than ids; any text can be an id."""
     described = OPERATIONS[operation]
     return described.body is not None or bool(described.query)
 
@@ -165,7 +165,7 @@ def check(
     takes_items = method == "POST" and path in WITH_ITEMS
     examples = EXAMPLES_WITH_ITEMS if takes_items else EXAMPLES
 
-    # The same requests each time; those that fail are not made smaller, which takes longer than all others.
+    # Each run has the same requests. Failing ones aren't minimized, which takes longer than all others.
     @settings(max_examples=examples, derandomize=True, phases=[Phase.explicit, Phase.generate])
     @given(case=description[path][method].as_strategy(generation_mode=mode), is_known=st.booleans())
     def sent(case: JSON, is_known: bool) -> None:

@@ -1,4 +1,4 @@
-"""Keys, and pages of other sites: S15, S16, S20, S21 of the catalogue."""
+"""API keys, and requests from other sites: S15, S16, S20, S21 of the conformance cases."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """The backend, which says the same to everybody unless a test scripts it anew."""
+    """Yield the backend, which gives every client the same answer unless a test changes it."""
     shared_upstream.forget()
     shared_upstream.script(TEXT)
     return shared_upstream
@@ -128,7 +128,7 @@ def test_websockets_need_a_key_too(server: Serving, local: Person, caplog: pytes
         assert response.status_code == 401
         assert response.headers["x-request-id"].startswith("req_")
         assert Reply(401, {}, bytes(response.body or b"")).error["type"] == "invalid_request_error"
-    assert server.call(ended(before)) == []  # The lines are in the log by now.
+    assert server.call(ended(before)) == []  # Each request has its line in the log now.
     lines = [line for line in caplog.messages if line.startswith("WS /v1/responses 401 ")]
     assert [line.rpartition(" ")[2] for line in lines] == ["invalid_request_error", "invalid_api_key"]
 
@@ -194,12 +194,12 @@ def test_the_log_names_the_key(server: Serving, upstream: Upstream, caplog: pyte
     person(server, "logged").get("/models")
     with Socket(server.url, person(server, "logged-too").headers) as socket:
         socket.response()
-    assert server.call(ended(before)) == []  # The lines are in the log by now.
+    assert server.call(ended(before)) == []  # Each request has its line in the log now.
     names = [vars(record)["fields"].get("key") for record in caplog.records]
     assert names == ["logged", "logged-too"]
 
 
-# S21: pages of other sites.
+# S21: requests from other sites.
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ async def _hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def asked(given: Scope, *, is_local: bool, settings: KeySettings) -> asgi.Answer:
-    """What the layer answers by itself, without the server around it."""
+    """Return the answer of the authentication layer alone, without the server."""
     answer = asgi.Answer()
 
     async def work() -> None:

@@ -80,7 +80,7 @@ def test_a_client_that_goes_leaves_a_line(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_the_life_of_a_server_that_wants_to_know(caplog: pytest.LogCaptureFixture) -> None:
-    """Some servers, and clients for tests, do not go on without an answer."""
+    """Some servers and test clients wait for an answer to lifespan messages."""
     told = iter(["lifespan.startup", "lifespan.shutdown"])
     sent: list[str] = []
 

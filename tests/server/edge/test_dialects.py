@@ -1,4 +1,4 @@
-"""What clients of llama-stack get besides, and others do not. The server's answers are validated as well."""
+"""Additions for llama-stack's clients that others don't get; the server's answers are validated as well."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""D20: a POST that is repeated under its Idempotency-Key is answered as before, and not done again."""
+"""D20: a repeated POST with the same Idempotency-Key gets the earlier answer, without a second execution."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -35,20 +35,20 @@ _numbers = count()
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """The backend `up`, which has nothing to say yet."""
+    """Return the backend `up` without scripted answers."""
     shared_upstream.forget()
     return shared_upstream
 
 
 @pytest.fixture
 def key() -> str:
-    """A key that no test had before."""
+    """Return a key that no other test uses."""
     return f"key-{next(_numbers)}"
 
 
 @pytest.fixture
 def made(url: str) -> dict[str, str]:
-    """Ids of what the bodies below name."""
+    """Create the objects that the bodies below name, and return their ids."""
     return {
         "conversation": post(url, "/conversations", {}).json["id"],
         "store": post(url, "/vector_stores", {}).json["id"],
@@ -61,14 +61,14 @@ def ask(url: str, key: str, body: JSON | bytes = ASK, path: str = "/responses") 
 
 
 def same(first: Reply, second: Reply) -> None:
-    """Asserts that one is the other's repetition."""
+    """Assert that the second answer repeats the first."""
     own = {"date", "x-request-id", "idempotent-replayed"}
     assert "idempotent-replayed" not in first.headers
     assert second.headers["idempotent-replayed"] == "true"
     assert second.headers["x-request-id"] != first.headers["x-request-id"]
     assert (second.status, second.body) == (first.status, first.body)
     for reply_ in (first, second):
-        framing = {"content-length", "transfer-encoding"}  # What was a stream is now known to its end.
+        framing = {"content-length", "transfer-encoding"}  # The length of a repeated stream is known.
         names = {name: value for name, value in reply_.headers.items() if name not in own | framing}
         assert names == {name: first.headers[name] for name in names}
         assert "content-type" in names
@@ -87,7 +87,7 @@ CREATING: dict[str, tuple[str, JSON]] = {
     "file_batches": ("/vector_stores/{store}/file_batches", {"file_ids": ["FILE"]}),
     "prompts": ("/prompts", PROMPT),
 }
-"""Routes that make something, and a body for each."""
+"""Routes that create something, with a body for each."""
 
 
 @pytest.mark.parametrize("name", CREATING)
@@ -117,7 +117,7 @@ def test_D20_something_is_made_once(url: str, upstream: Upstream, key: str, made
         assert ask(url, key, ASK | {"conversation": made["conversation"]}).status == 200
         assert ask(url, key + "-items", {"items": [USER]}, items).status == 200
     assert len(get(url, "/responses?limit=100").json["data"]) == before + 1
-    assert len(get(url, items).json["data"]) == 3  # what was asked, what was answered, what was added
+    assert len(get(url, items).json["data"]) == 3  # The input, the output, and the added item.
 
 
 def test_D20_without_a_key_each_request_is_one_of_its_own(url: str, upstream: Upstream) -> None:
@@ -181,7 +181,7 @@ def test_D20_concurrent(server: Serving, upstream: Upstream, key: str, body: JSO
         assert refused.headers["retry-after"] == "1"
         check(ask(url, key, {"model": "other"}), IN_USE)
         assert ask(url, key + "-other", {}, "/conversations").status == 200
-    # The client went away, so that the response is cancelled and the key is free.
+    # The client disconnected, so that the response is cancelled and the key is free.
     assert upstream.disconnected.wait(1)
     assert server.call(ended(before)) == []
     first = ask(url, key, body)

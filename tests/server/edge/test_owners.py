@@ -1,4 +1,4 @@
-"""S17 and S18: what is another owner's is not there, on every route, in every list and in every reference."""
+"""S17 and S18: objects of other owners are not found on any route, in any list or by any reference."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ BODIES: dict[str, JSON] = {
     "POST /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel": None,
     "GET /v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files": None,
 }
-"""Every route that names an object, with a body that would do something to it."""
+"""Every route that names an object, with a body that would change it."""
 
 NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider_id}"})
 """Routes whose ids are the server's own."""
@@ -91,7 +91,7 @@ REFERENCES: dict[str, JSONObject] = {
 
 
 def paths() -> set[str]:
-    """All routes of the server, as method and path."""
+    """Return all routes of the server, as method and path."""
     found = set()
     for route in ROUTES:
         assert isinstance(route, Route | WebSocketRoute)
@@ -125,7 +125,7 @@ def bob(server: Serving) -> Person:
 
 @pytest.fixture(scope="module")
 def hers(alice: Person) -> dict[str, str]:
-    """The ids of one object of each kind, all of alice's."""
+    """Create one object of each kind for alice, and return the ids."""
     conversation = alice.made("/conversations", {"items": [MESSAGE]})
     items = alice.get(f"/conversations/{conversation}/items").json["data"]
     parts = [part("purpose", b"assistants"), part("file", b"Her secret is here.", "secret.txt")]
@@ -143,7 +143,7 @@ def hers(alice: Person) -> dict[str, str]:
 
 
 def filled(template: JSON, ids: dict[str, str]) -> JSON:
-    """The body or path with ids in the places of their names."""
+    """Return the body or path with ids in the places of their names."""
     if isinstance(template, str):
         for name, value in ids.items():
             template = template.replace("{" + name + "}", value)
@@ -159,7 +159,7 @@ def script(upstream: Upstream, answer: Answer) -> None:
 
 
 def everything_of(alice: Person, hers: dict[str, str]) -> list[JSON]:
-    """All that alice sees of her objects."""
+    """Return all that alice sees of her objects."""
     found = []
     for route in BODIES:
         method, path = route.split(" ")
@@ -180,7 +180,7 @@ def test_S17_another_owners_object_is_not_found(
     path = path.removeprefix("/v1")
     refused = bob.call(method, filled(path, hers), filled(BODIES[route], hers))
     assert refused.status == 404, refused.body
-    # It could as well not exist.
+    # The answer is the same as for an object that does not exist.
     missing = {name: value[:-8] + "00000000" for name, value in hers.items()}
     unknown = bob.call(method, filled(path, missing), filled(BODIES[route], missing))
     assert unknown.status == 404

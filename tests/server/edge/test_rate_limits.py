@@ -1,4 +1,4 @@
-"""Limits of keys: requests and tokens a minute, and streams at the same time."""
+"""Limits of keys: requests and tokens per minute, and streams at the same time."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """The backend, which says the same to everybody unless a test scripts it anew."""
+    """Yield the backend, which gives every client the same answer unless a test changes it."""
     shared_upstream.forget()
     shared_upstream.script(TEXT)
     return shared_upstream
@@ -71,7 +71,7 @@ def test_requests_per_minute(server: Serving, upstream: Upstream) -> None:
         error = socket.error()
         assert (error["status"], error["code"], error["type"]) == (429, "rate_limit_exceeded", "requests")
         assert int(error["headers"]["retry-after"]) >= 1
-    # Reading and deleting is free, and what others do counts for them.
+    # Reads and deletions are free, and each client has its own limits.
     stored = first.json["id"]
     assert limited.get(f"/responses/{stored}").status == 200
     assert limited.call("DELETE", f"/responses/{stored}").status == 200
@@ -137,13 +137,13 @@ def test_tokens_that_no_backend_counts_are_estimated(server: Serving, upstream: 
 
 def test_concurrent_streams(server: Serving, upstream: Upstream) -> None:
     limited = person(server, "streams", concurrent_streams=1)
-    for _ in range(2):  # One that has ended counts no more.
+    for _ in range(2):  # A stream that has ended doesn't count.
         assert limited.post("/responses", ASK | {"stream": True}).last["status"] == "completed"
         assert limited.post("/chat/completions", CHAT | {"stream": True}).status == 200
         with Socket(limited.url, limited.headers) as socket:
             socket.response()
             socket.response()
-    # Nor does one that was refused.
+    # A refused request doesn't count, either.
     for _ in range(2):
         assert limited.post("/responses", {"model": "no/m", "input": "x", "stream": True}).status == 404
 

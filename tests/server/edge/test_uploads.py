@@ -1,4 +1,4 @@
-"""Forms as clients send them, and as they should not."""
+"""Uploads as forms: valid ones and malformed ones."""
 
 import socket
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_bytes_come_back_as_they_were(url: str, body: bytes) -> None:
     ],
 )
 def test_names_are_shown_but_never_paths(server: Serving, given: str, kept: str) -> None:
-    """S25: what a file is called says nothing of where it lies."""
+    """S25: the file name has no influence on the place of the file."""
     reply = upload(server.url, [PURPOSE, part("file", b"hello", given)])
     assert reply.json["filename"] == kept
     assert content(server.url, reply.json["id"]) == b"hello"
@@ -152,7 +152,7 @@ def test_what_is_no_form_is_refused(url: str, body: bytes, headers: dict[str, st
 
 
 def test_a_file_has_the_largest_size_or_is_refused(url: str) -> None:
-    """S24: what would fill the disk stops at the limit."""
+    """S24: an upload that would fill the disk stops at the limit."""
     assert upload(url, [PURPOSE, part("file", b"x" * MAX_FILE, "large.txt")]).json["bytes"] == MAX_FILE
     reply = upload(url, [PURPOSE, part("file", b"x" * (MAX_FILE + 1), "larger.txt")])
     assert (reply.status, reply.error["code"], reply.error["param"]) == (413, "request_too_large", "file")
@@ -164,7 +164,7 @@ def test_what_is_not_the_file_is_bounded_too(url: str) -> None:
 
 
 def left_over(server: Serving) -> list[Path]:
-    """What lies in the folder and is not the bytes of a file."""
+    """Return the files in the folder that aren't the bytes of an upload."""
     services: FileServices = server.file_services
     return [path for path in services.files.folder.path.iterdir() if not path.name.startswith("file-")]
 
@@ -181,7 +181,7 @@ def test_nothing_is_left_of_an_upload_that_is_broken_off(server: Serving) -> Non
         head = f"POST /v1/files HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM['Content-Type']}\r\n"
         client.sendall(f"{head}Content-Length: 9999\r\n\r\n".encode())
         client.sendall(PURPOSE + part("file", b"x" * 2000, "half.txt"))
-        while not left_over(server):  # each answer comes after a turn of the server's loop
+        while not left_over(server):  # Each answer takes a turn of the server's loop.
             assert get(server.url, "/files").status == 200
     while left_over(server):
         assert get(server.url, "/files").status == 200

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as clients speak it, well and badly."""
+"""HTTP/1.1 from clients, correct and malformed."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 2\r\n\r\n"
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the request's body."""
+    """Answer with the request's body."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -31,7 +31,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def said(*reads: bytes) -> list[bytes]:
-    """Returns what is written together when a client's bytes come in these pieces."""
+    """Return the groups of bytes that are written together when a client's bytes arrive in these pieces."""
 
     async def scenario() -> list[bytes]:
         connection, wire = connected(echo)
@@ -119,7 +119,7 @@ def test_pieces_of_an_answer_leave_at_once() -> None:
 
 
 def test_nothing_is_written_to_a_connection_that_is_lost() -> None:
-    """uvloop raises then, and so does the wire."""
+    """The loop of uvloop raises an error in this case, and so does the transport of the test."""
 
     async def scenario() -> list[bytes]:
         connection, wire = connected(echo)
@@ -170,7 +170,7 @@ def test_what_is_read_after_an_answer_that_came_early_is_skipped() -> None:
         await settled()
         return wire.seen
 
-    phrase = HTTPStatus(413).phrase.encode()  # Python 3.13 has another one.
+    phrase = HTTPStatus(413).phrase.encode()  # Python 3.13 has another phrase.
     answer = b"HTTP/1.1 413 " + phrase + b"\r\ndate: today\r\ncontent-length: 0\r\n\r\n"
     assert asyncio.run(scenario()) == [answer, answer]
 
@@ -354,7 +354,7 @@ def test_a_client_that_does_not_read_is_waited_for_until_it_is_gone() -> None:
 
 
 def test_other_protocols_than_websocket_are_not_changed_to() -> None:
-    """Java's client asks for HTTP/2 with every first request, and is content with HTTP/1.1."""
+    """Java's client requests HTTP/2 with its first request, and accepts an answer in HTTP/1.1."""
     asking = REQUEST.replace(b"Host: h", b"Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c")
     assert said(asking, REQUEST) == [OK + b"{}", OK + b"{}"]
 

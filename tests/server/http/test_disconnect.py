@@ -1,4 +1,4 @@
-"""Clients that go away: the backend is told within a second, and what was begun is brought to an end."""
+"""Clients that disconnect: the backend's stream is closed within a second, and the response is ended."""
 
 import asyncio
 import json
@@ -45,12 +45,12 @@ POSITIONS: dict[str, tuple[Answer, str, list[JSON]]] = {
         ["Hello"],
     ),
 }
-"""What the backend sends before it is silent, the event until which the client reads, what is kept."""
+"""The answer of a silent backend, the event until which the client reads, and the kept content."""
 
 
 @contextmanager
 def sent(url: str, path: str, body: JSONObject, headers: str = "") -> Iterator[socket.socket]:
-    """Sends a request and hands out its connection, which goes away at the end."""
+    """Send a request and yield its connection, which is closed at the end."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
@@ -74,7 +74,7 @@ def read_until(connection: socket.socket, event: str) -> bytes:
 
 
 def settled(server: Serving) -> JSONObject:
-    """The newest stored response, after everything that the server had to write is written."""
+    """Return the newest stored response, after all pending writes."""
     server.call(server.store.servers.heartbeat())
     newest: JSONObject = get(server.url, "/responses?limit=1").json["data"][0]
     return newest
@@ -112,7 +112,7 @@ def test_D13_a_stream_is_left(
 @STREAM_OR_JSON
 @pytest.mark.parametrize("length", [100_000, 900_000])
 def test_a_long_request_is_left(server: Serving, upstream: Upstream, stream: bool, length: int) -> None:
-    """The connection is not read while such a body waits to be read; then it must be, to see its end."""
+    """Until such a body is read, the connection is paused; then it must be resumed to detect its end."""
     upstream.script(silence())
     with sent(server.url, "/responses", request(stream=stream, input="x" * length)):
         assert upstream.hanging.wait(SECONDS)
@@ -170,7 +170,7 @@ def test_B47_half_a_body(server: Serving, upstream: Upstream, caplog: pytest.Log
             b"POST /v1/responses HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
             b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
         )
-        # The server asks for the body when it begins to read it.
+        # The server requests the body when it begins to read it.
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b'{"model": "up/m",')
     assert server.call(ended(before)) == []
@@ -204,7 +204,7 @@ def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture,
         head, _, content = b"".join(iter(partial(client.recv, 65536), b"")).partition(b"\r\n\r\n")
     if stream:
         assert b"response.output_text.delta" in content
-        # No end of the HTTP body: nobody can take it for a whole stream.
+        # Without the end of the HTTP body, a client can't mistake it for a complete stream.
         assert not content.endswith(b"0\r\n\r\n")
     else:
         assert head.startswith(b"HTTP/1.1 503 ")

@@ -14,7 +14,7 @@ from tests.server.wires import TurnedLoop, settled
 
 
 class Line:
-    """A connection that notes what is written, and asks for nothing."""
+    """A connection that notes all writes, and sends nothing itself."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -54,12 +54,12 @@ def exchange(line: Line, method: str = "POST", version: str = "1.1", *, expects:
 
 
 def read(pieces: Iterable[tuple[float, bytes]]) -> int:
-    """Returns how many bytes are read of a body that comes in pieces, after so many seconds each."""
+    """Return the number of bytes read from a body whose pieces arrive after so many seconds each."""
 
     async def client(one: Exchange, loop: TurnedLoop) -> None:
         for seconds, piece in pieces:
             loop.turn(seconds)
-            await settled()  # Whose time is over is told now.
+            await settled()  # Expired timers run now.
             one.feed(piece)
             await settled()
         one.end_body()
@@ -120,7 +120,7 @@ def test_time_in_which_nobody_reads_does_not_count() -> None:
 
 
 def test_after_the_body_there_is_no_limit() -> None:
-    """Whoever waits for the client to go away does so as long as the answer takes."""
+    """A wait for the disconnect of the client lasts as long as the answer."""
 
     async def scenario() -> str:
         loop = asyncio.get_running_loop()
@@ -177,7 +177,7 @@ def test_who_waits_for_leave_to_send_a_body_gets_it_when_it_is_read(piece: bytes
 def answered(
     one_of: str, version: str, status: int, headers: list[Header], *pieces: bytes, expects: bool = False
 ) -> list[bytes]:
-    """Returns what is written for an answer in pieces."""
+    """Return the bytes that are written for an answer in pieces."""
 
     async def scenario() -> list[bytes]:
         line = Line()
@@ -225,7 +225,7 @@ def test_an_answer_without_a_body(method: str, status: int, line: bytes) -> None
 
 
 def test_a_client_that_was_not_asked_for_its_body_has_to_connect_anew() -> None:
-    """Whether the body still comes, it decides."""
+    """The client decides whether it still sends the body."""
     seen = answered("POST", "1.1", 413, [LENGTH], b"abcd", expects=True)
     assert b"connection: close\r\n" in seen[0]
 

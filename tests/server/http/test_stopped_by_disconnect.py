@@ -1,4 +1,4 @@
-"""Blocks that end when the client goes away; `test_disconnect.py` tells what becomes of responses then."""
+"""Blocks that end when the client disconnects; `test_disconnect.py` tests the responses."""
 
 import asyncio
 

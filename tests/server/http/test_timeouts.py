@@ -66,7 +66,7 @@ def test_who_rings_may_set_another_and_cancel_one_that_is_due() -> None:
 
 
 def test_one_timer_serves_all() -> None:
-    """That is what they are for: a thousand requests set and cancel one each."""
+    """This is their purpose: a thousand requests each set a timeout and cancel it."""
 
     class Counting(TurnedLoop):
         timers = 0

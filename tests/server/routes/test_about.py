@@ -1,4 +1,4 @@
-"""What the server tells of itself, and the description of its API."""
+"""Version, health, providers and routes, and the description of the API."""
 
 import hashlib
 import re
@@ -57,7 +57,7 @@ def test_providers_are_the_backends_and_the_server_itself(url: str, upstream: Up
     for each in providers:
         assert get(url, f"/providers/{each['provider_id']}").json == each
     assert get(url, "/providers/none").status == 404
-    # Where a backend is, and with which key, is nobody's business.
+    # Clients must not see the address and the key of a backend.
     assert str(upstream.port) not in str(providers)
 
 

@@ -1,4 +1,4 @@
-"""Chat completions are handed through as they are; what goes wrong has the same statuses and envelope."""
+"""Chat completions, proxied to the backend unchanged; errors have the API's statuses and envelope."""
 
 import pytest
 
@@ -17,7 +17,7 @@ AT_ONCE = [
     and fault.answer is not None
     and (fault.answer.status != 200 or name[:3] == "F20")
 ]
-"""Faults that are known before anything of the reply is there."""
+"""Faults that are known before the first byte of the reply."""
 
 
 def body(*, stream: bool, **more: JSON) -> JSONObject:
@@ -25,7 +25,7 @@ def body(*, stream: bool, **more: JSON) -> JSONObject:
 
 
 def whole(text: str = "Hello") -> JSONObject:
-    """A completion with every key that OpenAI's description asks for."""
+    """Return a completion with every key that OpenAI's description requires."""
     given = completion(text, refusal=None)
     given["choices"][0]["logprobs"] = None
     return given

@@ -29,7 +29,7 @@ def says(text: str, **more: JSON) -> Answer:
 
 
 def messages(upstream: Upstream) -> JSON:
-    """What the model was sent last."""
+    """Return the messages of the last model call."""
     return upstream.chats[-1].json["messages"]
 
 
@@ -160,7 +160,7 @@ def test_a_long_context_is_compacted_on_the_way(url: str, upstream: Upstream) ->
         "Done.",
         "Sure?",
     ]
-    # The encrypted alone is enough: what stood before it need not be sent again.
+    # The encrypted content is enough: the items before it need not be sent again.
     upstream.script(says("Yes."))
     post(url, "/responses", follow_up | {"input": [*output, {"role": "user", "content": "Sure?"}]})
     assert messages(upstream) == seen

@@ -1,4 +1,4 @@
-"""Compaction is recorded and replayed, and what llama-stack recorded of it answers."""
+"""Recording and replay of compaction, also from llama-stack's recordings."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
 
 
 async def compact_and_go_on(client: httpx2.AsyncClient) -> list[JSON]:
-    """Compacts at the endpoint, goes on from there, and compacts on the way; returns what was said."""
+    """Compact at the endpoint, continue from there, and compact during a response; return types and texts."""
     compacted = await client.post("/responses/compact", json={"model": "m", "input": TURNS})
     assert compacted.status_code == 200, compacted.text
     output = compacted.json()["output"]
@@ -60,7 +60,7 @@ def test_compaction_is_recorded_and_replayed(tmp_path: Path) -> None:
 
 
 def parts(text: str) -> JSON:
-    """A text as llama-stack sends what it had stored."""
+    """Return a text as llama-stack sends it once it was stored."""
     return [{"type": "text", "text": text}]
 
 
@@ -84,7 +84,7 @@ def test_what_llama_stack_recorded_answers(tmp_path: Path) -> None:
 
 
 async def think_and_go_on(client: httpx2.AsyncClient) -> bytes:
-    """Two turns of a client that keeps the history, also encrypted; returns every byte sent by the server."""
+    """Run two turns of a client that keeps the history, also encrypted; return every byte from the server."""
     asked: JSONObject = {"role": "user", "content": "6 * 7?"}
     body = {"model": "m", "store": False, "include": ["reasoning.encrypted_content"]}
     first = await client.post("/responses", json={**body, "input": [asked]})

@@ -1,4 +1,4 @@
-"""Embeddings are handed through, with the errors that chat completions have; and they are replayed."""
+"""Embeddings, proxied with the errors of chat completions, and replayed."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from tests.support.upstream import Upstream, html, reply
 
 
 def vectors(*given: Sequence[float]) -> JSONObject:
-    """What a backend answers."""
+    """Return the answer of a backend."""
     data = [
         {"object": "embedding", "index": index, "embedding": list(vector)}
         for index, vector in enumerate(given)

@@ -1,4 +1,4 @@
-"""`/v1/files`: lists, errors, and what a browser may do with an upload."""
+"""`/v1/files`: lists, errors, and protection of browsers from uploads."""
 
 import pytest
 

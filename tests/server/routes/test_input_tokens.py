@@ -80,7 +80,7 @@ def test_what_is_wrong_is_told(url: str, body: JSON, status: int, param: str | N
 
 @pytest.fixture
 def vllm(tmp_path: Path) -> Iterator[tuple[str, Upstream]]:
-    """A server whose backend is a vLLM."""
+    """Yield a server whose backend is a vLLM."""
     with Upstream() as upstream:
         settings = msgspec.structs.replace(backend(upstream, capabilities=PRESETS["vllm"]), kind="vllm")
         with Serving(tmp_path / "state.db", backends(settings)) as server:

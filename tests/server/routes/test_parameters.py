@@ -1,6 +1,6 @@
-"""Every parameter of a request: what the backend gets of it, and what the response says of it.
+"""Every parameter of a request: its value in the backend's request and in the response.
 
-Parameters that are refused are in `test_bad_inputs.py` and at the end of this module.
+`test_bad_inputs.py` and the end of this module have parameters that are refused.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ PLAIN: JSONObject = {
     "model": "m",
     "messages": [{"role": "user", "content": "Hi"}],
 }
-"""What the backend gets where the request has nothing but a model and "Hi"."""
+"""The request to the backend if the client's request has only a model and "Hi"."""
 FORMAT: JSONObject = {
     "type": "json_schema",
     "name": "n",
@@ -38,7 +38,7 @@ PDF = "data:application/pdf;base64,JVBERi0="
 
 
 class Case(NamedTuple):
-    """Parameters, what they add to the backend's request, and what the response has under their names."""
+    """Parameters, their values in the backend's request, and their values in the response."""
 
     given: JSONObject
     sent: JSONObject
@@ -46,12 +46,12 @@ class Case(NamedTuple):
 
 
 def same(**given: JSON) -> Case:
-    """The backend knows it by the same name, and the response echoes it."""
+    """Return a case in which request and response have the parameter under the same name."""
     return Case(given, given, given)
 
 
 def echoed(**given: JSON) -> Case:
-    """Only the response says it."""
+    """Return a case in which only the response has the parameter."""
     return Case(given, {}, given)
 
 
@@ -167,7 +167,7 @@ def ask(**more: JSON) -> JSONObject:
 
 
 def asked(url: str, upstream: Upstream, **more: JSON) -> JSONObject:
-    """Asks, and returns the response."""
+    """Send a request and return the response."""
     upstream.script(TEXT)
     answer = post(url, "/responses", ask(**more))
     assert answer.status == 200, answer.body
@@ -322,7 +322,7 @@ CODEX: JSONObject = {
         {"type": "web_search", "external_web_access": False},
     ],
 }
-"""What Codex CLI sends, in short."""
+"""A short form of the requests of Codex CLI."""
 
 
 def test_codex(url: str, upstream: Upstream) -> None:
@@ -340,7 +340,7 @@ def test_codex(url: str, upstream: Upstream) -> None:
     assert (made["namespace"], made["name"], made["arguments"]) == ("multi_agent_v1", "spawn", '{"a":1}')
     assert [tool["type"] for tool in response["tools"]] == ["function", "namespace", "web_search"]
     assert [e["item"] for e in answer.payloads if e["type"] == "response.output_item.done"] == [made]
-    # Codex sends the whole history again; the call goes out under its flat name.
+    # Codex sends the whole history again; the call is sent under its flat name.
     output: JSONObject = {"type": "function_call_output", "call_id": made["call_id"], "output": "done"}
     upstream.script(TEXT)
     again = post(url, "/responses", CODEX | {"input": [*CODEX["input"], made, output]})

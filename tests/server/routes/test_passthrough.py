@@ -1,4 +1,4 @@
-"""`/v1/completions` and `/v1/moderations`, as the backend has them."""
+"""`/v1/completions` and `/v1/moderations`, proxied to the backend."""
 
 from pathlib import Path
 
@@ -117,10 +117,10 @@ def test_completions_are_recorded_and_replayed(tmp_path: Path) -> None:
         with Serving(tmp_path / "a.db", recording) as server:
             upstream.script(reply(TEXT), reply(TEXT), sse(chunk("Hi"), chunk(finish="stop")))
             assert post(server.url, "/completions", body).json == TEXT
-            # While calls are recorded, a stream is one chunk.
+            # While calls are recorded, a stream has one chunk.
             streamed = post(server.url, "/completions", body | {"stream": True, "suffix": "."})
             assert streamed.payloads == [TEXT]
-            # And a chat, without which a folder is no recording of a server.
+            # Without a recorded chat, the server refuses to replay from a folder.
             assert post(server.url, "/responses", {"model": "up/m", "input": "Hi"}).status == 200
     with Serving(tmp_path / "b.db", recordings(folder)) as server:
         assert post(server.url, "/completions", body).json == TEXT

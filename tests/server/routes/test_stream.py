@@ -1,4 +1,4 @@
-"""How a stream travels: frames, headers, the order of events, and the responses inside them."""
+"""A stream on the wire: frames, headers, the order of events, and the responses inside them."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ KEYS = {
 }
 """The 31 keys that every response has."""
 MORE_KEYS = {"prompt_cache_retention", "user"}
-"""What api.openai.com sends besides (recorded)."""
+"""Further keys that api.openai.com sends (recorded)."""
 
 TOOLS: list[JSON] = [{"type": "function", "name": name, "parameters": {}} for name in ("f", "g")]
 OPEN = ["created", "in_progress"]
@@ -40,7 +40,7 @@ def ask(**more: JSON) -> JSONObject:
 
 
 def http_chunks(connection: socket.socket) -> tuple[str, list[str]]:
-    """The head of an answer, and the chunks of its body as the server sent them."""
+    """Return the head of an answer, and the chunks of its body as the server sent them."""
     received = b""
     while not received.endswith(b"\r\n0\r\n\r\n"):
         piece = connection.recv(65536)
@@ -57,7 +57,7 @@ def http_chunks(connection: socket.socket) -> tuple[str, list[str]]:
 
 
 def streamed(url: str, upstream: Upstream, answer: Answer, **more: JSON) -> list[JSON]:
-    """The events of a stream, which obey the rules of every stream."""
+    """Return the events of a stream, checked against the rules for every stream."""
     upstream.script(answer)
     reply = post(url, "/responses", ask(**more))
     assert reply.status == 200, reply.body
@@ -67,13 +67,13 @@ def streamed(url: str, upstream: Upstream, answer: Answer, **more: JSON) -> list
 
 
 def test_frames(url: str, upstream: Upstream) -> None:
-    # All in one piece: what one network read brings goes out in one write.
+    # One network read from the backend leads to one write to the client.
     upstream.script(
         raw(data(chunk("Hel")) + data(chunk("lo")) + data(chunk(finish="stop")) + b"data: [DONE]\n\n")
     )
     with sent(url, "/responses", ask()) as connection:
         head, chunks = http_chunks(connection)
-    # The terminal event and the end of the stream go out together.
+    # One write has the terminal event and the end of the stream.
     assert chunks[-1].endswith("\n\ndata: [DONE]\n\n")
     chunks[-1] = chunks[-1].removesuffix("data: [DONE]\n\n")
     names = []

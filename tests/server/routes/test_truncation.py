@@ -1,4 +1,4 @@
-"""`truncation` through the API: a backend says that the context is too long, before or in its stream."""
+"""`truncation` through the API: a backend reports a context that is too long, before or in its stream."""
 
 from collections.abc import Callable
 
@@ -57,7 +57,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 
 
 def calls_and_answers(messages: list[JSONObject]) -> tuple[list[str], list[str]]:
-    """The ids of the calls that a model is told of, and of those whose outputs it is told of."""
+    """Return the ids of the calls that a model receives, and of the calls whose outputs it receives."""
     calls = [call["id"] for message in messages for call in message.get("tool_calls", [])]
     return sorted(calls), sorted(message["tool_call_id"] for message in messages if message["role"] == "tool")
 

@@ -1,4 +1,4 @@
-"""`/v1/vector_stores`, as far as the SDK's tests do not show it: errors, pages, changes."""
+"""`/v1/vector_stores` beyond the tests with the SDK: errors, pages, changes."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def created(url: str, **given: JSON) -> JSONObject:
 
 
 def attached(url: str, store_id: str, text: str, **given: JSON) -> JSONObject:
-    """Uploads a text and attaches it; it is small, so that it is read when the answer comes."""
+    """Upload a text and attach it; because it is small, it is ready before the answer."""
     reply = post(url, f"/vector_stores/{store_id}/files", {"file_id": uploaded(url, text), **given})
     assert reply.status == 200, reply.body
     file: JSONObject = reply.json

@@ -1,4 +1,4 @@
-"""Responses over a WebSocket: the checks of Open Responses, and what a connection remembers."""
+"""Responses over a WebSocket: the checks of Open Responses, and the memory of a connection."""
 
 import pytest
 from openai import OpenAI
@@ -15,7 +15,7 @@ MISSING = "resp_" + "0" * 50
 
 
 def said(upstream: Upstream) -> list[JSON]:
-    """The messages of the newest model call."""
+    """Return the messages of the newest model call."""
     messages: list[JSON] = upstream.chats[-1].json["messages"]
     return messages
 
@@ -34,7 +34,7 @@ def not_found(response_id: str) -> JSONObject:
     }
 
 
-# What follows are the checks of Open Responses' acceptance suite, by their names there.
+# The following tests are checks of Open Responses' acceptance suite, under their names.
 
 
 def test_websocket_response(server: Serving, upstream: Upstream) -> None:
@@ -61,7 +61,7 @@ def test_websocket_sequential_responses(server: Serving, upstream: Upstream) -> 
 
 
 def test_websocket_continuation(server: Serving, upstream: Upstream) -> None:
-    """The whole chain is seen, though none of it is stored."""
+    """The model receives the whole chain, though none of it is stored."""
     upstream.script(sse(chunk("One."), chunk(finish="stop")), sse(chunk("Two."), chunk(finish="stop")), TEXT)
     with Socket(server.url) as socket:
         first = socket.response(store=False)
@@ -183,7 +183,7 @@ def test_stored_responses_are_continued_from_everywhere(server: Serving, upstrea
 
 
 def test_a_stored_response_may_continue_one_that_is_not(server: Serving, upstream: Upstream) -> None:
-    """On the connection the chain is whole; elsewhere its beginning is missing, and the error says so."""
+    """On the connection the chain is complete; elsewhere, the error reports that its beginning is missing."""
     upstream.script(TEXT)
     with Socket(server.url) as socket:
         first = socket.response(store=False)
@@ -245,7 +245,7 @@ def test_a_response_that_only_takes_its_context_in(
         assert upstream.chats == []
         next_one = socket.response(store=store, previous_response_id=warm["id"], input=following)
     assert next_one["previous_response_id"] == warm["id"]
-    # Instructions and tools are each request's own.
+    # Each request has its own instructions and tools.
     assert said(upstream) == [turn("user", "Hi"), *([turn("user", "What now?")] if following else [])]
     assert "tools" not in upstream.chats[0].json
     assert get(server.url, f"/responses/{warm['id']}").status == (200 if store else 404)

@@ -118,7 +118,7 @@ def test_no_more_than_some_may_wait(server: Serving, upstream: Upstream) -> None
     assert len(upstream.chats) == 1
 
 
-# The connection's beginning and end.
+# Beginning and end of a connection.
 
 
 def test_a_connection_that_is_left(server: Serving, upstream: Upstream) -> None:
@@ -172,7 +172,7 @@ class NoKeys:
 
 
 class SlowRun:
-    """A response that ends when it may."""
+    """A response that ends when the test allows it."""
 
     def __init__(self) -> None:
         self.may_end = asyncio.Event()
@@ -297,7 +297,7 @@ def test_each_response_has_a_line(
         socket.send('{"type": "my secret"}')
         socket.refusal()
         second = socket.response(input="my secret")
-        # By the next answer the lines of those before it are written.
+        # The log has the lines of all responses before this one.
         socket.response(input="my secret")
     found = [record.__dict__["fields"] for record in caplog.records if record.name == "antiphon.access"]
     assert [each["status"] for each in found[:3]] == [200, 400, 200]
@@ -341,7 +341,7 @@ def test_scopes_modes_and_faults(tmp_path: Path) -> None:
                 assert types(socket.ask())[-2:] == ["error", "failed"]
             with Socket(server.url, {"x-antiphon-recording": "wrong"}) as socket:
                 assert socket.error()["param"] == "x-antiphon-recording"
-            # An injected fault is recorded as it came.
+            # The recording has the injected fault.
             outcomes = [(outcome.scope, outcome.recorded, outcome.error is None) for outcome in server.take()]
             assert outcomes == [("a", 1, True), ("b", 1, True), ("a", 1, False)]
     with serve(tmp_path, scope="b") as server:
