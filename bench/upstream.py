@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import uvloop
 
-from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.client import HttpClient
+from antiphon.backends.http.errors import Timeouts
+from antiphon.backends.http.target import target
 from bench.servers import stub
 
 _CALLS = 400
@@ -37,12 +38,12 @@ async def _measured(call: Callable[[], Awaitable[None]]) -> float:
 
 async def main(url: str) -> None:
     """Print the figures of both clients."""
-    client = HttpClient(())
+    client = HttpClient()
     headers = {"Content-Type": "application/json"}
-    target = client.target("POST", url, tuple(headers.items()))
+    to = target("POST", url, tuple(headers.items()))
 
     async def ours() -> None:
-        answer = await client.request(target, _BODY, _TIMEOUTS)
+        answer = await client.request(to, _BODY, _TIMEOUTS)
         while await answer.read():
             pass
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from antiphon.backends.chat_model import HttpChatModel, open_client
+from antiphon.backends.chat_model import HttpChatModel
+from antiphon.backends.connections import Clients
 from antiphon.errors import (
     AntiphonError,
 )
@@ -30,11 +31,11 @@ def backend(url: str, **settings: JSON) -> BackendSettings:
 
 @asynccontextmanager
 async def chat_model(settings: BackendSettings) -> AsyncGenerator[HttpChatModel, None]:
-    client = open_client()
+    clients = Clients()
     try:
-        yield HttpChatModel(client, settings)
+        yield HttpChatModel(clients.of(settings), settings)
     finally:
-        await client.close()
+        await clients.close()
 
 
 async def streamed(model: HttpChatModel, request: ChatRequest = STREAMING) -> list[bytes]:

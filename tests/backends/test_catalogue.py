@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.backends import listing as listing_module
 from antiphon.backends.catalogue import Models
-from antiphon.backends.chat_model import open_client
+from antiphon.backends.http.client import HttpClient
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import ModelCatalogue, ResolvedModel
@@ -283,7 +283,7 @@ class Clock:
 
 def listing(call: Callable[[Listing, Clock], Awaitable[T]], upstream: Upstream) -> T:
     async def run() -> T:
-        client, clock = open_client(), Clock()
+        client, clock = HttpClient(), Clock()
         one = Listing(client, at("house", upstream), clock)
         try:
             return await call(one, clock)

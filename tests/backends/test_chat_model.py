@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.backends.chat_model import HttpChatModel
+from antiphon.backends.http import client as http_client
 from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -70,7 +71,9 @@ def test_capabilities_are_the_backends() -> None:
     assert asyncio.run(run()) == Capabilities(logprobs=False)
 
 
-def test_connections_are_used_again() -> None:
+def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_REST", 0.0)
+
     async def calls(model: HttpChatModel) -> None:
         for _ in range(5):
             await streamed(model)

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from antiphon.backends.chat_model import open_client
 from antiphon.backends.discovery import Found, discover
+from antiphon.backends.http.client import HttpClient
 from antiphon.settings.schema import PRESETS, Kind
 from tests.support.upstream import Answer, Upstream, html, models_list, reply
 
 
 def search(ports: dict[int, Kind], names: Iterable[str] = (), taken: Iterable[int] = ()) -> list[Found]:
     async def run() -> list[Found]:
-        client = open_client()
+        client = HttpClient()
         try:
             return await discover(client, set(names), set(taken), ports)
         finally:

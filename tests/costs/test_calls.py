@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from antiphon.backends.http.answer import Answer, Timeouts
+from antiphon.backends.http.answer import Answer
+from antiphon.backends.http.errors import Timeouts
 from antiphon.backends.http.sse import SseSplitter
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.ids import new_id
@@ -69,7 +70,7 @@ class Carrier:
     def pause(self) -> None:
         """Nothing to do: no more data arrives."""
 
-    resume = end = pause
+    resume = end = overrun = pause
 
 
 def test_no_code_of_ours_runs_for_an_http_chunk() -> None:

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from antiphon.backends.chat_model import TEXT, HttpChatModel, open_client
+from antiphon.backends.chat_model import TEXT, HttpChatModel
+from antiphon.backends.connections import Clients
 from antiphon.backends.counting import can_count
 from antiphon.backends.discovery import USUAL_PORTS, Found, discover
-from antiphon.backends.http.client import HttpClient
+from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import CountTokens, Endpoint, ResolvedModel, ToolCalls
@@ -68,8 +69,8 @@ class Models:
     without a backend works if exactly one backend lists it.
     """
 
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
+    def __init__(self) -> None:
+        self._clients = Clients()
         self._backends: dict[str, _Backend] = {}
         self._sample = SampleModel()
 
@@ -85,15 +86,16 @@ class Models:
         """
         began = time.monotonic()
         async with AsyncExitStack() as stack:
-            models = cls(open_client())
+            models = cls()
             stack.push_async_callback(models.close)
             for backend in settings.models.values():
-                models._add(backend, Listing(models._client, backend))
+                client = models._clients.of(backend)
+                models._add(backend, client, Listing(client, backend))
             asking = models._refresh(0.0)
             if settings.discover:
                 names = {*settings.models, SAMPLE_BACKEND}
                 taken = {settings.port, *_local_ports(settings.models.values())}
-                for found in await discover(models._client, names, taken, ports):
+                for found in await discover(models._clients.direct, names, taken, ports):
                     models._add_found(found)
             if asking:
                 # The lists were already loading during the discovery.
@@ -102,14 +104,16 @@ class Models:
             stack.pop_all()
             return models
 
-    def _add(self, backend: BackendSettings, listing: Listing) -> None:
-        chat_model = HttpChatModel(self._client, backend)
-        text_model = HttpChatModel(self._client, backend, TEXT)
+    def _add(self, backend: BackendSettings, client: Client, listing: Listing) -> None:
+        chat_model = HttpChatModel(client, backend)
+        text_model = HttpChatModel(client, backend, TEXT)
         count_tokens = chat_model.count_tokens if can_count(backend.kind) else None
         self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing, count_tokens)
 
     def _add_found(self, found: Found) -> None:
-        self._add(found.backend, Listing.known(self._client, found.backend, found.models, found.seconds))
+        client = self._clients.direct
+        listing = Listing.known(client, found.backend, found.models, found.seconds)
+        self._add(found.backend, client, listing)
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         """Return the model with an ID.
@@ -214,7 +218,7 @@ class Models:
         """Close all connections."""
         for backend in self._backends.values():
             await backend.listing.close()
-        await self._client.close()
+        await self._clients.close()
 
     def _refresh(self, max_age: float) -> list[asyncio.Task[None]]:
         tasks = [backend.listing.refresh(max_age) for backend in self._backends.values()]
@@ -259,4 +263,5 @@ def _line(backend: _Backend) -> str:
         state = f"{count} model{'' if count == 1 else 's'}"
         if listing.seconds is not None:
             state += f", {listing.seconds * 1000:.0f} ms"
-    return f"{backend.settings.name} at {parts.scheme}://{parts.netloc} ({backend.settings.origin}): {state}"
+    url = f"{parts.scheme}://{parts.netloc}"
+    return f"{backend.settings.name} at {url} ({backend.settings.origin}): {state}"

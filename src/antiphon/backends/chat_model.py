@@ -8,30 +8,15 @@ from collections.abc import AsyncGenerator
 import msgspec
 from msgspec import Struct
 
+from antiphon.backends.connections import failure, headers_of
 from antiphon.backends.counting import COUNT_TIMEOUT, count
-from antiphon.backends.http.answer import (
-    Answer,
-    ConnectError,
-    ConnectTimeout,
-    HttpError,
-    NotHttp,
-    Silence,
-    Timeouts,
-    reason,
-)
-from antiphon.backends.http.client import Headers, HttpClient, Target
-from antiphon.backends.http.sse import MAX_EVENT_BYTES, EventTooLarge, SseSplitter
+from antiphon.backends.http.errors import ConnectError, HttpError, Timeouts
+from antiphon.backends.http.protocol import Client, Response, content_type
+from antiphon.backends.http.sse import BOM, MAX_EVENT_BYTES, EventTooLarge, SseSplitter
+from antiphon.backends.http.target import Target, target
 from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.engine.ports import Endpoint
-from antiphon.errors import (
-    AntiphonError,
-    UpstreamBroken,
-    UpstreamError,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from antiphon.ids import INSTANCE, INSTANCE_HEADER
-from antiphon.settings.load import endpoint
+from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.settings.schema import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
@@ -62,39 +47,6 @@ _encode = msgspec.json.Encoder().encode
 _completion_decoder = msgspec.json.Decoder(_Completion)
 
 
-def open_client() -> HttpClient:
-    """Return the client that all backends share.
-
-    It ignores the proxies of the environment. Close it in the event loop that used it.
-    """
-    return HttpClient((("Accept-Encoding", "identity"), ("Accept", "*/*"), (INSTANCE_HEADER, INSTANCE)))
-
-
-def authorization(backend: BackendSettings) -> Headers:
-    """Return the header with the backend's API key, if it has one."""
-    return () if backend.api_key is None else (("Authorization", f"Bearer {backend.api_key.reveal()}"),)
-
-
-def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
-    """Return the `UpstreamError` for an error of the HTTP client."""
-    host, port = endpoint(backend.base_url)
-    if isinstance(error, ConnectTimeout):
-        text = f"no connection to {host}:{port} within {backend.connect_timeout:g} s"
-        return UpstreamTimeout(speaks(backend, text))
-    if isinstance(error, Silence) and error.begun:
-        text = f"silent for {backend.idle_timeout:g} s in the middle of its answer"
-        return UpstreamTimeout(speaks(backend, text))
-    if isinstance(error, Silence):
-        return UpstreamTimeout(speaks(backend, f"no answer within {backend.first_byte_timeout:g} s"))
-    if isinstance(error, ConnectError):
-        why = excerpt(reason(error).encode())
-        return UpstreamUnreachable(speaks(backend, f"cannot connect to {host}:{port}: {why}"))
-    if isinstance(error, NotHttp):
-        return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(str(error).encode())}"))
-    where = "in the middle of its answer" if error.begun else "before it answered"
-    return UpstreamBroken(speaks(backend, f"the connection was cut {where}"))
-
-
 class HttpChatModel:
     """The chat models of one backend, and its other endpoints.
 
@@ -105,11 +57,11 @@ class HttpChatModel:
     `ContextLengthExceeded`.
     """
 
-    def __init__(self, client: HttpClient, backend: BackendSettings, path: str = _CHAT) -> None:
+    def __init__(self, client: Client, backend: BackendSettings, path: str = _CHAT) -> None:
         self._client = client
         self._backend = backend
-        self._headers = (("Content-Type", "application/json"), *authorization(backend))
-        self._target = client.target("POST", backend.base_url + path, self._headers)
+        self._headers = (("Content-Type", "application/json"), *headers_of(backend))
+        self._target = target("POST", backend.base_url + path, self._headers)
         self._timeouts = Timeouts(backend.connect_timeout, backend.first_byte_timeout, backend.idle_timeout)
 
     @property
@@ -124,18 +76,23 @@ class HttpChatModel:
         """
         response = await self._post(self._target, request)
         try:
-            kind = response.content_type or (_EVENT_STREAM if request.get("stream") else _JSON)
+            kind, data = content_type(response), b""
+            if not kind:
+                data = await response.read()
+                is_stream = request.get("stream") and not data.removeprefix(BOM).lstrip().startswith(b"{")
+                kind = _EVENT_STREAM if is_stream else _JSON
             if kind == _JSON:
-                yield [await self._whole(response)]
+                yield [await self._whole(response, data)]
                 return
             if kind != _EVENT_STREAM:
                 raise await self._strange(response)
             splitter = SseSplitter()
-            while data := await response.read():
+            while data or (data := await response.read()):
                 if payloads := splitter.feed(data):
                     yield payloads
                 if splitter.done:
                     break
+                data = b""
             if payloads := splitter.close():
                 yield payloads
             await _read_out(response)
@@ -144,7 +101,7 @@ class HttpChatModel:
         except EventTooLarge as error:
             raise UpstreamBroken(speaks(self._backend, str(error))) from error
         finally:
-            response.close()
+            await response.close()
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Return the JSON text of a non-streaming chat completion."""
@@ -174,7 +131,7 @@ class HttpChatModel:
 
     async def _object(self, url: str, request: JSONObject, content: str) -> JSONObject:
         """Return a JSON response in which the key `content` has a value."""
-        body = await self._answer(self._client.target("POST", url, self._headers), request)
+        body = await self._answer(target("POST", url, self._headers), request)
         try:
             answer = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -186,17 +143,17 @@ class HttpChatModel:
             raise failed_inside(self._backend, answer["error"])
         raise UpstreamBroken(speaks(self._backend, f"its answer has no {content}: {excerpt(body)}"))
 
-    async def _answer(self, target: Target, request: ChatRequest | JSONObject) -> bytes:
+    async def _answer(self, to: Target, request: ChatRequest | JSONObject) -> bytes:
         """Return the body of a non-streaming response."""
-        response = await self._post(target, request)
+        response = await self._post(to, request)
         try:
-            if response.content_type not in (_JSON, ""):
+            if content_type(response) not in (_JSON, ""):
                 raise await self._strange(response)
             return await self._read(response)
         finally:
-            response.close()
+            await response.close()
 
-    async def _post(self, target: Target, request: ChatRequest | JSONObject) -> Answer:
+    async def _post(self, to: Target, request: ChatRequest | JSONObject) -> Response:
         """Return a response with a status below 300.
 
         One retry follows if the backend hadn't begun to process the request.
@@ -205,7 +162,7 @@ class HttpChatModel:
         is_last = False
         while True:
             try:
-                response = await self._client.request(target, body, self._timeouts)
+                response = await self._client.request(to, body, self._timeouts)
                 if response.status < 300:
                     return response
                 problem, pause = await self._refused(response), _pause(response)
@@ -218,17 +175,17 @@ class HttpChatModel:
             await asyncio.sleep(pause)
             is_last = True
 
-    async def _refused(self, response: Answer) -> AntiphonError:
+    async def _refused(self, response: Response) -> AntiphonError:
         """Return the error for a response with a status of 300 or more."""
         try:
             said = await self._read(response, at_most=_MAX_ERROR_BYTES)
         finally:
-            response.close()
+            await response.close()
         return refused(self._backend, response.status, response.headers, said)
 
-    async def _whole(self, response: Answer) -> bytes:
+    async def _whole(self, response: Response, begin: bytes) -> bytes:
         """Return a non-streaming response, perhaps an error, on one line like a chunk."""
-        body = response.rest() if response.is_whole else await self._read(response)
+        body = await self._read(response, begin=begin)
         self._completion(body)
         return msgspec.json.format(body, indent=-1) if b"\n" in body else body
 
@@ -243,10 +200,13 @@ class HttpChatModel:
             return completion
         raise UpstreamBroken(speaks(self._backend, f"its answer has no choices: {excerpt(body)}"))
 
-    async def _read(self, response: Answer, *, at_most: int | None = None) -> bytes:
-        """Return the body, cut after `at_most` bytes; a huge uncut body is an error."""
-        pieces: list[bytes] = []
-        size = 0
+    async def _read(self, response: Response, *, begin: bytes = b"", at_most: int | None = None) -> bytes:
+        """Return the body, cut after `at_most` bytes; a huge uncut body is an error.
+
+        The part `begin` of the body has been read before. A byte order mark is omitted.
+        """
+        pieces = [begin]
+        size = len(begin)
         try:
             while (at_most is None or size < at_most) and (data := await response.read()):
                 pieces.append(data)
@@ -259,9 +219,9 @@ class HttpChatModel:
         except HttpError as error:
             if at_most is None:
                 raise failure(self._backend, error) from error
-        return b"".join(pieces)[:at_most]
+        return b"".join(pieces).removeprefix(BOM)[:at_most]
 
-    async def _strange(self, response: Answer) -> UpstreamBroken:
+    async def _strange(self, response: Response) -> UpstreamBroken:
         """Return the error for a response with an unexpected content type."""
         said = excerpt(await self._read(response, at_most=_MAX_ERROR_BYTES))
         kind = response.headers.get("content-type", "no content type")[:100]
@@ -274,7 +234,7 @@ def _hope(error: HttpError) -> float | None:
     return 0.0 if hopeful else None
 
 
-def _pause(response: Answer) -> float | None:
+def _pause(response: Response) -> float | None:
     """Return the seconds in `Retry-After`, or None if they are too many to wait."""
     wait = response.headers.get("retry-after", "")
     if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
@@ -282,7 +242,7 @@ def _pause(response: Answer) -> float | None:
     return float(wait)
 
 
-async def _read_out(response: Answer) -> None:
+async def _read_out(response: Response) -> None:
     """Read the end of the body after `[DONE]`, so that the connection is reused."""
     if response.is_whole:
         return

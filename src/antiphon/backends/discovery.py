@@ -5,7 +5,7 @@ import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from antiphon.backends.http.client import HttpClient
+from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import fetch_models
 from antiphon.errors import AntiphonError
 from antiphon.settings.schema import PRESETS, BackendSettings, Kind
@@ -39,7 +39,7 @@ class Found:
 
 
 async def discover(
-    client: HttpClient,
+    client: Client,
     taken_names: Container[str],
     taken_ports: Container[int],
     ports: Mapping[int, Kind] = USUAL_PORTS,
@@ -67,7 +67,7 @@ async def discover(
     return list(named.values())
 
 
-async def _ask(client: HttpClient, port: int, usual: Kind) -> Found | None:
+async def _ask(client: Client, port: int, usual: Kind) -> Found | None:
     url = f"http://127.0.0.1:{port}/v1"
     started = time.monotonic()
     try:

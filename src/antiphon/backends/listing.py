@@ -7,9 +7,11 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from antiphon.backends.chat_model import authorization, failure
-from antiphon.backends.http.answer import ConnectTimeout, HttpError, Silence, Timeouts
-from antiphon.backends.http.client import HttpClient
+from antiphon.backends.connections import failure, headers_of
+from antiphon.backends.http.errors import ConnectTimeout, HttpError, Silence, Timeouts
+from antiphon.backends.http.protocol import Client
+from antiphon.backends.http.sse import BOM
+from antiphon.backends.http.target import target
 from antiphon.backends.refusals import excerpt, refused, speaks
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
 from antiphon.settings.schema import BackendSettings
@@ -25,7 +27,7 @@ class _List(Struct):
     data: list[JSON] | None
 
 
-async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: float) -> list[Model]:
+async def fetch_models(client: Client, backend: BackendSettings, seconds: float) -> list[Model]:
     """Return the backend's models under its own names.
 
     Raises:
@@ -34,14 +36,14 @@ async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: fl
     try:
         async with asyncio.timeout(seconds):
             timeouts = Timeouts(seconds, seconds, seconds)
-            target = client.target("GET", f"{backend.base_url}/models", authorization(backend))
-            response = await client.request(target, b"", timeouts)
+            to = target("GET", f"{backend.base_url}/models", headers_of(backend))
+            response = await client.request(to, b"", timeouts)
             try:
                 body = b""
                 while len(body) <= _MAX_BYTES and (data := await response.read()):
                     body += data
             finally:
-                response.close()
+                await response.close()
     except (TimeoutError, ConnectTimeout, Silence) as error:
         raise UpstreamTimeout(speaks(backend, f"no model list within {seconds:g} s")) from error
     except HttpError as error:
@@ -50,7 +52,7 @@ async def fetch_models(client: HttpClient, backend: BackendSettings, seconds: fl
         raise refused(backend, response.status, response.headers, body)
     try:
         # Ollama returns null for `data` if it has no models.
-        entries = msgspec.json.decode(body, type=_List).data or []
+        entries = msgspec.json.decode(body.removeprefix(BOM), type=_List).data or []
     except (msgspec.DecodeError, UnicodeError) as error:
         text = f"its answer is not a model list: {excerpt(body) or 'it is empty'}"
         raise UpstreamBroken(speaks(backend, text)) from error
@@ -75,7 +77,7 @@ class Listing:
 
     def __init__(
         self,
-        client: HttpClient,
+        client: Client,
         backend: BackendSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -95,7 +97,7 @@ class Listing:
 
     @classmethod
     def known(
-        cls, client: HttpClient, backend: BackendSettings, models: list[Model], seconds: float
+        cls, client: Client, backend: BackendSettings, models: list[Model], seconds: float
     ) -> "Listing":
         """Return the listing of a backend whose models were just loaded."""
         listing = cls(client, backend)

@@ -6,8 +6,10 @@ from typing import TypeVar
 import pytest
 
 from antiphon.backends.http import client as http_client
-from antiphon.backends.http.answer import Answer, Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http.answer import Answer
 from antiphon.backends.http.client import HttpClient
+from antiphon.backends.http.errors import Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http.target import target
 
 T = TypeVar("T")
 _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)
@@ -49,7 +51,7 @@ def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Aw
         script = Server(pieces)
         async with await asyncio.start_server(script.serve, "127.0.0.1", 0) as server:
             script.port = server.sockets[0].getsockname()[1]
-            client = HttpClient((("X-One", "1"),))
+            client = HttpClient()
             try:
                 return await call(client, script)
             finally:
@@ -59,15 +61,15 @@ def talk(pieces: Sequence[bytes | None], call: Callable[[HttpClient, Server], Aw
 
 
 async def get(client: HttpClient, server: Server, body: bytes = b"") -> Answer:
-    target = client.target("POST", f"http://127.0.0.1:{server.port}/a b?c=d", ())
-    return await client.request(target, body, _TIMEOUTS)
+    to = target("POST", f"http://127.0.0.1:{server.port}/a b?c=d")
+    return await client.request(to, body, _TIMEOUTS)
 
 
 async def body_of(answer: Answer) -> bytes:
     pieces = []
     while data := await answer.read():
         pieces.append(data)
-    answer.close()
+    await answer.close()
     return b"".join(pieces)
 
 
@@ -79,8 +81,8 @@ async def whole(client: HttpClient, server: Server) -> tuple[int, bytes]:
 def test_what_is_sent() -> None:
     async def call(client: HttpClient, server: Server) -> None:
         url = f"http://127.0.0.1:{server.port}/v1/m"
-        headers = (("Authorization", "Bearer a\r\nX-Two: 2"),)
-        await body_of(await client.request(client.target("POST", url, headers), b"{}", _TIMEOUTS))
+        headers = (("X-One", "1"), ("Authorization", "Bearer a\r\nX-Two: 2"))
+        await body_of(await client.request(target("POST", url, headers), b"{}", _TIMEOUTS))
         lines = server.heads[0].decode().split("\r\n")
         assert lines[0] == "POST /v1/m HTTP/1.1"
         assert set(lines[1:-2]) == {
@@ -148,7 +150,10 @@ def test_a_second_answer_is_not_taken_for_the_first() -> None:
 
 
 @pytest.mark.parametrize("close", [b"Connection: close\r\n", b""])
-def test_connections_are_used_again_unless_the_server_closes(close: bytes) -> None:
+def test_connections_are_used_again_unless_the_server_closes(
+    close: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "_REST", 0.0)
     answer = b"HTTP/1.1 200 OK\r\n" + close + b"Content-Length: 1\r\n\r\n!"
 
     async def call(client: HttpClient, server: Server) -> int:
@@ -175,7 +180,7 @@ def test_a_connection_given_up_is_not_used_again() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
     async def call(client: HttpClient, server: Server) -> int:
-        (await get(client, server)).close()
+        await (await get(client, server)).close()
         assert await whole(client, server) == (200, b"2!")
         return server.connections
 
@@ -228,7 +233,8 @@ def test_a_machine_that_is_gone_is_noticed() -> None:
     assert sum(talk([answer], call).values()) > 0
 
 
-def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
+def test_silence_is_measured_anew_for_each_answer_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_REST", 0.0)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: "
     short = Timeouts(connect=5, first_byte=5, idle=0.05)
 
@@ -236,7 +242,7 @@ def test_silence_is_measured_anew_for_each_answer_of_a_connection() -> None:
         # The timer of the first answer has a long limit, so it fires too late for the second answer.
         first = await whole(client, server)
         url = f"http://127.0.0.1:{server.port}/"
-        second = await client.request(client.target("POST", url, ()), b"", short)
+        second = await client.request(target("POST", url), b"", short)
         with pytest.raises(Silence) as caught:
             await body_of(second)
         assert server.connections == 1
@@ -254,6 +260,9 @@ class Still:
         self.is_paused = False
 
     def finish(self, *, usable: bool) -> None:
+        pass
+
+    def overrun(self) -> None:
         pass
 
     def pause(self) -> None:

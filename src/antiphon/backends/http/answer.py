@@ -1,75 +1,16 @@
-"""HTTP/1.1 responses that are read while they arrive, and their errors."""
+"""HTTP/1.1 responses that are read while they arrive."""
 
 import asyncio
-import os
-import socket
-import ssl
 from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from msgspec import Struct
+
+from antiphon.backends.http.errors import Cut, HttpError, NotHttp, Silence, Timeouts, Unanswered
 
 _MAX_HEAD = 64 * 1024
 """Size limit in bytes of the status line and headers."""
 _MAX_UNREAD = 256 * 1024
 """The most unread bytes of a body; beyond it the client stops reading the socket."""
-
-
-class HttpError(Exception):
-    """A request without a complete response."""
-
-    begun = False
-    """Whether a part of the body has arrived."""
-
-
-class ConnectError(HttpError):
-    """A failure to connect; `cause` is the reason."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-class ConnectTimeout(HttpError):
-    """A connection attempt that took too long."""
-
-
-class Silence(HttpError):
-    """A timeout because no bytes arrived."""
-
-
-class Cut(HttpError):
-    """A connection that ended before the response was complete."""
-
-
-class NotHttp(HttpError):
-    """Data that isn't valid HTTP."""
-
-
-class Timeouts(Struct, frozen=True):
-    """Time limits in seconds."""
-
-    connect: float
-    """To connect."""
-    first_byte: float
-    """Until the body begins."""
-    idle: float
-    """Between two reads after that."""
-
-    @property
-    def shortest(self) -> float:
-        """The longest silence that is allowed at any time."""
-        return min(self.first_byte, self.idle)
-
-
-def reason(error: ConnectError) -> str:
-    """Return the reason for a failure to connect, for an error message."""
-    cause = error.cause
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {cause}"
-    if cause.errno and not isinstance(cause, socket.gaierror | ssl.SSLError):
-        return os.strerror(cause.errno)
-    return cause.strerror or str(cause)
 
 
 class Connection(Protocol):
@@ -82,6 +23,10 @@ class Connection(Protocol):
 
     def finish(self, *, usable: bool) -> None:
         """Release the complete response; a `usable` connection may carry another."""
+        ...
+
+    def overrun(self) -> None:
+        """Close the connection, on which something else than the response has arrived."""
         ...
 
     def pause(self) -> None:
@@ -191,7 +136,7 @@ class Answer:
         self._unread = 0
         return data
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Abandon the rest of the response; this closes an unfinished connection."""
         if not self.is_whole:
             self._connection.end()
@@ -207,18 +152,24 @@ class Answer:
         except HttpParserUpgrade:
             problem = NotHttp("it changes the protocol")
         except HttpParserError as error:
-            problem = NotHttp(str(error))
+            # The context is an error of the methods below.
+            problem = NotHttp(str(error.__context__ or error))
         if not self._has_head:
             self._read += len(data)
             if self._read > _MAX_HEAD:
                 problem = NotHttp(f"its head is longer than {_MAX_HEAD} bytes")
         if self.is_whole:
-            # Bytes after a complete response belong to no request.
             self._parser = None
-            self._connection.finish(usable=self._is_reusable and problem is None)
+            if self._is_paused:
+                self._is_paused = False
+                self._connection.resume()  # The next response may come before this one has been read.
+            if problem is None:
+                self._connection.finish(usable=self._is_reusable)
+            else:
+                self._connection.overrun()
         elif problem is not None:
             self._fail(problem)
-            self._connection.end()
+            self._connection.overrun()
         elif self._pieces:
             self._count(len(data))
         if self._has_head:
@@ -250,7 +201,7 @@ class Answer:
             self._parser = None
             self._wake()
         else:
-            self._fail(Cut())
+            self._fail(Cut() if self._read else Unanswered())
 
     def on_message_begin(self) -> None:
         """Handle the parser's event; a second response must not mix with the first."""
@@ -268,6 +219,8 @@ class Answer:
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self._has_head = True
+        elif self.status < 100:
+            raise ValueError(f"its status is {self.status:03}")
         else:  # An interim response, such as "100 Continue".
             self.headers.clear()
 

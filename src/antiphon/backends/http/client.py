@@ -4,24 +4,32 @@ It uses httptools' parser and aiohappyeyeballs and not a general client, because
 servers send every token as an HTTP chunk, and general clients run Python code for each chunk. Here, all bytes
 of one network read are one part. `bench/upstream.py` compares it with aiohttp.
 
-It has no redirects, cookies, compression or proxies: a backend's URL is that of the API itself.
+It has no redirects, cookies, proxies or HTTP/2: a backend's URL is that of the API itself, and
+`LibraryClient` has the other two.
+
+A response must never reach another request. HTTP/1.1 has no ids, so a client can't tell a second response to
+the last request from the response to the next one. Therefore, a connection rests before its next use, it is
+checked at its next use, and a backend that sends too much loses its connections (`bench/unruly.py`).
 """
 
 import asyncio
+import logging
+import select
 import socket
 import ssl
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Callable
+from operator import attrgetter
 from typing import cast
-from urllib.parse import quote, urlsplit
 
 from aiohappyeyeballs import start_connection
-from msgspec import Struct
 
-from antiphon.backends.http.answer import Answer, ConnectError, ConnectTimeout, Cut, Timeouts
+from antiphon.backends.http.answer import Answer
+from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Timeouts, Unanswered
+from antiphon.backends.http.target import Origin, Target
 from antiphon.net.writes import DeferredWrites
 
-Headers = tuple[tuple[str, str], ...]
-"""Pairs of names and values."""
+_log = logging.getLogger("antiphon.models")
 
 _KEEP_ALIVE = 4.0
 """Seconds to keep idle connections, less than the 5 s of uvicorn (used by vLLM)."""
@@ -29,65 +37,54 @@ _NEXT_ADDRESS = 0.25
 """Seconds before the next address of a host is tried in parallel (RFC 8305)."""
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """TCP keep-alive: after 60 s of silence, a probe every 15 s, at most 4 times."""
-_PATH_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
+_REST = 0.01
+"""Seconds between a response and the next use of its connection, in which surplus data is noticed."""
+_DISTRUST = 60.0
+"""Seconds without reuse of connections to a server that has sent surplus data."""
+_idle_since = attrgetter("idle_since")
 
 
-class Origin(Struct, frozen=True):
-    """The endpoint of a connection."""
-
-    host: str
-    """An ASCII name or an IP address without brackets."""
-    port: int
-    """The TCP port."""
-    is_tls: bool
-    """Whether the connection uses TLS."""
-
-
-class Target(Struct, frozen=True):
-    """A reusable request without its body."""
-
-    origin: Origin
-    """The server."""
-    head: bytes
-    """The request line and headers, up to the value of `Content-Length`."""
+def trusted_tls() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificate authorities."""
+    return ssl.create_default_context()
 
 
 class HttpClient:
     """A client that pools its connections; it belongs to the running event loop.
 
     Args:
-        headers: Headers of every request.
+        tls: Returns the TLS context; called once, in a thread, before the first connection that needs it.
+        unix_socket: The path of the socket of all connections, instead of TCP.
     """
 
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
+    def __init__(
+        self, tls: Callable[[], ssl.SSLContext] = trusted_tls, unix_socket: str | None = None
+    ) -> None:
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
+        self._unix_socket = unix_socket
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
+        self._distrusted: dict[Origin, float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
-        self._tls: ssl.SSLContext | None = None
-
-    def target(self, method: str, url: str, headers: Headers) -> Target:
-        """Return a target for any number of requests."""
-        return _target(method, url, self._headers + headers)
 
     async def request(self, target: Target, body: bytes, timeouts: Timeouts) -> Answer:
         """Send a request; return the response as soon as its headers have arrived.
 
+        A request is sent again, once and over a new connection, only if a kept connection ended before the
+        first byte of the response.
+
         Raises:
             HttpError: The connection or the response failed.
         """
-        origin = target.origin
-        connection = self._take(origin) or await self._connect(origin, timeouts.connect)
-        answer = Answer(connection, timeouts)
-        whole = False
-        try:
-            connection.send(answer, b"%b%d\r\n\r\n%b" % (target.head, len(body), body), timeouts.shortest)
-            await answer.head()
-            whole = True
-        finally:
-            if not whole:
-                answer.close()
-        return answer
+        request = b"%b%d\r\n\r\n%b" % (target.head, len(body), body)
+        kept = self._take(target.origin)
+        if kept is not None:
+            try:
+                return await _exchange(kept, request, timeouts)
+            except Unanswered:
+                pass
+        return await _exchange(await self._connect(target.origin, timeouts.connect), request, timeouts)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -99,10 +96,27 @@ class HttpClient:
 
     def give_back(self, connection: "_Connection") -> None:
         """Keep a connection with a complete response for the next request."""
-        connection.idle_since = connection.loop.time()
+        now = connection.loop.time()
+        if self._distrusted and self._distrusted.get(connection.origin, 0.0) > now:
+            connection.end()
+            return
+        connection.idle_since = now
         self._idle.setdefault(connection.origin, []).append(connection)
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(_KEEP_ALIVE, self._sweep)
+
+    def distrust(self, connection: "_Connection") -> None:
+        """Close a connection with surplus data, and keep none to its server for a while."""
+        origin, now = connection.origin, connection.loop.time()
+        if self._distrusted.get(origin, 0.0) <= now:
+            _log.warning(
+                "Received data that answers no request, using each connection once: %s:%d",
+                origin.host,
+                origin.port,
+            )
+        self._distrusted[origin] = now + _DISTRUST
+        for each in (connection, *self._idle.get(origin, ())):
+            each.end()
 
     def forget(self, connection: "_Connection") -> None:
         """Remove a closed connection."""
@@ -112,10 +126,15 @@ class HttpClient:
             idle.remove(connection)
 
     def _take(self, origin: Origin) -> "_Connection | None":
+        """Return a kept connection that has rested, has no surplus data and is still open."""
         idle = self._idle.get(origin)
-        while idle:
-            connection = idle.pop()
-            if connection.loop.time() - connection.idle_since < _KEEP_ALIVE:
+        if not idle:
+            return None
+        now = idle[0].loop.time()
+        # They are in the order of `idle_since`. The latest that has rested is used, so that others expire.
+        for position in reversed(range(bisect_right(idle, now - _REST, key=_idle_since))):
+            connection = idle.pop(position)
+            if now - connection.idle_since < _KEEP_ALIVE and connection.is_quiet():
                 return connection
             connection.end()
         return None
@@ -134,18 +153,15 @@ class HttpClient:
     async def _connect(self, origin: Origin, seconds: float) -> "_Connection":
         loop = asyncio.get_running_loop()
         connection = _Connection(self, origin, loop)
-        if origin.is_tls and self._tls is None:
-            self._tls = await asyncio.to_thread(_trusting)  # This loads all certificates of the system.
         try:
             async with asyncio.timeout(seconds) as limit:
-                found = await loop.getaddrinfo(
-                    origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-                )
-                connected = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
-                _probe(connected)
+                if origin.is_tls and self._tls is None:
+                    # In a thread, because it loads all certificates of the system.
+                    self._tls = await asyncio.to_thread(self._make_tls)
+                    self._tls.set_alpn_protocols(["http/1.1"])
                 await loop.create_connection(
                     lambda: connection,
-                    sock=connected,
+                    sock=await self._connected(origin, loop),
                     ssl=self._tls if origin.is_tls else None,
                     server_hostname=origin.host if origin.is_tls else None,
                 )
@@ -155,6 +171,38 @@ class HttpClient:
             raise ConnectError(error) from error
         self._open.add(connection)
         return connection
+
+    async def _connected(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> socket.socket:
+        """Return a connected socket."""
+        if self._unix_socket is not None:
+            connected = socket.socket(socket.AF_UNIX)
+            connected.setblocking(False)
+            try:
+                await loop.sock_connect(connected, self._unix_socket)
+            except BaseException:
+                connected.close()
+                raise
+            return connected
+        found = await loop.getaddrinfo(
+            origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+        connected = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+        _probe(connected)
+        return connected
+
+
+async def _exchange(connection: "_Connection", request: bytes, timeouts: Timeouts) -> Answer:
+    """Send a request over a connection; return the response once its headers have arrived."""
+    answer = Answer(connection, timeouts)
+    whole = False
+    try:
+        connection.send(answer, request, timeouts.shortest)
+        await answer.head()
+        whole = True
+    finally:
+        if not whole:
+            await answer.close()
+    return answer
 
 
 class _Connection(asyncio.Protocol):
@@ -175,10 +223,10 @@ class _Connection(asyncio.Protocol):
         self._writes = DeferredWrites(self.loop, self._transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
-            self.end()  # No request is pending.
-        else:
+        if self._answer is not None and self._writes.is_empty:
             self._answer.take(data)
+        else:
+            self.overrun()  # The next request, if any, isn't sent yet.
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._let_go()
@@ -189,7 +237,7 @@ class _Connection(asyncio.Protocol):
     def send(self, answer: "Answer", request: bytes, patience: float) -> None:
         """Send a request; after `patience` seconds, start to check for silence."""
         if self._transport.is_closing():
-            raise Cut
+            raise Unanswered
         self._answer = answer
         self._writes.add([request])
         self._check_by(self.loop.time() + patience)
@@ -202,6 +250,24 @@ class _Connection(asyncio.Protocol):
             self._client.give_back(self)
         else:
             self.end()
+
+    def overrun(self) -> None:
+        """Close the connection, on which data has arrived that answers no request."""
+        answer, self._answer = self._answer, None
+        self._client.distrust(self)
+        if answer is not None:
+            answer.lose(is_error=True)
+
+    def is_quiet(self) -> bool:
+        """Return whether the connection is open and has no data, by one system call."""
+        if self._transport.is_closing():
+            return False
+        number = self._transport.get_extra_info("socket").fileno()
+        if not hasattr(select, "poll"):  # Windows has only `select`.
+            return not select.select([number], [], [], 0)[0]
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return not poll.poll(0)
 
     def pause(self) -> None:
         """Stop reading the socket."""
@@ -239,35 +305,9 @@ class _Connection(asyncio.Protocol):
             self._timer = None
 
 
-@lru_cache(maxsize=256)
-def _target(method: str, url: str, headers: Headers) -> Target:
-    parts = urlsplit(url)
-    is_tls = parts.scheme == "https"
-    host = parts.hostname or ""
-    if not host.isascii():
-        host = host.encode("idna").decode()
-    shown = f"[{host}]" if ":" in host else host
-    if parts.port is not None:
-        shown += f":{parts.port}"
-    target = quote(parts.path or "/", safe=_PATH_CHARACTERS)
-    if parts.query:
-        target += "?" + quote(parts.query, safe=_PATH_CHARACTERS)
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {shown}"]
-    for name, value in headers:
-        lines.append(f"{name}: {' '.join(value.splitlines())}")  # A key may come from a file of two lines.
-    head = "\r\n".join([*lines, "Content-Length: "]).encode()
-    return Target(Origin(host, parts.port or (443 if is_tls else 80), is_tls), head)
-
-
 def _probe(connected: socket.socket) -> None:
     """Enable TCP keep-alive, which detects a dead host while no data arrives."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _PROBES.items():
         if hasattr(socket, name):  # Not every system has all of them.
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

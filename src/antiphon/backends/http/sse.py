@@ -6,7 +6,8 @@ full: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 _DONE = b"[DONE]"
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""A byte order mark, which some servers send before text."""
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 """Size limit in bytes of one event."""
@@ -106,7 +107,7 @@ class SseSplitter:
 def _data(event: bytes) -> bytes:
     """Return an event's joined data lines; skip comments, `event:`, `id:` and so on."""
     lines = []
-    for line in event.removeprefix(_BOM).split(b"\n"):
+    for line in event.removeprefix(BOM).split(b"\n"):
         if line[:5] == b"data:":
             lines.append(line[6:] if line[5:6] == b" " else line[5:])
     return b" ".join(lines).strip()

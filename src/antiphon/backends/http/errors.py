@@ -1,0 +1,68 @@
+"""Errors and time limits of requests to backends."""
+
+import os
+import socket
+import ssl
+
+from msgspec import Struct
+
+
+class HttpError(Exception):
+    """A request without a complete response."""
+
+    begun = False
+    """Whether a part of the body has arrived."""
+
+
+class ConnectError(HttpError):
+    """A failure to connect; `cause` is the reason."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class ConnectTimeout(HttpError):
+    """A connection attempt that took too long."""
+
+
+class Silence(HttpError):
+    """A timeout because no bytes arrived."""
+
+
+class Cut(HttpError):
+    """A connection that ended before the response was complete."""
+
+
+class Unanswered(Cut):
+    """A connection that ended before the first byte of the response."""
+
+
+class NotHttp(HttpError):
+    """Data that isn't valid HTTP."""
+
+
+class Timeouts(Struct, frozen=True):
+    """Time limits in seconds."""
+
+    connect: float
+    """To connect."""
+    first_byte: float
+    """Until the body begins."""
+    idle: float
+    """Between two reads after that."""
+
+    @property
+    def shortest(self) -> float:
+        """The longest silence that is allowed at any time."""
+        return min(self.first_byte, self.idle)
+
+
+def reason(error: ConnectError) -> str:
+    """Return the reason for a failure to connect, for an error message."""
+    cause = error.cause
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause}"
+    if cause.errno and not isinstance(cause, socket.gaierror | ssl.SSLError):
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause)
