@@ -3,11 +3,14 @@ import logging
 
 import pytest
 
+from antiphon.backends.refusals import speaks
 from antiphon.errors import (
     ContextLengthExceeded,
     UpstreamBroken,
     UpstreamRefused,
 )
+from antiphon.settings.schema import BackendSettings
+from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.backends.calls import (
     KEY,
@@ -200,3 +203,25 @@ def test_a_rate_limit_on_tokens_is_not_about_the_context() -> None:
     said = envelope("Request too large: maximum context length per minute reached", "rate_limit_exceeded")
     for error in refusals(reply(said, status=429)):
         assert error.status == 429
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("k", "house: unknown task *** or k2."),
+        ("task", "house: unknown *** k or k2."),
+        ("a key of words", "house: unknown task k or k2."),
+        ("", "house: unknown task k or k2."),
+    ],
+)
+def test_a_short_key_is_masked_as_a_word_only(key: str, shown: str) -> None:
+    settings = BackendSettings(name="house", base_url="http://h/v1", api_key=Secret(key))
+    assert speaks(settings, "unknown task k or k2.") == shown
+
+
+def test_the_values_of_headers_are_masked() -> None:
+    headers = {"X-Token": Secret("canary-0815"), "X-Short": Secret("on")}
+    settings = BackendSettings(name="house", base_url="http://h/v1", headers=headers)
+    assert (
+        speaks(settings, "No token like Xcanary-0815, done, on.") == "house: No token like X***, done, ***."
+    )

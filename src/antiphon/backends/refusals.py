@@ -67,9 +67,11 @@ def failed_inside(backend: BackendSettings, error: JSON) -> AntiphonError:
 
 
 def speaks(backend: BackendSettings, text: str) -> str:
-    """Return the truncated `text` after the backend's name, without its API key."""
-    if backend.api_key is not None and backend.api_key.reveal():
-        text = text.replace(backend.api_key.reveal(), "***")
+    """Return the truncated `text` after the backend's name, without its secrets."""
+    if backend.api_key is not None:
+        text = backend.api_key.masked(text)
+    for value in backend.headers.values():
+        text = value.masked(text)
     return f"{backend.name}: {text[:_MAX_WORDS]}"
 
 

@@ -9,6 +9,9 @@ from msgspec.structs import fields
 Seconds = Annotated[float, Meta(gt=0)]
 """Positive duration in seconds."""
 
+_LONG_SECRET = 8
+"""Characters from which on a secret is no part of other words by chance."""
+
 
 class Secret:
     """Confidential value, masked wherever it is printed."""
@@ -21,6 +24,12 @@ class Secret:
     def reveal(self) -> str:
         """Return the value itself."""
         return self._value
+
+    def masked(self, text: str) -> str:
+        """Return `text` with the value masked; a short one only where it is a word of its own."""
+        if len(self._value) >= _LONG_SECRET:
+            return text.replace(self._value, "***")
+        return re.sub(rf"(?<!\w){re.escape(self._value)}(?!\w)", "***", text) if self._value else text
 
     def __repr__(self) -> str:
         return "***"

@@ -106,7 +106,7 @@ class SearchService:
 
     def _masked(self, text: str) -> str:
         """Return the text without the key, which some services repeat in errors."""
-        return text if self._api_key is None else text.replace(self._api_key.reveal(), "***")
+        return text if self._api_key is None else self._api_key.masked(text)
 
 
 def dicts(value: JSON) -> list[JSONObject]:
