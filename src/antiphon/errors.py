@@ -56,9 +56,12 @@ Failure                                 one-line error of a command; exit code 1
 HttpError                               exchange without a complete HTTP response (backends)
 ├── ConnectError                        failed connection
 ├── ConnectTimeout                      no connection in time
+├── ProxyRefused                        proxy that doesn't connect to the backend
 ├── Silence                             no data within the idle timeout
 ├── Cut                                 connection closed in the middle of a response
-└── NotHttp                             malformed HTTP
+│   └── Unanswered                      connection closed before a response
+├── NotHttp                             malformed HTTP
+└── Undecodable                         unsupported or wrong content encoding
 EventTooLarge                           server-sent event over the size limit (backends)
 Unsatisfiable                           schema for which the sample model finds no value (backends)
 DocumentError                           file without extractable text (documents)
@@ -254,7 +257,8 @@ class UpstreamRefused(UpstreamError):
 
     The client receives a status of the same class, with exceptions: 401 and 403 become 502, because they
     concern the server's credentials and not the client's; 422 becomes 400; 500 becomes 502, because the
-    upstream server failed and not this one. `upstream_status` is the status that the upstream server sent.
+    upstream server failed and not this one. A 407, of a proxy, and a status above 599 become 502, too.
+    `upstream_status` is the status that the upstream server sent.
     """
 
     def __init__(
@@ -268,7 +272,7 @@ class UpstreamRefused(UpstreamError):
     ) -> None:
         super().__init__(message, code=code, param=param, headers=headers)
         self.upstream_status = upstream_status
-        self.status = _STATUS.get(upstream_status, upstream_status)
+        self.status = _STATUS.get(upstream_status, upstream_status if upstream_status < 600 else 502)
         if self.status == 429:
             self.type = code if code == "insufficient_quota" else "rate_limit_error"
             self.code = code or "rate_limit_exceeded"
@@ -286,7 +290,7 @@ def _is_in_prompt(param: str | None) -> bool:
     return param is None or param.startswith(("messages", "input", "prompt", "instructions"))
 
 
-_STATUS = {401: 502, 403: 502, 422: 400, 500: 502}
+_STATUS = {401: 502, 403: 502, 407: 502, 422: 400, 500: 502}
 _ABOUT_PROMPTS = frozenset({400, 413})
 _OF_MODELS = frozenset({"model_not_found", "unsupported_parameter", "unsupported_value"})
 """Codes of errors that another prompt would not avoid."""

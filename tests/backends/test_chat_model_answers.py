@@ -1,4 +1,6 @@
 import json
+import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +10,7 @@ from antiphon.backends.http import sse as sse_module
 from antiphon.errors import (
     ContextLengthExceeded,
     UpstreamBroken,
+    UpstreamRefused,
 )
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON
@@ -224,3 +227,77 @@ def test_what_is_not_http() -> None:
         for error in in_every_way(backend(upstream.base_url)):
             assert isinstance(error, UpstreamBroken)
             assert "its answer is not HTTP" in error.message
+
+
+UNTYPED: dict[str, str] = {}
+"""The headers of a response without a content type."""
+
+
+@pytest.mark.parametrize("request_", [STREAMING, REQUEST], ids=["stream", "JSON"])
+@pytest.mark.parametrize("before", [b"", b"\n\n", b"\xef\xbb\xbf"], ids=["", "blank lines", "BOM"])
+@pytest.mark.parametrize("headers", [UNTYPED, JSON_TYPE], ids=["untyped", "typed"])
+def test_json_is_read_without_a_content_type_and_after_a_bom(
+    request_: ChatRequest, before: bytes, headers: dict[str, str]
+) -> None:
+    body = json.dumps(completion()).encode()
+    answer = Answer([piece for piece in (before, body) if piece], 200, headers)
+    (payload,) = stream_from(answer, request=request_)
+    assert json.loads(payload) == completion()
+
+
+@pytest.mark.parametrize("before", [b"", b"\n\n", b"\xef\xbb\xbf", b": waiting\n\n"])
+def test_a_stream_is_read_without_a_content_type(before: bytes) -> None:
+    pieces = [piece for piece in (before, b"data: 1\n\n", b"data: [DONE]\n\n") if piece]
+    assert stream_from(Answer(pieces, 200, UNTYPED)) == [b"1"]
+
+
+def test_an_empty_response_without_a_content_type_is_named() -> None:
+    with pytest.raises(UpstreamBroken, match="its answer is not a chat completion: it is empty"):
+        stream_from(Answer([], 200, UNTYPED), request=REQUEST)
+    assert stream_from(Answer([], 200, UNTYPED)) == []
+
+
+def squeezed(answer: Answer) -> Answer:
+    """Returns the answer compressed, in as many pieces."""
+    deflating = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    pieces = [deflating.compress(piece) + deflating.flush(zlib.Z_SYNC_FLUSH) for piece in answer.pieces]
+    pieces[-1] += deflating.flush()
+    return replace(answer, pieces=pieces, headers={**answer.headers, "Content-Encoding": "gzip"}, whole=None)
+
+
+def test_compressed_answers_are_read_though_not_asked_for() -> None:
+    chunks = [chunk("Hé"), chunk("llo"), chunk(finish="stop")]
+    payloads = stream_from(squeezed(sse(*chunks)))
+    assert [json.loads(payload) for payload in payloads] == chunks
+    assert json.loads(complete_from(squeezed(reply()))) == completion()
+    with pytest.raises(UpstreamRefused, match=r"^house: No such model\.$"):
+        complete_from(squeezed(reply(envelope("No such model."), status=404)))
+
+
+def test_an_encoding_that_is_not_supported_is_named() -> None:
+    answer = reply(Content_Encoding="zstd")
+    with Upstream() as upstream:
+        upstream.script(answer)
+        for error in in_every_way(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            assert error.message == "house: its content encoding 'zstd' isn't supported"
+
+
+@pytest.mark.parametrize("status", [0, 1, 99])
+def test_a_status_below_100_is_no_interim_response(status: int) -> None:
+    head = f"HTTP/1.1 {status:03} Odd\r\nContent-Length: 0\r\n\r\n".encode()
+    with Upstream() as upstream:
+        upstream.script(Answer([head], bare=True))
+        for error in in_every_way(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamBroken)
+            assert error.message == f"house: its answer is not HTTP: its status is {status:03}"
+
+
+@pytest.mark.parametrize("status", [600, 999])
+def test_a_status_that_http_does_not_have_is_a_502(status: int) -> None:
+    with Upstream() as upstream:
+        upstream.script(reply(envelope("Odd."), status=status))
+        for error in in_every_way(backend(upstream.base_url)):
+            assert isinstance(error, UpstreamRefused)
+            assert (error.status, error.upstream_status) == (502, status)
+            assert error.message == "house: Odd."

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from antiphon.backends.connections import failure, headers_of
 from antiphon.backends.counting import COUNT_TIMEOUT, count
+from antiphon.backends.http.decoding import decoded
 from antiphon.backends.http.errors import ConnectError, HttpError, Timeouts
 from antiphon.backends.http.protocol import Client, Response, content_type
 from antiphon.backends.http.sse import BOM, MAX_EVENT_BYTES, EventTooLarge, SseSplitter
@@ -78,9 +79,8 @@ class HttpChatModel:
         try:
             kind, data = content_type(response), b""
             if not kind:
-                data = await response.read()
-                is_stream = request.get("stream") and not data.removeprefix(BOM).lstrip().startswith(b"{")
-                kind = _EVENT_STREAM if is_stream else _JSON
+                data = await _beginning(response)
+                kind = _JSON if _text(data)[:1] == b"{" or not request.get("stream") else _EVENT_STREAM
             if kind == _JSON:
                 yield [await self._whole(response, data)]
                 return
@@ -162,7 +162,7 @@ class HttpChatModel:
         is_last = False
         while True:
             try:
-                response = await self._client.request(to, body, self._timeouts)
+                response = await decoded(await self._client.request(to, body, self._timeouts))
                 if response.status < 300:
                     return response
                 problem, pause = await self._refused(response), _pause(response)
@@ -240,6 +240,18 @@ def _pause(response: Response) -> float | None:
     if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
         return None
     return float(wait)
+
+
+async def _beginning(response: Response) -> bytes:
+    """Return the body up to the end of the first read with text."""
+    data = b""
+    while not _text(data) and len(data) < _MAX_ERROR_BYTES and (more := await response.read()):
+        data += more
+    return data
+
+
+def _text(data: bytes) -> bytes:
+    return data.removeprefix(BOM).strip()
 
 
 async def _read_out(response: Response) -> None:

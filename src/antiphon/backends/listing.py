@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.backends.connections import failure, headers_of
+from antiphon.backends.http.decoding import decoded
 from antiphon.backends.http.errors import ConnectTimeout, HttpError, Silence, Timeouts
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.http.sse import BOM
@@ -37,7 +38,7 @@ async def fetch_models(client: Client, backend: BackendSettings, seconds: float)
         async with asyncio.timeout(seconds):
             timeouts = Timeouts(seconds, seconds, seconds)
             to = target("GET", f"{backend.base_url}/models", headers_of(backend))
-            response = await client.request(to, b"", timeouts)
+            response = await decoded(await client.request(to, b"", timeouts))
             try:
                 body = b""
                 while len(body) <= _MAX_BYTES and (data := await response.read()):

@@ -26,6 +26,10 @@ class ConnectTimeout(HttpError):
     """A connection attempt that took too long."""
 
 
+class ProxyRefused(HttpError):
+    """A proxy that doesn't connect to the backend; the text is its status."""
+
+
 class Silence(HttpError):
     """A timeout because no bytes arrived."""
 
@@ -40,6 +44,10 @@ class Unanswered(Cut):
 
 class NotHttp(HttpError):
     """Data that isn't valid HTTP."""
+
+
+class Undecodable(HttpError):
+    """A body with an unsupported or wrong content encoding; the text names it."""
 
 
 class Timeouts(Struct, frozen=True):
