@@ -1,4 +1,4 @@
-"""Backends that close connections or send too much after a response, and what clients make of it.
+"""Backends that close connections or send too much after a response, and the mistakes of clients.
 
     python -m bench.unruly [--requests 1500] [--clients 16] [--peers]
 
@@ -93,7 +93,7 @@ class Outcome:
 
 
 async def measured(client: "type[Client]", backend: Backend, *, requests: int, clients: int) -> Outcome:
-    """Send the requests of all clients, and count what became of them."""
+    """Send the requests of all clients, and count their outcomes."""
     outcome = Outcome()
 
     async def calls(number: int, call: Call) -> None:

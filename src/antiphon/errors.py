@@ -60,6 +60,7 @@ HttpError                               exchange without a complete HTTP respons
 ├── Silence                             no data within the idle timeout
 ├── Cut                                 connection closed in the middle of a response
 │   └── Unanswered                      connection closed before a response
+│       └── Premature                   data before the request
 ├── NotHttp                             malformed HTTP
 └── Undecodable                         unsupported or wrong content encoding
 EventTooLarge                           server-sent event over the size limit (backends)

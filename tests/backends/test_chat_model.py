@@ -24,14 +24,13 @@ from tests.backends.calls import (
     against,
     backend,
     chat_model,
-    complete_from,
     free_port,
     in_every_way,
     stream_from,
     streamed,
 )
 from tests.support.certificates import untrusted_tls
-from tests.support.upstream import Answer, Upstream, chunk, completion, reply, silence, sse
+from tests.support.upstream import Answer, Upstream, chunk, reply, silence, sse
 
 
 def test_a_stream_is_given_chunk_by_chunk() -> None:
@@ -84,12 +83,6 @@ def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
         upstream.script(*[sse(chunk("a")), reply(), reply()] * 5)
         against(upstream, calls)
         assert upstream.connections == 1
-
-
-def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert json.loads(complete_from(reply())) == completion()
 
 
 def test_F1_connect_refused(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,12 +17,12 @@ import ssl
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from antiphon.engine.reply.whole import fold_chunks
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
+from tests.support.listening import Listening
 
 End = Literal["keep", "close", "cut", "hang"]
 
@@ -139,27 +139,27 @@ def silence() -> Answer:
     return Answer(bare=True, end="hang")
 
 
-class Upstream:
+class Upstream(Listening):
     """The server. Chat completions get the scripted answers in order; the last one is given again and again.
 
     `models` is what `GET /models` lists. `hanging` and `disconnected` are set when an answer with
     `end="hang"` has been sent so far, and when its client has gone.
     """
 
-    def __init__(self, models: Sequence[str] = ("m",), *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        models: Sequence[str] = ("m",),
+        *,
+        tls: ssl.SSLContext | None = None,
+        unix_socket: str | None = None,
+    ) -> None:
+        super().__init__(tls=tls, unix_socket=unix_socket)
         self.models_answer: Answer = reply(models_list(*models))
         self.requests: list[Request] = []
-        self.connections = 0
         self.hanging = threading.Event()
         self.disconnected = threading.Event()
-        self._tls = tls
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._last: Answer | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="upstream")
-        self._clients: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self.port = 0
 
     @property
     def base_url(self) -> str:
@@ -184,48 +184,15 @@ class Upstream:
         self.hanging.clear()
         self.disconnected.clear()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for client in self._clients:
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.current_task()
-        if task is not None:
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
-        try:
-            while (request := await _read_request(reader)) is not None:
-                self.requests.append(request)
-                answer = self._next(request)
-                if answer.whole is not None and not request.json.get("stream"):
-                    answer = Answer([answer.whole], headers={"Content-Type": "application/json"}, length=True)
-                if not await self._answer(answer, reader, writer):
-                    break
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers the requests of one connection."""
+        while (request := await _read_request(reader)) is not None:
+            self.requests.append(request)
+            answer = self._next(request)
+            if answer.whole is not None and not request.json.get("stream"):
+                answer = Answer([answer.whole], headers={"Content-Type": "application/json"}, length=True)
+            if not await self._answer(answer, reader, writer):
+                break
 
     def _next(self, request: Request) -> Answer:
         if request.path.endswith("/models"):

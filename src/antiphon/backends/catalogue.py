@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from antiphon.backends.chat_model import TEXT, HttpChatModel
-from antiphon.backends.connections import Clients
+from antiphon.backends.connections import Clients, place_of
 from antiphon.backends.counting import can_count
 from antiphon.backends.discovery import USUAL_PORTS, Found, discover
 from antiphon.backends.http.protocol import Client
@@ -242,7 +242,7 @@ async def _finished(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _local_ports(backends: Iterable[BackendSettings]) -> set[int]:
-    ends = (endpoint(backend.base_url) for backend in backends)
+    ends = (endpoint(backend.base_url) for backend in backends if backend.unix_socket is None)
     return {port for host, port in ends if host == "127.0.0.1"}
 
 
@@ -253,6 +253,8 @@ def _quoted(model_id: str) -> str:
 def _line(backend: _Backend) -> str:
     """Return `ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms` or the like."""
     parts = urlsplit(backend.settings.base_url)
+    is_direct = backend.settings.proxy is None and backend.settings.unix_socket is None
+    way = "" if is_direct else f", through {place_of(backend.settings)}"
     listing = backend.listing
     if listing.problem is not None:
         state = listing.problem
@@ -264,4 +266,4 @@ def _line(backend: _Backend) -> str:
         if listing.seconds is not None:
             state += f", {listing.seconds * 1000:.0f} ms"
     url = f"{parts.scheme}://{parts.netloc}"
-    return f"{backend.settings.name} at {url} ({backend.settings.origin}): {state}"
+    return f"{backend.settings.name} at {url} ({backend.settings.origin}){way}: {state}"

@@ -1,12 +1,18 @@
 """Connections to backends: the clients, the headers, and the errors in words."""
 
+import ssl
+from functools import partial
+
 from antiphon.backends.http.client import HttpClient
 from antiphon.backends.http.errors import (
     ConnectError,
     ConnectTimeout,
     HttpError,
     NotHttp,
+    Premature,
+    ProxyRefused,
     Silence,
+    Undecodable,
     reason,
 )
 from antiphon.backends.http.protocol import Client
@@ -26,19 +32,55 @@ class Clients:
     def __init__(self) -> None:
         self.direct = HttpClient()
         """The client of all backends that need nothing special."""
+        self._own: list[Client] = []
 
     def of(self, backend: BackendSettings) -> Client:
         """Return the client for a backend: `direct`, or one of its own."""
-        return self.direct
+        tls = partial(tls_context, backend)
+        client: Client
+        if backend.proxy is not None or backend.http2:
+            # Imported late: it takes time, and most servers don't need it.
+            from antiphon.backends.http.library_client import LibraryClient
+
+            client = LibraryClient(
+                tls,
+                proxy=None if backend.proxy is None else backend.proxy.reveal(),
+                http2=backend.http2,
+                unix_socket=backend.unix_socket,
+            )
+        elif backend.ca_file or backend.client_cert or backend.unix_socket or not backend.verify:
+            client = HttpClient(tls, backend.unix_socket)
+        else:
+            return self.direct
+        self._own.append(client)
+        return client
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.direct.close()
+        for client in (self.direct, *self._own):
+            await client.close()
+
+
+def tls_context(backend: BackendSettings) -> ssl.SSLContext:
+    """Return the TLS context for a backend; the settings have checked its files.
+
+    Raises:
+        OSError: A file has changed since then.
+    """
+    context = ssl.create_default_context(cafile=backend.ca_file)
+    if not backend.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if backend.client_cert is not None:
+        context.load_cert_chain(backend.client_cert, backend.client_key, password="")
+    return context
 
 
 def headers_of(backend: BackendSettings) -> Headers:
     """Return the headers of every request to a backend, with its API key."""
-    headers = dict(_DEFAULTS)
+    own = {name: value.reveal() for name, value in backend.headers.items()}
+    names = {name.lower() for name in own}
+    headers = {name: value for name, value in _DEFAULTS.items() if name.lower() not in names} | own
     if backend.api_key is not None:
         headers["Authorization"] = f"Bearer {backend.api_key.reveal()}"
     return tuple(headers.items())
@@ -55,15 +97,31 @@ def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
     if isinstance(error, Silence):
         return UpstreamTimeout(speaks(backend, f"no answer within {backend.first_byte_timeout:g} s"))
     if isinstance(error, ConnectError):
+        is_tls = isinstance(error.cause, ssl.SSLError)
+        place = _endpoint(backend.base_url) if is_tls else place_of(backend)
         why = excerpt(reason(error).encode())
-        return UpstreamUnreachable(speaks(backend, f"cannot connect to {place_of(backend)}: {why}"))
+        return UpstreamUnreachable(speaks(backend, f"cannot connect to {place}: {why}"))
+    if isinstance(error, ProxyRefused):
+        why = excerpt(str(error).encode())
+        text = f"{place_of(backend)} doesn't connect to {_endpoint(backend.base_url)}: {why}"
+        return UpstreamUnreachable(speaks(backend, text))
+    if isinstance(error, Premature):
+        return UpstreamBroken(speaks(backend, "its answer is not HTTP/1.1: it sends data before a request"))
     if isinstance(error, NotHttp):
         return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(str(error).encode())}"))
+    if isinstance(error, Undecodable):
+        return UpstreamBroken(speaks(backend, excerpt(str(error).encode())))
     where = "in the middle of its answer" if error.begun else "before it answered"
     return UpstreamBroken(speaks(backend, f"the connection was cut {where}"))
 
 
 def place_of(backend: BackendSettings) -> str:
-    """Return the endpoint of the backend's connections."""
-    host, port = endpoint(backend.base_url)
+    """Return the endpoint of the backend's connections, without credentials."""
+    if backend.proxy is not None:
+        return f"the proxy {_endpoint(backend.proxy.reveal())}"
+    return backend.unix_socket or _endpoint(backend.base_url)
+
+
+def _endpoint(url: str) -> str:
+    host, port = endpoint(url)
     return f"{host}:{port}"

@@ -12,12 +12,17 @@ from antiphon.settings.values import Secret, Setting
 from antiphon.wire.json import JSON, JSONObject
 
 _SECRET_SETTINGS = frozenset(
-    {"api_key", "seal_key", "database", "base_url", "url", "authorization", "headers", "env"}
+    {"api_key", "seal_key", "database", "base_url", "url", "authorization", "headers", "env", "proxy"}
 )
 """Settings that may contain credentials; messages do not repeat their values."""
 _SHORTEST_KEY = 16
 _SHORTEST_SEAL_KEY = 32
-_PATHS = frozenset({"record", "replay", "recordings", "hit_log", "files"})
+_PATHS = frozenset(
+    {
+        *("record", "replay", "recordings", "hit_log", "files"),
+        *("ca_file", "client_cert", "client_key", "unix_socket"),
+    }
+)
 
 
 def convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:

@@ -24,6 +24,7 @@ from antiphon.settings.checks import (
     user_folder,
 )
 from antiphon.settings.load_tools import ToolTables
+from antiphon.settings.network import check_connection, check_headers, environment_proxy, take_proxy
 from antiphon.settings.schema import (
     BACKEND_SETTINGS,
     CAPABILITIES,
@@ -82,7 +83,7 @@ def load_settings(
         settings,
         models=others,
         tools=tools.settings(settings.database),
-        notices=(*_misspelt(env), *notices),
+        notices=(*_misspelt(env), *notices, *_unverified(others)),
     )
 
 
@@ -194,7 +195,12 @@ def _backend(name: str, table: JSONObject, path: Path, env: Mapping[str, str]) -
     if "base_url" not in own:
         raise ConfigError(f"{where}: base_url is missing; set it, such as base_url = {_OPENAI_URL!r}")
     own["base_url"] = checked_url(own["base_url"], where)
+    own = {name: located(name, value, path.parent, env) for name, value in own.items()}
     secret_values(own, "api_key", env, where)
+    check_headers(own, where)
+    if "unix_socket" not in own:
+        take_proxy(own, own["base_url"], env, where)
+    check_connection(own, where)
     kind: Kind = own.pop("kind", None) or _kind(own["base_url"])
     capabilities: Capabilities = msgspec.structs.replace(PRESETS[kind], **switches)
     return BackendSettings(name=name, kind=kind, capabilities=capabilities, origin=path.name, **own)
@@ -233,16 +239,19 @@ def _environment_backends(env: Mapping[str, str]) -> list[BackendSettings]:
                 base_url=url,
                 kind=_kind(url),
                 api_key=Secret(key) if key else None,
+                proxy=environment_proxy(url, env),
                 capabilities=PRESETS[_kind(url)],
                 origin=variable,
             )
         )
     if env.get("OLLAMA_HOST"):
+        url = _ollama_url(env["OLLAMA_HOST"])
         found.append(
             BackendSettings(
                 name="ollama",
-                base_url=_ollama_url(env["OLLAMA_HOST"]),
+                base_url=url,
                 kind="ollama",
+                proxy=environment_proxy(url, env),
                 capabilities=PRESETS["ollama"],
                 origin="OLLAMA_HOST",
             )
@@ -271,9 +280,19 @@ def _without_self(
 ) -> tuple[dict[str, BackendSettings], list[str]]:
     """Drop backends that are this server, because their requests would loop endlessly."""
     own = endpoint(f"http://{_bracketed(settings.host)}:{settings.port}")
-    loops = [b for b in backends.values() if settings.port and endpoint(b.base_url) == own]
+    tcp = [backend for backend in backends.values() if backend.unix_socket is None]
+    loops = [backend for backend in tcp if settings.port and endpoint(backend.base_url) == own]
     notices = [f"{b.name} ({b.origin}) points to this server and is ignored" for b in loops]
     return {name: b for name, b in backends.items() if b not in loops}, notices
+
+
+def _unverified(backends: Mapping[str, BackendSettings]) -> list[str]:
+    """Return notices about backends whose certificates are not verified."""
+    return [
+        f"{backend.name} ({backend.origin}): its certificate is not verified; set ca_file instead of verify"
+        for backend in backends.values()
+        if not backend.verify
+    ]
 
 
 def _bracketed(host: str) -> str:

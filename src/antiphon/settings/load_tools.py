@@ -14,6 +14,7 @@ from antiphon.settings.checks import (
     suggestion,
     user_folder,
 )
+from antiphon.settings.network import take_proxy
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
@@ -34,7 +35,7 @@ _SHARED = ("timeout", "max_bytes", "concurrency")
 _NOUNS = {"api_key": "a key", "base_url": "a URL"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """Labels of MCP servers that api.openai.com accepts."""
-_MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers")}
+_MISPLACED = {"url": ("args", "env"), "command": ("authorization", "authorization_env", "headers", "proxy")}
 _TRANSPORTS = {"url": ("auto", "http", "sse"), "command": ("auto", "stdio")}
 
 
@@ -103,6 +104,7 @@ class ToolTables:
         kind = "url" if "url" in values else "command"
         if kind == "url":
             values["url"] = checked_url(values["url"], where, key="url", instead="authorization")
+            take_proxy(values, values["url"], self._env, where)
         for name in _MISPLACED[kind]:
             if name in values:
                 raise ConfigError(f"{where}: {name} cannot be combined with {kind}; remove it")
@@ -134,6 +136,9 @@ class ToolTables:
                 ways = "api_key, api_key_env" if name == "api_key" else name
                 raise ConfigError(f"{where}: {provider.name} needs {_NOUNS[name]}; set {ways} or {variable}")
             values[name] = Secret(value) if name == "api_key" else checked_url(value, variable)
+        url = values.get("base_url") or provider.base_url
+        assert url is not None  # A provider without a usual one needs one.
+        take_proxy(values, url, self._env, where)
         return values
 
     def _check_provider(self, name: str | None, where: str) -> None:

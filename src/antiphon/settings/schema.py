@@ -151,6 +151,55 @@ class BackendSettings(Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[
         Seconds, Meta(description="Idle timeout in seconds, in the middle of a response.")
     ] = 120.0
+    headers: Annotated[
+        dict[str, Secret], Meta(description="Additional headers of each request to this backend.")
+    ] = {}
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description="HTTP proxy to this backend, such as `http://user:password@proxy.example:3128`; "
+            "`none` for a direct connection. If not set: the proxy of the environment."
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        Meta(
+            description="PEM file with the certificate authorities to trust for this backend, instead of "
+            "those of the system."
+        ),
+    ] = None
+    client_cert: Annotated[
+        str | None,
+        Meta(description="PEM file with the client certificate for this backend, and its key."),
+    ] = None
+    client_key: Annotated[
+        str | None,
+        Meta(description="PEM file with the key of the client certificate, if `client_cert` lacks it."),
+    ] = None
+    verify: Annotated[
+        bool,
+        Meta(
+            description="Whether to verify the backend's certificate. If off, others can read and change "
+            "all traffic with the backend."
+        ),
+    ] = True
+    http2: Annotated[
+        bool, Meta(description="Whether to use HTTP/2, for a backend that doesn't support HTTP/1.1.")
+    ] = False
+    unix_socket: Annotated[
+        str | None,
+        Meta(
+            description="Unix socket of this backend, to connect to instead of the host in `base_url`, such "
+            "as `/run/llama.sock`."
+        ),
+    ] = None
+    private_urls: Annotated[
+        bool,
+        Meta(
+            description="Whether requests may contain URLs of private hosts, or with any scheme, which this "
+            "backend then fetches."
+        ),
+    ] = False
     capabilities: Capabilities = Capabilities()
     """Capability switches: those of the kind, with those of the table applied."""
     origin: str = "configured"

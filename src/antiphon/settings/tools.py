@@ -24,6 +24,8 @@ class SearchProviderNeeds(Struct, frozen=True, kw_only=True):
     """The setting that the provider needs."""
     variable: str = ""
     """Environment variable that can have the value of this setting."""
+    base_url: str | None = None
+    """The usual base URL; None for a provider that needs one."""
 
 
 class ToolLimits(Struct, frozen=True, kw_only=True):
@@ -54,6 +56,13 @@ class WebSearchSettings(ToolLimits, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, Meta(description="API key for the provider.")] = None
     api_key_env: Annotated[
         str | None, Meta(description="Environment variable that contains the API key.")
+    ] = None
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description="HTTP proxy to the provider; `none` for a direct connection. If not set: the proxy "
+            "of the environment."
+        ),
     ] = None
     open_pages: Annotated[
         bool,
@@ -87,6 +96,13 @@ class McpServerSettings(ToolLimits, frozen=True, kw_only=True):
         str | None, Meta(description="Environment variable that contains the token.")
     ] = None
     headers: Annotated[dict[str, Secret], Meta(description="Additional headers of each request.")] = {}
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description="HTTP proxy to the server; `none` for a direct connection. If not set: the proxy of "
+            "the environment."
+        ),
+    ] = None
 
 
 class McpSettings(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 """Positive duration in seconds."""
 
 _LONG_SECRET = 8
-"""Characters from which on a secret is no part of other words by chance."""
+"""Characters from which on a secret occurs in other words only on purpose."""
 
 
 class Secret:

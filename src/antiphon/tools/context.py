@@ -70,11 +70,18 @@ class ToolServices:
 
     @cached_property
     def client(self) -> "httpx2.AsyncClient":
-        """HTTP client for the services in the settings, without cookies; each request sets its timeouts."""
+        """HTTP client for the search provider, without cookies; each request sets its timeouts."""
         import httpx2  # Only for the first search: it would lengthen every start.
 
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        return httpx2.AsyncClient(verify=self.guard.tls, cookies=cookies, timeout=None, trust_env=False)
+        proxy = self.settings.web_search.proxy
+        return httpx2.AsyncClient(
+            verify=self.guard.tls,
+            cookies=cookies,
+            timeout=None,
+            trust_env=False,
+            proxy=None if proxy is None else proxy.reveal(),
+        )
 
     async def close(self) -> None:
         """Close the connections."""

@@ -168,7 +168,7 @@ class Answer:
             else:
                 self._connection.overrun()
         elif problem is not None:
-            self._fail(problem)
+            self.fail(problem)
             self._connection.overrun()
         elif self._pieces:
             self._count(len(data))
@@ -188,7 +188,7 @@ class Answer:
         left = self._last + self._patience - now
         if left > 0:
             return min(left, shortest)
-        self._fail(Silence())
+        self.fail(Silence())
         self._connection.end()
         return 0.0
 
@@ -201,7 +201,15 @@ class Answer:
             self._parser = None
             self._wake()
         else:
-            self._fail(Cut() if self._read else Unanswered())
+            self.fail(Cut() if self._read else Unanswered())
+
+    def fail(self, error: HttpError) -> None:
+        """End the response with an error, unless it is complete or has failed before."""
+        if not self.is_whole and self.error is None:
+            error.begun = self._has_begun
+            self.error = error
+        self._parser = None
+        self._wake()
 
     def on_message_begin(self) -> None:
         """Handle the parser's event; a second response must not mix with the first."""
@@ -240,13 +248,6 @@ class Answer:
         if self._unread > _MAX_UNREAD and not self._is_paused:
             self._is_paused = True
             self._connection.pause()
-
-    def _fail(self, error: HttpError) -> None:
-        if not self.is_whole and self.error is None:
-            error.begun = self._has_begun
-            self.error = error
-        self._parser = None
-        self._wake()
 
     def _wait(self) -> asyncio.Future[None]:
         """Return a future that completes at the next change."""

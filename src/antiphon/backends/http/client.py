@@ -25,7 +25,7 @@ from typing import cast
 from aiohappyeyeballs import start_connection
 
 from antiphon.backends.http.answer import Answer
-from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Timeouts, Unanswered
+from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Premature, Timeouts, Unanswered
 from antiphon.backends.http.target import Origin, Target
 from antiphon.net.writes import DeferredWrites
 
@@ -159,12 +159,16 @@ class HttpClient:
                     # In a thread, because it loads all certificates of the system.
                     self._tls = await asyncio.to_thread(self._make_tls)
                     self._tls.set_alpn_protocols(["http/1.1"])
-                await loop.create_connection(
-                    lambda: connection,
-                    sock=await self._connected(origin, loop),
-                    ssl=self._tls if origin.is_tls else None,
-                    server_hostname=origin.host if origin.is_tls else None,
-                )
+                tls, name = (self._tls, origin.host) if origin.is_tls else (None, None)
+                if self._unix_socket is not None:
+                    await loop.create_unix_connection(
+                        lambda: connection, self._unix_socket, ssl=tls, server_hostname=name
+                    )
+                else:
+                    connected = await _connected(origin, loop)
+                    await loop.create_connection(
+                        lambda: connection, sock=connected, ssl=tls, server_hostname=name
+                    )
         except OSError as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 raise ConnectTimeout from error
@@ -172,23 +176,15 @@ class HttpClient:
         self._open.add(connection)
         return connection
 
-    async def _connected(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> socket.socket:
-        """Return a connected socket."""
-        if self._unix_socket is not None:
-            connected = socket.socket(socket.AF_UNIX)
-            connected.setblocking(False)
-            try:
-                await loop.sock_connect(connected, self._unix_socket)
-            except BaseException:
-                connected.close()
-                raise
-            return connected
-        found = await loop.getaddrinfo(
-            origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )
-        connected = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
-        _probe(connected)
-        return connected
+
+async def _connected(origin: Origin, loop: asyncio.AbstractEventLoop) -> socket.socket:
+    """Return a connected TCP socket."""
+    found = await loop.getaddrinfo(
+        origin.host, origin.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+    )
+    connected = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, loop=loop)
+    _probe(connected)
+    return connected
 
 
 async def _exchange(connection: "_Connection", request: bytes, timeouts: Timeouts) -> Answer:
@@ -212,6 +208,7 @@ class _Connection(asyncio.Protocol):
         self.origin = origin
         self.loop = loop
         self.idle_since = 0.0
+        self._is_overrun = False
         self._client = client
         self._answer: Answer | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -237,7 +234,7 @@ class _Connection(asyncio.Protocol):
     def send(self, answer: "Answer", request: bytes, patience: float) -> None:
         """Send a request; after `patience` seconds, start to check for silence."""
         if self._transport.is_closing():
-            raise Unanswered
+            raise Premature if self._is_overrun else Unanswered
         self._answer = answer
         self._writes.add([request])
         self._check_by(self.loop.time() + patience)
@@ -254,9 +251,10 @@ class _Connection(asyncio.Protocol):
     def overrun(self) -> None:
         """Close the connection, on which data has arrived that answers no request."""
         answer, self._answer = self._answer, None
+        self._is_overrun = True
         self._client.distrust(self)
         if answer is not None:
-            answer.lose(is_error=True)
+            answer.fail(Premature())
 
     def is_quiet(self) -> bool:
         """Return whether the connection is open and has no data, by one system call."""

@@ -42,6 +42,10 @@ class Unanswered(Cut):
     """A connection that ended before the first byte of the response."""
 
 
+class Premature(Unanswered):
+    """A connection that was closed because data arrived before the request."""
+
+
 class NotHttp(HttpError):
     """Data that isn't valid HTTP."""
 

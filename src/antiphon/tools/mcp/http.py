@@ -37,19 +37,22 @@ def http_client(server: McpServer, guard: Guard) -> httpx2.AsyncClient:
     """Return a new client for one server, which must be closed.
 
     It sends requests to client-provided URLs only through the guard. Time limits apply only to connecting and
-    sending, since event streams may pause; `McpClient` limits the wait for a response. It ignores the proxies
-    of the environment, so that it connects to the checked address.
+    sending, since event streams may pause; `McpClient` limits the wait for a response. Only servers of the
+    settings have a proxy: others must be connected to at the checked address.
     """
     settings = server.settings
     headers = {name: value.reveal() for name, value in settings.headers.items()}
     if settings.authorization is not None:
         headers["Authorization"] = f"Bearer {settings.authorization.reveal()}"
+    is_named = server.name is None  # By the request. With a proxy, httpx2 would not use the transport.
+    proxy = None if is_named or settings.proxy is None else settings.proxy.reveal()
     return httpx2.AsyncClient(
         # A compressed response could decompress to any size, so none is accepted.
         headers=headers | {"Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(settings.timeout, read=None),
-        transport=GuardedTransport(guard, param=server.param) if server.name is None else None,
+        transport=GuardedTransport(guard, param=server.param) if is_named else None,
         trust_env=False,
+        proxy=proxy,
         event_hooks={"response": [_watch]},
     )
 

@@ -7,9 +7,10 @@ from ddgs.exceptions import DDGSException, TimeoutException
 
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamTimeout
 from antiphon.settings.tools import WebSearchSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
 from antiphon.tools.web_search.providers import duckduckgo_page
-from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo
+from antiphon.tools.web_search.providers.duckduckgo import DuckDuckGo, page_through
 from antiphon.tools.web_search.providers.duckduckgo_page import Engine, first_page
 from antiphon.tools.web_search.providers.protocol import Search, SearchResult
 from antiphon.wire.json import JSON, JSONObject
@@ -100,3 +101,19 @@ def test_the_country_is_a_region_and_domains_are_operators(country: str | None, 
 
     assert run(work, WebSearchSettings()) == [SearchResult(url="https://a.com", title="T", content="B")]
     assert asked == [("q site:a.com", region, 2)]
+
+
+def test_a_search_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies: list[str | None] = []
+
+    class Engine:
+        def __init__(self, *, proxy: str | None, timeout: int) -> None:
+            proxies.append(proxy)
+
+        def search(self, query: str, *, region: str) -> list[JSONObject]:
+            return []
+
+    monkeypatch.setattr(duckduckgo_page, "Engine", Engine)
+    assert page_through(Secret("http://p:1"))("q", "wt-wt", 1) == []
+    assert page_through(None)("q", "wt-wt", 1) == []
+    assert proxies == ["http://p:1", None]

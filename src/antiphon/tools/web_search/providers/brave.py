@@ -64,5 +64,6 @@ BRAVE = ProviderEntry(
     name="brave",
     needs="api_key",
     variable="BRAVE_API_KEY",
+    base_url=BASE_URL,
     open=lambda settings, client: Brave(client(), settings),
 )

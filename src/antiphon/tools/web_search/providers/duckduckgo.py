@@ -3,7 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 
+from antiphon.settings.values import Secret
 from antiphon.tools.web_search.providers.countries import LANGUAGES
 from antiphon.tools.web_search.providers.protocol import ProviderEntry, Search, SearchResult, plain
 from antiphon.wire.json import JSONObject
@@ -20,9 +22,9 @@ class DuckDuckGo:
     Domains become `site:` operators, and the country becomes DuckDuckGo's region.
     """
 
-    def __init__(self, timeout: float, first_page: Page | None = None) -> None:
+    def __init__(self, timeout: float, first_page: Page) -> None:
         self._timeout = math.ceil(timeout)
-        self._first_page = first_page or _page
+        self._first_page = first_page
 
     async def search(self, search: Search) -> list[SearchResult]:
         """Return the results of the first page, without scores."""
@@ -39,7 +41,11 @@ class DuckDuckGo:
         ]
 
 
-DUCKDUCKGO = ProviderEntry(name="duckduckgo", open=lambda settings, client: DuckDuckGo(settings.timeout))
+DUCKDUCKGO = ProviderEntry(
+    name="duckduckgo",
+    base_url="https://html.duckduckgo.com",
+    open=lambda settings, client: DuckDuckGo(settings.timeout, page_through(settings.proxy)),
+)
 
 
 def _region(country: str | None) -> str:
@@ -48,8 +54,13 @@ def _region(country: str | None) -> str:
     return f"{'uk' if country == 'GB' else country.lower()}-{LANGUAGES[country]}"
 
 
-def _page(query: str, region: str, timeout: int) -> list[JSONObject]:
+def page_through(proxy: Secret | None) -> Page:
+    """Return the function that searches, through a proxy if there is one."""
+    return partial(_page, None if proxy is None else proxy.reveal())
+
+
+def _page(proxy: str | None, query: str, region: str, timeout: int) -> list[JSONObject]:
     # Imported late: it loads its own TLS library, which servers with another provider don't need.
     from antiphon.tools.web_search.providers.duckduckgo_page import first_page
 
-    return first_page(query, region, timeout)
+    return first_page(query, region, timeout, proxy)

@@ -34,14 +34,14 @@ class Engine(Duckduckgo):
         return str(answer.text)
 
 
-def first_page(query: str, region: str, timeout: int) -> list[JSONObject]:
+def first_page(query: str, region: str, timeout: int, proxy: str | None = None) -> list[JSONObject]:
     """Return `title`, `href` and `body` of the results on the first page; blocks.
 
     Raises:
         UpstreamError: DuckDuckGo failed or didn't respond within `timeout` seconds.
     """
     try:
-        results = Engine(timeout=timeout).search(query, region=region) or []
+        results = Engine(proxy=proxy, timeout=timeout).search(query, region=region) or []
     except TimeoutException as error:
         raise UpstreamTimeout(f"Web search (duckduckgo): no answer within {timeout} s") from error
     except DDGSException as error:

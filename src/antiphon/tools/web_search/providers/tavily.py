@@ -56,5 +56,6 @@ TAVILY = ProviderEntry(
     name="tavily",
     needs="api_key",
     variable="TAVILY_API_KEY",
+    base_url=BASE_URL,
     open=lambda settings, client: Tavily(client(), settings),
 )
