@@ -60,7 +60,6 @@ HttpError                               exchange without a complete HTTP respons
 ├── Silence                             no data within the idle timeout
 ├── Cut                                 connection closed in the middle of a response
 │   └── Unanswered                      connection closed before a response
-│       └── Premature                   data before the request
 ├── NotHttp                             malformed HTTP
 └── Undecodable                         unsupported or wrong content encoding
 EventTooLarge                           server-sent event over the size limit (backends)
@@ -256,10 +255,8 @@ class UpstreamError(AntiphonError):
 class UpstreamRefused(UpstreamError):
     """HTTP error from a backend or a tool server.
 
-    The client receives a status of the same class, with exceptions: 401 and 403 become 502, because they
-    concern the server's credentials and not the client's; 422 becomes 400; 500 becomes 502, because the
-    upstream server failed and not this one. A 407, of a proxy, and a status above 599 become 502, too.
-    `upstream_status` is the status that the upstream server sent.
+    The client receives a status of the same class, with exceptions: 422 becomes 400; 401, 403 and 407, which
+    concern the server's credentials, 500 and all above 599 become 502. `upstream_status` is the original.
     """
 
     def __init__(

@@ -9,9 +9,9 @@ from antiphon.backends.http.errors import (
     ConnectTimeout,
     HttpError,
     NotHttp,
-    Premature,
     ProxyRefused,
     Silence,
+    Unanswered,
     Undecodable,
     reason,
 )
@@ -105,7 +105,7 @@ def failure(backend: BackendSettings, error: HttpError) -> UpstreamError:
         why = excerpt(str(error).encode())
         text = f"{place_of(backend)} doesn't connect to {_endpoint(backend.base_url)}: {why}"
         return UpstreamUnreachable(speaks(backend, text))
-    if isinstance(error, Premature):
+    if isinstance(error, Unanswered) and error.is_premature:
         return UpstreamBroken(speaks(backend, "its answer is not HTTP/1.1: it sends data before a request"))
     if isinstance(error, NotHttp):
         return UpstreamBroken(speaks(backend, f"its answer is not HTTP: {excerpt(str(error).encode())}"))

@@ -25,7 +25,7 @@ from typing import cast
 from aiohappyeyeballs import start_connection
 
 from antiphon.backends.http.answer import Answer
-from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Premature, Timeouts, Unanswered
+from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Timeouts, Unanswered
 from antiphon.backends.http.target import Origin, Target
 from antiphon.net.writes import DeferredWrites
 
@@ -234,7 +234,7 @@ class _Connection(asyncio.Protocol):
     def send(self, answer: "Answer", request: bytes, patience: float) -> None:
         """Send a request; after `patience` seconds, start to check for silence."""
         if self._transport.is_closing():
-            raise Premature if self._is_overrun else Unanswered
+            raise Unanswered(is_premature=self._is_overrun)
         self._answer = answer
         self._writes.add([request])
         self._check_by(self.loop.time() + patience)
@@ -254,7 +254,7 @@ class _Connection(asyncio.Protocol):
         self._is_overrun = True
         self._client.distrust(self)
         if answer is not None:
-            answer.fail(Premature())
+            answer.fail(Unanswered(is_premature=True))
 
     def is_quiet(self) -> bool:
         """Return whether the connection is open and has no data, by one system call."""

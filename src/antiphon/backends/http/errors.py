@@ -41,9 +41,10 @@ class Cut(HttpError):
 class Unanswered(Cut):
     """A connection that ended before the first byte of the response."""
 
-
-class Premature(Unanswered):
-    """A connection that was closed because data arrived before the request."""
+    def __init__(self, *, is_premature: bool = False) -> None:
+        super().__init__()
+        self.is_premature = is_premature
+        """Whether it was closed because data arrived before the request."""
 
 
 class NotHttp(HttpError):
