@@ -71,8 +71,13 @@ async def by_transport(guard: Guard, url: str) -> None:
         (await client.post(url, json={})).raise_for_status()
 
 
+async def by_judge(guard: Guard, url: str) -> None:
+    """Judges what a backend will fetch."""
+    await guard.judge(url, PARAM)
+
+
 Way = Callable[[Guard, str], Awaitable[None]]
-WAYS: list[Way] = [by_check, by_fetch, by_transport]
+WAYS: list[Way] = [by_check, by_judge, by_fetch, by_transport]
 
 
 def go(way: Way, guard: Guard, url: str) -> None:

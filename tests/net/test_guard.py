@@ -8,11 +8,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from antiphon.errors import AddressNotAllowed, ConfigError, InvalidRequest
+from antiphon.errors import AddressNotAllowed, AddressNotFetched, ConfigError, InvalidRequest
+from antiphon.net import guard as guard_module
 from antiphon.net.addresses import Address, address_of
 from antiphon.net.guard import Guard
 from antiphon.net.transport import GuardedTransport
-from tests.net.canary import PARAM, PUBLIC, WAYS, Canary, Names, Way, by_check, by_fetch, by_transport, go
+from tests.net.canary import (
+    PARAM,
+    PUBLIC,
+    WAYS,
+    Canary,
+    Names,
+    Way,
+    by_check,
+    by_fetch,
+    by_judge,
+    by_transport,
+    go,
+)
 from tests.support.upstream import Answer, Upstream, reply
 
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -331,6 +344,25 @@ def test_a_name_that_is_not_found_is_for_the_connection_to_say() -> None:
     go(by_check, guard, "http://nowhere.test/")
     with pytest.raises(httpx2.ConnectError, match=r"nowhere\.test wasn't found"):
         go(by_transport, guard, "http://nowhere.test/")
+
+
+def test_a_name_that_is_not_found_is_not_for_a_backend_to_find() -> None:
+    guard = Guard(["allowed.test"], Names())
+    with pytest.raises(AddressNotFetched) as caught:
+        go(by_judge, guard, "http://nowhere.test/")
+    assert caught.value.message == "Error while looking up nowhere.test: the host was not found."
+    assert caught.value.param == PARAM
+    go(by_judge, guard, "http://allowed.test/")
+
+
+def test_a_look_up_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(guard_module, "_LOOK_UP_TIMEOUT", 0.01)
+    with pytest.raises(AddressNotFetched):
+        go(by_judge, Guard(resolve=never), "http://slow.test/")
 
 
 @given(st.ip_addresses())

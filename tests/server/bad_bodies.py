@@ -178,7 +178,9 @@ BAD: dict[str, Bad] = {
     ),
     "B43_deep_unknown": Bad(raw(zzz="[" * 20000 + "]" * 20000), None, "invalid_json"),
     "B51_not_an_image": Bad(image(image_url="data:text/plain;base64,aGk="), "input", "invalid_value"),
-    "B51_a_file": Bad(image(image_url="file:///etc/passwd"), "input", "invalid_value"),
+    "B51_a_file": Bad(
+        image(image_url="file:///etc/passwd"), "input[0].content[0].image_url", "invalid_value"
+    ),
     "B51_nothing": Bad(image(), "input[0].content[0]", "missing_required_parameter"),
     "B51_no_file": Bad(
         ask(input=[{"role": "user", "content": [{"type": "input_file", "filename": "a.txt"}]}]),

@@ -15,9 +15,11 @@ from antiphon.backends.discovery import USUAL_PORTS, Found, discover
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import Listing
 from antiphon.backends.sample.model import SampleModel
-from antiphon.engine.ports import CountTokens, Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import CountTokens, Endpoint, JudgeUrl, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, ModelNotFound
+from antiphon.net.guard import Guard
+from antiphon.net.urls import urls_in
 from antiphon.settings.load import endpoint
 from antiphon.settings.schema import BackendSettings, Kind, Settings
 from antiphon.wire.json import JSONObject
@@ -44,6 +46,8 @@ class _Backend:
     listing: Listing
     count_tokens: CountTokens | None
     """Counts as the backend does; None if the backend cannot."""
+    judge_url: JudgeUrl | None
+    """Judges the URLs that requests name; None if they may be private."""
 
     def resolved(self, name: str) -> ResolvedModel:
         return ResolvedModel(
@@ -52,6 +56,7 @@ class _Backend:
             f"{self.settings.name}/{name}",
             text_model=self.text_model,
             count_tokens=self.count_tokens,
+            judge_url=self.judge_url,
         )
 
     def provider(self) -> Provider:
@@ -69,7 +74,8 @@ class Models:
     without a backend works if exactly one backend lists it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
         self._clients = Clients()
         self._backends: dict[str, _Backend] = {}
         self._sample = SampleModel()
@@ -83,10 +89,13 @@ class Models:
         Args:
             settings: The configured backends.
             ports: The ports to search for local servers, with the kind usual on each.
+
+        Raises:
+            ConfigError: An entry of `allow_hosts` is invalid.
         """
         began = time.monotonic()
         async with AsyncExitStack() as stack:
-            models = cls()
+            models = cls(Guard(settings.allow_hosts))
             stack.push_async_callback(models.close)
             for backend in settings.models.values():
                 client = models._clients.of(backend)
@@ -108,7 +117,10 @@ class Models:
         chat_model = HttpChatModel(client, backend)
         text_model = HttpChatModel(client, backend, TEXT)
         count_tokens = chat_model.count_tokens if can_count(backend.kind) else None
-        self._backends[backend.name] = _Backend(backend, chat_model, text_model, listing, count_tokens)
+        judge_url = None if backend.private_urls else self._guard.judge
+        self._backends[backend.name] = _Backend(
+            backend, chat_model, text_model, listing, count_tokens, judge_url
+        )
 
     def _add_found(self, found: Found) -> None:
         client = self._clients.direct
@@ -164,7 +176,8 @@ class Models:
 
         Raises:
             ModelNotFound: No backend has the model.
-            InvalidRequest: The model ID is ambiguous, or the model doesn't support the endpoint.
+            InvalidRequest: The model ID is ambiguous, the model doesn't support the endpoint, or the request
+                names a URL that the backend must not fetch.
             UpstreamError: The backend failed.
         """
         found = await self.resolve(request["model"], context)
@@ -174,6 +187,9 @@ class Models:
                 code="model_not_supported",
                 param="model",
             )
+        if found.judge_url is not None:
+            for url, path in urls_in(request):
+                await found.judge_url(url, path)
         return await found.chat_model.ask(endpoint, {**request, "model": found.name})
 
     def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:

@@ -46,6 +46,12 @@ class ChatModel(Protocol):
 CountTokens = Callable[[ChatRequest], Awaitable[int | None]]
 """Returns the number of tokens in a chat request; None if the backend did not report it."""
 
+JudgeUrl = Callable[[str, str], Awaitable[None]]
+"""Judges a URL of a request, at a path, before the backend fetches it.
+
+It raises `InvalidRequest` for a URL that the backend must not fetch.
+"""
+
 Endpoint = Literal["embeddings", "completions", "moderations"]
 """Endpoints of backends other than chat completions: the last segment of the path."""
 
@@ -63,6 +69,8 @@ class ResolvedModel(Struct, frozen=True):
     """Streams text completions (`/v1/completions`); None if only `ask` is available, without a stream."""
     count_tokens: CountTokens | None = None
     """Counts tokens with the backend; None if the backend can't count, or must not be called."""
+    judge_url: JudgeUrl | None = None
+    """Judges URLs that the backend would fetch; None if it may fetch any, or isn't called."""
 
 
 class ModelCatalogue(Protocol):

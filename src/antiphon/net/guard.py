@@ -14,7 +14,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
-from antiphon.errors import AddressNotAllowed, ConfigError
+from antiphon.errors import AddressNotAllowed, AddressNotFetched, ConfigError
 from antiphon.net.addresses import Address, address_of, is_name, is_private_name, is_public, parse_url
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _MAX_ADDRESSES = 8
 """The most addresses of one name that a connection tries."""
+_LOOK_UP_TIMEOUT = 10.0
+"""Time limit in seconds of a look-up for a URL that a backend will fetch."""
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -120,6 +122,29 @@ class Guard:
             return parsed
         return parsed
 
+    async def judge(self, url: str, param: str) -> None:
+        """Check a URL that a backend will fetch, which looks up the name itself.
+
+        A name must therefore be found here: the backend's network may have names of its own. A host that the
+        operator allows by its name isn't looked up.
+
+        Raises:
+            InvalidRequest: The URL is malformed.
+            AddressNotAllowed: The URL leads to a forbidden address.
+            AddressNotFetched: The name isn't found.
+        """
+        parsed = parse_url(url, param)
+        host, port = parsed.raw_host.decode(), parsed.port or {"http": 80, "https": 443}[parsed.scheme]
+        if self._allows_name(host.lower().removesuffix("."), port):
+            return
+        try:
+            async with asyncio.timeout(_LOOK_UP_TIMEOUT):
+                await self.addresses(host, port, param=param)
+        except OSError as error:
+            raise AddressNotFetched(
+                f"Error while looking up {host[:253]}: the host was not found.", param=param
+            ) from error
+
     async def addresses(self, host: str, port: int, *, param: str | None = None) -> list[str]:
         """Return the addresses to connect to, all of them checked.
 
@@ -134,7 +159,7 @@ class Guard:
         """
         refused = AddressNotAllowed(host, param=param)
         name = host.lower().removesuffix(".")
-        is_allowed = any(entry.fits_name(name, port) for entry in self._allowed)
+        is_allowed = self._allows_name(name, port)
         if is_name(name):
             if is_private_name(name) and not is_allowed and not self._allows_networks():
                 raise refused
@@ -151,6 +176,9 @@ class Guard:
             if not (is_allowed or is_public(address) or self._allows(address, port)):
                 raise refused
         return found[:_MAX_ADDRESSES]
+
+    def _allows_name(self, name: str, port: int) -> bool:
+        return any(entry.fits_name(name, port) for entry in self._allowed)
 
     def _allows(self, address: Address, port: int) -> bool:
         return any(entry.fits_address(address, port) for entry in self._allowed)

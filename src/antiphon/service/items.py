@@ -1,6 +1,6 @@
 """Conversion of items between the wire, the engine and the store."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -161,3 +161,11 @@ def content_parts(item: InputItem) -> tuple[str, Sequence[ContentPart]]:
     if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
         return "output", () if isinstance(item.output, str) else item.output
     return "", ()
+
+
+def placed_parts(items: Sequence[InputItem], place: str | None) -> Iterator[tuple[ContentPart, str]]:
+    """Yield every content part of items with its path; without `place` the path is `input`."""
+    for position, item in enumerate(items):
+        name, parts = content_parts(item)
+        for index, part in enumerate(parts):
+            yield part, f"{place}[{position}].{name}[{index}]" if place else "input"

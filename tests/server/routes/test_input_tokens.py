@@ -100,7 +100,7 @@ def test_a_backend_that_can_count_is_asked(vllm: tuple[str, Upstream]) -> None:
 
 
 def test_openai_counts_images_too(tmp_path: Path) -> None:
-    image = {"type": "input_image", "image_url": "https://a.example/cat.png", "detail": "low"}
+    image = {"type": "input_image", "image_url": "https://93.184.215.14/cat.png", "detail": "low"}
     with Upstream() as upstream:
         settings = msgspec.structs.replace(backend(upstream), kind="openai")
         with Serving(tmp_path / "state.db", backends(settings)) as server:

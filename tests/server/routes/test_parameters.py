@@ -237,7 +237,7 @@ def test_roles_images_and_files(url: str, upstream: Upstream) -> None:
     parts: list[JSON] = [
         {"type": "input_text", "text": "Look:"},
         {"type": "input_image", "image_url": PIXEL, "detail": "low"},
-        {"type": "input_image", "image_url": "https://example.com/a.png"},
+        {"type": "input_image", "image_url": "https://93.184.215.14/a.png"},
         {"type": "input_file", "filename": "a.pdf", "file_data": PDF},
         {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,SGk="},
     ]
@@ -255,7 +255,7 @@ def test_roles_images_and_files(url: str, upstream: Upstream) -> None:
             "content": [
                 {"type": "text", "text": "Look:"},
                 {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}},
-                {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "auto"}},
+                {"type": "image_url", "image_url": {"url": "https://93.184.215.14/a.png", "detail": "auto"}},
                 {"type": "file", "file": {"filename": "a.pdf", "file_data": PDF}},
                 {"type": "text", "text": "a.txt:\nHi"},
             ],

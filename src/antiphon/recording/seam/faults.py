@@ -39,7 +39,9 @@ class Faults:
             faulty = FaultyModel(model.chat_model, self, context, (model.name, model.id))
         except ConfigError as error:
             raise _invalid_header(error) from None
-        return ResolvedModel(faulty, model.name, model.id) if faulty.rules else model
+        if not faulty.rules:
+            return model
+        return ResolvedModel(faulty, model.name, model.id, judge_url=model.judge_url)
 
     def wrap_tools(self, calls: ToolCalls, context: RequestContext, models: tuple[str, ...]) -> ToolCalls:
         """Return tool calls that fail by rule; without rules, `calls` itself.

@@ -43,7 +43,7 @@ class RecordMode:
         """Return the backend's model, whose calls are recorded."""
         found = await self._live.model(model_id, context)
         recorder = Recorder(found.chat_model, self._writer(context), backend_of(found))
-        return ResolvedModel(recorder, found.name, found.id)
+        return ResolvedModel(recorder, found.name, found.id, judge_url=found.judge_url)
 
     async def endpoint_model(self, model_id: str, context: RequestContext) -> EndpointModel:
         """Return the backend's model."""

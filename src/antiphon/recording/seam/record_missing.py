@@ -33,7 +33,8 @@ class RecordMissingMode:
             if not self._replay.lookup.has_model(model_id):
                 raise
             return await self._replay.model(model_id, context)
-        return ResolvedModel(RecordMissingModel(self._replay, found, context), found.name, found.id)
+        model = RecordMissingModel(self._replay, found, context)
+        return ResolvedModel(model, found.name, found.id, judge_url=found.judge_url)
 
     async def endpoint_model(self, model_id: str, context: RequestContext) -> EndpointModel:
         """Return the backend's model; without a backend, the model by its id."""

@@ -12,6 +12,7 @@ from antiphon.engine.ports import ModelCatalogue, ResolvedModel
 from antiphon.engine.reply.usage import spent
 from antiphon.engine.reply.whole import unfold_reply
 from antiphon.engine.request_context import RequestContext
+from antiphon.net.urls import urls_in
 from antiphon.service.passthrough.chunks import ProxiedStream, decode_chunk
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
@@ -55,6 +56,9 @@ class ChatCompletions:
         require(body, "model", str, "a string")
         require(body, "messages", list, "an array")
         model = await self._catalogue.resolve(body["model"], context)
+        if model.judge_url is not None:
+            for url, path in urls_in(body):
+                await model.judge_url(url, path)
         # The backend checks everything else in the body, of which a typed request is a subset.
         return model, cast(ChatRequest, {**body, "model": model.name})
 

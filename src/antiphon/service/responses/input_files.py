@@ -12,7 +12,7 @@ from antiphon.engine.ports import ToolCalls
 from antiphon.errors import AddressNotFetched, InvalidRequest, NotFound, StoreUnavailable, UpstreamBroken
 from antiphon.net.guard import Guard
 from antiphon.service.files.folder import FileFolder
-from antiphon.service.items import content_parts
+from antiphon.service.items import placed_parts
 from antiphon.store import Store
 from antiphon.wire.content import InputFile, InputImage
 from antiphon.wire.items import InputItem, Item
@@ -57,8 +57,9 @@ class Attachments:
 class Attaching:
     """The loader that completes the attachments of one request, in place.
 
-    It sets `file_data` of files and `image_url` of images. The backend fetches images with a URL itself. All
-    errors have the path of the part as `param`, such as `input[0].content[1].file_url`.
+    It sets `file_data` of files and `image_url` of images. The backend fetches images with a URL itself;
+    `judge_urls` judges them. All errors have the path of the part as `param`, such as
+    `input[0].content[1].file_url`.
     """
 
     def __init__(self, attachments: Attachments, owner: str, seam: Seam) -> None:
@@ -217,13 +218,7 @@ def _check_something_named(part: Attachment, where: str) -> None:
 
 def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[Attachment, str]]:
     """Return every attachment with its path; without `place` the path is `input`."""
-    found: list[tuple[Attachment, str]] = []
-    for position, item in enumerate(items):
-        name, parts = content_parts(item)
-        for index, part in enumerate(parts):
-            if isinstance(part, Attachment):
-                found.append((part, f"{place}[{position}].{name}[{index}]" if place else "input"))
-    return found
+    return [(part, where) for part, where in placed_parts(items, place) if isinstance(part, Attachment)]
 
 
 def _name_in(url: str) -> str:

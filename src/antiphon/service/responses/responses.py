@@ -7,7 +7,7 @@ import msgspec
 
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.loop import Loop, is_warm_up
-from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
@@ -19,7 +19,8 @@ from antiphon.service.pages import page_of
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
-from antiphon.service.responses.input_files import Attachments
+from antiphon.service.responses.input_files import Attachment, Attachments
+from antiphon.service.responses.input_urls import judge_urls
 from antiphon.service.responses.run import Resources, Run
 from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
@@ -102,7 +103,7 @@ class Responses:
         try:
             if request.tools:
                 resources.hosted = await self._open_tools(context, request)
-            gathered, items = await self._gather(context, request, latest)
+            gathered, items = await self._gather(context, request, model, latest)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             compactor = None
             if context.seal is not None and _may_compact(request) and compacts(request):
@@ -116,7 +117,11 @@ class Responses:
                 await resources.release()
 
     async def _gather(
-        self, context: RequestContext, request: CreateResponse, latest: Turn | None
+        self,
+        context: RequestContext,
+        request: CreateResponse,
+        model: ResolvedModel,
+        latest: Turn | None = None,
     ) -> tuple[Context, list[Item]]:
         """Return the context, and the items of it for the model.
 
@@ -140,9 +145,13 @@ class Responses:
         await attaching.load(gathered.input, "input")
         items = sealed.context(gathered.for_model(context.behavior))
         await attaching.load(items, None)
+        parts: list[tuple[Attachment, str]] = []
         if isinstance(request.prompt, FilledPrompt):
-            for name, part in zip(request.prompt.names, request.prompt.parts, strict=True):
-                await attaching.load_part(part, f"prompt.variables.{name}")
+            places = (f"prompt.variables.{name}" for name in request.prompt.names)
+            parts += zip(request.prompt.parts, places, strict=True)
+        for part, where in parts:
+            await attaching.load_part(part, where)
+        await judge_urls(model.judge_url, gathered.input, items, parts)
         return gathered, items
 
     async def count_input_tokens(self, context: RequestContext, request: CountInputTokens) -> InputTokens:
@@ -161,7 +170,7 @@ class Responses:
         model = await self._catalogue.resolve(full.model or "", context)
         hosted = await self._open_tools(context, full)
         try:
-            _, items = await self._gather(context, full, None)
+            _, items = await self._gather(context, full, model)
             sealed = Sealed(context.seal, model.name, context.owner)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, sealed))
         finally:
@@ -178,7 +187,7 @@ class Responses:
         request = gathered_by(body)
         check_create_response(request)
         model = await self._catalogue.resolve(request.model or "", context)
-        _, items = await self._gather(context, request, None)
+        _, items = await self._gather(context, request, model)
         compactor = Compactor(request, model, context, estimate)
         return await compacted(items, body.instructions, compactor, context)
 
