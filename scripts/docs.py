@@ -14,7 +14,8 @@ from msgspec.structs import asdict
 from antiphon.cli import antiphon
 from antiphon.cli.options import default_text, kind_text
 from antiphon.cli.recordings import recordings
-from antiphon.settings.schema import BACKEND_SETTINGS, CAPABILITIES, PRESETS, SETTINGS
+from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
+from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,

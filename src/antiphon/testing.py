@@ -28,8 +28,9 @@ from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.observe.record import Record
 from antiphon.serving.serve import address, http_server, listen, opened
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.load import load_settings
-from antiphon.settings.schema import SETTINGS, BackendSettings, Mode, Settings
+from antiphon.settings.schema import SETTINGS, Mode, Settings
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 

@@ -13,7 +13,7 @@ from antiphon.backends.connections import Clients
 from antiphon.errors import (
     AntiphonError,
 )
-from antiphon.settings.schema import BackendSettings
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.values import Secret
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON

@@ -15,7 +15,8 @@ from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import ModelCatalogue, ResolvedModel
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, UpstreamUnreachable
-from antiphon.settings.schema import BackendSettings, Kind, Settings
+from antiphon.settings.backends import BackendSettings, Kind
+from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.support.upstream import Upstream, html, models_list, reply, silence

@@ -14,7 +14,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.settings.schema import BackendSettings, Capabilities
+from antiphon.settings.backends import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from tests.backends.calls import (
     JSON_TYPE,

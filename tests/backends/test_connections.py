@@ -19,7 +19,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.settings.schema import BackendSettings
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.backends.calls import (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from antiphon.backends.counting import can_count, count
-from antiphon.settings.schema import Kind
+from antiphon.settings.backends import Kind
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

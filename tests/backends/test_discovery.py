@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.backends.discovery import Found, discover
 from antiphon.backends.http.client import HttpClient
-from antiphon.settings.schema import PRESETS, Kind
+from antiphon.settings.backends import PRESETS, Kind
 from tests.support.upstream import Answer, Upstream, html, models_list, reply
 
 

@@ -10,7 +10,7 @@ from antiphon.backends.chat_model import HttpChatModel
 from antiphon.backends.connections import Clients
 from antiphon.backends.listing import fetch_models
 from antiphon.errors import UpstreamBroken
-from antiphon.settings.schema import BackendSettings
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.values import Secret
 from tests.backends.calls import KEY, STREAMING, backend, chat_model, in_every_way, streamed
 from tests.support.certificates import Authority

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from openai import BadRequestError, OpenAI
 
-from antiphon.settings.schema import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, says
 from tests.support.serving import Serving, backend, backends

@@ -8,7 +8,7 @@ import pytest
 from openai import APIError, BadRequestError, InternalServerError, OpenAI
 from openai.types.responses import Response
 
-from antiphon.settings.schema import PRESETS
+from antiphon.settings.backends import PRESETS
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import USAGE, calls, says
 from tests.support.serving import Serving, backend, backends

@@ -12,7 +12,8 @@ import uvloop
 from starlette.types import ASGIApp, Message, Scope
 
 from antiphon.serving.serve import listen, opened
-from antiphon.settings.schema import PRESETS, BackendSettings, Settings
+from antiphon.settings.backends import PRESETS, BackendSettings
+from antiphon.settings.schema import Settings
 from tests.costs.counting import Cost, counted, limit
 from tests.support.upstream import Upstream, reply
 

@@ -12,7 +12,7 @@ from antiphon.engine.request_context import RequestContext, Seal
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject

@@ -14,7 +14,7 @@ from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import FunctionCallOutput
 from antiphon.wire.json import JSON, JSONObject

@@ -9,7 +9,7 @@ from antiphon.decode.bodies import create_response
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.translate import translate
 from antiphon.errors import InvalidRequest, UpstreamBroken, UpstreamRefused
-from antiphon.settings.schema import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import OutputText
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message

@@ -22,7 +22,8 @@ from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES, RecordingLookup
 from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState
 from antiphon.service.services import Services
-from antiphon.settings.schema import Capabilities, Mode
+from antiphon.settings.backends import Capabilities
+from antiphon.settings.schema import Mode
 from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from antiphon.settings.schema import PRESETS, BackendSettings
+from antiphon.settings.backends import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
 from tests.server.faults import FAULTS, WHOLE, Fault, Whole

@@ -15,7 +15,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
-from antiphon.settings.schema import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities
 from antiphon.store import Store
 from antiphon.store.responses.rows import FinishedResponse, NewConversation
 from antiphon.wire.chat import ChatRequest

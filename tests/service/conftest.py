@@ -14,7 +14,8 @@ from tests.service.world import World
 @pytest.fixture
 def world(tmp_path: Path, sqlite_template: Path) -> Iterator[World]:
     """Opens a world; it is closed after the test."""
-    path = copy(sqlite_template, tmp_path / "state.db")
+    path = tmp_path / "state.db"
+    copy(sqlite_template, path)
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(str(path)))
         world = World(runner, store, path)

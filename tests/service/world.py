@@ -19,7 +19,7 @@ from antiphon.service.conversations import Conversations
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.store import Store
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.wire.chat import ChatRequest

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from antiphon.errors import ConfigError
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.load import endpoint, load_settings
-from antiphon.settings.schema import BackendSettings, Settings
+from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON

@@ -8,9 +8,10 @@ from click.testing import CliRunner
 
 from antiphon.cli import antiphon
 from antiphon.errors import ConfigError
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.load import load_settings
 from antiphon.settings.network import environment_proxy
-from antiphon.settings.schema import BackendSettings, Settings
+from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from tests.support.certificates import Authority

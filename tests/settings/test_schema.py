@@ -1,11 +1,5 @@
-from antiphon.settings.schema import (
-    BACKEND_SETTINGS,
-    CAPABILITIES,
-    PRESETS,
-    SETTINGS,
-    BackendSettings,
-    Settings,
-)
+from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS, BackendSettings
+from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,

@@ -30,7 +30,8 @@ from antiphon.server.edge.state import ServerState, request_state
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.services import FileServices, Services
-from antiphon.settings.schema import PRESETS, BackendSettings, Capabilities, Settings
+from antiphon.settings.backends import PRESETS, BackendSettings, Capabilities
+from antiphon.settings.schema import Settings
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
 from antiphon.wire.json import JSON

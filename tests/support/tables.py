@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from antiphon.store.connect import open_engine
 from antiphon.store.migrations import migrate
+from antiphon.store.store import MIGRATIONS
 from antiphon.store.tables import metadata, schema_version
 
 
@@ -11,7 +12,7 @@ def create_tables(url: str) -> None:
     """Create all tables in an empty database."""
     engine = open_engine(url).writing
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, MIGRATIONS)
     engine.dispose()
 
 

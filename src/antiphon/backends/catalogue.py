@@ -20,8 +20,9 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.net.guard import Guard
 from antiphon.net.urls import urls_in
+from antiphon.settings.backends import BackendSettings, Kind
 from antiphon.settings.load import endpoint
-from antiphon.settings.schema import BackendSettings, Kind, Settings
+from antiphon.settings.schema import Settings
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Health, Model, ModelList, ModelMetadata, Provider
 

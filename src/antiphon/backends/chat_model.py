@@ -18,7 +18,7 @@ from antiphon.backends.http.target import Target, target
 from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.engine.ports import Endpoint
 from antiphon.errors import AntiphonError, UpstreamBroken
-from antiphon.settings.schema import BackendSettings, Capabilities
+from antiphon.settings.backends import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -20,8 +20,8 @@ from antiphon.backends.http.target import Headers
 from antiphon.backends.refusals import excerpt, speaks
 from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
+from antiphon.settings.backends import BackendSettings
 from antiphon.settings.load import endpoint
-from antiphon.settings.schema import BackendSettings
 
 _DEFAULTS = {"Accept-Encoding": "identity", "Accept": "*/*", INSTANCE_HEADER: INSTANCE}
 

@@ -8,7 +8,7 @@ have no such endpoint.
 
 from collections.abc import Awaitable, Callable
 
-from antiphon.settings.schema import Kind
+from antiphon.settings.backends import Kind
 from antiphon.wire.chat import ChatContentPart, ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.json import JSON, JSONObject
 

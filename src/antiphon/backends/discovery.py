@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import fetch_models
 from antiphon.errors import AntiphonError
-from antiphon.settings.schema import PRESETS, BackendSettings, Kind
+from antiphon.settings.backends import PRESETS, BackendSettings, Kind
 from antiphon.wire.models import Model
 
 USUAL_PORTS: dict[int, Kind] = {11434: "ollama", 8000: "vllm", 1234: "lmstudio", 8080: "llamacpp"}

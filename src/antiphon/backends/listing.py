@@ -15,7 +15,7 @@ from antiphon.backends.http.sse import BOM
 from antiphon.backends.http.target import target
 from antiphon.backends.refusals import excerpt, refused, speaks
 from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
-from antiphon.settings.schema import BackendSettings
+from antiphon.settings.backends import BackendSettings
 from antiphon.wire.json import JSON
 from antiphon.wire.models import Model
 

@@ -14,7 +14,7 @@ from antiphon.errors import (
     UpstreamBroken,
     UpstreamRefused,
 )
-from antiphon.settings.schema import BackendSettings
+from antiphon.settings.backends import BackendSettings
 from antiphon.wire.json import JSON
 
 _MAX_WORDS = 2000

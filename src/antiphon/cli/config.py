@@ -7,7 +7,8 @@ from msgspec.structs import asdict
 
 from antiphon.cli.failures import debug_flag, one_line
 from antiphon.cli.options import effective_settings, setting_flags
-from antiphon.settings.schema import BACKEND_SETTINGS, CAPABILITIES, SETTINGS
+from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES
+from antiphon.settings.schema import SETTINGS
 from antiphon.wire.json import JSON
 
 _BACKEND = frozenset(setting.name for setting in (*BACKEND_SETTINGS, *CAPABILITIES))

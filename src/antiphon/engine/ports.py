@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from antiphon.engine.request_context import RequestContext
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item

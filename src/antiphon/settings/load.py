@@ -12,6 +12,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from antiphon.errors import ConfigError
+from antiphon.settings.backends import (
+    BACKEND_SETTINGS,
+    CAPABILITIES,
+    PRESETS,
+    BackendSettings,
+    Capabilities,
+    Kind,
+)
 from antiphon.settings.checks import (
     check_api_key,
     check_names,
@@ -25,16 +33,7 @@ from antiphon.settings.checks import (
 )
 from antiphon.settings.load_tools import ToolTables
 from antiphon.settings.network import check_connection, check_headers, environment_proxy, take_proxy
-from antiphon.settings.schema import (
-    BACKEND_SETTINGS,
-    CAPABILITIES,
-    PRESETS,
-    SETTINGS,
-    BackendSettings,
-    Capabilities,
-    Kind,
-    Settings,
-)
+from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import SearchProviderNeeds
 from antiphon.settings.values import ENV_PREFIX, Secret
 from antiphon.wire.json import JSON, JSONObject

@@ -1,7 +1,7 @@
 """Hosted calls of a context, as messages for the model."""
 
 from antiphon.engine.request.messages import translate_items, translate_reply
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import OutputText, ReasoningText
 from antiphon.wire.items import (

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from antiphon.errors import ContextLengthExceeded, UpstreamRefused, UpstreamUnreachable
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.hosting import (

@@ -7,7 +7,7 @@ from antiphon.engine.reply.grammar import Grammar
 from antiphon.engine.request.functions import HostedFunction, flat_name, translate_tools
 from antiphon.engine.request.tool_choice import Chosen, choose
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tools import (

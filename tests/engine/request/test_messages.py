@@ -2,7 +2,7 @@ import pytest
 
 from antiphon.engine.request.messages import translate_items
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatMessage
 from antiphon.wire.content import InputImage, InputText, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.wire.items import (

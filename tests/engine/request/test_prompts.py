@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from antiphon.engine.request.prompts import fill, variables_in
 from antiphon.engine.request.translate import translate
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import Message
 from antiphon.wire.responses import CreateResponse, PromptReference

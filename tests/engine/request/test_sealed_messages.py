@@ -7,7 +7,7 @@ import pytest
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.summary import as_told
 from antiphon.engine.sealed import Sealed, SealedCompaction, SealedReasoning
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatMessage, ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, Item, Message, Reasoning

@@ -6,7 +6,7 @@ from antiphon.engine.hosted.run import Offered
 from antiphon.engine.request.functions import translate_tools
 from antiphon.engine.request.tool_choice import Chosen, choose
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (

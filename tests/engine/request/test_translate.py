@@ -3,7 +3,7 @@ import pytest
 
 from antiphon.decode.bodies import create_response
 from antiphon.engine.request.translate import Translated, translate
-from antiphon.settings.schema import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities
 from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse

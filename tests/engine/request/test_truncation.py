@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.truncation import shortened
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message
 
 

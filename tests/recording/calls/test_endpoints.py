@@ -10,7 +10,7 @@ from antiphon.recording.calls.canonical import canonical_key
 from antiphon.recording.calls.endpoints import canonical_body, join_chunks
 from antiphon.recording.care.convert import export_calls, import_calls
 from antiphon.recording.collection import Collection, read_calls
-from antiphon.settings.schema import PRESETS
+from antiphon.settings.backends import PRESETS
 from antiphon.testing import serve
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import catalogue

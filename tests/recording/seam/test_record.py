@@ -27,7 +27,7 @@ from antiphon.recording.files import scope_file
 from antiphon.recording.seam import record as record_module
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.recording.seam.record import CallWriter, Recorder
-from antiphon.settings.schema import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSONObject
 from tests.recording.asking import Backend, catalogue, said

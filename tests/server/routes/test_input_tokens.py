@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from antiphon.settings.schema import PRESETS
+from antiphon.settings.backends import PRESETS
 from antiphon.wire.json import JSON
 from tests.server.client import Reply, get, post
 from tests.support.serving import Serving, backend, backends

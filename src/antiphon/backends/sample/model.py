@@ -16,7 +16,7 @@ from msgspec import Struct
 from antiphon.backends.sample.example import make_example
 from antiphon.backends.sample.scalars import Unsatisfiable
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -16,7 +16,7 @@ from antiphon.engine.reply.grammar import Grammar
 from antiphon.engine.reply.tool_calls import KnownTools, ToolNames
 from antiphon.engine.request.custom_tools import as_function, grammar_of, native_tool
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatFunction, ChatTool
 from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, WebSearchTool
 

@@ -14,7 +14,7 @@ from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.request.summary import as_told
 from antiphon.engine.sealed import Sealed
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import (
     ChatContentPart,
     ChatMessage,

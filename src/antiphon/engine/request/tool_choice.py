@@ -7,7 +7,7 @@ import msgspec
 from antiphon.engine.reply.tool_calls import ToolNames
 from antiphon.engine.request.functions import Functions, tool_type
 from antiphon.errors import InvalidRequest
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import (

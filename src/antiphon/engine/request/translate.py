@@ -11,7 +11,7 @@ from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request.tool_choice import NO_CHOICE, Chosen, choose
 from antiphon.engine.sealed import Sealed
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject

@@ -12,7 +12,7 @@ from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConfigError, InvalidRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.recording.seam.fault_rules import FaultRule, parse_rules
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -11,7 +11,7 @@ from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.nearest import explain_miss
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.json import JSONObject
 
 DEFAULT_CAPABILITIES = Capabilities(think_tags=False)

@@ -14,7 +14,7 @@ from antiphon.recording.calls.endpoints import join_chunks
 from antiphon.recording.calls.errors import exception_of
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.seam.lookup import RecordingLookup
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -23,7 +23,7 @@ from antiphon.recording.collection import Collection
 from antiphon.recording.seam.live import LiveMode
 from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES
 from antiphon.recording.seam.modes import EndpointModel
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 

@@ -10,7 +10,7 @@ from antiphon.errors import NotFound
 from antiphon.recording.seam.modes import EndpointModel
 from antiphon.recording.seam.record import RecordMode, backend_of
 from antiphon.recording.seam.replay import ReplayMode
-from antiphon.settings.schema import Capabilities
+from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 
