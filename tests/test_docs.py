@@ -16,6 +16,7 @@ import pytest
 from antiphon.cli import antiphon
 from antiphon.settings.load import load_settings
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
+from tests.support.certificates import Authority
 from tests.support.schemas import check_openai, check_response
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,6 +135,7 @@ def test_commands_exist(page: str, words: list[str]) -> None:
 @pytest.mark.parametrize(("page", "text"), examples("toml"))
 def test_configuration_examples_load(tmp_path: Path, page: str, text: str) -> None:
     (tmp_path / "antiphon.toml").write_text(text)
+    Authority(tmp_path, "company-ca").issue("antiphon")
     keys = dict.fromkeys(re.findall(r'\w+_env = "(\w+)"', text), "secret")
     settings = load_settings({}, {"HOME": str(tmp_path), **keys}, tmp_path, SEARCH_PROVIDERS)
     assert len(settings.models) == text.count("[models."), page
