@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.backends.catalogue import Models
 from antiphon.backends.connections import Clients
 from antiphon.backends.http.errors import Timeouts
 from antiphon.backends.http.target import target
 from antiphon.backends.listing import fetch_models
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import (
     AntiphonError,
     UpstreamBroken,
@@ -20,6 +22,7 @@ from antiphon.errors import (
     UpstreamUnreachable,
 )
 from antiphon.settings.backends import BackendSettings
+from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.wire.json import JSON
 from tests.backends.calls import (
@@ -337,3 +340,29 @@ def test_backends_that_need_nothing_share_their_client(authority: Authority) -> 
 def test_no_secret_of_a_connection_is_in_a_representation() -> None:
     settings = backend("http://a/v1", proxy=Secret(f"http://{LOGIN}@p:1"), headers={"X": Secret("canary")})
     assert "canary" not in repr(settings)
+
+
+def test_all_calls_to_a_backend_go_through_its_proxy(upstream: Upstream) -> None:
+    async def run(settings: BackendSettings) -> list[str]:
+        models = await Models.open(
+            Settings(database=":memory:", discover=False, models={"house": settings}), {}
+        )
+        try:
+            assert "house/m" in [model.id for model in (await models.list_models()).data]
+            request = {"model": "house/m", "input": "Hi"}
+            with pytest.raises(UpstreamBroken, match="its answer has no data"):
+                await models.ask("embeddings", request, RequestContext())
+            return models.notices()
+        finally:
+            await models.close()
+
+    upstream.forget()
+    upstream.script(reply({"object": "list"}))
+    with Proxy({f"{HOST}:80": upstream.port}) as proxy:
+        (line,) = asyncio.run(run(through(proxy)))
+    place = f"house at http://{HOST} (configured), through the proxy 127.0.0.1:{proxy.port}: 1 model"
+    assert line.startswith(place)
+    assert proxy.asked == [
+        f"GET http://{HOST}/v1/models HTTP/1.1",
+        f"POST http://{HOST}/v1/embeddings HTTP/1.1",
+    ]
