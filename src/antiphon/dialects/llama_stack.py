@@ -161,16 +161,19 @@ OPENAI = Dialect()
 DIALECTS: dict[str, Dialect] = {"openai": OPENAI} | {era: _dialect(era) for era in _BOTH}
 """The dialects, by the value of the setting `dialect`."""
 
+AGENTS = (b"OgxClient/", b"AsyncOgxClient/", b"LlamaStackClient/", b"AsyncLlamaStackClient/")
+"""Starts of the user agents of llama-stack's clients."""
+HEADERS = (b"x-ogx-", b"x-llamastack-")
+"""Starts of the names of headers that only programs for llama-stack send."""
 _FIRST_OF_2026 = (0, 6, 1)
 """The first version of `llama-stack-client` whose streams may end with `[DONE]`."""
 _AGENT = re.compile(rb"(?:Async)?LlamaStackClient/(?:[^ ]+ )?(.*)")
-_OGX_AGENTS = (b"OgxClient/", b"AsyncOgxClient/")
 _VERSION = re.compile(rb"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
 _CLIENT_VERSION = b"x-llamastack-client-version"
 
 
-def era_of(headers: Mapping[bytes, bytes]) -> Era | None:
-    """Return the era of a client by its headers; None for a client of api.openai.com.
+def era_of(headers: Mapping[bytes, bytes]) -> Era:
+    """Return the era of a client of llama-stack by its headers.
 
     The version of `llama-stack-client` decides, then the names of headers: tests of both eras also send
     llama-stack's headers with OpenAI's client.
@@ -180,16 +183,8 @@ def era_of(headers: Mapping[bytes, bytes]) -> Era | None:
     version = _VERSION.match(client[1] if client else headers.get(_CLIENT_VERSION, b""))
     if version is not None:
         return "llama-stack-2025" if _numbers(version) < _FIRST_OF_2026 else "llama-stack"
-    if agent.startswith(_OGX_AGENTS) or any(name.startswith(b"x-ogx-") for name in headers):
-        return "llama-stack"
-    is_older = client is not None or any(name.startswith(b"x-llamastack-") for name in headers)
-    return "llama-stack-2025" if is_older else None
-
-
-def dialect_of(headers: Mapping[bytes, bytes]) -> Dialect:
-    """Return the dialect that a client expects, by its headers."""
-    era = era_of(headers)
-    return OPENAI if era is None else DIALECTS[era]
+    is_ogx = b"OgxClient/" in agent or any(name.startswith(b"x-ogx-") for name in headers)
+    return "llama-stack" if is_ogx else "llama-stack-2025"
 
 
 def _numbers(version: re.Match[bytes]) -> tuple[int, ...]:

@@ -1,8 +1,10 @@
 """Additions for llama-stack's clients that others don't get; the server's answers are validated as well."""
 
 import pytest
+from starlette.requests import HTTPConnection
 
-from antiphon.dialects.llama_stack import era_of
+from antiphon.server.edge.requests import is_llama_stack
+from tests.server.asgi import scope
 from tests.server.client import post
 from tests.support.upstream import Upstream, chunk, sse
 
@@ -25,8 +27,7 @@ NAMED = {f"response.{noun}" for noun in ("output_item.added", "output_item.done"
     ],
 )
 def test_who_is_a_client_of_llama_stack(headers: dict[str, str], expected: bool) -> None:
-    given = {name.encode(): value.encode() for name, value in headers.items()}
-    assert (era_of(given) is not None) is expected
+    assert is_llama_stack(HTTPConnection(scope(headers=headers))) is expected
 
 
 @pytest.mark.parametrize("agent", ["OgxClient/Python 1.1.3", "OpenAI/Python 3.52.0"])

@@ -7,10 +7,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from antiphon.decode.explain import unsupported_value
+from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER, new_id
-from antiphon.server.edge.dialects import dialect
 from antiphon.server.edge.state import Headers, headers_of, request_state, server_state
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
@@ -35,6 +35,29 @@ def owner_of(connection: HTTPConnection) -> str:
     """Return the owner whose objects the client may see."""
     caller = request_state(connection.scope).caller
     return LOCAL_OWNER if caller is None else caller.owner
+
+
+def is_llama_stack(request: HTTPConnection) -> bool:
+    """Return whether a client of llama-stack sent a request, by user agent or header."""
+    headers = headers_of(request.scope)
+    agent = headers.get(b"user-agent", b"")
+    return agent.startswith(AGENTS) or any(name.startswith(HEADERS) for name in headers)
+
+
+def dialect(connection: HTTPConnection) -> Dialect:
+    """Return the dialect of a request: the one in the settings, or the one that its client expects."""
+    state = request_state(connection.scope)
+    if state.dialect is None:
+        state.dialect = server_state(connection).dialect
+    if state.dialect is None:
+        theirs = is_llama_stack(connection)
+        state.dialect = DIALECTS[era_of(headers_of(connection.scope))] if theirs else OPENAI
+    return state.dialect
+
+
+def has_openai_events(connection: HTTPConnection) -> bool:
+    """Return whether the client of a request receives events as api.openai.com sends them."""
+    return dialect(connection) is OPENAI and server_state(connection).reasoning_events == "openai"
 
 
 def begin_stream(connection: HTTPConnection) -> None:

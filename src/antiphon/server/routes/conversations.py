@@ -7,8 +7,15 @@ from antiphon.decode import bodies
 from antiphon.decode.explain import wrong_prefix
 from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.dialects import dialect
-from antiphon.server.edge.requests import context_of, include_of, owner_of, page_query, path_id, read_body
+from antiphon.server.edge.requests import (
+    context_of,
+    dialect,
+    include_of,
+    owner_of,
+    page_query,
+    path_id,
+    read_body,
+)
 from antiphon.server.edge.state import store_of
 from antiphon.service.conversations import Conversations
 from antiphon.wire.conversations import (

@@ -9,8 +9,7 @@ from antiphon.decode import bodies
 from antiphon.errors import ModelNotFound
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, not_allowed
-from antiphon.server.edge.dialects import dialect
-from antiphon.server.edge.requests import context_of, owner_of, read_body, refuse_own
+from antiphon.server.edge.requests import context_of, dialect, owner_of, read_body, refuse_own
 from antiphon.server.edge.state import services_of
 from antiphon.wire.models import Model, ModelList, ModelResource, RegisterModel, ResourceList
 

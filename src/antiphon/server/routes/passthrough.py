@@ -10,8 +10,7 @@ from antiphon.decode.proxied import decode_object, is_streamed
 from antiphon.engine.request_context import RequestContext
 from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer, json_text, nobody_there
-from antiphon.server.edge.dialects import dialect
-from antiphon.server.edge.requests import begin_stream, context_of, read_body
+from antiphon.server.edge.requests import begin_stream, context_of, dialect, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
 from antiphon.server.edge.state import services_of
 from antiphon.server.http.exchange import StoppedByDisconnect

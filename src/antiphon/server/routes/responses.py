@@ -7,15 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from antiphon.decode import bodies
+from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, nobody_there
-from antiphon.server.edge.dialects import dialect, in_dialect
+from antiphon.server.edge.dialects import in_dialect
 from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
     context_of,
+    dialect,
+    has_openai_events,
     include_of,
     owner_of,
     page_query,
@@ -38,7 +41,9 @@ from antiphon.wire.responses import Response as ResponseObject
 
 async def create(request: Request) -> Response:
     """Create a response."""
-    body = with_defaults(bodies.create_response.decode(await read_body(request)), dialect(request))
+    body, wanted = bodies.create_response.decode(await read_body(request)), dialect(request)
+    if wanted is not OPENAI:
+        body = with_defaults(body, wanted)
     if body.stream:
         begin_stream(request)
     run = await services_of(request).responses.create(context_of(request), body)
@@ -153,8 +158,8 @@ routes = [
 
 
 async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
-    ends_with_done = dialect(request).ends_with_done
+    is_openai, ends_with_done = has_openai_events(request), dialect(request).ends_with_done
     async with run, aclosing(run.events()) as batches:
         async for events in batches:
-            shown, is_last = in_dialect(request, events, run), run.final is not None
-            yield event_frames(shown, is_last=is_last, ends_with_done=ends_with_done)
+            shown = events if is_openai else in_dialect(request, events, run)
+            yield event_frames(shown, is_last=run.final is not None, ends_with_done=ends_with_done)

@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from antiphon.decode import bodies
+from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.errors import (
     AntiphonError,
@@ -28,8 +29,8 @@ from antiphon.errors import (
 from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
-from antiphon.server.edge.dialects import dialect, in_dialect
-from antiphon.server.edge.requests import context_of, refuse_own
+from antiphon.server.edge.dialects import in_dialect
+from antiphon.server.edge.requests import context_of, dialect, has_openai_events, refuse_own
 from antiphon.server.edge.state import RequestState, begin_request, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
@@ -136,7 +137,9 @@ class Session:
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
         responses = self._server.services.responses
-        body = with_defaults(bodies.response_create_event.decode(self._body(frame)), dialect(request))
+        body, wanted = bodies.response_create_event.decode(self._body(frame)), dialect(request)
+        if wanted is not OPENAI:
+            body = with_defaults(body, wanted)
         _check(body)
         body.stream = True
         caller = state.caller = await self._caller()
@@ -144,13 +147,14 @@ class Session:
             state.record.key = caller.name
             caller.begin_request()
             caller.begin_stream()
+        is_openai = has_openai_events(request)
         try:
             async with (
                 await responses.create(context_of(request), body, self._latest) as run,
                 aclosing(run.events()) as batches,
             ):
                 async for events in batches:
-                    for event in in_dialect(request, events, run):
+                    for event in events if is_openai else in_dialect(request, events, run):
                         await self._send(event)
         finally:
             if caller is not None:

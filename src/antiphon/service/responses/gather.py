@@ -15,7 +15,7 @@ from antiphon.service.items import decode_item, encode_item, item_kind, message_
 from antiphon.store import Store
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.responses.rows import NewItem
-from antiphon.tools.file_search.items import worded
+from antiphon.tools.file_search.items import as_knowledge_search
 from antiphon.tools.mcp.approvals import check_approvals
 from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem, Item, ItemReference, Message
 from antiphon.wire.responses import CreateResponse
@@ -49,7 +49,10 @@ class Context(Struct, frozen=True, kw_only=True):
         given = self.input
         if behavior.drops_repeated_messages and self.has_input_items:
             given = _without_repeated(self.history, given)
-        return worded(self.history + given, behavior.file_search_function)
+        items = self.history + given
+        if behavior.file_search_function == "knowledge_search":
+            items = as_knowledge_search(items)
+        return items
 
     @property
     def input_ids(self) -> list[str]:

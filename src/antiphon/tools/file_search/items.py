@@ -99,10 +99,8 @@ CALLS: dict[FileSearchFunction, type[FileSearchCall]] = {
 """The type of items of a file search, by the function that the model calls."""
 
 
-def worded(items: list[Item], function: FileSearchFunction) -> list[Item]:
-    """Return the items of a context, with file searches as calls of `function`."""
-    if function == "file_search":
-        return items
+def as_knowledge_search(items: list[Item]) -> list[Item]:
+    """Return the items of a context, with file searches as calls of `knowledge_search`."""
     return [
         KnowledgeSearchCall(**msgspec.structs.asdict(item)) if isinstance(item, FileSearchCall) else item
         for item in items
