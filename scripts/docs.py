@@ -7,6 +7,7 @@ It runs as `python -m scripts.docs` or `make docs`. A generated part is between 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import click
 from msgspec.structs import asdict
@@ -14,6 +15,7 @@ from msgspec.structs import asdict
 from antiphon.cli import antiphon
 from antiphon.cli.options import default_text, kind_text
 from antiphon.cli.recordings import recordings
+from antiphon.dialects.llama_stack import DIFFERENCES, Era
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
 from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
@@ -144,6 +146,15 @@ def capabilities() -> str:
     return _table(["key", "meaning", *(f"`{kind}`" for kind in PRESETS)], rows)
 
 
+def dialects() -> str:
+    """Return the table of the differences between llama-stack and OpenAI."""
+    rows = [
+        [each.what, *("yes" if era in each.eras else "no" for era in get_args(Era)), each.reason]
+        for each in DIFFERENCES
+    ]
+    return _table(["difference", *(f"`{era}`" for era in get_args(Era)), "reason"], rows)
+
+
 def _value(value: bool | str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -167,6 +178,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "mcp_settings": mcp_settings,
     "file_search_settings": file_search_settings,
     "capabilities": capabilities,
+    "dialects": dialects,
 }
 
 
