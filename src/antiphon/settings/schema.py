@@ -23,10 +23,6 @@ ReasoningEvents = Literal["openai", "open_responses"]
 """Event names for raw reasoning."""
 
 
-DialectName = Literal["auto", "openai", "llama-stack", "llama-stack-2025"]
-"""Dialect of the API: that of each client, or one for all clients."""
-
-
 class Settings(Struct, frozen=True, kw_only=True):
     """Settings of the server, in effect."""
 
@@ -135,10 +131,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = "openai"
     dialect: Annotated[
-        DialectName,
+        Literal["auto", "openai", "llama-stack", "llama-stack-2025"],
         Meta(
-            description="Dialect of the API: OpenAI's, that of llama-stack (OGX) since 2026 or of 2025, or "
-            "`auto` for the one that each client expects by its headers."
+            description="Dialect of the API for all clients, or `auto` for the one that each client expects."
         ),
     ] = "auto"
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the request log.")] = "text"
