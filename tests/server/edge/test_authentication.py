@@ -214,7 +214,13 @@ def test_the_log_names_the_key(server: Serving, upstream: Upstream, caplog: pyte
             "[::1]",
             "10.0.0.7:80",
         ),
-        *("antiphon.localhost:8321", "host.docker.internal:8321", "box.local", "localhost.", ""),
+        *(
+            "antiphon.localhost:8321",
+            "host.docker.internal:8321",
+            "host.containers.internal",
+            "localhost.",
+            "",
+        ),
     ],
 )
 def test_names_of_this_machine_are_welcome(host: str) -> None:
@@ -226,6 +232,7 @@ def test_names_of_this_machine_are_welcome(host: str) -> None:
     [
         *("evil.example", "evil.example:8321", "localhost.evil.example", "127.0.0.1.evil.example"),
         *("notlocalhost", "local", "internal:1", "a@b", "[::1", "é", "1.2.3", "localhost:x@evil.example"),
+        *("box.local", "box.local:8321", "evil.internal", "x.host.docker.internal"),
     ],
 )
 def test_S21_names_that_anybody_may_give_to_this_machine_are_not(host: str) -> None:

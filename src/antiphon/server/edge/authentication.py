@@ -13,10 +13,11 @@ from antiphon.service.access.keys import Keys
 OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
 """Paths that need no key."""
 
-_LOCAL_NAMES = (".localhost", ".local", ".internal")
-"""Suffixes that public DNS doesn't use.
+_LOCAL_NAMES = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
+"""Names of this machine: RFC 6761, and those that Docker and Podman give it in containers.
 
-See RFC 6761, RFC 6762, and ICANN's resolution of 29 July 2024 about `.internal`.
+Any machine of the network can answer for another name in `.local` (RFC 6762), and such a name of this machine
+doesn't lead to its loopback address.
 """
 
 
@@ -85,7 +86,7 @@ def _is_own(host: bytes) -> bool:
         text = (name or b"").decode("ascii").rstrip(".")
     except ValueError:
         return False
-    if text == "localhost" or text.endswith(_LOCAL_NAMES):
+    if text in _LOCAL_NAMES or text.endswith(".localhost"):
         return True
     try:
         ipaddress.ip_address(text)
