@@ -48,6 +48,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── RecordingNotWritten            500  failed write of a recording
 ├── StoreUnavailable               503  failed read or write of the database
 ├── CallsItself                    508  backend URL that leads back to this server
+├── Overloaded                     503  too many bytes of incomplete request bodies (server)
 ├── ServerStopping                 503  server shutdown in progress
 └── InternalError                  500  bug in this server; its log has the details
 ConfigError                             wrong setting, shown to the operator; exit code 2

@@ -2,8 +2,10 @@ import asyncio
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
+from antiphon.server.edge import state
 from antiphon.server.edge.requests import (
     boolean,
     context_of,
@@ -16,7 +18,7 @@ from antiphon.server.edge.requests import (
 )
 from antiphon.server.edge.state import headers_of
 from antiphon.wire.lists import PageQuery
-from tests.server.asgi import request, scope
+from tests.server.asgi import messages, request, scope
 
 
 def read(given: Request) -> bytes:
@@ -58,6 +60,36 @@ def test_the_limit_counts_all_pieces() -> None:
     assert read(request(scope("POST"), b"x" * 60, b"x" * 40, limit=100)) == b"x" * 100
     with pytest.raises(RequestTooLarge, match="larger than 100 bytes"):
         read(request(scope("POST"), b"x" * 60, b"x" * 41, limit=100))
+
+
+def test_incomplete_bodies_of_all_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_MAX_INCOMPLETE", 150)
+
+    async def scenario() -> tuple[list[bytes], int]:
+        ends = asyncio.Event()
+        app = request(scope("POST"), limit=100).scope["app"]
+
+        def reading(piece: bytes) -> asyncio.Task[bytes]:
+            sent = messages([piece])
+
+            async def receive() -> Message:
+                message = next(sent)
+                if not message["more_body"]:
+                    await ends.wait()
+                return message
+
+            return asyncio.create_task(read_body(Request({**scope("POST"), "app": app}, receive)))
+
+        first, second = reading(b"x" * 80), reading(b"y" * 80)
+        with pytest.raises(state.Overloaded):
+            await second
+        third = reading(b"z" * 70)  # A refused body no longer counts.
+        await asyncio.sleep(0)
+        ends.set()
+        whole = [await each for each in (first, third, reading(b"x" * 100))]
+        return whole, app.state.incomplete.size
+
+    assert asyncio.run(scenario()) == ([b"x" * 80, b"z" * 70, b"x" * 100], 0)
 
 
 def test_what_is_announced_as_too_large_is_not_waited_for() -> None:

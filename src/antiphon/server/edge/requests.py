@@ -114,6 +114,7 @@ async def read_body(request: Request) -> bytes:
 
     Raises:
         RequestTooLarge: The body is over the limit.
+        Overloaded: All incomplete bodies together are over their limit.
         InvalidRequest: The body has another media type, or is compressed.
     """
     headers = headers_of(request.scope)
@@ -127,21 +128,28 @@ async def read_body(request: Request) -> bytes:
             "Send the body uncompressed.",
             code="unsupported_content_encoding",
         )
-    limit = server_state(request).max_body_bytes
+    server = server_state(request)
+    limit, incomplete = server.max_body_bytes, server.incomplete
     if int(headers.get(b"content-length", 0)) > limit:
         raise _too_large(limit)
     pieces: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece = message.get("body", b"")
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
+    size, counted, more = 0, 0, True
+    try:
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            more = message.get("more_body", False)
+            if more:
+                counted = size
+                incomplete.add(len(piece), limit)
+    finally:
+        incomplete.size -= counted
     return b"".join(pieces)
 
 

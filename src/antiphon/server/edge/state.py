@@ -1,12 +1,13 @@
 """State of the server and of one request, for endpoints and middleware."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from antiphon.dialects.llama_stack import Dialect
+from antiphon.errors import AntiphonError
 from antiphon.observe.record import Record
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.access.keys import Caller
@@ -15,12 +16,46 @@ from antiphon.settings.schema import ReasoningEvents
 from antiphon.store import Store
 
 DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
+_MAX_INCOMPLETE = 512 * 1024 * 1024
+"""Size limit of all incomplete JSON bodies together, in bytes."""
 _REQUEST = "antiphon.request"
 
 Headers = dict[bytes, bytes]
 """Value of each header by its name in lower case."""
 Watch = Callable[[Record], None]
 """Function that receives each request's record, which is complete at its end."""
+
+
+class Overloaded(AntiphonError):
+    """Request body that arrives beside too many bytes of other incomplete bodies."""
+
+    status = 503
+    code = "server_overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("The server is receiving too many large requests. Please try again later.")
+
+
+@dataclass(slots=True)
+class IncompleteBodies:
+    """JSON bodies of which a part has arrived."""
+
+    size: int = 0
+    """Bytes of all parts."""
+
+    def add(self, size: int, most: int) -> None:
+        """Count a part of a body.
+
+        Args:
+            size: Bytes of the part.
+            most: Size limit of one body.
+
+        Raises:
+            Overloaded: All parts together are over their limit.
+        """
+        self.size += size
+        if self.size > max(_MAX_INCOMPLETE, most):
+            raise Overloaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +78,8 @@ class ServerState:
     """Dialect of all requests; None for the one that each client expects."""
     watch: Watch | None = None
     """Function that receives the record of each request."""
+    incomplete: IncompleteBodies = field(default_factory=IncompleteBodies)
+    """Memory of the bodies that clients are sending."""
 
 
 @dataclass(slots=True)
