@@ -240,9 +240,10 @@ class ConnectionBusy(AntiphonError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, queued: int) -> None:
         super().__init__(
-            f"This connection has {most} queued requests. Wait for a response, or open another connection."
+            f"The queue of this connection is full (requests: {queued}). Wait for a response, or open "
+            "another connection."
         )
 
 

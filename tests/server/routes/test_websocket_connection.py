@@ -118,6 +118,22 @@ def test_no_more_than_some_may_wait(server: Serving, upstream: Upstream) -> None
     assert len(upstream.chats) == 1
 
 
+def test_what_waits_is_bounded_in_size(
+    server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_WAITING_SIZE", 1000)
+    upstream.script(hanging(chunk("Hel")))
+    with Socket(server.url) as socket:
+        socket.create()
+        socket.until("response.output_text.delta")
+        socket.create(input="x" * 900)
+        socket.create(input="x" * 900)
+        error = socket.refusal()
+        assert (error["status"], error["code"]) == (429, "rate_limit_exceeded")
+        assert "is full (requests: 1)" in error["message"]
+    assert upstream.disconnected.wait(1)
+
+
 # Beginning and end of a connection.
 
 

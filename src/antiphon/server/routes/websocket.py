@@ -43,6 +43,8 @@ LIMIT = 60 * 60.0
 """Seconds after which a connection accepts no more requests, as at api.openai.com."""
 MAX_WAITING = 16
 """Requests that may wait for the request in progress."""
+MAX_WAITING_SIZE = 32 * 1024 * 1024
+"""Size limit of the requests that wait, together: characters, or bytes of binary frames."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -68,6 +70,7 @@ class Session:
         self._latest: Turn | None = None
         self._server = server_state(websocket)
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._waiting_size = 0
 
     async def run(self, limit: float) -> None:
         """Handle requests until the client disconnects or the connection expires.
@@ -92,11 +95,14 @@ class Session:
 
     async def _receive(self) -> None:
         while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
-            if self._frames.qsize() < MAX_WAITING:
-                text: str | None = message.get("text")
-                self._frames.put_nowait(message["bytes"] if text is None else text)
+            text: str | None = message.get("text")
+            frame: str | bytes = message["bytes"] if text is None else text
+            waiting, size = self._frames.qsize(), self._waiting_size + len(frame)
+            if waiting < MAX_WAITING and (not waiting or size <= MAX_WAITING_SIZE):
+                self._waiting_size = size
+                self._frames.put_nowait(frame)
             else:
-                record, error = self._record(), ConnectionBusy(MAX_WAITING)
+                record, error = self._record(), ConnectionBusy(waiting)
                 try:
                     await self._refuse(error, record)
                 except WebSocketDisconnect:
@@ -106,6 +112,7 @@ class Session:
     async def _work(self) -> None:
         try:
             while (frame := await self._frames.get()) is not None:
+                self._waiting_size -= len(frame)
                 await self._answer(frame)
             await self._send_error(ConnectionExpired())
             await self._websocket.close()
