@@ -161,7 +161,7 @@ async def _serve(
 ) -> uvicorn.Server:
     async with opened(settings, listener, server.watch) as (app, _, services):
         server.serves(services.catalogue)
-        http = http_server(server.around(app), grace=_GRACE, max_body_bytes=settings.max_body_bytes)
+        http = http_server(server.around(app), settings, grace=_GRACE)
         ready.set_result(http)
         await http.serve(sockets=[listener])
         return http

@@ -12,13 +12,19 @@ from antiphon.wire.json import JSON
 
 
 class Wire(asyncio.Transport):
-    """Transport that notes groups of bytes that are written together, and whether it is closed."""
+    """Transport that notes groups of bytes that are written together, and whether it is closed.
+
+    `is_ended` is true if only its sending side is closed; `unsent` is the size of the data that waits for the
+    client.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[bytes] = []
-        self.is_closed = False
+        self.is_closed = self.is_ended = self.is_aborted = False
         self.is_read = True
+        self.unsent = 0
+        self.protocol: asyncio.BaseProtocol | None = None
 
     def get_extra_info(self, name: str, default: JSON = None) -> JSON:
         return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 80)}.get(name, default)
@@ -36,8 +42,24 @@ class Wire(asyncio.Transport):
         assert not self.is_closed
         self.seen.append(b"".join(pieces))
 
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writelines([data])
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def write_eof(self) -> None:
+        assert not self.is_closed
+        self.is_ended = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
 
 
 class TurnedLoop(asyncio.SelectorEventLoop):

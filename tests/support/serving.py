@@ -200,7 +200,7 @@ class _Server(uvicorn.Server):
                 port=0,
                 http=connections(),  # type: ignore[arg-type]  # All that uvicorn does is to call it.
                 lifespan="off",
-                ws="websockets-sansio",
+                ws="none",
                 log_config=None,
                 timeout_graceful_shutdown=1,
             )

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.server import ServerState as UvicornState
 
 from antiphon.dialects.llama_stack import DIALECTS
 from antiphon.errors import ConfigError
@@ -29,12 +28,15 @@ from antiphon.serving.periodic import stay_alive, tidy
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
-from antiphon.wire.json import JSON
 
 _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
 _YOUNG = 10_000
 """New objects per garbage collection; successful requests leave no cycles."""
+_MAX_FRAME = 16 * 1024 * 1024
+"""Size limit of WebSocket messages in bytes: a connection buffers a whole one before it is read."""
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+"""Socket options by which the kernel finds lost clients within two minutes."""
 
 _OPEN_TO_ALL = (
     "host {host}: other machines could use this server without a key; create one with `antiphon keys "
@@ -76,7 +78,7 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
             keys=len(services.keys),
             notices=notices,
         )
-        server = http_server(app, grace=_GRACE, max_body_bytes=settings.max_body_bytes)
+        server = http_server(app, settings, grace=_GRACE)
         for stop in (signal.SIGINT, signal.SIGTERM):
             # Before the URL is printed, so that from then on a signal ends the server in order. uvicorn
             # replaces these handlers, and raises the signals again that it received after it has ended.
@@ -152,23 +154,23 @@ def _key_settings(settings: Settings) -> KeySettings:
     return KeySettings(api_key=settings.api_key, limits=limits)
 
 
-def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Server:
+def http_server(app: ASGIApp, settings: Settings, *, grace: int) -> uvicorn.Server:
     """Return the HTTP server for an application.
 
     Args:
         app: The application.
+        settings: Settings in effect.
         grace: Seconds that open streams have to end after the server received a signal to stop.
-        max_body_bytes: Size limit of request bodies.
     """
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=connections(),  # type: ignore[arg-type]  # uvicorn only calls it.
+            http=connections(settings.send_timeout),  # type: ignore[arg-type]  # uvicorn only calls it.
             lifespan="off",
-            ws=_websocket_protocol,  # type: ignore[arg-type]  # uvicorn only calls it.
+            ws="none",  # The connections open WebSockets themselves.
             # The application rejects a frame over the limit with a message. A frame of more than twice the
             # limit ends the connection before it is read.
-            ws_max_size=2 * max_body_bytes,
+            ws_max_size=min(2 * settings.max_body_bytes, _MAX_FRAME),
             # Compressing each of the small events costs more than it saves.
             ws_per_message_deflate=False,
             log_config=None,
@@ -178,18 +180,6 @@ def http_server(app: ASGIApp, *, grace: int, max_body_bytes: int) -> uvicorn.Ser
             timeout_graceful_shutdown=grace,
         )
     )
-
-
-def _websocket_protocol(
-    config: uvicorn.Config,
-    server_state: UvicornState,
-    app_state: dict[str, JSON],
-    _loop: asyncio.AbstractEventLoop | None = None,
-) -> asyncio.Protocol:
-    """Return the protocol of a WebSocket connection; the first loads the library."""
-    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
-    return WebSocketsSansIOProtocol(config, server_state, app_state, _loop)
 
 
 def address(listener: socket.socket) -> str:
@@ -209,6 +199,11 @@ def listen(host: str, port: int) -> socket.socket:
     # until the client has acknowledged the head.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit the options.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):  # Not on all platforms.
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     try:
         listener.bind((host, port))
         listener.listen(2048)

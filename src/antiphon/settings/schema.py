@@ -123,6 +123,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: Annotated[int, Meta(gt=0, description="Maximum size of a request body in bytes.")] = (
         100 * 1024 * 1024
     )
+    send_timeout: Annotated[
+        Seconds,
+        Meta(description="Timeout in seconds for a client that reads nothing of its response."),
+    ] = 60.0
     reasoning_events: Annotated[
         ReasoningEvents,
         Meta(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from antiphon.store import Store
+from antiphon.testing import serve
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
 from tests.server.client import SECONDS, ended, get, post, tasks
@@ -49,8 +51,13 @@ POSITIONS: dict[str, tuple[Answer, str, list[JSON]]] = {
 
 
 @contextmanager
-def sent(url: str, path: str, body: JSONObject, headers: str = "") -> Iterator[socket.socket]:
-    """Send a request and yield its connection, which is closed at the end."""
+def sent(
+    url: str, path: str, body: JSONObject, headers: str = "", receives: int | None = None
+) -> Iterator[socket.socket]:
+    """Send a request and yield its connection, which is closed at the end.
+
+    `receives` is the size of the client's receive buffer.
+    """
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
@@ -60,6 +67,8 @@ def sent(url: str, path: str, body: JSONObject, headers: str = "") -> Iterator[s
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
     )
     with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        if receives is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
         connection.sendall(head.encode() + content)
         yield connection
 
@@ -187,6 +196,20 @@ def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None
     assert upstream.disconnected.wait(1)
     server.call(server.store.servers.heartbeat())
     assert get(server.url, "/responses").json == before
+
+
+def test_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None:
+    database = str(tmp_path / "state.db")
+    with Upstream() as upstream:
+        upstream.script(sse(*[chunk("x" * 200_000)] * 100, end="cut"))
+        with serve(mode="live", backends=[backend(upstream)], send_timeout=0.2, database=database) as server:
+            with sent(server.url, "/responses", request(), receives=4096) as connection:
+                watching = select.poll()
+                watching.register(connection, 0)  # Tells that it is reset, and reads nothing.
+                assert watching.poll(SECONDS * 1000)
+            while (newest := get(server.url, "/responses").json["data"][0]["status"]) == "in_progress":
+                pass
+            assert newest == "cancelled"
 
 
 @STREAM_OR_JSON

@@ -230,6 +230,27 @@ def test_a_client_that_was_not_asked_for_its_body_has_to_connect_anew() -> None:
     assert b"connection: close\r\n" in seen[0]
 
 
+def test_a_client_that_did_not_wait_to_be_asked_for_its_body_keeps_its_connection() -> None:
+    """Whatever it expects: its body comes with its head, or before it is read."""
+
+    async def scenario(*pieces: bytes) -> tuple[bool, list[bytes]]:
+        line = Line()
+        one = exchange(line, expects=True)
+        for piece in pieces:
+            one.feed(piece)
+        one.end_body()
+        while (await one.receive())["more_body"]:
+            pass
+        await one.send({"type": "http.response.start", "status": 200, "headers": [LENGTH]})
+        await one.send({"type": "http.response.body", "body": b"abcd"})
+        return one.keep_alive, line.seen
+
+    for pieces in ((b"a", b"b"), ()):
+        keep_alive, seen = asyncio.run(scenario(*pieces))
+        assert keep_alive
+        assert not any(b" 100 " in each or b"close" in each for each in seen)
+
+
 def test_an_application_may_end_the_connection() -> None:
     async def scenario() -> tuple[bytes, bool]:
         line = Line()

@@ -199,6 +199,7 @@ class Exchange:
         """Add a piece of the request body; ignore it after the end of the response."""
         if self._is_over:
             return
+        self._expects_continue = False  # It no longer waits.
         self._body.append(body)
         self._unread += len(body)
         if self._unread > _MOST_UNREAD:
@@ -208,6 +209,7 @@ class Exchange:
     def end_body(self) -> None:
         """Note that the request is complete."""
         self._is_body_whole = True
+        self._expects_continue = False
         self._wake()
 
     def lose(self) -> None:

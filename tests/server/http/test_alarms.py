@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from antiphon.server.http.connection import Alarms
+from antiphon.server.http.alarms import Alarms
 from tests.server.wires import TurnedLoop, settled
 
 
