@@ -279,19 +279,16 @@ class UpstreamRefused(UpstreamError):
             self.response_code = "rate_limit_exceeded"
         elif 400 <= self.status < 500:
             self.type = "invalid_request_error"
-            if self.status in _ABOUT_PROMPTS and code not in _OF_MODELS and _is_in_prompt(param):
+            in_prompt = param is None or param.startswith(_PROMPT)
+            if self.status in _ABOUT_PROMPTS and code not in _OF_MODELS and in_prompt:
                 self.response_code = "invalid_prompt"
         if code is not None and code in RESPONSE_CODES:
             self.response_code = code
 
 
-def _is_in_prompt(param: str | None) -> bool:
-    """Return whether a parameter is part of the prompt, such as `messages[0].content`."""
-    return param is None or param.startswith(("messages", "input", "prompt", "instructions"))
-
-
 _STATUS = {401: 502, 403: 502, 407: 502, 422: 400, 500: 502}
 _ABOUT_PROMPTS = frozenset({400, 413})
+_PROMPT = ("messages", "input", "prompt", "instructions")
 _OF_MODELS = frozenset({"model_not_found", "unsupported_parameter", "unsupported_value"})
 """Codes of errors that another prompt would not avoid."""
 

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from antiphon.settings.backends import BackendSettings
 from antiphon.settings.tools import ToolsSettings
-from antiphon.settings.values import Secret, describe, mask_url
+from antiphon.settings.values import Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Mode = Literal["live", "record", "replay", "record-missing"]
