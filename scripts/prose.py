@@ -1,5 +1,6 @@
 """Rules for prose: the glossary, sentences without a headless clause as subject, American spelling.
 
+The rules cover all prose of the project except the strings in tests, which are mostly data.
 `scripts/glossary.toml` holds the words. `scripts/glossary_allowed.toml` holds how many hits of each rule a
 file may have; these numbers only shrink. `python -m scripts.prose --lower` lowers them to the hits of today.
 """
@@ -124,7 +125,7 @@ def found(root: Path) -> dict[str, dict[str, list[Hit]]]:
     hits: dict[str, dict[str, list[Hit]]] = {rule: {} for rule in RULES}
     for path in texts.files(root):
         name = path.relative_to(root).as_posix()
-        blocks = texts.read(path)
+        blocks = [block for block in texts.read(path) if not _is_test_data(name, block)]
         for rule, search in RULES.items():
             if in_file := [hit for block in blocks for hit in search(block)]:
                 hits[rule][name] = in_file
@@ -191,6 +192,11 @@ def _american(word: str) -> str:
 
 def _hit(text: Text, match: re.Match[str], advice: str) -> Hit:
     return Hit(text.line_of(match.start()), " ".join(match[0].split()), advice)
+
+
+def _is_test_data(name: str, block: Text) -> bool:
+    """Return whether a block is a string in a test, such as a request or an answer, and no docstring."""
+    return block.kind == "message" and name.startswith("tests/")
 
 
 def _compare(name: str, rule: str, hits: list[Hit], allowed: int) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 Kind = Literal["docstring", "comment", "message", "markdown", "name"]
 
-FOLDERS = ("src", "docs", "bench", "scripts")
+FOLDERS = ("src", "docs", "bench", "scripts", "tests")
 """Folders whose Python and Markdown files hold prose; Markdown files beside them count as well."""
 GENERATED = frozenset({"docs/conformance.md", "docs/performance.md"})
 """Pages that a program writes from other files; the prose of those files is checked instead."""

@@ -1,4 +1,4 @@
-"""The documentation's examples run: requests and programs against a server, commands and files parsed."""
+"""Examples of the documentation: requests and programs are run, commands and files are parsed."""
 
 import json
 import os
@@ -31,7 +31,7 @@ PAGES = [
 
 
 def examples(language: str) -> list[tuple[str, str]]:
-    """The fenced examples in a language, each with the page that it stands on."""
+    """Return the fenced examples in a language, each with its page."""
     found = []
     for page in PAGES:
         for match in FENCE.finditer((ROOT / page).read_text(encoding="utf-8")):
@@ -41,7 +41,7 @@ def examples(language: str) -> list[tuple[str, str]]:
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """The shell commands of all pages, split into words."""
+    """Return the shell commands of all pages, split into words."""
     lines = [
         (page, line)
         for page, text in examples("bash")
@@ -53,7 +53,7 @@ def commands() -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server as a newcomer starts it, on a free port, with its state in a new folder and no backends."""
+    """Start a server with default settings, without backends, in a new home folder and on a free port."""
     home = tmp_path_factory.mktemp("home")
     env = {"PATH": os.environ["PATH"], "HOME": str(home)}
     command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--print-url", "--no-discover"]
@@ -67,8 +67,8 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("page", "program"),
-    # What begins with a file's name belongs to a session (test_docs_console.py), or is a part of the server
-    # (tools/test_registry.py); what begins with an installation needs other packages (real_clients/).
+    # Examples that begin with a file name belong to a session (test_docs_console.py) or to the server
+    # (tools/test_registry.py); those that begin with an installation need other packages (real_clients/).
     [each for each in examples("python") if not each[1].startswith(("# tests/", "# src/", "# pip install "))],
 )
 def test_python_examples_run(base_url: str, page: str, program: str) -> None:
@@ -102,7 +102,7 @@ def test_curl_examples_are_answered(base_url: str, page: str, words: list[str]) 
 
 
 def curl(words: list[str]) -> urllib.request.Request:
-    """Makes the request that a curl command makes, so that the test needs no curl."""
+    """Return the request that a curl command makes, so that the test needs no curl."""
     url, headers, data, rest = "", {}, None, iter(words[1:])
     for word in rest:
         if word == "-H":

@@ -34,7 +34,7 @@ def test_ids_sort_by_the_time_at_which_they_were_made(monkeypatch: pytest.Monkey
 
 
 def test_short_ids_are_random_throughout() -> None:
-    """Twelve bytes have no room for the time."""
+    """Twelve bytes are too few for the time."""
     assert len({new_id("call", CALL)[:16] for _ in range(100)}) == 100
 
 

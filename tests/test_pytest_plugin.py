@@ -1,4 +1,4 @@
-"""The pytest plugin, in small projects of its own."""
+"""The pytest plugin, in small projects."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ CAPITALS = """
             text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
         assert text == {"Spain": "Madrid.", "Italy": "Rome."}[country]
 """
-"""Three tests, of which two ask the same and get different answers."""
+"""Three tests, of which two send the same request and get different answers."""
 
 NETWORK_OFF = """
     import socket
@@ -62,7 +62,7 @@ NETWORK_OFF = """
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Pytester]:
-    """A project whose warnings are errors, and a backend that knows capitals."""
+    """Yield a project whose warnings are errors, and a backend with answers about capitals."""
     options = f"filterwarnings = ['error']\naddopts = '{OTHER_PLUGINS}'"
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{options}")
     with Upstream() as upstream:
@@ -76,7 +76,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.fixture
 def recorded(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """The project with its tests recorded, and without its backend."""
+    """Record the project's tests, and return the project without its backend."""
     project.makepyfile(test_capitals=CAPITALS)
     result = project.runpytest("--recording=record")
     result.assert_outcomes(passed=3)
@@ -89,7 +89,7 @@ def recorded(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def rename(project: pytest.Pytester, old: str, new: str) -> None:
-    """Edits the project's tests."""
+    """Edit the project's tests."""
     path = project.path / "test_capitals.py"
     text = path.read_text()
     assert old in text
@@ -169,7 +169,7 @@ def test_recordings_of_tests_that_are_gone_are_unused(recorded: pytest.Pytester)
     result = recorded.runpytest()
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["unused: *.json#1 of test_capitals.py::test_stream[[]Italy]"])
-    # Who chooses tests says nothing about the others.
+    # A run of selected tests reports nothing about the other recordings.
     for chosen in ("test_capitals.py::test_france", "--lf"):
         recorded.runpytest(chosen).stdout.no_fnmatch_line("unused: *")
 
@@ -220,7 +220,7 @@ def test_a_test_that_runs_again_begins_its_scope_anew(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.makepyfile(test_capitals=CAPITALS)
-    # As plugins do that repeat a test which failed.
+    # Plugins that repeat failed tests do the same.
     project.makeconftest(
         "from _pytest.runner import runtestprotocol\n"
         "def pytest_runtest_protocol(item, nextitem):\n"
@@ -257,7 +257,7 @@ def test_the_modes_are_the_servers() -> None:
 
 
 def test_reports_of_worker_processes_are_counted(pytestconfig: pytest.Config) -> None:
-    """What xdist does with the reports of its workers."""
+    """The reports have the form in which xdist sends those of its workers."""
     rehearsal = Rehearsal(pytestconfig)
     for name in ("a", "b"):
         report = pytest.TestReport(

@@ -16,13 +16,13 @@ from tests.support.upstream import Upstream, chunk, completion, reply, sse
 
 
 def ask(url: str, text: str = "Hi", **headers: str) -> str:
-    """Asks the model `m` and returns what it says."""
+    """Send a request to the model `m` and return its text."""
     with OpenAI(base_url=url, api_key="none", default_headers=headers) as client:
         return client.responses.create(model="up/m", input=text).output_text
 
 
 def ask_sample(url: str) -> str:
-    """Asks the model that every server has."""
+    """Send a request to the model that every server has."""
     with OpenAI(base_url=url, api_key="none") as client:
         return client.responses.create(model="antiphon/sample", input="Hi").output_text
 
@@ -49,7 +49,7 @@ def test_a_block_leaves_nothing_behind(directory: Path) -> None:
     before = set(threading.enumerate())
     with serve(mode="live", backends=[]) as server, OpenAI(base_url=server.url, api_key="none") as client:
         assert set(threading.enumerate()) > before
-        # Left open on purpose: it has to end with the block.
+        # The stream stays open on purpose: it has to end with the block.
         stream = client.responses.create(model="antiphon/sample", input="Hi", stream=True)
     assert set(threading.enumerate()) == before
     with pytest.raises(APIStatusError, match="nobody"), serve(mode="live", backends=[]):
@@ -103,7 +103,7 @@ def test_a_miss_is_counted_and_explained_once(directory: Path) -> None:
         upstream.script(sse(chunk("Hi"), chunk(finish="stop")))
         ask(server.url)
     with serve(directory) as server:
-        # The client would repeat it by itself, but is told that this is no use.
+        # The client would retry, but the response tells it not to.
         with pytest.raises(InternalServerError, match='requested "Ho", recorded "Hi"'):
             ask(server.url, "Ho")
         (outcome,) = server.take()
@@ -176,7 +176,7 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_sent_at_once() -> None:
-    """asyncio sets TCP_NODELAY where it knows the protocol of the socket that accepts."""
+    """The event loop sets TCP_NODELAY only if it knows the protocol of the listening socket."""
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:

@@ -230,7 +230,7 @@ def test_what_is_not_http() -> None:
 
 
 UNTYPED: dict[str, str] = {}
-"""The headers of a response without a content type."""
+"""Headers of a response without a content type."""
 
 
 @pytest.mark.parametrize("request_", [STREAMING, REQUEST], ids=["stream", "JSON"])
@@ -258,7 +258,7 @@ def test_an_empty_response_without_a_content_type_is_named() -> None:
 
 
 def squeezed(answer: Answer) -> Answer:
-    """Returns the answer compressed, in as many pieces."""
+    """Return the answer compressed, in as many pieces."""
     deflating = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     pieces = [deflating.compress(piece) + deflating.flush(zlib.Z_SYNC_FLUSH) for piece in answer.pieces]
     pieces[-1] += deflating.flush()

@@ -40,7 +40,7 @@ from tests.support.proxy import Proxy
 from tests.support.upstream import Answer, Upstream, chunk, completion, reply, silence, sse
 
 HOST = "models.test"
-"""A name that only the proxy has."""
+"""A name that only the proxy can resolve."""
 LOGIN = "user:pa%20ss-canary"
 EVENTS = [chunk("Hé"), chunk("llo"), chunk(finish="stop")]
 
@@ -62,7 +62,7 @@ def through(proxy: Proxy, scheme: str = "http", **settings: JSON) -> BackendSett
 
 
 def check_calls(settings: BackendSettings) -> None:
-    """Checks that all kinds of calls work: a stream, JSON, and the list of models."""
+    """Check that all kinds of calls work: a stream, JSON, and the list of models."""
 
     async def run() -> None:
         async with chat_model(settings) as model:

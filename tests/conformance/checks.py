@@ -24,7 +24,7 @@ def assistant_phase(target: Target) -> None:
 
 
 def response_output_phase_schema(target: Target) -> None:
-    """The test sends only requests that create responses; the schema of messages accepts each phase."""
+    """Check each phase in the schema of messages, because requests only create responses."""
     response = target.respond(requests.BASIC)
     part: JSON = {"type": "output_text", "text": "Hello.", "annotations": []}
     said = message("assistant", [part], id="msg_1", status="completed")
@@ -113,7 +113,7 @@ def websocket_compact_new_chain(target: Target) -> None:
 
 
 def function_call_roundtrip(target: Target) -> None:
-    """The request returns the call and its output to the model; the client kept the whole history."""
+    """Return a call and its output to the model, with the whole history that the client kept."""
     response, call = _call(target)
     output: JSON = {"type": "function_call_output", "call_id": call["call_id"], "output": '{"celsius": 18}'}
     given = [*requests.TOOLS["input"], *response["output"], output]
@@ -126,7 +126,7 @@ def file_input(target: Target) -> None:
 
 
 def previous_response_id(target: Target) -> None:
-    """A stored response can be continued over HTTP; one that does not exist cannot."""
+    """Continue a stored response over HTTP, and one that does not exist."""
     first = target.respond(requests.BASIC)
     second = target.respond({**requests.BASIC, "previous_response_id": first["id"]})
     assert second["previous_response_id"] == first["id"]

@@ -77,7 +77,7 @@ TURNS: JSONObject = {
 """History that the client kept."""
 LONG: JSONObject = {
     "input": [
-        message("user", "My favourite colour is red."),
+        message("user", "My favorite color is red."),
         message("assistant", [{"type": "output_text", "text": "Noted."}]),
         message("user", "I live in Lisbon."),
     ]

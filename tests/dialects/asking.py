@@ -1,4 +1,4 @@
-"""The clients that a server tells apart, how they ask, and the recordings of what llama-stack's tests ask."""
+"""Clients that the server distinguishes, their requests, and recordings of llama-stack's tests."""
 
 import json
 import shutil
@@ -21,13 +21,13 @@ EVERY = (*THEIRS, OPENAI)
 
 SUITE = "tests/integration/responses/test_tool_responses.py::test_response_"
 EXPERTS = "[client_with_models-txt=openai/gpt-4o-llama_experts]"
-"""The parameters of the test behind the first seed."""
+"""Parameters of the test of the first seed."""
 PERMISSIONS = "[client_with_models-txt=openai/gpt-4o-user_permissions_workflow]"
-"""The parameters of the test behind the second seed."""
+"""Parameters of the test of the second seed."""
 
 
 def headers(client: str, scope: str = "default") -> dict[str, str]:
-    """What a client sends besides the body, with llama-stack's way to name a test."""
+    """Return the headers of a client, with llama-stack's way to name a test."""
     data = json.dumps({"__test_id": scope})
     if client == OPENAI:
         return {"User-Agent": "OpenAI/Python 3.52.0", "X-Antiphon-Scope": scope}
@@ -45,19 +45,19 @@ def headers(client: str, scope: str = "default") -> dict[str, str]:
 
 @contextmanager
 def python(url: str, client: str, scope: str = "default") -> Iterator[OpenAI]:
-    """openai-python with the headers of a client."""
+    """Yield an openai-python with the headers of a client."""
     given = headers(client, scope)
     with OpenAI(base_url=url, api_key="none", max_retries=0, default_headers=given) as opened:
         yield opened
 
 
 def asked(url: str, client: str, method: str, path: str, body: JSON = None) -> Reply:
-    """One request of a client, as it is on the wire."""
+    """Send one request of a client, and return the answer."""
     return call(url, method, path, body, headers(client))
 
 
 def streamed(url: str, client: str, body: JSONObject) -> list[JSON]:
-    """The events of a stream; `[DONE]` is at its end for all but the clients of 2025."""
+    """Return the events of a stream, which ends with `[DONE]` except for the clients of 2025."""
     reply = asked(url, client, "POST", "/responses", {**body, "stream": True})
     assert reply.status == 200, reply.body
     frames = reply.body.decode().split("\n\n")
@@ -68,7 +68,7 @@ def streamed(url: str, client: str, body: JSONObject) -> list[JSON]:
 
 
 def created(url: str, client: str, body: JSONObject, *, stream: bool = False) -> JSONObject:
-    """The response at its end."""
+    """Return the final response."""
     if stream:
         last: JSONObject = streamed(url, client, body)[-1]["response"]
         return last
@@ -79,12 +79,12 @@ def created(url: str, client: str, body: JSONObject, *, stream: bool = False) ->
 
 
 def types(events: list[JSON]) -> list[str]:
-    """The types of events without their common beginning."""
+    """Return the types of events, without their common prefix."""
     return [event["type"].removeprefix("response.") for event in events]
 
 
 def scenario(directory: Path, *names: str) -> Path:
-    """Copies recordings of tests whose ids hold one of `names`, also from the seeds; returns where."""
+    """Copy the recordings of tests whose ids contain one of `names`, and return the directory."""
     directory.mkdir()
     for file in (*recordings("llama-stack").glob("*.json"), *recordings("seeds").glob("*.json")):
         test = json.loads(file.read_text("utf-8")).get("test_id") or ""

@@ -1,4 +1,4 @@
-"""Bodies and ends of streams that differ: models, deleted items, `[DONE]`; and calls that never ran."""
+"""Differences in bodies and ends of streams: models, deleted items, `[DONE]`, and skipped calls."""
 
 import json
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def test_a_registered_model_is_in_the_list_of_2025(url: str, client: str) -> Non
     assert model["metadata"] == {"embedding_dimension": 768}
     assert models(url, client)[name] == model
     assert asked(url, client, "GET", f"/models/{name}").json == model
-    # Once more is the same, and nobody else sees a model that may not exist.
+    # Registering it again has the same result, and no other client sees a model that may not exist.
     assert asked(url, client, "POST", "/models", body).json["identifier"] == name
     assert name in models(url, THEIRS_2025[0])
     assert name not in models(url, OPENAI)
@@ -184,7 +184,7 @@ def test_a_call_beyond_the_limit_leaves_no_item_for_ogx(
     skipped = [] if client in THEIRS_2026 else ["web_search_call"]
     assert kinds == ["web_search_call", *skipped, "message"]
     assert len(service.requests) == 1
-    # The model is told in any case.
+    # The model receives both results for every client.
     asking, *results = upstream.chats[1].json["messages"][1:]
     assert len(asking["tool_calls"]) == 2
     assert json.loads(results[0]["content"])["top_k"] == [RESULT]

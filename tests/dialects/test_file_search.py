@@ -1,4 +1,4 @@
-"""File search: the words that the model receives, and the size of vectors."""
+"""File search: the texts for the model, and the size of vectors."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ ANSWER = "Llama 4 Maverick has 128 experts"
 
 
 def store(url: str, client: str, *texts: str, **given: JSON) -> str:
-    """A vector store of texts."""
+    """Create a vector store of texts, and return its id."""
     made = asked(url, client, "POST", "/vector_stores", {"name": "test_vector_store", **given})
     assert made.status == 200, made.body
     store_id: str = made.json["id"]
@@ -54,7 +54,7 @@ def test_a_recorded_search_answers_in_the_words_of_its_era(tmp_path: Path, clien
         response = created(server.url, client, body, stream=stream)
     search, message = response["output"]
     assert (search["type"], search["status"]) == ("file_search_call", "completed")
-    # In the recordings of either era the model asks with other words.
+    # In both sets of recordings, the model's query has other words.
     ours = (
         "Llama 4 Maverick model number of experts"
         if client in THEIRS_2025
@@ -159,7 +159,7 @@ def test_a_search_of_either_client_continues_in_the_words_of_the_other(url: str,
 
 
 def said(messages: list[JSONObject]) -> tuple[str, str]:
-    """The function of the call in a conversation, and the first line of its result."""
+    """Return the function of the call in a conversation, and the first line of its result."""
     name: str = messages[1]["tool_calls"][0]["function"]["name"]
     return name, messages[2]["content"][0]["text"].split("\n")[0]
 

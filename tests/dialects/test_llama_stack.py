@@ -1,4 +1,4 @@
-"""The table of differences, and who gets which of them."""
+"""The table of differences between clients."""
 
 from collections import Counter
 from typing import get_args, get_type_hints

@@ -1,4 +1,4 @@
-"""Requests and events as llama-stack's clients have them."""
+"""Requests and events in the form of llama-stack's clients."""
 
 import msgspec
 import pytest

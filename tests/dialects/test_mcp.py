@@ -37,7 +37,7 @@ LIST = ["output_item.added", "mcp_list_tools.in_progress", "mcp_list_tools.compl
 
 
 def call_events(arguments: str) -> list[str]:
-    """The types of the events of a call; `arguments` is the noun of those with its arguments."""
+    """Return the types of the events of a call; `arguments` is the noun in those with its arguments."""
     return [
         "output_item.added",
         "mcp_call.in_progress",
@@ -54,7 +54,7 @@ def recorded(tmp_path: Path) -> Path:
 
 
 def chats(directory: Path) -> list[JSONObject]:
-    """The bodies of the recorded requests, the shortest conversation first."""
+    """Return the bodies of the recorded requests, the shortest conversation first."""
     read = [json.loads(file.read_text("utf-8")) for file in directory.glob("*.json")]
     return sorted((each["request"]["body"] for each in read), key=lambda body: len(body["messages"]))
 
@@ -77,7 +77,7 @@ def test_the_check_of_the_second_seed_streams_its_three_steps(
         return catalogue(recorded, "record-missing", Backend())
 
     tool = {"type": "mcp", "server_label": "localmcp", "server_url": f"{running.url}/workflow/sse"}
-    if client == OPENAI:  # By default, the first step would wait for an approval.
+    if client == OPENAI:  # With the default, the first step would wait for an approval.
         tool["require_approval"] = "never"
     question = chats(recorded)[0]["messages"][0]["content"]
     before = len(running.log())
@@ -177,7 +177,7 @@ def test_the_answer_to_an_approval_begins_with_the_list_for_llama_stack(
     if repeated:
         assert second["output"][0]["tools"] == first["output"][0]["tools"]
         assert second["output"][0]["id"] != first["output"][0]["id"]
-    # The server is not asked again for what the context has.
+    # The server isn't called again for the lists in the context.
     assert running.asked(before).count("tools/list") == 0
     offered = [each["function"]["name"] for each in upstream.chats[-1].json["tools"]]
     assert offered == [function.__name__ for function in WORKFLOW]

@@ -1,4 +1,4 @@
-"""The search of the first seed, and what `search_context_size` does for whom."""
+"""The search of the first seed, and the effects of `search_context_size`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_the_search_of_the_first_seed_answers_with_a_low_context(
         request: JSONObject = {"model": "openai/gpt-4o", "input": QUESTION, "tools": [LOW]}
         request["include"] = ["web_search_call.results"]
         if stream:
-            # Not with the SDK's `stream`, which fails on the events that OGX adds to a search.
+            # The SDK's `stream` fails on the events that OGX adds to a search.
             *_, last = openai.responses.create(**request, stream=True)
             assert last.type == "response.completed"
             response: JSONObject = last.response.to_dict()
@@ -76,7 +76,7 @@ def service() -> Iterator[Upstream]:
 
 @pytest.fixture
 def url(upstream: Upstream, service: Upstream, tmp_path: Path) -> Iterator[str]:
-    """A server whose searches are real, in a scripted service."""
+    """Serve with searches in a scripted service."""
     upstream.script(calls(("call_1", "web_search", {"query": "experts"})), says("128."))
     tools = ToolsSettings(web_search=tavily(service))
     with Serving(tmp_path / "state.db", backends(backend(upstream)), tools=tools) as server:

@@ -27,8 +27,8 @@ def test_a_single_search_keeps_its_scores() -> None:
 
 
 def test_weights_decide_between_the_first_of_each() -> None:
-    words, vectors = {"by words": 0.5}, {"by vector": 0.5}
-    for weights, first in (((2, 1), "by words"), ((1, 2), "by vector")):
+    words, vectors = {"by keyword": 0.5}, {"by vector": 0.5}
+    for weights, first in (((2, 1), "by keyword"), ((1, 2), "by vector")):
         hits = fuse([[Found(weights[0], words), Found(weights[1], vectors)]], 1)
         assert [key for key, _ in hits] == [first]
 

@@ -98,7 +98,7 @@ class Compacting:
         self.response: JSONObject = self.events[-1]["response"]
         self.kinds = [item["type"] for item in self.response["output"]]
 
-    def box(self) -> JSON:
+    def encrypted(self) -> JSON:
         (item,) = (item for item in self.response["output"] if item["type"] == "compaction")
         return inside(item["encrypted_content"])
 
@@ -112,8 +112,8 @@ def test_a_context_over_the_threshold_is_compacted_before_the_answer() -> None:
     assert done.kinds == ["compaction", "message"]
     assert model.asked == [{"model": "model", "messages": ASKED, "stream": False}]
     assert model.streamed[0]["messages"] == [{"role": "system", "content": "Count."}, *SHORT]
-    assert done.box()["summary"] == "All went well."
-    assert [message["content"] for message in done.box()["messages"]] == ["One", "Three"]
+    assert done.encrypted()["summary"] == "All went well."
+    assert [message["content"] for message in done.encrypted()["messages"]] == ["One", "Three"]
 
 
 def test_the_events_of_a_compaction() -> None:
@@ -149,7 +149,7 @@ def test_a_reply_that_crosses_the_threshold_is_followed_by_the_compaction() -> N
     done = Compacting(model, 10, {"context_management": OVER})
     assert done.kinds == ["message", "compaction"]
     assert model.asked[0]["messages"] == [*ASKED[:-1], {"role": "assistant", "content": "Four"}, ASKED[-1]]
-    assert [message["content"] for message in done.box()["messages"]] == ["One", "Three"]
+    assert [message["content"] for message in done.encrypted()["messages"]] == ["One", "Three"]
     assert [event["type"] for event in done.events[-3:]] == [
         "response.output_item.added",
         "response.output_item.done",
@@ -205,7 +205,7 @@ def test_without_a_summary_there_is_no_answer(summary: JSONObject | AntiphonErro
 def test_what_the_model_thought_is_no_part_of_the_summary() -> None:
     thought = {"message": {"content": "<think>hm</think>All went well."}, "finish_reason": "stop"}
     done = Compacting(Model(ANSWER, summary={"choices": [thought]}), 1001, {"context_management": OVER})
-    assert done.box()["summary"] == "All went well."
+    assert done.encrypted()["summary"] == "All went well."
 
 
 def test_a_trigger_compacts_at_once_and_asks_nothing_else() -> None:
@@ -229,7 +229,7 @@ def test_a_compacted_context_is_compacted_again() -> None:
     more = Message(id="msg_4", role="user", content="Four")
     second = Compacting(model, 1001, {"context_management": OVER}, [*first.loop.items()[:-1], more])
     assert model.asked[0]["messages"] == [*SHORT, {"role": "user", "content": "Four"}, ASKED[-1]]
-    assert [message["content"] for message in second.box()["messages"]] == ["One", "Three", "Four"]
+    assert [message["content"] for message in second.encrypted()["messages"]] == ["One", "Three", "Four"]
 
 
 def test_calls_with_their_outputs_are_summed_up() -> None:

@@ -1,7 +1,7 @@
-"""Looks up names with the system's resolver, in a network of its own; `test_real_names.py` runs it.
+"""Look-ups with the system's resolver, in a separate network namespace; `test_real_names.py` runs it.
 
-The network has only this machine. A public address leads to it, and a real DNS server has the names. The
-output is one line of JSON: for each case, the status or the code of the error.
+The network has only this machine. It has a public address, and a real DNS server with the names. The output
+is one line of JSON: for each case, the status or the code of the error.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ NAMES = {
 
 
 class Site(BaseHTTPRequestHandler):
-    """The public site: `/to/REST` redirects to `http://REST`, and every other path is a page."""
+    """Public site: `/to/REST` redirects to `http://REST`, and every other path is a page."""
 
     protocol_version = "HTTP/1.1"
 
@@ -51,7 +51,7 @@ class Site(BaseHTTPRequestHandler):
 
 
 async def outcome(*steps: tuple[Way, str]) -> str:
-    """Takes ways to URLs, one after another with one guard; returns `ok` or the code of the error."""
+    """Request URLs in these ways, one after another with one guard; return `ok` or the code of the error."""
     guard = Guard()
     try:
         for way, url in steps:
@@ -62,7 +62,7 @@ async def outcome(*steps: tuple[Way, str]) -> str:
 
 
 async def outcomes(names: NameServer) -> dict[str, str | int]:
-    """Returns the outcome of each case."""
+    """Return the outcome of each case."""
     found: dict[str, str | int] = {}
     to_private = f"http://good.example/to/private.example:{PRIVATE_PORT}/"
     for way in (by_check, by_judge, by_fetch, by_transport):
@@ -82,7 +82,7 @@ async def outcomes(names: NameServer) -> dict[str, str | int]:
 
 
 def main() -> None:
-    """Builds the network, and writes the outcomes."""
+    """Set up the network, and print the outcomes."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "address", "add", f"{PUBLIC}/32", "dev", "lo"], check=True)
     with tempfile.NamedTemporaryFile("w") as resolver:

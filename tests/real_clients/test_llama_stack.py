@@ -1,4 +1,4 @@
-"""llama-stack-client of 2025 and of 2026 in the scenarios of llama-stack's tests."""
+"""llama-stack-client of 2025 and of 2026, in the scenarios of llama-stack's tests."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.parametrize("client", VERSIO
 
 
 def ran(client: str, home: Path, url: str, name: str, **arguments: JSON) -> JSON:
-    """What a scenario reports."""
+    """Return the report of a scenario."""
     python = str(environment(client) / "bin" / "python")
     command = [python, str(HERE / "llama_stack" / "scenarios.py"), name, json.dumps(arguments)]
     return json.loads(run(command, home, {"OPENAI_BASE_URL": url}))
@@ -109,7 +109,7 @@ def test_the_check_of_the_second_seed(client: str, running: Servers, tmp_path: P
     events = report["events"]
     assert types(events)[:24] == ["created", "in_progress", *LIST, *(3 * call_events("mcp_call.arguments"))]
     assert types(events)[-1] == "completed"
-    # The client has a class for each event, which it tells by the type.
+    # The client has a class for each event, chosen by its type.
     prefix = "OpenAIResponseObjectStreamResponse"
     for name, event in zip(report["classes"], events, strict=True):
         words = event["type"].removeprefix("response.").replace(".", "_").split("_")

@@ -171,7 +171,7 @@ def who_and_how(body: JSONObject) -> JSONObject:
 def format_described(body: JSONObject) -> JSONObject:
     body = _copy(body)
     if "json_schema" in (body.get("response_format") or {}):
-        body["response_format"]["json_schema"].update(strict=True, description="What is wanted")
+        body["response_format"]["json_schema"].update(strict=True, description="The requested form")
     return body
 
 

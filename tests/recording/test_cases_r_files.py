@@ -86,11 +86,11 @@ def turns(directory: Path, count: int) -> list[list[str]]:
 INSTRUCTIONS = (
     "You are the guide of a small town and answer in whole sentences, with numbers where you know them."
 )
-QUESTION = "how far is it from the station to the old harbour, and is there a bus that goes there on Sundays?"
+QUESTION = "how far is it from the station to the old harbor, and is there a bus that goes there on Sundays?"
 ANSWER = (
-    "It is about two kilometres from the station to the old harbour, which is half an hour on foot along the "
+    "It is about two miles from the station to the old harbor, which is half an hour on foot along the "
     "river. On Sundays the bus number 4 goes there every twenty minutes from nine in the morning until eight "
-    "in the evening, and the last one back leaves the harbour at a quarter past eight from the stop beside "
+    "in the evening, and the last one back leaves the harbor at a quarter past eight from the stop beside "
     "the lighthouse. A ticket costs three euros, and children who are younger than six go free of charge."
 )
 TOOL: JSONObject = {

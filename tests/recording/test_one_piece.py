@@ -39,7 +39,7 @@ def answered(server: LocalServer, *, stream: bool) -> JSONObject:
     }
 
 
-@pytest.mark.parametrize("asked", [True, False], ids=["asked for a stream", "asked for JSON"])
+@pytest.mark.parametrize("asked", [True, False], ids=["requested as a stream", "requested as JSON"])
 @pytest.mark.parametrize("made", [True, False], ids=["made as a stream", "made as JSON"])
 @pytest.mark.parametrize("answer", [CHUNKS, WHOLE], ids=["given as a stream", "given as JSON"])
 @pytest.mark.parametrize("theirs", [True, False], ids=["llama-stack", "ours"])

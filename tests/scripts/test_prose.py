@@ -181,7 +181,7 @@ def test_prose_of_markdown() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Create a project with three hits in README.md, two of them allowed, and files that aren't checked."""
-    for folder in ("docs", "src/antiphon", "bench/.peers", "scripts"):
+    for folder in ("docs", "src/antiphon", "bench/.peers", "scripts", "tests"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "README.md").write_text("Made anew.\n\nIts behaviour.\n\nMade anew. Made anew.\n")
     (tmp_path / "docs" / "performance.md").write_text("Made anew.\n")
@@ -197,6 +197,15 @@ def allow(root: Path, text: str) -> None:
 
 def test_allowed_hits_are_no_problem(project: Path) -> None:
     assert list(prose.problems(project)) == []
+
+
+def test_docstrings_and_comments_of_tests_are_checked_and_their_strings_are_not(project: Path) -> None:
+    test = '"""Made anew."""\n\n# What is sent.\nBODY = "It is made anew. What is that."\n'
+    (project / "tests" / "test_thing.py").write_text(test)
+    assert list(prose.problems(project)) == [
+        "tests/test_thing.py:1: 'anew'; say 'again; from scratch'",
+        "tests/test_thing.py:3: 'What'; open the sentence with its actor",
+    ]
 
 
 def test_more_hits_than_allowed_are_all_listed(project: Path) -> None:

@@ -56,4 +56,10 @@ class Thing:
 def test_a_docstring_against_the_convention_is_found(old: str, new: str, rule: str) -> None:
     assert found(GOOD, "src/antiphon/__main__.py") == set()
     assert rule in found(GOOD.replace(old, new), "src/antiphon/__main__.py")
-    assert found(GOOD.replace(old, new), "tests/test_x.py") == set()
+    assert (rule in found(GOOD.replace(old, new), "tests/test_x.py")) == (rule != "D101")
+
+
+def test_tests_need_no_docstrings() -> None:
+    bare = "def test_a_name_says_enough() -> None:\n    pass\n"
+    assert found(bare, "tests/test_x.py") == set()
+    assert {"D100", "D103"} <= found(bare, "src/antiphon/__main__.py")

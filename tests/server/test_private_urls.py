@@ -1,4 +1,4 @@
-"""URLs that a backend would fetch for a client: none leads into the operator's network."""
+"""URLs that a backend would fetch for a client; none may lead into the operator's network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def url(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
-    """A server whose backend `up` may fetch public URLs, and `near` any."""
+    """Yield a server whose backend `up` may fetch public URLs, and whose backend `near` may fetch any."""
     settings = settings_of(upstream)
     with Serving(tmp_path / "state.db", lambda: Models.open(settings)) as server:
         yield server.url

@@ -1,4 +1,4 @@
-"""The world of the tests in this room."""
+"""The services over a SQLite file, for all tests of this folder."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.service.world import World
 
 @pytest.fixture
 def world(tmp_path: Path, sqlite_template: Path) -> Iterator[World]:
-    """Opens a world; it is closed after the test."""
+    """Yield a world, which is closed after the test."""
     path = tmp_path / "state.db"
     copy(sqlite_template, path)
     with asyncio.Runner() as runner:

@@ -139,7 +139,7 @@ def test_one_response_at_a_time(world: World) -> None:
         await anext(events)
         with pytest.raises(ConversationLocked):
             await world.prepare(input="two", conversation=conversation)
-        # Reading it is nobody's harm.
+        # A request that stores nothing needs no lock.
         await world.prepare(input="two", conversation=conversation, store=False)
         await events.aclose()
         await world.prepare(input="three", conversation=conversation)
@@ -176,7 +176,7 @@ def test_what_fails_appends_nothing_and_holds_no_lock(world: World) -> None:
 
 @pytest.mark.parametrize("left", [False, True])
 def test_what_cannot_begin_holds_no_lock(world: World, left: bool) -> None:
-    """Two requests bring the same new id at the same time: the second one fails, and lets others in."""
+    """Two requests have the same new id at the same time: the second one fails and releases its lock."""
     conversation = world.begin()
 
     async def scenario() -> None:

@@ -12,7 +12,7 @@ from tests.service.world import Catalogue, ScriptedModel
 
 
 class Embedding(Catalogue):
-    """A catalogue that gives one answer to every request for embeddings."""
+    """Catalogue that gives the same answer to every request for embeddings."""
 
     def __init__(self, answer: JSON) -> None:
         super().__init__(ScriptedModel())

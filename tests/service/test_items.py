@@ -1,4 +1,4 @@
-"""Items in their normal form."""
+"""Items in normalized form."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Files, vector stores and searches together: whose they are, and when they end."""
+"""Files, vector stores and searches together: their owners and their expiry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,7 +33,7 @@ DAY = 86_400.0
 
 
 class Room:
-    """The services over a store in memory, whose clock a test sets; `freeze` gives requests another."""
+    """The services over a store in memory, with a clock that a test sets."""
 
     def __init__(self, runner: asyncio.Runner, folder: Path) -> None:
         self.now = 1000.0
@@ -57,7 +57,7 @@ class Room:
             return (await self.services.files.create(RequestContext(owner=owner), upload, details)).id
 
     async def fill(self, owner: str, text: str, days: int | None = None) -> tuple[str, str]:
-        """Makes a vector store with one file, and returns the ids of both."""
+        """Create a vector store with one file, and return the ids of both."""
         file_id = await self.upload(owner, text)
         expires = None if days is None else ExpiresAfter(anchor="last_active_at", days=days)
         request = CreateVectorStore(file_ids=[file_id], expires_after=expires)
@@ -82,7 +82,7 @@ async def refused(work: Awaitable[object]) -> bool:
 
 
 Attempt = Callable[[FileServices, str, str, str], Awaitable[object]]
-"""Asks for her vector store, file and batch, as me."""
+"""A request of mine that names her vector store, file and batch."""
 
 ATTEMPTS: dict[str, Attempt] = {
     "get a file": lambda s, v, f, b: s.files.get(ME, f),
@@ -121,7 +121,7 @@ ATTEMPTS: dict[str, Attempt] = {
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_what_is_hers_is_not_there_for_me(room: Room, attempt: str) -> None:
-    """S17: another owner's object is not found, like what does not exist."""
+    """S17: another owner's object is not found, like one that does not exist."""
 
     async def scenario() -> None:
         store_id, file_id = await room.fill(HER, "Apples grow.")
@@ -138,7 +138,7 @@ def test_what_is_hers_is_not_there_for_me(room: Room, attempt: str) -> None:
 
 
 def test_my_store_does_not_take_her_file_and_lists_show_my_own(room: Room) -> None:
-    """S18: lists show one's own only."""
+    """S18: lists have only the owner's objects."""
 
     async def scenario() -> None:
         await room.fill(HER, "Apples grow.")
@@ -182,7 +182,7 @@ def test_an_expired_store_is_shown_but_not_searched(room: Room) -> None:
         await room.services.search.search(
             RequestContext(owner=ME), store_id, SearchVectorStore(query="apples")
         )
-        room.now += DAY - 10  # the search has counted as use
+        room.now += DAY - 10  # The search counts as use.
         assert (await room.services.vector_stores.get(ME, store_id)).status == "completed"
         room.now += 11
         await room.services.delete_expired()
@@ -204,7 +204,7 @@ def test_the_tools_search_gives_what_the_item_shows(room: Room) -> None:
         second, _ = await room.fill(ME, "Whales swim.")
         search = room.services.search.for_owner(RequestContext(owner=ME))
         (hit,) = await search(FileSearchTool(vector_store_ids=[first, second, first]), "apples")
-        # The names are those of api.openai.com's recording with results.
+        # api.openai.com's recording with results has these names.
         assert sorted(hit) == ["attributes", "file_id", "filename", "score", "text", "vector_store_id"]
         assert (hit["vector_store_id"], hit["file_id"], hit["filename"], hit["text"]) == (
             first,

@@ -1,4 +1,4 @@
-"""The use cases over a SQLite file and a scripted chat model, for tests that run in one process."""
+"""The use cases over a SQLite file and a scripted chat model, for tests in one process."""
 
 import asyncio
 from collections import deque
@@ -35,7 +35,7 @@ ME = "me"
 
 
 def say(*pieces: str, finish: str | None = "stop", **delta: JSON) -> list[bytes]:
-    """The chunks of a reply: a text in pieces, or the last delta as given, and the end."""
+    """Return the chunks of a reply: a text in pieces, then `delta` if it is given, and the end."""
     deltas: list[JSONObject] = [{"content": piece} for piece in pieces]
     chunks: list[JSONObject] = [{"choices": [{"index": 0, "delta": each}]} for each in deltas]
     if delta:
@@ -46,13 +46,13 @@ def say(*pieces: str, finish: str | None = "stop", **delta: JSON) -> list[bytes]
 
 
 def call_function(call_id: str, name: str = "f", arguments: str = "{}") -> list[bytes]:
-    """The chunks of a reply that is one function call."""
+    """Return the chunks of a reply with one function call."""
     call = {"index": 0, "id": call_id, "function": {"name": name, "arguments": arguments}}
     return say(finish="tool_calls", tool_calls=[call])
 
 
 class ScriptedModel:
-    """Gives the scripted replies in turn, then the last one again and again, a chunk for each network read.
+    """Model that gives the scripted replies in turn and repeats the last, one chunk per network read.
 
     A reply may be an error. With `hang` set, every reply stops before its last chunk.
     """
@@ -64,7 +64,7 @@ class ScriptedModel:
         self.replies: deque[list[bytes] | Exception] = deque([say("Fine.")])
         self.hang = False
         self.closed = 0
-        """How many streams have ended, in whatever way."""
+        """How many streams have ended, for any reason."""
         self.called = asyncio.Event()
         """Set by the first call."""
 
@@ -94,7 +94,7 @@ class ScriptedModel:
 
 
 class Catalogue:
-    """Knows the one model `up/m`."""
+    """Catalogue with the single model `up/m`."""
 
     def __init__(self, model: ScriptedModel) -> None:
         self._model = model
@@ -124,7 +124,7 @@ class Catalogue:
 
 
 class World:
-    """Everything that a test needs; what it returns is as on the wire."""
+    """Store, services and scripted model of a test; results are as on the wire."""
 
     def __init__(self, runner: asyncio.Runner, store: Store, path: Path) -> None:
         self.run = runner.run
@@ -152,7 +152,7 @@ class World:
         return await self.opened.enter_async_context(await self.create(**request))
 
     def respond(self, text: JSON = None, **request: JSON) -> JSONObject:
-        """Makes a whole response to `text`, which may also be a list of items."""
+        """Run a response to `text`, which may also be a list of items, and return it."""
         given = {} if text is None else {"input": text}
 
         async def made() -> JSONObject:
@@ -164,7 +164,7 @@ class World:
         return self.run(made())
 
     def events(self, **request: JSON) -> list[JSONObject]:
-        """Makes a response and returns its events."""
+        """Run a response and return its events."""
 
         async def made() -> list[JSONObject]:
             async with await self.create(**request) as run:
@@ -181,37 +181,37 @@ class World:
         return response
 
     def settle(self) -> None:
-        """Waits for all writes that are under way: a later one is committed with them, or after them."""
+        """Wait for all pending writes; a later write is committed with them or after them."""
         self.run(self.store.servers.heartbeat())
 
     def input_items(self, response_id: str) -> list[JSONObject]:
-        """The input of a response, oldest first."""
+        """Return the input of a response, oldest first."""
         query = PageQuery(limit=100, order="asc")
         page: JSONObject = wire(self.run(self.responses.input_items(ME, response_id, query)))
         items: list[JSONObject] = page["data"]
         return items
 
     def begin(self, *items: JSON) -> str:
-        """Creates a conversation and returns its id."""
+        """Create a conversation and return its id."""
         body = bodies.create_conversation.decode(msgspec.json.encode({"items": items}))
         return self.run(self.conversations.create(self._context(), body)).id
 
     def add(self, conversation: str, *items: JSON) -> list[JSONObject]:
-        """Adds items to a conversation."""
+        """Add items to a conversation."""
         body = bodies.create_items.decode(msgspec.json.encode({"items": items}))
         page: JSONObject = wire(self.run(self.conversations.add_items(self._context(), conversation, body)))
         added: list[JSONObject] = page["data"]
         return added
 
     def items(self, conversation: str) -> list[JSONObject]:
-        """The items of a conversation, oldest first."""
+        """Return the items of a conversation, oldest first."""
         query = PageQuery(limit=100, order="asc")
         page: JSONObject = wire(self.run(self.conversations.list_items(ME, conversation, query)))
         items: list[JSONObject] = page["data"]
         return items
 
     def seen(self) -> list[JSON]:
-        """What each message of the last model call said."""
+        """Return the content of each message in the last model call."""
         return [message.get("content") for message in self.model.requests[-1]["messages"]]
 
     def rows(self, table: str = "items") -> int:
@@ -221,12 +221,12 @@ class World:
         return count_rows(self._url)
 
     def characters(self) -> int:
-        """The length of everything that is stored."""
+        """Return the number of stored characters."""
         return count_characters(self._url)
 
 
 def wire(value: object) -> JSON:
-    """A wire type as it goes out."""
+    """Return a wire type as JSON."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
@@ -235,7 +235,7 @@ def user(text: str, **more: JSON) -> JSONObject:
 
 
 def text_of(response: JSONObject) -> str:
-    """The text of a response's last item."""
+    """Return the text of a response's last item."""
     text: str = response["output"][-1]["content"][0]["text"]
     return text
 

@@ -1,4 +1,4 @@
-"""Which catalogue the settings open, and what the operator is told of it."""
+"""The catalogue that the settings open, and the messages to the operator about it."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The settings about keys and limits."""
+"""Settings for keys and limits."""
 
 from pathlib import Path
 

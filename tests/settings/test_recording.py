@@ -1,4 +1,4 @@
-"""The settings about recordings: short forms, patterns, and what does not go together."""
+"""Settings for recordings: short forms, patterns, and invalid combinations."""
 
 from collections.abc import Mapping
 from pathlib import Path

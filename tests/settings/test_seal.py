@@ -1,4 +1,4 @@
-"""The setting of what boxes are sealed with."""
+"""The setting for the key of encrypted content."""
 
 from pathlib import Path
 

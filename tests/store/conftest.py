@@ -1,4 +1,4 @@
-"""Every test that takes `store` or `url` runs on SQLite and on PostgreSQL."""
+"""Stores on SQLite and on PostgreSQL; every test with `store` or `url` runs on both."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,13 +16,13 @@ R = TypeVar("R")
 
 
 class Run(Protocol):
-    """Runs a coroutine on the test's own event loop."""
+    """Function that runs a coroutine on the test's own event loop."""
 
     def __call__(self, coroutine: Coroutine[object, object, R], /) -> R: ...
 
 
 class OpenStore(Protocol):
-    """Opens one more store on the test's database; it is closed after the test."""
+    """Function that opens another store on the test's database; it is closed after the test."""
 
     def __call__(self, *, server_id: str | None = None, clock: Callable[[], float] = ...) -> Store: ...
 

@@ -1,4 +1,4 @@
-"""Short ways to store files and vector stores."""
+"""Short forms to store files and vector stores."""
 
 from antiphon.store import Store
 from antiphon.store.vector_stores.rows import AttachedFile, Attachment, NewBatch, NewVectorStore, StoredFile
@@ -41,7 +41,7 @@ def attachment(file_id: str, *, at: float = 1.0, attributes: str = "{}") -> Atta
 
 
 async def attach(store: Store, store_id: str, *file_ids: str, batch: str | None = None) -> list[AttachedFile]:
-    """Stores the vector store and the files where they are not there yet, and attaches them."""
+    """Store the vector store and the files unless they exist, and attach the files."""
     if not (await store.vector_stores.page(ME, ALL)).rows:
         await store.vector_stores.create(ME, vector_store(store_id))
     stored = {each.id for each in (await store.files.page(ME, ALL)).rows}

@@ -1,6 +1,6 @@
-"""Short ways to say what a test stores. An item's body is the JSON text of its own id.
+"""Short forms of stored objects.
 
-"a*" stands for an item whose id is "a" and whose body is not that of "a".
+The body of an item is the JSON text of its id. "a*" is an item with the id "a" and another body than "a".
 """
 
 import json
@@ -39,7 +39,7 @@ def new_response(
     previous: str | None = None,
     at: float = 1.0,
 ) -> NewResponse:
-    """A response whose input is the new items `new` and then the stored items `references`."""
+    """Return a response whose input is the new items `new`, then the stored items `references`."""
     return NewResponse(
         id=response_id,
         created_at=at,
@@ -64,13 +64,13 @@ def finished(response_id: str, *output: str, status: Status = "completed") -> Fi
 async def respond(
     store: Store, response_id: str, given: Sequence[str], output: Sequence[str], previous: str | None = None
 ) -> None:
-    """Stores a whole response."""
+    """Store a whole response."""
     await store.pending.begin(ME, new_response(response_id, *given, previous=previous))
     await store.pending.finish(ME, finished(response_id, *output))
 
 
 async def converse(store: Store, conversation_id: str, *items: str) -> None:
-    """Creates a conversation with new items."""
+    """Create a conversation with new items."""
     await store.conversations.create(
         ME,
         NewConversation(
@@ -86,9 +86,9 @@ async def converse(store: Store, conversation_id: str, *items: str) -> None:
 async def begin_in(
     store: Store, conversation_id: str, response_id: str, *given: str, references: Sequence[str] = ()
 ) -> None:
-    """Begins a response in a conversation, as the service does: lock, read, begin.
+    """Begin a response in a conversation as the service does: lock, read, begin.
 
-    Its input is the new items `given` and then the stored items `references`.
+    Its input is the new items `given`, then the stored items `references`.
     """
     await store.conversations.lock(ME, conversation_id, response_id)
     seen = await store.conversations.context(ME, conversation_id)
@@ -101,13 +101,13 @@ async def begin_in(
 
 
 async def seen_in(store: Store, conversation_id: str) -> list[str]:
-    """The ids of a conversation's items, oldest first."""
+    """Return the ids of a conversation's items, oldest first."""
     context = await store.conversations.context(ME, conversation_id)
     return [json.loads(found)["id"] for found in context.bodies]
 
 
 async def status_of(store: Store, response_id: str) -> str:
-    """The status of a response, which must be that of its body."""
+    """Return the status of a response, which must be that of its body."""
     found = await store.responses.get(ME, response_id)
     assert found is not None
     assert json.loads(found.body)["status"] == found.status
@@ -115,13 +115,13 @@ async def status_of(store: Store, response_id: str) -> str:
 
 
 def ids_of(page: ItemPage | None) -> list[str]:
-    """The ids of the items of a page that must not be None."""
+    """Return the ids of the items of a page that must not be None."""
     assert page is not None
     return [found.id for found in page.items]
 
 
 def count_rows(url: str) -> dict[str, int]:
-    """The number of rows of every table."""
+    """Return the number of rows of every table."""
     engine = open_engine(url).reading
     with engine.connect() as connection:
         counts = {
@@ -133,7 +133,7 @@ def count_rows(url: str) -> dict[str, int]:
 
 
 def count_characters(url: str) -> int:
-    """The length of everything that is stored, in all columns of all tables."""
+    """Return the number of characters in all columns of all tables."""
     engine = open_engine(url).reading
     total = 0
     with engine.connect() as connection:

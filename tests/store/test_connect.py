@@ -14,7 +14,7 @@ from tests.store.samples import ME, respond
 
 
 async def refusal(url: str) -> str:
-    """The message with which the store refuses to open."""
+    """Return the error message of a store that can't be opened."""
     with pytest.raises(StoreUnavailable) as caught:
         await Store.open(url)
     return caught.value.message

@@ -40,7 +40,7 @@ def read_words(connection: Connection) -> list[str]:
 
 @contextmanager
 def counting(name: str) -> Iterator[list[object]]:
-    """Notes every event of this name on any engine."""
+    """Collect every event of this name from any engine."""
     seen: list[object] = []
 
     def note(*arguments: object) -> None:
@@ -214,7 +214,7 @@ def test_reading_sees_one_state(database: Database, run: Run) -> None:
     async def scenario() -> None:
         reading = asyncio.create_task(database.read(read_twice))
         await asyncio.to_thread(begun.wait, 10)
-        await database.enqueue(write_words, "new").future  # a reader does not hold the writer up
+        await database.enqueue(write_words, "new").future  # A reader doesn't delay the writer.
         go_on.set()
         assert await reading == ([], [])
         assert await database.read(read_words) == ["new"]
@@ -294,7 +294,7 @@ def test_a_lost_connection_costs_one_group(postgresql: str, run: Run) -> None:
         outcome = await asyncio.gather(
             database.write(hang_up), database.write(lambda _: None), return_exceptions=True
         )
-        # Nobody can know whether a group was committed whose connection broke: it is not run again.
+        # A group isn't repeated after its connection broke, because it may have been committed.
         assert [type(found) for found in outcome] == [StoreUnavailable, StoreUnavailable]
         assert runs == ["hang up"]
         assert await database.write(lambda connection: connection.execute(text("SELECT 7")).scalar()) == 7

@@ -41,7 +41,7 @@ def test_pages_are_ordered_by_time_and_id(store: Store, run: Run) -> None:
         assert await ids(store, PageQuery()) == (upwards[::-1], False)
         assert await ids(store, PageQuery(order="asc", limit=2, after="file-z")) == (upwards[1:3], True)
         assert await ids(store, PageQuery(limit=2, after="file-b")) == (["file-a", "file-z"], False)
-        # `before` gives the nearest in front, in the order of the list.
+        # `before` returns the nearest preceding entries, in the order of the list.
         assert await ids(store, PageQuery(order="asc", limit=2, before="file-c")) == (upwards[1:3], True)
         assert await ids(store, PageQuery(limit=2, before="file-z")) == (["file-b", "file-a"], True)
         assert await ids(store, PageQuery(order="asc", before="file-z")) == ([], False)

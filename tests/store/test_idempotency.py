@@ -103,7 +103,7 @@ def test_D20_what_died_with_another_server_is_released_when_that_is_silent(
         clock.now += 2
         await other.servers.recover(silent_for=30)
         assert await other.idempotency.claim(ME, "k") == GRANTED
-        # Should it live after all, its answer is not taken for the other's, and it frees no key of others.
+        # If it still runs, its answer isn't mistaken for the other server's, and it frees no keys of others.
         await died.idempotency.keep(ME, "k", b"too late")
         died.idempotency.release(ME, "k")
         await died.servers.heartbeat()
@@ -132,7 +132,7 @@ def test_answers_are_kept_for_a_day(open_store: OpenStore, run: Run) -> None:
         await store.idempotency.keep(ME, "claimed_again", b"new")
         assert await store.idempotency.claim(ME, "claimed_again") == Claim(answer=b"new")
 
-        clock.now -= 1  # By a clock by which it would still be good, the other one is gone.
+        clock.now -= 1  # On a clock by which the other key would still be valid, it is gone.
         assert await store.idempotency.claim(ME, "deleted") == GRANTED
 
     run(scenario())

@@ -1,4 +1,4 @@
-"""What somebody else has is not found, by any method."""
+"""No method returns or changes the objects of another owner."""
 
 from collections.abc import Awaitable, Callable
 

@@ -53,7 +53,7 @@ def url(new_url: str) -> str:
 
 @contextmanager
 def process(script: str, url: str, name: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs a script in a process of its own, which has ended when the block ends."""
+    """Run a script in another process until the block ends."""
     command = [sys.executable, "-W", "error", "-c", script, url, name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
         try:
@@ -66,7 +66,7 @@ def test_what_a_killed_server_acknowledged_is_there(url: str, open_store: OpenSt
     with process(RESPOND, url, "resp") as killed:
         assert killed.stdout is not None
         acknowledged = [killed.stdout.readline().strip() for _ in range(200)]
-        killed.kill()  # SIGKILL, in the midst of its work
+        killed.kill()  # SIGKILL during writes
         rest, errors = killed.communicate()
         acknowledged += rest.splitlines()
     assert errors == ""
@@ -97,7 +97,7 @@ def test_several_processes_write_to_one_database(url: str, open_store: OpenStore
             assert (errors, started.returncode) == ("", 0)
     order = run(seen_in(store, "conv_1"))
     assert len(order) == 300
-    for name in names:  # each one's own items in its own order
+    for name in names:  # The items of each process are in its own order.
         assert [found for found in order if found.startswith(name)] == [f"{name}_{n:03}" for n in range(100)]
 
 

@@ -11,7 +11,7 @@ from tests.store.samples import ME, begin_in, converse, finished, new_response, 
 
 
 class Clock:
-    """A clock that stands until it is set."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""Bodies of requests to create a response, and what becomes of faulty ones."""
+"""Bodies of requests to create a response, and the errors of faulty ones."""
 
 import msgspec
 import pytest
@@ -82,7 +82,7 @@ FULL: JSONObject = CODEX | {
     "max_output_tokens": 20,
     "context_management": [{"type": "compaction", "compact_threshold": 2000}],
 }
-"""One with most of the other parameters."""
+"""A request with most of the other parameters."""
 
 
 def refusal_of(body: JSON) -> InvalidRequest:
@@ -94,7 +94,7 @@ def refusal_of(body: JSON) -> InvalidRequest:
 
 
 def fault_of(body: bytes) -> InvalidRequest | None:
-    """The error if there is one; any other exception fails the test."""
+    """Return the error if there is one; any other exception fails the test."""
     try:
         create_response.decode(body)
     except InvalidRequest as error:

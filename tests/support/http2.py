@@ -1,4 +1,4 @@
-"""A backend in a thread that speaks HTTP/2 only, over TLS or with prior knowledge."""
+"""A backend in a thread that supports only HTTP/2, over TLS or with prior knowledge."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ Pieces = Sequence[bytes]
 class Http2Backend(Listening):
     """The server; it answers each request with the pieces that `answer` returns for its path.
 
-    An answer that ends with an empty piece never ends. `requests` has the headers of each request and its
-    body. `left` is set when a client has left an unfinished answer.
+    An answer that ends with an empty piece never ends. `requests` has the headers and the body of each
+    request. A client that disconnects during an answer sets `left`.
     """
 
     def __init__(self, answer: Callable[[str], Pieces], tls: ssl.SSLContext | None = None) -> None:
@@ -33,11 +33,11 @@ class Http2Backend(Listening):
 
     @property
     def base_url(self) -> str:
-        """Where the API begins."""
+        """Base URL of the API."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers the requests of one connection."""
+        """Answer the requests of one connection."""
         with contextlib.suppress(ProtocolError):
             await _Connection(self, reader, writer).serve()
 
@@ -57,7 +57,7 @@ class _Connection:
         self._open: set[int] = set()
 
     async def serve(self) -> None:
-        """Answers requests until the client has gone."""
+        """Answer requests until the client disconnects."""
         self._state.initiate_connection()
         self._writer.write(self._state.data_to_send())
         while data := await self._reader.read(65536):

@@ -1,4 +1,4 @@
-"""A server on a real socket, which runs in a thread of its own."""
+"""A server on a real socket, in its own thread."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Listening:
-    """The base of servers: their event loop, their socket and their clients.
+    """Base of servers, with their event loop, their socket and their clients.
 
     Args:
         tls: The context, for TLS.
@@ -27,7 +27,7 @@ class Listening:
         self._server: asyncio.Server | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection, which is closed afterwards."""
+        """Serve one connection, which is closed afterwards."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

@@ -13,10 +13,10 @@ _RESPONSE, _NO_SUCH_NAME = 0x8180, 3
 
 
 class NameServer:
-    """The server, in a thread. `asked` has the names of the queries for addresses.
+    """The DNS server, in a thread; `asked` has the names in the queries.
 
     Args:
-        answers: For each name, lists of addresses; the last is given again and again.
+        answers: For each name, lists of addresses; the last is repeated.
         port: The port, 53 for the system's resolver.
     """
 
@@ -35,7 +35,7 @@ class NameServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # Wakes the thread, though nothing is connected.
+            self._socket.shutdown(socket.SHUT_RDWR)  # This ends the thread's wait.
         self._thread.join()
         self._socket.close()
 
@@ -60,13 +60,13 @@ class NameServer:
             found = answers.pop(0) if len(answers) > 1 else answers[0]
         code = _RESPONSE if answers else _RESPONSE | _NO_SUCH_NAME
         head = query[:2] + struct.pack("!HHHHH", code, 1, len(found), 0, 0)
-        # 0xC00C refers to the name of the question; no record may be kept.
+        # 0xC00C refers to the name in the question; the time to live is zero.
         record = struct.pack("!HHHIH", 0xC00C, _A, _IN, 0, 4)
         return head + question + b"".join(record + socket.inet_aton(address) for address in found)
 
 
 def _name(query: bytes) -> tuple[str, int]:
-    """Returns the name of a query's question, and the position after it."""
+    """Return the name in a query's question, and the position after it."""
     labels, at = [], 12
     while size := query[at]:
         labels.append(query[at + 1 : at + 1 + size].decode())

@@ -16,9 +16,9 @@ class Proxy(Listening):
     """The proxy; `asked` has the first line of each request.
 
     Args:
-        hosts: For each `name:port`, the local port that it leads to.
-        login: `USER:PASSWORD` that it demands.
-        tls: The context with which it itself speaks TLS.
+        hosts: For each `name:port`, the local port to connect to.
+        login: `USER:PASSWORD` that it requires.
+        tls: The context for TLS between client and proxy.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Proxy(Listening):
         return f"{'https' if self._tls else 'http'}://{login}127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Connects one client, or answers that it doesn't."""
+        """Connect one client, or refuse to."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.rstrip("\r\n").split("\r\n")
         self.asked.append(first)
@@ -67,7 +67,7 @@ class Proxy(Listening):
 
 
 async def _both(*ways: Coroutine[None, None, None]) -> None:
-    """Copies in both directions until one has ended."""
+    """Copy in both directions until one has ended."""
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

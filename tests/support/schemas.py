@@ -1,7 +1,7 @@
-"""Checks of what goes over the wire against OpenAI's and Open Responses' own descriptions.
+"""Checks of JSON on the wire against OpenAI's and Open Responses' descriptions.
 
-The checks are an addition to what a test asserts by itself: beside a checkout without `../shared` they do
-nothing (with CI=true they fail).
+They supplement the assertions of a test. In a checkout without `../shared` they do nothing; with CI=true,
+they fail there.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ OPENRESPONSES = "reference/openresponses-openapi.json"
 
 
 class Exemption(NamedTuple):
-    """A place where api.openai.com itself departs from its description."""
+    """A part of the description that api.openai.com itself doesn't follow."""
 
     component: str
     name: str
-    """The property that may be null, may be absent, has further values, or is described otherwise."""
+    """The property that may be null, may be absent, has further values, or has another form."""
     change: Callable[[JSONObject, str], None]
     reason: str
 
@@ -103,16 +103,16 @@ EXEMPTIONS = (
     Exemption("ResponseItemList", "first_id", _may_be_null, "null on an empty page, as for conversations"),
     Exemption("ResponseItemList", "last_id", _may_be_null, "null on an empty page, as for conversations"),
 )
-"""All of them; anything else that the description refuses is a fault."""
+"""All exemptions; any other violation of the description is an error."""
 
 
 def check_openai(component: str, value: JSON) -> None:
-    """Asserts that `value` is what OpenAI's description calls `component`."""
+    """Assert that `value` matches a component of OpenAI's description."""
     _check(OPENAI, component, value)
 
 
 def check_response(body: JSON) -> None:
-    """Asserts that `body` is a response object with every key that must be there, and no unknown one.
+    """Assert that `body` is a response object with every required key and no unknown key.
 
     OpenAI's description requires few keys; Open Responses requires all that a response always has.
     """
@@ -125,18 +125,17 @@ def check_response(body: JSON) -> None:
 
 
 def check_error(body: JSON) -> None:
-    """Asserts that `body` is the error envelope: `error` with its four keys, and nothing else."""
+    """Assert that `body` is the error envelope: `error` with its four keys, and nothing else."""
     assert list(body) == ["error"], body
     assert set(body["error"]) == {"message", "type", "param", "code"}, body
     check_openai("Error", body["error"])
 
 
 def check_event(event: JSON) -> None:
-    """Asserts that `event` is an event of OpenAI's stream, looked up by its `type`.
+    """Assert that `event` is an event of OpenAI's stream, looked up by its `type`.
 
-    An `error` event is nested on the wire (recorded), where OpenAI's description shows a flat one; Open
-    Responses describes the nested form. It also has names of its own for raw reasoning, which a server sends
-    that is told to.
+    An `error` event is nested on the wire (recorded), but flat in OpenAI's description; Open Responses
+    describes the nested form. A server can be set to use Open Responses' names for raw reasoning.
     """
     if event["type"].startswith("response.reasoning."):
         check_openresponses_event(event)
@@ -154,7 +153,7 @@ def check_event(event: JSON) -> None:
 
 
 def check_frame(event: JSON) -> None:
-    """Asserts that `event` is what a WebSocket sends: an event of a stream, or an error with a status."""
+    """Assert that `event` is a message of a WebSocket: an event of a stream, or an error with a status."""
     if event["type"] == "error" and "status" in event:
         assert set(event) == {"type", "status", "error"}, event
         assert set(event["error"]) - {"headers"} == {"message", "type", "param", "code"}, event
@@ -164,17 +163,17 @@ def check_frame(event: JSON) -> None:
 
 
 def check_openresponses_response(body: JSON) -> None:
-    """Asserts that `body` is a response as Open Responses describes it; for plain cases only."""
+    """Assert that `body` is a response as Open Responses describes it; for plain cases only."""
     _check(OPENRESPONSES, "ResponseResource", body)
 
 
 def check_openresponses_compaction(body: JSON) -> None:
-    """Asserts that `body` is a compacted context as Open Responses describes it."""
+    """Assert that `body` is a compacted context as Open Responses describes it."""
     _check(OPENRESPONSES, "CompactResource", body)
 
 
 def check_openresponses_event(event: JSON) -> None:
-    """Asserts that `event` is one of the events of Open Responses; for plain cases only."""
+    """Assert that `event` is one of the events of Open Responses; for plain cases only."""
     _check_event(OPENRESPONSES, event)
 
 
@@ -213,7 +212,7 @@ def _registry(document: str) -> jsonschema_rs.Registry:
 
 @cache
 def _event_components(document: str) -> dict[str, str]:
-    """The component of each event type."""
+    """Return the component of each event type."""
     found: dict[str, str] = {}
     for name, component in _components(document).items():
         values = component.get("properties", {}).get("type", {}).get("enum", [])
@@ -223,7 +222,7 @@ def _event_components(document: str) -> dict[str, str]:
 
 
 def _properties(components: JSONObject, name: str) -> set[str]:
-    """The names of a component's properties, those of its parts included."""
+    """Return the names of a component's properties, including those of its parts."""
     component = components[name]
     names = set(component.get("properties", {}))
     for part in component.get("allOf", []):
@@ -246,13 +245,13 @@ def _components(document: str) -> JSONObject:
 
 
 def _declaring(component: JSONObject, name: str) -> JSONObject:
-    """The component itself, or the part of its `allOf` that declares the property."""
+    """Return the component itself, or the part of its `allOf` that declares the property."""
     parts = [component, *component.get("allOf", [])]
     return next((part for part in parts if name in part.get("properties", {})), component)
 
 
 def _without_nullable(schema: JSON) -> JSON:
-    """`nullable: true` is OpenAPI 3.0; JSON Schema says the same with a union."""
+    """Replace `nullable: true` of OpenAPI 3.0 by a union, as in JSON Schema."""
     if isinstance(schema, list):
         return [_without_nullable(entry) for entry in schema]
     if not isinstance(schema, dict):

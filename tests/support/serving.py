@@ -1,4 +1,4 @@
-"""The server in a thread, on a real socket, for tests that speak HTTP. All that it answers is validated.
+"""The server in a thread, on a real socket, for tests over HTTP. Every answer is validated.
 
 with Serving(tmp_path / "state.db", upstream) as server:
     OpenAI(base_url=server.url, api_key="none").responses.create(...)
@@ -43,7 +43,7 @@ T = TypeVar("T")
 OpenCatalogue = Callable[[], Awaitable[ModelCatalogue]]
 
 MAX_FILE = 1_000_000
-"""The largest file that the server takes, in bytes."""
+"""The size limit of uploaded files, in bytes."""
 
 COMPONENTS = {
     ("GET", r"/v1/responses/[^/]+/input_items"): "ResponseItemList",
@@ -81,31 +81,31 @@ COMPONENTS = {
     ("GET", r"/v1/models"): "ListModelsResponse",
     ("GET", r"/v1/models/.+"): "Model",
 }
-"""What OpenAI's description calls the body of each route that succeeds; responses are checked apart."""
+"""The component of OpenAI's description for each successful route; responses are checked separately."""
 OTHER_BODIES = r"POST /v1/models|DELETE /v1/conversations/[^/]+/items/[^/]+"
-"""What llama-stack's clients get another body from; `tests/dialects` looks at it."""
+"""Routes with another body for llama-stack's clients, which `tests/dialects` checks."""
 UNDESCRIBED = (
     r"/v1/(moderations|prompts(/.*)?|providers(/.*)?|inspect/routes|health|version|openapi\.json)|/docs"
 )
-"""The routes that OpenAI's description does not have, and one whose answers are a backend's own."""
+"""Routes that OpenAI's description does not have, and one whose answers are the backend's."""
 
 
 def backend(
     upstream: Upstream, name: str = "up", capabilities: Capabilities = PRESETS["openai"], **settings: float
 ) -> BackendSettings:
-    """Returns the settings of a scripted backend; `settings` are its timeouts, in seconds."""
+    """Return the settings of a scripted backend; `settings` are its timeouts, in seconds."""
     plain = BackendSettings(name=name, base_url=upstream.base_url, capabilities=capabilities)
     return msgspec.structs.replace(plain, **settings)
 
 
 def backends(*given: BackendSettings) -> OpenCatalogue:
-    """Opens the catalogue of real backends (and the built-in sample), without looking for others."""
+    """Return a function that opens a catalogue of these backends and the sample model, without discovery."""
     settings = Settings(database=":memory:", discover=False, models={each.name: each for each in given})
     return lambda: Models.open(settings)
 
 
 def recordings(directory: Path) -> OpenCatalogue:
-    """Opens the catalogue that replays a directory of recordings."""
+    """Return a function that opens a catalogue which replays a directory of recordings."""
 
     async def opened() -> ModelCatalogue:
         return RecordingCatalogue(None, RecordingLookup(Collection(directory)), "replay", Faults())
@@ -114,7 +114,7 @@ def recordings(directory: Path) -> OpenCatalogue:
 
 
 class Serving:
-    """A server over the database `database` (a path or URL) and a catalogue, from `with` to its end."""
+    """A server over a database (a path or URL) and a catalogue, for a `with` block."""
 
     def __init__(
         self,
@@ -158,11 +158,11 @@ class Serving:
 
     @property
     def websockets(self) -> int:
-        """How many WebSocket connections have come and gone."""
+        """How many WebSocket connections have ended."""
         return self._validated.websockets
 
     def call(self, work: Awaitable[T]) -> T:
-        """Runs a coroutine in the server's event loop, for instance one of its store."""
+        """Run a coroutine in the server's event loop, for instance one of its store."""
 
         async def run() -> T:
             return await work
@@ -174,7 +174,7 @@ class Serving:
             try:
                 runner.run(self._serve())
             finally:
-                if not self._ready.done():  # The thread's own traceback says why.
+                if not self._ready.done():  # The thread prints its own traceback.
                     self._ready.set_exception(RuntimeError("the server did not start"))
 
     async def _serve(self) -> None:
@@ -198,7 +198,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 port=0,
-                http=connections(),  # type: ignore[arg-type]  # All that uvicorn does is to call it.
+                http=connections(),  # type: ignore[arg-type]  # uvicorn only calls it.
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -214,9 +214,9 @@ class _Server(uvicorn.Server):
 
 
 class Validated:
-    """Keeps what an application answers, and checks it against OpenAI's description at the end.
+    """Recorder of an application's answers, which checks them against OpenAI's description at the end.
 
-    With `proxied` whole chat completions are checked too, which are a backend's own and not the server's.
+    With `proxied`, it also checks chat completions, which come from a backend and not from the server.
     """
 
     def __init__(self, *, proxied: bool = True) -> None:
@@ -226,7 +226,7 @@ class Validated:
 
     @property
     def websockets(self) -> int:
-        """How many WebSocket connections have come and gone."""
+        """How many WebSocket connections have ended."""
         return len(self._frames)
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -265,11 +265,11 @@ class Validated:
             elif llama_stack and re.fullmatch(OTHER_BODIES, f"{method} {path}"):
                 continue
             elif re.fullmatch(r"/v1/files/[^/]+/content", path):
-                continue  # whatever was uploaded
+                continue  # any uploaded content
             elif re.fullmatch(UNDESCRIBED, path):
                 continue
             elif path == "/v1/embeddings":
-                continue  # a backend's own words, also in base64, which the description does not know
+                continue  # a backend's answer, possibly in base64, which the description lacks
             elif body.startswith((b"event: ", b"data: ")):
                 check_stream(path, body, llama_stack=llama_stack)
             elif self._proxied or path != "/v1/chat/completions":
@@ -277,10 +277,10 @@ class Validated:
 
 
 def check_stream(path: str, body: bytes, *, llama_stack: bool) -> None:
-    """Checks the frames and every event of a stream; one that the client left may lack its end.
+    """Check the frames and every event of a stream, which may be incomplete if the client disconnected.
 
-    With `llama_stack` the events of items and parts name their response, and those with the arguments of MCP
-    calls have another name; else none does.
+    With `llama_stack`, the events of items and parts have the id of their response, and the arguments of MCP
+    calls have events of another name.
     """
     events: list[JSON] = []
     for frame in body.decode().removesuffix("data: [DONE]\n\n").split("\n\n")[:-1]:
@@ -300,7 +300,7 @@ def check_stream(path: str, body: bytes, *, llama_stack: bool) -> None:
 
 
 def as_openai(event: JSON, before: list[JSON]) -> None:
-    """Checks what llama-stack's clients get differently, and makes it what OpenAI's get."""
+    """Check the differences of events for llama-stack's clients, and convert them to OpenAI's form."""
     kind = event["type"]
     if kind.startswith(("response.output_item.", "response.content_part.")):
         assert event.pop("response_id") == before[0]["response"]["id"]
@@ -309,7 +309,7 @@ def as_openai(event: JSON, before: list[JSON]) -> None:
 
 
 def check_frames(frames: list[str]) -> None:
-    """Checks the frames of one WebSocket connection: errors, and the events of response after response."""
+    """Check the frames of one WebSocket connection: errors, and the events of consecutive responses."""
     expected = 0
     for frame in frames:
         event = msgspec.json.decode(frame)
@@ -320,7 +320,7 @@ def check_frames(frames: list[str]) -> None:
 
 
 def check_body(method: str, path: str, body: JSON) -> None:
-    """Checks a JSON body by its route."""
+    """Check a JSON body by its route."""
     if re.fullmatch(r"/v1/responses(/resp_[^/]+)?", path) and body.get("object") == "response":
         if "deleted" not in body:
             check_response(body)

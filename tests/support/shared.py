@@ -1,4 +1,4 @@
-"""Where the material lies that tests read and the project does not carry: `../shared` beside the checkout."""
+"""Material that tests read and the project does not contain: `../shared` beside the checkout."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3] / "shared"
 
 
 def is_there() -> bool:
-    """Whether the material is beside the checkout; fails the test where CI promises that it is."""
+    """Return whether the material exists; if it doesn't and CI promises it, fail the test."""
     if ROOT.is_dir():
         return True
     if os.environ.get("CI") == "true":
@@ -18,7 +18,7 @@ def is_there() -> bool:
 
 
 def shared(path: str) -> Path:
-    """Returns the place of `path` in the material; skips the test where there is none."""
+    """Return the path of a file in the material; skip the test without the material."""
     if not is_there():
-        pytest.skip(f"needs {path} of {ROOT}, which is not there")
+        pytest.skip(f"needs {path} of {ROOT}, which does not exist")
     return ROOT / path

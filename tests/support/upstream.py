@@ -1,12 +1,12 @@
-"""A scripted chat backend on a real socket, for the tests of every room.
+"""A scripted chat backend on a real socket.
 
     with Upstream() as upstream:
         upstream.script(sse(chunk("Hel"), chunk("lo"), chunk(finish="stop")))
         ...  # call upstream.base_url
         assert upstream.requests[0].json["model"] == "m"
 
-It speaks HTTP by hand, so that it can also send what no HTTP server would: cut bodies, broken heads, silence.
-It runs in a thread of its own. Nothing in it waits for time to pass.
+It implements HTTP itself, so that it can also send incomplete bodies, malformed heads, or nothing. It runs in
+its own thread. Nothing in it waits for time to pass.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ End = Literal["keep", "close", "cut", "hang"]
 class Answer:
     """One scripted answer.
 
-    `pieces` are sent one by one, each as one HTTP chunk, or as they are if `length` or `bare` says so.
-    `end`: "keep" ends the body and leaves the connection open; "close" ends the body and closes; "cut" closes
-    in the middle of the body; "hang" sends nothing more until the client goes away.
+    `pieces` are sent one by one, each as one HTTP chunk, or as they are with `length` or `bare`. `end`:
+    "keep" ends the body and leaves the connection open; "close" ends the body and closes; "cut" closes in the
+    middle of the body; "hang" sends nothing more until the client disconnects.
     """
 
     pieces: Sequence[bytes] = ()
@@ -45,12 +45,12 @@ class Answer:
     bare: bool = False
     """Sends `pieces` alone: no status line, no headers, no framing."""
     whole: bytes | None = None
-    """Sent instead, as JSON, to a request that asks for no stream: what real backends do."""
+    """Sent instead, as JSON, to a non-streaming request, as real backends do."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request that the backend has read whole."""
+    """One complete request to the backend."""
 
     method: str
     path: str
@@ -73,7 +73,7 @@ def chunk(
     usage: JSONObject | None = None,
     **delta: JSON,
 ) -> JSONObject:
-    """Returns one chunk of a chat completion; with `usage`, the last one, which has no choices."""
+    """Return one chunk of a chat completion; with `usage`, the last one, which has no choices."""
     base: JSONObject = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     if usage is not None:
         return base | {"choices": [], "usage": usage}
@@ -83,7 +83,7 @@ def chunk(
 
 
 def completion(content: str | None = "Hello.", *, finish: str = "stop", **message: JSON) -> JSONObject:
-    """Returns a whole chat completion."""
+    """Return a whole chat completion."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -103,10 +103,10 @@ def completion(content: str | None = "Hello.", *, finish: str = "stop", **messag
 def sse(
     *payloads: JSONObject | bytes, done: bool = True, end: End = "keep", whole: JSONObject | None = None
 ) -> Answer:
-    """Returns an event stream of `payloads`, one network write each.
+    """Return an event stream of `payloads`, one network write each.
 
-    A request that asks for no stream gets the same in one piece: `whole`, or what the payloads fold to. What
-    breaks off, and what folds to nothing, is a stream in any case (`streaming` makes it one).
+    A non-streaming request gets the same as one body: `whole`, or the payloads joined. Streams that break off
+    or that can't be joined are streams in any case (`streaming` has the same effect).
     """
     encoded = [p if isinstance(p, bytes) else json.dumps(p).encode() for p in payloads]
     pieces = [b"data: " + payload + b"\n\n" for payload in encoded]
@@ -118,32 +118,32 @@ def sse(
 
 
 def streaming(answer: Answer) -> Answer:
-    """Returns the answer of a backend that knows nothing but streams."""
+    """Return the answer of a backend that supports only streams."""
     return replace(answer, whole=None)
 
 
 def reply(body: JSON = None, *, status: int = 200, end: End = "keep", **headers: str) -> Answer:
-    """Returns a JSON answer, by default a chat completion; `Retry_After="1"` gives a header."""
+    """Return a JSON answer, by default a chat completion; `Retry_After="1"` gives a header."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     encoded = json.dumps(completion() if body is None else body).encode()
     return Answer([encoded], status, {"Content-Type": "application/json"} | given, end, length=True)
 
 
 def html(text: str, status: int = 200) -> Answer:
-    """Returns an HTML page."""
+    """Return an HTML page."""
     return Answer([text.encode()], status, {"Content-Type": "text/html; charset=utf-8"}, length=True)
 
 
 def silence() -> Answer:
-    """Returns an answer that never begins."""
+    """Return an answer that never begins."""
     return Answer(bare=True, end="hang")
 
 
 class Upstream(Listening):
-    """The server. Chat completions get the scripted answers in order; the last one is given again and again.
+    """The server. Chat completions get the scripted answers in order, and then the last one again.
 
-    `models` is what `GET /models` lists. `hanging` and `disconnected` are set when an answer with
-    `end="hang"` has been sent so far, and when its client has gone.
+    `models` are the models in `GET /models`. An answer with `end="hang"` sets `hanging` once it is sent, and
+    `disconnected` once its client disconnects.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Upstream(Listening):
 
     @property
     def base_url(self) -> str:
-        """Where the API begins."""
+        """Base URL of the API."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     @property
@@ -172,12 +172,12 @@ class Upstream(Listening):
         return [request for request in self.requests if request.path.endswith("/chat/completions")]
 
     def script(self, *answers: Answer) -> None:
-        """Adds the answers to the next chat completion requests."""
+        """Add the answers to the next chat completion requests."""
         for answer in answers:
             self._answers.put(answer)
 
     def forget(self) -> None:
-        """Drops the requests so far and the answers that nobody has asked for, for the next test."""
+        """Delete the requests so far and the unused answers, for the next test."""
         self.requests.clear()
         self._answers = queue.SimpleQueue()
         self._last = None
@@ -204,7 +204,7 @@ class Upstream(Listening):
     async def _answer(
         self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Sends `answer`; returns whether the connection can be used again."""
+        """Send `answer`; return whether the connection can be used again."""
         writer.write(_head(answer))
         for piece in answer.pieces:
             framed = answer.length or answer.bare
@@ -221,7 +221,7 @@ class Upstream(Listening):
 
 
 def models_list(*names: str, owned_by: str = "tests") -> JSONObject:
-    """Returns a list of models."""
+    """Return a list of models."""
     data = [{"id": name, "object": "model", "created": 1, "owned_by": owned_by} for name in names]
     return {"object": "list", "data": data}
 

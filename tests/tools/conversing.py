@@ -1,4 +1,4 @@
-"""Responses with real MCP servers and a model that says what a test tells it to."""
+"""Responses with real MCP servers and a scripted model."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def unchanged(inner: ToolCalls) -> ToolCalls:
 
 
 def mcp(running: Servers, path: str, label: str = "s", **more: JSON) -> JSONObject:
-    """A tool whose address the caller names, and whose calls need no approval."""
+    """Return a tool with a URL from the client, whose calls need no approval."""
     return {
         "type": "mcp",
         "server_label": label,
@@ -37,7 +37,7 @@ def mcp(running: Servers, path: str, label: str = "s", **more: JSON) -> JSONObje
 
 
 def configured(running: Servers, **paths: str) -> ToolsSettings:
-    """Settings with servers of the operator."""
+    """Return settings with servers of the operator."""
     named = {name: McpServerSettings(url=f"{running.url}{path}") for name, path in paths.items()}
     return ToolsSettings(mcp=McpSettings(servers=named))
 
@@ -51,7 +51,7 @@ def converse(
     allow_hosts: tuple[str, ...] = LOCAL,
     wrap: Callable[[ToolCalls], ToolCalls] = unchanged,
 ) -> Hosting:
-    """Makes one response whose context is `items`; every event is checked, and so are the items' lives."""
+    """Run one response whose context is `items`, with checks of every event and of the life of every item."""
 
     async def run() -> Hosting:
         services = await ToolServices.open(settings or ToolsSettings(timeout=10), allow_hosts)
@@ -72,17 +72,17 @@ def converse(
             await services.close()
 
     hosting = asyncio.run(run())
-    if len(tools) == 1:  # The lists of several servers are made at the same time.
+    if len(tools) == 1:  # Several servers list their tools at the same time.
         hosting.check()
     return hosting
 
 
 def output(hosting: Hosting, kind: str) -> list[JSONObject]:
-    """The output items of one type."""
+    """Return the output items of one type."""
     return [item for item in hosting.response["output"] if item["type"] == kind]
 
 
 def context(hosting: Hosting, *more: Item) -> list[Item]:
-    """The context of the next turn."""
+    """Return the context of the next turn."""
     items = [msgspec.convert(item, Item) for item in hosting.response["output"]]
     return [ASKED, *items, *more]

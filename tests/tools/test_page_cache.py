@@ -1,4 +1,4 @@
-"""The cache of pages: bounded by age and by size."""
+"""The cache of pages, with limits of age and size."""
 
 from antiphon.tools.page_cache import Page, PageCache
 

@@ -1,4 +1,4 @@
-"""Which tool runs for which type, and the tool of the documentation."""
+"""Choice of the tool for each type, and the tool of the documentation."""
 
 import importlib.util
 import json
@@ -54,7 +54,7 @@ def test_what_nobody_registered_for_and_what_is_switched_off_is_left_out() -> No
 
 @pytest.fixture
 def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The program of the documentation, imported as a module; its text."""
+    """Import the program of the documentation as a module, and return its text."""
     program: str
     [program] = re.findall(r"^```python\n(.*?)^```$", DOCUMENTED.read_text(), re.DOTALL | re.MULTILINE)
     monkeypatch.setattr(table, "_factories", dict(table._factories))
@@ -70,7 +70,7 @@ def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def called(code: str | None) -> list[bytes]:
-    """A model's reply that calls the code interpreter."""
+    """Return a model's reply that calls the code interpreter."""
     function = {"name": "code_interpreter", "arguments": json.dumps({"code": code})}
     calls = [{"index": 0, "id": "call_1", "type": "function", "function": function}]
     return encoded(chunk(tool_calls=calls), chunk(finish="tool_calls"))

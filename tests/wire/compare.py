@@ -1,4 +1,4 @@
-"""Compares what the engine says with what was recorded, place by place."""
+"""Comparison of the engine's output with recordings, place by place."""
 
 import re
 from collections.abc import Iterator
@@ -21,10 +21,11 @@ class Difference(NamedTuple):
 
 
 class Comparison:
-    """Compares the values of one exchange.
+    """Comparison of the values of one exchange.
 
-    Ids may differ, but must have the same prefix, and the same id must stand wherever the recording has the
-    same id. Times may differ, but both sides must have one or none. Padding (`obfuscation`) is left out.
+    Ids may differ, but must have the same prefix, and equal ids in the recording must be equal in the
+    engine's output. Times may differ, but both sides must have one or none. Padding (`obfuscation`) is
+    omitted.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Comparison:
         self._recorded: dict[str, str] = {}
 
     def differences(self, path: str, recorded: JSON, ours: JSON) -> Iterator[Difference]:
-        """Yields the places where the two values differ."""
+        """Yield the places where the two values differ."""
         if isinstance(recorded, dict) and isinstance(ours, dict):
             yield from self._objects(path, recorded, ours)
         elif isinstance(recorded, list) and isinstance(ours, list):
@@ -67,17 +68,17 @@ class Comparison:
 
 
 class Deviation(NamedTuple):
-    """A difference that is known, and why it is none of ours."""
+    """A known difference, and the reason why it is not an error."""
 
     path: str
     """A regular expression for the whole path."""
     kind: Kind
     reason: str
     unless_sent: str = ""
-    """Only where the request has no such key (dots lead into objects): the API fills in a default."""
+    """A key without which in the request the deviation applies: the API fills in a default."""
 
     def covers(self, difference: Difference, request: JSONObject) -> bool:
-        """Whether this is the difference that is meant."""
+        """Return whether this deviation explains the difference."""
         return (
             difference.kind == self.kind
             and re.fullmatch(self.path, difference.path) is not None

@@ -1,4 +1,4 @@
-"""From what api.openai.com answered to the chat chunks that would have led a chat backend to say the same."""
+"""Chat chunks of a backend, derived from api.openai.com's answers that they would lead to."""
 
 import json
 
@@ -8,22 +8,22 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.wire.recordings import Exchange
 
 HOSTED_CALLS = {"web_search_call", "file_search_call", "mcp_call"}
-"""Items that stand for a call that a chat model makes."""
+"""Items that represent a call by a chat model."""
 
 OPAQUE = "opaque"
-"""What a backend sends as its hidden reasoning where the recording shows nothing of it."""
+"""Hidden reasoning of a backend where the recording shows none."""
 
 
 def chunks_of(exchange: Exchange) -> list[bytes]:
-    """Returns the chunks of the only model call, in order."""
+    """Return the chunks of the only model call, in order."""
     [chunks] = replies_of(exchange)
     return chunks
 
 
 def replies_of(exchange: Exchange) -> list[list[bytes]]:
-    """Returns the chunks of each model call, in order: a call of a hosted tool ends one.
+    """Return the chunks of each model call, in order: a call of a hosted tool ends one.
 
-    The usage of all of them stands in the last.
+    The last call has the usage of all.
     """
     if exchange.events:
         deltas = _from_events(exchange.events)
@@ -42,7 +42,7 @@ def replies_of(exchange: Exchange) -> list[list[bytes]]:
 
 
 def _from_events(events: list[JSONObject]) -> list[JSONObject]:
-    """One chunk for each delta."""
+    """Return one chunk for each delta."""
     done = {e["output_index"]: e["item"] for e in events if e["type"] == "response.output_item.done"}
     chunks: list[JSONObject] = []
     for event in events:
@@ -64,7 +64,7 @@ def _from_events(events: list[JSONObject]) -> list[JSONObject]:
 
 
 def _from_items(items: list[JSONObject]) -> list[JSONObject]:
-    """Whole items, each in the fewest chunks."""
+    """Return whole items, each in the fewest chunks."""
     chunks: list[JSONObject] = []
     for index, item in enumerate(items):
         chunks += _beginning(item, index)
@@ -83,7 +83,7 @@ def _from_items(items: list[JSONObject]) -> list[JSONObject]:
 
 
 def _beginning(item: JSONObject, index: int) -> list[JSONObject]:
-    """What a backend sends before the first delta of an item; nothing for a message."""
+    """Return the delta before the first one of an item; messages have none."""
     if item["type"] == "function_call":
         function = {"name": item["name"], "arguments": ""}
         call = {"index": index, "id": item["call_id"], "type": "function", "function": function}
@@ -100,7 +100,7 @@ def _beginning(item: JSONObject, index: int) -> list[JSONObject]:
 
 
 def hosted_function(item: JSONObject) -> tuple[str, str]:
-    """The function that stands for a call of a hosted tool, and its arguments as JSON."""
+    """Return the function that represents a call of a hosted tool, and its arguments as JSON."""
     if item["type"] == "mcp_call":
         return item["name"], item["arguments"]
     if item["type"] == "file_search_call":
@@ -113,7 +113,7 @@ def hosted_function(item: JSONObject) -> tuple[str, str]:
 
 
 def _marked(part: JSONObject) -> str:
-    """The text with a mark for each file that it cites: what a model writes that is told to cite so."""
+    """Return the text with a mark for each cited file, as a model writes it when instructed to."""
     text: str = part["text"]
     for note in reversed(part["annotations"]):
         if note["type"] == "file_citation":
@@ -122,7 +122,7 @@ def _marked(part: JSONObject) -> str:
 
 
 def _ending(response: JSONObject) -> list[JSONObject]:
-    """The chunk with the finish_reason, and the one with the usage."""
+    """Return the chunk with the finish_reason, and the one with the usage."""
     reasons = {"max_output_tokens": "length", "content_filter": "content_filter"}
     if response["incomplete_details"]:
         reason = reasons[response["incomplete_details"]["reason"]]
@@ -177,5 +177,5 @@ def _summary(index: int, delta: str) -> JSONObject:
 
 
 def _detail(kind: str, **fields: JSON) -> JSONObject:
-    """A piece of reasoning in OpenRouter's form."""
+    """Return a piece of reasoning in OpenRouter's form."""
     return {"type": f"reasoning.{kind}", **fields}

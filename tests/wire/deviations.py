@@ -1,9 +1,9 @@
-"""Where the engine knowingly says something else than a recording, and why."""
+"""Known differences between the engine's output and recordings, with reasons."""
 
 from tests.wire.compare import Deviation
 
 _RESPONSE = r"(response\.\w+\.)?response"
-"""The response in the events of a stream, or a body of its own."""
+"""The response in the events of a stream, or as a body."""
 _ITEM = rf"({_RESPONSE}\.output\[\]|response\.output_item\.(added|done)\.item)"
 _YOUNGER = "a key that the API did not have yet when this was recorded"
 _HOSTED = "a key of api.openai.com's own business, about which a self-hosted server knows nothing"
@@ -52,7 +52,7 @@ DEVIATIONS = (
     Deviation(
         rf"({_RESPONSE}\.output\[\]|response\.output_item\.added\.item)\.encrypted_content",
         "value",
-        "the API seals the same reasoning anew each time it shows it; output_item.done is compared",
+        "the API encrypts the same reasoning again in each event; output_item.done is compared",
     ),
 )
 
@@ -62,7 +62,7 @@ HOSTED_DEVIATIONS = (
     Deviation(
         rf"{_RESPONSE}\.tools\[\]\.user_location",
         "absent here",
-        "the API takes the caller to be in the US; this server takes nobody to be anywhere",
+        "the API assumes that the client is in the US; this server assumes no location",
         unless_sent="user_location",
     ),
     Deviation(rf"{_RESPONSE}\.tools\[\]\.filters", "absent here", "a key that the API has given up"),
@@ -83,4 +83,4 @@ HOSTED_DEVIATIONS = (
         "not sent, because the API ignored the limit when this was recorded",
     ),
 )
-"""The same for responses with hosted tools."""
+"""Further differences, for responses with hosted tools."""

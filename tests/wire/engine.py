@@ -1,4 +1,4 @@
-"""Runs recorded requests through the engine, with a model that says what a recording says."""
+"""Recorded requests in the engine, with a model whose replies are derived from the recording."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -35,9 +35,9 @@ NOW = 1767368377.25
 
 
 class ScriptedModel:
-    """A chat model that gives one reply after the other, or fails.
+    """A chat model that gives its replies in turn, or fails.
 
-    The chunks of a reply come each in a network read of its own, or all in one.
+    The chunks of a reply come each in its own network read, or all in one.
     """
 
     capabilities = Capabilities()
@@ -61,7 +61,7 @@ class ScriptedModel:
 
 
 class DataSeal:
-    """Shows what the backend hid in the place of the sealed, so that the two can be compared."""
+    """Seal that shows the backend's encrypted data as it is, so that both sides can be compared."""
 
     def seal(self, owner: str, content: bytes) -> str:
         details = msgspec.json.decode(content).get("details") or [{"data": ""}]
@@ -103,7 +103,7 @@ class Run:
         return self._loop.failure
 
     async def play(self) -> None:
-        """Collects the events as they go over the wire."""
+        """Collect the events as they are on the wire."""
         async for events in self._loop.events():
             last = events[-1]
             if isinstance(last, Terminal):
@@ -112,7 +112,7 @@ class Run:
 
 
 def conversation(request: CreateResponse) -> list[Item]:
-    """Returns the items that a request brings, after the calls of earlier responses that it answers."""
+    """Return the items of a request, after the earlier calls that they answer."""
     if not isinstance(request.input, list):
         return [Message(role="user", content=[InputText(request.input or "")])]
     items = [item for item in request.input if not isinstance(item, CompactionTrigger | ItemReference)]
@@ -124,6 +124,6 @@ def conversation(request: CreateResponse) -> list[Item]:
 
 
 def _without_hosted_tools(request: CreateResponse) -> CreateResponse:
-    """Some recorded requests offer a hosted tool that the model does not use; the response still shows it."""
+    """Remove hosted tools that the model of a recording doesn't use; the response still shows them."""
     tools = [tool for tool in request.tools or () if isinstance(tool, FunctionTool | NamespaceTool)]
     return msgspec.structs.replace(request, tools=tools)

@@ -1,4 +1,4 @@
-"""Runs recorded requests with this server's hosted tools, whose calls give what a recording says."""
+"""Recorded requests with this server's hosted tools, whose calls return recorded results."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ SETTINGS = ToolsSettings(
 
 
 class RecordedCalls:
-    """`ToolCalls` that give what the items of a recording hold; nothing is sent to anybody."""
+    """`ToolCalls` that return the results in the items of a recording, without any request."""
 
     def __init__(self, exchange: Exchange) -> None:
         output = exchange.output()
@@ -36,7 +36,7 @@ class RecordedCalls:
         self._cited = cited(exchange, "url_citation")
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Returns what the next call of the recording gave."""
+        """Return the result of the recording's next call."""
         if provider not in self._lists:
             return self._web(name, arguments)
         if name == "tools/list":
@@ -49,7 +49,7 @@ class RecordedCalls:
         return {"content": [{"type": "text", "text": item["output"]}], "isError": False}
 
     def _web(self, name: str, arguments: JSONObject) -> JSON:
-        """The pages that a recording shows as sources; where it shows none, those that are cited."""
+        """Return the pages that a recording shows as sources, or else those that it cites."""
         action = self._actions.popleft()
         if name != "web_search":
             return {"results": [_page(action["url"], self._cited)]}
@@ -59,7 +59,7 @@ class RecordedCalls:
 
 
 class RecordedFiles:
-    """Searches of vector stores that find what a recording shows, or else the files that are cited."""
+    """Searches of vector stores that return a recording's results, or else the files that it cites."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._output = exchange.output()
@@ -75,7 +75,7 @@ class RecordedFiles:
 
 
 def cited(exchange: Exchange, kind: str) -> dict[str, JSONObject]:
-    """The citations of one kind, by what they cite without what the API adds to addresses."""
+    """Return the citations of one kind by URL (without the API's own suffix) or file id."""
     notes = [
         note
         for item in exchange.output()
@@ -92,7 +92,7 @@ def cited(exchange: Exchange, kind: str) -> dict[str, JSONObject]:
 
 
 def play(exchange: Exchange, in_one_read: bool = False) -> Run:
-    """Runs the request of an exchange to its end, with a model and tools that do as it says."""
+    """Run the request of an exchange to its end, with recorded replies and results."""
 
     async def played() -> Run:
         services = await ToolServices.open(SETTINGS)
@@ -119,12 +119,12 @@ def play(exchange: Exchange, in_one_read: bool = False) -> Run:
 
 
 def _without_limit(request: JSONObject) -> JSONObject:
-    """The API ignored `max_tool_calls` in February 2026, when both recordings with it were made."""
+    """Remove `max_tool_calls`, which the API ignored in February 2026, when it was recorded."""
     return {name: value for name, value in request.items() if name != "max_tool_calls"}
 
 
 def _listed(tool: JSONObject) -> JSONObject:
-    """A tool as an MCP server lists it."""
+    """Return a tool as an MCP server lists it."""
     read_only = tool["annotations"]["read_only"]
     return {
         "name": tool["name"],

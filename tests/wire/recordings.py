@@ -1,6 +1,7 @@
-"""The recordings of api.openai.com: which of them the engine is compared with, and why not the others.
+"""Recordings of api.openai.com: those that the engine is compared with, and reasons for the others.
 
-A recording holds exchanges, one for each HTTP request: what was sent, and the body or the events that came.
+A recording holds exchanges, one for each HTTP request: the request, and the body or the events of the
+response.
 """
 
 from functools import cache
@@ -94,10 +95,10 @@ HOSTED = (
     "b-openai_responses_model_web_search_tool_with_allowed_domains",
     "b-openai_responses_model_web_search_tool_with_user_location",
 )
-"""Recordings with at least one exchange that the engine is compared with, hosted tools and all."""
+"""Recordings with at least one exchange that the engine and its hosted tools are compared with."""
 
 _CODE = "the hosted tool code_interpreter"
-_SWITCHED_OFF = "web search without access to the web, which is left out here"
+_SWITCHED_OFF = "web search without access to the web, which this server omits"
 _BACKGROUND = "background responses"
 _TOKENS = "counting input tokens"
 _MADE_UP = "written by hand, not recorded: its status is `complete`, which the API does not know"
@@ -125,11 +126,11 @@ LEFT_OUT = {
     "b-responses_count_tokens": _TOKENS,
     "b-responses_count_tokens_with_tools": _TOKENS,
 }
-"""Recordings without any exchange to compare the engine with, and what they are about."""
+"""Recordings without any exchange to compare the engine with, and their subjects."""
 
 
 class Exchange(NamedTuple):
-    """A request and what came back: `events` of a stream, else a `body`."""
+    """A request and its response: the `events` of a stream, or a `body`."""
 
     recording: str
     number: int
@@ -145,29 +146,29 @@ class Exchange(NamedTuple):
         return f"{self.recording} [{self.number}]"
 
     def output(self) -> list[JSONObject]:
-        """The output items of a response."""
+        """Return the output items of a response."""
         body = self.events[-1].get("response", {}) if self.events else self.body
         output: list[JSONObject] = body.get("output", []) if isinstance(body, dict) else []
         return output
 
 
 ENGINE_ITEMS = {"message", "reasoning", "function_call"}
-"""What one model call can give; the other items are made by hosted tools."""
+"""Items of a model call; hosted tools make the other items."""
 HOSTED_ITEMS = {"web_search_call", "file_search_call", "mcp_list_tools", "mcp_call"}
-"""What the hosted tools of this server make."""
+"""Items that the hosted tools of this server make."""
 
 _UNTRANSLATED = {"compaction", "code_interpreter_call"}
-"""Items in the input that belong to issues of their own."""
+"""Items in the input that the engine doesn't translate."""
 
 
 def recording_names() -> list[str]:
-    """The names of all recordings."""
+    """Return the names of all recordings."""
     return sorted(path.stem for path in shared(DIRECTORY).glob("*.json"))
 
 
 @cache
 def exchanges(recording: str) -> list[Exchange]:
-    """Every exchange of a recording."""
+    """Return every exchange of a recording."""
     document = msgspec.json.decode((shared(DIRECTORY) / f"{recording}.json").read_bytes())
     return [
         Exchange(
@@ -185,10 +186,10 @@ def exchanges(recording: str) -> list[Exchange]:
 
 
 def engine_exchanges(recording: str) -> list[Exchange]:
-    """The exchanges of a recording that one run of the engine answers.
+    """Return the exchanges of a recording that one run of the engine answers.
 
-    These are POST /v1/responses without hosted tool calls in the output, without items in the input that
-    the engine does not translate, and not in the background.
+    These are POST /v1/responses without hosted tool calls in the output, without items in the input that the
+    engine does not translate, and not in the background.
     """
     return [
         exchange
@@ -198,7 +199,7 @@ def engine_exchanges(recording: str) -> list[Exchange]:
 
 
 def hosted_exchanges(recording: str) -> list[Exchange]:
-    """The exchanges of a recording that the engine answers with the hosted tools of this server."""
+    """Return the exchanges of a recording that the engine answers with this server's hosted tools."""
     return [
         exchange
         for exchange in exchanges(recording)

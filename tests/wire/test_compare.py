@@ -1,4 +1,4 @@
-"""The comparison itself sees what it should see."""
+"""The comparison itself, which must find differences."""
 
 import copy
 

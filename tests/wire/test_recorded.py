@@ -1,4 +1,4 @@
-"""The engine against recordings of api.openai.com, event for event; `recordings.py` says which."""
+"""The engine against recordings of api.openai.com, event for event; `recordings.py` lists them."""
 
 import asyncio
 from functools import cache
@@ -102,7 +102,10 @@ def is_known(difference: Difference, exchange: Exchange) -> bool:
 
 
 def is_plain(exchange: Exchange) -> bool:
-    """Open Responses knows no hosted tools and cannot echo a JSON schema (a fault of its description)."""
+    """Return whether Open Responses' description can cover the exchange.
+
+    It has no hosted tools, and can't echo a JSON schema (an error in the description).
+    """
     request: JSONObject = exchange.request
     return not (
         any(tool["type"] != "function" for tool in request.get("tools", []))
@@ -123,7 +126,7 @@ def play(exchange: Exchange) -> Run:
 
 
 def model_for(exchange: Exchange, in_one_read: bool = False) -> ScriptedModel:
-    """A model that says what led to the exchange."""
+    """Return a model whose reply leads to the exchange."""
     last = exchange.events[-1]["type"] if exchange.events else ""
     if exchange.status != 200 or last == "response.failed":
         return ScriptedModel(error=ContextLengthExceeded(TOO_LONG))
@@ -136,7 +139,7 @@ def assert_same_types(exchange: Exchange, run: Run) -> None:
 
 
 def differences(exchange: Exchange, run: Run) -> list[Difference]:
-    """What differs between the recording and the run, deviations that are known included."""
+    """Return the differences between the recording and the run, including known deviations."""
     comparison = Comparison()
     if not exchange.events:
         return list(comparison.differences("response", exchange.body, run.events[-1]["response"]))
@@ -148,7 +151,7 @@ def differences(exchange: Exchange, run: Run) -> list[Difference]:
 
 
 def refusal(exchange: Exchange) -> JSONObject:
-    """The error body for a request that fails, at once or when the model is asked."""
+    """Return the error body for a request that fails, at once or during the model call."""
     error: AntiphonError | None
     try:
         run = Run(exchange.request, model_for(exchange))

@@ -1,7 +1,7 @@
 """Responses with hosted tools against recordings of api.openai.com, event for event.
 
-The engine, the tools and the finding of citations are this server's own; only the model and what lies behind
-the seam of tool calls do as the recording says. `recordings.py` tells which.
+The engine, the tools and the search for citations are this server's own; only the model and the results of
+tool calls come from the recording. `recordings.py` lists the recordings.
 """
 
 from collections.abc import Iterator
@@ -94,9 +94,9 @@ def differences(exchange: Exchange, run: Run) -> list[Difference]:
 
 
 def in_one_order(events: list[JSONObject]) -> list[JSONObject]:
-    """The events with those of several MCP servers in the order of their items.
+    """Return the events with those of several MCP servers in the order of their items.
 
-    Their lists come as they come. `output_item.done` is left out: the API drops all but the last one.
+    Their lists arrive in any order. `output_item.done` is omitted, because the API sends only the last one.
     """
     lists = sum(event["type"] == LISTED for event in events)
     if lists < 2:

@@ -1,4 +1,4 @@
-"""The checks against the descriptions refuse what they should refuse."""
+"""The checks against the descriptions, which must find violations."""
 
 from pathlib import Path
 

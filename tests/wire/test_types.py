@@ -1,4 +1,4 @@
-"""The wire types against everything that was recorded: what goes in comes out again, key by key."""
+"""The wire types against all recordings: decoded and encoded again, no key is lost."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -21,13 +21,13 @@ ALL = [*COVERED, *LEFT_OUT]
 
 
 def lost(sent: JSON, kept: object) -> list[Difference]:
-    """What the wire type does not keep; keys that it adds with a default are no loss."""
+    """Return the values that a wire type loses; additional keys with defaults don't count."""
     again = msgspec.json.decode(msgspec.json.encode(kept))
     return [d for d in Comparison().differences("it", sent, again) if d.kind != "absent there"]
 
 
 def post_responses(recording: str) -> Iterator[Exchange]:
-    """The requests to make a response that were not refused."""
+    """Yield the accepted requests to create a response."""
     for exchange in exchanges(recording):
         if (exchange.method, exchange.path, exchange.status) == ("POST", "/v1/responses", 200):
             yield exchange
@@ -38,7 +38,7 @@ def test_recorded_requests_decode_without_loss(recording: str) -> None:
     for exchange in post_responses(recording):
         request = create_response.decode(msgspec.json.encode(exchange.request))
         if any(isinstance(tool, ImageGenerationTool) for tool in request.tools or ()):
-            continue  # Refused later on, so that its settings need not be known.
+            continue  # The server refuses it later, so its settings don't matter.
         assert lost(exchange.request, request) == [], exchange.name
 
 
@@ -83,7 +83,7 @@ def schemas() -> JSONObject:
 
 
 def types_in(schemas: JSONObject, name: str) -> set[str]:
-    """The values of `type` in a union of components."""
+    """Return the values of `type` in a union of components."""
     component = schemas[name]
     options = [
         o["$ref"].rpartition("/")[2]
@@ -101,7 +101,7 @@ def tags(union: object) -> set[str]:
 
 
 def parameters_of(schemas: JSONObject, component: JSONObject) -> set[str]:
-    """The names of a component's properties, those of its parts included."""
+    """Return the names of a component's properties, including those of its parts."""
     names = set(component.get("properties", {}))
     for part in component.get("allOf", []):
         names |= parameters_of(schemas, schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part)

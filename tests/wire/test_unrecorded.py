@@ -1,4 +1,4 @@
-"""What no recording shows, against the descriptions: every event and the response fit them."""
+"""Events and fields that no recording shows, checked against the descriptions."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ WHOLE = LOGPROB | {"bytes": BYTES, "top_logprobs": [LOGPROB | {"bytes": BYTES}]}
 
 
 def run(request: JSONObject, *deltas: JSONObject, finish: str = "stop", logprobs: JSON = None) -> Run:
-    """Runs the deltas as chunks, and checks every event against OpenAI's description."""
+    """Run the deltas as chunks, and check every event against OpenAI's description."""
     choices: list[JSONObject] = [{"index": 0, "delta": delta, "logprobs": logprobs} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "finish_reason": finish})
     chunks = [msgspec.json.encode({"choices": [choice]}) for choice in choices]

@@ -1,4 +1,4 @@
-"""What a kept connection may carry: the response to its next request, and nothing else."""
+"""Reused connections, which carry only the response to the next request."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ def answer(text: str) -> bytes:
 
 @dataclass
 class Script:
-    """What the server does for one request."""
+    """Script of the server for one request."""
 
     answer: bytes
     after: bytes = b""
@@ -42,7 +42,7 @@ class Script:
 
 @dataclass
 class Server:
-    """A server in a thread, which works while the client's event loop stands still."""
+    """Server in a thread, which runs while the client's event loop doesn't."""
 
     scripts: Sequence[Script]
     requests: list[int] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Server:
         self.done.set()
 
     def misbehave(self) -> None:
-        """Let the server do the rest of a script, while no event loop runs in this thread."""
+        """Let the server run the rest of a script, while no event loop runs in this thread."""
         self.go.set()
         assert self.done.wait(5)
 
@@ -148,7 +148,7 @@ def test_a_kept_connection_is_looked_at_before_its_use(first: Script) -> None:
         assert await text(client, server) == "2"
         return server.requests
 
-    # The event loop had no time to notice: the connection itself was looked at.
+    # The event loop had no time to notice it, so the client checked the connection itself.
     assert talk([first, Script(answer("2"))], call) == [0, 1]
 
 
@@ -219,7 +219,7 @@ def test_a_connection_rests_before_its_next_use(monkeypatch: pytest.MonkeyPatch)
         assert await text(client, server) == "3"
         return server.requests
 
-    # Of those that have rested, the latest is used.
+    # Of the connections that have rested long enough, the latest one is used.
     assert talk([Script(answer(name)) for name in "123"], call) == [0, 1, 1]
 
 

@@ -1,4 +1,4 @@
-"""llama-stack-client, in any of its versions: what llama-stack's tests do with it, a function per scenario.
+"""llama-stack-client, in any of its versions: one function per scenario of llama-stack's tests.
 
 The first argument names the function, the second is JSON with its arguments.
 """
@@ -17,17 +17,17 @@ LOW = {"type": "web_search", "search_context_size": "low"}
 
 
 def client_of(scope: str) -> LlamaStackClient:
-    """The client of a test."""
+    """Return the client of a test."""
     return LlamaStackClient(base_url=BASE_URL, provider_data={"__test_id": scope}, max_retries=0)
 
 
 def plain(value: object) -> object:
-    """What a response or an event holds, as JSON."""
+    """Return a response or an event as JSON."""
     return value.to_dict() if hasattr(value, "to_dict") else value
 
 
 def setup(embedding_model: str) -> dict[str, object]:
-    """The calls before the first test: the providers, the models, and those that are missing."""
+    """Send the requests before the first test: providers, models, and missing ones."""
     client = client_of("setup")
     providers = [provider for provider in client.providers.list() if provider.api == "inference"]
     listed = list(client.models.list())
@@ -53,7 +53,7 @@ def setup(embedding_model: str) -> dict[str, object]:
 
 
 def search(scope: str, stream: bool) -> dict[str, object]:
-    """The web search of the first seed."""
+    """Run the web search of the first seed."""
     client = client_of(scope)
     asked = {"model": "openai/gpt-4o", "input": QUESTION, "tools": [LOW]}
     if not stream:
@@ -65,7 +65,7 @@ def search(scope: str, stream: bool) -> dict[str, object]:
 
 
 def permissions(scope: str, question: str, server_url: str) -> dict[str, object]:
-    """The permission check of the second seed: the classes and the contents of all events."""
+    """Run the permission check of the second seed; return the classes and the contents of all events."""
     tool = {"type": "mcp", "server_label": "localmcp", "server_url": server_url}
     stream = client_of(scope).responses.create(
         model="openai/gpt-4o", input=question, tools=[tool], stream=True
@@ -79,7 +79,7 @@ def permissions(scope: str, question: str, server_url: str) -> dict[str, object]
 
 
 def repeated(scope: str, question: str, tool: dict[str, object]) -> dict[str, object]:
-    """The question again, with the result of its function."""
+    """Send the question again, with the result of its function."""
     client = client_of(scope)
     first = client.responses.create(model="openai/gpt-4o", input=question, tools=[tool], stream=False)
     result = {"type": "function_call_output", "call_id": first.output[0].call_id, "output": "It is raining."}
@@ -94,7 +94,7 @@ def repeated(scope: str, question: str, tool: dict[str, object]) -> dict[str, ob
 
 
 def file_search(embedding_model: str, content: str) -> dict[str, object]:
-    """A file in a vector store of described dimensions, and the answer about it."""
+    """Put a file into a vector store with described dimensions, and ask about it."""
     client = client_of("file search")
     described = {"embedding_model": embedding_model, "embedding_dimension": 768}
     store = client.vector_stores.create(name="test_vector_store", extra_body=described)
@@ -114,7 +114,7 @@ def file_search(embedding_model: str, content: str) -> dict[str, object]:
 
 
 def approval(server_url: str, approve: bool) -> dict[str, object]:
-    """A call that waits for its approval, and the answer."""
+    """Send a call that waits for its approval, and the approval."""
     client = client_of("approval")
     tool = {"type": "mcp", "server_label": "localmcp", "server_url": server_url, "require_approval": "always"}
     first = client.responses.create(model="up/m", input="Who?", tools=[tool], stream=False)
@@ -130,7 +130,7 @@ def approval(server_url: str, approve: bool) -> dict[str, object]:
 
 
 def token(server_url: str, secret: str) -> dict[str, object]:
-    """A server that wants a token: without one, in `headers`, and as the parameter."""
+    """Use a server that requires a token: without one, in `headers`, and as the parameter."""
     client = client_of("token")
     tool = {"type": "mcp", "server_label": "localmcp", "server_url": server_url}
     outcomes: list[object] = []
@@ -146,10 +146,10 @@ def token(server_url: str, secret: str) -> dict[str, object]:
 
 
 def small_things() -> dict[str, object]:
-    """A deleted item, a chat stream to its end, and a call beyond the limit."""
+    """Delete an item, read a chat stream to its end, and exceed the limit of calls."""
     client = client_of("small")
     conversation = client.conversations.create(items=[{"type": "message", "role": "user", "content": "Hi"}])
-    path = f"/v1/conversations/{conversation.id}/items"  # In 0.3.0 nothing has a method to delete an item.
+    path = f"/v1/conversations/{conversation.id}/items"  # Version 0.3.0 has no method to delete an item.
     item_id = client.get(path, cast_to=object)["data"][0]["id"]
     deleted = client.delete(f"{path}/{item_id}", cast_to=object)
     if hasattr(client.conversations.items, "delete"):

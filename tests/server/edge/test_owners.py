@@ -238,7 +238,7 @@ def test_S17_a_response_cannot_name_another_owners_object(
 def test_S17_nor_can_what_only_reads_a_context(
     alice: Person, bob: Person, upstream: Upstream, hers: dict[str, str], path: str, name: str
 ) -> None:
-    script(upstream, reply(completion("Summed up.")))
+    script(upstream, reply(completion("A summary.")))
     reference: JSONObject = filled(REFERENCES[name], hers)
     body = {"model": "up/m", "input": "Hi", **reference}
     assert alice.post(path, body).status == 200
@@ -246,11 +246,13 @@ def test_S17_nor_can_what_only_reads_a_context(
     script(upstream, TEXT)
 
 
-def test_S17_a_box_opens_for_its_owner_alone(alice: Person, bob: Person, upstream: Upstream) -> None:
-    script(upstream, reply(completion("Summed up.")))
-    box = alice.post("/responses/compact", {"model": "up/m", "input": "Her secret"}).json["output"][-1]
+def test_S17_encrypted_content_works_for_its_owner_alone(
+    alice: Person, bob: Person, upstream: Upstream
+) -> None:
+    script(upstream, reply(completion("A summary.")))
+    compaction = alice.post("/responses/compact", {"model": "up/m", "input": "Her secret"}).json["output"][-1]
     script(upstream, TEXT)
-    body = {"model": "up/m", "input": [box, MESSAGE]}
+    body = {"model": "up/m", "input": [compaction, MESSAGE]}
     assert alice.post("/responses", body).status == 200
     refused = bob.post("/responses", body)
     assert (refused.status, refused.error["code"]) == (400, "invalid_encrypted_content")

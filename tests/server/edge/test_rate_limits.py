@@ -158,7 +158,7 @@ def test_a_stream_in_flight_counts(server: Serving, upstream: Upstream) -> None:
         refused(over, "requests")
         assert "concurrent streams: Limit 1, Used 1" in over.error["message"]
         script(upstream, TEXT)
-        assert limited.post("/responses", ASK).status == 200, "what is no stream is not counted"
+        assert limited.post("/responses", ASK).status == 200, "only streams are counted"
     assert upstream.disconnected.wait(SECONDS)
 
 

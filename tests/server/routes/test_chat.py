@@ -104,7 +104,7 @@ def test_a_completion_is_handed_through(url: str, upstream: Upstream) -> None:
 def test_what_the_backend_gets(url: str, upstream: Upstream, stream: bool) -> None:
     upstream.script(TEXT if stream else reply(whole()))
     sent = body(stream=stream, seed=7, stop=["\n"], guided_json={"a": [1.5, None]})
-    assert post(url, "/chat/completions", sent, {"Authorization": "Bearer sk-caller"}).status == 200
+    assert post(url, "/chat/completions", sent, {"Authorization": "Bearer sk-client"}).status == 200
     assert upstream.chats[0].json == sent | {"model": "m"}
     assert "authorization" not in upstream.chats[0].headers
 

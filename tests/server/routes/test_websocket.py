@@ -111,14 +111,14 @@ def test_websocket_compact_new_chain(server: Serving, upstream: Upstream) -> Non
     given: list[JSON] = [
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Red."}]},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Noted."}]},
-        {"type": "message", "role": "user", "content": "Which colour?"},
+        {"type": "message", "role": "user", "content": "Which color?"},
     ]
     with Socket(server.url) as socket:
         assert socket.response(store=False, input=given, tools=[])["status"] == "completed"
     assert said(upstream) == [
         turn("user", "Red."),
         turn("assistant", "Noted."),
-        turn("user", "Which colour?"),
+        turn("user", "Which color?"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is kept under an idempotency key, and who can read it."""
+"""Answers stored under idempotency keys, and access to them."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ def test_S19_the_database_says_neither_the_key_nor_the_answer(tmp_path: Path) ->
 
 
 def test_an_answer_is_sealed_for_its_key_and_owner(tmp_path: Path) -> None:
-    """Who could write to the database could not give one caller the answers of another."""
+    """Even someone with write access to the database can't give one client the answers of another."""
 
     async def scenario() -> None:
         store = await Store.open(str(tmp_path / "a.db"))
@@ -124,7 +124,7 @@ def test_what_is_no_key(key: str, code: str) -> None:
 def test_an_answer_that_cannot_be_kept_is_told_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever waits for it gets it all the same."""
+    """A request that waits for the answer gets it all the same."""
 
     async def scenario() -> None:
         store = await Store.open(str(tmp_path / "a.db"))

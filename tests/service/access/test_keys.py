@@ -1,4 +1,4 @@
-"""Keys as callers meet them: made, good, revoked; whose they are; what happens without any."""
+"""API keys: creation, validity, revocation and owners; access without a key."""
 
 import asyncio
 import hashlib
@@ -147,7 +147,7 @@ def test_a_revoked_key_is_refused_after_the_next_reading(world: World) -> None:
     world.caller(keys, key)
     world.now += 0.1
     world.refused(keys, key)
-    # Though there is no key any more: a running server does not open by itself.
+    # Even without any key left, a running server doesn't become open to all.
     world.refused(keys, None)
 
 

@@ -1,4 +1,4 @@
-"""Requests and tokens per minute, streams at the same time; the clock is the test's own."""
+"""Requests and tokens per minute, and streams at the same time, with the test's own clock."""
 
 import pytest
 from hypothesis import given
@@ -54,7 +54,7 @@ def test_tokens_may_be_overdrawn_once_and_the_debt_is_waited_off() -> None:
     limited.spend(101)
     refused = refusal(limited)
     assert refused.type == "tokens"
-    # 100 below nothing, and one that must be there: at ten a second.
+    # 100 tokens of debt and one token for the request, at ten per second.
     assert refused.headers["retry-after-ms"] == "10100"
     assert refused.headers["retry-after"] == "11"
     assert refused.message == (

@@ -1,4 +1,4 @@
-"""The tokens of responses are told to whoever counts them, however the response ends."""
+"""The tokens of responses are reported, however a response ends."""
 
 import msgspec
 import pytest

@@ -18,7 +18,7 @@ NO_ERROR = (None, None)
 
 
 class ScriptedRetrieval(Retrieval):
-    """Reads nothing: gives what a test sets, once `gate` is open."""
+    """Retrieval that reads nothing and returns scripted results once `gate` is open."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, Exception] = {}
@@ -61,7 +61,7 @@ class Room:
         return attached
 
     async def ended(self, file_id: str) -> AttachedFile:
-        """Returns the file once it is not in progress any more."""
+        """Return the file once it is no longer in progress."""
         while (found := await self.store.attachments.get("vs_1", file_id)).status == "in_progress":
             pass
         return found

@@ -1,4 +1,4 @@
-"""Files into chunks, queries to hits, over SQLite and made-up embeddings."""
+"""Files to chunks and queries to results, over SQLite and simple embeddings."""
 
 import asyncio
 from array import array
@@ -25,7 +25,7 @@ TOPICS = {"cat": (1.0, 0.0), "felines": (0.9, 0.1), "train": (0.0, 1.0)}
 
 
 class Meaning(Embeddings):
-    """Embeddings by the first of a few words; or an error."""
+    """Embeddings by the first known word of a text; or an error."""
 
     def __init__(self, error: AntiphonError | None = None) -> None:
         super().__init__(Catalogue(ScriptedModel()))
@@ -54,7 +54,7 @@ class Desk:
     async def read(
         self, text: str, target: StoreTarget = PLAIN, *, file_id: str = "file_1", size: int = 800
     ) -> int:
-        """Uploads, attaches and ingests a text; returns the bytes that it takes."""
+        """Upload, attach and ingest a text; return the number of its bytes in the store."""
         path = self.folder / file_id
         path.write_text(text)
         file = StoredFile(
@@ -79,7 +79,7 @@ class Desk:
     async def search(
         self, *queries: str, target: StoreTarget = PLAIN, limit: int = 10, ranking: Ranking | None = None
     ) -> list[SearchHit]:
-        """Searches the vector store."""
+        """Search the vector store."""
         return await self.retrieval.search(
             [target],
             queries,
@@ -140,7 +140,7 @@ def test_meaning_and_words_are_fused(tmp_path: Path) -> None:
             assert taken == len("A cat sleeps.") + 2 * 4
             await at.read("A train runs.", MEANING, file_id="file_2")
             assert (await at.search("felines", target=MEANING))[0].file_id == "file_1"
-            # Found by its word as well as by its vector.
+            # Both its word and its vector match.
             first, second = await at.search("train", target=MEANING)
             assert (first.file_id, second.file_id) == ("file_2", "file_1")
             assert first.score > 0.5 >= second.score

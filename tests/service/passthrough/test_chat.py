@@ -1,4 +1,4 @@
-"""Chat completions, handed through."""
+"""Chat completions, proxied to the backend."""
 
 import msgspec
 import pytest
@@ -103,7 +103,7 @@ def test_the_tokens_of_each_call_are_told(world: World) -> None:
     world.model.script([*say("Hel", "lo."), msgspec.json.encode({"choices": [], "usage": USAGE})])
     world.run(read(to_the_end=True))
     assert told == [7, 7]
-    # What was left early, or has no count that can be read, is estimated.
+    # The tokens of a cancelled stream, or of one without a readable count, are estimated.
     world.run(read(to_the_end=False))
     world.model.script(
         [*say("Hello."), msgspec.json.encode({"choices": [], "usage": {"total_tokens": "many"}})]

@@ -1,4 +1,4 @@
-"""What the model sees: histories, references, and items that come back."""
+"""The model's input: histories, references, and items that the client sends back."""
 
 import msgspec
 import pytest
@@ -79,7 +79,7 @@ def test_a_response_in_progress_cannot_be_continued(world: World) -> None:
         run = await world.prepare(input="one")
         events = run.events()
         await anext(events)
-        await world.store.servers.heartbeat()  # the beginning is committed with it, or before
+        await world.store.servers.heartbeat()  # The beginning is committed with the heartbeat, or before it.
         with pytest.raises(InvalidRequest, match="is still in_progress") as caught:
             await world.prepare(input="two", previous_response_id=run.loop.response.id)
         assert caught.value.param == "previous_response_id"

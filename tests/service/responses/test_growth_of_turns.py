@@ -42,7 +42,7 @@ def test_a_turn_costs_the_same_early_and_late(world: World, continued: str) -> N
 
 
 def test_a_client_that_sends_everything_again_stores_only_what_is_new(world: World) -> None:
-    """The items keep their ids, so that each is known; the links are one for each item sent."""
+    """The items keep their ids, so that the store knows each; every item in a request adds one link."""
     history: list[JSON] = []
     added = []
     for number in range(20):

@@ -1,4 +1,4 @@
-"""Hosted tools and the state behind them: what is stored, shown, found again and closed."""
+"""Hosted tools and their state: storage, results for the client, and the end of a request."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ WHOLE = SHOWN | {
 
 
 class Hosted:
-    """A world whose requests have web search, which is asked for once."""
+    """A world whose requests have web search, which the model calls once."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -52,7 +52,7 @@ class Hosted:
         return response
 
     def told_results(self) -> bool:
-        """Whether the last model call was told what the search has found."""
+        """Return whether the last model call had the results of the search."""
         contents = self.world.seen()
         return any("https://a.example/" in str(content) for content in contents)
 
@@ -93,7 +93,7 @@ def test_items_that_are_sent_back_without_what_was_hidden_are_known(hosted: Host
     rows = hosted.world.rows()
     second = hosted.world.respond([user("Find."), *first["output"], user("And?")])
     assert hosted.told_results()
-    # The search and the answer are not stored again: only three messages are new.
+    # The search and the answer are stored already: only three messages are new.
     assert hosted.world.rows() == rows + 3
     assert hosted.world.input_items(second["id"])[1] == SHOWN
 

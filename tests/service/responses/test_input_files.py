@@ -1,4 +1,4 @@
-"""Files by URL and by id. That no private address is reached is in `tests/net/test_guard.py`."""
+"""Files by URL and by id; `tests/net/test_guard.py` tests that no private address is reached."""
 
 import base64
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class SeamCatalogue(Catalogue):
-    """A catalogue whose seam of tool calls a test chooses."""
+    """Catalogue with a seam of tool calls that a test sets."""
 
     seam: Seam | None = None
 
@@ -34,7 +34,7 @@ class SeamCatalogue(Catalogue):
 
 
 class Replayed:
-    """Answers every tool call with one result, and calls nothing."""
+    """Tool calls that all have one result, without any request."""
 
     def __init__(self, result: JSON) -> None:
         self._result = result
@@ -60,7 +60,7 @@ class Desk:
         world.responses = Responses(world.store, self.catalogue, attachments=self.attachments)
 
     def upload(self, data: bytes, name: str, media_type: str | None = None, owner: str = ME) -> str:
-        """Keeps a file and returns its id."""
+        """Store a file and return its id."""
         details = FileDetails(filename=name, media_type=media_type, purpose="user_data", expires_after=None)
 
         async def kept() -> str:
@@ -75,7 +75,7 @@ class Desk:
         return self.world.run(kept())
 
     def ask(self, *parts: JSONObject, **request: JSON) -> JSONObject:
-        """Makes a response to a message of these parts."""
+        """Create a response to a message of these parts."""
         return self.world.respond([user("", content=list(parts))], **request)
 
 
@@ -122,7 +122,7 @@ def test_a_file_in_the_output_of_a_function(desk: Desk) -> None:
 
 
 def test_what_was_downloaded_is_kept_and_not_shown(desk: Desk) -> None:
-    """The next turn needs the address no more; the caller sees what it sent."""
+    """The next turn doesn't fetch the URL again; the client sees its own input."""
     desk.site.script(page(b"once", "text/plain"), reply({}, status=410))
     part = file_url(f"{desk.url}/a.txt")
     first = desk.ask(part)

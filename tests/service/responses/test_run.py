@@ -34,7 +34,7 @@ def test_no_terminal_event_gets_out_before_the_commit(world: World, monkeypatch:
                 kinds.extend(wire(event)["type"] for event in batch)
 
         reader = asyncio.create_task(read())
-        # Once the state is there, everything but the event that tells of it has gone out.
+        # Once the response is stored, every event except the terminal one has been sent.
         while (stored := await store.responses.get("me", run.loop.response.id)) is None or (
             stored.status == "in_progress"
         ):

@@ -39,7 +39,7 @@ def test_only_a_server_with_the_key_can_open_a_box() -> None:
 @given(st.data())
 def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
     encrypted = SEALING.seal("me", b"some content")
-    position = data.draw(st.integers(0, len(encrypted) - 2))  # the last character has bits that mean nothing
+    position = data.draw(st.integers(0, len(encrypted) - 2))  # The last one has unused bits.
     character = data.draw(st.characters().filter(lambda each: each != encrypted[position]))
     assert SEALING.open("me", encrypted[:position] + character + encrypted[position + 1 :]) is None
 

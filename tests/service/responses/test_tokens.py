@@ -1,4 +1,4 @@
-"""The estimate, by its own rules; recorded counts are in `tests/server/routes/test_input_tokens.py`."""
+"""Rules of the token estimate; `tests/server/routes/test_input_tokens.py` has recorded counts."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from antiphon.wire.json import JSONObject
 
 
 def part(part: ChatContentPart) -> int:
-    """The tokens of one part of a message."""
+    """Return the tokens of one part of a message."""
     empty = estimate_tokens([{"role": "user", "content": []}])
     return estimate_tokens([{"role": "user", "content": [part]}]) - empty
 

@@ -1,4 +1,4 @@
-"""What a request must obey beyond its types."""
+"""Rules for requests beyond their types."""
 
 import msgspec
 import pytest
@@ -105,6 +105,6 @@ def test_ids_have_the_prefix_of_their_type(name: str, prefix: str) -> None:
 
 
 def test_outputs_may_have_any_id() -> None:
-    """Their prefixes are in no recording."""
+    """No recording shows prefixes for them."""
     body = {"items": [KINDS["function_call_output"] | {"id": "anything"}]}
     check_items(bodies.create_items.decode(msgspec.json.encode(body)).items, "items")

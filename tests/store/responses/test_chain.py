@@ -16,7 +16,7 @@ from tests.store.samples import ME, begin_in, bodies, converse, finished, item, 
 
 
 async def seen_after(store: Store, response_id: str) -> list[str]:
-    """The ids of what a follow-up of the response sees."""
+    """Return the ids of the items that a follow-up of the response sees."""
     history = await store.responses.history(ME, response_id)
     return [json.loads(found)["id"] for found in history.bodies]
 
@@ -100,7 +100,7 @@ def test_a_chain_into_somebody_elses_response_is_broken(store: Store, run: Run) 
 
 
 def test_a_branch_from_a_conversation_sees_what_its_response_saw(store: Store, run: Run) -> None:
-    """Items added to the conversation later are not seen."""
+    """The branch doesn't have items that were added to the conversation later."""
 
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
@@ -165,7 +165,7 @@ def test_a_long_chain_is_one_query(store: Store, run: Run) -> None:
 
 
 def test_a_history_is_found_by_keys_alone(tmp_path: Path) -> None:
-    """Whatever else is stored: SQLite's plan must not walk through a table, or through all of an owner's."""
+    """SQLite's plan must not scan a table, or all rows of an owner, however much is stored."""
     engine = open_engine(str(tmp_path / "state.db")).writing
     compiled = HISTORY.compile(dialect=engine.dialect)
     values = compiled.construct_params({"owner": ME, "response_id": "resp_1"})

@@ -158,7 +158,7 @@ def test_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> No
         await asyncio.gather(*[add(number) for number in range(100)])
         order = await seen_in(stores[0], "conv_1")
         assert sorted(order) == sorted(f"{n}_{part}" for n in range(100) for part in ("first", "second"))
-        # What was added together stands together, and both stores tell the same order.
+        # Items that were added together stay together, and both stores return the same order.
         assert order[1::2] == [name.replace("first", "second") for name in order[::2]]
         assert await seen_in(stores[1], "conv_1") == order
 

@@ -23,7 +23,7 @@ BODY = msgspec.json.encode({"text": "words " * 50}).decode()
 
 
 def ids_of(number: int) -> tuple[str, str, str]:
-    """The ids of the response, its input and its output; all of one length."""
+    """Return the ids of the response, its input and its output; all of one length."""
     return f"resp_{number:05}", f"msg_in_{number:05}", f"msg_out_{number:05}"
 
 
@@ -87,7 +87,7 @@ def test_a_turn_costs_the_same_early_and_late(store: Store, url: str, run: Run, 
 
 @pytest.mark.parametrize("turn", [in_chain, in_conversation])
 def test_a_file_grows_evenly(tmp_path: Path, run: Run, turn: Turn) -> None:
-    """The file's size over windows of a hundred turns; whole pages are taken, hence the tolerance."""
+    """The test compares windows of a hundred turns; the tolerance is for whole pages."""
 
     async def growth() -> list[int]:
         store = await Store.open(str(tmp_path / "state.db"))

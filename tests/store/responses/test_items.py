@@ -1,4 +1,4 @@
-"""Items are stored once, and deleted with the last link to them."""
+"""Items, which are stored once and deleted with their last link."""
 
 import msgspec
 

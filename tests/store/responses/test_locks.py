@@ -1,4 +1,4 @@
-"""One response at a time may hold the lock of a conversation."""
+"""Locks of conversations, each held by one response at a time."""
 
 import asyncio
 

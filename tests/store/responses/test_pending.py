@@ -20,14 +20,14 @@ def test_begin_and_finish_need_no_waiting(store: Store, run: Run) -> None:
         store.pending.finish(ME, finished("resp_1", "msg_2"))
 
     run(hand_over())
-    run(store.servers.heartbeat())  # a later write: the earlier ones are committed after it
+    run(store.servers.heartbeat())  # Earlier writes are committed before it.
     found = run(store.responses.get(ME, "resp_1"))
     assert found is not None
     assert found.output == bodies("msg_2")
 
 
 def test_all_of_a_response_is_there_as_soon_as_it_has_begun(store: Store, run: Run) -> None:
-    """Nobody waits for its first write, but whoever asks for the response does."""
+    """The request doesn't wait for the first write, but reads of the response do."""
 
     async def scenario() -> tuple[bool, list[str], bool]:
         store.pending.begin(ME, new_response("resp_1", "msg_1"))

@@ -1,4 +1,4 @@
-"""Responses are read, listed and deleted."""
+"""Reads, lists and deletions of responses."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The writes that begin and finish responses."""
+"""Writes that begin and finish responses."""
 
 import asyncio
 
@@ -131,7 +131,7 @@ def test_a_response_that_came_to_nothing_adds_nothing(store: Store, run: Run, st
 def test_an_input_item_of_the_conversation_keeps_its_place(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1", "a", "b")
-        # What an `item_reference` to an item of the same conversation comes to.
+        # An `item_reference` to an item of the same conversation leads to this.
         await begin_in(store, "conv_1", "resp_1", "new", references=["a", "new"])
         await store.pending.finish(ME, finished("resp_1", "out"))
         assert await seen_in(store, "conv_1") == ["a", "b", "new", "out"]

@@ -50,7 +50,7 @@ async def attach(store: Store, vector_store_id: str, file_id: str) -> AttachedFi
 
 
 async def keep(store: Store, vector_store_id: str, file_id: str, new: Sequence[NewChunk]) -> AttachedFile:
-    """Uploads a file, and puts it into a vector store with these chunks."""
+    """Store a file with these chunks in a vector store."""
     await store.files.add(
         ME,
         StoredFile(
@@ -82,7 +82,7 @@ async def search(
 
 
 async def texts(store: Store, found: dict[int, float]) -> list[str]:
-    """Returns what was found, the best first."""
+    """Return the found texts, the best first."""
     stored = await store.chunks.get(list(found))
     return [stored[each].text for each in sorted(found, key=lambda each: -found[each])]
 
@@ -132,7 +132,7 @@ def test_words_are_compared_as_people_do(sought: str, kept: str, store: Store, r
         await new_store(store, "vs_1")
         await keep(store, "vs_1", "file_1", chunks(kept, "Something else.", "另一个", "Und noch etwas."))
         found = (await search(store, sought)).by_words
-        # PostgreSQL's `english` knows no word of "to be or not to be".
+        # PostgreSQL's `english` ignores all words of "to be or not to be".
         assert await texts(store, found) in ([kept], [] if sought.startswith("to be") else [kept])
 
     run(scenario())
@@ -266,7 +266,7 @@ def test_a_file_is_found_when_it_is_completed(store: Store, run: Run) -> None:
         await new_store(store, "vs_1")
         attached = await keep(store, "vs_1", "file_1", [NewChunk("old owl", vector(1, 0))])
         again = await attach(store, "vs_1", "file_1")
-        # The reading that began before it was attached anew comes to nothing.
+        # The reading that began before the file was attached again has no effect.
         assert not await store.chunks.replace("vs_1", "file_1", attached.attempt, chunks("late owl"))
         assert await store.chunks.replace(
             "vs_1", "file_1", again.attempt, [NewChunk("new owl", vector(1, 0))]
@@ -297,7 +297,7 @@ def test_nothing_is_left_of_what_is_deleted(gone: str, store: Store, run: Run) -
 
 
 def test_sqlite_asks_its_index_of_words_once(tmp_path: Path, run: Run) -> None:
-    """Asked again for each row of the scope, it takes seconds where it takes milliseconds."""
+    """A query per row of the scope would take seconds instead of milliseconds."""
     statements: list[tuple[str, tuple[object, ...]]] = []
 
     def note(
@@ -319,7 +319,7 @@ def test_sqlite_asks_its_index_of_words_once(tmp_path: Path, run: Run) -> None:
             event.remove(Engine, "before_cursor_execute", note)
             await store.close()
 
-    # M is the condition of MATCH; one on the row would be an = before it.
+    # M is the condition of MATCH; a condition on the row would be an = before it.
     assert any(line.startswith("SCAN chunk_terms VIRTUAL TABLE INDEX 0:M") for line in run(plan()))
 
 

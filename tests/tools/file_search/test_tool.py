@@ -1,4 +1,4 @@
-"""File search in the loop's terms: its function, events, item, and what goes wrong."""
+"""File search in the loop: its function, events, item, and errors."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ LIFE = [
 
 
 def finding(results: list[JSONObject] | AntiphonError, asked: list[str] | None = None) -> FileSearch:
-    """A search that finds this, and notes what it is asked."""
+    """Return a search with these results, which adds its queries to `asked`."""
 
     async def search(tool: FileSearchTool, query: str) -> list[JSONObject]:
         if asked is not None:
@@ -60,7 +60,7 @@ def searched(
     settings: FileSearchSettings | None = None,
     tool: FileSearchTool | None = None,
 ) -> tuple[list[Event], FileSearchCall]:
-    """Leads one call through its life; returns its events and its item."""
+    """Run one call as the engine does; return its events and its item."""
 
     async def life() -> tuple[list[Event], FileSearchCall]:
         services = await ToolServices.open(ToolsSettings(file_search=settings or FileSearchSettings()))
@@ -192,14 +192,14 @@ def test_no_more_searches_run_at_a_time_than_is_set() -> None:
         services = await ToolServices.open(ToolsSettings(file_search=FileSearchSettings(concurrency=2)))
         try:
             made: list[HostedCall] = []
-            for _ in range(5):  # Each request has tools of its own; the bound holds for the server.
+            for _ in range(5):  # Each request has its own tools; the limit is one for the server.
                 context = ToolContext(
                     services=services, request=RequestContext(), wrap=unchanged, file_search=busy
                 )
                 [hosted] = open_tools([FileSearchTool(vector_store_ids=["vs_1"])], context)
                 made.append(hosted.call("file_search", '{"query": "q"}'))
             tasks = [asyncio.create_task(call.run()) for call in made]
-            for _ in range(100):  # Time enough for all of them to begin.
+            for _ in range(100):  # enough turns of the event loop for all of them to begin
                 await asyncio.sleep(0)
             free.set()
             await asyncio.gather(*tasks)

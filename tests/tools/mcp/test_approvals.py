@@ -1,4 +1,4 @@
-"""Allowed tools, approvals needed, approvals given."""
+"""Allowed tools, required approvals, and approvals of a client."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The client against real MCP servers in their own process, over every transport."""
+"""The client against real MCP servers in another process, over every transport."""
 
 import asyncio
 import sys
@@ -36,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 def use(work: Use, settings: McpServerSettings, name: str | None = "docs") -> JSON:
-    """Runs `work` with a client; a server without a name is one that a caller named."""
+    """Run `work` with a client; a server without a name has its URL from a client."""
 
     async def run() -> JSON:
         server = McpServer("docs", settings, "tools[0].server_url", name)

@@ -1,4 +1,4 @@
-"""What a server answers, as items and functions."""
+"""Results of MCP servers, as items and functions."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Which server a tool means, and with which credentials."""
+"""Choice of the server for a tool, and of its credentials."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""MCP in whole responses: the loop, real servers, a scripted model. T1 to T14 as a caller sees them."""
+"""MCP in whole responses: the loop, real servers, a scripted model. T1 to T14 as a client sees them."""
 
 import asyncio
 import json
@@ -143,7 +143,7 @@ def test_T6_servers_with_tools_of_one_name_are_told_apart(running: Servers) -> N
 
 
 def failed(hosting: Hosting) -> tuple[int, str]:
-    """Checks the end of a response whose set-up failed; returns the status for the caller, and the text."""
+    """Check the end of a response whose set-up failed; return the status for the client, and the message."""
     assert hosting.kinds() == [
         "created",
         "in_progress",
@@ -273,7 +273,7 @@ def test_what_is_too_much_is_cut(running: Servers) -> None:
 
 
 def ask_first(running: Servers) -> Hosting:
-    """A turn that ends with the request to approve a call."""
+    """Return a turn that ends with the request to approve a call."""
     return converse(boiling(), [mcp(running, "/basic/mcp", require_approval="always")])
 
 

@@ -1,4 +1,4 @@
-"""Web search as the engine sees it, over a search service that a test scripts."""
+"""Web search as the engine uses it, over a scripted search service."""
 
 import asyncio
 import json
@@ -30,22 +30,22 @@ RESULT: JSONObject = {
     "score": 0.5,
     "raw_content": None,
 }
-"""One result, as the model is shown it."""
+"""One result, as the model receives it."""
 
 
 def place(service: Upstream) -> str:
-    """Where a scripted search service is."""
+    """Return the base URL of a scripted search service."""
     return f"http://127.0.0.1:{service.port}"
 
 
 def tavily(service: Upstream, **settings: JSON) -> WebSearchSettings:
-    """Settings of web search through a scripted Tavily."""
+    """Return settings of web search through a scripted Tavily."""
     usual = WebSearchSettings(provider="tavily", base_url=place(service), api_key=Secret(KEY))
     return msgspec.structs.replace(usual, **settings)
 
 
 def run(work: Callable[[ToolServices], Awaitable[T]], settings: WebSearchSettings) -> T:
-    """Runs `work` with services of these settings, and closes them."""
+    """Run `work` with services of these settings, and close them."""
 
     async def opened() -> T:
         async with services(settings) as given:
@@ -56,7 +56,7 @@ def run(work: Callable[[ToolServices], Awaitable[T]], settings: WebSearchSetting
 
 @asynccontextmanager
 async def services(settings: WebSearchSettings) -> AsyncIterator[ToolServices]:
-    """Opens and closes services."""
+    """Open and close services."""
     given = await ToolServices.open(ToolsSettings(web_search=settings))
     try:
         yield given
@@ -65,32 +65,32 @@ async def services(settings: WebSearchSettings) -> AsyncIterator[ToolServices]:
 
 
 def unchanged(calls: ToolCalls) -> ToolCalls:
-    """The seam of a server that only makes calls."""
+    """Return the calls of a server that neither records nor replays."""
     return calls
 
 
 def opened(
     given: ToolServices, tool: Tool | None = None, wrap: Callable[[ToolCalls], ToolCalls] = unchanged
 ) -> HostedTool:
-    """The hosted tool for one tool on the wire, by default a plain `web_search`."""
+    """Return the hosted tool for one tool on the wire, by default a plain `web_search`."""
     context = ToolContext(services=given, request=RequestContext(), wrap=wrap)
     [hosted] = open_tools([tool or WebSearchTool()], context)
     return hosted
 
 
 async def led(call: HostedCall) -> list[Event]:
-    """Leads a call through its life, as the engine does; returns its events."""
+    """Run a call as the engine does, and return its events."""
     events = call.opening(0)
     await call.run()
     return events + call.closing(0)
 
 
 def item_of(call: HostedCall) -> WebSearchCall:
-    """The call's item."""
+    """Return the call's item."""
     assert isinstance(call.item, WebSearchCall)
     return call.item
 
 
 def asking(query: str) -> str:
-    """The arguments with which a model calls `web_search`."""
+    """Return the arguments with which a model calls `web_search`."""
     return json.dumps({"query": query})

@@ -1,4 +1,4 @@
-"""The limits of calls, and which provider the settings choose."""
+"""Limits of calls, and the choice of the provider by the settings."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.tools.web_search.searching import run
 
 
 class Provider:
-    """Counts how many searches run at a time; each ends when it is told to, or never."""
+    """Counts how many searches run at a time; each ends once `done` is set."""
 
     def __init__(self) -> None:
         self.running = self.most = 0
@@ -37,10 +37,10 @@ class Provider:
 def test_no_more_calls_run_at_a_time_than_is_set() -> None:
     async def work(given: ToolServices) -> tuple[int, int, list[JSON]]:
         provider = Provider()
-        # Each request has its own object for calls; the bound holds for the server.
+        # Each request has its own object for calls; the limit is one for the server.
         calls = [WebCalls(given, provider).call("p", "web_search", {"query": str(n)}) for n in range(6)]
         tasks = [asyncio.ensure_future(call) for call in calls]
-        for _ in range(100):  # Time enough for all of them to begin.
+        for _ in range(100):  # enough turns of the event loop for all of them to begin
             await asyncio.sleep(0)
         begun = provider.running
         provider.done.set()

@@ -1,4 +1,4 @@
-"""Opening pages and finding text in them, through the guard."""
+"""Access to pages and their text, through the guard."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def ask(
     allowed: bool = True,
     **settings: JSON,
 ) -> tuple[list[WebSearchCall], int]:
-    """Makes the calls one after the other, with `PAGE` as the address of a page; how often it was read."""
+    """Run the calls one by one, with the URL of `PAGE`; return the items and the number of reads."""
 
     async def work(service: Upstream) -> list[WebSearchCall]:
         hosts = [f"127.0.0.1:{service.port}"] if allowed else []
@@ -54,7 +54,7 @@ def ask(
 
 
 def said(item: WebSearchCall) -> JSON:
-    """What the model is told: JSON, or an error's words."""
+    """Return the result that the model receives: JSON, or an error message."""
     heard = for_model(item)
     assert heard is not None
     assert isinstance(heard.output, str)

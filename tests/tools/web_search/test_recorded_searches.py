@@ -16,13 +16,13 @@ from tests.support.shared import is_there, shared
 
 FOLDER = "recordings/llama-stack"
 SCENARIO = "streaming_web_search["
-"""Stands in the names of both, `test_response_streaming_...` and `test_response_non_streaming_...`."""
+"""Part of both names, `test_response_streaming_...` and `test_response_non_streaming_...`."""
 SHOWN = ["web_search_call.action.sources", "web_search_call.results"]
 
 
 @cache
 def questions() -> dict[str, JSON]:
-    """The first request of each scenario, by its test's name."""
+    """Return the first request of each scenario, by its test's name."""
     found = {}
     for path in sorted(shared(FOLDER).glob("*.json")) if is_there() else ():
         recorded = json.loads(path.read_text())
@@ -38,7 +38,7 @@ def collection() -> Collection:
 
 
 def answered(scope: str, *, stream: bool) -> JSON:
-    """Asks the question of a scenario over HTTP; the response at its end."""
+    """Send the question of a scenario over HTTP; return the final response."""
     question = questions()[scope]
     body = {
         "model": question["model"],

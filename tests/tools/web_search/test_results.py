@@ -11,7 +11,7 @@ from tests.tools.web_search.searching import RESULT
 
 
 def invocation(**changes: JSON) -> JSON:
-    """A result as llama-stack records it."""
+    """Return a result as llama-stack records it."""
     return {"content": None, "error_message": None, "error_code": None, "metadata": None} | changes
 
 

@@ -1,4 +1,4 @@
-"""Web search in the loop's terms: its events, its item, what goes wrong, and its recordings."""
+"""Web search in the loop: its events, its item, errors, and its recordings."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ def types(events: list[Event]) -> list[str]:
 
 
 def checked(events: list[Event]) -> list[JSONObject]:
-    """The events as they go out, each checked against OpenAI's description."""
+    """Return the events as sent, each checked against OpenAI's description."""
     plain: list[JSONObject] = [msgspec.json.decode(msgspec.json.encode(event)) for event in events]
     for event in plain:
         check_event(event)
@@ -53,14 +53,14 @@ def decoded(**tool: JSON) -> Tool:
 
 
 def search_for(query: str, answer: JSON) -> tuple[list[Event], str]:
-    """Searches with a Tavily that answers so: the events, and what the model is told."""
+    """Search with a Tavily that gives this answer; return the events, and the result for the model."""
     with Upstream() as service:
         service.script(reply(answer))
         return search(service, query)
 
 
 def search(service: Upstream, query: str) -> tuple[list[Event], str]:
-    """Searches with the Tavily `service`: the events, and what the model is told."""
+    """Search with the Tavily `service`; return the events, and the result for the model."""
 
     async def work(given: ToolServices) -> tuple[list[Event], str]:
         call = opened(given).call("web_search", asking(query))
@@ -237,7 +237,7 @@ def test_wrong_options_are_refused_before_the_stream(options: JSONObject, param:
 def search_recorded(
     folder: Path, mode: Mode, settings: WebSearchSettings, query: str, tool: Tool | None = None
 ) -> list[JSONObject]:
-    """A search with a server that records or replays; the results."""
+    """Search with a server that records or replays, and return the results."""
     catalogue = RecordingCatalogue(Backend([]), RecordingLookup(Collection(folder)), mode, Faults())
 
     def wrap(calls: ToolCalls) -> ToolCalls:
@@ -262,7 +262,7 @@ def test_a_recorded_search_is_replayed_without_a_socket(
         assert search_recorded(tmp_path, "record", settings, "q") == [RESULT]
         assert len(service.requests) == 1
     request.getfixturevalue("no_sockets")
-    # Where recordings are replayed there is often no key, and so another provider.
+    # Servers that replay often have no key, and so another provider.
     assert search_recorded(tmp_path, "replay", settings, "q") == [RESULT]
     assert search_recorded(tmp_path, "replay", WebSearchSettings(), "q") == [RESULT]
     with pytest.raises(RecordingNotFound):
@@ -362,7 +362,7 @@ def test_T16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
     ("answer", "status"), [(reply({"results": []}), "completed"), (reply({}, status=500), "failed")]
 )
 def test_T15_T16_the_run_goes_on(answer: Answer, status: str) -> None:
-    """An empty result and a failure both end in an answer of the model."""
+    """An empty result and a failure both lead to an answer of the model."""
     function = {"name": "web_search", "arguments": asking("q")}
     calls = [{"index": 0, "id": "call_1", "type": "function", "function": function}]
     replies = [

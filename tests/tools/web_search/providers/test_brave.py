@@ -1,4 +1,4 @@
-"""What goes to Brave and what comes from it."""
+"""Requests to Brave, and its results."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,7 @@ NOTHING: JSON = {"type": "search"}
 
 
 def search(asked: Search, answer: JSON = NOTHING, status: int = 200) -> tuple[list[SearchResult], Request]:
-    """Searches with a Brave that answers so; what it was sent."""
+    """Search with a Brave that gives this answer; return the results and the request."""
     with Upstream() as service:
         service.script(reply(answer, status=status))
 

@@ -1,4 +1,4 @@
-"""What goes to DuckDuckGo, and what its page says; nothing here leaves the machine."""
+"""Requests to DuckDuckGo, and the results on its page; no test uses the network."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Answered:
 
 
 class Client:
-    """Stands for the library's HTTP client."""
+    """Replacement of the library's HTTP client."""
 
     def __init__(self, answer: Answered | DDGSException) -> None:
         self.answer = answer

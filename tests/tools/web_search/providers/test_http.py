@@ -1,4 +1,4 @@
-"""How answers of search services go wrong."""
+"""Errors in answers of search services."""
 
 from pathlib import Path
 

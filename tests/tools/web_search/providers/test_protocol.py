@@ -1,4 +1,4 @@
-"""What counts among results, and what a search is recorded as."""
+"""Selection of results, and the arguments of recorded searches."""
 
 import msgspec
 import pytest

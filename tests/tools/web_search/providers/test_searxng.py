@@ -1,4 +1,4 @@
-"""What goes to SearXNG and what comes from it."""
+"""Requests to SearXNG, and its results."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,7 @@ from tests.tools.web_search.searching import place, run, tavily
 def search(
     asked: Search, answer: Answer | None = None, api_key: Secret | None = None
 ) -> tuple[list[SearchResult], Request]:
-    """Searches with a SearXNG that answers so; what it was sent."""
+    """Search with a SearXNG that gives this answer; return the results and the request."""
     with Upstream() as service:
         service.script(answer or reply({"results": []}))
 

@@ -1,4 +1,4 @@
-"""What goes to Tavily and what comes from it."""
+"""Requests to Tavily, and its results."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.tools.web_search.searching import KEY, RESULT, place, run, tavily
 
 
 def search(asked: Search, answer: JSON, status: int = 200) -> tuple[list[SearchResult], Request]:
-    """Searches with a Tavily that answers so; what it was sent."""
+    """Search with a Tavily that gives this answer; return the results and the request."""
     with Upstream() as service:
         service.script(reply(answer, status=status))
 
