@@ -216,7 +216,7 @@ def test_a_project_may_name_its_scopes(project: pytest.Pytester) -> None:
     project.runpytest().assert_outcomes(passed=3)
 
 
-def test_a_test_that_runs_again_begins_its_scope_anew(
+def test_a_test_that_runs_again_restarts_its_scope(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.makepyfile(test_capitals=CAPITALS)

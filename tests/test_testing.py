@@ -162,7 +162,7 @@ def test_wrong_settings_are_refused(settings: dict[str, str], message: str) -> N
     assert threading.active_count() == before
 
 
-def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_startup_errors_are_raised(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no recorded calls"), serve(tmp_path):
         pytest.fail("it serves")
     with pytest.raises(ConfigError, match="needs a directory; set recordings"), serve():

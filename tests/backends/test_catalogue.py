@@ -103,7 +103,7 @@ def test_a_named_backend_is_believed_about_models_that_it_does_not_list() -> Non
         assert resolved("off/anything", nowhere("off"), at("house", upstream)) == ("off/anything", "anything")
 
 
-def test_ollamas_latest_tag_may_be_left_out() -> None:
+def test_ollamas_latest_tag_may_be_omitted() -> None:
     with Upstream(["llama3.2:latest"]) as upstream:
         assert resolved("llama3.2", at("ollama", upstream))[0] == "ollama/llama3.2:latest"
 

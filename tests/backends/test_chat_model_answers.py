@@ -72,7 +72,7 @@ def test_an_answer_may_come_in_many_reads(length: bool) -> None:
     assert stream_from(Answer(pieces, 200, JSON_TYPE, length=length), request=REQUEST) == [body]
 
 
-def test_an_answer_in_one_piece_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_non_streaming_answer_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "MAX_EVENT_BYTES", 1_000_000)
     large = reply(completion("x" * 2_000_000))
     with pytest.raises(UpstreamBroken, match=r"^house: an answer of more than 1000000 bytes$"):
@@ -81,7 +81,7 @@ def test_an_answer_in_one_piece_has_bounds(monkeypatch: pytest.MonkeyPatch) -> N
         complete_from(large)
 
 
-def test_F22_sse_for_a_response_in_one_piece() -> None:
+def test_F22_sse_for_a_non_streaming_request() -> None:
     chunks = [chunk("Hel"), chunk("lo"), chunk(finish="stop")]
     assert [
         json.loads(payload) for payload in stream_from(streaming(sse(*chunks)), request=REQUEST)
@@ -156,11 +156,11 @@ def test_F29_a_character_in_two_reads() -> None:
     assert stream_from(Answer([word[:12], word[12:]])) == ['{"a":"é"}'.encode()]
 
 
-def test_F30_a_broken_chunk_is_handed_on() -> None:
+def test_F30_a_broken_chunk_is_proxied() -> None:
     assert stream_from(sse(b'{"choices":[{')) == [b'{"choices":[{']
 
 
-def test_F31_an_error_in_a_stream_is_handed_on() -> None:
+def test_F31_an_error_in_a_stream_is_proxied() -> None:
     assert [json.loads(payload) for payload in stream_from(sse(envelope("Out of memory")))] == [
         envelope("Out of memory")
     ]
@@ -176,7 +176,7 @@ def test_F31_an_error_in_a_reply() -> None:
 
 
 @pytest.mark.parametrize("body", [envelope("Out of memory"), {"object": "error", "message": "Out of memory"}])
-def test_F31_an_error_in_a_whole_response_is_handed_on(body: JSON) -> None:
+def test_F31_an_error_in_a_non_streaming_response_is_proxied(body: JSON) -> None:
     (payload,) = stream_from(reply(body), request=REQUEST)
     assert json.loads(payload) == body
 

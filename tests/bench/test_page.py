@@ -44,7 +44,7 @@ def test_figures_stand_in_the_column_of_their_server() -> None:
     assert "| Stream of 200 tokens, stored | 4.00 / 8.00 | 8.00 / 16.0 |" in text
 
 
-def test_machine_and_pythons_are_told() -> None:
+def test_the_page_names_the_machine_and_the_pythons() -> None:
     text = " ".join(page(ABOUT, a_run()).split())
     assert "2 cores of A processor, Linux 7" in text
     assert "used 25% of the machine" in text

@@ -108,7 +108,7 @@ def test_S27_another_host_needs_a_key_or_the_operators_word(
     assert key not in err
 
 
-def test_S27_whoever_is_told_to_serves_everybody(start: Start) -> None:
+def test_S27_a_server_with_allow_anonymous_serves_everybody(start: Start) -> None:
     url = told(start(*OPEN, "--allow-anonymous", "--print-url")).replace("0.0.0.0", "127.0.0.1")
     assert status(url) == 200
     assert status(url, {"Host": "api.example"}) == 200

@@ -90,7 +90,7 @@ def test_show_of_an_unknown_name_is_an_error(run: Run, directory: Path) -> None:
     assert output.count("else.json") == 1
 
 
-def test_what_cannot_be_read_is_told(run: Run, directory: Path) -> None:
+def test_unreadable_files_are_reported(run: Run, directory: Path) -> None:
     (directory / "broken.json").write_text("{\x1b")
     for command in (["list"], ["show"], ["scan"]):
         code, output = run(*command, directory)
@@ -142,7 +142,7 @@ def test_check_finds_what_is_wrong(run: Run, directory: Path, tmp_path: Path) ->
     assert kinds == ["unreadable", "stale", "unused", "unused", "oversize", "oversize", "oversize"]
 
 
-def test_alternatives_are_told_and_are_no_fault(run: Run, directory: Path) -> None:
+def test_alternatives_are_reported_and_are_not_an_error(run: Run, directory: Path) -> None:
     write(directory, call(answer="Yes", request={**chat_request("Three"), "user": "someone"}))
     code, output = run("check", directory)
     assert (code, output.partition(":")[0], output.count("\n")) == (0, "alternatives", 1)
@@ -170,7 +170,7 @@ def test_import_and_export_convert(run: Run, directory: Path, tmp_path: Path) ->
     assert (tmp_path / "theirs" / name).read_bytes() == (directory / name).read_bytes()
 
 
-def test_export_tells_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
+def test_export_reports_omitted_calls(run: Run, tmp_path: Path) -> None:
     scope_file.write(tmp_path / "ours" / "own.json", SCOPE, [call(answer="Yes"), call(answer="No")])
     code, output = run("export", tmp_path / "ours", "--into", tmp_path / "theirs")
     assert code == 0
@@ -202,7 +202,7 @@ def test_scan_takes_patterns_of_the_operators_own(run: Run, directory: Path) -> 
 
 
 @pytest.mark.parametrize("pattern", ["name", "name=("])
-def test_a_wrong_pattern_is_told(run: Run, directory: Path, pattern: str) -> None:
+def test_a_wrong_pattern_is_reported(run: Run, directory: Path, pattern: str) -> None:
     code, output = run("scan", directory, "--pattern", pattern)
     assert code == 2
     assert "--pattern: expected NAME=REGEX" in output

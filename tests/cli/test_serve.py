@@ -69,7 +69,7 @@ def test_a_start_loads_nothing_for_tools_documents_and_other_databases(tmp_path:
     assert loaded & heavy == set()
 
 
-def test_the_start_is_told_in_at_most_eight_lines(start: Start) -> None:
+def test_the_startup_message_has_at_most_eight_lines(start: Start) -> None:
     server = start("--port", "0")
     assert server.stderr is not None
     lines = [server.stderr.readline()]

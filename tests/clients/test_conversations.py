@@ -128,7 +128,7 @@ def test_an_item_of_every_kind_comes_back_as_it_was_put_in(client: OpenAI, name:
 @pytest.mark.parametrize(
     "kind", ["shell_call", "shell_call_output", "tool_search_call", "tool_search_output"]
 )
-def test_what_may_be_left_out_is_shown(client: OpenAI, kind: str) -> None:
+def test_optional_keys_of_items_may_be_absent(client: OpenAI, kind: str) -> None:
     """The validation at the end of the module checks the keys that these kinds always have."""
     optional = {"environment", "max_output_length", "execution", "call_id"}
     kept = {"call_id"} if kind.startswith("shell") else set()

@@ -48,7 +48,9 @@ def test_compact_a_stored_response(client: OpenAI, upstream: Upstream) -> None:
     assert [item.type for item in compacted.output] == ["message", "compaction"]
 
 
-def test_boxes_name_uploaded_files_and_do_not_hold_them(client: OpenAI, upstream: Upstream) -> None:
+def test_encrypted_content_names_uploaded_files_without_their_content(
+    client: OpenAI, upstream: Upstream
+) -> None:
     file = client.files.create(file=("words.txt", b"banana " * 1000), purpose="user_data")
     ask: JSON = [{"role": "user", "content": [{"type": "input_file", "file_id": file.id}]}]
     upstream.script(reply(completion("Fruit.")), says("Done."), says("Banana."), reply(completion("Fruit.")))
@@ -133,7 +135,7 @@ def test_reasoning_that_is_stored_reaches_its_backend(thinking: tuple[OpenAI, Up
     assert messages(upstream)[1] == {"role": "assistant", "content": "42", **expected}
 
 
-def test_reasoning_that_lacks_its_box_is_found_by_its_id(
+def test_reasoning_without_encrypted_content_is_found_by_its_id(
     thinking: tuple[OpenAI, Upstream, JSONObject],
 ) -> None:
     client, upstream, expected = thinking
@@ -143,7 +145,7 @@ def test_reasoning_that_lacks_its_box_is_found_by_its_id(
     assert messages(upstream)[1] == {"role": "assistant", "content": "42", **expected}
 
 
-def test_a_box_of_another_server_for_a_compaction_is_an_error_of_the_sdk(client: OpenAI) -> None:
+def test_a_compaction_of_another_server_is_an_error_of_the_sdk(client: OpenAI) -> None:
     with pytest.raises(BadRequestError) as caught:
         client.responses.create(
             model="up/m", input=[{"type": "compaction", "encrypted_content": "gAAAAABpzfWE"}]

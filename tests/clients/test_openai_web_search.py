@@ -49,7 +49,7 @@ def told(upstream: Upstream) -> list[JSON]:
     return [each["content"] for each in upstream.chats[-1].json["messages"] if each["role"] == "tool"]
 
 
-def test_a_search_is_made_told_and_cited(searching: Serving, upstream: Upstream) -> None:
+def test_a_search_is_made_reported_and_cited(searching: Serving, upstream: Upstream) -> None:
     search_then_answer(upstream)
     with OpenAI(base_url=searching.url, api_key="none", max_retries=0) as client:
         response = client.responses.create(

@@ -109,7 +109,7 @@ def statements_of(path: Path, respond: Callable[[Store, str], asyncio.Future[Non
     return asyncio.run(run())
 
 
-def test_an_answer_in_one_piece_is_three_inserts(tmp_path: Path) -> None:
+def test_a_non_streaming_answer_is_three_inserts(tmp_path: Path) -> None:
     def respond(store: Store, response_id: str) -> asyncio.Future[None]:
         store.pending.begin_later(ME, new_response(response_id, f"msg_{response_id}"), 60)
         return store.pending.finish(ME, finished(response_id, f"out_{response_id}"))

@@ -116,14 +116,14 @@ def test_null_is_the_default_for_every_parameter() -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"type": None}, {"type": "message"}])
-def test_the_type_of_a_message_may_be_left_out(item: JSONObject) -> None:
+def test_the_type_of_a_message_may_be_omitted(item: JSONObject) -> None:
     content = [{"type": "input_text", "text": "Hi"}]
     request = decoded({"input": [item | {"role": "user", "content": content}]})
     assert request.input == [Message(role="user", content=[InputText("Hi")])]
 
 
 @pytest.mark.parametrize("item", [{}, {"type": None}, {"type": "item_reference"}])
-def test_the_type_of_a_reference_may_be_left_out(item: JSONObject) -> None:
+def test_the_type_of_a_reference_may_be_omitted(item: JSONObject) -> None:
     assert decoded({"input": [item | {"id": "msg_1"}]}).input == [ItemReference(id="msg_1")]
 
 

@@ -168,7 +168,7 @@ def test_B14_names_of_functions(name: str, code: str) -> None:
     assert error.message.startswith("Invalid 'tools[0].name': string ")
 
 
-def test_the_pattern_of_a_name_is_told() -> None:
+def test_the_error_names_the_pattern_of_a_name() -> None:
     error = refusal_of({"tools": [{"type": "function", "name": "a b"}]})
     assert error.message.endswith("Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.")
 

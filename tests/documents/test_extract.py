@@ -69,7 +69,7 @@ def test_what_is_no_text_is_unsupported(data: bytes, says: str, tmp_path: Path) 
     assert says in error.message
 
 
-def test_what_no_database_stores_is_left_out(tmp_path: Path) -> None:
+def test_text_that_no_database_stores_is_omitted(tmp_path: Path) -> None:
     data = "a\x00b".encode("utf-16")
     assert extract(written(tmp_path, data), "a.txt", None) == "ab"
 

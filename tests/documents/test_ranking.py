@@ -38,7 +38,7 @@ def test_of_several_queries_the_best_answered_counts() -> None:
     assert fuse([[first], [second]], 10) == [("a", 0.9), ("b", 0.3)]
 
 
-def test_the_threshold_leaves_out_what_is_below() -> None:
+def test_results_below_the_threshold_are_omitted() -> None:
     found = Found(1.0, {"a": 0.9, "b": 0.5, "c": 0.49})
     assert [key for key, _ in fuse([[found]], 10, 0.5)] == ["a", "b"]
 

@@ -106,7 +106,7 @@ def test_usage_that_is_missing_is_not_invented() -> None:
 
 
 @pytest.mark.parametrize(("sent", "told"), [("flex", "flex"), ("on_demand", "default"), (None, "default")])
-def test_only_tiers_that_the_api_knows_are_told(sent: str | None, told: str) -> None:
+def test_only_tiers_that_the_api_knows_are_returned(sent: str | None, told: str) -> None:
     events = ran(ScriptedModel([[raw({"choices": [], "service_tier": sent}), STOP]]))
     assert events[-1]["response"]["service_tier"] == told
 

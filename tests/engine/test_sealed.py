@@ -29,7 +29,7 @@ def test_what_is_sealed_can_be_opened(content: SealedReasoning) -> None:
 
 
 @pytest.mark.parametrize("encrypted", [None, "gAAA", boxed(type="compaction", summary="s")])
-def test_reasoning_without_a_box_of_its_own(encrypted: str | None) -> None:
+def test_reasoning_without_encrypted_content(encrypted: str | None) -> None:
     assert BOXES.reasoning(Reasoning(summary=[], encrypted_content=encrypted)) is None
 
 

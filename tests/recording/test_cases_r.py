@@ -222,7 +222,7 @@ def test_R9_concurrent_replays_never_swap_answers(tmp_path: Path) -> None:
     assert sorted(given) == sorted(["test 7 1", "test 7 2", *["recording_not_found"] * 30])
 
 
-def test_R10_streamed_recordings_answer_calls_in_one_piece_and_back(tmp_path: Path) -> None:
+def test_R10_streamed_recordings_answer_non_streaming_calls_and_back(tmp_path: Path) -> None:
     with recording(tmp_path, words("Hel", "lo"), reply(completion("World"))) as (server, _):
         chat(server.url, "streamed", stream=True)
         chat(server.url, "whole")
@@ -357,7 +357,7 @@ GAPS = """{"antiphon_recordings": 1, "scope": "default", "calls": [{"call": 1,
 
 
 @pytest.mark.parametrize(("speed", "waits"), [(0, []), (1, [0.4, 0.2]), (4, [0.1, 0.05])])
-def test_R20_gaps_are_left_out_or_kept(
+def test_R20_gaps_are_omitted_or_kept(
     speed: float, waits: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []

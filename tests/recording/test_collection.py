@@ -67,7 +67,7 @@ def test_both_formats_are_read_side_by_side(tmp_path: Path) -> None:
     assert answers(collection, "Ours") == "ours/s.json#1"
 
 
-def test_a_scope_is_begun_anew_once_in_a_run(tmp_path: Path) -> None:
+def test_a_scope_is_replaced_once_in_a_run(tmp_path: Path) -> None:
     add(Collection(tmp_path), call("Old"), call("Older"), call("Other", scope="other"))
     collection = Collection(tmp_path)
     add(collection, call("New"))
@@ -164,7 +164,7 @@ def test_other_kinds_of_calls_are_read_and_left_alone(tmp_path: Path) -> None:
     assert Collection(tmp_path).chats.entries == []
 
 
-def test_what_was_imported_is_forgotten_when_its_scope_is_recorded_anew(tmp_path: Path) -> None:
+def test_imported_calls_are_deleted_when_their_scope_is_recorded_again(tmp_path: Path) -> None:
     imported = [replace(call(text), hash_name=f"{n}.json") for n, text in enumerate(("Old", "Older"))]
     scope_file.write(tmp_path / "default.json", "default", imported)
     collection = Collection(tmp_path)
@@ -187,7 +187,7 @@ def test_a_scope_that_begins_once_more_answers_from_the_first(tmp_path: Path) ->
     assert isinstance(collection.chats.find(chat_request("a"), "other"), Miss), other
 
 
-def test_a_scope_that_begins_once_more_is_recorded_anew(tmp_path: Path) -> None:
+def test_a_scope_that_begins_once_more_is_recorded_again(tmp_path: Path) -> None:
     collection = Collection(tmp_path)
     add(collection, call("Failed"), call("Failed too"))
     collection.begin("default")

@@ -98,7 +98,7 @@ def test_what_is_not_there(tmp_path: Path, method: str, path: str, status: int, 
     with_app(tmp_path, Catalogue(), check)
 
 
-def test_a_refused_method_is_told_which_ones_there_are(tmp_path: Path) -> None:
+def test_the_error_for_a_refused_method_names_the_allowed_ones(tmp_path: Path) -> None:
     async def check(app: ASGIApp) -> None:
         for path in ("/v1/responses", "/v1/conversations/conv_1/items", "/v1/models/a/b"):
             answer = await answered(app, "PATCH", path)
@@ -109,7 +109,7 @@ def test_a_refused_method_is_told_which_ones_there_are(tmp_path: Path) -> None:
     with_app(tmp_path, Catalogue(), check)
 
 
-def test_a_fault_has_the_envelope_and_an_id_and_is_handed_to_the_server(tmp_path: Path) -> None:
+def test_a_server_error_has_the_envelope_and_an_id_and_is_raised_again(tmp_path: Path) -> None:
     async def check(app: ASGIApp) -> None:
         answer = Answer()
         with pytest.raises(ZeroDivisionError):

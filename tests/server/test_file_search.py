@@ -144,7 +144,7 @@ def test_filters_and_options_count(url: str, upstream: Upstream) -> None:
     ],
     ids=["T17_missing_store", "no_store", "filters", "ranking_options"],
 )
-def test_what_is_wrong_is_told_before_the_response_begins(
+def test_errors_are_reported_before_the_response_begins(
     url: str, upstream: Upstream, tool: JSONObject, status: int, param: str, stream: bool
 ) -> None:
     ids = {} if "vector_store_ids" in tool else {"vector_store_ids": [new_store(url)]}

@@ -85,7 +85,7 @@ def test_ogx_a_lone_surrogate_is_no_500(url: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_ogx_and_litellm_a_rate_limit_is_told_at_once(url: str, upstream: Upstream, stream: bool) -> None:
+def test_ogx_and_litellm_a_rate_limit_is_reported_at_once(url: str, upstream: Upstream, stream: bool) -> None:
     upstream.script(reply({"error": {"message": "slow down"}}, status=429, Retry_After="7"))
     answer = post(url, "/responses", ask(stream=stream))
     assert len(upstream.chats) == 1

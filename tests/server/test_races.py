@@ -159,7 +159,7 @@ def test_a_response_that_cannot_begin_frees_its_conversation(tmp_path: Path) -> 
     with_store(tmp_path, check)
 
 
-def test_a_fault_of_this_server_is_told_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_this_server_is_reported_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def check(store: Store) -> None:
         model = Scripted([chunk("Hel")])
         model.fault = ZeroDivisionError("secret detail")

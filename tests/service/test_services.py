@@ -219,7 +219,7 @@ def test_the_tools_search_gives_what_the_item_shows(room: Room) -> None:
     room.run(scenario())
 
 
-def test_bytes_that_somebody_took_away_are_told(room: Room) -> None:
+def test_a_missing_file_in_the_folder_is_reported(room: Room) -> None:
     async def scenario() -> None:
         file_id = await room.upload(ME, "Apples.")
         room.services.files.folder.path_of(file_id).unlink()

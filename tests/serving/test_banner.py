@@ -52,7 +52,7 @@ def test_open_access_is_a_warning(host: str, warns: bool) -> None:
 
 
 @pytest.mark.parametrize(("keys", "words"), [(1, "(1 valid)"), (3, "(3 valid)")])
-def test_with_keys_access_is_told(keys: int, words: str) -> None:
+def test_with_keys_the_banner_reports_access(keys: int, words: str) -> None:
     for host in ("127.0.0.1", "0.0.0.0"):
         assert f"access    API key required {words}" in lines(url=f"http://{host}:8321/v1", keys=keys)
 

@@ -138,7 +138,7 @@ def test_answers_are_kept_for_a_day(open_store: OpenStore, run: Run) -> None:
     run(scenario())
 
 
-def test_a_request_may_be_at_work_for_longer_than_a_day(open_store: OpenStore, run: Run) -> None:
+def test_a_request_may_run_for_longer_than_a_day(open_store: OpenStore, run: Run) -> None:
     clock = Clock()
     store, other = open_store(clock=clock), open_store(clock=clock)
 

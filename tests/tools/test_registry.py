@@ -48,7 +48,7 @@ def test_tools_are_opened_in_the_order_of_the_request() -> None:
     assert positions(FunctionTool(name="f"), *aliases) == [1, 2, 3, 4]
 
 
-def test_what_nobody_registered_for_and_what_is_switched_off_is_left_out() -> None:
+def test_unregistered_and_disabled_tools_are_omitted() -> None:
     assert positions(FunctionTool(name="f"), WebSearchTool(external_web_access=False)) == []
 
 

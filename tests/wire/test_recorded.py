@@ -31,13 +31,13 @@ from tests.wire.recordings import (
 TOO_LONG = "Your input exceeds the context window of this model. Please adjust your input and try again."
 
 
-def test_every_recording_is_covered_or_left_out() -> None:
+def test_every_recording_is_covered_or_listed_as_omitted() -> None:
     assert sorted({*COVERED, *HOSTED, *LEFT_OUT}) == recording_names()
     assert not {*COVERED, *HOSTED} & LEFT_OUT.keys()
 
 
 @pytest.mark.parametrize("recording", LEFT_OUT)
-def test_nothing_is_left_out_that_the_engine_could_answer(recording: str) -> None:
+def test_no_recording_is_omitted_that_the_engine_could_answer(recording: str) -> None:
     if LEFT_OUT[recording].startswith("written by hand"):
         statuses = {exchange.body["status"] for exchange in engine_exchanges(recording)}
         assert statuses == {"complete"}

@@ -233,7 +233,9 @@ def test_a_machine_that_is_gone_is_noticed() -> None:
     assert sum(talk([answer], call).values()) > 0
 
 
-def test_silence_is_measured_anew_for_each_answer_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_idle_timeout_starts_again_for_each_answer_of_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(http_client, "_REST", 0.0)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: "
     short = Timeouts(connect=5, first_byte=5, idle=0.05)

@@ -68,7 +68,7 @@ MCP = McpCall(
     ],
     ids=["search", "several queries", "open_page", "find_in_page", "failed", "mcp", "code"],
 )
-def test_what_the_model_is_told(item: Item, expected: ForModel) -> None:
+def test_the_result_for_the_model(item: Item, expected: ForModel) -> None:
     assert for_model(item) == expected
 
 
@@ -97,14 +97,14 @@ def test_the_error_of_an_mcp_call(error: JSON, text: str) -> None:
 
 
 @pytest.mark.parametrize("results", [UNSET, None])
-def test_a_search_whose_results_are_not_there_is_not_told(results: None) -> None:
+def test_a_search_without_results_is_omitted(results: None) -> None:
     assert for_model(msgspec.structs.replace(WEB, results=results)) is None
     assert for_model(msgspec.structs.replace(FILES, results=results)) is None
     assert for_model(msgspec.structs.replace(CODE, outputs=results)) is None
 
 
 @pytest.mark.parametrize("item", [WEB, FILES, CODE, MCP], ids=["web", "files", "code", "mcp"])
-def test_a_call_that_never_ended_was_skipped_or_is_not_told(item: Item) -> None:
+def test_a_call_that_never_ended_is_skipped_or_omitted(item: Item) -> None:
     skipped = msgspec.structs.replace(item, status="in_progress")
     assert for_model(skipped) is None
     call = for_model(skipped, 3)

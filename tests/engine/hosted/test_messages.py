@@ -87,7 +87,7 @@ def test_ids_are_short_enough_for_every_backend() -> None:
     assert len(call_id) <= 40
 
 
-def test_functions_go_out_under_the_names_that_they_have_now() -> None:
+def test_functions_are_sent_under_their_current_names() -> None:
     assert roles(translated(mcp("look"), mcp("other"), look="s__look"))[::2] == [
         "assistant s__look",
         "assistant other",
@@ -112,7 +112,7 @@ def approval(*, approve: bool, request_id: str = "mcpr_1") -> list[Item]:
     ]
 
 
-def test_an_approval_is_told_by_the_call_that_it_led_to() -> None:
+def test_an_approval_appears_as_the_call_that_it_led_to() -> None:
     call = mcp("delete")
     call.approval_request_id = "mcpr_1"
     assert roles(translated(asked(), *approval(approve=True), call)) == ["user", "assistant delete", "tool"]
@@ -144,6 +144,6 @@ def test_what_one_reply_has_called_stays_together() -> None:
     assert messages[3]["content"] == "Tool call skipped: maximum tool calls limit (2) reached."
 
 
-def test_a_name_that_no_backend_takes_goes_out_as_another_also_where_the_tool_is_not_offered() -> None:
+def test_a_name_that_no_backend_accepts_is_replaced_even_if_the_tool_is_not_offered() -> None:
     (reply, _) = translate_items([mcp("repo.search")], Capabilities())
     assert reply["tool_calls"][0]["function"]["name"] == "repo_search"

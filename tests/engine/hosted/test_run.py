@@ -148,7 +148,7 @@ def test_the_name_of_a_hosted_function_in_pieces() -> None:
     assert hosting.output() == ["web_search_call", "message"]
 
 
-def test_usage_is_summed_and_the_tier_is_the_last_one_told() -> None:
+def test_usage_is_summed_and_the_tier_is_the_last_one_sent() -> None:
     hosting = searching(calls(SEARCH), says("Yes."))
     usage = hosting.response["usage"]
     assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (20, 10, 30)

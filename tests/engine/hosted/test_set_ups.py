@@ -146,7 +146,7 @@ def test_a_forced_choice_is_still_to_be_made_after_an_approved_call() -> None:
     assert [request["tool_choice"] for request in model.requests] == ["required"]
 
 
-def test_T12_a_denied_call_is_not_made_and_the_model_is_told() -> None:
+def test_T12_a_denied_call_is_not_made_and_the_model_gets_the_reason() -> None:
     tool = FakeMcp()
     hosting = Hosting(Replies(says("As you wish.")), [mcp()], tool, items=approval(approve=False)).run()
     assert tool.made == []
@@ -183,7 +183,7 @@ def test_T6_tools_of_two_servers_with_one_name() -> None:
         ({"tools": [mcp(), F, F]}, "tools[2].name"),
     ],
 )
-def test_what_is_wrong_with_the_tools_is_told_before_anything_is_set_up(body: JSONObject, param: str) -> None:
+def test_errors_of_the_tools_are_reported_before_anything_is_set_up(body: JSONObject, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         Hosting(Replies(says("never")), [], FakeMcp(), body=body)
     assert caught.value.param == param

@@ -115,7 +115,7 @@ def test_logprobs_are_on_deltas_and_on_the_whole_text() -> None:
     assert tokens_of(reply) == ["H", "i", "!"]
 
 
-def test_logprobs_that_nobody_asked_for_are_left_out() -> None:
+def test_logprobs_that_are_not_included_are_omitted() -> None:
     reply = assemble(with_logprobs("Hi", "Hi"), STOP)
     assert reply.items[0]["content"][0]["logprobs"] == []
 

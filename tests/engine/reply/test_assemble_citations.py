@@ -67,7 +67,7 @@ def test_what_is_held_back_is_sent_at_the_end_of_the_part() -> None:
     assert reply.texts() == ["See file-1 <|fi"]
 
 
-def test_each_part_counts_anew() -> None:
+def test_each_part_counts_from_zero() -> None:
     reply = assemble(
         chunk(content="A <|file-1|>"),
         chunk(refusal="No <|file-1|>"),

@@ -110,7 +110,7 @@ def test_opaque_reasoning_is_shown_where_it_is_asked_for() -> None:
     assert inside(added["encrypted_content"]) == {"type": "reasoning", "source": "backend/model"}
 
 
-def test_raw_reasoning_is_in_the_box_as_it_came() -> None:
+def test_raw_reasoning_is_unchanged_in_the_encrypted_content() -> None:
     signed = {"type": "reasoning.text", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0}
     piece = {"type": "reasoning.text", "index": 0}
     reply = assemble(
@@ -145,7 +145,7 @@ def hidden(*chunks: bytes) -> tuple[list[JSONObject], list[JSONObject]]:
     )
 
 
-def test_boxes_that_nobody_asked_for_are_kept_and_not_shown() -> None:
+def test_encrypted_content_that_is_not_included_is_kept_and_not_shown() -> None:
     shown, items = hidden(chunk(reasoning="Let me see."), chunk(content="42"), STOP)
     assert inside(items[0].pop("encrypted_content"))["text"] == "Let me see."
     assert shown == items

@@ -87,7 +87,7 @@ def test_several_links_are_cited_in_order_with_the_page_s_title_and_the_address_
     ("cited_text", "after"),
     [(f"[rates]({FED})", ""), (f"([rates]({FED}))", ""), (f"([rates]({FED})", ","), (FED, " ")],
 )
-def test_a_citation_is_told_as_soon_as_its_end_is_certain(cited_text: str, after: str) -> None:
+def test_a_citation_is_sent_as_soon_as_its_end_is_certain(cited_text: str, after: str) -> None:
     finder = LinkFinder(TITLES)
     text = f"See {cited_text}{after}"
     assert finder.feed(text[:-1]) == []

@@ -60,7 +60,7 @@ def test_what_a_model_call_is_charged_with(usage: ChatUsage | None, chunks: int,
     assert spent(usage, request, chunks, last) == pytest.approx(tokens, abs=5 if not usage and chunks else 0)
 
 
-def test_an_answer_in_one_piece_is_charged_by_its_length() -> None:
+def test_a_non_streaming_answer_is_charged_by_its_length() -> None:
     request: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "x" * 400}]}
     assert spent(CHAT, request, 1, b"y" * 4000) == 42
     assert spent(None, request, 1, b"y" * 4000) == pytest.approx(100 + 15 + 1000, abs=5)

@@ -65,7 +65,7 @@ def test_file_ids_of_images_are_not_supported(url: str | None | UnsetType) -> No
     assert error.code == "unsupported_content"
 
 
-def test_a_text_file_goes_out_as_text() -> None:
+def test_a_text_file_is_sent_as_text() -> None:
     part = InputFile(filename="notes.txt", file_data=data_url("text/plain", "Grüße".encode()))
     assert user_content([part]) == "notes.txt:\nGrüße"
 
@@ -92,7 +92,7 @@ def test_a_text_file_that_is_none(url: str) -> None:
 
 
 @pytest.mark.parametrize("data", [data_url("application/pdf", b"%PDF"), "JVBERi0="])
-def test_other_files_go_out_as_they_are(data: str) -> None:
+def test_other_files_are_sent_unchanged(data: str) -> None:
     part = InputFile(filename="a.pdf", file_data=data)
     assert user_content([part]) == [{"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]
 

@@ -55,7 +55,7 @@ def test_a_function_describes_the_grammar() -> None:
     )
 
 
-def test_what_vllm_is_told() -> None:
+def test_the_request_to_vllm() -> None:
     assert structured_outputs(REGEX) == {"regex": "[0-9]+"}
     assert structured_outputs(LARK) == {"grammar": 'start: "a"'}
 

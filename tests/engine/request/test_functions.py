@@ -56,12 +56,12 @@ def test_a_function_with_all_it_has() -> None:
     assert translated([tool]).tools == [{"type": "function", "function": function}]
 
 
-def test_what_a_function_leaves_out_is_left_out() -> None:
+def test_what_a_function_omits_is_omitted() -> None:
     tool = FunctionTool(name="f", description=None, parameters=None, strict=None)
     assert translated([tool]).tools == [{"type": "function", "function": {"name": "f"}}]
 
 
-def test_strict_is_left_out_where_the_backend_does_not_know_it() -> None:
+def test_strict_is_omitted_where_the_backend_does_not_know_it() -> None:
     tool = FunctionTool(name="f", strict=True)
     functions = translated([tool], None, Capabilities(strict_tools=False))
     assert functions.tools == [{"type": "function", "function": {"name": "f"}}]
@@ -148,7 +148,7 @@ def test_a_hosted_function_never_takes_the_name_of_a_custom_tool() -> None:
     assert list(functions.tools) == ["s__look", "look"]
 
 
-def test_a_web_search_that_is_switched_off_is_left_out() -> None:
+def test_a_web_search_that_is_switched_off_is_omitted() -> None:
     assert names(translated([WebSearchTool(external_web_access=False), F])) == ["f"]
 
 

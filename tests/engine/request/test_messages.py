@@ -160,7 +160,7 @@ def test_a_call_id_that_is_used_again_in_a_later_turn() -> None:
     assert [m["content"] for m in messages if m["role"] == "tool"] == ["first", "second"]
 
 
-def test_reasoning_is_left_out_where_the_backend_does_not_take_it() -> None:
+def test_reasoning_is_omitted_where_the_backend_does_not_accept_it() -> None:
     assert translated(thought("hm"), assistant("a")) == [{"role": "assistant", "content": "a"}]
 
 
@@ -253,7 +253,7 @@ def test_items_that_the_answer_behind_them_makes_superfluous() -> None:
     assert translated(*items) == [{"role": "assistant", "content": "a"}]
 
 
-def test_items_that_no_chat_model_can_be_told() -> None:
+def test_items_without_a_form_for_chat_models() -> None:
     error = refusal_of(ImageGenerationCall(status="completed"))
     assert (
         error.message == "Invalid 'input': chat models don't support items of type 'image_generation_call'."
@@ -277,7 +277,7 @@ def test_B34_B35_B36_calls_and_outputs_that_do_not_fit(items: list[Item], messag
     assert (error.message, error.code) == (message, None)
 
 
-def test_a_call_that_was_cut_off_and_never_answered_is_left_out() -> None:
+def test_a_call_that_was_cut_off_and_never_answered_is_omitted() -> None:
     cut = FunctionCall(call_id="a", name="f", arguments='{"x', status="incomplete")
     assert translated(assistant("I look."), cut, user("go on")) == [
         {"role": "assistant", "content": "I look."},

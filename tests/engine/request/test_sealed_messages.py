@@ -68,13 +68,13 @@ def test_entries_of_several_items_of_a_reply_stay_together() -> None:
     assert "reasoning_details" not in messages[2]
 
 
-def test_without_text_in_the_box_the_shown_text_counts() -> None:
+def test_without_encrypted_text_the_shown_text_is_used() -> None:
     messages = told(reasoning(text=""), ANSWER, key="reasoning")
     assert messages[0]["reasoning"] == "short"
 
 
 @pytest.mark.parametrize("encrypted", [None, "gAAAAABpzfWE"])
-def test_reasoning_in_a_strange_box_is_what_is_shown_of_it(encrypted: str | None) -> None:
+def test_reasoning_with_unknown_encrypted_content_uses_the_shown_text(encrypted: str | None) -> None:
     item = Reasoning(summary=[], content=[ReasoningText("shown")], encrypted_content=encrypted)
     assert told(item, ANSWER, key="reasoning")[0]["reasoning"] == "shown"
 

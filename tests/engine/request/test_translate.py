@@ -89,7 +89,7 @@ def test_parameters(body: JSONObject, expected: JSONObject) -> None:
     assert chat(body) == {"stream_options": {"include_usage": True}} | expected
 
 
-def test_parameters_that_a_backend_does_not_know_are_left_out() -> None:
+def test_parameters_that_a_backend_does_not_know_are_omitted() -> None:
     body: JSONObject = {
         "top_logprobs": 3,
         "include": ["message.output_text.logprobs"],
@@ -111,7 +111,7 @@ def test_tools() -> None:
     assert (request["tool_choice"], request["parallel_tool_calls"]) == ("required", False)
 
 
-def test_parallel_tool_calls_is_left_out_where_the_backend_does_not_know_it() -> None:
+def test_parallel_tool_calls_is_omitted_where_the_backend_does_not_know_it() -> None:
     assert "parallel_tool_calls" not in chat({"tools": TOOLS, "parallel_tool_calls": True}, BARE)
 
 
@@ -129,7 +129,7 @@ def test_a_schema_arrives_whole() -> None:
     assert request["response_format"] == {"type": "json_schema", "json_schema": inner}
 
 
-def test_what_a_schema_leaves_out_is_left_out() -> None:
+def test_what_a_schema_omits_is_omitted() -> None:
     request = chat({"text": {"format": {"type": "json_schema", "name": "a", "schema": {}, "strict": None}}})
     assert request["response_format"] == {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
 

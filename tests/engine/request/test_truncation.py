@@ -20,7 +20,7 @@ def called(call_id: str) -> list[Item]:
     ]
 
 
-def test_each_try_leaves_out_more_and_the_last_item_stays() -> None:
+def test_each_attempt_omits_more_and_the_last_item_stays() -> None:
     items: list[Item] = [said(str(number)) for number in range(10)]
     assert [len(rest) for rest in shortened(items)] == [9, 7, 3, 1]
     assert all(rest[-1] is items[-1] for rest in shortened(items))

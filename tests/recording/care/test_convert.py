@@ -138,7 +138,7 @@ def test_a_conversation_stands_in_its_order(tmp_path: Path) -> None:
     assert [call.hash_name for call in calls] == ["b.json", "a.json"]
 
 
-def test_an_answer_in_one_piece_is_also_what_llama_stacks_responses_look_for(tmp_path: Path) -> None:
+def test_a_non_streaming_answer_is_found_by_llama_stacks_responses_too(tmp_path: Path) -> None:
     export_calls([reply("Hi", usage={"total_tokens": 3})], tmp_path)
     whole, stream = sorted(read_all([tmp_path])[0], key=lambda call: call.streamed)
     assert (whole.stale, whole.streamed, whole.request) == (False, False, chat_request())
@@ -165,7 +165,7 @@ def test_a_call_that_wants_no_stream_is_exported_once(tmp_path: Path) -> None:
     assert (done.calls, done.files) == (1, 1)
 
 
-def test_what_llama_stack_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_calls_that_llama_stack_cannot_represent_are_reported(tmp_path: Path) -> None:
     broken = reply("cut", "Else", error=RecordedError("connection lost"), name="default.json#3")
     done = export_calls([reply("one"), replace(reply("two"), name="default.json#2"), broken], tmp_path)
     assert (done.calls, done.files) == (2, 4)

@@ -30,7 +30,7 @@ def streamed(*deltas: JSONObject, finish_reason: str = "stop", **rest: JSON) -> 
 CALL = {"index": 0, "id": "1", "function": {"name": "get_weather", "arguments": '{"city":"Rome"}'}}
 
 
-def test_a_conversation_is_told_message_by_message() -> None:
+def test_a_conversation_is_shown_message_by_message() -> None:
     request = chat_request(tools=[{"type": "function", "function": {"name": "get_weather"}}, {"type": "odd"}])
     request["messages"] = [
         {"role": "system", "content": "Be brief.\nBe kind."},
@@ -61,7 +61,7 @@ def test_a_conversation_is_told_message_by_message() -> None:
     ]
 
 
-def test_calls_reasoning_and_refusals_of_an_answer_are_told() -> None:
+def test_calls_reasoning_and_refusals_of_an_answer_are_shown() -> None:
     call = streamed(
         {"reasoning_content": "Hm."}, {"refusal": "No."}, {"tool_calls": [CALL]}, finish_reason="tool_calls"
     )
@@ -84,7 +84,7 @@ def test_messages_that_an_earlier_call_shows_are_only_counted() -> None:
     assert "user: Bye" in text
 
 
-def test_other_kinds_and_errors_are_told() -> None:
+def test_other_kinds_and_errors_are_shown() -> None:
     address = Address(provider="web", tool_name="search")
     tool = RecordedCall(kind="tool", request={"q": "x"}, address=address, parts=(Raw(b'{"found": 1}'),))
     assert conversation([tool]).splitlines()[1:] == ['  request: {"q":"x"}', '  →: [{"found":1}]']

@@ -48,7 +48,7 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     assert problems == []
 
 
-def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_is_read(
+def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "closed").mkdir()

@@ -44,7 +44,7 @@ def test_real_chats_give_their_values_as_recorded() -> None:
     assert sum(call.error is not None for call in chats) == 4
 
 
-def test_the_kinds_of_the_real_files_are_told_apart() -> None:
+def test_the_kinds_of_the_real_files_are_distinguished() -> None:
     directory = recordings("llama-stack")
     kinds = Counter(call.kind for call in calls_in(directory))
     paths = Counter(
@@ -189,7 +189,7 @@ def test_chunks_are_read_again_only_from_the_file_that_was_loaded(tmp_path: Path
         second.payloads()
 
 
-def test_a_broken_chunk_is_told_when_the_file_is_loaded(tmp_path: Path) -> None:
+def test_a_broken_chunk_is_reported_when_the_file_is_loaded(tmp_path: Path) -> None:
     for name, chunks in {"text": ["x"], "number": [{}, 1], "bare": [chunk({})]}.items():
         content = recording(chat_request(), chunks)
         if name == "bare":

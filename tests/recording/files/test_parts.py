@@ -20,7 +20,7 @@ def test_parts_are_read_when_they_are_asked_for_and_once() -> None:
     assert (bytes(parts[-1]), [bytes(part) for part in parts[:1]], reads) == (b"3", [b"1"], [1])
 
 
-def test_an_error_of_the_reader_is_told_each_time() -> None:
+def test_an_error_of_the_reader_is_reported_each_time() -> None:
     def read() -> tuple[Raw, ...]:
         raise RecordingNotReadable("gone")
 

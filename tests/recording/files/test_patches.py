@@ -52,7 +52,7 @@ def test_keys_with_slashes_and_tildes_are_escaped() -> None:
         ({"a": {"b": 1, "c": 2}}, {"a": {}}, "/a"),
     ],
 )
-def test_some_changes_are_told_whole(before: JSONObject, after: JSONObject, pointer: str) -> None:
+def test_some_changes_are_written_in_full(before: JSONObject, after: JSONObject, pointer: str) -> None:
     assert difference(before, after) == ({pointer: after["a"]}, [])
 
 

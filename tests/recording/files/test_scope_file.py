@@ -298,7 +298,7 @@ def test_r19_a_file_of_version_1_is_read() -> None:
     assert values(second)[0]["id"] == "b"
 
 
-def test_a_later_version_is_told_from_a_broken_file() -> None:
+def test_a_later_version_is_distinguished_from_a_broken_file() -> None:
     later = VERSION_1.replace('recordings": 1', 'recordings": 2').replace('"calls"', '"entries"')
     with pytest.raises(
         ConfigError, match=r"^a\.json: has version 2 of the format; this program reads version 1$"

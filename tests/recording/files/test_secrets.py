@@ -172,7 +172,7 @@ PLANTED: dict[str, tuple[RecordedCall, str]] = {
 
 
 @pytest.mark.parametrize(("call", "place"), PLANTED.values(), ids=PLANTED)
-def test_r15_a_planted_secret_is_found_and_its_place_is_told(call: RecordedCall, place: str) -> None:
+def test_r15_a_planted_secret_is_found_and_its_place_is_reported(call: RecordedCall, place: str) -> None:
     findings = find_in_call(call)
     assert place in [finding.place for finding in findings]
     assert SECRET not in str(findings)
@@ -192,7 +192,7 @@ def test_a_secret_in_a_tool_result_is_found() -> None:
     assert finding.place == "answer.content"
 
 
-def test_a_secret_is_told_once_for_its_place() -> None:
+def test_a_secret_is_reported_once_for_its_place() -> None:
     assert len(find({"api_key": SECRET})) == 1
 
 

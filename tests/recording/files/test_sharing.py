@@ -51,7 +51,7 @@ def test_a_conversation_that_goes_on_tells_only_what_is_new() -> None:
     assert shared.share(first, 3) == SharedRequest({}, like=1, without=[])
 
 
-def test_a_call_is_told_by_the_one_that_shares_the_most() -> None:
+def test_a_call_is_written_relative_to_the_one_that_shares_the_most() -> None:
     shared = Requests()
     shared.share({"model": "small", "messages": [SYSTEM], "tools": [TOOL]}, 1)
     shared.share({"model": "small", "messages": [{"role": "user", "content": "Something else entirely"}]}, 2)

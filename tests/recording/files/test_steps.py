@@ -147,7 +147,7 @@ def test_arguments_of_a_call_are_text_too() -> None:
     assert [step.text for step in fold(stream, [])] == ["", '{"a":1}']
 
 
-def test_only_what_differs_from_an_earlier_stream_is_told() -> None:
+def test_only_differences_from_an_earlier_stream_are_written() -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "details": {"cached_tokens": 0}}
     earlier = Stream(3, chunk({"content": ""}), {**chunk({}), "choices": [], "usage": usage})
     stream = [
@@ -160,7 +160,7 @@ def test_only_what_differs_from_an_earlier_stream_is_told() -> None:
     assert (last.ends_like, last.set) == (3, {"/id": "other", "/usage/total_tokens": 4})
 
 
-def test_each_end_is_told_by_the_stream_that_leaves_the_least_to_tell() -> None:
+def test_each_end_is_written_relative_to_the_stream_that_shares_the_most() -> None:
     calling = {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}]}
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "details": {"cached_tokens": 0}}
     earlier = [
@@ -174,7 +174,7 @@ def test_each_end_is_told_by_the_stream_that_leaves_the_least_to_tell() -> None:
     assert (other.starts_like, other.set) == (None, {"/error": "none"})
 
 
-def test_padding_is_left_out_and_nothing_else() -> None:
+def test_only_padding_is_omitted() -> None:
     padded = {**chunk({"content": "Hi"}), "obfuscation": "xYz"}
     padded["choices"] = [{**padded["choices"][0], "obfuscation": "x"}]
     assert parse(parts(padded)[0]) == chunk({"content": "Hi"})

@@ -135,7 +135,7 @@ def tool_result(text: str) -> JSONObject:
     return {**chat_request(), "messages": [*chat_request()["messages"], said]}
 
 
-def test_folding_comes_last_and_is_told() -> None:
+def test_normalization_comes_last_and_is_reported() -> None:
     made = index(ours("1", tool_result("score: 1")), ours("2", tool_result("score: 2")))
     plain = hit(made, request=tool_result("score: 2"))
     assert (plain.call.name, plain.rules) == ("default.json#2", ())
@@ -161,7 +161,7 @@ def test_what_is_added_later_is_found_folded_too() -> None:
     assert hit(made, request=tool_result("score: 6")).call.name == "default.json#2"
 
 
-def test_a_scope_that_is_begun_anew_forgets_its_file_alone() -> None:
+def test_a_replaced_scope_deletes_only_its_own_file() -> None:
     made = index(ours("1", scope="a"), ours("1", scope="b"), theirs("c.json"))
     assert names(made, 1, "a") == ["a.json#1"]
     made.restart("a", "a.json")

@@ -161,7 +161,7 @@ def test_a_secret_in_the_arguments_stops_the_call(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_recording_again_begins_the_scope_anew(tmp_path: Path) -> None:
+def test_recording_again_replaces_the_scope(tmp_path: Path) -> None:
     record(tmp_path, ("wiki", "search", {"query": "old"}))
     record(tmp_path, ("wiki", "search", {"query": "new"}))
     with pytest.raises(RecordingNotFound):

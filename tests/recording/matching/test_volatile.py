@@ -122,7 +122,7 @@ def test_of_rules_that_would_do_the_first_is_named() -> None:
         (r"date=\d*", "matches the empty string"),
     ],
 )
-def test_a_wrong_pattern_is_told(text: str, why: str) -> None:
+def test_a_wrong_pattern_is_reported(text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why) as caught:
         named_pattern("volatile", text)
     assert str(caught.value).startswith("volatile: ")

@@ -321,7 +321,7 @@ def test_a_wrong_rule_of_a_request_is_an_error_before_a_tool_is_called(tmp_path:
             models.tool_calls(Searches(), RequestContext(faults="explode,tool=*"))
 
 
-def test_models_and_tools_begin_their_scope_anew_together(tmp_path: Path) -> None:
+def test_models_and_tools_replace_their_scope_together(tmp_path: Path) -> None:
     old = catalogue(tmp_path, "record", backend("Old"))
     ask(old, "a")
     search(old, Searches(), "a", "b")

@@ -157,7 +157,7 @@ def test_a_call_is_refused(
         ("429:7", UpstreamRefused),
     ],
 )
-def test_an_answer_in_one_piece_fails_as_a_whole(rule: str, error: type[AntiphonError]) -> None:
+def test_a_non_streaming_answer_fails_as_a_whole(rule: str, error: type[AntiphonError]) -> None:
     with pytest.raises(error) as caught:
         asyncio.run(faulty(Backend([said("Hi")]), rule).complete(BODY))
     heard = hear(faulty(Backend([said("Hi")]), rule), BODY)
@@ -166,7 +166,7 @@ def test_an_answer_in_one_piece_fails_as_a_whole(rule: str, error: type[Antiphon
     assert (type(heard.error), heard.error.message) == (error, caught.value.message)
 
 
-def test_an_answer_in_one_piece_may_lack_its_finish_reason_or_be_late(naps: list[float]) -> None:
+def test_a_non_streaming_answer_may_lack_its_finish_reason_or_be_late(naps: list[float]) -> None:
     reply = json.loads(asyncio.run(faulty(Backend([said("Hi")]), "unfinished").complete(BODY)))
     assert reply["choices"][0]["finish_reason"] is None
     assert hear(faulty(Backend([said("Hi")]), "unfinished"), BODY).values == [reply]

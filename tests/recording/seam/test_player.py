@@ -139,7 +139,7 @@ def test_a_stream_stays_one_whatever_is_asked_for(tmp_path: Path) -> None:
     assert stream(player(tmp_path), chat_request(stream=True)) == chunks
 
 
-def test_a_request_in_one_piece_finds_what_llama_stack_has_for_it(tmp_path: Path) -> None:
+def test_a_non_streaming_request_finds_llama_stacks_recording(tmp_path: Path) -> None:
     """llama-stack's Responses request streams, so that the names of recordings are those of streams."""
     asked = chat_request(stream=True, stream_options={"include_usage": True})
     for name, text, body in (("0.json", "stale", chat_request()), ("z.json", "fresh", asked)):
@@ -274,9 +274,7 @@ def test_the_recorded_models_are_listed(catalogue: ModelCatalogue) -> None:
     asyncio.run(catalogue.close())
 
 
-def test_the_operator_is_told_what_is_replayed_and_what_is_not(
-    catalogue: ModelCatalogue, tmp_path: Path
-) -> None:
+def test_notices_name_the_folder_and_unreadable_files(catalogue: ModelCatalogue, tmp_path: Path) -> None:
     replayed, unreadable = catalogue.notices()
     assert replayed == f"recordings: 3 model calls in {tmp_path}"
     assert "notes.json" in unreadable

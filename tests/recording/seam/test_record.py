@@ -74,7 +74,7 @@ def test_every_chunk_passes_before_the_next_one_is_read(tmp_path: Path) -> None:
     assert (call.streamed, call.request, call.error) == (True, BODY, None)
 
 
-def test_a_reply_in_one_piece_is_recorded(tmp_path: Path) -> None:
+def test_a_non_streaming_reply_is_recorded(tmp_path: Path) -> None:
     noted = noting(scope="s")
     reply = asyncio.run(recorder(Backend([said("Hi")]), tmp_path, noted).complete(BODY))
     (call,) = calls(tmp_path, "s")

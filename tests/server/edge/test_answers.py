@@ -52,7 +52,7 @@ def test_an_error_has_four_keys_its_status_and_its_headers() -> None:
     }
 
 
-def test_an_unknown_url_is_told_and_a_long_one_is_cut() -> None:
+def test_an_unknown_url_is_named_and_a_long_one_is_cut() -> None:
     answer = not_found(Request(scope("POST", "/v1/nope")))
     assert answer.status_code == 404
     message = "Invalid URL (POST /v1/nope)"
@@ -61,7 +61,7 @@ def test_an_unknown_url_is_told_and_a_long_one_is_cut() -> None:
     assert len(not_found(Request(scope("GET", "/" + "x" * 10_000))).body) < 400
 
 
-def test_an_unknown_method_is_told_the_known_ones() -> None:
+def test_the_error_for_an_unknown_method_names_the_known_ones() -> None:
     answer = not_allowed(Request(scope("PUT", "/v1/things")), {"POST", "GET"})
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert body(answer)["error"]["message"] == "Not allowed to PUT on /v1/things."

@@ -84,7 +84,7 @@ def test_a_request_without_a_key(server: Serving) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/../", "/../nothing", "/responses/", "/models/../models"])
-def test_not_even_what_there_is_is_told_without_a_key(server: Serving, path: str) -> None:
+def test_without_a_key_even_the_existing_routes_are_hidden(server: Serving, path: str) -> None:
     assert get(server.url, path).status == 401
 
 

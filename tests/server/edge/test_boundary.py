@@ -35,7 +35,7 @@ def test_every_answer_has_an_id_and_every_request_a_line(caplog: pytest.LogCaptu
     assert line(caplog) == f"PUT /v1/things 201 {fields(caplog)['seconds']:.2f}s"
 
 
-def test_a_fault_is_answered_logged_and_handed_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_error_is_answered_logged_and_raised_again(caplog: pytest.LogCaptureFixture) -> None:
     async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
         raise ZeroDivisionError("secret detail")
 

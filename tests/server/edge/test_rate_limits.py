@@ -78,7 +78,7 @@ def test_requests_per_minute(server: Serving, upstream: Upstream) -> None:
     assert person(server, "another", requests_per_minute=1).post("/responses", ASK).status == 200
 
 
-def test_openais_client_waits_as_it_is_told(server: Serving, upstream: Upstream) -> None:
+def test_openais_client_waits_as_the_headers_advise(server: Serving, upstream: Upstream) -> None:
     limited = person(server, "sdk", requests_per_minute=1)
     with openai.OpenAI(base_url=server.url, api_key=limited.key, max_retries=0) as client:
         client.responses.create(model="up/m", input="Hi")

@@ -70,7 +70,7 @@ def test_what_is_not_there(path: str) -> None:
         ("PUT", "/things/fixed", "DELETE, GET, HEAD, POST"),
     ],
 )
-def test_the_methods_of_a_path_are_told(method: str, path: str, allowed: str) -> None:
+def test_the_methods_of_a_path_are_named(method: str, path: str, allowed: str) -> None:
     answer = called(application(), scope(method, path))
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
 

@@ -119,9 +119,7 @@ def test_ids_are_no_paths_either(url: str, file_id: str) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_form_is_told(
-    url: str, parts: list[bytes], param: str | None, code: str
-) -> None:
+def test_errors_of_a_form_are_reported(url: str, parts: list[bytes], param: str | None, code: str) -> None:
     reply = upload(url, parts)
     assert reply.status == 400
     assert (reply.error["param"], reply.error["code"], reply.error["type"]) == (

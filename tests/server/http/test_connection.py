@@ -54,7 +54,7 @@ def test_a_request_may_come_in_any_pieces() -> None:
     assert said(*(REQUEST[at : at + 1] for at in range(len(REQUEST)))) == [OK + b"{}"]
 
 
-def test_what_an_application_is_told_of_a_request() -> None:
+def test_the_scope_of_a_request_for_an_application() -> None:
     async def scenario() -> Scope:
         told: list[Scope] = []
 

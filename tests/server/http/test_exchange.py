@@ -202,7 +202,7 @@ def test_an_answer_of_known_length() -> None:
     assert answered("GET", "1.1", 200, [LENGTH], b"abcd") == [seen[0], b"abcd", b"(finished)"]
 
 
-def test_an_answer_of_unknown_length_goes_out_in_chunks() -> None:
+def test_an_answer_of_unknown_length_is_sent_in_chunks() -> None:
     seen = answered("GET", "1.1", 200, [], b"ab", b"", b"x" * 17, b"")
     head = HEAD + b"transfer-encoding: chunked\r\n\r\n"
     pieces = [b"2\r\nab\r\n", b"(now)", b"11\r\n" + b"x" * 17 + b"\r\n", b"(now)", b"0\r\n\r\n"]
@@ -224,7 +224,7 @@ def test_an_answer_without_a_body(method: str, status: int, line: bytes) -> None
     assert seen == [b"HTTP/1.1 " + line + b"\r\ndate: today\r\n\r\n", b"(finished)"]
 
 
-def test_a_client_that_was_not_asked_for_its_body_has_to_connect_anew() -> None:
+def test_a_client_that_was_not_asked_for_its_body_has_to_reconnect() -> None:
     """The client decides whether it still sends the body."""
     seen = answered("POST", "1.1", 413, [LENGTH], b"abcd", expects=True)
     assert b"connection: close\r\n" in seen[0]

@@ -83,7 +83,7 @@ def test_F27_cut_mid_text(url: str, upstream: Upstream) -> None:
     }
 
 
-def test_a_stream_is_handed_through_chunk_by_chunk(url: str, upstream: Upstream) -> None:
+def test_a_stream_is_proxied_chunk_by_chunk(url: str, upstream: Upstream) -> None:
     chunks = [chunk(role="assistant"), chunk("Hel", unknown=[1]), chunk("lo"), chunk(finish="stop")]
     upstream.script(sse(*chunks))
     answer = post(url, "/chat/completions", body(stream=True))
@@ -91,7 +91,7 @@ def test_a_stream_is_handed_through_chunk_by_chunk(url: str, upstream: Upstream)
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_a_completion_is_handed_through(url: str, upstream: Upstream) -> None:
+def test_a_completion_is_proxied(url: str, upstream: Upstream) -> None:
     given = whole() | {"kv_transfer_params": None}
     given["choices"][0]["message"]["reasoning"] = "Hm."
     upstream.script(reply(given))

@@ -130,7 +130,7 @@ def test_requests_that_cannot_be_compacted(
     assert upstream.chats == []
 
 
-def test_a_backend_that_fails_is_told_of(url: str, upstream: Upstream) -> None:
+def test_a_backend_that_fails_is_reported(url: str, upstream: Upstream) -> None:
     upstream.script(reply({"error": {"message": "out of memory"}}, status=500))
     answer = post(url, "/responses/compact", COMPACT)
     assert answer.status == 502
@@ -218,7 +218,7 @@ def test_reasoning_is_sealed_and_shown_where_it_is_asked_for(url: str, upstream:
         assert whole["output"][0]["encrypted_content"] == encrypted
 
 
-def test_events_hold_a_box_where_it_is_asked_for(url: str, upstream: Upstream) -> None:
+def test_events_have_encrypted_content_if_it_is_included(url: str, upstream: Upstream) -> None:
     upstream.script(says("42", reasoning_content="Let me see."))
     body: JSONObject = {"model": "up/m", "input": "6 * 7?", "stream": True}
     for include in (INCLUDE, []):
@@ -234,7 +234,7 @@ def test_events_hold_a_box_where_it_is_asked_for(url: str, upstream: Upstream) -
 
 
 @pytest.mark.parametrize("encrypted", ["", "gAAAAABpzfWE"])
-def test_reasoning_in_boxes_of_other_servers_is_left_out(
+def test_reasoning_encrypted_by_other_servers_is_omitted(
     url: str, upstream: Upstream, encrypted: str
 ) -> None:
     upstream.script(says("42"))
@@ -246,7 +246,7 @@ def test_reasoning_in_boxes_of_other_servers_is_left_out(
     assert messages(upstream) == [{"role": "user", "content": "6 * 7?"}]
 
 
-def test_a_box_that_was_changed_is_refused(url: str, upstream: Upstream) -> None:
+def test_changed_encrypted_content_is_refused(url: str, upstream: Upstream) -> None:
     upstream.script(says("42", reasoning_content="Let me see."))
     made = post(url, "/responses", {"model": "up/m", "input": "6 * 7?", "include": INCLUDE, "store": False})
     item = items(made)[0]

@@ -95,7 +95,7 @@ async def think_and_go_on(client: httpx2.AsyncClient) -> bytes:
 
 
 @pytest.mark.usefixtures("no_sockets")
-def test_boxes_are_the_same_bytes_in_a_frozen_replay(tmp_path: Path) -> None:
+def test_encrypted_content_has_the_same_bytes_in_a_frozen_replay(tmp_path: Path) -> None:
     detail = {"type": "reasoning.encrypted", "data": "QUJD", "index": 0}
     thought = chunk({"reasoning_details": [detail]})
     knows = msgspec.structs.replace(DEFAULT_CAPABILITIES, reasoning_input="reasoning_details")

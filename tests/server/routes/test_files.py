@@ -18,7 +18,7 @@ def lifetime(seconds: int) -> list[bytes]:
     ]
 
 
-def test_a_lifetime_is_told_where_there_is_one(url: str) -> None:
+def test_a_lifetime_is_shown_where_there_is_one(url: str) -> None:
     plain = upload(url, [part("purpose", b"assistants"), FILE]).json
     assert "expires_at" not in plain
     short = upload(url, [part("purpose", b"assistants"), FILE, *lifetime(3600)]).json

@@ -71,7 +71,7 @@ def test_nothing_is_stored(url: str) -> None:
         ({"model": "m", "input": "Hi", "tools": [{"type": "nothing"}]}, 400, "tools[0].type"),
     ],
 )
-def test_what_is_wrong_is_told(url: str, body: JSON, status: int, param: str | None) -> None:
+def test_errors_are_reported(url: str, body: JSON, status: int, param: str | None) -> None:
     answer: Reply = post(url, PATH, body)
     assert answer.status == status
     if param is not None:

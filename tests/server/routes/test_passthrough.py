@@ -50,7 +50,7 @@ def test_a_stream_that_is_cut_ends_with_an_error(url: str, upstream: Upstream) -
     assert "without a finish_reason" in answer.payloads[-1]["error"]["message"]
 
 
-def test_an_error_inside_a_stream_is_told(url: str, upstream: Upstream) -> None:
+def test_an_error_inside_a_stream_is_reported(url: str, upstream: Upstream) -> None:
     upstream.script(sse(piece("Hel"), {"error": {"message": "out of memory"}}))
     answer = post(url, "/completions", {"model": "m", "prompt": "Say", "stream": True})
     assert answer.payloads[0]["choices"][0]["text"] == "Hel"
@@ -89,9 +89,7 @@ def test_a_backend_without_it_says_so(url: str, upstream: Upstream, path: str) -
         ("/moderations", "x", None),
     ],
 )
-def test_what_is_wrong_is_told(
-    url: str, upstream: Upstream, path: str, body: JSON, param: str | None
-) -> None:
+def test_errors_are_reported(url: str, upstream: Upstream, path: str, body: JSON, param: str | None) -> None:
     answer = post(url, path, body)
     assert (answer.status, answer.error["param"]) == (400, param)
     assert upstream.requests == []

@@ -119,7 +119,7 @@ def test_an_unknown_version_is_not_found(url: str) -> None:
         assert (reply.status, reply.error["param"]) == (400, "version")
 
 
-def test_a_response_is_told_what_the_prompt_says(url: str, upstream: Upstream) -> None:
+def test_a_response_has_the_fields_of_its_prompt(url: str, upstream: Upstream) -> None:
     prompt = created(url, "You are a {{ role }} {{ noun }}.")
     values = {"role": {"type": "input_text", "text": "helpful"}, "noun": "assistant"}
     upstream.script(HELLO)
@@ -207,7 +207,7 @@ def test_images_and_files_follow_as_a_message(url: str, upstream: Upstream) -> N
         ({"id": "pmpt_none"}, 404, "prompt"),
     ],
 )
-def test_what_is_wrong_with_a_prompt_is_told_before_the_model_is_called(
+def test_errors_of_a_prompt_are_reported_before_the_model_is_called(
     url: str, upstream: Upstream, given: JSONObject, status: int, param: str
 ) -> None:
     prompt_id = created(url, "{{a}}")["prompt_id"]

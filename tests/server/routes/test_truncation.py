@@ -63,7 +63,7 @@ def calls_and_answers(messages: list[JSONObject]) -> tuple[list[str], list[str]]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_auto_leaves_out_the_beginning_until_the_context_fits(
+def test_auto_omits_the_beginning_until_the_context_fits(
     url: str, upstream: Upstream, ask: Ask, refusal: str
 ) -> None:
     upstream.script(*[REFUSALS[refusal]] * 3, ANSWER)

@@ -217,7 +217,7 @@ def store_id(shared_server: Serving) -> str:
         ),
     ],
 )
-def test_what_is_wrong_with_a_request_is_told(
+def test_errors_of_a_request_are_reported(
     url: str, store_id: str, path: str, body: JSONObject, param: str, code: str
 ) -> None:
     reply = post(url, "/vector_stores" + path.replace("ID", store_id), body)

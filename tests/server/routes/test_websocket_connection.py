@@ -202,7 +202,7 @@ class SlowRun:
         return None
 
 
-def test_what_is_at_work_ends_before_an_old_connection_closes() -> None:
+def test_running_responses_end_before_an_old_connection_closes() -> None:
     sent: list[Message] = []
 
     async def scenario() -> None:

@@ -121,9 +121,7 @@ def test_what_is_no_key(key: str, code: str) -> None:
     asyncio.run(scenario())
 
 
-def test_an_answer_that_cannot_be_kept_is_told_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_answer_that_cannot_be_stored_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A request that waits for the answer gets it all the same."""
 
     async def scenario() -> None:

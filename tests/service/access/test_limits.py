@@ -85,7 +85,7 @@ def test_streams_are_counted_while_they_are_open() -> None:
     limited.begin_stream()
 
 
-def test_without_limits_nothing_is_refused_and_nothing_told() -> None:
+def test_without_limits_nothing_is_refused_or_counted() -> None:
     free = meter(Clock())
     for _ in range(100):
         free.begin_request()

@@ -36,7 +36,7 @@ def test_a_temporary_folder_ends_with_the_server() -> None:
     assert not folder.path.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreUnavailable, match="folder of files"):
         FileFolder.open(str(tmp_path / "file" / "files"), 10)
@@ -76,7 +76,7 @@ def test_a_file_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     folder = FileFolder(tmp_path / "gone", max_file_bytes=10)
 
     async def scenario() -> None:

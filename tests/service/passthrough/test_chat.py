@@ -88,7 +88,7 @@ def test_an_empty_stream_is_broken(world: World) -> None:
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 
-def test_the_tokens_of_each_call_are_told(world: World) -> None:
+def test_the_tokens_of_each_call_are_reported(world: World) -> None:
     told: list[int] = []
     context = RequestContext(spend=told.append)
 

@@ -22,22 +22,22 @@ def test_what_is_sealed_is_hidden_and_can_be_opened(content: bytes) -> None:
     assert len(content) < 4 or content not in hidden
 
 
-def test_the_same_content_gives_the_same_box() -> None:
+def test_the_same_content_is_encrypted_to_the_same_text() -> None:
     again = Sealing("a secret that nobody can guess at all")
     assert again.seal("me", b"content") == SEALING.seal("me", b"content")
 
 
-def test_only_the_owner_can_open_a_box() -> None:
+def test_only_the_owner_can_use_encrypted_content() -> None:
     assert SEALING.open("you", SEALING.seal("me", b"content")) is None
     assert SEALING.seal("you", b"content") != SEALING.seal("me", b"content")
 
 
-def test_only_a_server_with_the_key_can_open_a_box() -> None:
+def test_only_a_server_with_the_key_can_decrypt_content() -> None:
     assert Sealing("another secret").open("me", SEALING.seal("me", b"content")) is None
 
 
 @given(st.data())
-def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
+def test_changed_encrypted_content_cannot_be_decrypted(data: st.DataObject) -> None:
     encrypted = SEALING.seal("me", b"some content")
     position = data.draw(st.integers(0, len(encrypted) - 2))  # The last one has unused bits.
     character = data.draw(st.characters().filter(lambda each: each != encrypted[position]))
@@ -47,7 +47,7 @@ def test_a_box_that_was_changed_cannot_be_opened(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "encrypted", ["", "gAAAAABpzfWE", "antiphon1.", "antiphon1.AA", "antiphon1.ü", "antiphon2.AAAA"]
 )
-def test_what_is_no_box_cannot_be_opened(encrypted: str) -> None:
+def test_other_text_cannot_be_decrypted(encrypted: str) -> None:
     assert SEALING.open("me", encrypted) is None
 
 
@@ -55,7 +55,7 @@ def reasoning(encrypted: str | None) -> Reasoning:
     return Reasoning(summary=[], encrypted_content=encrypted)
 
 
-def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
+def test_encrypted_content_of_this_server_and_reasoning_of_others_are_accepted() -> None:
     items: list[InputItem] = [
         Message(role="user", content="Hi"),
         reasoning(None),
@@ -79,7 +79,7 @@ def test_boxes_of_this_server_and_reasoning_of_others_are_let_through() -> None:
         Compaction(encrypted_content=""),
     ],
 )
-def test_other_boxes_are_refused_with_their_place(item: InputItem) -> None:
+def test_other_encrypted_content_is_refused_with_its_place(item: InputItem) -> None:
     with pytest.raises(InvalidEncryptedContent) as caught:
         check_sealed([Message(role="user", content="Hi"), item], BOXES)
     error = caught.value

@@ -21,7 +21,7 @@ async def seen_after(store: Store, response_id: str) -> list[str]:
     return [json.loads(found)["id"] for found in history.bodies]
 
 
-def test_a_chain_is_told_from_its_beginning(store: Store, run: Run) -> None:
+def test_a_chain_is_read_from_its_beginning(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await respond(store, "resp_1", ["z1", "a1"], ["z2", "a2"])
         await respond(store, "resp_2", ["b1"], ["b2"], previous="resp_1")

@@ -50,7 +50,7 @@ def test_a_response_is_there_as_soon_as_its_id_is_known(store: Store, run: Run) 
     run(scenario())
 
 
-def test_a_cancelled_task_has_handed_its_response_over(store: Store, run: Run) -> None:
+def test_a_cancelled_task_still_stores_its_response(store: Store, run: Run) -> None:
     async def stream() -> None:
         store.pending.begin(ME, new_response("resp_1", "msg_1"))
         try:

@@ -38,7 +38,7 @@ def test_a_failed_file_says_why(store: Store, run: Run) -> None:
     run(scenario())
 
 
-def test_an_earlier_reading_counts_no_more_once_the_file_is_attached_anew(store: Store, run: Run) -> None:
+def test_an_earlier_ingestion_is_ignored_once_the_file_is_attached_again(store: Store, run: Run) -> None:
     async def scenario() -> None:
         (first,) = await attach(store, "vs_1", "file-1")
         (second,) = await attach(store, "vs_1", "file-1")

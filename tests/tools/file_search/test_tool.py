@@ -107,7 +107,7 @@ def test_results_are_shown_to_those_who_include_them() -> None:
     assert for_client(item, ("file_search_call.results",)) == item
 
 
-def test_the_model_is_told_in_llama_stacks_words() -> None:
+def test_the_model_receives_llama_stacks_texts() -> None:
     _, item = searched(finding([HIT]))
     what = for_model(item)
     assert what is not None
@@ -143,7 +143,7 @@ def test_what_models_write_is_understood(arguments: str, query: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "{}", "7", "null", '{"query": " "}', '{"query": 7}'])
-def test_a_call_without_a_query_fails_and_the_model_is_told(arguments: str) -> None:
+def test_a_call_without_a_query_fails_and_the_model_gets_the_error(arguments: str) -> None:
     asked: list[str] = []
     events, item = searched(finding([], asked), arguments)
     assert types(events) == [*LIFE[:3], "output_item.done"]
@@ -161,7 +161,7 @@ def test_a_call_without_a_query_fails_and_the_model_is_told(arguments: str) -> N
     ],
     ids=["T17_gone_meanwhile", "embedding_model"],
 )
-def test_a_search_that_fails_is_told_and_not_shown(error: AntiphonError, says: str) -> None:
+def test_a_failed_search_is_reported_to_the_model_and_not_shown(error: AntiphonError, says: str) -> None:
     events, item = searched(finding(error))
     assert types(events) == [*LIFE[:3], "output_item.done"]
     assert item.status == "failed"

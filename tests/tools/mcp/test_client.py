@@ -127,7 +127,7 @@ def test_the_token_is_sent_as_bearer_and_headers_as_given(running: Servers) -> N
 
 @pytest.mark.parametrize("path", ["/private/basic/mcp", "/private/basic/sse"])
 @pytest.mark.parametrize("token", [None, Secret("wrong")])
-def test_T2_a_wrong_token_is_told_as_401(running: Servers, path: str, token: Secret | None) -> None:
+def test_T2_a_wrong_token_is_reported_as_401(running: Servers, path: str, token: Secret | None) -> None:
     with pytest.raises(UpstreamRefused) as caught:
         use(names, at(running, path, authorization=token))
     assert caught.value.upstream_status == 401
@@ -156,7 +156,7 @@ def test_T7_a_list_comes_whole_even_if_a_schema_is_none(running: Servers) -> Non
     assert {tool["name"]: tool["inputSchema"] for tool in tools} == CARELESS
 
 
-def test_an_answer_that_is_not_mcp_is_told_with_its_place(running: Servers) -> None:
+def test_an_answer_that_is_not_mcp_is_reported_with_its_place(running: Servers) -> None:
     async def work(client: McpClient) -> JSONObject:
         return await client.call_tool("good", {})
 
@@ -191,7 +191,7 @@ def test_T9_a_call_that_hangs_ends_and_the_connection_goes_on(running: Servers) 
     assert isinstance(hanging, UpstreamTimeout)
 
 
-def test_T10_an_expired_session_is_begun_anew_once(running: Servers) -> None:
+def test_T10_an_expired_session_begins_again_once(running: Servers) -> None:
     before = len(running.log())
 
     async def work(client: McpClient) -> JSONObject:
@@ -216,7 +216,7 @@ def test_T10_an_expired_session_is_begun_anew_once(running: Servers) -> None:
         ("/compressed", UpstreamUnreachable, "RemoteProtocolError"),
     ],
 )
-def test_what_is_no_mcp_server_is_told(
+def test_a_server_that_is_not_mcp_is_reported(
     running: Servers, path: str, error: type[AntiphonError], words: str
 ) -> None:
     with pytest.raises(error, match=words):

@@ -47,7 +47,7 @@ def test_functions_have_the_schema_verbatim_and_no_empty_description() -> None:
     "schema",
     [None, [], "object", {"type": "array"}, {"properties": ["x"]}, {"properties": {"x": 1}}, {"required": 1}],
 )
-def test_T7_a_tool_with_a_schema_of_no_object_is_left_out_and_named(schema: JSON) -> None:
+def test_T7_a_tool_whose_schema_is_not_an_object_is_omitted_and_named(schema: JSON) -> None:
     good = {"name": "good", "inputSchema": {"type": "object"}}
     listed, left_out = entries([{"name": "bad", "inputSchema": schema}, good])
     assert [entry["name"] for entry in listed] == ["good"]
@@ -108,7 +108,7 @@ def test_a_call_that_is_not_answered_tells_how() -> None:
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))
-def test_what_is_kept_is_the_beginning_and_a_cut_is_told(value: str, limit: int) -> None:
+def test_the_beginning_is_kept_and_a_cut_is_marked(value: str, limit: int) -> None:
     output, _ = outcome({"content": [text(value)]}, limit)
     assert output is not None
     size = len(value.encode())

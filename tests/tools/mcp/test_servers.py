@@ -92,7 +92,7 @@ def test_a_token_in_the_headers_goes_before_the_configured_one_where_it_is_accep
         ({"headers": {"X-A": "x\r\nX-B: y"}}, "tools[2].headers.X-A", "invalid_value"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(given: JSON, param: str, code: str | None) -> None:
+def test_errors_are_reported_with_their_place(given: JSON, param: str, code: str | None) -> None:
     error = refusal(**given)
     assert (error.status, error.param) == (400, param)
     assert code is None or error.code == code

@@ -118,7 +118,7 @@ def test_a_list_in_the_context_is_used_and_nothing_is_asked_before_a_call(runnin
     assert running.asked(before) == ["initialize", "tools/call"]
 
 
-def test_a_list_that_lacks_what_is_allowed_now_is_made_anew(running: Servers) -> None:
+def test_a_list_without_a_tool_that_is_now_allowed_is_fetched_again(running: Servers) -> None:
     first = converse(Replies(says("Hi.")), [mcp(running, "/basic/mcp", allowed_tools=["greet_everyone"])])
     assert [tool["name"] for tool in output(first, "mcp_list_tools")[0]["tools"]] == ["greet_everyone"]
     both = ["greet_everyone", "get_boiling_point"]
@@ -126,7 +126,7 @@ def test_a_list_that_lacks_what_is_allowed_now_is_made_anew(running: Servers) ->
     assert second.output() == ["mcp_list_tools", "mcp_call", "message"]
 
 
-def test_T11_a_tool_that_is_gone_since_it_was_listed_fails_and_the_model_is_told(running: Servers) -> None:
+def test_T11_a_tool_removed_after_the_list_fails_and_the_model_gets_the_error(running: Servers) -> None:
     first = converse(Replies(says("Hi.")), [mcp(running, "/basic/mcp")])
     second = converse(boiling(), [mcp(running, "/workflow/mcp")], context(first))
     (made,) = output(second, "mcp_call")
@@ -135,7 +135,7 @@ def test_T11_a_tool_that_is_gone_since_it_was_listed_fails_and_the_model_is_told
     assert "get_boiling_point" in second.told()[-1]["content"]
 
 
-def test_T6_servers_with_tools_of_one_name_are_told_apart(running: Servers) -> None:
+def test_T6_servers_with_tools_of_one_name_are_distinguished(running: Servers) -> None:
     model = Replies(calls(BOIL, ("t__get_boiling_point", BOIL[1])), says("Both."))
     done = converse(model, [mcp(running, "/basic/mcp"), mcp(running, "/basic/sse", "t")])
     made = [(item["server_label"], item["name"], item["output"]) for item in output(done, "mcp_call")]
@@ -200,7 +200,7 @@ def test_T5_five_thousand_tools_are_offered(running: Servers) -> None:
     assert len(model.requests[0]["tools"]) == 5000
 
 
-def test_T7_a_tool_with_an_impossible_schema_is_left_out_and_named(
+def test_T7_a_tool_with_an_impossible_schema_is_omitted_and_named(
     running: Servers, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = Replies(says("Hi."))
@@ -227,7 +227,7 @@ def test_T7_a_tool_with_an_impossible_schema_is_left_out_and_named(
     ],
     ids=["T8_error_result", "T8_protocol_error", "T9_hangs", "arguments of no object", "broken arguments"],
 )
-def test_a_failing_call_is_told_and_the_model_goes_on(
+def test_a_failing_call_is_reported_and_the_model_continues(
     running: Servers, path: str, call: tuple[str, str], error: JSONObject, told: str
 ) -> None:
     settings = ToolsSettings(timeout=0.5)
@@ -240,7 +240,7 @@ def test_a_failing_call_is_told_and_the_model_goes_on(
     assert done.response["status"] == "completed"
 
 
-def test_a_server_that_is_gone_when_it_is_called_is_told(running: Servers) -> None:
+def test_a_server_that_stopped_before_a_call_is_reported(running: Servers) -> None:
     first = converse(Replies(says("Hi.")), [mcp(running, "/basic/mcp")])
     tool = mcp(running, "/refuse")
     done = converse(boiling(), [tool], context(first))
@@ -250,7 +250,7 @@ def test_a_server_that_is_gone_when_it_is_called_is_told(running: Servers) -> No
     assert done.response["status"] == "completed"
 
 
-def test_T10_a_session_that_expires_between_calls_is_begun_anew(running: Servers) -> None:
+def test_T10_a_session_that_expires_between_calls_begins_again(running: Servers) -> None:
     class Expiring(Replies):
         async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
             await asyncio.to_thread(running.expire)
@@ -321,7 +321,7 @@ def test_an_approved_call_is_not_made_twice(running: Servers) -> None:
     assert third.output() == ["message"]
 
 
-def test_T12_a_denied_call_is_not_made_and_the_model_is_told(running: Servers) -> None:
+def test_T12_a_denied_call_is_not_made_and_the_model_gets_the_reason(running: Servers) -> None:
     first = ask_first(running)
     before = len(running.log())
     tools = [mcp(running, "/basic/mcp", require_approval="always")]

@@ -129,7 +129,7 @@ def test_a_long_page_is_shown_in_part() -> None:
         (Answer([b"\x89PNG"], headers={"Content-Type": "image/png"}, length=True), "its type is 'image/png'"),
     ],
 )
-def test_what_cannot_be_read_is_told_to_the_model(answer: Answer, text: str) -> None:
+def test_unreadable_pages_are_reported_to_the_model(answer: Answer, text: str) -> None:
     [item], _ = ask(answer, ("open_page", {}))
     assert item.status == "failed"
     assert text in said(item)
@@ -172,6 +172,6 @@ def test_a_redirect_to_another_domain_is_not_shown() -> None:
     assert "Only pages of these domains" in said(item)
 
 
-def test_missing_arguments_are_told_to_the_model() -> None:
+def test_missing_arguments_are_reported_to_the_model() -> None:
     [item], _ = ask(html(PAGE), ("find_in_page", {"url": 3}))
     assert "'url' and 'pattern'" in said(item)

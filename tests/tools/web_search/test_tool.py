@@ -116,7 +116,7 @@ def test_T15_an_empty_result_is_a_completed_search() -> None:
     assert json.loads(output) == {"query": "nobody knows", "top_k": []}
 
 
-def test_T16_a_refusal_fails_the_item_and_is_told_to_the_model() -> None:
+def test_T16_a_refusal_fails_the_item_and_the_model_gets_it() -> None:
     with Upstream() as service:
         service.script(reply({"detail": {"error": f"boom\nkey {KEY}"}}, status=500))
 
@@ -148,7 +148,7 @@ def test_T16_a_silent_service_fails_the_item_in_time() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "[]", "{}", '{"query": 1}', '{"query": " "}', "[" * 10_000])
-def test_wrong_arguments_are_told_to_the_model_and_nothing_is_asked(arguments: str) -> None:
+def test_wrong_arguments_are_reported_to_the_model_without_a_call(arguments: str) -> None:
     with Upstream() as service:
 
         async def work(given: ToolServices) -> JSON:

@@ -64,7 +64,7 @@ def test_a_query_that_would_be_too_long_keeps_its_words() -> None:
     assert len(parameters(request)["q"]) == 400
 
 
-def test_the_place_goes_out_as_parameter_and_headers() -> None:
+def test_the_location_is_sent_as_parameter_and_headers() -> None:
     _, request = search(
         Search(query="q", country="NL", region="Utrecht", city="Utrecht", timezone="Europe/Amsterdam")
     )

@@ -51,7 +51,7 @@ def test_domains_and_the_country_are_parameters() -> None:
     assert body["query"] == "q"
 
 
-def test_a_country_that_tavily_may_not_know_is_left_out() -> None:
+def test_a_country_that_tavily_may_not_know_is_omitted() -> None:
     assert "country" not in sent(country="ZZ")
 
 
