@@ -21,8 +21,9 @@ import aiohttp
 import httpx2
 import uvloop
 
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.client import HttpClient
-from antiphon.backends.http.errors import HttpError, Timeouts
+from antiphon.backends.http.errors import HttpError
 from antiphon.backends.http.target import target
 
 Habit = Literal["closes the connection", "sends junk", "sends a second response to 30 %"]

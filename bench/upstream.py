@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import uvloop
 
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.client import HttpClient
-from antiphon.backends.http.errors import Timeouts
 from antiphon.backends.http.target import target
 from bench.servers import stub
 

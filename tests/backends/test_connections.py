@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.backends.catalogue import Models
 from antiphon.backends.connections import Clients
-from antiphon.backends.http.errors import Timeouts
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.target import target
 from antiphon.backends.listing import fetch_models
 from antiphon.engine.request_context import RequestContext

@@ -11,8 +11,7 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from antiphon.backends.http.answer import Answer
-from antiphon.backends.http.errors import Timeouts
+from antiphon.backends.http.answer import Answer, Timeouts
 from antiphon.backends.http.sse import SseSplitter
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.ids import new_id

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
+from antiphon.backends.http import client as http_client
 from antiphon.settings.backends import PRESETS, BackendSettings
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import Reply, check_life_cycle, ended, get, post, tasks, types
@@ -38,6 +39,8 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Ups
 
     with pytest.MonkeyPatch.context() as patch, Upstream(tls=untrusted_tls(folder)) as untrusted:
         patch.setattr(socket, "getaddrinfo", resolve)
+        # Each call has a new connection: if a kept one ends without a byte, the request is sent again.
+        patch.setattr(http_client, "_REST", 60.0)
         given = [
             backend(shared_upstream, capabilities=THINKING),
             backend(shared_upstream, "hasty", first_byte_timeout=0.05, idle_timeout=0.05),

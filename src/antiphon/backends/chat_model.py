@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from antiphon.backends.connections import failure, headers_of
 from antiphon.backends.counting import COUNT_TIMEOUT, count
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.decoding import decoded
-from antiphon.backends.http.errors import ConnectError, HttpError, Timeouts
-from antiphon.backends.http.protocol import Client, Response, content_type
+from antiphon.backends.http.errors import ConnectError, HttpError
+from antiphon.backends.http.protocol import Client, Response
 from antiphon.backends.http.sse import BOM, MAX_EVENT_BYTES, EventTooLarge, SseSplitter
 from antiphon.backends.http.target import Target, target
 from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
@@ -77,7 +78,7 @@ class HttpChatModel:
         """
         response = await self._post(self._target, request)
         try:
-            kind, data = content_type(response), b""
+            kind, data = _content_type(response), b""
             if not kind:
                 data = await _beginning(response)
                 kind = _JSON if _text(data)[:1] == b"{" or not request.get("stream") else _EVENT_STREAM
@@ -147,7 +148,7 @@ class HttpChatModel:
         """Return the body of a non-streaming response."""
         response = await self._post(to, request)
         try:
-            if content_type(response) not in (_JSON, ""):
+            if _content_type(response) not in (_JSON, ""):
                 raise await self._strange(response)
             return await self._read(response)
         finally:
@@ -162,7 +163,9 @@ class HttpChatModel:
         is_last = False
         while True:
             try:
-                response = await decoded(await self._client.request(to, body, self._timeouts))
+                response = await self._client.request(to, body, self._timeouts)
+                if "content-encoding" in response.headers:
+                    response = await decoded(response)
                 if response.status < 300:
                     return response
                 problem, pause = await self._refused(response), _pause(response)
@@ -240,6 +243,11 @@ def _pause(response: Response) -> float | None:
     if response.status not in (429, 503) or not wait.isdecimal() or float(wait) > MAX_RETRY_AFTER:
         return None
     return float(wait)
+
+
+def _content_type(response: Response) -> str:
+    """Return the content type in lower case, without parameters; may be empty."""
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _beginning(response: Response) -> bytes:

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.backends.connections import failure, headers_of
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.decoding import decoded
-from antiphon.backends.http.errors import ConnectTimeout, HttpError, Silence, Timeouts
+from antiphon.backends.http.errors import ConnectTimeout, HttpError, Silence
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.http.sse import BOM
 from antiphon.backends.http.target import target

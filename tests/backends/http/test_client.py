@@ -6,9 +6,9 @@ from typing import TypeVar
 import pytest
 
 from antiphon.backends.http import client as http_client
-from antiphon.backends.http.answer import Answer
+from antiphon.backends.http.answer import Answer, Timeouts
 from antiphon.backends.http.client import HttpClient
-from antiphon.backends.http.errors import Cut, NotHttp, Silence, Timeouts
+from antiphon.backends.http.errors import Cut, NotHttp, Silence
 from antiphon.backends.http.target import target
 
 T = TypeVar("T")

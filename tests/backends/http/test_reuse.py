@@ -10,9 +10,9 @@ from typing import TypeVar
 import pytest
 
 from antiphon.backends.http import client as http_client
-from antiphon.backends.http.answer import Answer
+from antiphon.backends.http.answer import Answer, Timeouts
 from antiphon.backends.http.client import HttpClient
-from antiphon.backends.http.errors import Cut, NotHttp, Timeouts, Unanswered
+from antiphon.backends.http.errors import Cut, NotHttp, Unanswered
 from antiphon.backends.http.target import Target, target
 from bench.unruly import HABITS, Backend, Habit, Ours, measured
 

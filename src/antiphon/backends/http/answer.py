@@ -4,13 +4,30 @@ import asyncio
 from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from msgspec import Struct
 
-from antiphon.backends.http.errors import Cut, HttpError, NotHttp, Silence, Timeouts, Unanswered
+from antiphon.backends.http.errors import Cut, HttpError, NotHttp, Silence, Unanswered
 
 _MAX_HEAD = 64 * 1024
 """Size limit in bytes of the status line and headers."""
 _MAX_UNREAD = 256 * 1024
 """The most unread bytes of a body; beyond it the client stops reading the socket."""
+
+
+class Timeouts(Struct, frozen=True):
+    """Time limits in seconds."""
+
+    connect: float
+    """To connect."""
+    first_byte: float
+    """Until the body begins."""
+    idle: float
+    """Between two reads after that."""
+
+    @property
+    def shortest(self) -> float:
+        """The longest silence that is allowed at any time."""
+        return min(self.first_byte, self.idle)
 
 
 class Connection(Protocol):
@@ -93,11 +110,6 @@ class Answer:
         self._is_reusable = False
         self._last = connection.loop.time()
         self._patience = timeouts.first_byte
-
-    @property
-    def content_type(self) -> str:
-        """The content type in lower case, without parameters; may be empty."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def head(self) -> None:
         """Wait for the status and the headers.

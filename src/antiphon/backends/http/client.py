@@ -24,8 +24,8 @@ from typing import cast
 
 from aiohappyeyeballs import start_connection
 
-from antiphon.backends.http.answer import Answer
-from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Timeouts, Unanswered
+from antiphon.backends.http.answer import Answer, Timeouts
+from antiphon.backends.http.errors import ConnectError, ConnectTimeout, Unanswered
 from antiphon.backends.http.target import Origin, Target
 from antiphon.net.writes import DeferredWrites
 

@@ -1,10 +1,8 @@
-"""Errors and time limits of requests to backends."""
+"""Errors of requests to backends."""
 
 import os
 import socket
 import ssl
-
-from msgspec import Struct
 
 
 class HttpError(Exception):
@@ -53,22 +51,6 @@ class NotHttp(HttpError):
 
 class Undecodable(HttpError):
     """A body with an unsupported or wrong content encoding; the text names it."""
-
-
-class Timeouts(Struct, frozen=True):
-    """Time limits in seconds."""
-
-    connect: float
-    """To connect."""
-    first_byte: float
-    """Until the body begins."""
-    idle: float
-    """Between two reads after that."""
-
-    @property
-    def shortest(self) -> float:
-        """The longest silence that is allowed at any time."""
-        return min(self.first_byte, self.idle)
 
 
 def reason(error: ConnectError) -> str:

@@ -14,6 +14,7 @@ import httpcore2
 import httpx2
 from h2.exceptions import H2Error
 
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.errors import (
     ConnectError,
     ConnectTimeout,
@@ -22,7 +23,6 @@ from antiphon.backends.http.errors import (
     NotHttp,
     ProxyRefused,
     Silence,
-    Timeouts,
 )
 from antiphon.backends.http.target import Target
 

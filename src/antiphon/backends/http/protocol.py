@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from antiphon.backends.http.errors import Timeouts
+from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.target import Target
 
 
@@ -52,8 +52,3 @@ class Client(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
-
-
-def content_type(response: Response) -> str:
-    """Return the content type in lower case, without parameters; may be empty."""
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
