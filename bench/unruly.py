@@ -4,8 +4,9 @@
 
 Each request has its own word, which the backend returns. A row has the requests that got the word of another
 one, those that failed, those that the backend got twice, and the connections. With `--peers`, aiohttp and
-httpx2 get the same load. The delays are in milliseconds after the response. Our client may have no wrong and
-no failed requests; the exit status is 1 otherwise.
+httpx2 get the same load. The delays are in milliseconds after the response. The exit status is 1 if our
+client has wrong requests, or failed ones with a delay below the rest of its connections. Junk that comes
+later fails the requests that are in progress, until the client notices the first.
 """
 
 import argparse
@@ -30,6 +31,8 @@ Habit = Literal["closes the connection", "sends junk", "sends a second response 
 """The conduct of a backend after each response."""
 HABITS: tuple[Habit, ...] = ("closes the connection", "sends junk", "sends a second response to 30 %")
 DELAYS = (0.0, 0.5, 2.0, 20.0)
+_REST = 10.0
+"""Milliseconds that our client leaves a connection alone."""
 _TIMEOUTS = Timeouts(10, 10, 10)
 
 Call = Callable[[str], Awaitable[str]]
@@ -195,7 +198,7 @@ async def _tables(options: argparse.Namespace) -> bool:
                 figures = f"{found.wrong:8}{found.failed:8}{found.twice:8}{found.connections:13}"
                 print(f"{name:10}{delay:>5g} ms{figures}", flush=True)
                 if kind is Ours:
-                    is_right = is_right and not (found.wrong or found.failed)
+                    is_right = is_right and not (found.wrong or (found.failed and delay < _REST))
     return is_right
 
 
