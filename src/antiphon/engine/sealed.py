@@ -4,6 +4,8 @@ Clients keep `encrypted_content` and send it back; they can neither read nor cha
 this module defines the plain content.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 from msgspec import Struct
 
@@ -37,30 +39,26 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(SealedReasoning | SealedCompaction).decode
 
 
+@dataclass(frozen=True, slots=True)
 class Sealed:
-    """Encrypted content of one response.
+    """Encrypted content of one response."""
 
-    Args:
-        seal: Encrypts and decrypts; None does neither.
-        source: The backend's name for the model of the response.
-        owner: The owner of the response.
-    """
-
-    def __init__(self, seal: Seal | None = None, source: str = "", owner: str = LOCAL_OWNER) -> None:
-        self.source = source
-        """The backend's name for the model of the response."""
-        self._seal = seal
-        self._owner = owner
+    sealing: Seal | None = None
+    """Encrypts and decrypts; None does neither."""
+    source: str = ""
+    """The backend's name for the model of the response."""
+    owner: str = LOCAL_OWNER
+    """The owner of the response."""
 
     @property
     def has_seal(self) -> bool:
         """Whether content can be encrypted."""
-        return self._seal is not None
+        return self.sealing is not None
 
     def seal(self, content: SealedReasoning | SealedCompaction) -> str:
         """Return the encrypted content; there must be a seal."""
-        assert self._seal is not None
-        return self._seal.seal(self._owner, _encode(content))
+        assert self.sealing is not None
+        return self.sealing.seal(self.owner, _encode(content))
 
     def reasoning(self, item: Reasoning) -> SealedReasoning | None:
         """Return the decrypted reasoning of an item; None without readable content."""
@@ -96,5 +94,5 @@ class Sealed:
         return items
 
     def _opened(self, encrypted: str) -> SealedReasoning | SealedCompaction | None:
-        content = self._seal.open(self._owner, encrypted) if self._seal is not None else None
+        content = self.sealing.open(self.owner, encrypted) if self.sealing is not None else None
         return None if content is None else _decode(content)

@@ -28,20 +28,20 @@ async def names(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def early(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers without reading the body."""
+    """Answer without reading the body."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body"})
 
 
 async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and then waits for ever."""
+    """Read the body, and then wait forever."""
     while (await receive()).get("more_body"):
         pass
     await asyncio.Event().wait()
 
 
 def bodies(app: ASGIApp, *reads: bytes) -> list[bytes]:
-    """Returns the bodies that an application answers when these bytes come in one connection."""
+    """Return the bodies that an application answers when these bytes come in one connection."""
 
     async def scenario() -> bytes:
         connection, wire = connected(app)
@@ -56,7 +56,7 @@ def bodies(app: ASGIApp, *reads: bytes) -> list[bytes]:
 
 
 def refused(*reads: bytes) -> str:
-    """Returns the message of the error that these bytes get as their only answer."""
+    """Return the message of the error that these bytes get as their only answer."""
     *answer, end = said(*reads)
     assert end == b"(closed)"
     head, _, body = b"".join(answer).partition(b"\r\n\r\n")
@@ -68,7 +68,7 @@ def refused(*reads: bytes) -> str:
 def turned(
     scenario: Callable[[TurnedLoop, HttpConnection, Wire], Awaitable[list[bool]]], app: ASGIApp = echo
 ) -> list[bool]:
-    """Runs a scenario whose clock is turned by hand."""
+    """Run a scenario whose clock is turned by hand."""
 
     async def main() -> list[bool]:
         loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ def test_a_large_body_beside_its_head_is_no_large_head() -> None:
     assert bodies(echo, request) == [b"x" * 200_000]
 
 
-# What follows malformed HTTP and early responses.
+# Requests after malformed HTTP and early responses.
 
 
 def test_requests_before_a_malformed_one_have_their_answers_first() -> None:

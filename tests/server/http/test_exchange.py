@@ -231,7 +231,7 @@ def test_a_client_that_was_not_asked_for_its_body_has_to_reconnect() -> None:
 
 
 def test_a_client_that_did_not_wait_to_be_asked_for_its_body_keeps_its_connection() -> None:
-    """Whatever it expects: its body comes with its head, or before it is read."""
+    """The body comes with its head, or before it is read, with any `Expect`."""
 
     async def scenario(*pieces: bytes) -> tuple[bool, list[bytes]]:
         line = Line()

@@ -22,13 +22,13 @@ CLOSE = struct.pack("!BBI", 0x88, 0x80, 0)
 
 
 def frame(payload: bytes, opcode: int = 0x81) -> bytes:
-    """Returns a frame of a client; its mask of zeros leaves the payload as it is."""
+    """Return a frame of a client; its mask of zeros leaves the payload as it is."""
     size = struct.pack("!BBH", opcode, 0x80 | 126, len(payload))
     return size + bytes(4) + payload
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends every text back; answers other requests with their method."""
+    """Send every text back; answer other requests with their method."""
     if scope["type"] == "http":
         headers = [(b"content-length", b"%d" % len(scope["method"]))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -46,7 +46,7 @@ async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def opened(*reads: bytes, app: object = echo) -> tuple[WebSocketConnection | None, Wire]:
-    """Returns the protocol of a connection after these reads, and its wire."""
+    """Return the protocol of a connection after these reads, and its wire."""
     connection, wire = connected(app)  # type: ignore[arg-type]
     for read in reads:
         protocol = wire.protocol or connection
@@ -58,7 +58,7 @@ async def opened(*reads: bytes, app: object = echo) -> tuple[WebSocketConnection
 
 
 def said(*reads: bytes, app: object = echo) -> tuple[bytes, bool]:
-    """Returns what is written for these reads, and whether the connection is closed."""
+    """Return what is written for these reads, and whether the connection is closed."""
 
     async def scenario() -> tuple[bytes, bool]:
         protocol, wire = await opened(*reads, app=app)

@@ -128,12 +128,15 @@ class Responses:
         Its encrypted content is checked. The items for the model have the content of files that the request
         refers to, and the messages that a compaction has kept.
         """
+        if _is_text_alone(request):
+            gathered = await gather(self._store, context, request, latest)
+            return gathered, gathered.for_model(context.behavior)
         sealed = Sealed(context.seal, owner=context.owner)
         if isinstance(request.input, list):
             request = without_trigger(request)
         if isinstance(request.input, list):
             check_sealed(request.input, sealed)
-        if self._attachments is None or _is_text_alone(request):
+        if self._attachments is None:
             gathered = await gather(self._store, context, request, latest)
             return gathered, sealed.context(gathered.for_model(context.behavior))
         attaching = self._attachments.begin(
