@@ -10,9 +10,11 @@ import openai.resources.responses
 import pytest
 
 import antiphon.testing
-from antiphon.pytest_plugin import MODES, Rehearsal
+from antiphon.pytest_plugin import MODES, REPLAY_TOOLS, Rehearsal
 from antiphon.recording.collection import read_calls
-from antiphon.settings.schema import Mode
+from antiphon.settings.schema import Mode, ReplayTools
+from tests.clients.replies import calls, says
+from tests.mcp_servers.running import servers
 from tests.support.upstream import Upstream, chunk, sse
 
 pytest_plugins = ["pytester"]
@@ -39,6 +41,24 @@ CAPITALS = """
         assert text == {"Spain": "Madrid.", "Italy": "Rome."}[country]
 """
 """Three tests, of which two send the same request and get different answers."""
+
+BOILING = """
+    def test_boiling(antiphon_client):
+        response = antiphon_client.responses.create(
+            model="openai/m",
+            input="When does it boil?",
+            tools=[
+                {{
+                    "type": "mcp",
+                    "server_label": "lab",
+                    "server_url": "{url}",
+                    "require_approval": "never",
+                }}
+            ],
+        )
+        assert [item.output for item in response.output if item.type == "mcp_call"] == ["-100"]
+"""
+"""A test with a tool of an MCP server."""
 
 NETWORK_OFF = """
     import socket
@@ -254,6 +274,34 @@ def test_projects_that_do_not_use_it_are_not_disturbed(project: pytest.Pytester)
 
 def test_the_modes_are_the_servers() -> None:
     assert get_args(Mode) == MODES
+    assert get_args(ReplayTools) == REPLAY_TOOLS
+
+
+def test_tools_can_be_called_while_models_are_replayed(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTIPHON_ALLOW_HOSTS", "127.0.0.1")
+    boil = calls(("call_1", "get_boiling_point", {"liquid_name": "myawesomeliquid"}))
+    with Upstream() as upstream, servers(project.path) as running:
+        upstream.script(boil, says("At -100."))
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
+        project.makepyfile(test_boiling=BOILING.format(url=f"{running.url}/basic/mcp"))
+        project.runpytest("--recording=record").assert_outcomes(passed=1)
+        monkeypatch.delenv("OPENAI_BASE_URL")
+        monkeypatch.delenv("OPENAI_API_KEY")
+        before = len(running.log())
+        project.runpytest().assert_outcomes(passed=1)
+        assert len(running.log()) == before
+        result = project.runpytest("--replay-tools=live")
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["hits: 2, misses: 0, recorded: 0"])
+        assert running.asked(before)[-2:] == ["tools/list", "tools/call"]
+        (project.path / "antiphon.toml").write_text('replay_tools = "live"')
+        before = len(running.log())
+        project.runpytest().assert_outcomes(passed=1)
+        assert running.asked(before)[-2:] == ["tools/list", "tools/call"]
+    project.runpytest("--replay-tools=recorded").assert_outcomes(passed=1)
+    project.runpytest().assert_outcomes(failed=1)
 
 
 def test_reports_of_worker_processes_are_counted(pytestconfig: pytest.Config) -> None:

@@ -153,6 +153,7 @@ def test_further_settings_are_the_servers(directory: Path, tmp_path: Path) -> No
         ({"port": 8321}, "unknown setting 'port'"),
         ({"fault": "explode"}, "unknown action 'explode'"),
         ({"replay_speed": -1}, "replay_speed"),
+        ({"replay_tools": "real"}, "replay_tools"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, str], message: str) -> None:

@@ -18,11 +18,13 @@ import pytest
 if TYPE_CHECKING:
     from openai import OpenAI
 
-    from antiphon.settings.schema import Mode
+    from antiphon.settings.schema import Mode, ReplayTools
     from antiphon.testing import LocalServer, Outcome
 
 MODES = ("live", "record", "replay", "record-missing")
 """Choices of `--recording`."""
+REPLAY_TOOLS = ("recorded", "live")
+"""Choices of `--replay-tools`."""
 
 _LISTED = 10
 """Number of unused recordings that the report lists; the others are counted."""
@@ -44,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         default="tests/recordings",
         help="Directory of recordings, relative to the project's root (default: %(default)s).",
+    )
+    group.addoption(
+        "--replay-tools",
+        choices=REPLAY_TOOLS,
+        help="How tool calls are handled in replay mode: replayed, or made except for web searches with a "
+        "recording (default: the setting `replay_tools`).",
     )
 
 
@@ -99,6 +107,7 @@ class Rehearsal:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._mode: Mode = config.getoption("--recording")
+        self._replay_tools: ReplayTools | None = config.getoption("--replay-tools")
         self._directory: Path = config.rootpath / config.getoption("--recordings")
         self._server: LocalServer | None = None
         self._outcomes: list[Outcome] = []
@@ -117,7 +126,8 @@ class Rehearsal:
         problem = ""
         with ExitStack() as stack:
             try:
-                self._server = stack.enter_context(serve(self._directory, self._mode))
+                serving = serve(self._directory, self._mode, replay_tools=self._replay_tools)
+                self._server = stack.enter_context(serving)
             except (AntiphonError, ConfigError) as error:
                 problem = str(error)
             if self._server is None:
