@@ -37,14 +37,18 @@ def functions_in(recorded: JSONObject) -> dict[str, JSONObject]:
     return {tool["function"]["name"]: tool["function"] for tool in recorded["request"]["body"]["tools"]}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    descriptions = {
+def descriptions() -> dict[str, str]:
+    """Return the recorded descriptions of the tools, by name."""
+    return {
         name: function.get("description", "")
         for recorded in chats()
         for name, function in functions_in(recorded).items()
     }
-    with servers(tmp_path_factory.mktemp("mcp"), descriptions) as started:
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(tmp_path_factory.mktemp("mcp"), descriptions()) as started:
         yield started
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.backends.catalogue import Models
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import ConfigError, InvalidRequest
+from antiphon.errors import ConfigError, InvalidRequest, RecordingNotFound
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.serving.catalogue import mode_line, open_catalogue
 from antiphon.settings.schema import Settings
@@ -68,6 +68,24 @@ def test_in_replay_no_backend_is_even_opened(tmp_path: Path, monkeypatch: pytest
 def test_a_wrong_rule_or_pattern_stops_the_start(given: dict[str, JSON], why: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=why):
         opened(settings(recording="replay", recordings=tapes(tmp_path), **given))
+
+
+@pytest.mark.parametrize("tools", ["recorded", "live"])
+def test_replay_calls_tools_only_if_they_are_live(tools: str, tmp_path: Path) -> None:
+    class Lab:
+        async def call(self, provider: str, name: str, arguments: JSON) -> JSON:
+            return "called"
+
+    async def run() -> JSON:
+        given = settings(recording="replay", recordings=tapes(tmp_path), replay_tools=tools)
+        catalogue = await open_catalogue(given)
+        return await catalogue.tool_calls(Lab(), RequestContext()).call("lab", "boil", {})
+
+    if tools == "live":
+        assert asyncio.run(run()) == "called"
+    else:
+        with pytest.raises(RecordingNotFound, match="Set `replay_tools` to `live` to call the tool"):
+            asyncio.run(run())
 
 
 def test_nothing_to_replay_stops_the_start(tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ def test_by_default_everything_is_live(tmp_path: Path) -> None:
     )
 
 
+def test_tools_are_replayed_by_default(tmp_path: Path) -> None:
+    assert load(tmp_path, 'replay = "tapes"\n').replay_tools == "recorded"
+    assert load(tmp_path, 'replay_tools = "live"\n').replay_tools == "live"
+    assert load(tmp_path, env={"ANTIPHON_REPLAY_TOOLS": "live"}).replay_tools == "live"
+    assert load(tmp_path, flags={"replay": "tapes", "replay_tools": "live"}).replay_tools == "live"
+    with pytest.raises(ConfigError, match="--replay-tools: replay_tools: invalid enum value 'real'"):
+        load(tmp_path, flags={"replay_tools": "real"})
+
+
 @pytest.mark.parametrize(
     ("env", "flags", "mode", "folder"),
     [

@@ -14,6 +14,7 @@ from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.asking import Backend, catalogue, said
+from tests.recording.samples import chat_request, recording, recordings, write
 from tests.support.notes import notes_of, noting
 
 SEARCH = ("tavily", "web_search", {"query": "sea"})
@@ -76,3 +77,37 @@ def test_faults_are_injected_into_live_tools(tmp_path: Path) -> None:
     with pytest.raises(UpstreamRefused):
         asyncio.run(models.tool_calls(tools, RequestContext()).call(*MCP))
     assert tools.calls == 0
+
+
+def test_a_search_tool_of_an_mcp_server_is_called(tmp_path: Path) -> None:
+    calls = catalogue(tmp_path, "record", Backend([said("x")])).tool_calls(Tools("r"), RequestContext())
+    asyncio.run(calls.call("wiki", *SEARCH[1:]))
+    live = replaying(tmp_path).tool_calls(Tools("live"), RequestContext())
+    assert asyncio.run(live.call("wiki", *SEARCH[1:])) == "live wiki 1"
+
+
+@pytest.mark.parametrize("size", [{}, {"context_size": "low"}, {"context_size": "high"}])
+def test_a_search_of_llama_stack_is_played_for_any_context_size(size: JSONObject) -> None:
+    tools = Tools("live")
+    calls = replaying(recordings("llama-stack")).tool_calls(tools, RequestContext())
+    query: JSONObject = {"query": "Llama 4 Maverick model experts"}
+    result: JSON = asyncio.run(calls.call("duckduckgo", "web_search", query | size))
+    assert "128" in result["content"]
+    assert tools.calls == 0
+
+
+def test_tools_are_live_in_replay_mode_only(tmp_path: Path) -> None:
+    calls = catalogue(tmp_path, "record", Backend([said("x")])).tool_calls(Tools("r"), RequestContext())
+    asyncio.run(calls.call(*MCP))
+    lookup, backend = RecordingLookup(Collection(tmp_path)), Backend([said("x")])
+    models = RecordingCatalogue(backend, lookup, "record-missing", Faults(), "live")
+    adding = models.tool_calls(Tools("live"), RequestContext())
+    assert asyncio.run(adding.call(*MCP)) == "r wiki 1"
+    chosen = models.tool_calls(Tools("live"), RequestContext(mode="replay"))
+    assert asyncio.run(chosen.call(*MCP)) == "live wiki 1"
+
+
+def test_live_tools_need_no_recorded_tool_call(tmp_path: Path) -> None:
+    write(tmp_path, "a.json", recording(chat_request(), said("Hi")))
+    calls = replaying(tmp_path).tool_calls(Tools("live"), RequestContext())
+    assert asyncio.run(calls.call(*MCP)) == "live wiki 1"
