@@ -20,6 +20,8 @@ from tests.real_clients.installed import HERE, environment, run
 from tests.recording.asking import Backend, catalogue
 from tests.support.serving import Serving, backend, backends, recordings
 from tests.support.upstream import Upstream, reply
+from tests.test_docs import DOCUMENTED_URL
+from tests.test_docs_llama_stack import blocks
 from tests.tools.web_search.searching import RESULT, tavily
 
 VERSIONS = {"llama_stack_0_3": "0.3.0", "llama_stack_0_4": "0.4.7", "llama_stack_0_7": "0.7.5"}
@@ -58,6 +60,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def test_the_client_is_of_the_version(client: str) -> None:
     lock = (HERE / client / "requirements.txt").read_text().splitlines()
     assert f"llama_stack_client=={VERSIONS[client]}" in lock
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_the_example_of_the_documentation(
+    client: str, by_variable: bool, server: Serving, tmp_path: Path
+) -> None:
+    documented, url = DOCUMENTED_URL.removesuffix("/v1"), server.url.removesuffix("/v1")
+    (example,) = [text for text in blocks("python") if text.startswith("# pip install llama-stack-client\n")]
+    (variable,) = [text.strip() for text in blocks("text") if "BASE_URL=" in text]
+    name, _, value = variable.partition("=")
+    assert (value, documented in example) == (documented, True)
+    example = example.replace(f'base_url="{documented}"', "" if by_variable else f'base_url="{url}"')
+    python = str(environment(client) / "bin" / "python")
+    assert run([python, "-c", example], tmp_path, {name: url} if by_variable else {}).strip()
 
 
 def test_the_set_up_of_the_tests(client: str, replaying: str, tmp_path: Path) -> None:

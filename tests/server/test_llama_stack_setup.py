@@ -131,28 +131,26 @@ def test_the_search_of_the_first_seed_is_recorded_and_the_seed_answers(stack: Se
     assert response.usage is not None
 
 
+SEARCHES: dict[str, tuple[str, JSONObject, str]] = {
+    "openai/gpt-4o-llama_experts": (
+        "How many experts does the Llama 4 Maverick model have?",
+        {"type": "web_search", "search_context_size": "low"},
+        "128",
+    ),
+    "openai/gpt-4o-web_search_2025_08_26_type": (
+        "What is the latest version of Python?",
+        {"type": "web_search_2025_08_26"},
+        "3.",
+    ),
+}
+"""The question, the tool and a part of the answer, by the parameters of llama-stack's test."""
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("client", ["openai_client", "client_with_models"])
-@pytest.mark.parametrize(
-    ("case", "question", "tool", "answer"),
-    [
-        (
-            "openai/gpt-4o-llama_experts",
-            "How many experts does the Llama 4 Maverick model have?",
-            {"type": "web_search", "search_context_size": "low"},
-            "128",
-        ),
-        (
-            "openai/gpt-4o-web_search_2025_08_26_type",
-            "What is the latest version of Python?",
-            {"type": "web_search_2025_08_26"},
-            "3.",
-        ),
-    ],
-)
-def test_searches_come_from_their_recordings(
-    stack: SetUp, case: str, question: str, tool: JSONObject, answer: str, client: str, stream: bool
-) -> None:
+@pytest.mark.parametrize("case", SEARCHES)
+def test_searches_come_from_their_recordings(stack: SetUp, case: str, client: str, stream: bool) -> None:
+    question, tool, answer = SEARCHES[case]
     test, already = _WEB.format("" if stream else "non_", client, case), len(stack.hits())
     body: JSONObject = {"model": "openai/gpt-4o", "input": question, "tools": [tool], "stream": stream}
     events, response = run(stack.server, body, test)
@@ -163,7 +161,7 @@ def test_searches_come_from_their_recordings(
     assert response.usage is not None
 
 
-def test_what_no_tool_can_answer_is_still_a_miss(stack: SetUp) -> None:
+def test_an_unrecorded_model_call_is_still_a_miss(stack: SetUp) -> None:
     body = {"model": "openai/gpt-4o", "input": "A question that nobody has recorded?", "stream": False}
     with pytest.raises(InternalServerError) as caught:
         run(stack.server, body, "some test")

@@ -99,7 +99,7 @@ class ModelCatalogue(Protocol):
     def tool_calls(self, inner: "ToolCalls", context: RequestContext) -> "ToolCalls":
         """Return the tool calls of one request: `inner` with recording, replay and faults.
 
-        Replay never calls `inner`.
+        Replay calls `inner` only if the operator permits the calls of tools.
         """
         ...
 
