@@ -82,9 +82,7 @@ class HttpConnection(asyncio.Protocol):
         self._headers: list[Header] = []
         self._hosts = 0
         self._expects_continue = False
-        self._trailers = 0
-        """Size of the trailers."""
-        self._read_size = 0
+        self._trailers = self._read_size = 0
         self._has_progress = False
         """Whether a request began in this network read, or a piece of a body arrived."""
         self._overhead = 0
@@ -195,8 +193,10 @@ class HttpConnection(asyncio.Protocol):
             self._trailers += len(name) + len(value) + 4
             if self._trailers > MAX_HEAD:
                 raise InvalidRequest(TOO_LARGE)
+            if name.lower() == b"connection" and self._read is not None:
+                self._read.keep_alive = False  # The parser obeys a `close` here, too.
             return
-        name = name.lower()
+        name, value = name.lower(), value.rstrip(b" \t")  # The parser strips the start.
         if name == b"host":
             self._hosts += 1
         elif name == b"transfer-encoding":
