@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -131,6 +132,26 @@ def test_headers_are_counted() -> None:
     assert "too large" in refused(head + b"\r\n")
     assert "too large" in refused(head)
     assert said(head[: -20 * 5] + b"\r\n") == [EMPTY]
+
+
+@pytest.mark.parametrize("sent", [GET, GET + b"\0"], ids=["served", "refused"])
+def test_an_idle_connection_holds_no_head(sent: bytes) -> None:
+    """A thousand headers take far more memory than on the network."""
+
+    async def scenario() -> int:
+        connection, _ = connected(early)
+        before, _ = tracemalloc.get_traced_memory()
+        connection.data_received(sent.replace(b"Host", b"a:b\r\n" * 900 + b"Host"))
+        await settled()
+        after, _ = tracemalloc.get_traced_memory()
+        connection.connection_lost(None)
+        return after - before
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(scenario()) < 30_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_large_body_beside_its_head_is_no_large_head() -> None:
@@ -311,6 +332,17 @@ def test_a_client_that_sends_no_more_is_answered() -> None:
 
     last = OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
     assert asyncio.run(scenario()) == [OK + b"{}", last + b"{}"]
+
+
+def test_a_response_that_leaves_soon_is_not_lost() -> None:
+    async def scenario() -> tuple[list[bytes], bool]:
+        connection, wire = connected(early)
+        connection.data_received(GET)
+        await asyncio.sleep(0)
+        assert wire.seen == []
+        return wire.seen, connection.eof_received()
+
+    assert asyncio.run(scenario()) == ([EMPTY], False)
 
 
 def test_a_client_that_may_be_gone_is_not_waited_for() -> None:

@@ -46,11 +46,7 @@ _MAX_REST = 256 * 1024 * 1024
 
 
 def connections(send_timeout: float = 60.0) -> Callable[..., "HttpConnection"]:
-    """Return the function that creates the connections of one server.
-
-    Args:
-        send_timeout: Seconds after which a client that reads nothing is disconnected.
-    """
+    """Return the function that creates the connections of a server; `send_timeout` is in seconds."""
     return partial(HttpConnection, Timers(send_timeout))
 
 
@@ -129,6 +125,7 @@ class HttpConnection(asyncio.Protocol):
         A disconnect looks like the end of the sending side alone. Therefore, the connection stays open for a
         moment only, and not after the start of a response.
         """
+        self._writes.flush()
         current = self._current
         if current is None or current.has_begun or self._is_in_head or self._read or self._is_lingering:
             return False
@@ -294,6 +291,8 @@ class HttpConnection(asyncio.Protocol):
             self._timers.linger.set(self._end)
         else:
             self._timers.idle.set(self._end)
+            if not self._is_in_head:  # The connection may stay idle for long.
+                self._headers, self._scope = [], {}
         self.resume_reading()
 
     def close(self) -> None:
@@ -326,8 +325,8 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, why: str) -> None:
         """Reject malformed HTTP after earlier requests have their responses, and end the connection."""
         log.warning("Rejected a connection: %s", why)
-        self._parser = None
-        self._is_in_head = False
+        self._parser, self._is_in_head = None, False
+        self._url, self._headers, self._scope = b"", [], {}
         broken, self._read = self._read, None
         if broken is None and self._current is None:
             self._reject(why)
