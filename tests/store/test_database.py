@@ -314,7 +314,7 @@ def test_a_database_that_stays_locked_is_tried_once(
         await database.write(notes.create)
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with counting("begin") as begins:
+        with counting("before_cursor_execute") as begins:
             jobs = [database.enqueue(write_words, f"word {number}").future for number in range(20)]
             outcome = await asyncio.gather(*jobs, return_exceptions=True)
         assert {type(found) for found in outcome} == {StoreUnavailable}

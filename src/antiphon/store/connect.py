@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -10,7 +11,6 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUnavailable
-from antiphon.store.sql import begin_sqlite
 
 READERS = 4
 """The number of reader threads."""
@@ -79,17 +79,21 @@ def _open_sqlite(path: str) -> Opened:
             hide_parameters=True,
         )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", begin_sqlite)
+    reading, writing = engine.execution_options(), engine.execution_options()
+    # A transaction that reads first and then writes fails at once if another process has written in between,
+    # regardless of the busy timeout. BEGIN IMMEDIATE waits instead (https://sqlite.org/lang_transaction.html).
+    for each, statement in ((reading, "BEGIN"), (writing, "BEGIN IMMEDIATE")):
+        event.listen(each, "begin", partial(Connection.exec_driver_sql, statement=statement))
     return Opened(
         location=str(file) if path else ":memory:",
-        reading=engine,
-        writing=engine.execution_options(begin="BEGIN IMMEDIATE"),
+        reading=reading,
+        writing=writing,
         in_memory=not path,
     )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # The driver must not begin transactions; see `begin_sqlite`.
+    connection.isolation_level = None  # The driver must not begin transactions; `_open_sqlite` does.
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
 
 from antiphon.store.database import Database
 from antiphon.store.errors import FileNotStored
-from antiphon.store.sql import page_by_time
+from antiphon.store.paging import page_by_time
 from antiphon.store.tables import files
 from antiphon.store.vector_stores.rows import Rows, StoredFile
 from antiphon.wire.lists import PageQuery

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select
 
 from antiphon.store.database import Database
+from antiphon.store.paging import page_by_time
 from antiphon.store.responses.chain import response_history
 from antiphon.store.responses.items import delete_unlinked, page_of_items
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.rows import History, ItemPage, ResponsePage, StoredResponse
 from antiphon.store.responses.writes import linked_items
-from antiphon.store.sql import page_by_time
 from antiphon.store.tables import items, response_items, responses
 from antiphon.wire.lists import PageQuery
 

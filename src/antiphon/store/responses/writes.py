@@ -1,16 +1,20 @@
 """Writes that store the beginning and the end of responses, many in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from antiphon.store.errors import DuplicateItem, ItemNotFound
 from antiphon.store.responses.items import append_items, find_items
 from antiphon.store.responses.locks import release_locks
 from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse
-from antiphon.store.sql import Insert
 from antiphon.store.tables import items, response_items, responses
+
+_MOST_ROWS = 32
+"""The most rows per statement; drivers cache one statement per number of rows."""
 
 ItemRow = tuple[str, str, str, str]
 """Owner, id, kind and body."""
@@ -43,6 +47,38 @@ class Whole(Struct, frozen=True):
     """The response as it began, with its input."""
     finished: FinishedResponse
     """The final response and its output."""
+
+
+class Insert:
+    """An insert of many rows per statement.
+
+    An `executemany` would be slower, because the driver lets other threads run after each row.
+
+    Args:
+        table: The table.
+        on_conflict: SQL for rows that already exist; without it, they are an error.
+    """
+
+    def __init__(self, table: Table, on_conflict: str = "") -> None:
+        self._width = len(table.columns)
+        columns = ", ".join(table.columns.keys())
+        self._into = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608 (our own names)
+        self._on_conflict = on_conflict
+        self._text = lru_cache(self._statement)
+
+    def __call__(self, connection: Connection, rows: Sequence[Iterable[str | float | None]]) -> int:
+        """Insert rows, tuples with a value for each column; return how many were inserted."""
+        sign = "?" if connection.dialect.positional else "%s"
+        inserted = 0
+        for start in range(0, len(rows), _MOST_ROWS):
+            some = rows[start : start + _MOST_ROWS]
+            statement = self._text(len(some), sign)
+            inserted += connection.exec_driver_sql(statement, tuple(chain.from_iterable(some))).rowcount
+        return inserted
+
+    def _statement(self, rows: int, sign: str) -> str:
+        row = f"({', '.join([sign] * self._width)})"
+        return f"{self._into}{', '.join([row] * rows)} {self._on_conflict}"
 
 
 _insert = Insert(responses)

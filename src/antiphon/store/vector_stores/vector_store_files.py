@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, 
 from antiphon.ids import new_id
 from antiphon.store.database import Database
 from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, ObjectNotFound
-from antiphon.store.sql import page_by_time
+from antiphon.store.paging import page_by_time
 from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
 from antiphon.store.vector_stores.rows import (
     AttachedFile,

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound
-from antiphon.store.sql import page_by_time
+from antiphon.store.paging import page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
 from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
 from antiphon.store.vector_stores.vector_store_files import count_files

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, selec
 from antiphon.errors import AntiphonError
 from antiphon.store.connect import open_engine
 from antiphon.store.database import Database
-from antiphon.store.sql import Insert
+from antiphon.store.responses.writes import Insert
 from tests.store.conftest import Run
 
 notes = Table(
