@@ -19,12 +19,14 @@ import pytest
 
 from antiphon.server.http import exchange
 from antiphon.store.responses.rows import FinishedResponse, NewResponse
-from antiphon.wire.json import JSONObject
+from antiphon.testing import serve
+from antiphon.wire.json import JSON, JSONObject
 from tests.server.bad_bodies import BAD, USER, ask
 from tests.server.client import SECONDS, call, get, post
 from tests.server.faults import TEXT
 from tests.server.http.test_disconnect import hanging, sent
 from tests.server.refusals import Bad, check, rows
+from tests.server.sockets import Socket
 from tests.support.serving import Serving
 from tests.support.upstream import Upstream, chunk
 
@@ -217,8 +219,32 @@ def test_B52_cancel_of_a_response_in_the_foreground(url: str, upstream: Upstream
 
 @pytest.mark.usefixtures("nothing_done")
 def test_bad_bodies_are_refused_fast_even_if_large(url: str) -> None:
-    body = json.dumps(ask(input=[USER] * 10_000 + [{"role": "zzz", "content": "x"}])).encode()
-    check(post(url, "/responses", body), Bad(None, "input[10000].role", "invalid_value"))
+    body = json.dumps(ask(input=[USER] * 2_000 + [{"role": "zzz", "content": "x"}])).encode()
+    check(post(url, "/responses", body), Bad(None, "input[2000].role", "invalid_value"))
+
+
+@pytest.mark.usefixtures("nothing_done")
+def test_what_has_too_many_entries_or_is_nested_too_deeply_is_refused(url: str) -> None:
+    check(post(url, "/responses", ask(input=[USER] * 2049)), Bad(None, "input", "array_above_max_length"))
+    check(
+        post(url, "/chat/completions", {"model": "up/m", "messages": [USER] * 2049}),
+        Bad(None, "messages", "array_above_max_length"),
+    )
+    schema: JSON = {}
+    for _ in range(100):
+        schema = {"items": schema}
+    tools = [{"type": "function", "name": "f", "parameters": schema}]
+    check(post(url, "/responses", ask(tools=tools)), Bad(None, None, "invalid_json"))
+
+
+def test_the_number_of_entries_can_be_set() -> None:
+    with serve(mode="live", backends=[], max_items=2) as server:
+        body = {"model": "antiphon/sample", "input": [USER] * 3}
+        check(post(server.url, "/responses", body), Bad(None, "input", "array_above_max_length"))
+        with Socket(server.url) as connection:
+            connection.send({"type": "response.create", **body})
+            assert connection.refusal()["param"] == "input"
+        assert post(server.url, "/responses", body | {"input": [USER] * 2}).status == 200
 
 
 def test_every_bad_input_of_the_catalogue_is_here() -> None:

@@ -4,10 +4,13 @@ Decoders of bodies that contain input items are here. Others are beside their ro
 """
 
 import re
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import msgspec
+from msgspec import inspect
 
+from antiphon.decode.bounds import MAX_ITEMS, Lengths, too_deep
 from antiphon.decode.explain import explain
 from antiphon.errors import InvalidRequest
 from antiphon.wire.compaction import CompactResponse
@@ -34,13 +37,19 @@ class BodyDecoder(Generic[T]):
         self._item_lists = item_lists
         self._decoder = msgspec.json.Decoder(body_type)
 
-    def decode(self, body: bytes) -> T:
+    def decode(self, body: bytes, most: int = MAX_ITEMS) -> T:
         """Return the decoded body.
+
+        Args:
+            body: The body.
+            most: Maximum length of arrays for which the API has no other one.
 
         Raises:
             InvalidRequest: The body is invalid; the error names the place of the first problem.
         """
-        if b"\\u0000" in body and _ESCAPED_NUL.search(body):
+        if len(body) > 2 * most:  # A shorter body has fewer entries.
+            self._lengths.check(body, most)
+        if b"\\" in body and b"\\u0000" in body and _ESCAPED_NUL.search(body):
             raise InvalidRequest("Invalid body: the character U+0000 is not allowed.", code="invalid_json")
         try:
             return self._decoder.decode(body)
@@ -48,6 +57,21 @@ class BodyDecoder(Generic[T]):
             return self._decode_leniently(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _not_json(error) from None
+
+    @cached_property
+    def _lengths(self) -> Lengths:
+        found = inspect.type_info(self._type)
+        assert isinstance(found, inspect.StructType)
+        arrays: dict[str, int | None] = {}
+        objects: list[str] = []
+        for field in found.fields:
+            kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+            for kind in kinds:
+                if isinstance(kind, inspect.ListType):
+                    arrays[field.encode_name] = kind.max_length
+                elif isinstance(kind, inspect.DictType) and not isinstance(kind.value_type, inspect.AnyType):
+                    objects.append(field.encode_name)
+        return Lengths(arrays, objects)
 
     def _decode_leniently(self, body: bytes) -> T:
         plain = decode_json(body)
@@ -91,7 +115,6 @@ def _add_types(items: JSON) -> None:
 
 def _not_json(error: Exception) -> InvalidRequest:
     if isinstance(error, RecursionError):
-        reason = "it is nested too deeply"
-    else:
-        reason = str(error) or "it is not UTF-8"
+        return too_deep()
+    reason = str(error) or "it is not UTF-8"
     return InvalidRequest(f"We could not parse the JSON body of your request: {reason}.", code="invalid_json")

@@ -148,6 +148,8 @@ def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) ->
         bound = limit.removesuffix(".0")
         text = f"{noun} {side} value. Expected a value {sign} {bound}, but got {value} instead."
         return InvalidRequest(f"Invalid '{param}': {text}", code=f"{noun}_{code}", param=param)
+    if kind != "str" and not below:
+        return array_too_long(param, int(limit), len(value))
     noun = "string" if kind == "str" else "array"
     adjective, edge, code = ("short", "minimum", "below_min") if below else ("long", "maximum", "above_max")
     text = (
@@ -155,6 +157,16 @@ def _out_of_bounds(param: str, value: JSON, kind: str, sign: str, limit: str) ->
         f"but got {_NAMES[kind].split()[0]} {noun} with length {len(value)} instead."
     )
     return InvalidRequest(f"Invalid '{param}': {text}", code=f"{noun}_{code}_length", param=param)
+
+
+def array_too_long(param: str, most: int, length: int) -> InvalidRequest:
+    """Return the error for an array with more than `most` entries."""
+    return InvalidRequest(
+        f"Invalid '{param}': array too long. Expected an array with maximum length {most}, but got an array "
+        f"with length {length} instead.",
+        code="array_above_max_length",
+        param=param,
+    )
 
 
 def kind_of(value: JSON) -> str:

@@ -3,17 +3,26 @@
 from types import UnionType
 
 from antiphon.decode.bodies import decode_json
+from antiphon.decode.bounds import Lengths
 from antiphon.decode.explain import wrong_type
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSONObject
 
+_LENGTHS = Lengths({"messages": None, "tools": None})
 
-def decode_object(body: bytes) -> JSONObject:
+
+def decode_object(body: bytes, most: int) -> JSONObject:
     """Return a decoded JSON object.
 
+    Args:
+        body: The body.
+        most: Maximum length of `messages`, `tools` and the content of a message.
+
     Raises:
-        InvalidRequest: The body isn't valid JSON, or not an object.
+        InvalidRequest: The body isn't valid JSON or not an object, or an array is too long.
     """
+    if len(body) > 2 * most:  # A shorter body has fewer entries.
+        _LENGTHS.check(body, most)
     decoded = decode_json(body)
     if not isinstance(decoded, dict):
         raise InvalidRequest("Invalid body: expected an object.", code="invalid_type")

@@ -122,6 +122,7 @@ async def opened(
                 state = ServerState(
                     services=services,
                     max_body_bytes=settings.max_body_bytes,
+                    max_items=settings.max_items,
                     recording_header=settings.recording_header,
                     freeze=Freeze() if settings.freeze else None,
                     is_local=is_local and not settings.allow_anonymous,

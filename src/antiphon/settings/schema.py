@@ -120,9 +120,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     discover: Annotated[
         bool, Meta(description="Discovery of local model servers on their usual ports at start-up.")
     ] = True
-    max_body_bytes: Annotated[int, Meta(gt=0, description="Maximum size of a request body in bytes.")] = (
-        100 * 1024 * 1024
-    )
+    max_body_bytes: Annotated[
+        int, Meta(gt=0, description="Maximum size of a JSON body in bytes; uploads have their own limit.")
+    ] = 32 * 1024 * 1024
+    max_items: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum length of `input`, `messages`, `tools` and other arrays in a request, if "
+            "OpenAI's API has no smaller one.",
+        ),
+    ] = 2048
     send_timeout: Annotated[
         Seconds,
         Meta(description="Timeout in seconds for a client that reads nothing of its response."),

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
+from antiphon.decode.bounds import FLAT, check_structure
 from antiphon.decode.explain import unsupported_value
 from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
@@ -113,9 +114,9 @@ async def read_body(request: Request) -> bytes:
     """Return the complete JSON body.
 
     Raises:
-        RequestTooLarge: The body is over the limit.
+        RequestTooLarge: The body is over the limit, or has too many values.
         Overloaded: All incomplete bodies together are over their limit.
-        InvalidRequest: The body has another media type, or is compressed.
+        InvalidRequest: The body has another media type, is compressed, or is nested too deeply.
     """
     headers = headers_of(request.scope)
     media_type = headers.get(b"content-type", _JSON)
@@ -150,7 +151,10 @@ async def read_body(request: Request) -> bytes:
                 incomplete.add(len(piece), limit)
     finally:
         incomplete.size -= counted
-    return b"".join(pieces)
+    body = b"".join(pieces)
+    if size > FLAT:
+        await check_structure(body)
+    return body
 
 
 def path_id(request: Request, name: str) -> str:

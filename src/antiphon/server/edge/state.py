@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from antiphon.decode.bounds import MAX_ITEMS
 from antiphon.dialects.llama_stack import Dialect
 from antiphon.errors import AntiphonError
 from antiphon.observe.record import Record
@@ -15,7 +16,7 @@ from antiphon.service.services import Services
 from antiphon.settings.schema import ReasoningEvents
 from antiphon.store import Store
 
-DEFAULT_MAX_BODY_BYTES = 100 * 1024 * 1024
+DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
 _MAX_INCOMPLETE = 512 * 1024 * 1024
 """Size limit of all incomplete JSON bodies together, in bytes."""
 _REQUEST = "antiphon.request"
@@ -65,7 +66,9 @@ class ServerState:
     services: Services
     """Use cases that the endpoints call."""
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
-    """Size limit of request bodies."""
+    """Size limit of JSON bodies."""
+    max_items: int = MAX_ITEMS
+    """Maximum length of arrays in requests."""
     recording_header: bool = False
     """Whether requests may choose a recording mode and faults."""
     freeze: Freeze | None = None

@@ -12,7 +12,7 @@ from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, 
 from antiphon.server.edge.answers import json_answer, json_text, nobody_there
 from antiphon.server.edge.requests import begin_stream, context_of, dialect, read_body
 from antiphon.server.edge.sse import EventStream, proxied_frames
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import server_state, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.wire.json import JSONObject
 
@@ -41,7 +41,7 @@ async def completions(request: Request) -> Response:
 
 async def embeddings(request: Request) -> Response:
     """Create embeddings."""
-    body = decode_object(await read_body(request))
+    body = decode_object(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).embeddings.create(body, context))
@@ -50,7 +50,7 @@ async def embeddings(request: Request) -> Response:
 
 async def moderations(request: Request) -> Response:
     """Classify a text."""
-    body = decode_object(await read_body(request))
+    body = decode_object(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).completions.moderate(body, context))
@@ -82,7 +82,7 @@ routes = [
 
 
 async def _complete(request: Request, use_cases: _Completions) -> Response:
-    body = decode_object(await read_body(request))
+    body = decode_object(await read_body(request), server_state(request).max_items)
     streamed = is_streamed(body)
     context = context_of(request)
     if streamed:

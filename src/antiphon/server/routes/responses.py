@@ -27,7 +27,7 @@ from antiphon.server.edge.requests import (
     read_body,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import server_state, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
@@ -41,12 +41,13 @@ from antiphon.wire.responses import Response as ResponseObject
 
 async def create(request: Request) -> Response:
     """Create a response."""
-    body, wanted = bodies.create_response.decode(await read_body(request)), dialect(request)
+    server, wanted = server_state(request), dialect(request)
+    body = bodies.create_response.decode(await read_body(request), server.max_items)
     if wanted is not OPENAI:
         body = with_defaults(body, wanted)
     if body.stream:
         begin_stream(request)
-    run = await services_of(request).responses.create(context_of(request), body)
+    run = await server.services.responses.create(context_of(request), body)
     if body.stream:
         return EventStream(_frames(request, run))
     async with run:
@@ -57,7 +58,7 @@ async def create(request: Request) -> Response:
 
 async def count_input_tokens(request: Request) -> Response:
     """Count the tokens of an input."""
-    body = bodies.count_input_tokens.decode(await read_body(request))
+    body = bodies.count_input_tokens.decode(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).responses.count_input_tokens(context, body))
@@ -66,7 +67,7 @@ async def count_input_tokens(request: Request) -> Response:
 
 async def compact(request: Request) -> Response:
     """Compact a context."""
-    body = bodies.compact_response.decode(await read_body(request))
+    body = bodies.compact_response.decode(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).responses.compact(context, body))

@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from antiphon.decode import bodies
+from antiphon.decode.bounds import FLAT, check_structure
 from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.errors import (
@@ -144,7 +145,10 @@ class Session:
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
         responses = self._server.services.responses
-        body, wanted = bodies.response_create_event.decode(self._body(frame)), dialect(request)
+        text, wanted = self._body(frame), dialect(request)
+        if len(text) > FLAT:
+            await check_structure(text)
+        body = bodies.response_create_event.decode(text, self._server.max_items)
         if wanted is not OPENAI:
             body = with_defaults(body, wanted)
         _check(body)

@@ -4,6 +4,7 @@ import re
 
 from msgspec import UNSET
 
+from antiphon.decode.explain import array_too_long
 from antiphon.errors import InvalidRequest
 from antiphon.tools.web_search.providers.protocol import Search
 from antiphon.wire.json import JSON, JSONObject
@@ -48,12 +49,7 @@ def _domains(value: JSON, where: str) -> tuple[str, ...]:
             f"Invalid type for '{where}': expected an array of strings.", code="invalid_type", param=where
         )
     if len(value) > MAX_DOMAINS:
-        raise InvalidRequest(
-            f"Invalid '{where}': array too long. Expected an array with maximum length {MAX_DOMAINS}, "
-            f"but got an array with length {len(value)} instead.",
-            code="array_above_max_length",
-            param=where,
-        )
+        raise array_too_long(where, MAX_DOMAINS, len(value))
     return tuple(_domain(each, f"{where}[{number}]") for number, each in enumerate(value))
 
 
