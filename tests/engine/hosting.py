@@ -44,6 +44,7 @@ from antiphon.wire.json import JSONObject
 from tests.engine.life_cycle import check_life_cycles
 from tests.engine.looping import NOW, collect
 from tests.engine.replies import STOP, call, chunk, counted_ids, raw
+from tests.support.immediate import at_once
 
 WEB_SEARCH: JSONObject = {"type": "web_search"}
 RESULTS: list[JSONObject] = [{"url": "https://a.example/", "title": "A", "content": "It is 128."}]
@@ -309,6 +310,7 @@ class Hosting:
             RequestContext(clock=lambda: NOW, ids=counted_ids()),
             HostedTools(hosted, max_rounds),
         )
+        at_once(self.loop.prepare())
         self.events: list[JSONObject] = []
 
     def run(self) -> "Hosting":

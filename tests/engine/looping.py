@@ -17,6 +17,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from tests.engine.replies import as_wire, counted_ids
+from tests.support.immediate import at_once
 from tests.support.schemas import check_event, check_response
 
 NOW = 1_800_000_000.5
@@ -68,7 +69,9 @@ def loop(
         Sealed(seal, "model"),
     )
     context = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=seal)
-    return Loop(request, new_response(request, "resp_1", int(NOW)), prompt, context)
+    made = Loop(request, new_response(request, "resp_1", int(NOW)), prompt, context)
+    at_once(made.prepare())
+    return made
 
 
 async def collect(made: Loop) -> list[JSONObject]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from antiphon.decode.bodies import create_response
-from antiphon.engine.compactor import Compactor
+from antiphon.engine.compactor import Compactor, Estimate
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
@@ -32,6 +32,7 @@ from tests.engine.hosting import FakeMcp, mcp
 from tests.engine.looping import NOW, collect
 from tests.engine.replies import CALLED, STOP, call, chunk, counted_ids, raw
 from tests.engine.seals import OpenSeal, inside
+from tests.support.immediate import at_once
 from tests.support.notes import Notes, notes_of
 
 OVER = [{"type": "compaction", "compact_threshold": 1000}]
@@ -78,6 +79,13 @@ class Model:
         return msgspec.json.encode(self._summary)
 
 
+def estimate_of(tokens: int) -> Estimate:
+    async def estimate(chat: ChatRequest) -> int:
+        return tokens
+
+    return estimate
+
+
 class Compacting:
     """Response that may be compacted; the estimate for every request is `tokens`."""
 
@@ -91,8 +99,9 @@ class Compacting:
         self.call = RequestContext(clock=lambda: NOW, ids=counted_ids(), seal=OpenSeal(), observer=Notes())
         response = new_response(request, "resp_1", int(NOW))
         prompt = PromptState(request, items, resolved, Sealed(self.call.seal, resolved.name))
-        compactor = Compactor(request, resolved, self.call, lambda chat: tokens)
+        compactor = Compactor(request, resolved, self.call, estimate_of(tokens))
         self.loop = Loop(request, response, prompt, self.call, HostedTools(hosted), compactor)
+        at_once(self.loop.prepare())
         self.events = asyncio.run(collect(self.loop))
         assert [event["sequence_number"] for event in self.events] == list(range(len(self.events)))
         self.response: JSONObject = self.events[-1]["response"]
@@ -248,7 +257,7 @@ def test_tokens_of_the_summary_are_counted_for_the_caller() -> None:
     counted: list[int] = []
     resolved = ResolvedModel(chat_model=Model(), name="model", id="backend/model")
     request = create_response.decode(b'{"model":"backend/model","input":"Hi"}')
-    made = Compactor(request, resolved, RequestContext(seal=OpenSeal(), spend=counted.append), lambda chat: 0)
+    made = Compactor(request, resolved, RequestContext(seal=OpenSeal(), spend=counted.append), estimate_of(0))
     assert asyncio.run(made.sum_up(ITEMS)) == "All went well."
     assert counted == [910]
 

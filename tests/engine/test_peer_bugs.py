@@ -16,18 +16,19 @@ from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.looping import ScriptedModel, run
 from tests.engine.replies import CALLED, STOP, THINK, USAGE, assemble, call, chunk, raw
+from tests.support.immediate import at_once
 
 TOOLS: JSON = [{"type": "function", "name": "f"}]
 
 
 def messages(*items: Item) -> list[ChatMessage]:
-    return translate_items(list(items), Capabilities())
+    return at_once(translate_items(list(items), Capabilities()))
 
 
 def chat(body: JSONObject, capabilities: Capabilities | None = None) -> JSONObject:
     request = create_response.decode(msgspec.json.encode(body))
     items: list[Item] = [Message(role="developer", content="d")]
-    translated = translate(request, items, "m", capabilities or Capabilities())
+    translated = at_once(translate(request, items, "m", capabilities or Capabilities()))
     decoded: JSONObject = msgspec.json.decode(msgspec.json.encode(translated.chat_request))
     return decoded
 

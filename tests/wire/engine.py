@@ -30,6 +30,7 @@ from antiphon.wire.items import (
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
 from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
+from tests.support.immediate import at_once
 
 NOW = 1767368377.25
 
@@ -96,6 +97,7 @@ class Run:
             context,
             HostedTools(hosted),
         )
+        at_once(self._loop.prepare())
         self.events: list[JSONObject] = []
 
     @property

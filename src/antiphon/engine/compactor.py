@@ -1,6 +1,6 @@
 """Compaction: the summary of a context, in one more non-streaming model call."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
@@ -16,7 +16,7 @@ from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
 from antiphon.wire.responses import CreateResponse, Usage
 
-Estimate = Callable[[ChatRequest], int]
+Estimate = Callable[[ChatRequest], Awaitable[int]]
 """Returns an estimate of the tokens in a chat request."""
 
 
@@ -56,7 +56,7 @@ class Compactor:
         self._estimate = estimate
         self._sealed = Sealed(context.seal, model.name, context.owner)
 
-    def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
+    async def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Return whether the context exceeds the threshold.
 
         Args:
@@ -66,7 +66,7 @@ class Compactor:
         if self._threshold is None:
             return False
         counted = usage_of(usage)
-        return (counted.total_tokens if counted else self._estimate(chat)) > self._threshold
+        return (counted.total_tokens if counted else await self._estimate(chat)) > self._threshold
 
     async def compact(self, items: list[Item]) -> Compaction:
         """Return a compaction that replaces all of `items`.
@@ -96,7 +96,9 @@ class Compactor:
             InvalidRequest: No chat backend accepts the items.
         """
         capabilities = self._model.chat_model.capabilities
-        translated = translate(self._request, items, self._model.name, capabilities, sealed=self._sealed)
+        translated = await translate(
+            self._request, items, self._model.name, capabilities, sealed=self._sealed
+        )
         chat = translated.chat_request
         chat["messages"].append(request_of_summary(instructions))
         chat["stream"] = False

@@ -24,8 +24,8 @@ class Loop:
     """The events of one response.
 
     The last event carries the finished response with complete items: `for_client` removes the fields
-    that the request does not include. The constructor translates the request, so that a request that no
-    backend accepts fails before the stream begins.
+    that the request does not include. Call `prepare` first, so that a request that no backend accepts
+    fails before the stream begins.
 
     Args:
         request: The request for the response.
@@ -34,9 +34,6 @@ class Loop:
         context: The context of the client's request.
         hosted: The hosted tools of the request, which remain open at the end.
         compactor: Compacts the context when necessary; None for a request without compaction.
-
-    Raises:
-        InvalidRequest: No chat backend accepts the request.
     """
 
     def __init__(
@@ -66,9 +63,6 @@ class Loop:
                 response.max_tool_calls,
                 context,
             )
-            prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
-        else:
-            prompt.offer({}, are_set_up=True)
 
     @property
     def response(self) -> Response:
@@ -79,6 +73,17 @@ class Loop:
     def failure(self) -> AntiphonError | None:
         """The error that the response failed with."""
         return self._outcome.failure
+
+    async def prepare(self) -> None:
+        """Translate the request.
+
+        Raises:
+            InvalidRequest: No chat backend accepts the request.
+        """
+        if self._work is None:
+            await self._prompt.offer({}, are_set_up=True)
+        else:
+            await self._prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield the numbered events, in one batch per network read; the last is terminal.
@@ -111,7 +116,7 @@ class Loop:
                             if failure is not None:
                                 raise failure
                 except ContextLengthExceeded:
-                    if call.has_begun or not self._prompt.shorten():
+                    if call.has_begun or not await self._prompt.shorten():
                         raise
                     continue
                 events, failure = call.finish()
@@ -129,7 +134,7 @@ class Loop:
                     is_answered = self._ends_turn(reply)
                 if not is_answered:
                     self._prompt.next_round(self._said(reply))
-                elif self._has_grown_too_long(reply):
+                elif await self._has_grown_too_long(reply):
                     if held := outcome.release():
                         yield held
                     outcome.hold(await self._compact_at_the_end())
@@ -158,7 +163,7 @@ class Loop:
             async with aclosing(self._hosted_set_up(self._work)) as batches:
                 async for events in batches:
                     yield events
-        if self._compactor is not None and self._compactor.is_due(self._chat_request()):
+        if self._compactor is not None and await self._compactor.is_due(self._chat_request()):
             events = await self._compact_before_the_answer()
             if events:
                 yield events
@@ -169,7 +174,7 @@ class Loop:
             async with aclosing(work.set_up()) as batches:
                 async for events in batches:
                     yield events
-            prompt.offer(work.offered(), are_set_up=True)
+            await prompt.offer(work.offered(), are_set_up=True)
         begin = len(output)
         async with aclosing(work.run_approved()) as batches:
             async for events in batches:
@@ -241,10 +246,10 @@ class Loop:
                 raise
             self._context.observer.compaction_failed(error)
             return []
-        self._prompt.replace_context(items, self._outcome.output[-1])
+        await self._prompt.replace_context(items, self._outcome.output[-1])
         return events
 
-    def _has_grown_too_long(self, reply: Assembler) -> bool:
+    async def _has_grown_too_long(self, reply: Assembler) -> bool:
         """Return whether the reply made the context too long, and needs no answer."""
         compactor = self._compactor
         if compactor is None or compactor.has_compacted or self._outcome.is_exhausted:
@@ -252,7 +257,7 @@ class Loop:
         if reply.stopped_early or self._waits or _asks_client(reply.said):
             return False
         self._prompt.remember(reply.said)
-        return compactor.is_due(self._chat_request(), reply.usage)
+        return await compactor.is_due(self._chat_request(), reply.usage)
 
     async def _compact_at_the_end(self) -> list[Event]:
         """Compact the context of the next response; on failure, that response compacts it."""

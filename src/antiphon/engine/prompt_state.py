@@ -47,7 +47,7 @@ class PromptState:
         self._shorter: Iterator[list[Item]] | None = None
         self._translated: Translated
 
-    def offer(self, offered: Offered, *, are_set_up: bool) -> None:
+    async def offer(self, offered: Offered, *, are_set_up: bool) -> None:
         """Translate the request, with the functions of the hosted tools.
 
         Args:
@@ -60,7 +60,7 @@ class PromptState:
         """
         self._offered = offered
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
-        self._translated = self._translate(request, self.items)
+        self._translated = await self._translate(request, self.items)
 
     def chat_request(self, spent: int) -> ChatRequest:
         """Return the request for the next model call, after `spent` output tokens."""
@@ -104,7 +104,7 @@ class PromptState:
         self.remember(items)
         self.rounds += 1
 
-    def shorten(self) -> bool:
+    async def shorten(self) -> bool:
         """Drop more of the oldest context; return whether that was allowed and possible."""
         if self._request.truncation != "auto":
             return False
@@ -112,20 +112,20 @@ class PromptState:
         items = next(self._shorter, None)
         if items is None:
             return False
-        self._translated = self._translate(self._request, items)
+        self._translated = await self._translate(self._request, items)
         return True
 
-    def replace_context(self, items: list[Item], compaction: Item) -> None:
+    async def replace_context(self, items: list[Item], compaction: Item) -> None:
         """Continue from a compaction of `items` instead of the conversation so far."""
         self.items = [*kept_messages(items), compaction]
         self._said = []
         self._shorter = None
-        self._translated = self._translate(self._request, self.items)
+        self._translated = await self._translate(self._request, self.items)
 
     def whole_context(self, output: list[Item]) -> list[Item]:
         """Return the context and the output, which a follow-up has as its context."""
         return self._sealed.context(self.items + output)
 
-    def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:
+    async def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:
         capabilities = self.model.chat_model.capabilities
-        return translate(request, items, self.model.name, capabilities, self._offered, self._sealed)
+        return await translate(request, items, self.model.name, capabilities, self._offered, self._sealed)

@@ -18,13 +18,14 @@ from antiphon.wire.items import (
     WebSearchCall,
 )
 from antiphon.wire.json import JSONObject
+from tests.support.immediate import at_once
 
 LONG_ID = "mcp_" + "0123456789" * 5
 
 
 def translated(*items: Item, **renamed: str) -> list[ChatMessage]:
     names = {("s", name): other for name, other in renamed.items()}
-    return translate_items([*items], Capabilities(), names)
+    return at_once(translate_items([*items], Capabilities(), names))
 
 
 def roles(messages: list[ChatMessage]) -> list[str]:
@@ -145,5 +146,5 @@ def test_what_one_reply_has_called_stays_together() -> None:
 
 
 def test_a_name_that_no_backend_accepts_is_replaced_even_if_the_tool_is_not_offered() -> None:
-    (reply, _) = translate_items([mcp("repo.search")], Capabilities())
+    (reply, _) = translated(mcp("repo.search"))
     assert reply["tool_calls"][0]["function"]["name"] == "repo_search"

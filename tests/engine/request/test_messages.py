@@ -21,6 +21,7 @@ from antiphon.wire.items import (
     Reasoning,
     WebSearchCall,
 )
+from tests.support.immediate import at_once
 
 ALL = Capabilities()
 
@@ -54,7 +55,7 @@ def tool(call_id: str, text: str = "done") -> object:
 
 
 def translated(*items: Item, capabilities: Capabilities = ALL) -> list[ChatMessage]:
-    return translate_items(list(items), capabilities)
+    return at_once(translate_items(list(items), capabilities))
 
 
 def refusal_of(*items: Item) -> InvalidRequest:
@@ -200,7 +201,7 @@ def test_custom_tool_calls_of_a_history() -> None:
         {"role": "assistant", "content": "", "tool_calls": [{"id": "a", "type": "custom", "custom": custom}]},
         tool("a", "total 0"),
     ]
-    messages = translate_items([call_item, output], Capabilities(custom_tools=False))
+    messages = translated(call_item, output, capabilities=Capabilities(custom_tools=False))
     assert messages[0]["tool_calls"] == [tool_call("a", arguments='{"input":"say \\"hé\\"\\n"}')]
     assert messages[1] == tool("a", "total 0")
 
@@ -208,7 +209,7 @@ def test_custom_tool_calls_of_a_history() -> None:
 def test_a_custom_call_of_a_namespace_has_the_backends_name() -> None:
     call_item = CustomToolCall(call_id="a", name="f", namespace="crm", input="x")
     output = CustomToolCallOutput(call_id="a", output="ok")
-    (call,) = translate_items([call_item, output], Capabilities(custom_tools=False))[0]["tool_calls"]
+    (call,) = translated(call_item, output, capabilities=Capabilities(custom_tools=False))[0]["tool_calls"]
     assert call["function"]["name"] == "crm__f"
 
 

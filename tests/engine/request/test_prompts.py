@@ -12,6 +12,7 @@ from antiphon.settings.backends import Capabilities
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import Message
 from antiphon.wire.responses import CreateResponse, PromptReference
+from tests.support.immediate import at_once
 
 IMAGE = InputImage(image_url="data:image/png;base64,AA==", detail="low")
 FILE = InputFile(filename="a.pdf", file_data="data:application/pdf;base64,AA==")
@@ -75,7 +76,7 @@ def test_the_prompt_comes_first_and_its_media_last() -> None:
     request = CreateResponse(
         model="m", instructions="Be brief.", prompt=fill(reference, "See {{photo}}", ["photo"], 1)
     )
-    chat = translate(request, [Message(role="user", content="Hi")], "m", Capabilities()).chat_request
+    chat = at_once(translate(request, [Message(role="user", content="Hi")], "m", Capabilities())).chat_request
     assert msgspec.to_builtins(chat["messages"]) == [
         {"role": "system", "content": "See [Image: photo]"},
         {"role": "system", "content": "Be brief."},
@@ -91,5 +92,5 @@ def test_the_prompt_comes_first_and_its_media_last() -> None:
 
 def test_a_reference_that_nobody_looked_up_says_nothing() -> None:
     request = CreateResponse(model="m", prompt=PromptReference(id="p"))
-    chat = translate(request, [Message(role="user", content="Hi")], "m", Capabilities()).chat_request
+    chat = at_once(translate(request, [Message(role="user", content="Hi")], "m", Capabilities())).chat_request
     assert [message["role"] for message in chat["messages"]] == ["user"]

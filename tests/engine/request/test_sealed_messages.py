@@ -13,6 +13,7 @@ from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, Item, Message, Reasoning
 from antiphon.wire.json import JSONObject
 from tests.engine.seals import OpenSeal
+from tests.support.immediate import at_once
 
 BOXES = Sealed(OpenSeal(), "backend/model")
 DETAIL = ReasoningDetail(type="reasoning.encrypted", data="QUJD", index=0)
@@ -22,7 +23,7 @@ Key = Literal["none", "reasoning", "reasoning_content", "reasoning_details"]
 
 
 def told(*items: Item, key: Key = "none") -> list[ChatMessage]:
-    return translate_items(list(items), Capabilities(reasoning_input=key), sealed=BOXES)
+    return at_once(translate_items(list(items), Capabilities(reasoning_input=key), sealed=BOXES))
 
 
 def reasoning(source: str = "backend/model", text: str = "hm", *details: ReasoningDetail) -> Reasoning:

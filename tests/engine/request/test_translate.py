@@ -8,6 +8,7 @@ from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
 from tests.support.bodies import CODEX
+from tests.support.immediate import at_once
 
 BARE = Capabilities(
     developer_role=False,
@@ -28,7 +29,7 @@ TOOLS: JSON = [{"type": "function", "name": "f"}]
 
 def translated(body: JSONObject, capabilities: Capabilities | None = None) -> Translated:
     request = create_response.decode(msgspec.json.encode(body))
-    return translate(request, HI, "gpt-x", capabilities or Capabilities())
+    return at_once(translate(request, HI, "gpt-x", capabilities or Capabilities()))
 
 
 def chat(body: JSONObject, capabilities: Capabilities | None = None) -> JSONObject:
@@ -149,7 +150,7 @@ def test_a_request_of_codex() -> None:
     request = create_response.decode(msgspec.json.encode(CODEX))
     assert isinstance(request.input, list)
     items = [item for item in request.input if not isinstance(item, CompactionTrigger | ItemReference)]
-    asked = translate(request, items, "gpt-x", PRESETS["vllm"])
+    asked = at_once(translate(request, items, "gpt-x", PRESETS["vllm"]))
     assert [tool["function"]["name"] for tool in asked.chat_request["tools"]] == [
         "run_command",
         "helpers__spawn",

@@ -7,6 +7,7 @@ from antiphon.engine.request.messages import translate_items
 from antiphon.engine.request.truncation import shortened
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.items import FunctionCall, FunctionCallOutput, Item, Message
+from tests.support.immediate import at_once
 
 
 def said(text: str) -> Message:
@@ -53,4 +54,4 @@ def test_every_rest_can_still_be_translated(kinds: list[str]) -> None:
             items += [first, second, second_output, first_output]
     for rest in shortened(items):
         assert rest == items[-len(rest) :]
-        assert translate_items(rest, Capabilities())
+        assert at_once(translate_items(rest, Capabilities()))

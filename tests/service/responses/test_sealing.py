@@ -8,6 +8,7 @@ from antiphon.engine.sealed import Sealed, SealedCompaction, SealedReasoning
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.service.responses.sealing import Sealing, check_sealed, is_ours
 from antiphon.wire.items import Compaction, InputItem, Message, Reasoning
+from tests.support.immediate import at_once
 
 SEALING = Sealing("a secret that nobody can guess at all")
 BOXES = Sealed(SEALING, "up/m", "me")
@@ -63,9 +64,9 @@ def test_encrypted_content_of_this_server_and_reasoning_of_others_are_accepted()
         reasoning(BOXES.seal(SealedReasoning("up/m", "hm"))),
         Compaction(encrypted_content=BOXES.seal(SealedCompaction("s"))),
     ]
-    check_sealed(items, BOXES)
+    at_once(check_sealed(items, BOXES))
     with pytest.raises(InvalidEncryptedContent):
-        check_sealed(items, Sealed(SEALING, owner="you"))
+        at_once(check_sealed(items, Sealed(SEALING, owner="you")))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_encrypted_content_of_this_server_and_reasoning_of_others_are_accepted()
 )
 def test_other_encrypted_content_is_refused_with_its_place(item: InputItem) -> None:
     with pytest.raises(InvalidEncryptedContent) as caught:
-        check_sealed([Message(role="user", content="Hi"), item], BOXES)
+        at_once(check_sealed([Message(role="user", content="Hi"), item], BOXES))
     error = caught.value
     assert (error.status, error.code) == (400, "invalid_encrypted_content")
     assert error.param == "input[1].encrypted_content"

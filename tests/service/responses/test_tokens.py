@@ -1,12 +1,20 @@
 """Rules of the token estimate; `tests/server/routes/test_input_tokens.py` has recorded counts."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.service.responses.tokens import estimate_text_tokens, estimate_tokens
+from antiphon.service.responses import tokens as counting
+from antiphon.service.responses.tokens import estimate_text_tokens
 from antiphon.wire.chat import ChatContentPart, ChatMessage
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
+from tests.support.immediate import at_once
+
+
+def estimate_tokens(messages: list[ChatMessage], response_format: JSON = None) -> int:
+    return at_once(counting.estimate_tokens(messages, None, response_format))
 
 
 def part(part: ChatContentPart) -> int:
@@ -21,6 +29,12 @@ def test_text_counts_by_its_alphabet() -> None:
     assert estimate_text_tokens("漢" * 100) == 100
     assert estimate_text_tokens("a" * 400 + "漢" * 100) == 200
     assert estimate_text_tokens("\ud800") == 1
+
+
+def test_many_messages_count_like_each() -> None:
+    messages: list[ChatMessage] = [{"role": "user", "content": "a" * number} for number in range(1000)]
+    whole = asyncio.run(counting.estimate_tokens(messages))
+    assert whole - 3 == sum(estimate_tokens([message]) - 3 for message in messages)
 
 
 @given(st.text(), st.text())
@@ -57,4 +71,4 @@ def test_calls_reasoning_and_formats_count() -> None:
     assert estimate_tokens([call]) == base + 4 + 2 + 10
     assert estimate_tokens([{**plain, "reasoning": "a" * 40}]) == base + 10
     schema: JSONObject = {"type": "json_object"}
-    assert estimate_tokens([plain], None, schema) > base
+    assert estimate_tokens([plain], schema) > base

@@ -1,6 +1,7 @@
 """Translation of items into chat messages."""
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from functools import cached_property
 
 import msgspec
@@ -13,6 +14,7 @@ from antiphon.engine.request.custom_tools import call_as_function, native_call
 from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.request.summary import as_told
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.slices import SLICE, in_slices
 from antiphon.errors import InvalidRequest
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import (
@@ -41,7 +43,7 @@ Output = FunctionCallOutput | CustomToolCallOutput
 _NO_BOXES = Sealed()
 
 
-def translate_items(
+async def translate_items(
     items: list[Item],
     capabilities: Capabilities,
     renamed: Renamed | None = None,
@@ -64,7 +66,12 @@ def translate_items(
         an
             item, or encrypted content that the model needs can't be decrypted.
     """
-    return _Translation(items, capabilities, renamed or {}, sealed).messages
+    translation = _Translation(items, capabilities, renamed or {}, sealed)
+    if len(items) <= SLICE:
+        translation.add(items)
+    else:
+        await in_slices(translation.add, items)
+    return translation.finish()
 
 
 def translate_reply(
@@ -79,7 +86,9 @@ def translate_reply(
     The calls of one reply stay together; in a context, they look like calls of several replies. Skipped calls
     have an output that states the limit `max_tool_calls`.
     """
-    return _Translation(items, capabilities, renamed, sealed, one_reply=True, limit=max_tool_calls).messages
+    translation = _Translation(items, capabilities, renamed, sealed, one_reply=True, limit=max_tool_calls)
+    translation.add(items)
+    return translation.finish()
 
 
 class _Translation:
@@ -93,7 +102,7 @@ class _Translation:
         one_reply: bool = False,
         limit: int | None = None,
     ) -> None:
-        self.messages: list[ChatMessage] = []
+        self._messages: list[ChatMessage] = []
         self._capabilities = capabilities
         self._renamed = renamed
         self._sealed = sealed
@@ -107,9 +116,16 @@ class _Translation:
         self._answered = False
         self._reasoning: list[str] = []
         self._details: list[ReasoningDetail] = []
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Translate the next of the items."""
         for item in items:
             self._item(item)
+
+    def finish(self) -> list[ChatMessage]:
+        """Return the messages of all items."""
         self._flush()
+        return self._messages
 
     @cached_property
     def _requests(self) -> dict[str | UnsetType | None, McpApprovalRequest]:
@@ -121,7 +137,7 @@ class _Translation:
                 self._assistant_text(item)
             else:
                 self._flush()
-                self.messages.append(self._message(item))
+                self._messages.append(self._message(item))
         elif isinstance(item, Call):
             self._call(item)
         elif isinstance(item, Output):
@@ -132,7 +148,7 @@ class _Translation:
             self._reason(item)
         elif isinstance(item, Compaction):
             self._flush()
-            self.messages.append(as_told(self._sealed.compaction(item).summary))
+            self._messages.append(as_told(self._sealed.compaction(item).summary))
         elif kind_of(item) is not None:
             self._hosted_call(item.id, for_model(item, self._limit))
         elif isinstance(item, McpApprovalResponse):
@@ -219,10 +235,10 @@ class _Translation:
         elif self._reasoning and key != "none":
             reply["reasoning" if key == "reasoning_details" else key] = "\n".join(self._reasoning)
         if reply.get("content") or reply.get("tool_calls"):
-            self.messages.append(reply)
-        self.messages.extend(self._answers)
+            self._messages.append(reply)
+        self._messages.extend(self._answers)
         if self._shown:
-            self.messages.append({"role": "user", "content": self._shown})
+            self._messages.append({"role": "user", "content": self._shown})
         self._assistant = None
         self._answers, self._shown, self._answered = [], [], False
         self._reasoning, self._details = [], []

@@ -32,7 +32,7 @@ class Translated(msgspec.Struct, frozen=True):
     """The backend's name of the custom tool whose input is the reply."""
 
 
-def translate(
+async def translate(
     request: CreateResponse,
     items: list[Item],
     model: str,
@@ -61,7 +61,7 @@ def translate(
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]
-    messages = translate_items(items, capabilities, functions.renamed, sealed or Sealed())
+    messages = await translate_items(items, capabilities, functions.renamed, sealed or Sealed())
     instructions = request.instructions
     held = _held_to_a_grammar(chosen, functions, capabilities)
     if held is not None:

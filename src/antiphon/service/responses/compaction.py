@@ -14,9 +14,9 @@ from antiphon.wire.items import CompactionTrigger, Item
 from antiphon.wire.responses import CreateResponse, InputTokensDetails, OutputTokensDetails, Usage
 
 
-def estimate(chat: ChatRequest) -> int:
+async def estimate(chat: ChatRequest) -> int:
     """Return an estimate of the tokens in a chat request."""
-    return estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
+    return await estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
 
 
 def compacts(request: CreateResponse) -> bool:

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from antiphon.engine.behavior import Behavior
 from antiphon.engine.hosted.items import client_forms
-from antiphon.engine.request_context import RequestContext
+from antiphon.engine.request_context import Ids, RequestContext
+from antiphon.engine.slices import in_slices, mapped
 from antiphon.errors import InvalidRequest
 from antiphon.ids import LONG, SHORT
 from antiphon.service.items import decode_item, encode_item, item_kind, message_of, new_item, normal_form
@@ -88,10 +89,10 @@ async def gather(
                 code="previous_response_in_progress",
                 param="previous_response_id",
             )
-        history = [decode_item(body) for body in found.bodies]
+        history = await mapped(decode_item, found.bodies)
     elif request.conversation is not None:
         conversation = await store.conversations.context(context.owner, conversation_id(request))
-        history = [decode_item(body) for body in conversation.bodies]
+        history = await mapped(decode_item, conversation.bodies)
         position = conversation.next_position
     items: list[Item] = []
     new: list[Item] = []
@@ -101,7 +102,7 @@ async def gather(
         check_approvals(items, [*history, *items], request.tools or ())
     elif request.input is not None:
         items = new = [message_of(request.input, context.ids)]
-    new_items = [new_item(item) for item in new] if request.store is not False else []
+    new_items = await mapped(new_item, new) if request.store is not False else []
     return Context(
         history=history,
         input=items,
@@ -148,29 +149,35 @@ async def resolve_items(
     stored = await store.items.find(context.owner, [item.id for item in given if isinstance(item.id, str)])
     items: list[Item] = []
     new: list[Item] = []
-    for item in given:
-        known = stored.get(item.id) if isinstance(item.id, str) else None
-        if isinstance(item, ItemReference | CompactionTrigger):
-            if known is None:
-                raise ItemNotFound(str(item.id))
-            items.append(decode_item(known))
-            continue
-        if known is not None and for_conversation:
-            items.append(decode_item(known))
-            continue
-        normal = normal_form(item, context.ids, SHORT if for_conversation else LONG)
-        if known is not None and known != encode_item(normal):
-            stored_item = decode_item(known)
-            if normal in client_forms(stored_item):
-                normal = stored_item  # It has the fields that `include` hid from the client.
-            else:
-                normal = msgspec.structs.replace(normal, id=context.ids(ITEM_PREFIXES[item_kind(normal)]))
-                known = None
-        if known is None:
-            new.append(normal)
-        items.append(normal)
+
+    def resolve(some: Sequence[InputItem]) -> None:
+        for item in some:
+            known = stored.get(item.id) if isinstance(item.id, str) else None
+            resolved, is_new = _resolved(item, known, context.ids, for_conversation)
+            items.append(resolved)
+            if is_new:
+                new.append(resolved)
+
+    await in_slices(resolve, given)
     _check_repeats(set(), new)
     return items, new
+
+
+def _resolved(item: InputItem, known: str | None, ids: Ids, for_conversation: bool) -> tuple[Item, bool]:
+    """Return an item as it is stored, and whether it is new; `known` is the stored item with its id."""
+    if isinstance(item, ItemReference | CompactionTrigger):
+        if known is None:
+            raise ItemNotFound(str(item.id))
+        return decode_item(known), False
+    if known is not None and for_conversation:
+        return decode_item(known), False
+    normal = normal_form(item, ids, SHORT if for_conversation else LONG)
+    if known is None or known == encode_item(normal):
+        return normal, known is None
+    stored = decode_item(known)
+    if normal in client_forms(stored):
+        return stored, False  # It has the fields that `include` hid from the client.
+    return msgspec.structs.replace(normal, id=ids(ITEM_PREFIXES[item_kind(normal)])), True
 
 
 def _check_repeats(seen: set[str], items: Sequence[Item]) -> None:

@@ -109,6 +109,7 @@ class Responses:
             if context.seal is not None and _may_compact(request) and compacts(request):
                 compactor = Compactor(request, model, context, estimate)
             loop = Loop(request, response, prompt, context, resources.hosted, compactor)
+            await loop.prepare()
             start = _start(request, response, gathered, now) if response.store else None
             run = Run(loop, self._store, context, start, resources)
             return run
@@ -135,7 +136,7 @@ class Responses:
         if isinstance(request.input, list):
             request = without_trigger(request)
         if isinstance(request.input, list):
-            check_sealed(request.input, sealed)
+            await check_sealed(request.input, sealed)
         if self._attachments is None:
             gathered = await gather(self._store, context, request, latest)
             return gathered, sealed.context(gathered.for_model(context.behavior))

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.slices import in_slices
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.wire.items import Compaction, InputItem, Reasoning
 
@@ -59,7 +60,7 @@ def is_ours(encrypted: str) -> bool:
     return encrypted.startswith(_PREFIX)
 
 
-def check_sealed(items: Sequence[InputItem], sealed: Sealed) -> None:
+async def check_sealed(items: Sequence[InputItem], sealed: Sealed) -> None:
     """Check the encrypted content of a request.
 
     Reasoning that another server encrypted passes: clients that change servers send their history along, and
@@ -69,14 +70,22 @@ def check_sealed(items: Sequence[InputItem], sealed: Sealed) -> None:
     Raises:
         InvalidEncryptedContent: An item cannot be decrypted; `param` names it.
     """
-    for position, item in enumerate(items):
-        param = f"input[{position}].encrypted_content"
-        if isinstance(item, Compaction):
-            try:
-                sealed.compaction(item)
-            except InvalidEncryptedContent as error:
-                raise InvalidEncryptedContent(item.encrypted_content, param=param) from error
-        elif isinstance(item, Reasoning):
-            encrypted = item.encrypted_content
-            if isinstance(encrypted, str) and is_ours(encrypted) and sealed.reasoning(item) is None:
-                raise InvalidEncryptedContent(encrypted, param=param)
+
+    def check(some: Sequence[tuple[int, InputItem]]) -> None:
+        for position, item in some:
+            _check(item, f"input[{position}].encrypted_content", sealed)
+
+    encrypted = [each for each in enumerate(items) if isinstance(each[1], Compaction | Reasoning)]
+    await in_slices(check, encrypted)
+
+
+def _check(item: InputItem, param: str, sealed: Sealed) -> None:
+    if isinstance(item, Compaction):
+        try:
+            sealed.compaction(item)
+        except InvalidEncryptedContent as error:
+            raise InvalidEncryptedContent(item.encrypted_content, param=param) from error
+    elif isinstance(item, Reasoning):
+        encrypted = item.encrypted_content
+        if isinstance(encrypted, str) and is_ours(encrypted) and sealed.reasoning(item) is None:
+            raise InvalidEncryptedContent(encrypted, param=param)

@@ -17,11 +17,14 @@ schemas it is within 25 % of OpenAI's count; for other input it tends to be high
 The reasoning text of replies counts, although backends may drop it.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from antiphon.engine.ports import HostedTools, ResolvedModel
 from antiphon.engine.request.translate import translate
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.slices import in_slices
 from antiphon.wire.chat import ChatContentPart, ChatFile, ChatMessage, ChatTool
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON
@@ -40,13 +43,17 @@ _AUDIO_BYTES_PER_TOKEN = 1600
 _text_of = msgspec.json.Encoder().encode
 
 
-def estimate_tokens(
+async def estimate_tokens(
     messages: list[ChatMessage], tools: list[ChatTool] | None = None, response_format: JSON = None
 ) -> int:
     """Return an estimate of the tokens in a chat request, by the rules of this module."""
     total = _BEFORE_ANSWER
-    for message in messages:
-        total += _message_tokens(message)
+
+    def add(some: Sequence[ChatMessage]) -> None:
+        nonlocal total
+        total += sum(map(_message_tokens, some))
+
+    await in_slices(add, messages)
     for tool in tools or ():
         described = tool["custom"] if tool["type"] == "custom" else tool["function"]
         total += _PER_TOOL + _json_tokens(described)
@@ -140,9 +147,9 @@ async def count_input(
         offered |= {tool.position: [] for tool in hosted.tools if tool.position not in offered}
         request = msgspec.structs.replace(request, tool_choice=None)
     capabilities = model.chat_model.capabilities
-    chat = translate(request, items, model.name, capabilities, offered, sealed).chat_request
+    chat = (await translate(request, items, model.name, capabilities, offered, sealed)).chat_request
     if model.count_tokens is not None:
         counted = await model.count_tokens(chat)
         if counted is not None:
             return counted
-    return estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
+    return await estimate_tokens(chat["messages"], chat.get("tools"), chat.get("response_format"))
