@@ -89,7 +89,11 @@ PRESETS: dict[Kind, Capabilities] = {
     "lmstudio": msgspec.structs.replace(_LOCAL, named_tool_choice=False),
     # llama.cpp supports `max_completion_tokens` only since https://github.com/ggml-org/llama.cpp/pull/19831,
     # and sends `reasoning_content` to chat templates since https://github.com/ggml-org/llama.cpp/pull/18994.
-    "llamacpp": msgspec.structs.replace(_LOCAL, reasoning_effort=False, reasoning_input="reasoning_content"),
+    # It reads a `tool_choice` that is an object as `auto`:
+    # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-common.cpp
+    "llamacpp": msgspec.structs.replace(
+        _LOCAL, named_tool_choice=False, reasoning_effort=False, reasoning_input="reasoning_content"
+    ),
     "other": _LOCAL,
 }
 """Capability switches of each kind of backend.

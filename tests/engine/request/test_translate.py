@@ -3,7 +3,7 @@ import pytest
 
 from antiphon.decode.bodies import create_response
 from antiphon.engine.request.translate import Translated, translate
-from antiphon.settings.backends import PRESETS, Capabilities
+from antiphon.settings.backends import PRESETS, Capabilities, Kind
 from antiphon.wire.items import CompactionTrigger, Item, ItemReference, Message
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import CreateResponse
@@ -229,6 +229,15 @@ def test_other_choices_leave_the_reply_free(choice: JSONObject, capabilities: Ca
 def test_vllm_holds_its_models_to_grammars() -> None:
     assert [kind for kind, preset in PRESETS.items() if preset.structured_outputs] == ["vllm"]
     assert [kind for kind, preset in PRESETS.items() if preset.custom_tools] == ["openai"]
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "lmstudio"])
+def test_a_named_function_is_sent_alone_to_backends_that_ignore_the_name(kind: Kind) -> None:
+    tools = [*TOOLS, {"type": "function", "name": "g"}]
+    asked_for = {"tools": tools, "tool_choice": {"type": "function", "name": "g"}}
+    asked = chat(asked_for, PRESETS[kind])
+    assert asked["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in asked["tools"]] == ["g"]
 
 
 def test_options_of_the_prompt_cache_are_sent_with_their_defaults() -> None:
