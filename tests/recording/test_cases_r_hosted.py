@@ -150,3 +150,33 @@ def test_R12_vectors_of_files_and_queries_replay(tmp_path: Path) -> None:
         assert felines(server.url) == ["Cats sleep.", "Trains run."]
     with alone(directory) as server:
         assert felines(server.url) == ["Cats sleep.", "Trains run."]
+
+
+def attach(url: str, text: str) -> tuple[str, str]:
+    """Attach a text to a new vector store with embeddings; return the status of the file and its error."""
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        store = client.vector_stores.create(name="notes", extra_body={"embedding_model": MODEL})
+        file = ("notes.txt", text.encode())
+        attached = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file)
+        return attached.status, "" if attached.last_error is None else attached.last_error.message
+
+
+def test_R12_vectors_of_a_file_belong_to_the_scope_of_the_request(tmp_path: Path) -> None:
+    directory, scopes = tmp_path / "recordings", ("mine", "other")
+    with recording(directory, reply(vectors([1, 0]))) as (server, _):
+        assert [attach(server.url_of(scope), "Cats sleep.")[0] for scope in scopes] == ["completed"] * 2
+    held = {file.name.split("-")[0]: "Cats sleep." in file.read_text() for file in directory.glob("*.json")}
+    assert held == {"mine": True, "other": True}
+    with alone(directory) as server:
+        assert [attach(server.url_of(scope), "Cats sleep.")[0] for scope in scopes] == ["completed"] * 2
+
+
+def test_R12_a_file_whose_vectors_were_not_recorded_fails(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    with recording(directory, reply(vectors([1, 0]))) as (server, _):
+        assert attach(server.url, "Cats sleep.") == ("completed", "")
+    with alone(directory) as server:
+        status, problem = attach(server.url, "Cats purr.")
+    assert status == "failed"
+    assert "No recording" in problem
+    assert "Cats sleep." in problem

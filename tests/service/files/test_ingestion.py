@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.documents.extract import DocumentError
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import StoreUnavailable, UpstreamTimeout
 from antiphon.service.files import ingestion
 from antiphon.service.files.folder import FileFolder
@@ -28,7 +29,9 @@ class ScriptedRetrieval(Retrieval):
         self.read: list[str] = []
         self.at_once = self.most = 0
 
-    async def ingest(self, target: StoreTarget, source: Source, size: int, overlap: int) -> int:
+    async def ingest(
+        self, target: StoreTarget, source: Source, size: int, overlap: int, context: RequestContext
+    ) -> int:
         self.read.append(source.file_id)
         self.began.release()
         self.at_once += 1
@@ -56,7 +59,9 @@ class Room:
         self, *file_ids: str, patience: float = 10.0, batch: str | None = None
     ) -> list[AttachedFile]:
         attached = await attach(self.store, "vs_1", *file_ids, batch=batch)
-        readings = [Reading(StoreTarget("vs_1"), each, file(each.file_id)) for each in attached]
+        readings = [
+            Reading(StoreTarget("vs_1"), each, file(each.file_id), RequestContext()) for each in attached
+        ]
         await self.ingestion.begin(readings, patience)
         return attached
 

@@ -72,7 +72,7 @@ class Desk:
         )
         [attached] = await self.store.attachments.attach("vs_1", [attachment])
         source = Source(file_id, attached.attempt, path, "a.txt")
-        taken = await self.retrieval.ingest(target, source, size, 0)
+        taken = await self.retrieval.ingest(target, source, size, 0, RequestContext())
         await self.store.attachments.finish(attached, taken)
         return taken
 
@@ -174,10 +174,9 @@ def test_long_files_are_embedded_in_batches(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("error", [NotFound("no such model"), RecordingNotFound("not recorded")])
-def test_a_model_that_nobody_has_leaves_the_words(error: AntiphonError, tmp_path: Path) -> None:
+def test_a_model_that_nobody_has_leaves_the_words(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with desk(tmp_path, error) as at:
+        async with desk(tmp_path, NotFound("no such model")) as at:
             await at.read("A cat sleeps.", MEANING)
             assert [hit.text for hit in await at.search("cat", target=MEANING)] == ["A cat sleeps."]
 
@@ -191,6 +190,17 @@ def test_a_model_that_fails_fails_the_file_and_the_search(tmp_path: Path) -> Non
                 await at.read("A cat sleeps.", MEANING)
             assert caught.value.code == "server_error"
             with pytest.raises(UpstreamUnreachable):
+                await at.search("cat", target=MEANING)
+
+    asyncio.run(scenario())
+
+
+def test_a_missing_recording_fails_the_file_and_the_search(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, RecordingNotFound("not recorded")) as at:
+            with pytest.raises(RecordingNotFound, match="not recorded"):
+                await at.read("A cat sleeps.", MEANING)
+            with pytest.raises(RecordingNotFound, match="not recorded"):
                 await at.search("cat", target=MEANING)
 
     asyncio.run(scenario())

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from antiphon.documents.extract import DocumentError
+from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError
 from antiphon.service.files.folder import FileFolder
 from antiphon.service.files.retrieval import Retrieval, Source, StoreTarget
@@ -30,6 +31,8 @@ class Reading(Struct, frozen=True):
     """The attachment of the file to the vector store."""
     file: StoredFile
     """The description of the file."""
+    context: RequestContext
+    """The context of the request that attached the file."""
 
 
 class Ingestion:
@@ -97,7 +100,7 @@ class Ingestion:
         )
         try:
             return await self._retrieval.ingest(
-                reading.target, source, attached.max_chunk_size, attached.chunk_overlap
+                reading.target, source, attached.max_chunk_size, attached.chunk_overlap, reading.context
             )
         except DocumentError as error:
             return Unread(error.code, error.message)

@@ -10,7 +10,7 @@ from antiphon.documents.chunks import chunk
 from antiphon.documents.extract import DocumentError, extract
 from antiphon.documents.ranking import Found, Ranking, fuse
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import AntiphonError, NotFound, RecordingNotFound
+from antiphon.errors import NotFound, UpstreamError
 from antiphon.service.embeddings import Embeddings
 from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChunk
 
@@ -72,15 +72,18 @@ class SearchHit:
 class Retrieval:
     """The reader of files into vector stores, and the search in them.
 
-    Keyword search replaces semantic search if no backend has the embedding model of a vector store, or if
-    replay has no recording of it.
+    Keyword search replaces semantic search if no backend has the embedding model of a vector store. In
+    replay, a missing recording is an error: a file without vectors would be found by other queries than in
+    the recorded run.
     """
 
     def __init__(self, chunks: ChunkRecords, embeddings: Embeddings) -> None:
         self._chunks = chunks
         self._embeddings = embeddings
 
-    async def ingest(self, target: StoreTarget, source: Source, size: int, overlap: int) -> int:
+    async def ingest(
+        self, target: StoreTarget, source: Source, size: int, overlap: int, context: RequestContext
+    ) -> int:
         """Replace the chunks of a file, and return their size in bytes.
 
         Searches return the chunks once the file is `completed`. If the file is detached in the meantime,
@@ -91,16 +94,18 @@ class Retrieval:
             source: The file.
             size: Maximum size of a chunk in tokens.
             overlap: Number of tokens that neighboring chunks share.
+            context: The context of the request that attached the file, for its embeddings.
 
         Raises:
             DocumentError: The file is unreadable or the embedding model failed; clients receive the code and
                 the message in `last_error`.
+            RecordingNotFound: Replay has no recording of the embeddings.
             StoreUnavailable: The database is not readable or writable.
         """
         texts = await asyncio.to_thread(_read, source, size, overlap)
         try:
-            vectors = await self._vectors(target, texts, RequestContext())
-        except AntiphonError as error:
+            vectors = await self._vectors(target, texts, context)
+        except UpstreamError as error:
             raise DocumentError("server_error", f"The embedding model failed: {error.message}") from error
         new = [NewChunk(text, vector) for text, vector in zip(texts, vectors, strict=True)]
         await self._chunks.replace(target.id, source.file_id, source.attempt, new)
@@ -176,7 +181,7 @@ class Retrieval:
                 vectors += await self._embeddings.embed(
                     target.embedding_model, batch, target.dimensions, context
                 )
-        except (NotFound, RecordingNotFound) as error:
+        except NotFound as error:
             _log.warning("Falling back to keyword search for %s: %s", target.id, error.message)
             return [None] * len(texts)
         return vectors

@@ -104,7 +104,7 @@ class AttachedFiles:
         await self._store.vector_stores.mark_used([store])
         target = target_of(store)
         await self._ingestion.begin(
-            [Reading(target, each, files[each.file_id]) for each in attached], _PATIENCE
+            [Reading(target, each, files[each.file_id], context) for each in attached], _PATIENCE
         )
 
     async def get(self, owner: str, vector_store_id: str, file_id: str) -> VectorStoreFile:
