@@ -78,7 +78,10 @@ def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Co
 
 
 def _help(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=name, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+    width = HELP_WIDTH
+    context = click.Context(
+        command, info_name=name, terminal_width=width, max_content_width=width, **antiphon.context_settings
+    )
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 

@@ -9,6 +9,7 @@ import click
 
 from antiphon import __version__
 from antiphon.cli.config import config
+from antiphon.cli.failures import usage_text
 from antiphon.cli.keys import keys
 from antiphon.cli.recordings import recordings
 from antiphon.cli.serve import serve
@@ -19,12 +20,16 @@ class ServeByDefault(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse `args`, with `serve` in front unless they name a command."""
-        if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=ServeByDefault, commands=[serve, config, keys, recordings])
+@click.group(
+    cls=ServeByDefault,
+    commands=[serve, config, keys, recordings],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def antiphon() -> None:
     """Serve the OpenAI Responses and Conversations APIs from any backend.
@@ -51,9 +56,12 @@ def main() -> None:
     """
     try:
         sys.exit(antiphon.main(prog_name="antiphon", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a command shows its help, as --help does.
+        click.echo(error.format_message())
+        sys.exit(0)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "antiphon"
-        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
+        _fail(usage_text(error), error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except click.Abort:
