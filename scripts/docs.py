@@ -13,7 +13,7 @@ import click
 from msgspec.structs import asdict
 
 from antiphon.cli import antiphon
-from antiphon.cli.options import default_text, kind_text
+from antiphon.cli.options import default_text
 from antiphon.cli.recordings import recordings
 from antiphon.dialects.llama_stack import DIFFERENCES, Era
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
@@ -24,7 +24,7 @@ from antiphon.settings.tools import (
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
 )
-from antiphon.settings.values import Setting
+from antiphon.settings.values import Setting, kind_text
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 
 ROOT = Path(__file__).resolve().parent.parent

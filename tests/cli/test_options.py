@@ -3,9 +3,10 @@
 import click
 
 from antiphon.cli import antiphon
-from antiphon.cli.options import default_text, kind_text
+from antiphon.cli.options import default_text
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES
 from antiphon.settings.schema import SETTINGS
+from antiphon.settings.values import kind_text
 
 
 def test_serve_and_config_have_a_flag_for_every_setting() -> None:

@@ -131,10 +131,24 @@ def test_the_nearer_file_replaces_a_backend(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ("prot = 1", ["antiphon.toml", "unknown setting 'prot'", "did you mean 'port'"]),
-        ("port = '8321'", ["antiphon.toml", "port", "expected int", "'8321'"]),
+        (
+            "prot = 1",
+            [
+                "antiphon.toml",
+                "unknown setting 'prot'",
+                "did you mean port? Use one of host, port, ",
+                ", log_level, [models], [tools], ",
+            ],
+        ),
+        ("port = '8321'", ["antiphon.toml", "port", "expected a whole number", "'8321'"]),
+        ("[security]\nport = 1", ["[security]: port is not part of a table; write it above the first table"]),
+        (
+            "[model.lab]\nbase_url = 'http://h/v1'",
+            ["unknown table [model]; did you mean [models]? Use one of [models], [tools], [security], "],
+        ),
+        ("[xyzzy]", ["unknown table [xyzzy]; use one of [models], [tools], [security], [limits]"]),
         ("port = 70000", ["port", "<= 65535"]),
-        ("log_format = 'xml'", ["log_format", "'xml'"]),
+        ("log_format = 'xml'", ["antiphon.toml: log_format: expected one of text, json, got 'xml'"]),
         ("port = ", ["antiphon.toml", "not valid TOML"]),
         ("models = 3", ["[models.NAME]"]),
         ("[models.a]\nbase_url = 'http://h/v1'\ndeveloper_rol = true", ["[models.a]", "developer_role"]),
@@ -142,7 +156,7 @@ def test_the_nearer_file_replaces_a_backend(tmp_path: Path) -> None:
         ("[models.a]\nbase_url = 'models.example'", ["base_url", "http://HOST"]),
         ("[models.a]\nbase_url = 'http://h:99999/v1'", ["base_url", "http://HOST"]),
         ("[models.a]\nbase_url = 'http://h/v1'\nidle_timeout = 0", ["idle_timeout", "> 0"]),
-        ("[models.a]\nbase_url = 'http://h/v1'\nlogprobs = 'no'", ["logprobs", "expected bool"]),
+        ("[models.a]\nbase_url = 'http://h/v1'\nlogprobs = 'no'", ["logprobs", "expected true or false"]),
         ("[models.a]\nbase_url = 'http://h/v1'\nkind = 'gpt'", ["kind", "'gpt'"]),
         ("[models.a]\nbase_url = 'http://h/v1'\napi_key_env = 'NO_SUCH'", ["NO_SUCH", "not set"]),
         ("[models.a]\nbase_url = 'http://h/v1'\napi_key = 'x'\napi_key_env = 'Y'", ["set only one of them"]),
@@ -156,7 +170,9 @@ def test_what_is_refused(tmp_path: Path, toml: str, words: list[str]) -> None:
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
-    assert "ANTIPHON_PORT: port: expected int, got 'many'" in refused(tmp_path, env={"ANTIPHON_PORT": "many"})
+    assert "ANTIPHON_PORT: expected a whole number, got 'many'" in refused(
+        tmp_path, env={"ANTIPHON_PORT": "many"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +196,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
 
 def test_a_misspelt_variable_is_noticed_and_a_strange_one_is_not(tmp_path: Path) -> None:
     settings = load(tmp_path, env={"ANTIPHON_PROT": "1", "ANTIPHON_TEST_POSTGRES": "x"})
-    assert settings.notices == ("ANTIPHON_PROT is not a setting; did you mean 'ANTIPHON_PORT'?",)
+    assert settings.notices == ("ANTIPHON_PROT is not a setting; did you mean ANTIPHON_PORT?",)
 
 
 def test_openai_from_the_environment(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_backend_at_a_unix_socket_is_not_this_server(tmp_path: Path) -> None:
             "both api_key and the header authorization are present; set only one",
         ),
         ('headers = {X = "canary\\r\\nA: b"}', "headers: the value of X is not printable ASCII; correct it"),
-        ("headers = {X = 1}", "headers: expected str"),
+        ("headers = {X = 1}", "headers: expected text"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, lines: str, message: str) -> None:

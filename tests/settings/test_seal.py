@@ -26,5 +26,5 @@ def test_a_key_is_read_and_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["secret", KEY[:-1]])
 def test_a_key_that_could_be_guessed_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
     message = refused(tmp_path, env={"ANTIPHON_SEAL_KEY": key})
-    assert "ANTIPHON_SEAL_KEY: seal_key: expected at least 32 characters" in message
-    assert key not in message.replace("a good one", "").split("seal_key:")[1]
+    assert "ANTIPHON_SEAL_KEY: expected at least 32 characters" in message
+    assert key not in message

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar, get_args, get_origin
+from typing import TypeVar
 
 import click
 import msgspec
 
 from antiphon.settings.schema import SETTINGS, Settings
-from antiphon.settings.values import Setting
+from antiphon.settings.values import Setting, kind_text
 from antiphon.wire.json import JSON
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -51,26 +51,6 @@ def effective_settings(flags: Mapping[str, JSON]) -> Settings:
 
 def _given(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
     return list(values) or None
-
-
-def kind_text(setting: Setting) -> str:
-    """Return the kind of a setting's value.
-
-    Returns:
-        `text`, `integer`, `number`, `switch`, `list`, `table`, or the choices separated by `|`.
-    """
-    annotation: JSON = setting.type
-    while arguments := get_args(annotation):
-        if isinstance(arguments[0], str):
-            return "|".join(arguments)
-        origin: object = get_origin(annotation)
-        if origin is tuple:
-            return "list"
-        if origin is dict:
-            return "table"
-        annotation = arguments[0]
-    names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number"}
-    return names.get(annotation, "text")
 
 
 def default_text(setting: Setting) -> str:

@@ -1,14 +1,14 @@
-"""Conversion and checks of setting values: types, names, paths, URLs and keys."""
+"""Conversion and checks of setting values: types, paths, URLs and keys."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from antiphon.errors import ConfigError
-from antiphon.settings.values import Secret, Setting
+from antiphon.settings.values import ENV_PREFIX, Secret, Setting, kind_text
 from antiphon.wire.json import JSON, JSONObject
 
 _SECRET_SETTINGS = frozenset(
@@ -23,6 +23,16 @@ _PATHS = frozenset(
         *("ca_file", "client_cert", "client_key", "unix_socket"),
     }
 )
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+}
+"""Types of msgspec's messages in the words of the settings."""
 
 
 def convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -> JSON:
@@ -43,13 +53,32 @@ def convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -
         return msgspec.convert(value, setting.type, strict=strict, dec_hook=_secret)
     except msgspec.ValidationError as error:
         given = "" if setting.name in _SECRET_SETTINGS else f", got {str(value)[:60]!r}"
-        reason = str(error).split(", got")[0].split(" - at")[0].replace("`", "")
-        raise ConfigError(f"{where}: {setting.name}: {reason[:1].lower()}{reason[1:]}{given}") from error
+        raise ConfigError(
+            f"{_place(where, setting.name)}: {_expected(setting, str(error))}{given}"
+        ) from error
+
+
+def _place(where: str, name: str) -> str:
+    """Return the source of a setting's value and its name, which a flag or a variable already contains."""
+    return where if where.startswith(("--", ENV_PREFIX)) else f"{where}: {name}"
+
+
+def _expected(setting: Setting, problem: str) -> str:
+    """Return msgspec's `problem` in the words of the settings, with the choices if there are any."""
+    if "enum value" in problem:
+        return f"expected one of {', '.join(kind_text(setting).split('|'))}"
+    reason = problem.split(", got")[0].split(" - at")[0]
+    reason = re.sub("`([^`]*)`", lambda types: _in_words(types[1]), reason)
+    return f"{reason[:1].lower()}{reason[1:]}"
+
+
+def _in_words(types: str) -> str:
+    return " or ".join(_TYPES.get(name, name) for name in types.split(" | ") if name != "null")
 
 
 def _secret(expected: type, value: JSON) -> Secret:
     if expected is not Secret or not isinstance(value, str):
-        raise ValueError("expected str")
+        raise ValueError("expected `str`")
     return Secret(value)
 
 
@@ -61,24 +90,6 @@ def located(name: str, value: JSON, folder: Path, env: Mapping[str, str]) -> JSO
     if value == "~" or value.startswith("~/"):
         return str(home(env) / value[2:])
     return str(folder / value)
-
-
-def check_names(given: Iterable[str], known: Iterable[Setting], also: tuple[str, ...], where: str) -> None:
-    """Check that all given names are known.
-
-    Raises:
-        ConfigError: A name is unknown; the message suggests the most similar known one.
-    """
-    names = [*(setting.name for setting in known), *also]
-    for name in given:
-        if name not in names:
-            raise ConfigError(f"{where}: unknown setting {name!r}{suggestion(name, names)}")
-
-
-def suggestion(name: str, names: list[str]) -> str:
-    """Return the part of a message that suggests a known name for an unknown one."""
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; use one of {', '.join(names)}"
 
 
 def checked_url(url: str, where: str, *, key: str = "base_url", instead: str = "api_key") -> str:
@@ -132,8 +143,8 @@ def check_seal_key(key: Secret | None, where: str) -> None:
     """
     if key is not None and len(key.reveal()) < _SHORTEST_SEAL_KEY:
         raise ConfigError(
-            f"{where}: seal_key: expected at least {_SHORTEST_SEAL_KEY} characters; create a key with "
-            "`openssl rand -hex 32`"
+            f"{_place(where, 'seal_key')}: expected at least {_SHORTEST_SEAL_KEY} characters; create "
+            "a key with `openssl rand -hex 32`"
         )
 
 
@@ -148,8 +159,8 @@ def check_api_key(key: Secret | None, where: str) -> None:
     text = key.reveal()
     if len(text) < _SHORTEST_KEY or not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigError(
-            f"{where}: api_key: expected at least {_SHORTEST_KEY} ASCII characters without spaces; create a "
-            "key with `antiphon keys create`"
+            f"{_place(where, 'api_key')}: expected at least {_SHORTEST_KEY} ASCII characters without spaces; "
+            "create a key with `antiphon keys create`"
         )
 
 

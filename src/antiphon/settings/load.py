@@ -3,7 +3,6 @@
 The order of precedence: flags, environment variables, `./antiphon.toml`, the user's `config.toml`, defaults.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,16 +21,15 @@ from antiphon.settings.backends import (
 )
 from antiphon.settings.checks import (
     check_api_key,
-    check_names,
     check_seal_key,
     checked_url,
     convert,
     located,
     secret_values,
-    suggestion,
     user_folder,
 )
 from antiphon.settings.load_tools import ToolTables
+from antiphon.settings.names import check_names, closest
 from antiphon.settings.network import check_connection, check_headers, environment_proxy, take_proxy
 from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import SearchProviderNeeds
@@ -41,6 +39,8 @@ from antiphon.wire.json import JSON, JSONObject
 _OPENAI_URL = "https://api.openai.com/v1"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 _RESERVED = "antiphon"
+_TABLES = ("models", "tools", *dict.fromkeys(setting.table for setting in SETTINGS if setting.table))
+"""Tables of a configuration file."""
 
 
 def load_settings(
@@ -166,7 +166,12 @@ def _settings_of(document: JSONObject, path: Path) -> dict[str, tuple[JSON, str]
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: {table!r} is not a table; write it as [{table}]")
         known = [setting for setting in SETTINGS if (setting.table or "") == table]
-        check_names(values, known, (), where)
+        for setting in SETTINGS:
+            if setting.name in values and setting not in known:
+                place = f"belongs to [{setting.table}]" if setting.table else "is not part of a table"
+                fix = f"below [{setting.table}]" if setting.table else "above the first table"
+                raise ConfigError(f"{where}: {setting.name} {place}; write it {fix}")
+        check_names(values, known, where, () if table else _TABLES)
         given |= {name: (value, str(path)) for name, value in values.items()}
     return given
 
@@ -188,7 +193,7 @@ def _tables(models: JSON, path: Path) -> dict[str, JSONObject]:
 def _backend(name: str, table: JSONObject, path: Path, env: Mapping[str, str]) -> BackendSettings:
     """Return a backend's settings; switches in its table override those of its kind."""
     where = f"{path}: [models.{name}]"
-    check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), (), where)
+    check_names(table, (*BACKEND_SETTINGS, *CAPABILITIES), where)
     own = {s.name: convert(s, table[s.name], where) for s in BACKEND_SETTINGS if s.name in table}
     switches = {s.name: convert(s, table[s.name], where) for s in CAPABILITIES if s.name in table}
     if "base_url" not in own:
@@ -217,11 +222,9 @@ def _misspelt(env: Mapping[str, str]) -> list[str]:
     """
     names = [setting.env for setting in SETTINGS]
     return [
-        f"{name} is not a setting{suggestion(name, names)}"
+        f"{name} is not a setting; did you mean {similar}?"
         for name in env
-        if name.startswith(ENV_PREFIX)
-        and name not in names
-        and difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+        if name.startswith(ENV_PREFIX) and name not in names and (similar := closest(name, names, 0.85))
     ]
 
 

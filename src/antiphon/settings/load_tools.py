@@ -6,14 +6,13 @@ from pathlib import Path
 
 from antiphon.errors import ConfigError
 from antiphon.settings.checks import (
-    check_names,
     checked_url,
     convert,
     located,
     secret_values,
-    suggestion,
     user_folder,
 )
+from antiphon.settings.names import check_names, suggestion
 from antiphon.settings.network import take_proxy
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
@@ -32,6 +31,8 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")
 """Keys that a tool inherits from `[tools]`."""
+_TABLES = ("web_search", "file_search", "mcp")
+"""Tables in `[tools]`."""
 _NOUNS = {"api_key": "a key", "base_url": "a URL"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """Labels of MCP servers that api.openai.com accepts."""
@@ -57,7 +58,7 @@ class ToolTables:
             ConfigError: A table or a value in it is wrong.
         """
         table = _table(tools, f"{path}: [tools]")
-        check_names(table, TOOLS_SETTINGS, ("web_search", "file_search", "mcp"), f"{path}: [tools]")
+        check_names(table, TOOLS_SETTINGS, f"{path}: [tools]", _TABLES, "tools.")
         self._own |= _converted(table, TOOLS_SETTINGS, f"{path}: [tools]")
         if "web_search" in table:
             where = f"{path}: [tools.web_search]"
@@ -143,7 +144,7 @@ class ToolTables:
 
     def _check_provider(self, name: str | None, where: str) -> None:
         if name is not None and name not in self._search_providers:
-            known = suggestion(name, list(self._search_providers))
+            known = suggestion(name, [*self._search_providers])
             raise ConfigError(f"{where}: provider: unknown search provider {name[:60]!r}{known}")
 
     def _environment_provider(self) -> str:
@@ -169,7 +170,7 @@ def _table(value: JSON, where: str) -> JSONObject:
 
 def _checked(value: JSON, settings: tuple[Setting, ...], where: str) -> JSONObject:
     table = _table(value, where)
-    check_names(table, settings, (), where)
+    check_names(table, settings, where)
     return _converted(table, settings, where)
 
 

@@ -1,10 +1,12 @@
 """Secret values, and descriptions of settings for the file, flags and variables."""
 
 import re
-from typing import Annotated
+from typing import Annotated, get_args, get_origin
 
 from msgspec import Meta, Struct
 from msgspec.structs import fields
+
+from antiphon.wire.json import JSON
 
 Seconds = Annotated[float, Meta(gt=0)]
 """Positive duration in seconds."""
@@ -98,6 +100,26 @@ def describe(struct: type[Struct]) -> tuple[Setting, ...]:
                 )
                 table.append(setting)
     return tuple(table)
+
+
+def kind_text(setting: Setting) -> str:
+    """Return the kind of a setting's value.
+
+    Returns:
+        `text`, `integer`, `number`, `switch`, `list`, `table`, or the choices separated by `|`.
+    """
+    annotation: JSON = setting.type
+    while arguments := get_args(annotation):
+        if isinstance(arguments[0], str):
+            return "|".join(arguments)
+        origin: object = get_origin(annotation)
+        if origin is tuple:
+            return "list"
+        if origin is dict:
+            return "table"
+        annotation = arguments[0]
+    names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number"}
+    return names.get(annotation, "text")
 
 
 def mask_url(url: str) -> str:
