@@ -28,7 +28,7 @@ from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import Model, ModelList, Provider
+from antiphon.wire.models import BackendHealth, Model, ModelList, Provider
 from tests.support.serving import Validated
 
 T = TypeVar("T")
@@ -76,6 +76,9 @@ class Backend:
         return ResolvedModel(self, "m", "up/m")
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        raise NotImplementedError
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:

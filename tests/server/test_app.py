@@ -14,7 +14,7 @@ from antiphon.server.edge.state import ServerState
 from antiphon.service.services import Services
 from antiphon.store import Store
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Model, ModelList, Provider
+from antiphon.wire.models import BackendHealth, Model, ModelList, Provider
 from tests.server.asgi import Answer, run, scope
 
 
@@ -28,6 +28,9 @@ class Catalogue:
         raise NotFound("none", code="model_not_found", param="model")
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        raise NotImplementedError
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:

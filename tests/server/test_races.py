@@ -22,7 +22,7 @@ from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, ResponseFailed
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
-from antiphon.wire.models import ModelList, Provider
+from antiphon.wire.models import BackendHealth, ModelList, Provider
 from tests.support.upstream import chunk
 
 OWNER = "local"
@@ -56,6 +56,9 @@ class Scripted:
         return ResolvedModel(self, "m", "up/m")
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        raise NotImplementedError
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:

@@ -25,7 +25,7 @@ from antiphon.store.responses.rows import FinishedResponse
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.lists import PageQuery
-from antiphon.wire.models import ModelList, Provider
+from antiphon.wire.models import BackendHealth, ModelList, Provider
 from tests.store.samples import count_characters, count_rows
 from tests.support.schemas import check_event, check_response
 
@@ -105,6 +105,9 @@ class Catalogue:
         return ResolvedModel(self._model, "m", "up/m")
 
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        raise NotImplementedError
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 
     async def providers(self) -> list[Provider]:

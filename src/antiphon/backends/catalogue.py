@@ -24,7 +24,7 @@ from antiphon.settings.backends import BackendSettings, Kind
 from antiphon.settings.load import endpoint
 from antiphon.settings.schema import Settings
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Health, Model, ModelList, ModelMetadata, Provider
+from antiphon.wire.models import BackendHealth, Health, Model, ModelList, ModelMetadata, Provider
 
 SAMPLE_BACKEND = "antiphon"
 SAMPLE_NAME = "sample"
@@ -36,6 +36,8 @@ _LIST_AGE = 60.0
 """Age in seconds after which reading a model list refreshes it."""
 _UNKNOWN_AGE = 5.0
 """Age in seconds after which a request for an unlisted model refreshes the lists."""
+_HEALTH_AGE = 5.0
+"""Age in seconds after which the health of a backend is checked again."""
 _MAX_NAMED = 10
 
 
@@ -59,6 +61,11 @@ class _Backend:
             count_tokens=self.count_tokens,
             judge_url=self.judge_url,
         )
+
+    def health(self) -> BackendHealth:
+        problem = self.listing.problem or ("" if self.listing.was_asked else "has not answered yet")
+        name = self.settings.name
+        return BackendHealth(name=name, status="Error" if problem else "OK", message=problem)
 
     def provider(self) -> Provider:
         problem = self.listing.problem
@@ -221,6 +228,17 @@ class Models:
         await _finished(self._refresh(_LIST_AGE))
         backends = [self._backends[name].provider() for name in sorted(self._backends)]
         return [*backends, Provider(provider_id=SAMPLE_BACKEND, provider_type="inline::sample")]
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
+        """Return the health of the backends by name, which was checked a few seconds ago.
+
+        Args:
+            seconds: Time limit for new checks; slower ones count in later results.
+        """
+        tasks = [backend.listing.check(_HEALTH_AGE) for backend in self._backends.values()]
+        if running := [task for task in tasks if task is not None]:
+            await asyncio.wait(running, timeout=seconds)
+        return [self._backends[name].health() for name in sorted(self._backends)]
 
     def notices(self) -> list[str]:
         """Return a line per backend with its URL, origin, and state."""

@@ -15,7 +15,7 @@ from antiphon.backends.http.protocol import Client
 from antiphon.backends.http.sse import BOM
 from antiphon.backends.http.target import target
 from antiphon.backends.refusals import excerpt, refused, speaks
-from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamTimeout
+from antiphon.errors import AntiphonError, UpstreamBroken, UpstreamRefused, UpstreamTimeout
 from antiphon.settings.backends import BackendSettings
 from antiphon.wire.json import JSON
 from antiphon.wire.models import Model
@@ -106,12 +106,22 @@ class Listing:
         listing._take(models, listing._clock() - seconds)
         return listing
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the backend has answered, or failed to answer, at least once."""
+        return self._asked_at is not None
+
     def refresh(self, max_age: float) -> asyncio.Task[None] | None:
         """Start to refresh a list older than `max_age` seconds; return the running task."""
+        return None if self._backend.models is not None else self.check(max_age)
+
+    def check(self, max_age: float) -> asyncio.Task[None] | None:
+        """Start to ask the backend, if its last answer is older than `max_age` seconds.
+
+        A backend whose models are configured is asked, too. Return the running task.
+        """
         if self._task is not None and not self._task.done():
             return self._task
-        if self._backend.models is not None:
-            return None
         if self._asked_at is not None and self._clock() - self._asked_at <= max_age:
             return None
         self._task = asyncio.create_task(self._ask())
@@ -133,13 +143,18 @@ class Listing:
         try:
             models = await fetch_models(self._client, self._backend, LIST_TIMEOUT)
         except AntiphonError as error:
-            self.problem = error.message.removeprefix(f"{self._backend.name}: ")
+            has_no_list = isinstance(error, UpstreamRefused) and error.upstream_status < 500
+            if has_no_list and self._backend.models is not None:
+                self.problem = None
+            else:
+                self.problem = error.message.removeprefix(f"{self._backend.name}: ")
             self._asked_at = self._clock()
         else:
             self._take(models, started)
 
     def _take(self, models: list[Model], started: float) -> None:
-        self.models = {model.id: model for model in models}
+        if self._backend.models is None:
+            self.models = {model.id: model for model in models}
         self.problem = None
         self._asked_at = self._clock()
         self.seconds = self._asked_at - started

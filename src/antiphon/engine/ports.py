@@ -15,7 +15,7 @@ from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import ModelList, Provider
+from antiphon.wire.models import BackendHealth, ModelList, Provider
 
 
 class ChatModel(Protocol):
@@ -109,6 +109,10 @@ class ModelCatalogue(Protocol):
 
     async def providers(self) -> list[Provider]:
         """Return the backends with their health."""
+        ...
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
+        """Return the recent health of the backends; new checks take at most `seconds`."""
         ...
 
     def notices(self) -> list[str]:

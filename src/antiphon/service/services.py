@@ -22,6 +22,7 @@ from antiphon.service.files.vector_stores import VectorStores
 from antiphon.service.models import RegisteredModels
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.passthrough.completions import Completions
+from antiphon.service.readiness import ReadinessChecks
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.responses import OpenTools, Responses
 from antiphon.service.responses.sealing import Sealing
@@ -111,6 +112,8 @@ class Services:
     """API keys."""
     models: RegisteredModels
     """Models as resources."""
+    readiness: ReadinessChecks
+    """Checks of the database and the backends."""
     responses: Responses
     """Responses."""
     sealing: Sealing | None
@@ -159,6 +162,7 @@ class Services:
                     idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                     keys=Keys(store.keys, keys or KeySettings()),
                     models=RegisteredModels(store, catalogue),
+                    readiness=ReadinessChecks(store, catalogue),
                     responses=Responses(
                         store,
                         catalogue,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from antiphon.wire.errors import ErrorBody
 from antiphon.wire.json import JSONObject
 
 ModelType = Literal["llm", "embedding", "rerank"]
@@ -103,6 +104,26 @@ class Health(Struct, frozen=True):
 
     status: Literal["OK", "Error"]
     message: str = ""
+
+
+class BackendHealth(Struct, frozen=True, kw_only=True):
+    """Health of a backend."""
+
+    name: str
+    status: Literal["OK", "Error"]
+    message: str = ""
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """Response to `GET /v1/ready`; one with an error has status 503.
+
+    Messages can contain addresses, so that they are empty for clients without a key.
+    """
+
+    status: Literal["OK", "Error"]
+    database: Health
+    backends: list[BackendHealth]
+    error: ErrorBody | UnsetType = UNSET
 
 
 class Provider(Struct, kw_only=True):

@@ -294,8 +294,8 @@ def test_S21_a_local_server_is_not_called_by_a_strangers_name() -> None:
     assert asked(given, is_local=False, settings=KeySettings()).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/health", "/v1/version", "/v1/openapi.json", "/docs"])
-def test_health_and_version_need_no_key(path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/ready", "/v1/version", "/v1/openapi.json", "/docs"])
+def test_health_readiness_and_version_need_no_key(path: str) -> None:
     settings = KeySettings(api_key=Secret(SETTINGS_KEY))
     assert asked(asgi.scope("GET", path), is_local=True, settings=settings).status == 200
     assert asked(asgi.scope("GET", path + "/"), is_local=True, settings=settings).status == 401

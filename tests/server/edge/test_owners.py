@@ -62,7 +62,9 @@ NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider
 
 LISTS = ("/responses", "/files", "/vector_stores", "/prompts")
 """Every list of an owner's objects."""
-OTHER_GETS = frozenset({"models", "providers", "inspect/routes", "health", "version", "openapi.json"})
+OTHER_GETS = frozenset(
+    {"models", "providers", "inspect/routes", "health", "ready", "version", "openapi.json"}
+)
 
 REFERENCES: dict[str, JSONObject] = {
     "previous_response_id": {"previous_response_id": "{response_id}"},

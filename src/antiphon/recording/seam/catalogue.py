@@ -17,7 +17,7 @@ from antiphon.recording.seam.record_missing import RecordMissingMode
 from antiphon.recording.seam.replay import ReplayMode
 from antiphon.settings.schema import Mode, ReplayTools
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import ModelList, Provider
+from antiphon.wire.models import BackendHealth, ModelList, Provider
 
 _NAMED = 5
 """Files that a message names at most; it counts the others."""
@@ -94,6 +94,10 @@ class RecordingCatalogue:
         if self._backends is not None:
             return await self._backends.providers()
         return [] if self._lookup is None else listed_providers(self._lookup.collection)
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
+        """Return the health of the backends; none without backends."""
+        return [] if self._backends is None else await self._backends.backend_health(seconds)
 
     def notices(self) -> list[str]:
         """Return lines for the operator: backends, recorded calls, unreadable files."""

@@ -1,18 +1,23 @@
 """Authentication by API keys, and protection from web pages of other sites."""
 
+import asyncio
 import ipaddress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.server.edge.state import headers_of, request_state
+from antiphon.errors import AntiphonError
+from antiphon.server.edge.state import headers_of, request_state, server_state
 from antiphon.service.access.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.access.keys import Keys
 
-OPEN_PATHS = frozenset({"/v1/health", "/v1/version", "/v1/openapi.json", "/docs"})
+OPEN_PATHS = frozenset({"/v1/health", "/v1/ready", "/v1/version", "/v1/openapi.json", "/docs"})
 """Paths that need no key."""
 
+_PATIENCE = 0.2
+"""Seconds to look up the key of a request for an open path."""
 _LOCAL_NAMES = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
 """Names of this machine: RFC 6761, and those that Docker and Podman give it in containers.
 
@@ -58,6 +63,24 @@ class Authentication:
             await self.app(scope, receive, send)
         finally:
             caller.end_stream()
+
+
+async def is_known(connection: HTTPConnection) -> bool:
+    """Return whether a request for an open path could use the others, too.
+
+    A database that doesn't answer makes clients unknown.
+    """
+    server, headers = server_state(connection), headers_of(connection.scope)
+    keys = server.services.keys
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            if await keys.is_needed():
+                await keys.caller(bearer(headers.get(b"authorization", b"")))
+            else:
+                check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=server.is_local)
+    except (AntiphonError, TimeoutError):
+        return False
+    return True
 
 
 def check_site(host: bytes, origin: bytes | None, *, is_local: bool) -> None:

@@ -9,19 +9,29 @@ from antiphon import __version__
 from antiphon.errors import NotFound
 from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, json_text
+from antiphon.server.edge.authentication import is_known
 from antiphon.server.edge.requests import path_id, refuse_own
 from antiphon.server.edge.routing import Application
 from antiphon.server.edge.state import services_of
+from antiphon.service.readiness import without_messages
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import Health, Provider, ProviderList, RouteInfo, RouteList, Version
+from antiphon.wire.models import Health, Provider, ProviderList, Readiness, RouteInfo, RouteList, Version
 
 _OWN = ("responses", "conversations", "prompts", "files", "vector_io", "tool_runtime")
 """llama-stack's names for the parts of the API that this server implements."""
 
 
 async def health(request: Request) -> Response:
-    """Return that the server is running."""
+    """Return that the process lives, whatever it depends on."""
     return json_answer(Health("OK"))
+
+
+async def ready(request: Request) -> Response:
+    """Return whether the server can do its work, with status 503 if it can't."""
+    found = await services_of(request).readiness.check()
+    if not await is_known(request):
+        found = without_messages(found)
+    return json_answer(found, 200 if found.status == "OK" else 503, {"cache-control": "no-store"})
 
 
 async def version(request: Request) -> Response:
@@ -65,7 +75,8 @@ async def docs(request: Request) -> Response:
 
 
 routes = [
-    ApiRoute("GET", "/v1/health", health, Operation("Check that the server is running", Health)),
+    ApiRoute("GET", "/v1/health", health, Operation("Check that the process lives", Health)),
+    ApiRoute("GET", "/v1/ready", ready, Operation("Check the database and the backends", Readiness)),
     ApiRoute("GET", "/v1/version", version, Operation("Get the server's version", Version)),
     ApiRoute(
         "GET", "/v1/providers", providers, Operation("List the providers of the API's parts", ProviderList)
