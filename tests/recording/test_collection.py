@@ -15,6 +15,7 @@ from antiphon.recording.files import scope_file
 from antiphon.recording.files.secrets import Pattern
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.volatile import named_pattern
+from antiphon.wire.json import JSON
 from tests.recording.samples import chat_request, chunk, recording, write
 
 SECRET = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4eFg7hIj0k"
@@ -102,6 +103,17 @@ def test_concurrent_calls_are_all_written(tmp_path: Path) -> None:
 
     asyncio.run(together())
     assert questions(tmp_path / "default.json") == [str(n) for n in range(40)]
+
+
+def test_a_call_that_is_nested_too_deeply_is_not_written(tmp_path: Path) -> None:
+    collection = Collection(tmp_path)
+    deep: JSON = "?"
+    for _ in range(500):
+        deep = [deep]
+    with pytest.raises(RecordingNotWritten, match="nested too deeply"):
+        add(collection, replace(call("One"), request=chat_request("One") | {"deep": deep}))
+    add(collection, call("Two"))
+    assert questions(tmp_path / "default.json") == ["Two"]
 
 
 def test_a_secret_is_not_kept(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
 from antiphon.recording.calls.recorded import REPLAYED, RecordedCall
 from antiphon.recording.files import llama_stack, scope_file, secrets
 from antiphon.recording.files.folder import Files
+from antiphon.recording.files.growing import GrowingScope
 from antiphon.recording.files.secrets import Pattern
 from antiphon.recording.matching.chats import ChatIndex
 from antiphon.recording.matching.nearest import printable
@@ -31,19 +32,19 @@ class _Scope:
         self.clear()
 
     def clear(self) -> None:
-        self._writer = scope_file.ScopeWriter(self._name)
-        self._count = 0
+        self._growing = GrowingScope(self._name, self._path)
 
     def add(self, call: RecordedCall) -> int:
         """Add a call and return its number in the file."""
-        self._writer.add(call)
-        self._count += 1
-        return self._count
+        try:
+            return self._growing.add(call)
+        except RecursionError:
+            raise RecordingNotWritten(f"{self._path}: the call is nested too deeply") from None
 
     async def save(self) -> None:
         async with self._lock:
             try:
-                await asyncio.to_thread(self._writer.save, self._path)
+                await asyncio.to_thread(self._growing.save)
             except OSError as error:
                 raise RecordingNotWritten(f"{self._path}: {error.strerror or error}") from error
 
@@ -174,7 +175,7 @@ def read_calls(directory: Path, problems: list[str]) -> Iterator[RecordedCall]:
         for content, source in Files(directory, problems):
             try:
                 if scope_file.MARK in bytes(content[:100]):
-                    yield from scope_file.parse_file(content, source.name)
+                    yield from scope_file.parse_file(content, source.name, problems)
                 else:
                     yield llama_stack.read_recording(content, source.name, source)
             except ConfigError as error:

@@ -255,7 +255,7 @@ def test_any_calls_come_back(calls: list[RecordedCall], scope: str) -> None:
     writer = scope_file.ScopeWriter(scope)
     for call in calls:
         writer.add(call)
-    back = parse_file(writer.content(), "a.json")
+    back = parse_file(writer.content(), "a.json", [])
     for one, other in zip(calls, back, strict=True):
         assert_same(replace(one, scope=scope), other)
     assert [call.name for call in back] == [f"a.json#{number}" for number in range(1, len(calls) + 1)]
@@ -288,7 +288,7 @@ VERSION_1 = """{
 
 
 def test_r19_a_file_of_version_1_is_read() -> None:
-    first, second = parse_file(VERSION_1.encode(), "a.json")
+    first, second = parse_file(VERSION_1.encode(), "a.json", [])
     assert first.scope == second.scope == "tests/test_greeting.py::test_hello"
     pieces = [each["choices"][0]["delta"].get("content") for each in values(first)]
     assert pieces == ["", "Hi", " there", "!", None]
@@ -303,7 +303,7 @@ def test_a_later_version_is_distinguished_from_a_broken_file() -> None:
     with pytest.raises(
         ConfigError, match=r"^a\.json: has version 2 of the format; this program reads version 1$"
     ):
-        parse_file(later.encode(), "a.json")
+        parse_file(later.encode(), "a.json", [])
 
 
 BROKEN = {
@@ -327,7 +327,7 @@ BROKEN = {
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_is_named(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^a\.json: [^\n]+$"):
-        parse_file(text.encode(), "a.json")
+        parse_file(text.encode(), "a.json", [])
 
 
 def test_a_scopes_file_is_named_after_it() -> None:

@@ -2,10 +2,11 @@
 
 Calls are in the order in which they were made, without repetitions: a request names an earlier call that it
 is `like`, the number of messages that it keeps, and its changes (`sharing.py`). Chunks are stored as steps
-(`steps.py`). A new call appends lines to the file and changes no earlier line.
+(`steps.py`). A new call appends lines to the file and changes no earlier line (`growing.py`).
 """
 
 import hashlib
+import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -26,12 +27,16 @@ from antiphon.wire.json import JSON, JSONObject
 VERSION = 1
 MARK = b'"antiphon_recordings"'
 """First key of the files, which distinguishes them from llama-stack's."""
+TAIL = b"\n ]\n}\n"
+"""End of a file, after its last call."""
 
 _SLUG_LENGTH = 100
 _MAX_DISTANCE = 8
 """Earlier answers of the same kind to which an answer can refer."""
 _MIN_SAVING = 60
 """Bytes that a reference from one reply to another has to save."""
+_CALL_BEGINS = re.compile(rb"(?<=\[)\n  \{|,\n  \{")
+"""Start of a call in a file that this program wrote; no text of a call contains it."""
 _HASH_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
 
 
@@ -68,6 +73,7 @@ class _File(Struct, forbid_unknown_fields=True):
     calls: list[_Call]
 
 
+_decode_first = json.JSONDecoder().raw_decode
 _version_decoder = msgspec.json.Decoder(_Version)
 _file_decoder = msgspec.json.Decoder(_File)
 
@@ -91,22 +97,46 @@ def read(path: Path, name: str = "") -> list[RecordedCall]:
         ConfigError: The file isn't a native recording, or has a later version.
         OSError: The file can't be read.
     """
-    return parse_file(path.read_bytes(), name or path.name)
+    return parse_file(path.read_bytes(), name or path.name, [])
 
 
-def parse_file(content: bytes | memoryview, name: str) -> list[RecordedCall]:
+def parse_file(content: bytes | memoryview, name: str, problems: list[str]) -> list[RecordedCall]:
     """Parse the content of a file.
+
+    If the write of the last call was interrupted, the calls before it are returned, and `problems` gets a
+    line.
 
     Raises:
         ConfigError: The file isn't a native recording, or has a later version.
     """
     try:
-        file = _decode(content, name)
+        try:
+            file = _decode(content, name)
+        except (msgspec.DecodeError, UnicodeError):
+            if (mended := _mended(bytes(content))) is None:
+                raise
+            file = _decode(mended, name)
+            problems.append(f"{name}: the write of its last call was interrupted; it has the calls before")
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply for a recording") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"{name}: not a file of recordings: {error}") from None
     return _Reader(name, file.scope).read(file.calls)
+
+
+def _mended(content: bytes) -> bytes | None:
+    """Return the complete calls of a file whose last write was interrupted; None for other files."""
+    begins = [] if content.endswith(TAIL) else list(_CALL_BEGINS.finditer(content))
+    if len(begins) < 2:  # The first call is written with the whole file.
+        return None
+    last = begins[-1]
+    try:
+        text = content[last.end() - 1 :].decode(errors="replace")
+        _, size = _decode_first(text)
+        end = last.end() - 1 + len(text[:size].encode())
+    except json.JSONDecodeError:
+        end = last.start()
+    return content[:end] + TAIL
 
 
 def _decode(content: bytes | memoryview, name: str) -> _File:
@@ -134,7 +164,7 @@ def write(path: Path, scope: str, calls: Sequence[RecordedCall]) -> None:
     writer = ScopeWriter(scope)
     for call in calls:
         writer.add(call)
-    writer.save(path)
+    write_atomically(path, writer.content())
 
 
 class ScopeWriter:
@@ -142,6 +172,8 @@ class ScopeWriter:
 
     def __init__(self, scope: str) -> None:
         self._head = f'{{\n {MARK.decode()}: {VERSION},\n "scope": {format_json(scope)},\n "calls": ['
+        self.count = 0
+        """The number of calls."""
         self._blocks: list[str] = []
         self._requests = Requests()
         self._addresses: dict[int | None, Address] = {None: Address()}
@@ -150,8 +182,28 @@ class ScopeWriter:
         )
 
     def add(self, call: RecordedCall) -> None:
-        """Append a call."""
-        number = len(self._blocks) + 1
+        """Append a call.
+
+        Raises:
+            RecursionError: The call is nested too deeply, and is not appended.
+        """
+        number = self.count + 1
+        try:
+            self._blocks.append(f"\n  {format_json(msgspec.to_builtins(self._entry(call, number)), 2)}")
+        except RecursionError:
+            self._forget(number)
+            raise
+        self.count = number
+
+    def _forget(self, number: int) -> None:
+        """Remove a call to which no other call refers yet."""
+        self._requests.forget(number)
+        self._addresses.pop(number, None)
+        for earlier in self._answers.values():
+            if earlier and earlier[0].number == number:
+                earlier.popleft()
+
+    def _entry(self, call: RecordedCall, number: int) -> _Call:
         shared = self._requests.share(call.request, number)
         self._addresses[number] = call.address
         entry = _Call(
@@ -168,20 +220,15 @@ class ScopeWriter:
             gaps=pack(call.gaps),
         )
         self._answer(entry, call)
-        self._blocks.append(format_json(msgspec.to_builtins(entry), 2))
+        return entry
 
-    def save(self, path: Path) -> None:
-        """Write the file.
+    def content(self, count: int | None = None) -> bytes:
+        """Return the content of a file with the first `count` calls; None for all."""
+        return self._head.encode() + ",".join(self._blocks[:count]).encode() + TAIL
 
-        Raises:
-            OSError: The file could not be written; it is unchanged.
-        """
-        write_atomically(path, self.content())
-
-    def content(self) -> bytes:
-        """Return the content that `save` writes."""
-        text = ",".join(f"\n  {block}" for block in self._blocks)
-        return f"{self._head}{text}\n ]\n}}\n".encode()
+    def content_after(self, saved: int, count: int) -> bytes:
+        """Return the content of a file after its first `saved` calls, at least one, up to `count`."""
+        return "".join(f",{block}" for block in self._blocks[saved:count]).encode() + TAIL
 
     def _answer(self, entry: _Call, call: RecordedCall) -> None:
         first = parse(call.parts[0]) if call.parts else None

@@ -1,7 +1,6 @@
 """Shared parts of requests: the messages of a conversation, tools and schemas."""
 
 from collections.abc import Mapping
-from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +27,7 @@ class SharedRequest(Struct):
 
 
 class Requests:
-    """The earlier requests of a file, by the numbers of their calls."""
+    """The latest requests of a file, by the numbers of their calls."""
 
     def __init__(self) -> None:
         self._known: dict[int, _Encoded] = {}
@@ -37,11 +36,18 @@ class Requests:
         """Return a request as changes to the earlier one that saves most, and add it."""
         encoded = _Encoded(request)
         best, most = None, _MIN_SAVING
-        for earlier, candidate in islice(reversed(self._known.items()), _MAX_DISTANCE):
+        for earlier, candidate in reversed(self._known.items()):
             if (saved := encoded.saved_by(candidate)) > most:
                 best, most = earlier, saved
+        shared = SharedRequest(request) if best is None else encoded.as_changes(self._known[best], best)
         self._known[number] = encoded
-        return SharedRequest(request) if best is None else encoded.as_changes(self._known[best], best)
+        if len(self._known) > _MAX_DISTANCE:
+            del self._known[next(iter(self._known))]
+        return shared
+
+    def forget(self, number: int) -> None:
+        """Remove the latest request, if it was added."""
+        self._known.pop(number, None)
 
 
 class _Encoded:

@@ -22,9 +22,8 @@ def format_json(value: JSON, indent: int = 0) -> str:
 
 
 def _lines(value: JSON, indent: int) -> str:
-    compact = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or indent + len(compact) <= _WIDTH:
-        return compact
+    if not isinstance(value, dict | list) or not value or _room_after(value, _WIDTH - indent) >= 0:
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
         opening, closing = "{}"
         members = [
@@ -35,6 +34,25 @@ def _lines(value: JSON, indent: int) -> str:
         members = [_lines(member, indent + 1) for member in value]
     pad = "\n" + " " * (indent + 1)
     return f"{opening}{pad}{f',{pad}'.join(members)}\n{' ' * indent}{closing}"
+
+
+def _room_after(value: JSON, room: int) -> int:
+    """Return the rest of some room in a line after a value; a negative number if it doesn't fit.
+
+    It reads only the part of a value that fits. Otherwise, a value would be read once per level around it.
+    """
+    if isinstance(value, dict | list):
+        room -= 2 * max(1, len(value))  # The brackets, and a comma and a space between two entries.
+        for entry in value:
+            if room < 0:
+                return room
+            room = _room_after(entry, room)
+            if isinstance(value, dict):
+                room = _room_after(value[entry], room - 2)
+        return room
+    if isinstance(value, str) and len(value) > room:
+        return -1
+    return room - len(json.dumps(value, ensure_ascii=False))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
