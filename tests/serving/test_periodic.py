@@ -4,7 +4,10 @@ import logging
 import pytest
 
 from antiphon.errors import StoreUnavailable
-from antiphon.serving.periodic import repeat_forever
+from antiphon.serving.periodic import remove_deleted, repeat_forever
+from antiphon.store import Store
+from antiphon.store.responses import removal
+from tests.store.samples import ME, converse
 
 
 def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,3 +38,22 @@ def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.records[0].exc_info is None
     assert fault is not None
     assert isinstance(fault[1], ValueError)
+
+
+def test_a_large_deletion_is_finished_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "_SLICE", 3)
+    items = [f"item_{number}" for number in range(10)]
+
+    async def scenario() -> None:
+        store = await Store.open(":memory:")
+        working = asyncio.create_task(remove_deleted(store))
+        await converse(store, "conv", *items)
+        await store.conversations.delete(ME, "conv")
+        deadline = asyncio.get_running_loop().time() + 10
+        while await store.items.find(ME, items) and asyncio.get_running_loop().time() < deadline:
+            pass
+        working.cancel()
+        assert await store.items.find(ME, items) == {}
+        await store.close()
+
+    asyncio.run(scenario())

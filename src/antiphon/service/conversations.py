@@ -86,7 +86,7 @@ class Conversations:
         return _conversation(stored)
 
     async def delete(self, owner: str, conversation_id: str) -> DeletedConversation:
-        """Delete a conversation; items that belong to responses remain."""
+        """Delete a conversation; items that responses need remain."""
         if not await self._store.conversations.delete(owner, conversation_id):
             raise ObjectNotFound("Conversation", conversation_id)
         return DeletedConversation(conversation_id)

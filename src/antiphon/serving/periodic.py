@@ -17,6 +17,8 @@ _SILENCE = 20.0
 """Seconds without a heartbeat after which another server counts as stopped."""
 _TIDYING = 60.0
 """Seconds between two deletions of expired objects."""
+_REST = 0.1
+"""Seconds between two looks at the queue of deletions while clients delete objects."""
 
 
 async def stay_alive(store: Store) -> NoReturn:
@@ -39,6 +41,16 @@ async def tidy(store: Store, file_services: FileServices) -> NoReturn:
         await store.idempotency.delete_expired()
 
     await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
+
+
+async def remove_deleted(store: Store) -> NoReturn:
+    """Remove the rows of deleted objects, and what a stopped server left of them."""
+
+    async def work() -> None:
+        await store.deletions.wait(_TIDYING)
+        await store.deletions.remove_all()
+
+    await repeat_forever(work, _REST, "Failed to remove deleted objects from the database")
 
 
 async def repeat_forever(work: Callable[[], Awaitable[None]], seconds: float, failure: str) -> NoReturn:

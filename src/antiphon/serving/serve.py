@@ -24,7 +24,7 @@ from antiphon.service.access.limits import Limits
 from antiphon.service.services import Services
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
-from antiphon.serving.periodic import stay_alive, tidy
+from antiphon.serving.periodic import remove_deleted, stay_alive, tidy
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
@@ -118,7 +118,10 @@ async def opened(
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                tidying = asyncio.create_task(tidy(store, services.files))
+                background = [
+                    asyncio.create_task(tidy(store, services.files)),
+                    asyncio.create_task(remove_deleted(store)),
+                ]
                 state = ServerState(
                     services=services,
                     max_body_bytes=settings.max_body_bytes,
@@ -133,7 +136,8 @@ async def opened(
                 try:
                     yield create_app(state), store, services
                 finally:
-                    tidying.cancel()
+                    for task in background:
+                        task.cancel()
         finally:
             alive.cancel()
             await store.close()

@@ -7,6 +7,8 @@ from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store.connect import open_engine, size_in_bytes
 from antiphon.store.database import Database
+from antiphon.store.deletions.queue import m009_deletions
+from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
 from antiphon.store.keys import KeyRecords, m004_keys
@@ -16,6 +18,7 @@ from antiphon.store.prompts import PromptRecords, m005_prompts
 from antiphon.store.responses.conversations import ConversationRecords
 from antiphon.store.responses.items import ItemRecords
 from antiphon.store.responses.pending import PendingResponses
+from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.vector_stores.chunks import ChunkRecords
@@ -32,6 +35,7 @@ MIGRATIONS = (
     m006_secrets,
     m007_idempotency,
     m008_registered_models,
+    m009_deletions,
 )
 """The migrations of the database, in order."""
 
@@ -47,8 +51,11 @@ class Store:
     def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
         self._database = database
         self.pending = PendingResponses(database, server_id)
-        self.responses = ResponseRecords(database, self.pending)
-        self.conversations = ConversationRecords(database, self.pending, server_id, clock)
+        self.deletions = DeletionRecords(
+            database, {"conversation": trim_conversation, "response": remove_response}
+        )
+        self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
+        self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.servers = ServerRecords(database, self.pending, server_id, clock)
         self.secrets = SecretRecords(database)

@@ -7,6 +7,8 @@ link rows with positions refer to them. Clients may choose item IDs, so an ID is
 owner of a link is that of its response or conversation.
 """
 
+from collections.abc import Callable, Sequence
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -23,21 +25,44 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     event,
+    inspect,
     text,
 )
+from sqlalchemy.schema import CreateColumn
 
 metadata = MetaData()
 
+_AnyColumn = Column[str] | Column[str | None] | Column[int | None] | Column[float | None]
 
-def _partial_index(name: str, column: Column[str | None], condition: str) -> None:
+
+def _partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> Callable[[Connection], None]:
     """Create an index of some rows together with its table.
 
     It uses SQL, because SQLAlchemy's own way imports every named dialect, and PostgreSQL's is slow to import.
-    """
 
-    @event.listens_for(column.table, "after_create")
-    def create(target: Table, connection: Connection, **_: object) -> None:
-        connection.execute(text(f"CREATE INDEX {name} ON {target.name} ({column.name}) WHERE {condition}"))
+    Returns:
+        The function that creates the index in a database whose table exists already.
+    """
+    table, names = columns[0].table, ", ".join(column.name for column in columns)
+
+    def create(connection: Connection) -> None:
+        connection.execute(
+            text(f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({names}) WHERE {condition}")
+        )
+
+    @event.listens_for(table, "after_create")
+    def with_table(_target: Table, connection: Connection, **_: object) -> None:
+        create(connection)
+
+    return create
+
+
+def add_column(connection: Connection, column: Column[float | None] | Column[int]) -> None:
+    """Add a column to an existing database, unless its table was created with the column."""
+    table = column.table.name
+    if column.name not in {found["name"] for found in inspect(connection).get_columns(table)}:
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {definition}"))
 
 
 schema_version = Table("schema_version", metadata, Column("name", Text, primary_key=True))
@@ -72,11 +97,11 @@ conversations = Table(
     # The next position never decreases: positions of deleted items aren't reused, so that a response with the
     # position that it has read up to never gets a later item there.
     Column("next_position", Integer, nullable=False),
-    Column("deleted_at", Double),
+    Column("deleted_at", Double),  # Some of its items may still belong to the history of responses
     Column("locked_by", Text),  # The ID of the response in progress; it has no row with `store: false`
     Column("locked_server", Text),
 )
-_partial_index("conversations_locked", conversations.c.locked_by, "locked_by IS NOT NULL")
+_partial_index("conversations_locked", [conversations.c.locked_by], "locked_by IS NOT NULL")
 
 conversation_items = Table(
     "conversation_items",
@@ -104,6 +129,7 @@ responses = Table(
     Column("conversation_position", Integer),
     Column("server_id", Text, nullable=False),
     Column("body", Text, nullable=False),  # The response object without `output`, which is stored as items
+    Column("deleted_at", Double),  # Its items are still being removed; see `deletions`
 )
 Index("responses_by_time", responses.c.owner, responses.c.created_at, responses.c.id)
 is_running = responses.c.status.in_(
@@ -111,7 +137,12 @@ is_running = responses.c.status.in_(
     bindparam("running", ("queued", "in_progress"), expanding=True, literal_execute=True)
 )
 """The condition that a response has no final status yet."""
-_partial_index("responses_running", responses.c.server_id, "status IN ('queued', 'in_progress')")
+_partial_index("responses_running", [responses.c.server_id], "status IN ('queued', 'in_progress')")
+index_responses_of_conversations = _partial_index(
+    "responses_of_conversations",
+    [responses.c.conversation_id, responses.c.conversation_position],
+    "conversation_id IS NOT NULL",
+)
 
 response_items = Table(
     "response_items",
@@ -187,7 +218,7 @@ vector_store_files = Table(
 """The files of vector stores; the owner is that of the store and of the file."""
 is_being_read = vector_store_files.c.status == bindparam("being_read", "in_progress", literal_execute=True)
 """The condition that reading a file hasn't ended; literal as in `is_running`."""
-_partial_index("vector_store_files_being_read", vector_store_files.c.server_id, "status = 'in_progress'")
+_partial_index("vector_store_files_being_read", [vector_store_files.c.server_id], "status = 'in_progress'")
 Index(
     "vector_store_files_by_time",
     vector_store_files.c.vector_store_id,

@@ -58,6 +58,7 @@ def test_an_input_may_have_more_items_than_a_statement_has_parameters(
         await store.pending.finish(ME, finished("resp_1", "out_1"))
         assert len(await store.items.find(ME, ids)) == len(ids)
         assert await store.responses.delete(ME, "resp_1")
+        await store.deletions.remove_all()
         assert await store.items.find(ME, ids) == {}
 
     run(scenario())

@@ -17,7 +17,11 @@ _start = (
         responses.c.status,
         literal_column("0", Integer).label("depth"),
     )
-    .where(responses.c.id == bindparam("response_id"), responses.c.owner == _OWNER)
+    .where(
+        responses.c.id == bindparam("response_id"),
+        responses.c.owner == _OWNER,
+        responses.c.deleted_at.is_(None),
+    )
     .cte("chain", recursive=True)
 )
 _chain = _start.union_all(
@@ -28,7 +32,11 @@ _chain = _start.union_all(
         responses.c.conversation_position,
         responses.c.status,
         _start.c.depth + 1,
-    ).where(responses.c.id == _start.c.previous_response_id, responses.c.owner == _OWNER)
+    ).where(
+        responses.c.id == _start.c.previous_response_id,
+        responses.c.owner == _OWNER,
+        responses.c.deleted_at.is_(None),
+    )
 )
 # Outer joins: a response without items still has a row, with its status and its previous response.
 _own = (

@@ -6,10 +6,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from antiphon.errors import ConversationLocked
 from antiphon.store.database import Database
+from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.errors import ItemAlreadyInConversation, ObjectNotFound
 from antiphon.store.responses.items import append_items, delete_unlinked, page_of_items
 from antiphon.store.responses.locks import release_locks, take_lock
 from antiphon.store.responses.pending import PendingResponses
+from antiphon.store.responses.removal import trim_or_queue
 from antiphon.store.responses.rows import (
     ConversationContext,
     ItemPage,
@@ -46,10 +48,16 @@ class ConversationRecords:
     """
 
     def __init__(
-        self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
+        self,
+        database: Database,
+        pending: PendingResponses,
+        deletions: DeletionRecords,
+        server_id: str,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._pending = pending
+        self._deletions = deletions
         self._server_id = server_id
         self._clock = clock
 
@@ -77,14 +85,18 @@ class ConversationRecords:
         return await self._database.write(lambda c: _update(c, owner, conversation_id, metadata))
 
     async def delete(self, owner: str, conversation_id: str) -> bool:
-        """Delete the conversation, but not its items.
+        """Delete the conversation and the items that nothing else needs.
 
-        Responses that branched from the conversation keep its items as their history.
+        Its responses keep the items that they have read as their history. The conversation is hidden at once;
+        if it has many items, they are removed later.
 
         Returns:
             Whether the owner had such a conversation.
         """
-        return await self._database.write(lambda c: _delete(c, owner, conversation_id, self._clock()))
+        found = await self._database.write(lambda c: _delete(c, owner, conversation_id, self._clock()))
+        if found:
+            self._deletions.notify()
+        return found
 
     async def add_items(
         self, owner: str, conversation_id: str, new: Sequence[NewItem], ids: Sequence[str]
@@ -184,8 +196,10 @@ def _update(connection: Connection, owner: str, conversation_id: str, metadata: 
 
 
 def _delete(connection: Connection, owner: str, conversation_id: str, now: float) -> bool:
-    # The row and the links stay, for the responses that branched from the conversation.
-    return connection.execute(_DELETE, {**_own(owner, conversation_id), "now": now}).rowcount > 0
+    if connection.execute(_DELETE, {**_own(owner, conversation_id), "now": now}).rowcount == 0:
+        return False
+    trim_or_queue(connection, conversation_id)
+    return True
 
 
 def _add_items(

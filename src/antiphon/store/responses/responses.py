@@ -1,16 +1,18 @@
 """Stored responses, for reading, listing and deletion."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
 
 from antiphon.store.database import Database
+from antiphon.store.deletions.queue import Progress, remove_later
+from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.paging import page_by_time
 from antiphon.store.responses.chain import response_history
-from antiphon.store.responses.items import delete_unlinked, page_of_items
+from antiphon.store.responses.items import page_of_items
 from antiphon.store.responses.pending import PendingResponses
+from antiphon.store.responses.removal import remove_response
 from antiphon.store.responses.rows import History, ItemPage, ResponsePage, StoredResponse
-from antiphon.store.responses.writes import linked_items
 from antiphon.store.tables import items, response_items, responses
 from antiphon.wire.lists import PageQuery
 
@@ -25,9 +27,13 @@ _COLUMNS = (
     responses.c.body,
 )
 _ResponseRow = Row[str, str, float, float | None, str, str | None, str | None, str]
-_GET = select(*_COLUMNS).where(
-    responses.c.id == bindparam("response_id"), responses.c.owner == bindparam("owner")
+_IS_OWN = (
+    (responses.c.id == bindparam("response_id"))
+    & (responses.c.owner == bindparam("owner"))
+    & responses.c.deleted_at.is_(None)
 )
+_GET = select(*_COLUMNS).where(_IS_OWN)
+_FIND = select(responses.c.id).where(_IS_OWN).with_for_update()
 _OUTPUTS = (
     select(response_items.c.response_id, items.c.body)
     .join(items, items.c.id == response_items.c.item_id)
@@ -46,9 +52,17 @@ class ResponseRecords:
     Methods that read one response wait until its beginning is stored, if this server runs the response.
     """
 
-    def __init__(self, database: Database, pending: PendingResponses) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pending: PendingResponses,
+        deletions: DeletionRecords,
+        clock: Callable[[], float],
+    ) -> None:
         self._database = database
         self._pending = pending
+        self._deletions = deletions
+        self._clock = clock
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
         """Return the response in its current state, or None if the owner has no such one."""
@@ -68,10 +82,15 @@ class ResponseRecords:
     async def delete(self, owner: str, response_id: str) -> bool:
         """Delete the response and the items that nothing else links to.
 
+        A response with many items is hidden at once, and its items are removed later.
+
         Returns:
             Whether the owner had such a response.
         """
-        return await self._database.write(lambda c: _delete(c, owner, response_id))
+        found = await self._database.write(lambda c: _delete(c, owner, response_id, self._clock()))
+        if found:
+            self._deletions.notify()
+        return found
 
     async def input_items(self, owner: str, response_id: str, query: PageQuery) -> ItemPage | None:
         """Return a page of the input items, or None if the owner has no such response.
@@ -99,21 +118,19 @@ def _get(connection: Connection, owner: str, response_id: str) -> StoredResponse
 
 
 def _list(connection: Connection, owner: str, query: PageQuery, model: str | None) -> ResponsePage:
-    listed = select(*_COLUMNS).where(responses.c.owner == owner)
+    listed = select(*_COLUMNS).where(responses.c.owner == owner, responses.c.deleted_at.is_(None))
     if model is not None:
         listed = listed.where(responses.c.model == model)
     rows, has_more = page_by_time(connection, listed, (responses.c.created_at, responses.c.id), query)
     return ResponsePage(_with_output(connection, owner, rows), has_more)
 
 
-def _delete(connection: Connection, owner: str, response_id: str) -> bool:
-    linked = linked_items(connection, response_id)
-    gone = connection.execute(
-        delete(responses).where(responses.c.id == response_id, responses.c.owner == owner)
-    )
-    if gone.rowcount == 0:
+def _delete(connection: Connection, owner: str, response_id: str, now: float) -> bool:
+    if connection.execute(_FIND, {"owner": owner, "response_id": response_id}).first() is None:
         return False
-    delete_unlinked(connection, owner, set(linked))
+    if remove_response(connection, response_id) is Progress.MORE:
+        connection.execute(update(responses).where(responses.c.id == response_id).values(deleted_at=now))
+        remove_later(connection, "response", response_id)
     return True
 
 

@@ -85,7 +85,7 @@ _insert = Insert(responses)
 _insert_items = Insert(items, "ON CONFLICT DO NOTHING")
 _insert_links = Insert(response_items)
 _FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
-    responses.c.id.in_(bindparam("ids", expanding=True))
+    responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.deleted_at.is_(None)
 )
 _FINISH = (
     update(responses)
@@ -206,6 +206,7 @@ def _row(
         new.conversation_position,
         beginning.server_id,
         body,
+        None,
     )
 
 

@@ -1,0 +1,1 @@
+"""Deletions that continue after their request, in many small transactions."""
