@@ -1,4 +1,6 @@
 import asyncio
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, inspect, text
@@ -9,6 +11,7 @@ from antiphon.store.connect import open_engine
 from antiphon.store.migrations import migrate
 from antiphon.store.store import MIGRATIONS
 from antiphon.store.tables import metadata
+from tests.corpus.test_v0_1_0 import DATA
 from tests.store.conftest import Run
 from tests.store.samples import ME, respond
 
@@ -77,3 +80,29 @@ def test_servers_may_start_together(new_url: str, run: Run) -> None:
             await store.close()
 
     run(scenario())
+
+
+def test_a_migrated_database_has_the_schema_of_a_new_one(tmp_path: Path) -> None:
+    """From 0.1.0, whose database SQLite wrote. Only the order of columns may differ."""
+
+    def schema_of(name: str) -> tuple[object, ...]:
+        engine = open_engine(str(tmp_path / name)).writing
+        with engine.begin() as connection:
+            migrate(connection, MIGRATIONS)
+            inspector = inspect(connection)
+            tables = sorted(inspector.get_table_names())
+            columns = {
+                (table, column["name"], str(column["type"]), column["nullable"], column["default"])
+                for table in tables
+                for column in inspector.get_columns(table)
+            }
+            others = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger')"
+            found = {
+                (name, table, " ".join((sql or "").replace("IF NOT EXISTS ", "").split()))
+                for name, table, sql in connection.execute(text(others))
+            }
+        engine.dispose()
+        return tables, columns, found
+
+    shutil.copy(DATA / "antiphon.db", tmp_path / "old.db")
+    assert schema_of("old.db") == schema_of("new.db")

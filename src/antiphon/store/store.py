@@ -21,6 +21,7 @@ from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
+from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
@@ -36,6 +37,7 @@ MIGRATIONS = (
     m007_idempotency,
     m008_registered_models,
     m009_deletions,
+    m010_indexes,
 )
 """The migrations of the database, in order."""
 

@@ -32,7 +32,7 @@ from sqlalchemy.schema import CreateColumn
 
 metadata = MetaData()
 
-_AnyColumn = Column[str] | Column[str | None] | Column[int | None] | Column[float | None]
+_AnyColumn = Column[str] | Column[float] | Column[str | None] | Column[int | None] | Column[float | None]
 
 
 def _partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> Callable[[Connection], None]:
@@ -132,6 +132,9 @@ responses = Table(
     Column("deleted_at", Double),  # Its items are still being removed; see `deletions`
 )
 Index("responses_by_time", responses.c.owner, responses.c.created_at, responses.c.id)
+index_responses_by_model = Index(
+    "responses_by_model", responses.c.owner, responses.c.model, responses.c.created_at, responses.c.id
+)
 is_running = responses.c.status.in_(
     # The SQL contains the literal values, so that planners use the partial index below.
     bindparam("running", ("queued", "in_progress"), expanding=True, literal_execute=True)
@@ -170,6 +173,10 @@ files = Table(
 )
 """Uploaded files; their content is in a folder, in files named by ID."""
 Index("files_by_time", files.c.owner, files.c.created_at, files.c.id)
+index_files_by_purpose = Index(
+    "files_by_purpose", files.c.owner, files.c.purpose, files.c.created_at, files.c.id
+)
+index_files_by_deadline = _partial_index("files_by_deadline", [files.c.deadline], "deadline IS NOT NULL")
 
 vector_stores = Table(
     "vector_stores",
@@ -186,6 +193,9 @@ vector_stores = Table(
     Column("embedding_dimension", Integer),
 )
 Index("vector_stores_by_time", vector_stores.c.owner, vector_stores.c.created_at, vector_stores.c.id)
+index_vector_stores_by_use = _partial_index(
+    "vector_stores_by_use", [vector_stores.c.used_at], "expires_after_days IS NOT NULL"
+)
 
 file_batches = Table(
     "file_batches",
@@ -225,3 +235,19 @@ Index(
     vector_store_files.c.created_at,
     vector_store_files.c.file_id,
 )
+index_vector_store_files_by_status = Index(
+    "vector_store_files_by_status",
+    vector_store_files.c.vector_store_id,
+    vector_store_files.c.status,
+    vector_store_files.c.created_at,
+    vector_store_files.c.file_id,
+)
+
+
+def m010_indexes(connection: Connection) -> None:
+    """Add the indexes of lists by model, purpose and status, and of expiry."""
+    index_responses_by_model.create(connection, checkfirst=True)
+    index_files_by_purpose.create(connection, checkfirst=True)
+    index_files_by_deadline(connection)
+    index_vector_store_files_by_status.create(connection, checkfirst=True)
+    index_vector_stores_by_use(connection)

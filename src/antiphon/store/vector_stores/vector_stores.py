@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, update
 
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound
@@ -39,7 +39,12 @@ _USED = (
         used_at=bindparam("now"),
     )
 )
-_IS_EXPIRED = vector_stores.c.used_at + vector_stores.c.expires_after_days * DAY < bindparam("now")
+# A store lives for a day at least. The first condition is there for the index.
+_IS_EXPIRED = and_(
+    vector_stores.c.used_at < bindparam("now") - DAY,
+    vector_stores.c.expires_after_days.is_not(None),
+    vector_stores.c.used_at + vector_stores.c.expires_after_days * DAY < bindparam("now"),
+)
 
 
 class VectorStoreRecords:
