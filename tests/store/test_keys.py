@@ -63,6 +63,33 @@ def test_other_servers_see_a_key_at_once(open_store: OpenStore, run: Run) -> Non
     run(scenario(open_store(), open_store()))
 
 
+def test_all_keys_are_read_only_after_a_change(open_store: OpenStore, run: Run) -> None:
+    async def scenario(one: Store, other: Store) -> None:
+        before = await one.keys.changed(None)
+        assert before is not None
+        assert before.keys == []
+        assert await one.keys.changed(before.version) is None
+        seen = [before.version]
+        for change in (
+            other.keys.add(key("one", "a")),
+            other.keys.add(key("two", "b")),
+            other.keys.delete("one"),
+            other.keys.add(key("one", "a")),
+            one.keys.delete("one"),
+        ):
+            await change
+            after = await one.keys.changed(seen[-1])
+            assert after is not None
+            assert after.keys == await one.keys.all()
+            assert await one.keys.changed(after.version) is None
+            seen.append(after.version)
+        assert len(set(seen)) == len(seen)
+        assert not await other.keys.delete("none")
+        assert await one.keys.changed(seen[-1]) is None
+
+    run(scenario(open_store(), open_store()))
+
+
 def test_a_database_from_before_there_were_keys_gets_the_table(new_url: str) -> None:
     engine = open_engine(new_url).writing
     with engine.begin() as connection:

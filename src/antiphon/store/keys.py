@@ -1,8 +1,9 @@
 """API keys with their owners and limits; only a hash of each key is stored."""
 
 from msgspec import Struct
-from sqlalchemy import Column, Connection, Double, Integer, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Double, Integer, Table, Text, delete, insert, select, text
 
+from antiphon.ids import new_id
 from antiphon.store.database import Database
 from antiphon.store.errors import KeyNameTaken
 from antiphon.store.tables import metadata
@@ -21,10 +22,23 @@ api_keys = Table(
 )
 """The API keys, as hashes only."""
 
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # Random, and another one after each change
+)
+"""The versions of lists that servers hold in memory, so that they read them only after changes."""
+
 
 def m004_keys(connection: Connection) -> None:
     """Add the table of API keys."""
     metadata.create_all(connection, [api_keys])
+
+
+def m011_versions(connection: Connection) -> None:
+    """Add the table of versions."""
+    metadata.create_all(connection, [versions])
 
 
 class StoredKey(Struct, frozen=True, kw_only=True):
@@ -48,6 +62,20 @@ class StoredKey(Struct, frozen=True, kw_only=True):
     """The limit of concurrent streams."""
 
 
+class KeyList(Struct, frozen=True):
+    """All keys at one time."""
+
+    version: str
+    """The version, which every change replaces."""
+    keys: list[StoredKey]
+    """The keys, oldest first."""
+
+
+_VERSION = select(versions.c.value).where(versions.c.name == "api_keys")
+_SET_VERSION = text(
+    "INSERT INTO versions (name, value) VALUES ('api_keys', :version) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 _COLUMNS = tuple(api_keys.c[name] for name in StoredKey.__struct_fields__)
 
 
@@ -69,20 +97,40 @@ class KeyRecords:
         """Return all keys, oldest first."""
         return await self._database.read(_all)
 
+    async def changed(self, version: str | None) -> KeyList | None:
+        """Return all keys, or None if they still have this version."""
+        return await self._database.read(lambda c: _changed(c, version))
+
     async def find(self, key_hash: str) -> StoredKey | None:
         """Return the key with a hash, or None."""
         return await self._database.read(lambda c: _find(c, key_hash))
 
     async def delete(self, name: str) -> bool:
         """Delete the key with a name; return False if there is none."""
-        gone = delete(api_keys).where(api_keys.c.name == name)
-        return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
+        return await self._database.write(lambda c: _delete(c, name))
 
 
 def _add(connection: Connection, key: StoredKey) -> None:
     if connection.execute(select(api_keys.c.name).where(api_keys.c.name == key.name)).first():
         raise KeyNameTaken(key.name)
     connection.execute(insert(api_keys), {name: getattr(key, name) for name in key.__struct_fields__})
+    _set_version(connection)
+
+
+def _delete(connection: Connection, name: str) -> bool:
+    if connection.execute(delete(api_keys).where(api_keys.c.name == name)).rowcount == 0:
+        return False
+    _set_version(connection)
+    return True
+
+
+def _set_version(connection: Connection) -> None:
+    connection.execute(_SET_VERSION, {"version": new_id("version", 8)})
+
+
+def _changed(connection: Connection, version: str | None) -> KeyList | None:
+    current = connection.execute(_VERSION).scalar() or ""  # Empty after a migration, until the first change
+    return None if current == version else KeyList(current, _all(connection))
 
 
 def _all(connection: Connection) -> list[StoredKey]:

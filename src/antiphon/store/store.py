@@ -11,7 +11,7 @@ from antiphon.store.deletions.queue import m009_deletions
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
-from antiphon.store.keys import KeyRecords, m004_keys
+from antiphon.store.keys import KeyRecords, m004_keys, m011_versions
 from antiphon.store.migrations import m001_initial, m002_files, migrate
 from antiphon.store.models import ModelRecords, m008_registered_models
 from antiphon.store.prompts import PromptRecords, m005_prompts
@@ -38,6 +38,7 @@ MIGRATIONS = (
     m008_registered_models,
     m009_deletions,
     m010_indexes,
+    m011_versions,
 )
 """The migrations of the database, in order."""
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from antiphon.engine.request_context import LOCAL_OWNER
 from antiphon.errors import InvalidRequest
@@ -16,7 +16,9 @@ from antiphon.service.access.keys import REFRESH, Caller, Keys, KeySettings, cre
 from antiphon.service.access.limits import Limits
 from antiphon.settings.values import Secret
 from antiphon.store import Store
+from antiphon.store import keys as store_keys
 from antiphon.store.errors import KeyNameTaken
+from antiphon.store.keys import StoredKey
 
 T = TypeVar("T")
 
@@ -151,6 +153,50 @@ def test_a_revoked_key_is_refused_after_the_next_reading(world: World) -> None:
     world.refused(keys, None)
 
 
+def test_the_keys_are_read_again_only_after_a_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = world.create("alice")
+    keys = world.keys()
+    world.caller(keys, key)
+    read: list[int] = []
+    original = store_keys._all
+
+    def counted(connection: Connection) -> list[StoredKey]:
+        found = original(connection)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store_keys, "_all", counted)
+    for _ in range(3):
+        world.now += REFRESH
+        world.caller(keys, key)
+    assert read == []
+    world.create("bob")
+    for _ in range(2):
+        world.now += REFRESH
+        world.caller(keys, key)
+    assert read == [2]
+
+
+def test_a_key_revoked_while_it_is_looked_up_is_refused_after_the_next_reading(world: World) -> None:
+    keys = world.keys()
+    world.create("bob")
+    world.run(keys.is_needed())
+    key = world.create("alice")
+    find = world.store.keys.find
+
+    async def find_slowly(key_hash: str) -> StoredKey | None:
+        found = await find(key_hash)
+        await world.store.keys.delete("alice")
+        world.now += REFRESH
+        await keys.is_needed()
+        return found
+
+    world.store.keys.find = find_slowly  # type: ignore[method-assign]
+    world.caller(keys, key)
+    world.store.keys.find = find  # type: ignore[method-assign]
+    world.refused(keys, key)
+
+
 def test_many_at_once_wait_for_the_same_reading(world: World) -> None:
     key = world.create("alice")
     keys = world.keys()
@@ -181,7 +227,7 @@ def test_while_the_database_does_not_answer_known_keys_are_good(
 
 
 async def _drop(store: Store) -> None:
-    await store._database.write(lambda c: c.execute(text("DROP TABLE api_keys")))
+    await store._database.write(lambda c: c.execute(text("DROP TABLE versions")))
 
 
 def test_limits_are_the_keys_own_or_else_the_settings(world: World) -> None:

@@ -17,12 +17,12 @@ from antiphon.ids import new_id
 from antiphon.service.access.errors import InvalidApiKey
 from antiphon.service.access.limits import Limits, Meter
 from antiphon.settings.values import Secret
-from antiphon.store.keys import KeyRecords, StoredKey
+from antiphon.store.keys import KeyList, KeyRecords, StoredKey
 
 log = logging.getLogger("antiphon.keys")
 
 REFRESH = 5.0
-"""Seconds between two reads of the stored keys; a revoked key may remain valid for as long."""
+"""Seconds between two looks for changed keys; a revoked key may remain valid for as long."""
 
 _PREFIX = "sk-antiphon-"
 _SECRET_BYTES = 32
@@ -93,7 +93,7 @@ class _Known:
 
 
 class Keys:
-    """The valid API keys of this server, which it reads again every few seconds.
+    """The valid API keys of this server, which it reads again within seconds of a change.
 
     Args:
         records: The stored keys.
@@ -116,6 +116,7 @@ class Keys:
         self._meters: dict[str, Meter] = {}
         limited = settings.limits != _NO_LIMITS
         self._without_key = Meter(settings.limits, clock) if limited else None
+        self._version: str | None = None
         self._read_at = -REFRESH
         self._reading = asyncio.Lock()
 
@@ -144,10 +145,13 @@ class Keys:
         known = self._known.get(key_hash)
         if known is None:
             # A new key is valid immediately.
+            version = self._version
             stored = await self._records.find(key_hash)
             if stored is None:
                 raise InvalidApiKey(key)
-            known = self._known[key_hash] = self._from(stored)
+            known = self._from(stored)
+            if version == self._version:  # Otherwise, it may have been revoked before the latest reading.
+                self._known[key_hash] = known
         return Caller(known.owner, known.name, self._meter(key_hash, known.limits))
 
     def without_key(self) -> Caller | None:
@@ -159,15 +163,20 @@ class Keys:
             if self._clock() - self._read_at < REFRESH:
                 return
             try:
-                stored = {key.hash: self._from(key) for key in await self._records.all()}
+                changed = await self._records.changed(self._version)
             except AntiphonError as error:
                 # Known keys remain valid; requests that need the database report its failure themselves.
                 log.error("Failed to read the list of API keys: %s", error.message)
             else:
-                self._known = stored | self._own
-                self._is_needed = self._is_needed or bool(self._known)
-                self._meters = {each: meter for each, meter in self._meters.items() if each in self._known}
+                if changed is not None:
+                    self._take(changed)
             self._read_at = self._clock()
+
+    def _take(self, changed: KeyList) -> None:
+        self._version = changed.version
+        self._known = {key.hash: self._from(key) for key in changed.keys} | self._own
+        self._is_needed = self._is_needed or bool(self._known)
+        self._meters = {each: meter for each, meter in self._meters.items() if each in self._known}
 
     def _from(self, stored: StoredKey) -> _Known:
         ours = self._settings.limits
