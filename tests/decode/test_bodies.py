@@ -175,7 +175,7 @@ def test_conversations() -> None:
     ],
 )
 def test_faults_of_conversations(
-    decoder: BodyDecoder[object], body: JSONObject, param: str, code: str
+    decoder: BodyDecoder[msgspec.Struct], body: JSONObject, param: str, code: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
         decoder.decode(msgspec.json.encode(body))

@@ -17,7 +17,7 @@ from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.vector_stores import CreateVectorStore
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 USER = {"role": "user", "content": "x"}
 PADDING = b" " * 600_000
 """Makes a body long, so that it is checked in slices."""
@@ -158,7 +158,7 @@ def lengths(decoder: BodyDecoder[T], body: JSONObject, most: int = 2048) -> Inva
     ],
 )
 def test_arrays_are_bounded_before_they_are_decoded(
-    decoder: BodyDecoder[object], body: JSONObject, param: str, most: int, length: int
+    decoder: BodyDecoder[msgspec.Struct], body: JSONObject, param: str, most: int, length: int
 ) -> None:
     error = lengths(decoder, body)
     assert (error.param, error.code) == (param, "array_above_max_length")

@@ -12,13 +12,14 @@ from msgspec import inspect
 
 from antiphon.decode.bounds import MAX_ITEMS, Lengths, too_deep
 from antiphon.decode.explain import explain
+from antiphon.decode.unknown import check_promises, outline, unknown_fields
 from antiphon.errors import InvalidRequest
 from antiphon.wire.compaction import CompactResponse
 from antiphon.wire.conversations import CreateConversation, CreateItems
 from antiphon.wire.json import JSON
 from antiphon.wire.responses import CountInputTokens, CreateResponse, ResponseCreateEvent
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -36,6 +37,7 @@ class BodyDecoder(Generic[T]):
         self._type = body_type
         self._item_lists = item_lists
         self._decoder = msgspec.json.Decoder(body_type)
+        self._outline = msgspec.json.Decoder(outline(body_type))
 
     def decode(self, body: bytes, most: int = MAX_ITEMS) -> T:
         """Return the decoded body.
@@ -73,11 +75,38 @@ class BodyDecoder(Generic[T]):
                     objects.append(field.encode_name)
         return Lengths(arrays, objects)
 
-    def _decode_leniently(self, body: bytes) -> T:
+    def unknown(self, body: bytes) -> list[str]:
+        """Return the paths of the first unknown fields of a valid body, such as `text.zzz`.
+
+        Raises:
+            InvalidRequest: One of them promises protection or a limit, which the server would not provide.
+        """
+        # Most bodies are as their outline, so one call of a decoder is enough.
+        try:
+            self._outline.decode(body)
+        except msgspec.ValidationError:
+            return self._search(body)
+        return []
+
+    def _search(self, body: bytes) -> list[str]:
+        plain = self._typed(body)
+        check_promises(plain)
+        try:
+            self._outline.decode(msgspec.json.encode(plain))
+        except msgspec.ValidationError:
+            return unknown_fields(plain, self._type)
+        return []
+
+    def _typed(self, body: bytes) -> JSON:
+        """Return the decoded JSON of a body, with the types of all items."""
         plain = decode_json(body)
         if isinstance(plain, dict):
             for key in self._item_lists:
                 _add_types(plain.get(key))
+        return plain
+
+    def _decode_leniently(self, body: bytes) -> T:
+        plain = self._typed(body)
         try:
             return msgspec.convert(plain, self._type)
         except msgspec.ValidationError as error:

@@ -5,12 +5,12 @@ https://platform.openai.com/docs/guides/error-codes.
 """
 
 import re
-import types
 from collections.abc import Iterable
-from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin
 
 import msgspec
 
+from antiphon.decode.annotations import fields_of, options
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON
 
@@ -193,7 +193,7 @@ def _supported(body_type: object, body: JSON, steps: list[str | int]) -> str:
         body = body[step]
     values: list[str] = []
     last = steps[-1] if steps else ""
-    for option in _options(body_type):
+    for option in options(body_type):
         config = getattr(option, "__struct_config__", None)
         if config is not None and config.tag_field == last:
             values.append(str(config.tag))
@@ -205,12 +205,12 @@ def _supported(body_type: object, body: JSON, steps: list[str | int]) -> str:
 
 
 def _literals(annotation: object) -> list[str]:
-    return [str(v) for o in _options(annotation) if get_origin(o) is Literal for v in get_args(o)]
+    return [str(v) for o in options(annotation) if get_origin(o) is Literal for v in get_args(o)]
 
 
 def _inner(body_type: object, body: JSON, step: str | int) -> object:
     """Return the type one step further down, chosen by the tag of a union."""
-    for option in _options(body_type):
+    for option in options(body_type):
         config = getattr(option, "__struct_config__", None)
         if isinstance(step, int) and get_origin(option) is list:
             return get_args(option)[0]
@@ -220,17 +220,8 @@ def _inner(body_type: object, body: JSON, step: str | int) -> object:
 
 
 def _field(struct: object, name: str | int) -> object:
-    return get_type_hints(struct, include_extras=True).get(str(name))
+    return fields_of(struct).get(str(name))
 
 
 def _tag(body: JSON, field: str | None) -> JSON:
     return body.get(field) if isinstance(body, dict) else None
-
-
-def _options(annotation: object) -> list[object]:
-    """Return the members of a nested union, without `Annotated` around them."""
-    if get_origin(annotation) is Annotated:
-        return _options(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [option for member in get_args(annotation) for option in _options(member)]
-    return [annotation]

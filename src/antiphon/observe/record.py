@@ -64,6 +64,8 @@ class Record:
     recordings: list[str] = field(default_factory=list)
     """The names of the recordings that answered, and of those that were made."""
     recorded_count: int = 0
+    ignored: list[str] = field(default_factory=list)
+    """The paths of the fields of the body that the server ignored."""
     faults: list[str] = field(default_factory=list)
     """The fault rules that applied."""
     compaction_error: AntiphonError | None = None

@@ -95,6 +95,9 @@ def _work(record: Record, fields: JSONObject) -> Iterator[str]:
     if (error := record.compaction_error) is not None:
         fields["compaction_error"] = error.message
         yield f"not compacted: {error.message.splitlines()[0][:_MAX_REASON]}"
+    if record.ignored:
+        fields["ignored"] = record.ignored
+        yield f"ignored {' '.join(map(_name, record.ignored))}"
 
 
 def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:

@@ -129,6 +129,7 @@ async def opened(
                     recording_header=settings.recording_header,
                     freeze=Freeze() if settings.freeze else None,
                     is_local=is_local and not settings.allow_anonymous,
+                    strict=settings.strict,
                     reasoning_events=settings.reasoning_events,
                     dialect=DIALECTS.get(settings.dialect),
                     watch=watch,

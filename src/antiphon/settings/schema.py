@@ -131,6 +131,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "OpenAI's API has no smaller one.",
         ),
     ] = 2048
+    strict: Annotated[
+        bool,
+        Meta(
+            description="Whether requests with unknown fields are rejected. Otherwise, the server ignores "
+            "these fields and names them in the header `X-Antiphon-Ignored`."
+        ),
+    ] = False
     send_timeout: Annotated[
         Seconds,
         Meta(description="Timeout in seconds for a client that reads nothing of its response."),

@@ -30,7 +30,7 @@ def questions(path: Path) -> list[str]:
 
 
 def grown(path: Path, *texts: str) -> GrowingScope:
-    """Saves the calls one by one."""
+    """Return the scope of a file to which the calls were saved one by one."""
     scope = GrowingScope("default", path)
     for text in texts:
         scope.add(call(text))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
 from starlette.routing import Router
@@ -15,6 +16,8 @@ from antiphon.server.edge.state import Watch, begin_request
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
 """Messages that begin a response; the second type rejects a WebSocket connection."""
+_MAX_PATH = 200
+"""Characters of the path of an ignored field that the client receives."""
 _lifespan = Router().lifespan
 """Empty lifespan: the owner of the services opens and closes them."""
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -23,8 +26,9 @@ _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 class Boundary:
     """Middleware that turns errors into responses, and logs requests.
 
-    Every response has an `x-request-id` and the rate limits of its client, if there are any. When the server
-    stops, it cancels requests: streams in progress are cut, and all other clients receive an error.
+    Every response has an `x-request-id`, the rate limits of its client and the ignored fields of the body, if
+    there are any. When the server stops, it cancels requests: streams in progress are cut, and all other
+    clients receive an error.
     """
 
     def __init__(self, app: ASGIApp, watch: Watch | None = None) -> None:
@@ -49,6 +53,8 @@ class Boundary:
                 caller = state.caller
                 if caller is not None and caller.meter is not None:
                     headers += caller.meter.headers()
+                if record.ignored:
+                    headers.append((b"x-antiphon-ignored", _ignored(record.ignored)))
                 message["headers"] = headers
                 record.status, record.is_stream = message["status"], _STREAM in headers
             return send(message)
@@ -75,3 +81,8 @@ class Boundary:
             # The frames of a WebSocket connection have lines of their own.
             if is_http or record.status != NO_ANSWER:
                 request_log.write(record)
+
+
+def _ignored(paths: list[str]) -> bytes:
+    """Return a list of fields, with percent signs for all but the plain characters of their names."""
+    return ", ".join(quote(path[:_MAX_PATH], safe="[]$") for path in paths).encode()

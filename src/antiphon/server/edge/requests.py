@@ -1,11 +1,12 @@
 """Parts of a request: body, query parameters, owner, recording headers."""
 
 import time
-from typing import get_args
+from typing import TypeVar, get_args
 
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
+from antiphon.decode.bodies import BodyDecoder
 from antiphon.decode.bounds import FLAT, check_structure
 from antiphon.decode.explain import unsupported_value
 from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
@@ -16,6 +17,8 @@ from antiphon.server.edge.state import Headers, headers_of, request_state, serve
 from antiphon.settings.schema import Mode
 from antiphon.wire.lists import Order, PageQuery
 from antiphon.wire.responses import Include
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_ID = 256
 _MAX_SCOPE = 1000
@@ -155,6 +158,32 @@ async def read_body(request: Request) -> bytes:
     if size > FLAT:
         await check_structure(body)
     return body
+
+
+async def decoded_body(request: Request, decoder: BodyDecoder[T], *, default: bytes = b"") -> T:
+    """Return the decoded JSON body; `default` replaces an empty one.
+
+    Raises:
+        InvalidRequest: The body is invalid, or has unknown fields that the server doesn't ignore.
+    """
+    body = await read_body(request) or default
+    decoded = decoder.decode(body, server_state(request).max_items)
+    if unknown := decoder.unknown(body):
+        ignore(request, unknown)
+    return decoded
+
+
+def ignore(connection: HTTPConnection, unknown: list[str]) -> None:
+    """Note the unknown fields of a body, which the server ignores.
+
+    Raises:
+        InvalidRequest: The server rejects unknown fields.
+    """
+    if server_state(connection).strict:
+        raise InvalidRequest(
+            f"Unknown parameter: '{unknown[0][:200]}'.", code="unknown_parameter", param=unknown[0][:200]
+        )
+    request_state(connection.scope).record.ignored = unknown
 
 
 def path_id(request: Request, name: str) -> str:

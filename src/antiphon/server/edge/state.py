@@ -69,6 +69,8 @@ class ServerState:
     """Size limit of JSON bodies."""
     max_items: int = MAX_ITEMS
     """Maximum length of arrays in requests."""
+    strict: bool = False
+    """Whether bodies with unknown fields are rejected."""
     recording_header: bool = False
     """Whether requests may choose a recording mode and faults."""
     freeze: Freeze | None = None

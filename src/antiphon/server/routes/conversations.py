@@ -9,12 +9,12 @@ from antiphon.server.describe.operation import INCLUDE, PAGE, ApiRoute, Operatio
 from antiphon.server.edge.answers import json_answer
 from antiphon.server.edge.requests import (
     context_of,
+    decoded_body,
     dialect,
     include_of,
     owner_of,
     page_query,
     path_id,
-    read_body,
 )
 from antiphon.server.edge.state import store_of
 from antiphon.service.conversations import Conversations
@@ -35,7 +35,7 @@ _UPDATE_BODY = bodies.BodyDecoder(UpdateConversation)
 
 async def create(request: Request) -> Response:
     """Create a conversation; the body may be empty."""
-    body = bodies.create_conversation.decode(await read_body(request) or b"{}")
+    body = await decoded_body(request, bodies.create_conversation, default=b"{}")
     return json_answer(await _conversations(request).create(context_of(request), body))
 
 
@@ -46,7 +46,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Update a conversation."""
-    body = _UPDATE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _UPDATE_BODY)
     return json_answer(await _conversations(request).update(owner_of(request), _id(request), body))
 
 
@@ -58,7 +58,7 @@ async def delete(request: Request) -> Response:
 async def create_items(request: Request) -> Response:
     """Add items to a conversation."""
     include = include_of(request)
-    body = bodies.create_items.decode(await read_body(request))
+    body = await decoded_body(request, bodies.create_items)
     conversations, context = _conversations(request), context_of(request)
     return json_answer(await conversations.add_items(context, _id(request), body, include))
 

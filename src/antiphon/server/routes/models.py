@@ -9,7 +9,7 @@ from antiphon.decode import bodies
 from antiphon.errors import ModelNotFound
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, not_allowed
-from antiphon.server.edge.requests import context_of, dialect, owner_of, read_body, refuse_own
+from antiphon.server.edge.requests import context_of, decoded_body, dialect, owner_of, refuse_own
 from antiphon.server.edge.state import services_of
 from antiphon.wire.models import Model, ModelList, ModelResource, RegisterModel, ResourceList
 
@@ -29,7 +29,7 @@ async def register(request: Request) -> Response:
     """Register a model, for clients of llama-stack of 2025 only."""
     if not dialect(request).registers_models:
         return not_allowed(request, ("GET", "HEAD"))
-    body = _REGISTER_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _REGISTER_BODY)
     return json_answer(await services_of(request).models.register(context_of(request), body))
 
 

@@ -7,7 +7,7 @@ from antiphon.decode.bodies import BodyDecoder
 from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import context_of, owner_of, path_id, query_text, read_body
+from antiphon.server.edge.requests import context_of, decoded_body, owner_of, path_id, query_text
 from antiphon.server.edge.state import store_of
 from antiphon.service.prompts import Prompts
 from antiphon.wire.json import JSONObject
@@ -22,7 +22,7 @@ _DEFAULT_BODY = BodyDecoder(SetDefaultVersion)
 
 async def create(request: Request) -> Response:
     """Create a prompt."""
-    body = _CREATE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _CREATE_BODY)
     return json_answer(await _prompts(request).create(context_of(request), body))
 
 
@@ -39,7 +39,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Add a version of a prompt."""
-    body = _UPDATE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _UPDATE_BODY)
     return json_answer(await _prompts(request).update(owner_of(request), _id(request), body))
 
 
@@ -56,7 +56,7 @@ async def versions(request: Request) -> Response:
 
 async def set_default_version(request: Request) -> Response:
     """Set the default version of a prompt."""
-    body = _DEFAULT_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _DEFAULT_BODY)
     prompts, owner = _prompts(request), owner_of(request)
     return json_answer(await prompts.set_default(owner, _id(request), body.version))
 

@@ -17,6 +17,7 @@ from antiphon.server.edge.requests import (
     begin_stream,
     boolean,
     context_of,
+    decoded_body,
     dialect,
     has_openai_events,
     include_of,
@@ -24,10 +25,9 @@ from antiphon.server.edge.requests import (
     page_query,
     path_id,
     query_text,
-    read_body,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames
-from antiphon.server.edge.state import server_state, services_of
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
@@ -41,13 +41,12 @@ from antiphon.wire.responses import Response as ResponseObject
 
 async def create(request: Request) -> Response:
     """Create a response."""
-    server, wanted = server_state(request), dialect(request)
-    body = bodies.create_response.decode(await read_body(request), server.max_items)
+    body, wanted = await decoded_body(request, bodies.create_response), dialect(request)
     if wanted is not OPENAI:
         body = with_defaults(body, wanted)
     if body.stream:
         begin_stream(request)
-    run = await server.services.responses.create(context_of(request), body)
+    run = await services_of(request).responses.create(context_of(request), body)
     if body.stream:
         return EventStream(_frames(request, run))
     async with run:
@@ -58,7 +57,7 @@ async def create(request: Request) -> Response:
 
 async def count_input_tokens(request: Request) -> Response:
     """Count the tokens of an input."""
-    body = bodies.count_input_tokens.decode(await read_body(request), server_state(request).max_items)
+    body = await decoded_body(request, bodies.count_input_tokens)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).responses.count_input_tokens(context, body))
@@ -67,7 +66,7 @@ async def count_input_tokens(request: Request) -> Response:
 
 async def compact(request: Request) -> Response:
     """Compact a context."""
-    body = bodies.compact_response.decode(await read_body(request), server_state(request).max_items)
+    body = await decoded_body(request, bodies.compact_response)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
         return json_answer(await services_of(request).responses.compact(context, body))

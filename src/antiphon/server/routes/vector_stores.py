@@ -10,7 +10,7 @@ from antiphon.decode.bodies import BodyDecoder
 from antiphon.decode.explain import mutually_exclusive, unsupported_value
 from antiphon.server.describe.operation import PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer
-from antiphon.server.edge.requests import context_of, owner_of, page_query, path_id, query_text, read_body
+from antiphon.server.edge.requests import context_of, decoded_body, owner_of, page_query, path_id, query_text
 from antiphon.server.edge.state import services_of
 from antiphon.wire.lists import Page, PageQuery
 from antiphon.wire.vector_stores import (
@@ -40,7 +40,7 @@ _ADD_BATCH_BODY = BodyDecoder(CreateFileBatch)
 
 async def create(request: Request) -> Response:
     """Create a vector store; the body may be empty."""
-    body = _CREATE_BODY.decode(await read_body(request) or b"{}")
+    body = await decoded_body(request, _CREATE_BODY, default=b"{}")
     stores = services_of(request).files.vector_stores
     return json_answer(await stores.create(context_of(request), body))
 
@@ -59,7 +59,7 @@ async def get(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Update a vector store."""
-    body = _UPDATE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _UPDATE_BODY)
     return json_answer(
         await services_of(request).files.vector_stores.update(owner_of(request), _id(request), body)
     )
@@ -72,14 +72,14 @@ async def delete(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Search a vector store."""
-    body = _SEARCH_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _SEARCH_BODY)
     context = context_of(request)
     return json_answer(await services_of(request).files.search.search(context, _id(request), body))
 
 
 async def add_file(request: Request) -> Response:
     """Add a file to a vector store."""
-    body = _ADD_FILE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _ADD_FILE_BODY)
     files = services_of(request).files.attached_files
     return json_answer(await files.add(context_of(request), _id(request), body))
 
@@ -99,7 +99,7 @@ async def get_file(request: Request) -> Response:
 
 async def update_file(request: Request) -> Response:
     """Replace the attributes of a file in a vector store."""
-    body = _UPDATE_FILE_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _UPDATE_FILE_BODY)
     files = services_of(request).files.attached_files
     file_id = path_id(request, "file_id")
     return json_answer(await files.update(owner_of(request), _id(request), file_id, body))
@@ -119,7 +119,7 @@ async def content_of_file(request: Request) -> Response:
 
 async def add_batch(request: Request) -> Response:
     """Add a batch of files to a vector store."""
-    body = _ADD_BATCH_BODY.decode(await read_body(request))
+    body = await decoded_body(request, _ADD_BATCH_BODY)
     files = services_of(request).files.attached_files
     return json_answer(await files.add_batch(context_of(request), _id(request), body))
 

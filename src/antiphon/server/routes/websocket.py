@@ -31,7 +31,7 @@ from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
 from antiphon.server.edge.dialects import in_dialect
-from antiphon.server.edge.requests import context_of, dialect, has_openai_events, refuse_own
+from antiphon.server.edge.requests import context_of, dialect, has_openai_events, ignore, refuse_own
 from antiphon.server.edge.state import RequestState, begin_request, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
@@ -145,10 +145,12 @@ class Session:
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
         responses = self._server.services.responses
-        text, wanted = self._body(frame), dialect(request)
-        if len(text) > FLAT:
-            await check_structure(text)
-        body = bodies.response_create_event.decode(text, self._server.max_items)
+        given, wanted = self._body(frame), dialect(request)
+        if len(given) > FLAT:
+            await check_structure(given)
+        body = bodies.response_create_event.decode(given, self._server.max_items)
+        if unknown := bodies.response_create_event.unknown(given):
+            ignore(request, unknown)
         if wanted is not OPENAI:
             body = with_defaults(body, wanted)
         _check(body)
