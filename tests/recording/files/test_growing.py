@@ -30,7 +30,7 @@ def questions(path: Path) -> list[str]:
 
 
 def grown(path: Path, *texts: str) -> GrowingScope:
-    """Return the scope of a file to which the calls were saved one by one."""
+    """Save the calls one by one."""
     scope = GrowingScope("default", path)
     for text in texts:
         scope.add(call(text))
@@ -82,7 +82,7 @@ def test_a_write_that_is_interrupted_anywhere_costs_its_own_call_alone(tmp_path:
     assert after.startswith(before[:begin])
     path = tmp_path / "torn.json"
     for written in range(begin, len(after)):
-        # What was written, and the rest of the earlier tail.
+        # The bytes written so far, and the rest of the earlier tail.
         path.write_bytes(after[:written] + before[written:])
         problems: list[str] = []
         found = [each.request["messages"][0]["content"] for each in read_one(path, problems)]
