@@ -23,6 +23,7 @@ from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
+from antiphon.store.vector_stores.counters import m012_counters
 from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
@@ -39,6 +40,7 @@ MIGRATIONS = (
     m009_deletions,
     m010_indexes,
     m011_versions,
+    m012_counters,
 )
 """The migrations of the database, in order."""
 

@@ -35,6 +35,10 @@ metadata = MetaData()
 _AnyColumn = Column[str] | Column[float] | Column[str | None] | Column[int | None] | Column[float | None]
 
 
+def _counter(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
 def _partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> Callable[[Connection], None]:
     """Create an index of some rows together with its table.
 
@@ -191,6 +195,8 @@ vector_stores = Table(
     Column("metadata", Text, nullable=False),
     Column("embedding_model", Text),
     Column("embedding_dimension", Integer),
+    # The numbers of its files by status, and the size of the completed ones; see `vector_stores/counters.py`
+    *(_counter(name) for name in ("in_progress", "completed", "failed", "cancelled", "usage_bytes")),
 )
 Index("vector_stores_by_time", vector_stores.c.owner, vector_stores.c.created_at, vector_stores.c.id)
 index_vector_stores_by_use = _partial_index(

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from antiphon.ids import new_id
 from antiphon.store.database import Database
 from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, ObjectNotFound
 from antiphon.store.paging import page_by_time
 from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
+from antiphon.store.vector_stores.counters import file_counts
 from antiphon.store.vector_stores.rows import (
     AttachedFile,
     Attachment,
@@ -20,7 +20,7 @@ from antiphon.store.vector_stores.rows import (
     Unread,
 )
 from antiphon.wire.lists import PageQuery
-from antiphon.wire.vector_stores import FileCounts, FileStatus
+from antiphon.wire.vector_stores import FileStatus
 
 _COLUMNS = tuple(vector_store_files.c[name] for name in AttachedFile.__struct_fields__)
 _LOST = {
@@ -165,35 +165,6 @@ class AttachmentRecords:
         return await self._database.write(lambda c: _cancel_batch(c, vector_store_id, batch_id))
 
 
-class Counted(Struct):
-    """The numbers of files by status, and the size of the completed ones."""
-
-    counts: FileCounts
-    """The number of files by status."""
-    usage_bytes: int
-    """The size of the completed files."""
-
-
-def count_files(connection: Connection, by: Column[str], ids: Sequence[str]) -> dict[str, Counted]:
-    """Return the file counts per vector store or batch; `by` is the column of its ID."""
-    found = {
-        each: Counted(FileCounts(in_progress=0, completed=0, failed=0, cancelled=0, total=0), 0)
-        for each in ids
-    }
-    status = vector_store_files.c.status
-    grouped = (
-        select(by, status, func.count(), func.sum(vector_store_files.c.usage_bytes))
-        .where(by.in_(ids))
-        .group_by(by, status)
-    )
-    for owner, name, number, size in connection.execute(grouped):
-        counted = found[owner]
-        setattr(counted.counts, name, number)
-        counted.counts.total += number
-        counted.usage_bytes += int(size)
-    return found
-
-
 def fail_lost(connection: Connection, of_servers: ColumnElement[bool]) -> None:
     """Fail the files that stopped servers were reading. See `liveness`."""
     connection.execute(update(vector_store_files).where(is_being_read, of_servers).values(_LOST))
@@ -263,8 +234,14 @@ def _get_batch(connection: Connection, vector_store_id: str, batch_id: str) -> S
     ).one_or_none()
     if row is None:
         raise FileBatchNotFound(batch_id, vector_store_id)
-    counted = count_files(connection, vector_store_files.c.batch_id, [batch_id])
-    return StoredBatch(**row._asdict(), counts=counted[batch_id].counts)
+    status = vector_store_files.c.status
+    counted = (
+        select(status, func.count().label("number"))
+        .where(vector_store_files.c.batch_id == batch_id)
+        .group_by(status)
+    )
+    by_status = {found.status: found.number for found in connection.execute(counted)}
+    return StoredBatch(**row._asdict(), counts=file_counts(by_status))
 
 
 def _cancel_batch(connection: Connection, vector_store_id: str, batch_id: str) -> list[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
 
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.paging import page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
+from antiphon.store.vector_stores.counters import STATUSES, file_counts
 from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
-from antiphon.store.vector_stores.vector_store_files import count_files
 from antiphon.wire.lists import PageQuery
 
 DAY = 86_400.0
@@ -27,8 +27,9 @@ _COLUMNS = (
     vector_stores.c.embedding_dimension,
     vector_stores.c.last_active_at,
     vector_stores.c.used_at,
+    vector_stores.c.usage_bytes,
 )
-_StoreRow = Row[str, float, str, str, int | None, str | None, int | None, float, float]
+_COUNTS = tuple(vector_stores.c[name] for name in STATUSES)
 _USED = (
     update(vector_stores)
     .where(vector_stores.c.id.in_(bindparam("ids", expanding=True)))
@@ -125,26 +126,21 @@ class VectorStoreRecords:
 
 
 def _find(connection: Connection, owner: str, ids: Sequence[str], now: float) -> dict[str, StoredVectorStore]:
-    chosen = select(*_COLUMNS).where(vector_stores.c.owner == owner, vector_stores.c.id.in_(ids))
-    return {store.id: store for store in _counted(connection, connection.execute(chosen).all(), now)}
+    chosen = select(*_COLUMNS, *_COUNTS).where(vector_stores.c.owner == owner, vector_stores.c.id.in_(ids))
+    return {row["id"]: _stored(row, now) for row in connection.execute(chosen).mappings()}
 
 
 def _list(connection: Connection, owner: str, query: PageQuery, now: float) -> Rows[StoredVectorStore]:
-    listed = select(*_COLUMNS).where(vector_stores.c.owner == owner)
+    listed = select(*_COLUMNS, *_COUNTS).where(vector_stores.c.owner == owner)
     key = (vector_stores.c.created_at, vector_stores.c.id)
     rows, has_more = page_by_time(connection, listed, key, query)
-    return Rows(_counted(connection, rows, now), has_more)
+    return Rows([_stored(row._mapping, now) for row in rows], has_more)
 
 
-def _counted(connection: Connection, rows: Sequence[_StoreRow], now: float) -> list[StoredVectorStore]:
-    """Return the stores with the counts of their files."""
-    counted = count_files(connection, vector_store_files.c.vector_store_id, [row.id for row in rows])
-    return [
-        StoredVectorStore(
-            **row._asdict(),
-            expired=row.expires_after_days is not None and row.used_at + row.expires_after_days * DAY < now,
-            counts=counted[row.id].counts,
-            usage_bytes=counted[row.id].usage_bytes,
-        )
-        for row in rows
-    ]
+def _stored(row: RowMapping, now: float) -> StoredVectorStore:
+    days = row["expires_after_days"]
+    return StoredVectorStore(
+        **{column.name: row[column.name] for column in _COLUMNS},
+        expired=days is not None and row["used_at"] + days * DAY < now,
+        counts=file_counts({name: row[name] for name in STATUSES}),
+    )
