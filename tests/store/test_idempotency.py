@@ -1,8 +1,10 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Connection, text
 
-from antiphon.store import Store
+from antiphon.store import Store, idempotency
 from antiphon.store.idempotency import KEPT, Claim
 from tests.store.conftest import OpenStore, Run
 from tests.store.test_servers import Clock
@@ -164,3 +166,35 @@ def test_a_claim_that_fails_holds_nobody_up(store: Store, run: Run, monkeypatch:
         assert await store.idempotency.claim(ME, "k") == GRANTED
 
     run(scenario())
+
+
+def test_many_old_answers_are_deleted_in_slices(
+    open_store: OpenStore, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "_SLICE", 4)
+    clock = Clock()
+    store = open_store(clock=clock)
+    sizes: list[int] = []
+
+    async def scenario() -> None:
+        for number in range(10):
+            assert await store.idempotency.claim(ME, f"old_{number}") == GRANTED
+            await store.idempotency.keep(ME, f"old_{number}", b"old")
+        clock.now += KEPT + 1
+        assert await store.idempotency.claim(ME, "new") == GRANTED
+        await store.idempotency.keep(ME, "new", b"new")
+        write = store._database.write
+
+        async def counted(run_write: Callable[[Connection], bool]) -> bool:
+            more = await write(run_write)
+            count = text("SELECT count(*) FROM idempotency_keys")
+            sizes.append(await store._database.read(lambda c: int(c.execute(count).scalar_one())))
+            return more
+
+        monkeypatch.setattr(store._database, "write", counted)
+        await store.idempotency.delete_expired()
+        monkeypatch.undo()
+        assert await store.idempotency.claim(ME, "new") == Claim(answer=b"new")
+
+    run(scenario())
+    assert sizes == [7, 3, 1]

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Update, insert, or_, select, update
 
 from antiphon.store.database import Database
+from antiphon.store.deletions.queue import remove_later, remove_or_queue
+from antiphon.store.deletions.records import DeletionRecords
+from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import FileNotStored
 from antiphon.store.paging import page_by_time
-from antiphon.store.tables import files
+from antiphon.store.tables import files, vector_store_files
+from antiphon.store.vector_stores.removal import detach_some, remove_file
 from antiphon.store.vector_stores.rows import Rows, StoredFile
 from antiphon.wire.lists import PageQuery
 
+_MOST_EXPIRED = 500
+"""The most expired files to delete per call."""
 _COLUMNS = (
     files.c.id,
     files.c.created_at,
@@ -25,8 +31,9 @@ _COLUMNS = (
 class FileRecords:
     """The files of all owners; expired ones are hidden even before their deletion."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, deletions: DeletionRecords, clock: Callable[[], float]) -> None:
         self._database = database
+        self._deletions = deletions
         self._clock = clock
 
     async def add(self, owner: str, file: StoredFile) -> None:
@@ -63,7 +70,7 @@ class FileRecords:
         Raises:
             CursorNotFound: The cursor isn't in the list.
         """
-        listed = select(*_COLUMNS).where(files.c.owner == owner, _unexpired(self._clock()))
+        listed = select(*_COLUMNS).where(files.c.owner == owner, _is_visible(self._clock()))
         if purpose is not None:
             listed = listed.where(files.c.purpose == purpose)
         rows, has_more = await self._database.read(
@@ -72,20 +79,54 @@ class FileRecords:
         return Rows([StoredFile(**row._asdict()) for row in rows], has_more)
 
     async def delete(self, owner: str, file_id: str) -> bool:
-        """Delete a file's record, also from vector stores; return False if there is none."""
-        gone = delete(files).where(files.c.id == file_id, files.c.owner == owner)
-        return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
+        """Delete a file's record, also from vector stores; return False if there is none.
+
+        It is hidden at once; if it has many chunks, they are removed later.
+        """
+        return await self._delete(file_id, files.c.owner == owner)
 
     async def delete_expired(self) -> list[str]:
-        """Delete the records of expired files of all owners, and return their IDs."""
-        expired = delete(files).where(files.c.deadline < self._clock()).returning(files.c.id)
-        return await self._database.write(lambda c: list(c.execute(expired).scalars()))
+        """Delete the records of some expired files of all owners, and return their IDs, if any are left."""
+        now = self._clock()
+        expired = files.c.deadline < now
+        some = select(files.c.id).where(expired, files.c.deleted_at.is_(None)).limit(_MOST_EXPIRED)
+        found = await self._database.read(lambda c: c.execute(some).scalars().all())
+        return [file_id for file_id in found if await self._delete(file_id, expired)]
+
+    async def _delete(self, file_id: str, condition: ColumnElement[bool]) -> bool:
+        chosen = (files.c.id == file_id) & condition & files.c.deleted_at.is_(None)
+        hidden = update(files).where(chosen).values(deleted_at=self._clock())
+        found, attached = await self._database.write(lambda c: _delete(c, file_id, hidden))
+        if attached:
+            await write_in_slices(self._database, lambda c: _detach_some(c, file_id))
+        if found:
+            self._deletions.notify()
+        return found
 
 
-def _unexpired(now: float) -> ColumnElement[bool]:
-    return or_(files.c.deadline.is_(None), files.c.deadline >= now)
+def _delete(connection: Connection, file_id: str, hidden: Update) -> tuple[bool, bool]:
+    """Hide a file, and remove or queue it.
+
+    Returns:
+        Whether the file exists, and whether vector stores still show it.
+    """
+    if connection.execute(hidden).rowcount == 0:
+        return False, False
+    if _detach_some(connection, file_id):
+        remove_later(connection, "file", file_id)
+        return True, True
+    remove_or_queue(connection, "file", file_id, remove_file)
+    return True, False
+
+
+def _detach_some(connection: Connection, file_id: str) -> bool:
+    return detach_some(connection, vector_store_files.c.file_id == file_id)[1]
+
+
+def _is_visible(now: float) -> ColumnElement[bool]:
+    return files.c.deleted_at.is_(None) & or_(files.c.deadline.is_(None), files.c.deadline >= now)
 
 
 def _find(connection: Connection, owner: str, file_ids: Sequence[str], now: float) -> dict[str, StoredFile]:
-    chosen = select(*_COLUMNS).where(files.c.owner == owner, files.c.id.in_(file_ids), _unexpired(now))
+    chosen = select(*_COLUMNS).where(files.c.owner == owner, files.c.id.in_(file_ids), _is_visible(now))
     return {row.id: StoredFile(**row._asdict()) for row in connection.execute(chosen)}

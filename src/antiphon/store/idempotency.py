@@ -19,14 +19,18 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 
 from antiphon.store.database import Database
+from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.tables import metadata, servers
 
 KEPT = 24 * 60 * 60.0
 """Seconds after a request until its key is free again."""
+_SLICE = 200
+"""The most responses to delete in a transaction."""
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -105,10 +109,12 @@ class IdempotencyRecords:
         self._database.enqueue(_execute, released).future.cancel()
 
     async def delete_expired(self) -> None:
-        """Delete the responses that are a day old. Call this regularly."""
+        """Delete the responses that are a day old, a slice per transaction. Call this regularly."""
         old = _table.created_at < self._clock() - KEPT
         ended = or_(_table.answer.is_not(None), _lost)
-        await self._database.write(lambda c: c.execute(delete(idempotency_keys).where(old, ended)))
+        some = select(_table.owner, _table.key_hash).where(old, ended).limit(_SLICE)
+        gone = delete(idempotency_keys).where(tuple_(_table.owner, _table.key_hash).in_(some), old, ended)
+        await write_in_slices(self._database, lambda c: c.execute(gone).rowcount == _SLICE)
 
     def _claim(self, connection: Connection, owner: str, key_hash: str) -> Claim:
         now = self._clock()

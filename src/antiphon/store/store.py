@@ -1,13 +1,13 @@
 """The store: opens and closes the database and holds its record classes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store.connect import open_engine, size_in_bytes
 from antiphon.store.database import Database
-from antiphon.store.deletions.queue import m009_deletions
+from antiphon.store.deletions.queue import Kind, Step, m009_deletions
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
@@ -24,6 +24,7 @@ from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.counters import m012_counters
+from antiphon.store.vector_stores.removal import remove_detached_files, remove_file, remove_vector_store
 from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
@@ -43,6 +44,13 @@ MIGRATIONS = (
     m012_counters,
 )
 """The migrations of the database, in order."""
+_REMOVALS: Mapping[Kind, Step] = {
+    "conversation": trim_conversation,
+    "detached_files": remove_detached_files,
+    "file": remove_file,
+    "response": remove_response,
+    "vector_store": remove_vector_store,
+}
 
 
 class Store:
@@ -56,18 +64,16 @@ class Store:
     def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
         self._database = database
         self.pending = PendingResponses(database, server_id)
-        self.deletions = DeletionRecords(
-            database, {"conversation": trim_conversation, "response": remove_response}
-        )
+        self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.servers = ServerRecords(database, self.pending, server_id, clock)
         self.secrets = SecretRecords(database)
         self.keys = KeyRecords(database)
-        self.files = FileRecords(database, clock)
-        self.vector_stores = VectorStoreRecords(database, clock)
-        self.attachments = AttachmentRecords(database, server_id)
+        self.files = FileRecords(database, self.deletions, clock)
+        self.vector_stores = VectorStoreRecords(database, self.deletions, clock)
+        self.attachments = AttachmentRecords(database, self.deletions, server_id)
         self.chunks = ChunkRecords(database)
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)

@@ -174,6 +174,7 @@ files = Table(
     Column("filename", Text, nullable=False),
     Column("media_type", Text),
     Column("bytes", BigInteger, nullable=False),
+    Column("deleted_at", Double),  # Its chunks are still being removed; see `deletions`
 )
 """Uploaded files; their content is in a folder, in files named by ID."""
 Index("files_by_time", files.c.owner, files.c.created_at, files.c.id)
@@ -197,6 +198,7 @@ vector_stores = Table(
     Column("embedding_dimension", Integer),
     # The numbers of its files by status, and the size of the completed ones; see `vector_stores/counters.py`
     *(_counter(name) for name in ("in_progress", "completed", "failed", "cancelled", "usage_bytes")),
+    Column("deleted_at", Double),  # Its files are still being removed; see `deletions`
 )
 Index("vector_stores_by_time", vector_stores.c.owner, vector_stores.c.created_at, vector_stores.c.id)
 index_vector_stores_by_use = _partial_index(
@@ -220,7 +222,7 @@ vector_store_files = Table(
     Column("file_id", Text, ForeignKey("files.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", Double, nullable=False),
     Column("batch_id", Text, index=True),
-    Column("status", Text, nullable=False),
+    Column("status", Text, nullable=False),  # That of the API, or `detached` until the chunks are removed
     Column("attempt", Text, nullable=False),  # New for each attachment; results of earlier ones are dropped
     Column("server_id", Text, nullable=False),  # The server that reads the file while it is in progress
     Column("usage_bytes", BigInteger, nullable=False),
@@ -232,6 +234,8 @@ vector_store_files = Table(
     PrimaryKeyConstraint("vector_store_id", "file_id"),
 )
 """The files of vector stores; the owner is that of the store and of the file."""
+is_attached = vector_store_files.c.status != "detached"
+"""The condition that a file isn't just being removed from the vector store."""
 is_being_read = vector_store_files.c.status == bindparam("being_read", "in_progress", literal_execute=True)
 """The condition that reading a file hasn't ended; literal as in `is_running`."""
 _partial_index("vector_store_files_being_read", [vector_store_files.c.server_id], "status = 'in_progress'")

@@ -12,6 +12,7 @@ from antiphon.service.files.folder import FileFolder
 from antiphon.service.files.ingestion import Ingestion, Reading
 from antiphon.service.files.retrieval import Retrieval, Source, StoreTarget
 from antiphon.store import Store
+from antiphon.store.vector_stores.chunks import NewChunk
 from antiphon.store.vector_stores.rows import AttachedFile, Unread
 from tests.store.file_samples import attach, file
 
@@ -180,5 +181,19 @@ def test_closing_stops_what_is_read_and_leaves_it_to_the_next_start(room: Room) 
         await room.ingestion.close()
         assert (await room.store.attachments.get("vs_1", "file-1")).status == "in_progress"
         assert len(asyncio.all_tasks()) == 1
+
+    room.run(scenario())
+
+
+def test_a_file_that_fails_when_it_is_attached_again_has_no_old_chunks(room: Room) -> None:
+    async def scenario() -> None:
+        (attached,) = await attach(room.store, "vs_1", "file-1")
+        new = [NewChunk("an owl", None)] * 3
+        assert await room.store.chunks.replace("vs_1", "file-1", attached.attempt, new)
+        await room.store.attachments.finish(attached, 10)
+        room.retrieval.outcomes["file-1"] = DocumentError("invalid_file", "It is empty.")
+        await room.begin("file-1")
+        assert (await room.ended("file-1")).status == "failed"
+        assert await room.store.chunks.of_file("vs_1", "file-1") == []
 
     room.run(scenario())

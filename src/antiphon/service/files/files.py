@@ -103,8 +103,9 @@ class Files:
 
     async def delete_expired(self) -> None:
         """Delete the expired files of all owners."""
-        for file_id in await self._store.files.delete_expired():
-            await self.folder.delete(file_id)
+        while deleted := await self._store.files.delete_expired():
+            for file_id in deleted:
+                await self.folder.delete(file_id)
 
 
 def _file_id(ids: Ids) -> str:

@@ -92,9 +92,11 @@ class Ingestion:
         Returns:
             The size of the chunks in bytes, or the error, or None if the file was detached.
         """
-        if not await self._store.attachments.is_wanted(reading.attached):
-            return None
         file, attached = reading.file, reading.attached
+        # The chunks of an earlier attachment must not remain if reading fails.
+        await self._store.chunks.clear(attached.vector_store_id, attached.file_id, attached.attempt)
+        if not await self._store.attachments.is_wanted(attached):
+            return None
         source = Source(
             file.id, attached.attempt, self._folder.path_of(file.id), file.filename, file.media_type
         )

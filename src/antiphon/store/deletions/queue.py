@@ -4,6 +4,7 @@ The transaction that deletes a large object hides it and queues it. `DeletionRec
 in slices. The queue is in the database, so that the next server continues after a crash.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Literal
 
@@ -12,12 +13,15 @@ from sqlalchemy import Column, Connection, PrimaryKeyConstraint, Table, Text, in
 from antiphon.store.tables import (
     add_column,
     conversations,
+    files,
     index_responses_of_conversations,
     metadata,
     responses,
+    vector_stores,
 )
 
-Kind = Literal["conversation", "response"]
+Kind = Literal["conversation", "detached_files", "file", "response", "vector_store"]
+"""The kind of a queued object; `detached_files` are those of a vector store with this ID."""
 
 deletions = Table(
     "deletions",
@@ -39,6 +43,9 @@ class Progress(Enum):
     """Rows are left that a response in progress still needs."""
 
 
+Step = Callable[[Connection, str], Progress]
+"""Removes some rows of an object by ID; it also works for objects that no longer exist."""
+
 _INSERT = text("INSERT INTO deletions (kind, id) VALUES (:kind, :id) ON CONFLICT DO NOTHING")
 
 
@@ -47,10 +54,17 @@ def remove_later(connection: Connection, kind: Kind, object_id: str) -> None:
     connection.execute(_INSERT, {"kind": kind, "id": object_id})
 
 
+def remove_or_queue(connection: Connection, kind: Kind, object_id: str, step: Step) -> None:
+    """Remove a slice of an object at once, and queue the object if more is left."""
+    if step(connection, object_id) is not Progress.DONE:
+        remove_later(connection, kind, object_id)
+
+
 def m009_deletions(connection: Connection) -> None:
     """Add the queue, with the conversations that were deleted before it existed."""
     metadata.create_all(connection, [deletions])
-    add_column(connection, responses.c.deleted_at)
+    for table in (responses, files, vector_stores):
+        add_column(connection, table.c.deleted_at)
     index_responses_of_conversations(connection)
     deleted = select(literal("conversation"), conversations.c.id).where(
         conversations.c.deleted_at.is_not(None)

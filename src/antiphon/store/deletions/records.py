@@ -2,33 +2,18 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from msgspec import Struct
 from sqlalchemy import Connection, delete, select, tuple_
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.store.database import Database
-from antiphon.store.deletions.queue import Kind, Progress, deletions
-
-Step = Callable[[Connection, str], Progress]
-"""Removes some rows of an object by ID; it also works for objects that no longer exist."""
+from antiphon.store.deletions.queue import Kind, Progress, Step, deletions
+from antiphon.store.deletions.slices import write_in_slices
 
 _log = logging.getLogger(__name__)
 
 _FIRST = ("", "")
-_LONGEST_REST = 0.5
-"""The longest pause between two slices, in seconds."""
-
-
-class _Slice(Struct, frozen=True):
-    """The outcome of one transaction of a deletion."""
-
-    entry: tuple[str, str]
-    """Kind and ID of the object."""
-    progress: Progress
-    """The state afterwards."""
 
 
 class DeletionRecords:
@@ -66,40 +51,30 @@ class DeletionRecords:
         """
         self._wanted.clear()
         last = _FIRST
-        while True:
-            began = time.monotonic()
-            done = await self._remove_slice(last)
-            if done is None:
-                return
-            if done.progress is Progress.MORE:
-                # Servers that share an SQLite file get their turn in the pause: they poll for the lock.
-                await asyncio.sleep(min(time.monotonic() - began, _LONGEST_REST))
-            else:
-                last = done.entry
+        while (entry := await self._database.read(lambda c, after=last: _next(c, after))) is not None:  # type: ignore[misc]
+            await self._remove(entry)
+            last = entry
 
-    async def _remove_slice(self, after: tuple[str, str]) -> _Slice | None:
-        entry = await self._database.read(lambda c: _next(c, after))
-        if entry is None:
-            return None
+    async def _remove(self, entry: tuple[str, str]) -> None:
         try:
-            return _Slice(entry, await self._database.write(lambda c: self._remove(c, entry)))
+            await write_in_slices(self._database, lambda c: self._remove_slice(c, entry))
         except StoreUnavailable:
             raise
         except AntiphonError as error:
             _log.error("Failed to remove deleted %s %s: %s", *entry, error.message)
-            return _Slice(entry, Progress.BLOCKED)
 
-    def _remove(self, connection: Connection, entry: tuple[str, str]) -> Progress:
+    def _remove_slice(self, connection: Connection, entry: tuple[str, str]) -> bool:
+        """Remove a slice of an object, and return whether the next slice may follow."""
         kind, object_id = entry
         own = (deletions.c.kind == kind) & (deletions.c.id == object_id)
         # Servers of one PostgreSQL share the queue; one of them removes an object at a time.
         free = select(deletions.c.id).where(own).with_for_update(skip_locked=True)
         if connection.execute(free).first() is None:
-            return Progress.BLOCKED
+            return False
         progress = self._steps[kind](connection, object_id)
         if progress is Progress.DONE:
             connection.execute(delete(deletions).where(own))
-        return progress
+        return progress is Progress.MORE
 
 
 def _next(connection: Connection, after: tuple[str, str]) -> tuple[str, str] | None:

@@ -6,12 +6,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from antiphon.errors import ConversationLocked
 from antiphon.store.database import Database
+from antiphon.store.deletions.queue import remove_or_queue
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.errors import ItemAlreadyInConversation, ObjectNotFound
 from antiphon.store.responses.items import append_items, delete_unlinked, page_of_items
 from antiphon.store.responses.locks import release_locks, take_lock
 from antiphon.store.responses.pending import PendingResponses
-from antiphon.store.responses.removal import trim_or_queue
+from antiphon.store.responses.removal import trim_conversation
 from antiphon.store.responses.rows import (
     ConversationContext,
     ItemPage,
@@ -198,7 +199,7 @@ def _update(connection: Connection, owner: str, conversation_id: str, metadata: 
 def _delete(connection: Connection, owner: str, conversation_id: str, now: float) -> bool:
     if connection.execute(_DELETE, {**_own(owner, conversation_id), "now": now}).rowcount == 0:
         return False
-    trim_or_queue(connection, conversation_id)
+    remove_or_queue(connection, "conversation", conversation_id, trim_conversation)
     return True
 
 

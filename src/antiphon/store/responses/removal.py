@@ -6,7 +6,7 @@ contain: those below the highest position up to which a response that wasn't del
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, select, tuple_
 
-from antiphon.store.deletions.queue import Progress, remove_later
+from antiphon.store.deletions.queue import Progress, remove_or_queue
 from antiphon.store.responses.items import delete_unlinked
 from antiphon.store.tables import conversation_items, conversations, response_items, responses
 
@@ -45,14 +45,8 @@ def remove_response(connection: Connection, response_id: str) -> Progress:
         connection.execute(delete(response_items).where(own, place <= end))
     delete_unlinked(connection, row.owner, {link.item_id for link in found})
     if is_last and row.conversation_id is not None:
-        trim_or_queue(connection, row.conversation_id)
+        remove_or_queue(connection, "conversation", row.conversation_id, trim_conversation)
     return Progress.DONE if is_last else Progress.MORE
-
-
-def trim_or_queue(connection: Connection, conversation_id: str) -> None:
-    """Trim a conversation if it was deleted; queue it if one slice isn't enough."""
-    if trim_conversation(connection, conversation_id) is not Progress.DONE:
-        remove_later(connection, "conversation", conversation_id)
 
 
 def trim_conversation(connection: Connection, conversation_id: str) -> Progress:

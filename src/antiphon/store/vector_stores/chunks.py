@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from antiphon.store.database import Database
 from antiphon.store.tables import vector_store_files
 from antiphon.store.vector_stores.by_vector import find_nearest, pgvector_text
 from antiphon.store.vector_stores.by_words import find_words, store_token, words
+from antiphon.store.vector_stores.removal import remove_chunks
 from antiphon.store.vector_stores.tables import chunks, pgvector_schema
 from antiphon.wire.json import JSON
 
@@ -80,13 +81,24 @@ class ChunkRecords:
             False if the file was detached or attached again (`attempt`) in the meantime.
         """
         file = (vector_store_id, file_id, attempt)
-        if not await self._database.write(lambda c: _clear(c, *file)):
+        if not await self.clear(*file):
             return False
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             if not await self._database.write(lambda c, b=batch, s=start: _add(c, file, s, b)):  # type: ignore[misc]
                 return False
         return True
+
+    async def clear(self, vector_store_id: str, file_id: str, attempt: str) -> bool:
+        """Remove the chunks of a file that is to be read, a slice per transaction.
+
+        Returns:
+            False if the file was detached or attached again (`attempt`) in the meantime.
+        """
+        file = (vector_store_id, file_id, attempt)
+        while removed := await self._database.write(lambda c: _clear(c, *file)):
+            pass
+        return removed is not None
 
     async def search(self, query: ChunkQuery) -> FoundChunks:
         """Return the best chunks of the completed and allowed files."""
@@ -112,12 +124,11 @@ def _is_current(connection: Connection, vector_store_id: str, file_id: str, atte
     return connection.execute(select(at.file_id).where(current).with_for_update()).first() is not None
 
 
-def _clear(connection: Connection, vector_store_id: str, file_id: str, attempt: str) -> bool:
+def _clear(connection: Connection, vector_store_id: str, file_id: str, attempt: str) -> int | None:
+    """Remove a slice of a file's chunks; return their number, or None if the file isn't wanted any more."""
     if not _is_current(connection, vector_store_id, file_id, attempt):
-        return False
-    own = (chunks.c.vector_store_id == vector_store_id) & (chunks.c.file_id == file_id)
-    connection.execute(delete(chunks).where(own))
-    return True
+        return None
+    return remove_chunks(connection, vector_store_id, file_id)
 
 
 def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Sequence[NewChunk]) -> bool:

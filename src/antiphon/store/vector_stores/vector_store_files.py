@@ -2,14 +2,24 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
 
 from antiphon.ids import new_id
 from antiphon.store.database import Database
-from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, ObjectNotFound
+from antiphon.store.deletions.queue import remove_or_queue
+from antiphon.store.deletions.records import DeletionRecords
+from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, FileNotStored, ObjectNotFound
 from antiphon.store.paging import page_by_time
-from antiphon.store.tables import file_batches, files, is_being_read, vector_store_files, vector_stores
+from antiphon.store.tables import (
+    file_batches,
+    files,
+    is_attached,
+    is_being_read,
+    vector_store_files,
+    vector_stores,
+)
 from antiphon.store.vector_stores.counters import file_counts
+from antiphon.store.vector_stores.removal import detach_some, remove_detached_files
 from antiphon.store.vector_stores.rows import (
     AttachedFile,
     Attachment,
@@ -23,6 +33,14 @@ from antiphon.wire.lists import PageQuery
 from antiphon.wire.vector_stores import FileStatus
 
 _COLUMNS = tuple(vector_store_files.c[name] for name in AttachedFile.__struct_fields__)
+_KEY = ("vector_store_id", "file_id")
+_NAMES = [column.name for column in vector_store_files.c]
+# A file that is attached again keeps its old chunks until it is read, because they may be very many.
+_ATTACH = text(
+    f"INSERT INTO vector_store_files ({', '.join(_NAMES)}) VALUES (:{', :'.join(_NAMES)}) "  # noqa: S608
+    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in _KEY)
+)
 _LOST = {
     "status": "failed",
     "error_code": "server_error",
@@ -33,8 +51,9 @@ _LOST = {
 class AttachmentRecords:
     """The files in all vector stores."""
 
-    def __init__(self, database: Database, server_id: str) -> None:
+    def __init__(self, database: Database, deletions: DeletionRecords, server_id: str) -> None:
         self._database = database
+        self._deletions = deletions
         self._server_id = server_id
 
     async def attach(
@@ -46,6 +65,7 @@ class AttachmentRecords:
 
         Raises:
             ObjectNotFound: The store was deleted in the meantime.
+            FileNotStored: A file was deleted in the meantime.
         """
         attached = [
             AttachedFile(
@@ -102,7 +122,7 @@ class AttachmentRecords:
         Raises:
             CursorNotFound: The cursor isn't in the list.
         """
-        listed = select(*_COLUMNS).where(vector_store_files.c.vector_store_id == vector_store_id)
+        listed = select(*_COLUMNS).where(vector_store_files.c.vector_store_id == vector_store_id, is_attached)
         if status is not None:
             listed = listed.where(vector_store_files.c.status == status)
         if batch_id is not None:
@@ -124,9 +144,14 @@ class AttachmentRecords:
             raise AttachedFileNotFound(file_id, vector_store_id)
 
     async def detach(self, vector_store_id: str, file_id: str) -> bool:
-        """Remove the file from the vector store; return False if it does not contain the file."""
-        gone = delete(vector_store_files).where(_is(vector_store_id, file_id))
-        return await self._database.write(lambda c: c.execute(gone).rowcount > 0)
+        """Remove the file from the vector store; return False if it does not contain the file.
+
+        The file is hidden at once; if it has many chunks, they are removed later.
+        """
+        found = await self._database.write(lambda c: _detach(c, vector_store_id, file_id))
+        if found:
+            self._deletions.notify()
+        return found
 
     async def finish(self, file: AttachedFile, outcome: int | Unread) -> None:
         """Store the outcome of reading a file: the size of its text in bytes, or an error.
@@ -177,28 +202,43 @@ def _attach(
     batch: NewBatch | None,
     server_id: str,
 ) -> None:
-    there = select(vector_stores.c.id).where(vector_stores.c.id == vector_store_id)
-    if connection.execute(there).one_or_none() is None:
+    chosen = (vector_stores.c.id == vector_store_id) & vector_stores.c.deleted_at.is_(None)
+    if (
+        connection.execute(select(vector_stores.c.id).where(chosen).with_for_update(read=True)).first()
+        is None
+    ):
         raise ObjectNotFound("Vector store", vector_store_id)
+    _require_files(connection, [each.file_id for each in attached])
     if batch is not None:
         row = {"id": batch.id, "created_at": batch.created_at, "vector_store_id": vector_store_id}
         connection.execute(insert(file_batches), row | {"cancelled": False})
-    before = [each.file_id for each in attached]
-    connection.execute(
-        delete(vector_store_files).where(
-            vector_store_files.c.vector_store_id == vector_store_id, vector_store_files.c.file_id.in_(before)
-        )
-    )
     rows = [
         {name: getattr(each, name) for name in each.__struct_fields__} | {"server_id": server_id}
         for each in attached
     ]
-    connection.execute(insert(vector_store_files), rows)
+    connection.execute(_ATTACH, rows)
+
+
+def _require_files(connection: Connection, file_ids: Sequence[str]) -> None:
+    wanted = select(files.c.id).where(files.c.id.in_(file_ids), files.c.deleted_at.is_(None))
+    found = set(connection.execute(wanted.with_for_update(read=True)).scalars())
+    for file_id in file_ids:
+        if file_id not in found:
+            raise FileNotStored(file_id)
+
+
+def _detach(connection: Connection, vector_store_id: str, file_id: str) -> bool:
+    if not detach_some(connection, _is(vector_store_id, file_id))[0]:
+        return False
+    remove_or_queue(connection, "detached_files", vector_store_id, remove_detached_files)
+    return True
 
 
 def _is(vector_store_id: str, file_id: str) -> ColumnElement[bool]:
-    return (vector_store_files.c.vector_store_id == vector_store_id) & (
-        vector_store_files.c.file_id == file_id
+    return (
+        (vector_store_files.c.vector_store_id == vector_store_id)
+        & (vector_store_files.c.file_id == file_id)
+        & is_attached
     )
 
 

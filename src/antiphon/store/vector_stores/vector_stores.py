@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, insert, select, update
 
 from antiphon.store.database import Database
+from antiphon.store.deletions.queue import remove_later, remove_or_queue
+from antiphon.store.deletions.records import DeletionRecords
+from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.paging import page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
 from antiphon.store.vector_stores.counters import STATUSES, file_counts
+from antiphon.store.vector_stores.removal import detach_some, remove_vector_store
 from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
 from antiphon.wire.lists import PageQuery
 
@@ -51,8 +55,9 @@ _IS_EXPIRED = and_(
 class VectorStoreRecords:
     """The vector stores of all owners."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, deletions: DeletionRecords, clock: Callable[[], float]) -> None:
         self._database = database
+        self._deletions = deletions
         self._clock = clock
 
     async def create(self, owner: str, new: NewVectorStore) -> None:
@@ -97,16 +102,21 @@ class VectorStoreRecords:
         Raises:
             ObjectNotFound: It doesn't exist, or has another owner.
         """
-        own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
+        own = _is_own(owner, vector_store_id)
         # At least one column is always set, so that the row count shows whether the store exists.
         changed = update(vector_stores).where(own).values(id=vector_store_id, **changes)
         if await self._database.write(lambda c: c.execute(changed).rowcount) == 0:
             raise ObjectNotFound("Vector store", vector_store_id)
 
     async def delete(self, owner: str, vector_store_id: str) -> bool:
-        """Delete a vector store, but not its files; return False if it doesn't exist."""
-        own = (vector_stores.c.id == vector_store_id) & (vector_stores.c.owner == owner)
-        return await self._database.write(lambda c: c.execute(delete(vector_stores).where(own)).rowcount > 0)
+        """Delete a vector store, but not its files; return False if it doesn't exist.
+
+        It is hidden at once; if it has many chunks, they are removed later.
+        """
+        found = await self._database.write(lambda c: _delete(c, owner, vector_store_id, self._clock()))
+        if found:
+            self._deletions.notify()
+        return found
 
     async def mark_used(self, used: Sequence[StoredVectorStore]) -> None:
         """Record that these stores are in use now, which delays their expiry.
@@ -120,18 +130,46 @@ class VectorStoreRecords:
 
     async def empty_expired(self) -> None:
         """Detach all files from expired vector stores; the stores remain, as expired."""
-        expired = select(vector_stores.c.id).where(_IS_EXPIRED)
-        emptied = delete(vector_store_files).where(vector_store_files.c.vector_store_id.in_(expired))
-        await self._database.write(lambda c: c.execute(emptied, {"now": self._clock()}))
+        await write_in_slices(self._database, lambda c: _empty_some(c, self._clock()))
+        self._deletions.notify()
+
+
+def _is_own(owner: str, vector_store_id: str) -> ColumnElement[bool]:
+    return (
+        (vector_stores.c.id == vector_store_id)
+        & (vector_stores.c.owner == owner)
+        & vector_stores.c.deleted_at.is_(None)
+    )
+
+
+def _delete(connection: Connection, owner: str, vector_store_id: str, now: float) -> bool:
+    hidden = update(vector_stores).where(_is_own(owner, vector_store_id)).values(deleted_at=now)
+    if connection.execute(hidden).rowcount == 0:
+        return False
+    remove_or_queue(connection, "vector_store", vector_store_id, remove_vector_store)
+    return True
+
+
+def _empty_some(connection: Connection, now: float) -> bool:
+    """Detach a slice of the files of expired stores, and return whether more may be left."""
+    expired = select(vector_stores.c.id).where(_IS_EXPIRED).params(now=now)
+    emptied, has_more = detach_some(connection, vector_store_files.c.vector_store_id.in_(expired))
+    for vector_store_id in emptied:
+        remove_later(connection, "detached_files", vector_store_id)
+    return has_more
 
 
 def _find(connection: Connection, owner: str, ids: Sequence[str], now: float) -> dict[str, StoredVectorStore]:
-    chosen = select(*_COLUMNS, *_COUNTS).where(vector_stores.c.owner == owner, vector_stores.c.id.in_(ids))
+    chosen = select(*_COLUMNS, *_COUNTS).where(
+        vector_stores.c.owner == owner, vector_stores.c.id.in_(ids), vector_stores.c.deleted_at.is_(None)
+    )
     return {row["id"]: _stored(row, now) for row in connection.execute(chosen).mappings()}
 
 
 def _list(connection: Connection, owner: str, query: PageQuery, now: float) -> Rows[StoredVectorStore]:
-    listed = select(*_COLUMNS, *_COUNTS).where(vector_stores.c.owner == owner)
+    listed = select(*_COLUMNS, *_COUNTS).where(
+        vector_stores.c.owner == owner, vector_stores.c.deleted_at.is_(None)
+    )
     key = (vector_stores.c.created_at, vector_stores.c.id)
     rows, has_more = page_by_time(connection, listed, key, query)
     return Rows([_stored(row._mapping, now) for row in rows], has_more)

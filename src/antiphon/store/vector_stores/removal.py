@@ -1,0 +1,82 @@
+"""Removal of deleted vector stores and files, and of detached files, with their chunks, in slices.
+
+The chunks of a file are removed before its row in `vector_store_files`, so that the row's deletion doesn't
+cascade to many rows. Until then the row has the status `detached`, which no search and no list includes.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
+
+from antiphon.store.deletions.queue import Progress
+from antiphon.store.tables import file_batches, files, is_attached, vector_store_files, vector_stores
+from antiphon.store.vector_stores.tables import chunks
+
+_SLICE = 100
+"""The most chunks per transaction; SQLite removes about four from its index of words per millisecond."""
+_ROWS = 500
+"""The most rows of other tables per transaction."""
+
+_PLACE = (vector_store_files.c.vector_store_id, vector_store_files.c.file_id)
+
+
+def remove_vector_store(connection: Connection, vector_store_id: str) -> Progress:
+    """Remove a slice of a vector store's chunks, files and batches, then the store itself."""
+    if not _remove_files(connection, vector_store_files.c.vector_store_id == vector_store_id):
+        return Progress.MORE
+    some = select(file_batches.c.id).where(file_batches.c.vector_store_id == vector_store_id).limit(_ROWS)
+    if connection.execute(delete(file_batches).where(file_batches.c.id.in_(some))).rowcount == _ROWS:
+        return Progress.MORE
+    connection.execute(delete(vector_stores).where(vector_stores.c.id == vector_store_id))
+    return Progress.DONE
+
+
+def remove_file(connection: Connection, file_id: str) -> Progress:
+    """Remove a slice of a file's chunks in all vector stores, then the file's record."""
+    if not _remove_files(connection, vector_store_files.c.file_id == file_id):
+        return Progress.MORE
+    connection.execute(delete(files).where(files.c.id == file_id))
+    return Progress.DONE
+
+
+def remove_detached_files(connection: Connection, vector_store_id: str) -> Progress:
+    """Remove a slice of the chunks and rows of all files that are detached from a vector store."""
+    detached = (vector_store_files.c.vector_store_id == vector_store_id) & ~is_attached
+    return Progress.DONE if _remove_files(connection, detached) else Progress.MORE
+
+
+def detach_some(connection: Connection, where: ColumnElement[bool]) -> tuple[Sequence[str], bool]:
+    """Hide a slice of the files in vector stores that meet a condition.
+
+    Returns:
+        The vector stores of these files, and whether there may be more such files.
+    """
+    some = select(*_PLACE).where(where, is_attached).limit(_ROWS)
+    hidden = (
+        update(vector_store_files)
+        .where(tuple_(*_PLACE).in_(some), is_attached)
+        .values(status="detached")
+        .returning(vector_store_files.c.vector_store_id)
+    )
+    ids = connection.execute(hidden).scalars().all()
+    return list(dict.fromkeys(ids)), len(ids) == _ROWS
+
+
+def remove_chunks(connection: Connection, vector_store_id: str, file_id: str, limit: int = _SLICE) -> int:
+    """Remove at most `limit` chunks of a file in a vector store, and return how many."""
+    own = (chunks.c.vector_store_id == vector_store_id) & (chunks.c.file_id == file_id)
+    some = select(chunks.c.id).where(own).order_by(chunks.c.position).limit(limit)
+    return connection.execute(delete(chunks).where(chunks.c.id.in_(some))).rowcount
+
+
+def _remove_files(connection: Connection, where: ColumnElement[bool]) -> bool:
+    """Remove a slice of files from vector stores, and return whether no such file is left."""
+    left = _SLICE
+    while (place := connection.execute(select(*_PLACE).where(where).limit(1)).one_or_none()) is not None:
+        if left <= 0:
+            return False
+        removed = remove_chunks(connection, *place, limit=left)
+        if removed < left:
+            connection.execute(delete(vector_store_files).where(tuple_(*_PLACE) == tuple(place)))
+        left -= removed + 1
+    return True
