@@ -130,10 +130,10 @@ class McpCall(Struct, tag="mcp_call", kw_only=True):
 
 
 class ImageGenerationCall(Struct, tag="image_generation_call", kw_only=True):
-    """Call of the hosted image generation."""
+    """Call of the hosted image generation; clients that send it back may omit `status`."""
 
     id: str | None | UnsetType = UNSET
-    status: Literal["in_progress", "completed", "generating", "failed"]
+    status: Literal["in_progress", "completed", "generating", "failed"] = "completed"
     result: str | None = None
     background: str | None | UnsetType = UNSET
     output_format: str | None | UnsetType = UNSET

@@ -100,7 +100,13 @@ def test_the_error_of_an_mcp_call(error: JSON, text: str) -> None:
 def test_a_search_without_results_is_omitted(results: None) -> None:
     assert for_model(msgspec.structs.replace(WEB, results=results)) is None
     assert for_model(msgspec.structs.replace(FILES, results=results)) is None
-    assert for_model(msgspec.structs.replace(CODE, outputs=results)) is None
+
+
+@pytest.mark.parametrize("outputs", [UNSET, None])
+def test_code_without_outputs_has_a_text_for_them(outputs: None) -> None:
+    call = for_model(msgspec.structs.replace(CODE, outputs=outputs))
+    assert call is not None
+    assert (call.arguments, call.output) == ('{"code": "1+1"}', "[The output is not available.]")
 
 
 @pytest.mark.parametrize("item", [WEB, FILES, CODE, MCP], ids=["web", "files", "code", "mcp"])

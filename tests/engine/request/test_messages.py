@@ -11,7 +11,6 @@ from antiphon.wire.items import (
     FileSearchCall,
     FunctionCall,
     FunctionCallOutput,
-    ImageGenerationCall,
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
@@ -19,6 +18,7 @@ from antiphon.wire.items import (
     McpListTools,
     Message,
     Reasoning,
+    ToolSearchOutput,
     WebSearchCall,
 )
 from tests.support.immediate import at_once
@@ -255,10 +255,8 @@ def test_items_that_the_answer_behind_them_makes_superfluous() -> None:
 
 
 def test_items_without_a_form_for_chat_models() -> None:
-    error = refusal_of(ImageGenerationCall(status="completed"))
-    assert (
-        error.message == "Invalid 'input': chat models don't support items of type 'image_generation_call'."
-    )
+    error = refusal_of(ToolSearchOutput(tools=[]))
+    assert error.message == "Invalid 'input': chat models don't support items of type 'tool_search_output'."
     assert error.code == "unsupported_item"
 
 

@@ -11,6 +11,7 @@ from antiphon.engine.hosted.items import ForModel, denied, for_model
 from antiphon.engine.hosted.kinds import kind_of
 from antiphon.engine.request.content import plain_text, tool_output, user_content
 from antiphon.engine.request.custom_tools import call_as_function, native_call
+from antiphon.engine.request.foreign import as_message
 from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.request.summary import as_told
 from antiphon.engine.sealed import Sealed
@@ -155,6 +156,8 @@ class _Translation:
             request = None if item.approve else self._requests.get(item.approval_request_id)
             if request is not None:
                 self._hosted_call(request.id, denied(request, item))
+        elif (foreign := as_message(item)) is not None:
+            self._item(foreign)
         elif not isinstance(item, McpListTools | McpApprovalRequest):
             raise InvalidRequest(
                 f"Invalid 'input': chat models don't support items of type '{item.__struct_config__.tag}'.",

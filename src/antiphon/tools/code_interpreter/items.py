@@ -23,9 +23,9 @@ class CodeInterpreterItems(HostedKind[CodeInterpreterCall]):
         arguments = json.dumps({"code": item.code or ""})
         return CalledFunction("code_interpreter", "code_interpreter", arguments)
 
-    def output(self, item: CodeInterpreterCall) -> str | None:
-        """Return the logs; None if the item does not hold them."""
-        return _logs(item.outputs) if isinstance(item.outputs, list) else None
+    def output(self, item: CodeInterpreterCall) -> str:
+        """Return the logs, or a text for an item that does not hold them."""
+        return _logs(item.outputs) if isinstance(item.outputs, list) else "[The output is not available.]"
 
     def for_client(self, item: CodeInterpreterCall, include: Container[str]) -> CodeInterpreterCall:
         """Return the item without outputs, unless they are included."""
