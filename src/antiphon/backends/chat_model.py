@@ -4,12 +4,14 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncGenerator
+from typing import cast
 
 import msgspec
 from msgspec import Struct
 
 from antiphon.backends.connections import failure, headers_of
 from antiphon.backends.counting import COUNT_TIMEOUT, count
+from antiphon.backends.gathering import gather
 from antiphon.backends.http.answer import Timeouts
 from antiphon.backends.http.decoding import decoded
 from antiphon.backends.http.errors import ConnectError, HttpError
@@ -18,6 +20,7 @@ from antiphon.backends.http.sse import BOM, MAX_EVENT_BYTES, EventTooLarge, SseS
 from antiphon.backends.http.target import Target, target
 from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.engine.ports import Endpoint
+from antiphon.engine.reply.whole import fold_chunks, fold_text_chunks
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.settings.backends import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -71,12 +74,15 @@ class HttpChatModel:
         """The features that the backend supports."""
         return self._backend.capabilities
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yield the complete chunks of each network read, or one completion on one line.
 
         The form follows the backend's response rather than the request: some backends support only one form.
         """
-        response = await self._post(self._target, request)
+        return self._chunks(self._target, self._as_stream(request))
+
+    async def _chunks(self, to: Target, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
+        response = await self._post(to, request)
         try:
             kind, data = _content_type(response), b""
             if not kind:
@@ -106,6 +112,8 @@ class HttpChatModel:
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Return the JSON text of a non-streaming chat completion."""
+        if self.capabilities.always_stream:
+            return await gather(self._backend, self.stream(request), fold_chunks)
         body = await self._answer(self._target, request)
         completion = self._completion(body)
         if completion.choices:
@@ -114,7 +122,13 @@ class HttpChatModel:
 
     async def ask(self, endpoint: Endpoint, request: JSONObject) -> JSONObject:
         """Return the backend's response to a request for another endpoint."""
-        return await self._object(f"{self._backend.base_url}/{endpoint}", request, _CONTENT[endpoint])
+        url, content = f"{self._backend.base_url}/{endpoint}", _CONTENT[endpoint]
+        if endpoint == "completions" and self.capabilities.always_stream:
+            chunks = self._chunks(
+                target("POST", url, self._headers), self._as_stream(cast(ChatRequest, request))
+            )
+            return self._decoded(await gather(self._backend, chunks, fold_text_chunks), content)
+        return await self._object(url, request, content)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return a chat request's number of tokens; None if the backend can't count them."""
@@ -132,7 +146,10 @@ class HttpChatModel:
 
     async def _object(self, url: str, request: JSONObject, content: str) -> JSONObject:
         """Return a JSON response in which the key `content` has a value."""
-        body = await self._answer(target("POST", url, self._headers), request)
+        return self._decoded(await self._answer(target("POST", url, self._headers), request), content)
+
+    def _decoded(self, body: bytes, content: str) -> JSONObject:
+        """Return a JSON body in which the key `content` has a value."""
         try:
             answer = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -143,6 +160,15 @@ class HttpChatModel:
         if isinstance(answer, dict) and answer.get("error") is not None:
             raise failed_inside(self._backend, answer["error"])
         raise UpstreamBroken(speaks(self._backend, f"its answer has no {content}: {excerpt(body)}"))
+
+    def _as_stream(self, request: ChatRequest) -> ChatRequest:
+        """Return the request, for a stream in any case if the backend must always stream."""
+        if request.get("stream") or not self.capabilities.always_stream:
+            return request
+        streamed: ChatRequest = {**request, "stream": True}
+        if self.capabilities.stream_usage:
+            streamed["stream_options"] = {"include_usage": True}
+        return streamed
 
     async def _answer(self, to: Target, request: ChatRequest | JSONObject) -> bytes:
         """Return the body of a non-streaming response."""

@@ -42,6 +42,13 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             "sends it anyway."
         ),
     ] = True
+    always_stream: Annotated[
+        bool,
+        Meta(
+            description="On: non-streaming requests are sent as streams too, because the backend otherwise "
+            "finishes a reply after its client has disconnected."
+        ),
+    ] = False
     logprobs: Annotated[bool, Meta(description="Off: `logprobs` and `top_logprobs` are omitted.")] = True
     reasoning_effort: Annotated[bool, Meta(description="Off: `reasoning_effort` is omitted.")] = True
     verbosity: Annotated[bool, Meta(description="Off: `verbosity` is omitted.")] = True
@@ -91,8 +98,14 @@ PRESETS: dict[Kind, Capabilities] = {
     # and sends `reasoning_content` to chat templates since https://github.com/ggml-org/llama.cpp/pull/18994.
     # It reads a `tool_choice` that is an object as `auto`:
     # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-common.cpp
+    # Its slot stays busy for the rest of an abandoned non-streaming reply: 20 s for 300 tokens, and 0.1 s of
+    # an abandoned stream (llama.cpp b11549, one thread).
     "llamacpp": msgspec.structs.replace(
-        _LOCAL, named_tool_choice=False, reasoning_effort=False, reasoning_input="reasoning_content"
+        _LOCAL,
+        named_tool_choice=False,
+        always_stream=True,
+        reasoning_effort=False,
+        reasoning_input="reasoning_content",
     ),
     "other": _LOCAL,
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engine.reply.whole import fold_chunks, is_whole, unfold_reply
+from antiphon.engine.reply.whole import fold_chunks, fold_text_chunks, is_whole, unfold_reply
 from antiphon.errors import UpstreamBroken
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.samples import calls_in, chunk, recordings
@@ -175,3 +175,33 @@ def test_a_whole_completion_is_known_by_its_choices(body: JSON, whole: bool) -> 
 
 def test_a_text_that_is_not_json_is_not_a_whole_completion() -> None:
     assert not is_whole(b"Bad gateway")
+
+
+def test_chunks_of_a_text_completion_are_joined_choice_by_choice() -> None:
+    chunks: list[JSONObject] = [
+        {"id": "c", "usage": None, "choices": [{"index": 0, "text": "He", "finish_reason": None}]},
+        {"id": "c", "usage": None, "choices": [{"index": 1, "text": "Ho", "finish_reason": None}]},
+        {"id": "c", "usage": None, "choices": [{"index": 0, "text": "llo", "finish_reason": "stop"}]},
+        {"id": "c", "usage": {"total_tokens": 3}, "choices": []},
+    ]
+    assert json.loads(fold_text_chunks(json.dumps(chunk).encode() for chunk in chunks)) == {
+        "id": "c",
+        "usage": {"total_tokens": 3},
+        "choices": [
+            {"index": 0, "text": "Hello", "finish_reason": "stop"},
+            {"index": 1, "text": "Ho", "finish_reason": None},
+        ],
+    }
+
+
+def test_log_probabilities_of_a_text_completion_are_joined() -> None:
+    pieces = ["He", "llo"]
+    chunks = [{"choices": [{"text": each, "logprobs": {"tokens": [each]}}]} for each in pieces]
+    [choice] = json.loads(fold_text_chunks(json.dumps(chunk).encode() for chunk in chunks))["choices"]
+    assert choice == {"text": "Hello", "logprobs": {"tokens": pieces}}
+
+
+@pytest.mark.parametrize("broken", [b"{", b"[]", b'{"choices":[7]}'])
+def test_what_is_no_text_completion_is_broken(broken: bytes) -> None:
+    with pytest.raises(UpstreamBroken, match="contains no text completion"):
+        fold_text_chunks([broken])

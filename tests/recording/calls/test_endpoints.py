@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.recording.calls.canonical import canonical_key
-from antiphon.recording.calls.endpoints import canonical_body, join_chunks
+from antiphon.recording.calls.endpoints import canonical_body
 from antiphon.recording.care.convert import export_calls, import_calls
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.settings.backends import PRESETS
@@ -167,20 +167,3 @@ def test_what_counts_in_a_request_for_embeddings(mine: JSONObject, theirs: JSONO
 def test_endpoints_do_not_answer_for_each_other() -> None:
     body: JSONObject = {"model": "m", "input": "a"}
     assert canonical_body("embedding", body) != canonical_body("moderation", body)
-
-
-def test_chunks_of_a_completion_are_joined_choice_by_choice() -> None:
-    chunks: list[JSONObject] = [
-        {"id": "c", "usage": None, "choices": [{"index": 0, "text": "He", "finish_reason": None}]},
-        {"id": "c", "usage": None, "choices": [{"index": 1, "text": "Ho", "finish_reason": None}]},
-        {"id": "c", "usage": None, "choices": [{"index": 0, "text": "llo", "finish_reason": "stop"}]},
-        {"id": "c", "usage": {"total_tokens": 3}, "choices": []},
-    ]
-    assert join_chunks([json.dumps(chunk).encode() for chunk in chunks]) == {
-        "id": "c",
-        "usage": {"total_tokens": 3},
-        "choices": [
-            {"index": 0, "text": "Hello", "finish_reason": "stop"},
-            {"index": 1, "text": "Ho", "finish_reason": None},
-        ],
-    }

@@ -42,6 +42,27 @@ def fold_chunks(chunks: Iterable[bytes]) -> bytes:
     return msgspec.json.encode(reply)
 
 
+def fold_text_chunks(chunks: Iterable[bytes]) -> bytes:
+    """Return the text completion (`/v1/completions`) that the chunks (JSON texts) add up to.
+
+    Raises:
+        UpstreamBroken: A chunk is malformed.
+    """
+    reply: JSONObject = {}
+    choices: dict[int, JSONObject] = {}
+    try:
+        for text in chunks:
+            chunk = _object_decoder.decode(text)
+            reply.update(
+                (name, chunk[name]) for name in chunk if chunk[name] is not None or name not in reply
+            )
+            for choice in chunk.get("choices") or []:
+                _merge(choices.setdefault(choice.get("index") or 0, {}), choice)
+    except _MISSHAPEN as error:
+        raise UpstreamBroken(f"The stream contains no text completion: {error}") from None
+    return msgspec.json.encode({**reply, "choices": [choices[index] for index in sorted(choices)]})
+
+
 def unfold_reply(text: bytes, *, include_usage: bool) -> list[bytes]:
     """Return a chat completion as chunks: message, finish reason, and requested usage.
 

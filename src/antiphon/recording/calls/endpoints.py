@@ -4,9 +4,7 @@ They are handled as tool calls: the provider is the endpoint's path, which can't
 the tool is the model. Their recordings have llama-stack's form: a body, and its path.
 """
 
-from collections.abc import Mapping, Sequence
-
-import msgspec
+from collections.abc import Mapping
 
 from antiphon.engine.ports import Endpoint
 from antiphon.recording.calls.canonical import canonical_arguments, canonical_request
@@ -46,24 +44,3 @@ def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
     if canonical.get("encoding_format") == "float":
         del canonical["encoding_format"]
     return {"endpoint": _PATHS[kind], **canonical}
-
-
-def join_chunks(chunks: Sequence[bytes]) -> JSONObject:
-    """Return the chunks of a completion as one answer.
-
-    Raises:
-        msgspec.DecodeError: A chunk isn't a JSON object.
-    """
-    decoded = [msgspec.json.decode(chunk, type=JSONObject) for chunk in chunks]
-    whole: JSONObject = {}
-    choices: dict[JSON, JSONObject] = {}
-    for chunk in decoded:
-        whole |= {name: value for name, value in chunk.items() if value is not None or name not in whole}
-        for choice in chunk.get("choices") or ():
-            joined = choices.setdefault(choice.get("index"), {"text": ""})
-            text = joined["text"] + (choice.get("text") or "")
-            joined |= {
-                name: value for name, value in choice.items() if value is not None or name not in joined
-            }
-            joined["text"] = text
-    return {**whole, "choices": list(choices.values())}

@@ -8,9 +8,8 @@ from typing import cast
 
 import msgspec
 
-from antiphon.engine.reply.whole import fold_chunks, unfold_reply
+from antiphon.engine.reply.whole import fold_chunks, fold_text_chunks, unfold_reply
 from antiphon.engine.request_context import RequestContext
-from antiphon.recording.calls.endpoints import join_chunks
 from antiphon.recording.calls.errors import exception_of
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.seam.lookup import RecordingLookup
@@ -175,9 +174,8 @@ async def play_result(recorded: RecordedCall, speed: float) -> JSON:
     await _wait(recorded, speed)
     if recorded.error is not None:
         raise exception_of(recorded.error)
-    if recorded.streamed:
-        return join_chunks(recorded.payloads())
-    result: JSON = msgspec.json.decode(recorded.parts[0])
+    text = fold_text_chunks(recorded.payloads()) if recorded.streamed else recorded.parts[0]
+    result: JSON = msgspec.json.decode(text)
     return result
 
 
