@@ -76,6 +76,36 @@ def test_F11_F12_F13_F16_F19_status_class(status: int, seen: int) -> None:
         assert (error.status, error.message) == (seen, "house: No.")
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        "audio input is not supported",
+        'Failed to parse tools: Unsupported tool type: {"type":"custom"}',
+        "this model does not support images",
+    ],
+)
+def test_an_input_that_the_model_does_not_support_is_the_clients_mistake(message: str) -> None:
+    said = {"error": {"code": 500, "message": message, "type": "server_error"}}
+    for error in refusals(reply(said, status=500)):
+        assert (error.status, error.type) == (400, "invalid_request_error")
+        assert (error.message, error.response_code) == (f"house: {message}", "invalid_prompt")
+
+
+@pytest.mark.parametrize("message", ["image decoder crashed", "GPU architecture not supported", "No."])
+def test_other_failures_remain_the_backends(message: str) -> None:
+    for error in refusals(reply(envelope(message), status=500)):
+        assert (error.status, error.response_code) == (502, "server_error")
+
+
+def test_an_endpoint_that_the_model_does_not_support_is_the_clients_mistake() -> None:
+    message = "This server does not support embeddings. Start it with `--embeddings`"
+    said = {"error": {"code": 501, "message": message, "type": "not_supported_error"}}
+    for error in refusals(reply(said, status=501)):
+        assert (error.status, error.type) == (400, "invalid_request_error")
+        assert (error.code, error.param) == ("model_not_supported", "model")
+
+
 def test_F13_422_in_fastapis_form() -> None:
     said = {"detail": [{"loc": ["body", "messages"], "msg": "field required"}, {"loc": ["x"], "msg": "odd"}]}
     for error in refusals(reply(said, status=422)):

@@ -18,6 +18,12 @@ from antiphon.settings.backends import BackendSettings
 from antiphon.wire.json import JSON
 
 _MAX_WORDS = 2000
+_INPUT = r"(?:images?|audio|videos?|files?|vision|multimodal|tools?|embeddings?)"
+# Messages of llama.cpp and similar servers about a request that the model cannot serve, sent with status 500.
+_UNSUPPORTED = re.compile(
+    rf"\b{_INPUT}\b.{{0,40}}\bnot (?:yet )?supported\b|\b(?:not support|unsupported)\b.{{0,40}}\b{_INPUT}\b",
+    re.IGNORECASE,
+)
 _MAX_EXCERPT = 300
 
 
@@ -53,6 +59,11 @@ def refused(backend: BackendSettings, status: int, headers: Mapping[str, str], b
     code, param = said.code, said.param
     if status == 404 and code is None and re.search(r"model\b.*\b(not found|not exist)", said.message, re.I):
         code, param = "model_not_found", "model"
+    if status == 501:
+        # llama.cpp responds so to an endpoint that its model doesn't support.
+        status, code, param = 400, "model_not_supported", "model"
+    elif status == 500 and _UNSUPPORTED.search(said.message):
+        status = 400
     kept = {"Retry-After": headers["retry-after"]} if "retry-after" in headers else None
     message = speaks(backend, said.message)
     return UpstreamRefused(message, upstream_status=status, code=code, param=param, headers=kept)
