@@ -17,6 +17,7 @@ LAYERS = {
     "ids": 0,
     "settings": 1,
     "decode": 1,
+    "agent": 1,
     "net": 2,
     "documents": 2,
     "store": 2,
@@ -34,10 +35,11 @@ LAYERS = {
     "pytest_plugin": 9,
     "__main__": 9,
 }
-CEILINGS = {"wire": -1, "store": 0, "decode": 0}
+CEILINGS = {"wire": -1, "store": 0, "decode": 0, "agent": 0}
 """Highest layer that a unit may import, where stricter than its own layer."""
 GROUND = frozenset(room for room, layer in LAYERS.items() if layer == 0 and room != "wire")
 ORDERS: dict[str, tuple[str, ...]] = {
+    "agent": ("functions", "turns"),
     "backends": ("http", "sample"),
     "engine": ("hosted", "reply", "request"),
     "recording": ("calls", "files", "matching", "seam", "care"),

@@ -13,6 +13,10 @@ FOLDER_MODULES = 13
 
 BOUNDARIES = frozenset(
     {
+        ("src/antiphon/agent/connection.py", "events_of"),
+        ("src/antiphon/agent/connection.py", "async_events_of"),
+        ("src/antiphon/agent/functions/execution.py", "_call"),
+        ("src/antiphon/agent/functions/threads.py", "work"),
         ("src/antiphon/service/responses/run.py", "events"),
         ("src/antiphon/server/routes/websocket.py", "_answer"),
         ("src/antiphon/server/edge/boundary.py", "__call__"),
@@ -22,7 +26,8 @@ BOUNDARIES = frozenset(
 )
 """Paths and names of the only functions that may catch all exceptions.
 
-They are the boundaries of a request or a background task, where an unknown error becomes a response.
+They are the boundaries of a request or a background task, where an unknown error becomes a response. The
+agent has others around its user's code, where an error becomes text for the model or the end of the turn.
 """
 
 _FORBIDDEN_MODULES = frozenset({"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "marshal", "shelve"})

@@ -1,0 +1,1 @@
+"""Turns without I/O: events of responses become steps, and steps become a turn."""
