@@ -25,7 +25,7 @@ from antiphon.testing import serve
 from antiphon.wire.json import JSON, JSONObject
 
 OURS = os.path.dirname(antiphon.__file__) + os.sep
-HARNESS = frozenset({"testing.py"})
+HARNESS = frozenset({"testing/server.py"})
 """Modules that run only because the server is in this process."""
 _SETTLING = 0.3
 """Seconds after the last byte in which the server finishes its work on a request."""

@@ -9,17 +9,19 @@ requests a fixture.
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import AsyncOpenAI, OpenAI
 
     from antiphon.settings.schema import Mode, ReplayTools
-    from antiphon.testing import LocalServer, Outcome
+    from antiphon.testing import InProcessServer, LocalServer, Outcome
+
+Server = TypeVar("Server", bound="LocalServer")
 
 MODES = ("live", "record", "replay", "record-missing")
 """Choices of `--recording`."""
@@ -69,6 +71,15 @@ def antiphon_server(pytestconfig: pytest.Config) -> "Iterator[LocalServer]":
         yield server
 
 
+@pytest.fixture(scope="session")
+def antiphon_in_process(pytestconfig: pytest.Config) -> "Iterator[InProcessServer]":
+    """Provide a server of this run that uses no socket; its `client(scope)` returns a client of a scope."""
+    rehearsal = pytestconfig.pluginmanager.get_plugin("antiphon-rehearsal")
+    assert isinstance(rehearsal, Rehearsal)
+    with rehearsal.serving_in_process() as server:
+        yield server
+
+
 @pytest.fixture
 def antiphon_scope(request: pytest.FixtureRequest) -> str:
     """Return the scope of a test's model calls; defaults to the test's ID."""
@@ -82,10 +93,7 @@ def antiphon_url(antiphon_server: "LocalServer", antiphon_scope: str, request: p
 
     A test that runs again, for example because a plugin repeats failed tests, restarts its scope.
     """
-    rehearsal = request.config.pluginmanager.get_plugin("antiphon-rehearsal")
-    assert isinstance(rehearsal, Rehearsal)
-    if rehearsal.runs_again(request.node.nodeid, antiphon_scope):
-        antiphon_server.begin(antiphon_scope)
+    _begin(antiphon_server, antiphon_scope, request)
     return antiphon_server.url_of(antiphon_scope)
 
 
@@ -96,6 +104,32 @@ def antiphon_client(antiphon_url: str) -> "Iterator[OpenAI]":
 
     with OpenAI(base_url=antiphon_url, api_key="unused", max_retries=0) as client:
         yield client
+
+
+@pytest.fixture
+def antiphon_in_process_client(
+    antiphon_in_process: "InProcessServer", antiphon_scope: str, request: pytest.FixtureRequest
+) -> "Iterator[OpenAI]":
+    """Provide a client as `antiphon_client` does, without a socket."""
+    _begin(antiphon_in_process, antiphon_scope, request)
+    with antiphon_in_process.client(antiphon_scope) as client:
+        yield client
+
+
+@pytest.fixture
+def antiphon_in_process_async_client(
+    antiphon_in_process: "InProcessServer", antiphon_scope: str, request: pytest.FixtureRequest
+) -> "AsyncOpenAI":
+    """Return an asynchronous client without a socket, which has no connection to close."""
+    _begin(antiphon_in_process, antiphon_scope, request)
+    return antiphon_in_process.async_client(antiphon_scope)
+
+
+def _begin(server: "LocalServer", scope: str, request: pytest.FixtureRequest) -> None:
+    rehearsal = request.config.pluginmanager.get_plugin("antiphon-rehearsal")
+    assert isinstance(rehearsal, Rehearsal)
+    if rehearsal.runs_again(f"{request.node.nodeid} {type(server).__name__}", scope):
+        server.begin(scope)
 
 
 class Rehearsal:
@@ -109,7 +143,7 @@ class Rehearsal:
         self._mode: Mode = config.getoption("--recording")
         self._replay_tools: ReplayTools | None = config.getoption("--replay-tools")
         self._directory: Path = config.rootpath / config.getoption("--recordings")
-        self._server: LocalServer | None = None
+        self._servers: list[LocalServer] = []
         self._outcomes: list[Outcome] = []
         self.counts: dict[str, int] = {}
         self.used: set[str] = set()
@@ -120,19 +154,33 @@ class Rehearsal:
     @contextmanager
     def serving(self) -> "Iterator[LocalServer]":
         """Run the server until the block ends, or fail the requesting test."""
-        from antiphon.errors import AntiphonError, ConfigError
         from antiphon.testing import serve
 
-        problem = ""
+        with self._open(serve(self._directory, self._mode, replay_tools=self._replay_tools)) as server:
+            yield server
+
+    @contextmanager
+    def serving_in_process(self) -> "Iterator[InProcessServer]":
+        """Run the server without a socket until the block ends, or fail the requesting test."""
+        from antiphon.testing import in_process
+
+        with self._open(in_process(self._directory, self._mode, replay_tools=self._replay_tools)) as server:
+            yield server
+
+    @contextmanager
+    def _open(self, serving: "AbstractContextManager[Server]") -> "Iterator[Server]":
+        from antiphon.errors import AntiphonError, ConfigError
+
+        problem, server = "", None
         with ExitStack() as stack:
             try:
-                serving = serve(self._directory, self._mode, replay_tools=self._replay_tools)
-                self._server = stack.enter_context(serving)
+                server = stack.enter_context(serving)
             except (AntiphonError, ConfigError) as error:
                 problem = str(error)
-            if self._server is None:
+            if server is None:
                 pytest.fail(f"antiphon: {problem}\n{_FILL}", pytrace=False)
-            yield self._server
+            self._servers.append(server)
+            yield server
 
     def runs_again(self, test: str, scope: str) -> bool:
         """Return whether a test has used a scope before, and no other test has.
@@ -155,9 +203,10 @@ class Rehearsal:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the results of a test's model calls to its report."""
         report = yield
-        if self._server is None:
+        if not self._servers:
             return report
-        self._outcomes += self._server.take()
+        for server in self._servers:
+            self._outcomes += server.take()
         if report.failed and call.excinfo is not None:
             shown = str(call.excinfo.value)
             told = dict.fromkeys(o.error for o in self._outcomes if o.error and o.error not in shown)

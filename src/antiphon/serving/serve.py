@@ -67,7 +67,7 @@ async def _serve(settings: Settings, print_url: bool) -> None:
 
 
 async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool) -> None:
-    async with opened(settings, listener) as (app, store, services):
+    async with opened(settings, listener.getsockname()) as (app, store, services):
         url = f"{address(listener)}/v1"
         notices = [*settings.notices, *services.catalogue.notices()]
         lines = banner(
@@ -95,19 +95,19 @@ async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, listener: socket.socket, watch: Watch | None = None
+    settings: Settings, bound: tuple[str, int], watch: Watch | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
-    """Open the application for a socket with its services; close them at the end.
+    """Open the application for an address and port with its services; close them at the end.
 
     Raises:
         ConfigError: A setting is wrong.
         StoreUnavailable: The database cannot be opened.
     """
-    is_local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+    host, port = bound[:2]
+    is_local = ipaddress.ip_address(host).is_loopback
     catalogue = await open_catalogue(settings)
     try:
         # Servers of one machine have different ports. After a crash, the next server on the port recovers.
-        port = listener.getsockname()[1]
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(stay_alive(store))
         try:

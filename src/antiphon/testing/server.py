@@ -1,11 +1,4 @@
-"""In-process server for tests that record model calls once and then replay them.
-
-    with serve("tests/recordings") as server:
-        client = OpenAI(base_url=server.url_of("the capital"), api_key="unused")
-        client.responses.create(model="gpt-4o", input="What is the capital of France?")
-
-`antiphon.pytest_plugin` provides fixtures for the same purpose.
-"""
+"""Server on a local port, in a thread of this process."""
 
 import asyncio
 import os
@@ -139,7 +132,7 @@ def serve(
         ConfigError: A setting or a recording is wrong.
         StoreUnavailable: The database cannot be opened.
     """
-    loaded = _settings(recordings, mode, backends, settings)
+    loaded = settings_of(recordings, mode, backends, settings)
     with (
         listen(loaded.host, loaded.port) as listener,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="antiphon") as executor,
@@ -159,7 +152,7 @@ def serve(
 async def _serve(
     server: LocalServer, settings: Settings, listener: socket.socket, ready: "Future[uvicorn.Server]"
 ) -> uvicorn.Server:
-    async with opened(settings, listener, server.watch) as (app, _, services):
+    async with opened(settings, listener.getsockname(), server.watch) as (app, _, services):
         server.serves(services.catalogue)
         http = http_server(server.around(app), settings, grace=_GRACE)
         ready.set_result(http)
@@ -167,12 +160,17 @@ async def _serve(
         return http
 
 
-def _settings(
+def settings_of(
     recordings: str | Path | None,
     mode: Mode,
     backends: Sequence[BackendSettings] | None,
     given: dict[str, JSON],
 ) -> Settings:
+    """Return the settings of a server for tests.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
     names = {setting.name for setting in SETTINGS} - _FIXED
     if unknown := sorted(given.keys() - names):
         raise ConfigError(f"unknown setting {unknown[0]!r}; use one of {', '.join(sorted(names))}")
