@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -39,6 +40,11 @@ _UNKNOWN_AGE = 5.0
 _HEALTH_AGE = 5.0
 """Age in seconds after which the health of a backend is checked again."""
 _MAX_NAMED = 10
+_SIMILAR = 0.75
+"""Similarity from which on a model is suggested for an unknown one."""
+_BACKEND_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_VARIABLES = {"openai": "OPENAI_API_KEY", "ollama": "OLLAMA_HOST"}
+"""Variables that connect the backends with these names."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +167,9 @@ class Models:
         if model_id == SAMPLE_NAME:
             return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
         only = list(self._backends.values())
-        if len(only) == 1 and only[0].listing.models is None and model_id:
+        if len(only) == 1 and only[0].listing.models is None and model_id and "/" not in model_id:
             # The only backend has no model list, so its own response is the best one, even if it is an error.
+            # Before a slash, an id may have the name of another backend, which is misspelled or was removed.
             return only[0].resolved(model_id)
         raise ModelNotFound(self._unknown(model_id), model_id)
 
@@ -263,11 +270,27 @@ class Models:
         listed = [f"{n}/{m}" for n, b in self._backends.items() for m in b.listing.models or ()]
         known = [*sorted(listed), _SAMPLE_ID]
         close = difflib.get_close_matches(model_id[:200], known, n=_MAX_NAMED, cutoff=0.4)
+        meant = difflib.get_close_matches(model_id[:200], close, n=1, cutoff=_SIMILAR)
+        guess = f" Did you mean {meant[0]!r}?" if meant else ""
         named = [*close, *(name for name in known if name not in close)][:_MAX_NAMED]
         more = f" and {len(known) - len(named)} more" if len(known) > len(named) else ""
-        silent = [f"{n} ({b.listing.problem})" for n, b in self._backends.items() if b.listing.problem]
-        unasked = f" Backends without a model list: {'; '.join(silent)}." if silent else ""
-        return f"The model {_quoted(model_id)} does not exist. Use one of {', '.join(named)}{more}.{unasked}"
+        silent = {n: b.listing.problem for n, b in self._backends.items() if b.listing.problem}
+        unasked = ""
+        if silent:
+            told = "; ".join(f"{name} ({problem})" for name, problem in silent.items())
+            full = _quoted(f"{next(iter(silent))}/{model_id}")
+            unasked = f" Backends without a model list: {told}. Use {full} to send the request anyway."
+        missing = self._missing_backend(model_id)
+        problem = f"The model {_quoted(model_id)} does not exist.{missing}{guess}"
+        return f"{problem} Use one of {', '.join(named)}{more}.{unasked}"
+
+    def _missing_backend(self, model_id: str) -> str:
+        """Return a sentence about a backend that a model ID names and that does not exist, or nothing."""
+        name, slash, _ = model_id.partition("/")
+        if not slash or name in self._backends or not _BACKEND_NAME.fullmatch(name) or name == SAMPLE_BACKEND:
+            return ""
+        way = f"set {_VARIABLES[name]}" if name in _VARIABLES else f"add [models.{name}] to antiphon.toml"
+        return f" No backend is named {name!r}; {way} to connect one."
 
 
 async def _finished(tasks: list[asyncio.Task[None]]) -> None:
