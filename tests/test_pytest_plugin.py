@@ -139,10 +139,63 @@ def test_a_changed_prompt_fails_with_the_difference(recorded: pytest.Pytester) -
             "E * 502 - No recording answers this call to m. The nearest is *france*.json#1 *",
             'E   *messages[[]0].content: requested "The capital of Spain?", recorded "The capital of Fra*',
             "hits: 2, misses: 1, recorded: 0",
-            "run pytest --recording=record-missing *",
+            "run pytest --recording=record test_capitals.py::test_france to record the changed test again",
         ]
     )
     result.stdout.no_fnmatch_line("unused: *")
+    result.stdout.no_fnmatch_line("*record-missing*")
+    # The frames of the client hide the test's own frame.
+    result.stdout.no_fnmatch_line("*_base_client.py*")
+    result.stdout.fnmatch_lines([">       response = antiphon_client.responses.create(*", "E * 502 - *"])
+    recorded.runpytest("--full-trace").stdout.fnmatch_lines(["*_base_client.py*"])
+
+
+def test_the_advice_after_a_changed_prompt_leaves_nothing_unused(
+    recorded: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename(recorded, "of France?", "of all of France?")
+    with Upstream() as upstream:
+        upstream.script(sse(chunk("Paris."), chunk(finish="stop")))
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
+        recorded.runpytest("--recording=record", "test_capitals.py::test_france").assert_outcomes(passed=1)
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    result = recorded.runpytest()
+    result.assert_outcomes(passed=3)
+    result.stdout.no_fnmatch_line("unused: *")
+
+
+def test_the_advice_about_unused_recordings_removes_them(
+    recorded: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename(recorded, "    response = ", "    return\n    response = ")
+    monkeypatch.setenv("ANTIPHON_HIT_LOG", "hits.jsonl")
+    recorded.runpytest().stdout.fnmatch_lines(
+        [
+            "unused: *.json#1 of test_capitals.py::test_france",
+            "run ANTIPHON_HIT_LOG=hits.jsonl pytest with all tests, and then antiphon recordings prune "
+            "tests/recordings --hits hits.jsonl to remove unused recordings",
+        ]
+    )
+    prune = ["antiphon", "recordings", "prune", "tests/recordings", "--hits", "hits.jsonl", "--yes"]
+    recorded.run(sys.executable, "-m", *prune).stdout.fnmatch_lines(["1 call removed"])
+    result = recorded.runpytest()
+    result.assert_outcomes(passed=3)
+    result.stdout.no_fnmatch_line("unused: *")
+
+
+def test_a_new_test_and_a_changed_one_get_different_advice(recorded: pytest.Pytester) -> None:
+    rename(recorded, "of France?", "of Spain?")
+    with (recorded.path / "test_capitals.py").open("a") as file:
+        file.write(
+            "\ndef test_new(antiphon_client):\n"
+            "    antiphon_client.responses.create(model='openai/m', input='New')\n"
+        )
+    recorded.runpytest().stdout.fnmatch_lines(
+        [
+            "run pytest --recording=record test_capitals.py::test_france to record the changed test again",
+            "run pytest --recording=record-missing to record the missing calls",
+        ]
+    )
 
 
 def test_an_explanation_that_the_test_hides_is_shown_too(recorded: pytest.Pytester) -> None:
@@ -315,7 +368,7 @@ def test_reports_of_worker_processes_are_counted(pytestconfig: pytest.Config) ->
             outcome="passed",
             longrepr=None,
             when="teardown",
-            antiphon=({"hits": 2, "misses": 1}, [f"{name}.json#1"]),
+            antiphon=({"hits": 2, "misses": 1}, [f"{name}.json#1"], [f"scope {name}"]),
         )
         hook = pytestconfig.hook
         sent = hook.pytest_report_to_serializable(config=pytestconfig, report=report)

@@ -8,9 +8,12 @@ pytest loads the plugin automatically. Each test has its own scope. The server i
 requests a fixture.
 """
 
+import shlex
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -18,6 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
+    from antiphon.recording.calls.recorded import RecordedCall
     from antiphon.settings.schema import Mode, ReplayTools
     from antiphon.testing import InProcessServer, LocalServer, Outcome
 
@@ -29,8 +33,12 @@ REPLAY_TOOLS = ("recorded", "live")
 """Choices of `--replay-tools`."""
 
 _LISTED = 10
-"""Number of unused recordings that the report lists; the others are counted."""
+"""Number of unused recordings, and of changed tests, that the report lists."""
 _FILL = "run pytest --recording=record-missing to record the missing calls"
+_PRUNE = (
+    "run ANTIPHON_HIT_LOG=hits.jsonl pytest with all tests, and then antiphon recordings prune {folder} "
+    "--hits hits.jsonl to remove unused recordings"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -147,6 +155,7 @@ class Rehearsal:
         self._outcomes: list[Outcome] = []
         self.counts: dict[str, int] = {}
         self.used: set[str] = set()
+        self._missed: dict[str, list[str]] = {}
         self._passed: set[str] = set()
         self._users: dict[str, set[str]] = {}
         self._collected: set[str] = set()
@@ -201,10 +210,12 @@ class Rehearsal:
     def pytest_runtest_makereport(
         self, call: "pytest.CallInfo[None]"
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the results of a test's model calls to its report."""
-        report = yield
+        """Add the results of a test's model calls to its report, without the frames of the client."""
         if not self._servers:
-            return report
+            return (yield)
+        if call.excinfo is not None and not self._config.getoption("fulltrace"):
+            _hide_client(call.excinfo)
+        report = yield
         for server in self._servers:
             self._outcomes += server.take()
         if report.failed and call.excinfo is not None:
@@ -220,7 +231,9 @@ class Rehearsal:
         """Add the results of a test's model calls to the totals of the run."""
         if report.when == "call" and report.passed:
             self._passed.add(report.nodeid)
-        counts, used = getattr(report, "antiphon", ({}, []))
+        counts, used, missed = getattr(report, "antiphon", ({}, [], []))
+        if missed:
+            self._missed[report.nodeid] = missed
         for name, count in counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
         self.used.update(used)
@@ -236,21 +249,36 @@ class Rehearsal:
             terminalreporter.line(f"unused: {line}")
         if len(unused) > _LISTED:
             terminalreporter.line(f"and {len(unused) - _LISTED} more unused")
-        if self.counts["misses"] and self._mode == "replay":
-            terminalreporter.line(_FILL)
+        if unused:
+            terminalreporter.line(_PRUNE.format(folder=self._config.getoption("--recordings")))
+        for line in self._advice() if self._missed and self._mode == "replay" else []:
+            terminalreporter.line(line)
 
-    def _unused(self) -> list[str]:
-        """Return recordings that their passed tests did not use or whose tests are gone."""
+    def _advice(self) -> Iterator[str]:
+        """Yield a line about tests whose calls have changed, and one about tests without recordings."""
+        recorded = {call.scope for call in self._calls()}
+        changed = [test for test, scopes in self._missed.items() if recorded.intersection(scopes)]
+        if changed:
+            tests = " ".join(shlex.quote(test) for test in changed[:_LISTED])
+            more = f" and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
+            noun = "test" if len(changed) == 1 else "tests"
+            yield f"run pytest --recording=record {tests}{more} to record the changed {noun} again"
+        if len(changed) < len(self._missed):
+            yield _FILL
+
+    def _calls(self) -> "list[RecordedCall]":
         from antiphon.recording.calls.recorded import REPLAYED
         from antiphon.recording.collection import read_calls
 
         if not self._directory.is_dir():  # No backend responded, so that nothing was recorded.
             return []
-        problems: list[str] = []
-        calls = [call for call in read_calls(self._directory, problems) if call.kind in REPLAYED]
+        return [call for call in read_calls(self._directory, []) if call.kind in REPLAYED]
+
+    def _unused(self) -> list[str]:
+        """Return recordings that their passed tests did not use or whose tests are gone."""
         return [
             f"{call.name} of {call.scope}"
-            for call in calls
+            for call in self._calls()
             if call.name not in self.used and (call.scope in self._passed or self._is_gone(call.scope))
         ]
 
@@ -263,13 +291,34 @@ class Rehearsal:
         return scope not in self._collected and scope.partition("::")[0] in files
 
 
-def _summed(outcomes: "list[Outcome]") -> tuple[dict[str, int], list[str]]:
-    """Return counts and used recordings as types that a worker process can send."""
+def _hide_client(excinfo: "pytest.ExceptionInfo[BaseException]") -> None:
+    """Remove the frames of the `openai` package, which hide the test's own frame."""
+    client = sys.modules.get("openai")
+    if client is None or client.__file__ is None:
+        return
+    folder = Path(client.__file__).resolve().parent
+    kept: list[TracebackType] = []
+    step: TracebackType | None = excinfo.tb
+    while step is not None:
+        if folder not in Path(step.tb_frame.f_code.co_filename).resolve().parents:
+            kept.append(step)
+        step = step.tb_next
+    shown: TracebackType | None = None
+    for each in reversed(kept):
+        shown = TracebackType(shown, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    if shown is not None:
+        # pytest cuts its list of entries again, by the links between them. So the links need to change.
+        excinfo.traceback = type(excinfo.traceback)(shown)
+
+
+def _summed(outcomes: "list[Outcome]") -> tuple[dict[str, int], list[str], list[str]]:
+    """Return counts, used recordings and scopes with misses as types that a worker process can send."""
     if not outcomes:
-        return {}, []
+        return {}, [], []
     counts = {
         "hits": sum(outcome.hits for outcome in outcomes),
         "misses": sum(outcome.misses for outcome in outcomes),
         "recorded": sum(outcome.recorded for outcome in outcomes),
     }
-    return counts, [name for outcome in outcomes for name in outcome.recordings]
+    used = [name for outcome in outcomes for name in outcome.recordings]
+    return counts, used, sorted({outcome.scope for outcome in outcomes if outcome.misses})
