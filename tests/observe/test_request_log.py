@@ -95,15 +95,18 @@ def test_recordings_are_counted(logged: Logged) -> None:
     ]
 
 
-def test_a_miss_names_the_first_field_that_differs(logged: Logged) -> None:
+def test_a_miss_shows_the_first_difference(logged: Logged) -> None:
     record = answered()
-    record.missed("messages[0].content")
+    difference = 'messages[0].content: requested "Spain", recorded "France"'
+    record.missed(difference)
     line, fields = logged(record)
-    assert line.endswith("; 1 miss: messages[0].content")
-    assert fields["recording"]["misses"] == ["messages[0].content"]
-    record.missed("messages[0].content")
+    assert line.endswith(f"; 1 miss: {difference}")
+    assert fields["recording"]["misses"] == [difference]
+    record.missed("temperature: requested nothing, recorded 0.5")
     record.missed(None)
-    assert logged(record)[0].endswith("; 3 misses: messages[0].content")
+    assert logged(record)[0].endswith(f"; 3 misses: {difference}")
+    record.misses = ["\n" + "x" * 1000]
+    assert logged(record)[0].endswith(f"; 1 miss: \\u000a{'x' * 299}")
 
 
 def test_a_miss_that_was_recorded_is_no_miss(logged: Logged) -> None:

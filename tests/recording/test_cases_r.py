@@ -117,6 +117,19 @@ def test_R4_a_miss_is_a_typed_error_with_the_nearest_and_the_difference(
     ]
 
 
+def test_the_log_line_of_a_miss_shows_the_first_difference(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with recording(tmp_path, words("Paris")) as (server, _):
+        ask(server.url, "The capital of France?")
+    with caplog.at_level(logging.INFO, "antiphon.access"), serve(tmp_path) as server:
+        ask(server.url, "The capital of Spain?", stream=False)
+    assert caplog.messages[-1].endswith(
+        " No recording answers this call to m. The nearest is default.json#1. They differ; 1 miss: "
+        'messages[0].content: requested "The capital of Spain?", recorded "The capital of France?"'
+    )
+
+
 def test_R5_the_key_does_not_depend_on_how_a_request_is_written(tmp_path: Path) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": WEATHER["parameters"]}}]
     body = chat_body(tools=tools)

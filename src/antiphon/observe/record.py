@@ -60,7 +60,7 @@ class Record:
     tools: dict[str, ToolUse] = field(default_factory=dict)
     hits: list[Hit] = field(default_factory=list)
     misses: list[str | None] = field(default_factory=list)
-    """For each miss, the first field that differs from the nearest recording, if any."""
+    """For each miss, the first difference from the nearest recording, if any."""
     recordings: list[str] = field(default_factory=list)
     """The names of the recordings that answered, and of those that were made."""
     recorded_count: int = 0

@@ -72,7 +72,7 @@ def _response_line(record: Record, response: Response, fields: JSONObject) -> st
     stream = " stream" if record.is_stream else ""
     tools = f" {len(response.tools)} tools" if response.tools else ""
     tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
-    reason = f": {error.message.splitlines()[0][:_MAX_REASON]}" if error else ""
+    reason = f": {error.message.splitlines()[0][:_MAX_REASON].rstrip(':')}" if error else ""
     what = f"{response.id} {response.model}{stream}{tools}"
     return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{reason}"
 
@@ -115,9 +115,10 @@ def _recordings(record: Record, fields: JSONObject) -> Iterator[str]:
     elif record.hits:
         yield f"{len(record.hits)} hits"
     if record.unanswered:
-        places = ", ".join(dict.fromkeys(_name(place) for place in record.misses if place))
+        # The first one is enough: a request usually fails with its first miss.
+        first = next((printable(each[:_MAX_REASON]) for each in record.misses if each), None)
         noun = "miss" if record.unanswered == 1 else "misses"
-        yield f"{record.unanswered} {noun}" + (f": {places}" if places else "")
+        yield f"{record.unanswered} {noun}" + (f": {first}" if first else "")
     if record.recorded_count:
         yield f"{record.recorded_count} recorded"
     for rule, count in Counter(record.faults).items():

@@ -265,7 +265,8 @@ def test_another_model_is_a_miss(asked: str, catalogue: ModelCatalogue) -> None:
     resolved = asyncio.run(catalogue.resolve(asked, context))
     with pytest.raises(RecordingNotFound, match=r'model: requested ".*", recorded "gpt-4o"'):
         complete(resolved.chat_model, {**chat_request(), "model": resolved.name})
-    assert notes_of(context) == ["miss model"]
+    (note,) = notes_of(context)
+    assert note == f'miss model: requested "{resolved.name}", recorded "gpt-4o"'
 
 
 def test_the_recorded_models_are_listed(catalogue: ModelCatalogue) -> None:

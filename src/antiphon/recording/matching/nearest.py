@@ -49,7 +49,7 @@ class Explanation(NamedTuple):
 
     message: str
     difference: str | None
-    """The first field that differs from the nearest recording; None without a recording to compare."""
+    """The first difference from the nearest recording; None without a recording to compare."""
 
 
 def explain_miss(
@@ -79,12 +79,12 @@ def explain_miss(
     scope = f" ({printable(call.scope)})" if call.scope != DEFAULT_SCOPE else ""
     found = list(differences(request, canonical))
     message = f"{miss} The nearest is {printable(call.name)}{scope}. They differ:\n{describe(found)}"
-    return Explanation(message, found[0][0] if found else None)
+    return Explanation(message, _line(found[0]) if found else None)
 
 
 def describe(differences: Sequence[Difference]) -> str:
     """Return a line per difference; long values and lists are cut."""
-    lines = [f"  {path}: {_pair(mine, theirs)}" for path, mine, theirs in differences[:_MAX_LISTED]]
+    lines = [f"  {_line(each)}" for each in differences[:_MAX_LISTED]]
     if more := len(differences) - len(lines):
         lines.append(f"  and {more} more")
     return "\n".join(lines)
@@ -146,6 +146,11 @@ def differences(mine: JSON, theirs: JSON, path: str = "") -> Iterator[Difference
             yield from differences(mine_here, theirs_here, f"{path}[{position}]")
     elif type(mine) is not type(theirs) or mine != theirs:
         yield path, mine, theirs
+
+
+def _line(difference: Difference) -> str:
+    path, mine, theirs = difference
+    return f"{path}: {_pair(mine, theirs)}"
 
 
 def _pair(mine: JSON, theirs: JSON) -> str:
