@@ -53,12 +53,20 @@ def create(
         from antiphon.service.access.keys import create_key
         from antiphon.service.access.limits import Limits
 
-        key, stored = _with_keys(database, lambda records: create_key(records, name, owner, Limits(**limits)))
+        async def work(records: "KeyRecords") -> "tuple[str, StoredKey, bool]":
+            key, stored = await create_key(records, name, owner, Limits(**limits))
+            return key, stored, len(await records.all()) == 1
+
+        key, stored, is_first = _with_keys(database, work)
     click.echo(key)
     click.echo(
         f"antiphon: created key {stored.name} for owner {stored.owner}; save it now, it is shown only once",
         err=True,
     )
+    if is_first:
+        click.echo(
+            "antiphon: this is the first key; running servers require a key within five seconds", err=True
+        )
 
 
 @keys.command("list")

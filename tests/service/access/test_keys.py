@@ -132,12 +132,22 @@ def test_a_new_key_is_good_at_once(world: World) -> None:
     assert world.caller(keys, world.create("bob")).owner == "bob"
 
 
-def test_the_first_key_closes_a_running_server(world: World) -> None:
+def test_the_first_key_closes_a_running_server_and_the_log_has_a_line(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = world.keys()
     assert not world.run(keys.is_needed())
     world.create("alice")
     world.now += REFRESH
     world.refused(keys, None)
+    line = "Found the first API key; every request requires a key from now on"
+    assert caplog.messages == [line]
+    world.create("bob")
+    world.now += REFRESH
+    world.refused(keys, None)
+    # A server that starts with keys prints it in its first lines.
+    assert world.run(world.keys().is_needed())
+    assert caplog.messages == [line]
 
 
 def test_a_revoked_key_is_refused_after_the_next_reading(world: World) -> None:

@@ -173,9 +173,12 @@ class Keys:
             self._read_at = self._clock()
 
     def _take(self, changed: KeyList) -> None:
-        self._version = changed.version
         self._known = {key.hash: self._from(key) for key in changed.keys} | self._own
-        self._is_needed = self._is_needed or bool(self._known)
+        if self._known and not self._is_needed:
+            self._is_needed = True
+            if self._version is not None:  # Start-up itself prints whether a key is required.
+                log.warning("Found the first API key; every request requires a key from now on")
+        self._version = changed.version
         self._meters = {each: meter for each, meter in self._meters.items() if each in self._known}
 
     def _from(self, stored: StoredKey) -> _Known:
