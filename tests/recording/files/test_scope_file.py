@@ -233,6 +233,26 @@ def test_tool_calls_come_back(tmp_path: Path) -> None:
         assert_same(one, other)
 
 
+def test_the_capability_switches_of_a_backend_are_written_once_after_what_people_read(tmp_path: Path) -> None:
+    switches = {"developer_role": False, "think_tags": True, "custom_tools": False}
+    address = Address(metadata={"backend": "lab", "capabilities": switches})
+    calls = [
+        RecordedCall(
+            kind="chat",
+            request={"model": "m", "messages": [{"role": "user", "content": text}]},
+            address=address,
+            parts=(Raw(json.dumps({"id": text}).encode()),),
+        )
+        for text in ("One", "Two", "Three")
+    ]
+    path = written(calls, tmp_path)
+    text = path.read_text()
+    assert text.count("developer_role") == 1
+    assert text.index('"request"') < text.index('"reply"') < text.index('"address"')
+    for one, other in zip(calls, read(path), strict=True):
+        assert_same(one, other)
+
+
 words = st.text(max_size=5)
 requests = st.builds(chat_request, words, seed=st.integers(), extra=st.dictionaries(words, words, max_size=2))
 generated = st.builds(

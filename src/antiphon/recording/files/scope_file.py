@@ -50,7 +50,6 @@ class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
     call: int
     hash_name: str = ""
     kind: Kind = "chat"
-    address: Address | None = None
     like: int | None = None
     without: list[str] = []
     kept_messages: int | None = None
@@ -61,6 +60,8 @@ class _Call(Struct, omit_defaults=True, forbid_unknown_fields=True):
     type_name: str = ""
     error: RecordedError | None = None
     gaps: str = ""
+    address: Address | None = None
+    """Last, because people read the request and the answer. If absent, the address of `like`."""
 
 
 class _Version(Struct):
@@ -204,13 +205,12 @@ class ScopeWriter:
                 earlier.popleft()
 
     def _entry(self, call: RecordedCall, number: int) -> _Call:
-        shared = self._requests.share(call.request, number)
+        shared = self._requests.share(call.request, number, msgspec.json.encode(call.address))
         self._addresses[number] = call.address
         entry = _Call(
             call=number,
             hash_name=call.hash_name,
             kind=call.kind,
-            address=None if call.address == self._addresses[shared.like] else call.address,
             like=shared.like,
             without=shared.without,
             kept_messages=shared.kept_messages,
@@ -218,6 +218,7 @@ class ScopeWriter:
             type_name=call.type_name,
             error=call.error,
             gaps=pack(call.gaps),
+            address=None if call.address == self._addresses[shared.like] else call.address,
         )
         self._answer(entry, call)
         return entry

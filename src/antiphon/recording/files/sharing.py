@@ -32,9 +32,12 @@ class Requests:
     def __init__(self) -> None:
         self._known: dict[int, _Encoded] = {}
 
-    def share(self, request: JSONObject, number: int) -> SharedRequest:
-        """Return a request as changes to the earlier one that saves most, and add it."""
-        encoded = _Encoded(request)
+    def share(self, request: JSONObject, number: int, address: bytes = b"") -> SharedRequest:
+        """Return a request as changes to the earlier one that saves most, and add it.
+
+        A call that refers to another one with the same `address` doesn't repeat it.
+        """
+        encoded = _Encoded(request, address)
         best, most = None, _MIN_SAVING
         for earlier, candidate in reversed(self._known.items()):
             if (saved := encoded.saved_by(candidate)) > most:
@@ -51,10 +54,11 @@ class Requests:
 
 
 class _Encoded:
-    """A request with members and messages as bytes, because `1 == True` in Python."""
+    """A request with members, messages and address as bytes, because `1 == True` in Python."""
 
-    def __init__(self, request: JSONObject) -> None:
+    def __init__(self, request: JSONObject, address: bytes) -> None:
         self._request = request
+        self._address = address
         messages = request.get("messages")
         self._messages = (
             [msgspec.json.encode(each) for each in messages] if isinstance(messages, list) else []
@@ -70,7 +74,8 @@ class _Encoded:
         )
         missing = sum(len(name) + 4 for name in base._members if name not in self._members)
         kept = sum(len(message) for message in self._messages[: self._kept(base)])
-        return shared + kept - missing
+        address = len(self._address) if self._address == base._address else 0
+        return shared + kept + address - missing
 
     def as_changes(self, base: "_Encoded", number: int) -> SharedRequest:
         """Return this request as changes to `base`, the request of call `number`."""
