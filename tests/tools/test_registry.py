@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.engine.request.functions import SUPPORTED_TOOLS
 from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.tools import table
@@ -46,6 +47,14 @@ def test_tools_are_opened_in_the_order_of_the_request() -> None:
         WebSearchPreview20250311Tool(),
     )
     assert positions(FunctionTool(name="f"), *aliases) == [1, 2, 3, 4]
+
+
+def test_messages_about_unsupported_tools_name_the_tools_that_run() -> None:
+    hosted = {str(tool_type.__struct_config__.tag) for tool_type in table._factories}
+    own = {"function", "custom", "namespace"}
+    named = set(re.findall(r"'(\w+)'", SUPPORTED_TOOLS))
+    assert named - own == {name for name in hosted if not name.startswith("web_search_")}
+    assert own <= named
 
 
 def test_unregistered_and_disabled_tools_are_omitted() -> None:

@@ -108,7 +108,7 @@ def test_functions_of_one_name_in_two_namespaces() -> None:
 def test_tools_that_cannot_run_are_refused_by_name(tool: Tool, param: str, kind: str) -> None:
     error = refusal_of([F, tool])
     assert (error.param, error.code) == (param, "unsupported_tool")
-    assert f"tools of type '{kind}' are not supported" in error.message
+    assert f"tools of type '{kind}' are not supported by this server. Use 'function', " in error.message
 
 
 def test_custom_tools_as_the_backend_knows_them() -> None:

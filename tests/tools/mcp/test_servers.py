@@ -73,6 +73,18 @@ def test_a_token_in_the_headers_goes_before_the_configured_one_where_it_is_accep
     assert server.settings.headers == {"X-Tenant": Secret("blue"), name: Secret("Bearer mine")}
 
 
+def test_an_unknown_label_is_named_with_the_configured_servers() -> None:
+    assert refusal().message == (
+        "Missing required parameter: 'tools[2].server_url'. No MCP server 'nobody' is configured. "
+        "Use the label of a configured server ('docs'), or give 'server_url' or 'connector_id'."
+    )
+    with pytest.raises(InvalidRequest, match=r"is configured\. Give 'server_url' or 'connector_id'\.$"):
+        server_of(McpTool(server_label="x" * 999), 0, ToolsSettings())
+    many = {f"s{number:02}": McpServerSettings(url="https://a.example") for number in range(12)}
+    with pytest.raises(InvalidRequest, match=r"\('s00', .*'s09' and 2 more\)"):
+        server_of(McpTool(server_label="nobody"), 0, ToolsSettings(mcp=McpSettings(servers=many)))
+
+
 @pytest.mark.parametrize(
     ("given", "param", "code"),
     [

@@ -25,6 +25,9 @@ MAX_NAME = 64
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 """Characters that MCP allows in tool names but api.openai.com not in functions."""
 
+SUPPORTED_TOOLS = "'function', 'custom', 'namespace', 'web_search', 'file_search' or 'mcp'"
+"""Types of tools in messages; a test compares them with the table of hosted tools."""
+
 Renamed = Mapping[tuple[str, str], str]
 """Maps (owner, name) of a renamed hosted function to its name at the backend."""
 
@@ -197,7 +200,7 @@ def _possible_names(owner: str, name: str) -> Iterator[str]:
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid '{place}': tools of type '{kind}' are not supported by this server.",
+        f"Invalid '{place}': tools of type '{kind}' are not supported by this server. Use {SUPPORTED_TOOLS}.",
         code="unsupported_tool",
         param=place,
     )

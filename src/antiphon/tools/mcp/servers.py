@@ -12,6 +12,9 @@ from antiphon.settings.tools import McpServerSettings, ToolsSettings
 from antiphon.settings.values import Secret
 from antiphon.wire.tools import McpTool, Tool
 
+_MAX_NAMED = 10
+"""Configured servers that a message names; it counts the others."""
+
 _OURS = frozenset(
     {
         "accept",
@@ -94,7 +97,7 @@ def server_of(
     name = tool.connector_id or tool.server_label
     configured = settings.mcp.servers.get(name)
     if configured is None:
-        raise _unknown(tool, place)
+        raise _unknown(tool, place, list(settings.mcp.servers))
     if "authorization" in {name.lower() for name in headers}:
         configured = msgspec.structs.replace(configured, authorization=None)
     own = {name.lower() for name in configured.headers}
@@ -140,16 +143,19 @@ def _headers(tool: McpTool, place: str, *, accepts_authorization_header: bool) -
     return headers
 
 
-def _unknown(tool: McpTool, place: str) -> InvalidRequest:
+def _unknown(tool: McpTool, place: str, configured: list[str]) -> InvalidRequest:
     if tool.connector_id:
         return _invalid(
             f"{place}.connector_id",
             f"the connector '{tool.connector_id}' does not exist; the operator can add a table "
             f"[tools.mcp.{tool.connector_id}]",
         )
+    listed = ", ".join(f"'{name}'" for name in configured[:_MAX_NAMED])
+    more = f" and {len(configured) - _MAX_NAMED} more" if len(configured) > _MAX_NAMED else ""
+    use = f"Use the label of a configured server ({listed}{more}), or give" if configured else "Give"
     return InvalidRequest(
-        f"Missing required parameter: '{place}.server_url'. Give 'server_url' or 'connector_id', or the "
-        "'server_label' of a configured server.",
+        f"Missing required parameter: '{place}.server_url'. No MCP server '{tool.server_label[:64]}' is "
+        f"configured. {use} 'server_url' or 'connector_id'.",
         code="missing_required_parameter",
         param=f"{place}.server_url",
     )

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
+import primp
 import pytest
 from ddgs.exceptions import DDGSException, TimeoutException
 
-from antiphon.errors import UpstreamBroken, UpstreamError, UpstreamRefused, UpstreamTimeout
+from antiphon.errors import (
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from antiphon.settings.tools import WebSearchSettings
 from antiphon.settings.values import Secret
 from antiphon.tools.context import ToolServices
@@ -42,6 +49,12 @@ class Client:
         return self.answer
 
 
+def caused_by(cause: Exception) -> DDGSException:
+    error = DDGSException(f"{type(cause).__name__}: {cause!r}")
+    error.__cause__ = cause
+    return error
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Answered | DDGSException) -> Client:
     client = Client(answer)
 
@@ -69,7 +82,18 @@ def test_the_first_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         (Answered(202, PAGE), UpstreamRefused, "rate limit exceeded"),
         (Answered(500, ""), UpstreamRefused, "HTTP 500"),
         (TimeoutException("slow"), UpstreamTimeout, "no answer within 3 s"),
-        (DDGSException("ConnectError:\n refused"), UpstreamBroken, "ConnectError: refused"),
+        (
+            caused_by(primp.DNSError("dns > Query { name: 'html'")),
+            UpstreamUnreachable,
+            "cannot connect: its name was not found$",
+        ),
+        (
+            caused_by(primp.ConnectError("os error 111")),
+            UpstreamUnreachable,
+            r"\(duckduckgo\): cannot connect$",
+        ),
+        (caused_by(primp.DecodeError("zlib")), UpstreamBroken, "its answer is broken: DecodeError$"),
+        (DDGSException("private"), UpstreamBroken, "its answer is broken: DDGSException$"),
     ],
 )
 def test_a_refusal_is_no_empty_page(

@@ -1,9 +1,16 @@
 """The first page of DuckDuckGo's results, with the library `ddgs`."""
 
+import primp
 from ddgs.engines.duckduckgo import Duckduckgo
 from ddgs.exceptions import DDGSException, TimeoutException
 
-from antiphon.errors import UpstreamBroken, UpstreamRefused, UpstreamTimeout
+from antiphon.errors import (
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from antiphon.wire.json import JSON, JSONObject
 
 _TOO_OFTEN = 202
@@ -45,5 +52,16 @@ def first_page(query: str, region: str, timeout: int, proxy: str | None = None) 
     except TimeoutException as error:
         raise UpstreamTimeout(f"Web search (duckduckgo): no answer within {timeout} s") from error
     except DDGSException as error:
-        raise UpstreamBroken(f"Web search (duckduckgo): {' '.join(str(error).split())[:200]}") from error
+        raise _failed(error) from error
     return [{"title": result.title, "href": result.href, "body": result.body} for result in results]
+
+
+def _failed(error: DDGSException) -> UpstreamError:
+    """Return the error for a failed request; the library quotes nested errors of its HTTP client."""
+    if isinstance(error.__cause__, primp.DNSError):
+        return UpstreamUnreachable("Web search (duckduckgo): cannot connect: its name was not found")
+    if isinstance(error.__cause__, primp.RequestError):
+        return UpstreamUnreachable("Web search (duckduckgo): cannot connect")
+    return UpstreamBroken(
+        f"Web search (duckduckgo): its answer is broken: {type(error.__cause__ or error).__name__}"
+    )
