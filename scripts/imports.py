@@ -15,6 +15,7 @@ LAYERS = {
     "wire": 0,
     "errors": 0,
     "ids": 0,
+    "build": 0,
     "settings": 1,
     "decode": 1,
     "agent": 1,

@@ -254,14 +254,18 @@ def test_notices() -> None:
         page.models_answer = html("Log in")
         slow.models_answer = silence()
         fixed = BackendSettings(name="fixed", base_url="https://models.example/v1", models=("a", "b"))
-        backends = (at("good", good), at("page", page), at("slow", slow), fixed, nowhere("off"))
+        off = nowhere("off")
+        backends = (at("good", good), at("page", page), at("slow", slow), fixed, off)
         lines = catalogue(call, *backends)
     assert lines[0].startswith(f"good at http://127.0.0.1:{good.port} (antiphon.toml): 1 model, ")
     assert lines[0].endswith(" ms")
     assert lines[1].endswith("its answer is not a model list: Log in")
     assert lines[2].endswith("has not listed its models yet")
     assert lines[3] == "fixed at https://models.example (configured): 2 models"
-    assert lines[4].endswith("Connection refused")
+    assert (
+        lines[4]
+        == f"off at {off.base_url.removesuffix('/v1')} (configured): cannot connect: Connection refused"
+    )
     assert KEY not in "".join(lines)
 
 
@@ -269,9 +273,12 @@ def test_the_notice_without_a_backend() -> None:
     async def call(models: Models) -> list[str]:
         return models.notices()
 
-    (line,) = catalogue(call)
-    assert "antiphon/sample" in line
-    assert "isn't a language model" in line
+    lines = catalogue(call)
+    assert lines == [
+        "no backend found; set OPENAI_API_KEY, start Ollama, or add [models.NAME] to antiphon.toml",
+        "antiphon/sample answers without a backend; it isn't a language model",
+    ]
+    assert max(map(len, lines)) <= 100
 
 
 class Clock:

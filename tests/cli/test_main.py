@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from antiphon import __version__
+from antiphon.build import version_text
 from antiphon.cli import main
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.settings.schema import Settings
@@ -71,6 +71,16 @@ def test_config_prints_the_settings_as_toml_and_keeps_keys_secret(
     assert "hidden" not in out
 
 
+def test_config_names_the_files_that_it_reads(run: Run, tmp_path: Path) -> None:
+    user = tmp_path / ".config" / "antiphon" / "config.toml"
+    assert run("config")[1].splitlines()[:2] == [
+        f"# not found: {user}",
+        f"# not found: {tmp_path / 'antiphon.toml'}",
+    ]
+    (tmp_path / "antiphon.toml").write_text("port = 9000\n")
+    assert run("config")[1].splitlines()[1] == f"# read {tmp_path / 'antiphon.toml'}"
+
+
 def test_config_prints_the_tables_of_tools(run: Run) -> None:
     Path("antiphon.toml").write_text(
         '[tools]\ntimeout = 5\n[tools.mcp.wiki]\nurl = "http://h/?key=canary"\n'
@@ -94,7 +104,7 @@ def test_config_tells_notices_on_standard_error(run: Run, monkeypatch: pytest.Mo
 
 
 def test_version(run: Run) -> None:
-    assert run("--version") == (0, f"antiphon {__version__}\n", "")
+    assert run("--version") == (0, f"antiphon {version_text()}\n", "")
 
 
 @pytest.mark.parametrize("group", ["keys", "recordings"])

@@ -219,7 +219,7 @@ def test_a_missing_directory_is_one_line(command: str, tmp_path: Path) -> None:
     program = [sys.executable, "-m", "antiphon", "recordings", command, "nowhere"]
     done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "antiphon: nowhere: no such directory of recordings\n"
+    assert done.stderr == "antiphon: nowhere: the folder of recordings does not exist; check the path\n"
 
 
 def test_the_exit_code_reaches_the_shell(tmp_path: Path) -> None:

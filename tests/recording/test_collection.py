@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "tapes").write_text("")
-    with pytest.raises(ConfigError, match="no such directory"):
+    with pytest.raises(ConfigError, match="does not exist; check the path"):
         Collection(tmp_path / "tapes")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from antiphon import __version__
+from antiphon.build import version_text
 from antiphon.serving.banner import MAX_LINES, banner
 
 
@@ -12,7 +12,7 @@ def lines(
 
 def test_everything_is_said() -> None:
     assert lines("ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms") == [
-        f"Antiphon {__version__}",
+        f"Antiphon {version_text()}",
         "ollama at http://127.0.0.1:11434 (found): 3 models, 12 ms",
         "store     state.db (0 B)",
         "mode      live",

@@ -251,8 +251,8 @@ class Models:
         """Return a line per backend with its URL, origin, and state."""
         if not self._backends:
             return [
-                f"no backend found, so {_SAMPLE_ID} answers, which isn't a language model: "
-                "set OPENAI_API_KEY, start Ollama, or add [models.NAME] to antiphon.toml"
+                "no backend found; set OPENAI_API_KEY, start Ollama, or add [models.NAME] to antiphon.toml",
+                f"{_SAMPLE_ID} answers without a backend; it isn't a language model",
             ]
         return [_line(backend) for backend in self._backends.values()]
 
@@ -315,7 +315,10 @@ def _line(backend: _Backend) -> str:
     way = "" if is_direct else f", through {place_of(backend.settings)}"
     listing = backend.listing
     if listing.problem is not None:
-        state = listing.problem
+        # The line has the address already.
+        state = listing.problem.replace(
+            f"cannot connect to {place_of(backend.settings)}: ", "cannot connect: "
+        )
     elif listing.models is None:
         state = "has not listed its models yet"
     else:

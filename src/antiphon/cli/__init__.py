@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from antiphon import __version__
+from antiphon.build import version_text
 from antiphon.cli.config import config
 from antiphon.cli.failures import usage_text
 from antiphon.cli.keys import keys
@@ -30,7 +30,7 @@ class ServeByDefault(click.Group):
     commands=[serve, config, keys, recordings],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(version_text(), message="%(prog)s %(version)s")
 def antiphon() -> None:
     """Serve the OpenAI Responses and Conversations APIs from any backend.
 

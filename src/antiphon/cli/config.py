@@ -1,6 +1,8 @@
 """The command `antiphon config`, which prints the settings in effect."""
 
 import json
+import os
+from pathlib import Path
 
 import click
 from msgspec.structs import asdict
@@ -25,6 +27,10 @@ def config(debug: bool, **flags: JSON) -> None:
     """
     with one_line(debug):
         settings = effective_settings(flags)
+    from antiphon.settings.load import files_of_settings
+
+    for path in files_of_settings(os.environ, Path.cwd()):
+        click.echo(f"# {'read' if path.exists() else 'not found:'} {path}")
     shown = settings.shown()
     for setting in SETTINGS:
         if setting.table is None:

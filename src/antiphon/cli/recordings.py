@@ -113,7 +113,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigError(f"{request}: not a chat request: {error}") from None
     if not directory.is_dir():
-        raise ConfigError(f"{directory}: no such directory of recordings")
+        raise ConfigError(f"{directory}: the folder of recordings does not exist; check the path")
     record = Record("CLI", "recordings explain")
     context = RequestContext(scope=scope, observer=record)
     replay = RecordingLookup(Collection(directory))

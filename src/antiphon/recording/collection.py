@@ -170,7 +170,7 @@ def read_calls(directory: Path, problems: list[str]) -> Iterator[RecordedCall]:
         ConfigError: The directory does not exist, or can't be listed.
     """
     if not directory.is_dir():
-        raise ConfigError(f"{directory}: no such directory of recordings")
+        raise ConfigError(f"{directory}: the folder of recordings does not exist; check the path")
     try:
         for content, source in Files(directory, problems):
             try:

@@ -1,6 +1,6 @@
 """Start-up output of the server."""
 
-from antiphon import __version__
+from antiphon.build import version_text
 
 MAX_LINES = 8
 """Lines of the output, at most."""
@@ -17,7 +17,7 @@ def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, noti
         keys: Number of valid API keys.
         notices: Lines about backends and settings. The last line counts the notices that don't fit.
     """
-    lines = [f"Antiphon {__version__}"]
+    lines = [f"Antiphon {version_text()}"]
     tail = [
         f"store     {store} ({_size(store_bytes)})",
         f"mode      {mode}",

@@ -64,8 +64,7 @@ def load_settings(
     gathered = _Gathered(env)
     tools = ToolTables(env, search_providers)
     backends: dict[str, BackendSettings] = {}
-    files = (user_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml")
-    for path in files:
+    for path in files_of_settings(env, cwd):
         document = _read(path)
         for name, table in _tables(document.pop("models", {}), path).items():
             backends[name] = _backend(name, table, path, env)
@@ -84,6 +83,11 @@ def load_settings(
         tools=tools.settings(settings.database),
         notices=(*_misspelt(env), *notices, *_unverified(others)),
     )
+
+
+def files_of_settings(env: Mapping[str, str], cwd: Path) -> tuple[Path, Path]:
+    """Return the user's file and that of a directory, which takes precedence; either may be missing."""
+    return user_folder(env, "XDG_CONFIG_HOME", ".config") / "config.toml", cwd / "antiphon.toml"
 
 
 def endpoint(url: str) -> tuple[str, int]:
