@@ -11,7 +11,8 @@ from antiphon.errors import InvalidRequest, ModelNotFound, UpstreamError
 from antiphon.observe.record import Record
 from antiphon.observe.request_log import write
 from antiphon.wire.json import JSONObject
-from antiphon.wire.responses import CreateResponse, Response
+from antiphon.wire.responses import ConversationReference, CreateResponse, Response
+from antiphon.wire.tools import FunctionTool
 
 Logged = Callable[[Record], tuple[str, JSONObject]]
 
@@ -48,6 +49,22 @@ def test_one_model_call_is_not_worth_a_word(logged: Logged) -> None:
     assert line == "resp_1 up/m completed"
     assert fields["model_calls"] == 1
     assert "recording" not in fields
+
+
+def test_the_line_counts_no_declared_tools_and_the_fields_have_the_chain(logged: Logged) -> None:
+    record = answered()
+    tools = [FunctionTool(name="a"), FunctionTool(name="b")]
+    record.responded(
+        response(tools=tools, previous_response_id="resp_0", conversation=ConversationReference(id="conv_1")),
+        None,
+    )
+    line, fields = logged(record)
+    assert line == "resp_1 up/m completed"
+    assert (fields["tools"], fields["previous_response_id"], fields["conversation"]) == (
+        2,
+        "resp_0",
+        "conv_1",
+    )
 
 
 def test_the_tools_that_ran_are_named_with_their_failures(logged: Logged) -> None:

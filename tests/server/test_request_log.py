@@ -46,7 +46,7 @@ def test_a_response(server: Serving, upstream: Upstream, caplog: pytest.LogCaptu
     response = logged(server, upstream, stream=True, tools=tools)
     found = fields(caplog)
     seconds = f"{found['seconds']:.2f}s"
-    assert line(caplog) == f"{response['id']} up/m stream 2 tools {seconds} 3->2 tok completed"
+    assert line(caplog) == f"{response['id']} up/m stream {seconds} 3->2 tok completed"
     assert found["request_id"].startswith("req_")
     assert (found["response_id"], found["model"], found["status"]) == (response["id"], "up/m", 200)
     assert (found["stream"], found["tools"], found["response_status"]) == (True, 2, "completed")

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
+from msgspec import UNSET
+
 from antiphon.errors import ModelNotFound
 from antiphon.observe.record import Hit, Record
 from antiphon.recording.matching.nearest import printable
@@ -57,12 +59,14 @@ def _request_line(record: Record, fields: JSONObject) -> str:
 def _response_line(record: Record, response: Response, fields: JSONObject) -> str:
     """Return the line of a response.
 
-    For example, `resp_ab12... gpt-oss:20b stream 2 tools 1.84s 812->214 tok completed`.
+    For example, `resp_ab12... gpt-oss:20b stream 1.84s 812->214 tok completed`.
     """
     usage, error = response.usage, record.error
     fields |= {
         "response_id": response.id,
         "model": response.model,
+        "conversation": response.conversation.id if response.conversation is not UNSET else None,
+        "previous_response_id": response.previous_response_id,
         "tools": len(response.tools),
         "response_status": response.status,
         "input_tokens": usage.input_tokens if usage else None,
@@ -70,10 +74,9 @@ def _response_line(record: Record, response: Response, fields: JSONObject) -> st
         "error": error.message if error else None,
     }
     stream = " stream" if record.is_stream else ""
-    tools = f" {len(response.tools)} tools" if response.tools else ""
     tokens = f" {usage.input_tokens}->{usage.output_tokens} tok" if usage else ""
     reason = f": {error.message.splitlines()[0][:_MAX_REASON].rstrip(':')}" if error else ""
-    what = f"{response.id} {response.model}{stream}{tools}"
+    what = f"{response.id} {response.model}{stream}"
     return f"{what} {fields['seconds']:.2f}s{tokens} {response.status}{reason}"
 
 
