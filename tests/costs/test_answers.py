@@ -11,7 +11,7 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Message, Scope
 
-from antiphon.serving.serve import listen, opened
+from antiphon.serving.serve import opened
 from antiphon.settings.backends import PRESETS, BackendSettings
 from antiphon.settings.schema import Settings
 from tests.costs.counting import Cost, counted, limit
@@ -82,9 +82,8 @@ def test_a_json_answer(tmp_path: Path, store: bool, calls: int, instructions: in
     async def run(upstream: Upstream) -> Cost:
         backend = BackendSettings(name="up", base_url=upstream.base_url, capabilities=PRESETS["openai"])
         settings = Settings(database=str(tmp_path / "a.db"), discover=False, models={"up": backend})
-        with listen("127.0.0.1", 0) as listener:
-            async with opened(settings, listener) as (app, _, _):
-                return await cost_of(Client(app, store=store))
+        async with opened(settings, ("127.0.0.1", 8080)) as (app, _, _):
+            return await cost_of(Client(app, store=store))
 
     with Upstream() as upstream:
         upstream.script(reply())
