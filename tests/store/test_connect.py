@@ -132,3 +132,46 @@ def test_the_location_keeps_secrets() -> None:
     opened = open_engine("postgres://user:secret@host.example:5432/antiphon?password=secret")
     assert opened.location == "postgresql://host.example/antiphon"
     opened.writing.dispose()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_deleted_file_is_an_error_and_no_other_file_is_written(
+    tmp_path: Path, run: Run, replaced: bool
+) -> None:
+    """SQLite would go on without an error, and everything would be lost at the next start."""
+    file = tmp_path / "state.db"
+
+    async def scenario() -> None:
+        store = await Store.open(str(file))
+        await respond(store, "resp_1", ["a"], ["b"])
+        saved = tmp_path / "saved.db"
+        file.rename(saved)
+        if replaced:
+            file.touch()
+        for attempt in (
+            respond(store, "resp_2", ["c"], ["d"]),
+            store.responses.get(ME, "resp_1"),
+            store.servers.check(),
+        ):
+            with pytest.raises(StoreUnavailable, match="file of the database was deleted or replaced"):
+                await attempt
+        assert file.exists() == replaced
+        file.unlink(missing_ok=True)
+        saved.rename(file)
+        assert await store.responses.get(ME, "resp_1") is not None
+        await respond(store, "resp_3", ["e"], ["f"])
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_file_may_be_a_link(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "real.db")
+
+    async def scenario() -> None:
+        store = await Store.open(str(tmp_path / "state.db"))
+        await respond(store, "resp_1", ["a"], ["b"])
+        await store.close()
+
+    run(scenario())
+    assert (tmp_path / "real.db").stat().st_size > 0

@@ -182,6 +182,7 @@ class Database:
         Raises:
             StoreUnavailable: The database failed, and running the jobs one by one wouldn't help.
         """
+        self._opened.check()
         with _explained():
             connection = self._opened.writing.connect()
         with connection:
@@ -198,6 +199,7 @@ class Database:
                 connection.commit()
 
     def _query(self, run: Callable[[Connection], R]) -> R:
+        self._opened.check()
         with self._opened.reading.connect() as connection:
             return run(connection)
 
