@@ -58,6 +58,7 @@ EXEMPTIONS = (
         "its $recursiveRef is of a draft that validators do not know, and so fits anything",
     ),
     Exemption("ModelResponseProperties", "user", _may_be_null, "every recorded response has `user: null`"),
+    Exemption("OpenAIFile", "expires_at", _may_be_null, "null for a file that never expires"),
     Exemption("Response", "usage", _may_be_null, "recorded null until the response has ended"),
     Exemption(
         "ResponseErrorCode",

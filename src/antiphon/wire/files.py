@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 FilePurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
@@ -14,8 +14,8 @@ class File(Struct, kw_only=True):
     object: Literal["file"] = "file"
     bytes: int
     created_at: int
-    expires_at: int | UnsetType = UNSET
-    """Time of expiration; absent if the file does not expire."""
+    expires_at: int | None = None
+    """Time of expiration; null if the file does not expire."""
     filename: str
     purpose: str
     status: Literal["uploaded", "processed", "error"] = "processed"

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from antiphon.engine.request_context import Ids, RequestContext
 from antiphon.errors import StoreUnavailable
@@ -118,7 +118,7 @@ def _file(stored: StoredFile) -> File:
         id=stored.id,
         bytes=stored.bytes,
         created_at=int(stored.created_at),
-        expires_at=UNSET if stored.expires_at is None else int(stored.expires_at),
+        expires_at=None if stored.expires_at is None else int(stored.expires_at),
         filename=stored.filename,
         purpose=stored.purpose,
     )
