@@ -182,3 +182,64 @@ def test_other_owners_see_nothing(world: World) -> None:
                 )
 
     world.run(scenario())
+
+
+OUTPUT: JSONObject = {"type": "function_call_output", "call_id": "call_1", "output": "out"}
+PARTS: JSONObject = OUTPUT | {"output": [{"type": "input_text", "text": "out"}]}
+
+
+def answered(world: World, output: JSONObject = OUTPUT) -> str:
+    """Create a response that answers a call with an output, and return its id."""
+    world.model.script(call_function("call_1"), say("Done."))
+    first = world.respond("go", tools=[{"type": "function", "name": "f"}])
+    answer: str = world.respond([output], previous_response_id=first["id"])["id"]
+    return answer
+
+
+@pytest.mark.parametrize("output", [OUTPUT, PARTS])
+def test_an_output_that_repeats_a_stored_one_is_dropped(world: World, output: JSONObject) -> None:
+    second = answered(world, output)
+    third = world.respond([output, user("And now?")], previous_response_id=second)
+    assert world.seen()[2:] == [output["output"] if output is OUTPUT else "out", "Done.", "And now?"]
+    assert [item["type"] for item in world.input_items(third["id"])][-1:] == ["message"]
+    fourth = world.respond([output], previous_response_id=third["id"])
+    assert world.seen()[-1] == "Done."
+    assert fourth["status"] == "completed"
+
+
+def test_a_repeated_output_with_the_id_of_the_stored_one_is_dropped(world: World) -> None:
+    second = answered(world)
+    (stored,) = [item for item in world.input_items(second) if item["type"] == "function_call_output"]
+    world.respond([stored, user("And now?")], previous_response_id=second)
+    assert world.seen()[2:] == ["out", "Done.", "And now?"]
+
+
+def test_a_repeated_output_in_a_conversation_is_dropped(world: World) -> None:
+    call = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    conversation = world.begin(user("go"), call, OUTPUT)
+    world.respond([OUTPUT, user("And now?")], conversation=conversation)
+    assert world.seen() == ["go", "", "out", "And now?"]
+    kinds = [item["type"] for item in world.items(conversation)]
+    assert kinds.count("function_call_output") == 1
+
+
+@pytest.mark.parametrize("other", [{"output": "other"}, {"output": []}, {"type": "custom_tool_call_output"}])
+def test_another_output_for_an_answered_call_is_refused(world: World, other: JSONObject) -> None:
+    second = answered(world)
+    with pytest.raises(InvalidRequest, match="Duplicate tool output found for function call call_1"):
+        world.respond([OUTPUT | other], previous_response_id=second)
+
+
+def test_an_equal_output_of_a_new_call_with_the_same_id_is_kept(world: World) -> None:
+    second = answered(world)
+    world.model.script(call_function("call_1"), say("Done again."))
+    third = world.respond("again", previous_response_id=second, tools=[{"type": "function", "name": "f"}])
+    world.respond([OUTPUT], previous_response_id=third["id"])
+    assert world.seen() == ["go", "", "out", "Done.", "again", "", "out"]
+
+
+def test_an_output_that_occurs_twice_in_a_request_is_refused(world: World) -> None:
+    world.model.script(call_function("call_1"))
+    first = world.respond("go", tools=[{"type": "function", "name": "f"}])
+    with pytest.raises(InvalidRequest, match="Duplicate tool output"):
+        world.respond([OUTPUT, OUTPUT | {"output": "other"}], previous_response_id=first["id"])

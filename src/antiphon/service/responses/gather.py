@@ -1,13 +1,15 @@
 """The context of a response: history and input, gathered before any write or call."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TypeGuard
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from antiphon.engine.behavior import Behavior
 from antiphon.engine.hosted.items import client_forms
+from antiphon.engine.request.messages import Call, Output
 from antiphon.engine.request_context import Ids, RequestContext
 from antiphon.engine.slices import in_slices, mapped
 from antiphon.errors import InvalidRequest
@@ -98,6 +100,9 @@ async def gather(
     new: list[Item] = []
     if isinstance(request.input, list):
         items, new = await resolve_items(store, context, request.input)
+        if history and (repeated := _repeated_outputs(history, items)):
+            items = [item for item in items if item.id not in repeated]
+            new = [item for item in new if item.id not in repeated]
         _check_repeats({str(item.id) for item in history}, items)
         check_approvals(items, [*history, *items], request.tools or ())
     elif request.input is not None:
@@ -110,6 +115,25 @@ async def gather(
         new_items=new_items,
         conversation_position=position,
     )
+
+
+def _repeated_outputs(history: list[Item], given: list[Item]) -> set[str | UnsetType | None]:
+    """Return the ids of outputs that equal an output of the history and answer no later call."""
+    if not any(isinstance(item, Output) for item in given):
+        return set()
+    unanswered, outputs = Counter[str](), defaultdict[str, list[Output]](list)
+    repeated: set[str | UnsetType | None] = set()
+    for position, item in enumerate([*history, *given]):
+        if isinstance(item, Call):
+            unanswered[item.call_id] += 1
+        elif isinstance(item, Output):
+            earlier = outputs[item.call_id]
+            if unanswered[item.call_id] > 0 or position < len(history):
+                unanswered[item.call_id] -= 1
+                earlier.append(item)
+            elif any(type(each) is type(item) and each.output == item.output for each in earlier):
+                repeated.add(item.id)
+    return repeated
 
 
 def _without_repeated(history: list[Item], given: list[Item]) -> list[Item]:
