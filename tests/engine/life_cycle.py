@@ -201,7 +201,7 @@ _STAGES = {
 }
 """The stages of hosted calls between their beginning and their end, in order."""
 
-_GROWING = frozenset({"content", "summary", "arguments", "input", "status", "encrypted_content"})
+_GROWING = frozenset({"content", "summary", "arguments", "input", "status", "encrypted_content", "phase"})
 
 
 def _place(event: JSONObject) -> tuple[str, JSON]:

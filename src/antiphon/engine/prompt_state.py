@@ -79,6 +79,7 @@ class PromptState:
             logprobs="message.output_text.logprobs" in include,
             encrypted_reasoning="reasoning.encrypted_content" in include,
             sealed=self._sealed,
+            phases=any(isinstance(item, Message) and item.phase for item in self.items),
             sources=sources_of(chain(self.items, output)) if self._may_cite(output) else None,
         )
         return Assembler(output, ids, options)

@@ -37,6 +37,7 @@ class ChatContentPart(TypedDict, total=False):
     file: ChatFile
     input_audio: JSONObject
     refusal: str
+    prompt_cache_breakpoint: JSONObject
 
 
 class ChatFunctionCall(TypedDict):
@@ -188,6 +189,8 @@ class Delta(Struct, gc=False):
     reasoning_content: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     tool_calls: list[ToolCallDelta] | None = None
+    phase: JSON = None
+    """The phase of the message, from backends that know it."""
 
 
 class ChoiceLogprobs(Struct):

@@ -14,6 +14,7 @@ from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import Tool
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+Phase = Literal["commentary", "final_answer"]
 
 
 class Message(Struct, tag="message", kw_only=True):
@@ -23,7 +24,7 @@ class Message(Struct, tag="message", kw_only=True):
     status: ItemStatus | None | UnsetType = UNSET
     content: str | list[ContentPart]
     role: Literal["user", "assistant", "system", "developer"]
-    phase: Literal["commentary", "final_answer"] | None | UnsetType = UNSET
+    phase: Phase | None | UnsetType = UNSET
 
 
 class FunctionCall(Struct, tag="function_call", kw_only=True):

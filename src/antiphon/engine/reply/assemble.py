@@ -19,7 +19,7 @@ from antiphon.ids import CALL
 from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
-from antiphon.wire.items import Item, ItemStatus
+from antiphon.wire.items import Item, ItemStatus, Phase
 from antiphon.wire.json import JSON
 
 _decode = msgspec.json.Decoder(Chunk).decode
@@ -45,6 +45,8 @@ class AssemblyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to show encrypted reasoning (include: reasoning.encrypted_content)."""
     sealed: Sealed = Sealed()
     """The encryption of reasoning."""
+    phases: bool = False
+    """Whether messages have a phase: commentary if anything follows in the reply, else the final answer."""
     sources: Sources | None = None
     """The sources that the text can cite; citations become annotations."""
 
@@ -77,6 +79,8 @@ class Assembler:
         self._last: ItemBuilder | None = None
         self._open_text: MessageBuilder | None = None
         self._reasoned: ReasoningBuilder | None = None
+        self._phase: Phase | None = None
+        """The phase that the backend named last."""
         self._calls: CallTable | None = None
         """The tool calls of the reply, once there is one."""
         self._first = len(output)
@@ -182,6 +186,8 @@ class Assembler:
             self.finish_reason = choice.finish_reason
 
     def _delta(self, events: list[Event], delta: Delta, logprobs: Sequence[Logprob]) -> None:
+        if delta.phase == "commentary" or delta.phase == "final_answer":
+            self._phase = delta.phase
         details = delta.reasoning_details or ()
         for detail in details:
             self._reasoning_detail(events, detail)
@@ -229,6 +235,7 @@ class Assembler:
         builder = self._last
         if not isinstance(builder, MessageBuilder):
             builder = MessageBuilder(self._ids, self._options.sources)
+            builder.phase = self._phase
             self._switch(events, builder)
         builder.write(events, kind, delta, logprobs)
 
@@ -321,6 +328,8 @@ class Assembler:
             self._find_fault()
             if self.failure is not None:
                 return False
+        elif isinstance(head, MessageBuilder) and self._options.phases and not head.phase:
+            head.phase = "commentary" if self._waiting else "final_answer"
         self.output.append(head.close(events, status))
         return True
 

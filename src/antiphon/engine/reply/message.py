@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec import UNSET
+
 from antiphon.engine.reply.citations import Citer, Sources
 from antiphon.engine.request_context import Ids
 from antiphon.wire.content import Annotation, Logprob, OutputText, Refusal, TopLogprob
@@ -19,7 +21,7 @@ from antiphon.wire.events import (
     RefusalDelta,
     RefusalDone,
 )
-from antiphon.wire.items import ItemStatus, Message
+from antiphon.wire.items import ItemStatus, Message, Phase
 
 
 class MessageBuilder:
@@ -32,6 +34,8 @@ class MessageBuilder:
 
     def __init__(self, ids: Ids, sources: Sources | None = None) -> None:
         self.item_id = ids("msg")
+        self.phase: Phase | None = None
+        """The phase, once it is known; None omits it."""
         self._sources = sources
         self._citer: Citer | None = None
         self._annotations: list[Annotation] = []
@@ -104,7 +108,8 @@ class MessageBuilder:
         return self._item("incomplete", parts)
 
     def _item(self, status: ItemStatus, parts: list[OutputText | Refusal]) -> Message:
-        return Message(id=self.item_id, status=status, content=[*parts], role="assistant")
+        phase = self.phase or UNSET
+        return Message(id=self.item_id, status=status, content=[*parts], role="assistant", phase=phase)
 
     def _begin_part(self, events: list[Event], kind: Literal["text", "refusal"]) -> None:
         self._kind = kind
