@@ -182,6 +182,16 @@ def tools_strict(body: JSONObject) -> JSONObject:
     return body
 
 
+def parameters_of_no_function(body: JSONObject) -> JSONObject:
+    body = _copy(body)
+    for tool in body.get("tools") or []:
+        if tool["function"].get("parameters") == {}:
+            del tool["function"]["parameters"]
+        else:
+            tool["function"].setdefault("parameters", {})
+    return body
+
+
 def nulls_written(body: JSONObject) -> JSONObject:
     body = _copy(body)
     for message in _messages(body):
@@ -221,6 +231,7 @@ REWRITES: list[Rewrite] = [
     who_and_how,
     format_described,
     tools_strict,
+    parameters_of_no_function,
     nulls_written,
     sampling_in_extra_body,
     whole_numbers_as_decimals,

@@ -54,7 +54,11 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     verbosity: Annotated[bool, Meta(description="Off: `verbosity` is omitted.")] = True
     service_tier: Annotated[bool, Meta(description="Off: `service_tier` is omitted.")] = True
     prompt_cache: Annotated[
-        bool, Meta(description="Off: `prompt_cache_key` and the other `prompt_cache_` options are omitted.")
+        bool,
+        Meta(
+            description="Off: `prompt_cache_key`, the other `prompt_cache_` options and "
+            "`prompt_cache_breakpoint` are omitted."
+        ),
     ] = True
     safety_identifier: Annotated[
         bool, Meta(description="Off: `safety_identifier` and `user` are omitted.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from antiphon.wire.json import JSON
+from antiphon.wire.json import JSON, JSONObject
 
 
 class UrlCitation(Struct, tag="url_citation", kw_only=True):
@@ -69,6 +69,7 @@ class InputText(Struct, tag="input_text"):
     """Text input to the model."""
 
     text: str
+    prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 
 class InputImage(Struct, tag="input_image", kw_only=True):
@@ -77,6 +78,7 @@ class InputImage(Struct, tag="input_image", kw_only=True):
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
     detail: Literal["low", "high", "auto", "original"] | None | UnsetType = UNSET
+    prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 
 class InputFile(Struct, tag="input_file", kw_only=True):
@@ -87,6 +89,7 @@ class InputFile(Struct, tag="input_file", kw_only=True):
     file_data: str | None | UnsetType = UNSET
     file_url: str | None | UnsetType = UNSET
     detail: Literal["auto", "low", "high"] | None | UnsetType = UNSET
+    prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 
 class InputAudio(Struct, tag="input_audio"):
@@ -133,6 +136,7 @@ class ComputerScreenshot(Struct, tag="computer_screenshot", kw_only=True):
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
     detail: str | None | UnsetType = UNSET
+    prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 
 ContentPart = (

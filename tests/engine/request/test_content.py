@@ -134,3 +134,20 @@ def test_plain_text_has_its_marks_again() -> None:
 def test_what_a_model_wrote_can_be_quoted_by_a_user() -> None:
     parts: list[ContentPart] = [Refusal("I can't."), OutputText(text="I can.")]
     assert user_content(parts) == [{"type": "text", "text": "I can't."}, {"type": "text", "text": "I can."}]
+
+
+def test_a_breakpoint_of_the_prompt_cache_is_sent_to_backends_that_accept_it() -> None:
+    mark = {"mode": "explicit", "ttl": "12h"}
+    parts: list[ContentPart] = [
+        InputText("Hi", prompt_cache_breakpoint=mark),
+        InputImage(image_url=PNG, prompt_cache_breakpoint=mark),
+        InputText("you"),
+    ]
+    text = {"type": "text", "text": "Hi"}
+    assert user_content(parts, breakpoints=True) == [
+        text | {"prompt_cache_breakpoint": mark},
+        {"type": "image_url", "image_url": {"url": PNG}, "prompt_cache_breakpoint": mark},
+        {"type": "text", "text": "you"},
+    ]
+    assert user_content(parts[:1], breakpoints=True) == [text | {"prompt_cache_breakpoint": mark}]
+    assert user_content(parts[:1]) == "Hi"

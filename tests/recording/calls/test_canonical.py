@@ -219,6 +219,22 @@ def test_broken_arguments_count_as_text() -> None:
     assert key(broken) != key(spaced)
 
 
+def test_empty_parameters_are_absent_ones() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    empty = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    typed = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    plain = conversation()
+    assert key(plain | {"tools": [tool]}) == key(plain | {"tools": [empty]})
+    assert key(plain | {"tools": [tool]}) != key(plain | {"tools": [typed]})
+
+
+def test_a_breakpoint_of_the_prompt_cache_means_nothing() -> None:
+    text = {"type": "text", "text": "Go"}
+    marked = text | {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    request = {"model": "small", "messages": [{"role": "user", "content": [marked]}]}
+    assert key(request) == key(conversation())
+
+
 def test_true_is_not_one() -> None:
     assert key(chat_request(parallel_tool_calls=1)) != key(chat_request(parallel_tool_calls=True))
 

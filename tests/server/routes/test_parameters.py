@@ -367,3 +367,25 @@ def test_what_is_not_supported_is_refused(url: str, upstream: Upstream, name: st
         "code": "unsupported_parameter",
     }
     assert upstream.chats == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_text", "text": "Hi"},
+        {"type": "input_image", "image_url": PIXEL, "detail": "auto"},
+        {"type": "input_file", "filename": "a.pdf", "file_data": PDF},
+    ],
+)
+def test_a_breakpoint_of_the_prompt_cache_is_stored_and_sent(
+    url: str, upstream: Upstream, part: JSONObject
+) -> None:
+    upstream.script(TEXT)
+    mark = {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}
+    body = {"model": "up/m", "input": [{"role": "user", "content": [part | mark]}]}
+    answer = post(url, "/responses", body)
+    assert (answer.status, answer.headers.get("x-antiphon-ignored")) == (200, None)
+    (sent,) = upstream.chats[-1].json["messages"][0]["content"]
+    assert sent["prompt_cache_breakpoint"] == mark["prompt_cache_breakpoint"]
+    (item,) = get(url, f"/responses/{answer.json['id']}/input_items").json["data"]
+    assert item["content"] == [part | mark]

@@ -20,15 +20,23 @@ from antiphon.wire.content import (
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript", "application/yaml")
 
 
-def user_content(content: str | list[ContentPart]) -> str | list[ChatContentPart]:
+def user_content(
+    content: str | list[ContentPart], *, breakpoints: bool = False
+) -> str | list[ChatContentPart]:
     """Translate the content of a user, system or developer message.
 
     A single text part is sent as a string, which every backend accepts.
+
+    Args:
+        content: The content.
+        breakpoints: Whether the backend accepts `prompt_cache_breakpoint`.
     """
     if isinstance(content, str):
         return content
     parts = list(map(_chat_part, content))
-    if len(parts) == 1 and parts[0]["type"] == "text":
+    if breakpoints:
+        _add_breakpoints(parts, content)
+    if len(parts) == 1 and parts[0]["type"] == "text" and "prompt_cache_breakpoint" not in parts[0]:
         return parts[0]["text"]
     return parts
 
@@ -62,6 +70,14 @@ def plain_text(content: str | list[ContentPart]) -> str:
     if isinstance(content, str):
         return content
     return "".join(map(_written, content))
+
+
+def _add_breakpoints(parts: list[ChatContentPart], content: list[ContentPart]) -> None:
+    for part, given in zip(parts, content, strict=True):
+        if isinstance(given, InputText | InputImage | InputFile | ComputerScreenshot) and (
+            given.prompt_cache_breakpoint
+        ):
+            part["prompt_cache_breakpoint"] = given.prompt_cache_breakpoint
 
 
 def _written(part: ContentPart) -> str:

@@ -169,7 +169,10 @@ class _Translation:
         role = item.role
         if role == "developer" and not self._capabilities.developer_role:
             role = "system"
-        return {"role": role, "content": user_content(item.content)}
+        return {
+            "role": role,
+            "content": user_content(item.content, breakpoints=self._capabilities.prompt_cache),
+        }
 
     def _assistant_text(self, item: Message) -> None:
         text = plain_text(item.content)

@@ -9,9 +9,10 @@ Two requests have the same key if they mean the same to the model. Normalized di
 * `index` in tool calls and the inner `type` in tools, both of llama-stack; the JSON text of arguments, which
   is compared by value
 * default values: `detail: auto`, `parallel_tool_calls: true`, `tool_choice: auto`, an empty list of tools,
-  `response_format: text`; `max_tokens`, the older name of `max_completion_tokens`
-* transport and origin: `stream`, `stream_options`, `user`, `metadata`, `store`, `service_tier`, cache keys,
-  safety identifiers
+  `parameters: {}` of a function, `response_format: text`; `max_tokens`, the older name of
+  `max_completion_tokens`
+* transport and origin: `stream`, `stream_options`, `user`, `metadata`, `store`, `service_tier`, cache keys
+  and breakpoints, safety identifiers
 * `strict` and `description` of a response format, which llama-stack never sends; `strict` of a function tool,
   which llama-stack sends only if its client did
 * `extra_body`, which the openai library (and llama-stack's recordings) uses for keys of the request's root
@@ -148,6 +149,7 @@ def _part(part: JSON) -> JSON:
     if not isinstance(part, dict):
         return part
     part = _without_nulls(part)
+    part.pop("prompt_cache_breakpoint", None)
     if isinstance(image := part.get("image_url"), dict):
         image = _without_nulls(image)
         if image.get("detail") == "auto":
@@ -232,7 +234,7 @@ def _tool(tool: JSON) -> JSON:
         tool["function"] = {
             name: value
             for name, value in function.items()
-            if value is not None and name not in ("type", "strict")
+            if value is not None and name not in ("type", "strict") and (name, value) != ("parameters", {})
         }
     return tool
 
