@@ -31,12 +31,14 @@ from antiphon.agent.events import (
     TurnFailed,
     TurnStarted,
 )
+from antiphon.agent.logger import AgentEventLogger
 from antiphon.agent.turns.turn import Turn
 
 __all__ = [
     "Agent",
     "AgentError",
     "AgentEvent",
+    "AgentEventLogger",
     "ApprovalRequest",
     "AsyncAgent",
     "InferenceStepResult",
