@@ -1,14 +1,19 @@
 """No item outlives the last visible response or conversation that needs it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import permutations
+from threading import Thread
 
 import msgspec
 import pytest
+from sqlalchemy import Connection, text
 
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
 from antiphon.store.errors import ObjectNotFound, PreviousResponseNotFound
 from antiphon.store.responses import removal
+from antiphon.store.responses.conversations import _add_items as add_items
+from antiphon.store.responses.conversations import _delete as delete_conversation
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import (
@@ -22,6 +27,7 @@ from tests.store.samples import (
     respond,
     seen_in,
 )
+from tests.support.tables import empty_tables
 
 TABLES = ("items", "conversation_items", "response_items", "conversations", "responses", "deletions")
 
@@ -200,3 +206,66 @@ def test_a_deletion_that_broke_off_goes_on_at_the_next_server(
     # The first store isn't closed before the second one opens, as in a crash.
     run(go_on(open_store()))
     assert {name: count_rows(url)[name] for name in TABLES} == dict.fromkeys(TABLES, 0)
+
+
+def in_another_server(url: str, write: Callable[[Connection], object], meanwhile: Connection) -> Thread:
+    """Begin a write of another server, and return once it is over or waits for a lock of `meanwhile`."""
+    engine = open_engine(url).writing
+
+    def run() -> None:
+        with engine.begin() as connection:
+            write(connection)
+        engine.dispose()
+
+    thread = Thread(target=run)
+    thread.start()
+    waiting = text("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+    while thread.is_alive() and not meanwhile.execute(waiting).scalar_one():
+        pass
+    return thread
+
+
+def test_two_servers_that_remove_the_last_links_of_an_item_remove_the_item(
+    postgresql_tables: str, run: Run
+) -> None:
+    """SQLite has one writer at a time."""
+    empty_tables(postgresql_tables)
+
+    async def scenario() -> None:
+        store = await Store.open(postgresql_tables)
+        await converse(store, "conv_1", "a", "b")
+        await converse(store, "conv_2")
+        await store.conversations.add_items(ME, "conv_2", [], ["b", "a"])
+        engine = open_engine(postgresql_tables).writing
+        with engine.begin() as connection:
+            delete_conversation(connection, ME, "conv_1", 1.0)
+            other = in_another_server(
+                postgresql_tables, lambda c: delete_conversation(c, ME, "conv_2", 1.0), connection
+            )
+        other.join()
+        engine.dispose()
+        assert await store.items.find(ME, ["a", "b"]) == {}
+        await store.close()
+
+    run(scenario())
+
+
+def test_an_item_that_another_server_is_about_to_link_to_remains(postgresql_tables: str, run: Run) -> None:
+    empty_tables(postgresql_tables)
+
+    async def scenario() -> None:
+        store = await Store.open(postgresql_tables)
+        await converse(store, "conv_1", "a")
+        await converse(store, "conv_2")
+        engine = open_engine(postgresql_tables).writing
+        with engine.begin() as connection:
+            add_items(connection, ME, "conv_2", [], ["a"])
+            other = in_another_server(
+                postgresql_tables, lambda c: delete_conversation(c, ME, "conv_1", 1.0), connection
+            )
+        other.join()
+        engine.dispose()
+        assert await seen_in(store, "conv_2") == ["a"]
+        await store.close()
+
+    run(scenario())

@@ -2,7 +2,18 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from antiphon.store.database import Database
 from antiphon.store.errors import CursorNotFound
@@ -15,6 +26,8 @@ _MOST_IDS = 10_000
 _FIND = select(items.c.id, items.c.body).where(
     items.c.owner == bindparam("owner"), items.c.id.in_(bindparam("ids", expanding=True))
 )
+_HOLD = _FIND.with_for_update(read=True)
+_LOCK = _FIND.with_only_columns(items.c.id).order_by(items.c.id).with_for_update()
 _DELETE_UNLINKED = delete(items).where(
     items.c.owner == bindparam("the_owner"),
     items.c.id.in_(bindparam("ids", expanding=True)),
@@ -55,15 +68,32 @@ class ItemRecords:
 
 def find_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
     """Return the bodies of the owner's stored items by id; other ids are omitted."""
+    return _found(connection, _FIND, owner, ids)
+
+
+def hold_items(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, str]:
+    """Return the items as `find_items` does; no server deletes them before the end of the transaction."""
+    return _found(connection, _HOLD, owner, ids)
+
+
+def _found(
+    connection: Connection, statement: Select[str, str], owner: str, ids: Collection[str]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for some in _portions(ids):
-        found.update((row.id, row.body) for row in connection.execute(_FIND, {"owner": owner, "ids": some}))
+        found.update(
+            (row.id, row.body) for row in connection.execute(statement, {"owner": owner, "ids": some})
+        )
     return found
 
 
 def delete_unlinked(connection: Connection, owner: str, ids: Collection[str]) -> None:
     """Delete the items that no response and no conversation of the owner links to."""
     for some in _portions(ids):
+        if connection.dialect.name == "postgresql":
+            # If two servers each remove one of an item's last two links, the second one waits here for the
+            # first. Otherwise, each would see the link of the other one, and nobody would delete the item.
+            connection.execute(_LOCK, {"owner": owner, "ids": some})
         connection.execute(_DELETE_UNLINKED, {"the_owner": owner, "ids": some})
 
 

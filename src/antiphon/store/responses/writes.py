@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, bindparam, select, update
 
 from antiphon.store.errors import DuplicateItem, ItemNotFound
-from antiphon.store.responses.items import append_items, find_items
+from antiphon.store.responses.items import append_items, hold_items
 from antiphon.store.responses.locks import release_locks
 from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse
 from antiphon.store.tables import items, response_items, responses
@@ -248,7 +248,7 @@ def insert_items(connection: Connection, rows: list[ItemRow]) -> None:
         return
     for owner in {owner for owner, *_ in rows}:
         own = [(item_id, body) for whose, item_id, _, body in rows if whose == owner]
-        stored = find_items(connection, owner, [item_id for item_id, _ in own])
+        stored = hold_items(connection, owner, [item_id for item_id, _ in own])
         for item_id, body in own:
             if stored.get(item_id) != body:
                 raise DuplicateItem(item_id)
@@ -264,7 +264,7 @@ def require_stored(connection: Connection, owner: str, ids: Sequence[str], new: 
         return
     named = {item.id for item in new}
     expected = [item_id for item_id in ids if item_id not in named]
-    stored = find_items(connection, owner, expected)
+    stored = hold_items(connection, owner, expected)
     for item_id in expected:
         if item_id not in stored:
             raise ItemNotFound(item_id)
