@@ -78,6 +78,9 @@ class Backend:
     async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
         raise NotImplementedError
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        return None
+
     async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 

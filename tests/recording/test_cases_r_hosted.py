@@ -6,13 +6,14 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import Response
 
-from antiphon.testing import LocalServer
+from antiphon.testing import LocalServer, serve
 from antiphon.wire.json import JSON, JSONObject
 from tests.clients.replies import calls, says
 from tests.recording.case_world import MODEL, ask, recording
 from tests.recording.hosted_world import ANSWER, BOIL, KINDS, RUN, SECRET, alone, with_tools
 from tests.server.routes.test_embeddings import vectors
-from tests.support.upstream import reply
+from tests.support.serving import backend
+from tests.support.upstream import Upstream, models_list, reply
 from tests.tools.web_search.searching import RESULT
 
 
@@ -152,10 +153,10 @@ def test_R12_vectors_of_files_and_queries_replay(tmp_path: Path) -> None:
         assert felines(server.url) == ["Cats sleep.", "Trains run."]
 
 
-def attach(url: str, text: str) -> tuple[str, str]:
+def attach(url: str, text: str, embedding_model: str | None = MODEL) -> tuple[str, str]:
     """Attach a text to a new vector store with embeddings; return the status of the file and its error."""
     with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-        store = client.vector_stores.create(name="notes", extra_body={"embedding_model": MODEL})
+        store = client.vector_stores.create(name="notes", extra_body={"embedding_model": embedding_model})
         file = ("notes.txt", text.encode())
         attached = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file)
         return attached.status, "" if attached.last_error is None else attached.last_error.message
@@ -180,3 +181,21 @@ def test_R12_a_file_whose_vectors_were_not_recorded_fails(tmp_path: Path) -> Non
     assert status == "failed"
     assert "No recording" in problem
     assert "Cats sleep." in problem
+
+
+def test_R12_a_chosen_embedding_model_is_that_of_the_scope_in_replay(tmp_path: Path) -> None:
+    directory = tmp_path / "recordings"
+    with Upstream(["m", "bge-m3"]) as upstream:
+        upstream.script(reply(vectors([1, 0])))
+        with serve(directory, "record", backends=[backend(upstream)], discover=False) as server:
+            assert attach(server.url_of("vectors"), "Cats sleep.", None) == ("completed", "")
+        upstream.models_answer = reply(models_list("m"))
+        with serve(directory, "record", backends=[backend(upstream)], discover=False) as server:
+            assert attach(server.url_of("words"), "Dogs bark.", None) == ("completed", "")
+        assert [request.json["input"] for request in upstream.requests if request.method == "POST"] == [
+            ["Cats sleep."]
+        ]
+    with alone(directory) as server:
+        assert attach(server.url_of("words"), "Dogs bark.", None) == ("completed", "")
+        assert attach(server.url_of("vectors"), "Dogs bark.", None)[0] == "failed"
+        assert attach(server.url_of("vectors"), "Cats sleep.", None) == ("completed", "")

@@ -176,6 +176,29 @@ def test_with_an_embedding_model_meaning_counts(with_vectors: str, upstream: Ups
     assert [each["input"] for each in asked] == [["Cats sleep."], ["Trains run."], ["felines"]]
 
 
+def test_the_only_embedding_model_is_chosen(database: Path | str) -> None:
+    with Upstream(["chat", "bge-m3"]) as upstream:
+        upstream.script(reply(vectors([1, 0])), reply(vectors([1, 0])))
+        with Serving(database, backends(backend(upstream))) as server:
+            store = new_store(server.url, ("Cats sleep.", {}))
+            found = post(server.url, f"/vector_stores/{store}/search", {"query": "felines"}).json["data"]
+        assert [hit["content"][0]["text"] for hit in found] == ["Cats sleep."]
+        assert [request.json["model"] for request in upstream.requests if request.method == "POST"] == [
+            "bge-m3"
+        ] * 2
+
+
+def test_the_setting_none_keeps_the_search_by_words(database: Path | str) -> None:
+    settings = ToolsSettings(file_search=FileSearchSettings(embedding_model="none"))
+    with Upstream(["chat", "bge-m3"]) as upstream:
+        opened = backends(backend(upstream))
+        with Serving(database, opened, tools=settings) as server:
+            store = new_store(server.url, ("Cats sleep.", {}))
+            found = post(server.url, f"/vector_stores/{store}/search", {"query": "cats"}).json["data"]
+        assert [hit["content"][0]["text"] for hit in found] == ["Cats sleep."]
+        assert [request.path for request in upstream.requests if request.method == "POST"] == []
+
+
 def test_weights_turn_either_search_off(with_vectors: str, upstream: Upstream) -> None:
     url = with_vectors
     upstream.script(reply(vectors([1, 0])), reply(vectors([0, 1])))

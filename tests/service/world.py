@@ -110,6 +110,9 @@ class Catalogue:
     async def backend_health(self, seconds: float) -> list[BackendHealth]:
         raise NotImplementedError
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        return None
+
     async def providers(self) -> list[Provider]:
         raise NotImplementedError
 

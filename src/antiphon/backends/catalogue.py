@@ -15,6 +15,7 @@ from antiphon.backends.counting import can_count
 from antiphon.backends.discovery import USUAL_PORTS, Found, discover
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import Listing
+from antiphon.backends.probing import EmbeddingProbe
 from antiphon.backends.sample.model import SampleModel
 from antiphon.engine.ports import CountTokens, Endpoint, JudgeUrl, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
@@ -57,6 +58,8 @@ class _Backend:
     """Counts as the backend does; None if the backend cannot."""
     judge_url: JudgeUrl | None
     """Judges the URLs that requests name; None if they may be private."""
+    probe: EmbeddingProbe
+    """Finds out whether the backend's only model computes embeddings."""
 
     def resolved(self, name: str) -> ResolvedModel:
         return ResolvedModel(
@@ -67,6 +70,20 @@ class _Backend:
             count_tokens=self.count_tokens,
             judge_url=self.judge_url,
         )
+
+    async def models(self) -> list[Model]:
+        """Return the listed models with the backend's name in their IDs."""
+        name, listed = self.settings.name, self.listing.models or {}
+        embeds = await self.probe.embeds(listed)
+        return [
+            Model(
+                id=f"{name}/{model.id}",
+                created=model.created,
+                owned_by=model.owned_by,
+                custom_metadata=ModelMetadata.of(name, model.id, embeds=embeds),
+            )
+            for model in listed.values()
+        ]
 
     def health(self) -> BackendHealth:
         problem = self.listing.problem or ("" if self.listing.was_asked else "has not answered yet")
@@ -133,7 +150,13 @@ class Models:
         count_tokens = chat_model.count_tokens if can_count(backend.kind) else None
         judge_url = None if backend.private_urls else self._guard.judge
         self._backends[backend.name] = _Backend(
-            backend, chat_model, text_model, listing, count_tokens, judge_url
+            backend,
+            chat_model,
+            text_model,
+            listing,
+            count_tokens,
+            judge_url,
+            EmbeddingProbe(chat_model, backend),
         )
 
     def _add_found(self, found: Found) -> None:
@@ -214,21 +237,19 @@ class Models:
     async def list_models(self) -> ModelList:
         """Return every listed model as `backend/model`, sorted, with the sample last."""
         await _finished(self._refresh(_LIST_AGE))
-        models = [
-            Model(
-                id=f"{name}/{model.id}",
-                created=model.created,
-                owned_by=model.owned_by,
-                custom_metadata=ModelMetadata.of(name, model.id),
-            )
-            for name, backend in self._backends.items()
-            for model in (backend.listing.models or {}).values()
-        ]
-        models.sort(key=lambda model: model.id)
+        of_backends = await asyncio.gather(*(backend.models() for backend in self._backends.values()))
+        models = sorted((model for each in of_backends for model in each), key=lambda model: model.id)
         sample = ModelMetadata.of(SAMPLE_BACKEND, SAMPLE_NAME)
         return ModelList(
             data=[*models, Model(id=_SAMPLE_ID, owned_by=SAMPLE_BACKEND, custom_metadata=sample)]
         )
+
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the ID of the only listed embedding model."""
+        listed = (await self.list_models()).data
+        metadata = {model.id: model.custom_metadata for model in listed}
+        embedding = [name for name, its in metadata.items() if its and its.model_type == "embedding"]
+        return embedding[0] if len(embedding) == 1 else None
 
     async def providers(self) -> list[Provider]:
         """Return the backends by name, the sample last, after a refresh of their lists."""

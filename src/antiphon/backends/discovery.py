@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import fetch_models
 from antiphon.errors import AntiphonError
-from antiphon.settings.backends import PRESETS, BackendSettings, Kind
+from antiphon.settings.backends import FOUND, PRESETS, BackendSettings, Kind
 from antiphon.wire.models import Model
 
-USUAL_PORTS: dict[int, Kind] = {11434: "ollama", 8000: "vllm", 1234: "lmstudio", 8080: "llamacpp"}
+USUAL_PORTS: dict[int, Kind] = {
+    11434: "ollama",
+    8000: "vllm",
+    1234: "lmstudio",
+    8080: "llamacpp",
+    8081: "llamacpp",  # A second llama-server, often for embeddings.
+}
 DEADLINE = 0.2
 """Seconds that the search may add to startup; a local server needs about 2 ms."""
 
@@ -86,7 +92,7 @@ async def _ask(client: Client, port: int, usual: Kind) -> Found | None:
 
 
 def _backend(name: str, kind: Kind, url: str) -> BackendSettings:
-    return BackendSettings(name=name, kind=kind, base_url=url, capabilities=PRESETS[kind], origin="found")
+    return BackendSettings(name=name, kind=kind, base_url=url, capabilities=PRESETS[kind], origin=FOUND)
 
 
 def _renamed(server: Found, name: str) -> Found:

@@ -107,6 +107,14 @@ class ModelCatalogue(Protocol):
         """Return the public ids of all models, sorted."""
         ...
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the public id of the embedding model for a request that names none.
+
+        None unless exactly one model computes embeddings. In replay, it is the model whose embeddings are
+        recorded in the scope of the request.
+        """
+        ...
+
     async def providers(self) -> list[Provider]:
         """Return the backends with their health."""
         ...

@@ -71,7 +71,7 @@ class FileServices:
         attached_files = AttachedFiles(store, ingestion)
         return cls(
             files=Files(store, folder),
-            vector_stores=VectorStores(store, attached_files, settings.embedding_model),
+            vector_stores=VectorStores(store, attached_files, settings.embedding_model, catalogue),
             attached_files=attached_files,
             search=Search(store, retrieval),
             ingestion=ingestion,

@@ -7,6 +7,9 @@ from msgspec import Meta, Struct
 
 from antiphon.settings.values import Seconds, Secret, describe
 
+FOUND = "found"
+"""Origin of the backends that discovery found."""
+
 Kind = Literal["openai", "ollama", "vllm", "lmstudio", "llamacpp", "other"]
 """Kind of a backend, which presets its capability switches (`PRESETS`)."""
 

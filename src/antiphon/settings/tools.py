@@ -112,14 +112,18 @@ class McpSettings(Struct, frozen=True, kw_only=True):
     """Operator's servers by name, which requests select by `connector_id` or label."""
 
 
+KEYWORD_ONLY = "none"
+"""Value of `embedding_model` for keyword search only."""
+
+
 class FileSearchSettings(ToolLimits, frozen=True, kw_only=True):
     """Table `[tools.file_search]`."""
 
     embedding_model: Annotated[
         str | None,
         Meta(
-            description="Embedding model for vector stores that specify none. Without an embedding model, "
-            "only keyword search is available."
+            description="Embedding model for vector stores that specify none; `none` for keyword search "
+            "only. If not set: the only embedding model of the backends, if there is exactly one."
         ),
     ] = None
     files: Annotated[

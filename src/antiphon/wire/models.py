@@ -3,6 +3,7 @@
 The shapes beyond those of OpenAI's API are llama-stack's.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -23,11 +24,29 @@ class ModelMetadata(Struct, kw_only=True):
     """Name of the model at the backend."""
 
     @classmethod
-    def of(cls, backend: str, name: str) -> Self:
-        """Return the metadata of the model `name` of a backend."""
-        # Backends do not report a model's type; embedding models have `embed` in their names.
-        model_type: ModelType = "embedding" if "embed" in name.lower() else "llm"
+    def of(cls, backend: str, name: str, *, embeds: bool | None = None) -> Self:
+        """Return the metadata of the model `name` of a backend.
+
+        Args:
+            backend: Name of the backend.
+            name: Name of the model at the backend.
+            embeds: Whether the model computes embeddings; None derives it from the name.
+        """
+        model_type: ModelType = _type_of(name) if embeds is None else "embedding" if embeds else "llm"
         return cls(model_type=model_type, provider_id=backend, provider_resource_id=name)
+
+
+# Most model lists contain no types, but the names of embedding models follow conventions.
+_EMBEDDING_NAME = re.compile(
+    r"embed|(?:^|[/_.-])(?:e5|bge|gte|minilm|mpnet|paraphrase)(?:[-_.:]|$)", re.IGNORECASE
+)
+
+
+def _type_of(name: str) -> ModelType:
+    """Return the type of a model by its name."""
+    if "rerank" in name.lower():
+        return "rerank"
+    return "embedding" if _EMBEDDING_NAME.search(name) else "llm"
 
 
 class Model(Struct, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from antiphon.engine.ports import Endpoint
 from antiphon.recording.calls.canonical import canonical_arguments, canonical_request
-from antiphon.recording.calls.recorded import Address, Kind
+from antiphon.recording.calls.recorded import Address, Kind, RecordedCall
 from antiphon.wire.json import JSON, JSONObject
 
 KINDS: Mapping[str, Kind] = {
@@ -44,3 +44,13 @@ def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
     if canonical.get("encoding_format") == "float":
         del canonical["encoding_format"]
     return {"endpoint": _PATHS[kind], **canonical}
+
+
+def is_for_vector_store(call: RecordedCall) -> bool:
+    """Return whether a call has the form in which the server embeds files and queries."""
+    body = call.request
+    return (
+        call.kind == "embedding"
+        and isinstance(body.get("input"), list)
+        and body.get("encoding_format") == "float"
+    )

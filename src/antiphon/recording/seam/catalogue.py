@@ -77,6 +77,10 @@ class RecordingCatalogue:
         """Return the tool calls of one request."""
         return self._mode_of(context).tools(inner, context, NO_MODEL)
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the embedding model for a request that names none, by the mode of the request."""
+        return await self._mode_of(context).embedding_model(context)
+
     def begin(self, scope: str) -> None:
         """Start a scope (a test, a scenario) again, as if it had made no call."""
         self._faults.begin(scope)

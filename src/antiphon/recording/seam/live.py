@@ -21,6 +21,10 @@ class LiveMode:
         """Return the backend's model."""
         return EndpointModel.of_backend(await self._backends.resolve(model_id, context))
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the only embedding model of the backends."""
+        return await self._backends.embedding_model(context)
+
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return the real calls."""
         return self._faults.wrap_tools(inner, context, model.names)

@@ -7,6 +7,7 @@ import msgspec
 
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import RecordingNotFound
+from antiphon.recording.calls.endpoints import is_for_vector_store
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
@@ -102,6 +103,19 @@ class RecordingLookup:
         """Return whether a model is recorded, by its id or without the first segment."""
         models = self.collection.chats.models.keys() | self.collection.tools.models
         return model_id in models or model_id.partition("/")[2] in models
+
+    def embedding_model(self, scope: str) -> str | None:
+        """Return the id of the model whose embeddings for vector stores are recorded in a scope.
+
+        None without such recordings, or with several models. llama-stack's recordings don't count, because
+        its chunks differ.
+        """
+        models = {
+            f"{call.backend}/{call.request.get('model')}".removeprefix("/")
+            for call in (entry.call for entry in self.collection.tools.entries)
+            if call.scope == scope and not call.named_by_hash and is_for_vector_store(call)
+        }
+        return next(iter(models)) if len(models) == 1 else None
 
     def capabilities(self, model: str, backend: str = "") -> Capabilities:
         """Return the recorded capabilities of a model's backend, or the default.

@@ -56,6 +56,10 @@ class CallMode(Protocol):
         """
         ...
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the embedding model for a request that names none, if there is exactly one."""
+        ...
+
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return the tool calls of one request; `inner` makes real calls.
 

@@ -49,6 +49,10 @@ class RecordMode:
         """Return the backend's model."""
         return await self._live.endpoint_model(model_id, context)
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the only embedding model of the backends."""
+        return await self._live.embedding_model(context)
+
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return the real calls, which are recorded."""
         live = self._live.tools(inner, context, model)

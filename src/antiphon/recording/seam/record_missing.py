@@ -43,6 +43,11 @@ class RecordMissingMode:
         except NotFound:
             return await self._replay.endpoint_model(model_id, context)
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the recorded model, or else the only one of the backends."""
+        recorded = await self._replay.embedding_model(context)
+        return recorded or await self._record.embedding_model(context)
+
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return tool calls that recordings answer first."""
         recording = self._record.tools(inner, context, model)

@@ -40,6 +40,10 @@ class ReplayMode:
         """Return the model by its id, recorded or not."""
         return EndpointModel.of_recordings(model_id)
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the only model whose embeddings are recorded in the scope."""
+        return self.lookup.embedding_model(context.scope)
+
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return a player, which calls `inner` only if tools are live."""
         calls: ToolCalls = ToolPlayer(self.lookup, context)

@@ -6,11 +6,13 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
+from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.metadata import check_metadata
 from antiphon.service.pages import page_of
+from antiphon.settings.tools import KEYWORD_ONLY
 from antiphon.store import Store
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.vector_stores.rows import NewVectorStore, StoredVectorStore
@@ -43,13 +45,22 @@ class VectorStores:
     Args:
         store: The database.
         attached_files: The files of vector stores.
-        embedding_model: The model of vector stores whose request names none; None for keyword search only.
+        embedding_model: The model of vector stores whose request names none; `none` for keyword search only,
+            None for the only embedding model of the catalogue.
+        catalogue: The models.
     """
 
-    def __init__(self, store: Store, attached_files: AttachedFiles, embedding_model: str | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        attached_files: AttachedFiles,
+        embedding_model: str | None,
+        catalogue: ModelCatalogue,
+    ) -> None:
         self._store = store
         self._attached_files = attached_files
         self._embedding_model = embedding_model
+        self._catalogue = catalogue
 
     async def create(self, context: RequestContext, request: CreateVectorStore) -> VectorStore:
         """Create a vector store, and attach the files that the request names."""
@@ -67,7 +78,7 @@ class VectorStores:
             name=request.name or "",
             metadata=_encode(request.metadata or {}).decode(),
             expires_after_days=request.expires_after.days if request.expires_after else None,
-            embedding_model=request.embedding_model or self._embedding_model,
+            embedding_model=request.embedding_model or await self._default_model(context),
             embedding_dimension=dimension if context.behavior.sends_embedding_dimension else None,
         )
         await self._store.vector_stores.create(context.owner, new)
@@ -76,6 +87,11 @@ class VectorStores:
             await self._attached_files.attach(context, stored, files)
             stored = await self._store.vector_stores.get(context.owner, new.id)
         return _vector_store(stored)
+
+    async def _default_model(self, context: RequestContext) -> str | None:
+        if self._embedding_model is None:
+            return await self._catalogue.embedding_model(context)
+        return None if self._embedding_model == KEYWORD_ONLY else self._embedding_model
 
     async def get(self, owner: str, vector_store_id: str) -> VectorStore:
         """Return a vector store with the number of its files."""
