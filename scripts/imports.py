@@ -46,7 +46,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "recording": ("calls", "files", "matching", "seam", "care"),
     "server": ("http", "edge", "describe", "routes"),
     "service": ("access", "files", "responses", "passthrough"),
-    "store": ("deletions", "responses", "vector_stores"),
+    "store": ("deletions", "responses", "runs", "vector_stores"),
     "tools": ("code_interpreter", "file_search", "mcp", "web_search"),
     "tools.web_search": ("providers",),
 }

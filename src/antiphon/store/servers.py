@@ -8,7 +8,7 @@ from antiphon.store.connect import require_file
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.unfinished import fail_where
-from antiphon.store.tables import conversations, metadata, responses, servers, vector_store_files
+from antiphon.store.tables import DURABLE, conversations, metadata, responses, servers, vector_store_files
 from antiphon.store.vector_stores.vector_store_files import fail_lost
 
 secrets = Table(
@@ -121,8 +121,11 @@ def _recover(connection: Connection, server_id: str, now: float, silent_for: flo
     connection.execute(delete(servers).where(servers.c.seen_at < now - silent_for))
     alive = select(servers.c.id)
     fail_lost(connection, vector_store_files.c.server_id.not_in(alive))
+    # Another server goes on with background responses.
     return fail_where(
-        connection, responses.c.server_id.not_in(alive), conversations.c.locked_server.not_in(alive)
+        connection,
+        responses.c.server_id.not_in(alive) & (responses.c.server_id != DURABLE),
+        conversations.c.locked_server.not_in(alive) & (conversations.c.locked_server != DURABLE),
     )
 
 

@@ -20,6 +20,8 @@ from antiphon.store.responses.items import ItemRecords
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
+from antiphon.store.runs.runs import RunRecords
+from antiphon.store.runs.tables import m013_runs
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
@@ -42,6 +44,7 @@ MIGRATIONS = (
     m010_indexes,
     m011_versions,
     m012_counters,
+    m013_runs,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
@@ -66,6 +69,7 @@ class Store:
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
+        self.runs = RunRecords(database, server_id)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.servers = ServerRecords(database, self.pending, server_id, clock)

@@ -39,7 +39,7 @@ def _counter(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default="0")
 
 
-def _partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> Callable[[Connection], None]:
+def partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> Callable[[Connection], None]:
     """Create an index of some rows together with its table.
 
     It uses SQL, because SQLAlchemy's own way imports every named dialect, and PostgreSQL's is slow to import.
@@ -71,6 +71,9 @@ def add_column(connection: Connection, column: Column[float | None] | Column[int
 
 schema_version = Table("schema_version", metadata, Column("name", Text, primary_key=True))
 """The names of the applied migrations."""
+
+DURABLE = "durable"
+"""The server of background responses and of their locks: any server may go on with them."""
 
 servers = Table(
     "servers",
@@ -105,7 +108,7 @@ conversations = Table(
     Column("locked_by", Text),  # The ID of the response in progress; it has no row with `store: false`
     Column("locked_server", Text),
 )
-_partial_index("conversations_locked", [conversations.c.locked_by], "locked_by IS NOT NULL")
+partial_index("conversations_locked", [conversations.c.locked_by], "locked_by IS NOT NULL")
 
 conversation_items = Table(
     "conversation_items",
@@ -144,8 +147,8 @@ is_running = responses.c.status.in_(
     bindparam("running", ("queued", "in_progress"), expanding=True, literal_execute=True)
 )
 """The condition that a response has no final status yet."""
-_partial_index("responses_running", [responses.c.server_id], "status IN ('queued', 'in_progress')")
-index_responses_of_conversations = _partial_index(
+partial_index("responses_running", [responses.c.server_id], "status IN ('queued', 'in_progress')")
+index_responses_of_conversations = partial_index(
     "responses_of_conversations",
     [responses.c.conversation_id, responses.c.conversation_position],
     "conversation_id IS NOT NULL",
@@ -181,7 +184,7 @@ Index("files_by_time", files.c.owner, files.c.created_at, files.c.id)
 index_files_by_purpose = Index(
     "files_by_purpose", files.c.owner, files.c.purpose, files.c.created_at, files.c.id
 )
-index_files_by_deadline = _partial_index("files_by_deadline", [files.c.deadline], "deadline IS NOT NULL")
+index_files_by_deadline = partial_index("files_by_deadline", [files.c.deadline], "deadline IS NOT NULL")
 
 vector_stores = Table(
     "vector_stores",
@@ -201,7 +204,7 @@ vector_stores = Table(
     Column("deleted_at", Double),  # Its files are still being removed; see `deletions`
 )
 Index("vector_stores_by_time", vector_stores.c.owner, vector_stores.c.created_at, vector_stores.c.id)
-index_vector_stores_by_use = _partial_index(
+index_vector_stores_by_use = partial_index(
     "vector_stores_by_use", [vector_stores.c.used_at], "expires_after_days IS NOT NULL"
 )
 
@@ -238,7 +241,7 @@ is_attached = vector_store_files.c.status != "detached"
 """The condition that a file isn't just being removed from the vector store."""
 is_being_read = vector_store_files.c.status == bindparam("being_read", "in_progress", literal_execute=True)
 """The condition that reading a file hasn't ended; literal as in `is_running`."""
-_partial_index("vector_store_files_being_read", [vector_store_files.c.server_id], "status = 'in_progress'")
+partial_index("vector_store_files_being_read", [vector_store_files.c.server_id], "status = 'in_progress'")
 Index(
     "vector_store_files_by_time",
     vector_store_files.c.vector_store_id,

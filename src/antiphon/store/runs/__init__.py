@@ -1,0 +1,1 @@
+"""Background responses: their queue, their event logs and their finished steps."""

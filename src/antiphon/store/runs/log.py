@@ -1,0 +1,119 @@
+"""Event logs and steps of background responses, written under the fence of one execution."""
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from antiphon.store.responses.writes import Ending, Insert, finish_responses
+from antiphon.store.runs.rows import EventPage, Fenced, RunEnd, RunWrite
+from antiphon.store.runs.tables import is_open, run_events, run_steps, runs
+
+_ROWS = 64
+"""The most rows of events that a reader gets at once."""
+
+_insert_events = Insert(run_events)
+_keep_steps = Insert(run_steps, "ON CONFLICT (run_id, name) DO UPDATE SET body = excluded.body")
+
+
+def write_runs(connection: Connection, batch: list[RunWrite]) -> None:
+    """Store events and steps of executions.
+
+    Raises:
+        Fenced: Another execution has replaced one of them, or its response was deleted.
+    """
+    for write in batch:
+        _pass_fence(connection, write)
+    events = [(write.id, write.seq, _body(write)) for write in batch if write.events]
+    steps = [(write.id, *write.step) for write in batch if write.step is not None]
+    _insert_events(connection, events)
+    _keep_steps(connection, steps)
+
+
+def end_runs(connection: Connection, batch: list[RunEnd]) -> None:
+    """Store the ends of runs and of their responses.
+
+    Raises:
+        Fenced: Another execution has replaced one of them, or its response was deleted.
+        DuplicateItem: The ID of an output item is taken by an item with another body.
+    """
+    write_runs(connection, [end.write for end in batch])
+    ended = [end.write.id for end in batch]
+    connection.execute(
+        update(runs).where(runs.c.id.in_(ended)).values(state="ended", holder=None, request=None)
+    )
+    connection.execute(delete(run_steps).where(run_steps.c.run_id.in_(ended)))
+    finish_responses(connection, [Ending(end.owner, end.finished) for end in batch])
+
+
+def rewind(connection: Connection, run_id: str, epoch: int) -> bool:
+    """Remove the events of the unfinished model call, unless a client may have received them.
+
+    Returns:
+        Whether the call can begin again as if it had never begun.
+    """
+    rewound = (
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.epoch == epoch, ~runs.c.is_streamed)
+        .values(next_seq=runs.c.call_seq, open_call=None)
+        .returning(runs.c.next_seq)
+    )
+    seq = connection.execute(rewound).scalar()
+    if seq is None:
+        return False
+    connection.execute(delete(run_events).where(run_events.c.run_id == run_id, run_events.c.seq >= seq))
+    return True
+
+
+def begin_reading(connection: Connection, owner: str, response_id: str) -> bool | None:
+    """Note that a client receives the events of a response.
+
+    Returns:
+        Whether the response has events; None if the owner has no such run.
+    """
+    mine = (runs.c.id == response_id) & (runs.c.owner == owner)
+    is_streamed = connection.execute(select(runs.c.is_streamed).where(mine)).scalar()
+    if is_streamed is False:
+        connection.execute(update(runs).where(mine, is_open).values(is_streamed=True))
+    return is_streamed
+
+
+def events_after(connection: Connection, run_id: str, after: int) -> EventPage | None:
+    """Return the next events after the one with the number `after`; None for a deleted response."""
+    state = connection.execute(select(runs.c.state, runs.c.next_seq).where(runs.c.id == run_id)).one_or_none()
+    if state is None:
+        return None
+    mine = run_events.c.run_id == run_id
+    # The row of the next event may begin with earlier ones.
+    begin = select(func.max(run_events.c.seq)).where(mine, run_events.c.seq <= after + 1)
+    rows = connection.execute(
+        select(run_events.c.seq, run_events.c.body)
+        .where(mine, run_events.c.seq >= begin.scalar_subquery())
+        .order_by(run_events.c.seq)
+        .limit(_ROWS)
+    ).all()
+    events: list[bytes] = []
+    last = after
+    for seq, body in rows:
+        lines = body.encode().split(b"\n")
+        events += lines[max(0, after + 1 - seq) :]
+        last = max(last, seq + len(lines) - 1)
+    has_ended = state.state == "ended" and last >= state.next_seq - 1
+    return EventPage(events=events, last_seq=last, has_ended=has_ended)
+
+
+def _pass_fence(connection: Connection, write: RunWrite) -> None:
+    after = write.seq + len(write.events)
+    values: dict[str, int | None] = {"next_seq": after}
+    if not isinstance(write.open_call, int | None):
+        pass
+    elif write.open_call is None:
+        values["open_call"] = None
+    else:
+        values |= {"open_call": write.open_call, "call_seq": after}
+    passed = update(runs).where(
+        runs.c.id == write.id, runs.c.epoch == write.epoch, runs.c.next_seq == write.seq, is_open
+    )
+    if connection.execute(passed.values(values)).rowcount == 0:
+        raise Fenced(write.id)
+
+
+def _body(write: RunWrite) -> str:
+    return b"\n".join(write.events).decode()

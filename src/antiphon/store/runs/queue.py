@@ -1,0 +1,195 @@
+"""The queue of background responses: submission, claims, cancellation."""
+
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from antiphon.store.responses.rows import FinishedResponse
+from antiphon.store.responses.writes import Beginning, Ending, begin_responses, finish_responses
+from antiphon.store.runs.rows import ClaimedRun, NewRun, RunLimits
+from antiphon.store.runs.tables import is_open, run_events, run_steps, runs
+from antiphon.store.tables import DURABLE, conversations, responses, servers
+from antiphon.wire.json import JSONObject
+
+_LOCK = 0x616E7471
+"""The key of PostgreSQL's advisory lock: one server claims at a time, so that limits hold."""
+_is_queued = is_open & (runs.c.state == literal_column("'queued'"))
+_is_running = is_open & (runs.c.state == literal_column("'running'"))
+
+
+def submit(connection: Connection, owner: str, new: NewRun) -> None:
+    """Store a response with its input, and queue it.
+
+    Its conversation stays locked until the response ends, whatever becomes of this server.
+    """
+    response = new.response
+    begin_responses(connection, [Beginning(owner, DURABLE, response)])
+    connection.execute(update(responses).where(responses.c.id == response.id).values(status="queued"))
+    if response.conversation_id is not None:
+        locked = conversations.c.locked_by == response.id
+        connection.execute(update(conversations).where(locked).values(locked_server=DURABLE))
+    connection.execute(
+        insert(runs),
+        {
+            "id": response.id,
+            "owner": owner,
+            "backend": new.backend,
+            "priority": new.priority,
+            "queued_at": response.created_at,
+            "state": "queued",
+            "epoch": 0,
+            "next_seq": len(new.events),
+            "call_seq": 0,
+            "is_streamed": new.is_streamed,
+            "is_cancelled": False,
+            "request": new.request,
+        },
+    )
+    body = b"\n".join(new.events).decode()
+    connection.execute(insert(run_events), {"run_id": response.id, "seq": 0, "body": body})
+
+
+def is_waiting(connection: Connection, server_id: str, active: Collection[str]) -> bool:
+    """Return whether a run is queued, or belongs to no server that runs it."""
+    found = select(runs.c.id).where(or_(_is_queued, _is_left(server_id, active))).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def claim(
+    connection: Connection, server_id: str, active: Collection[str], limits: RunLimits
+) -> ClaimedRun | None:
+    """Give this server the next run: first those that no server runs any more, then queued ones.
+
+    Of queued runs, that of the owner with the fewest runs comes first, so that no owner waits for all the
+    runs of another. Priorities decide among the runs of one owner.
+
+    Args:
+        connection: The connection.
+        server_id: This server.
+        active: The runs that this server executes.
+        limits: The limits for queued runs.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    left = select(runs.c.id).where(_is_left(server_id, active)).order_by(runs.c.queued_at).limit(1)
+    run_id = connection.execute(left).scalar() or _next_queued(connection, limits)
+    if run_id is None:
+        return None
+    taken = (
+        update(runs)
+        .where(runs.c.id == run_id)
+        .values(state="running", holder=server_id, epoch=runs.c.epoch + 1)
+        .returning(
+            runs.c.id,
+            runs.c.owner,
+            runs.c.epoch,
+            runs.c.next_seq,
+            runs.c.open_call,
+            runs.c.call_seq,
+            runs.c.is_cancelled,
+            runs.c.request,
+        )
+    )
+    row = connection.execute(taken).one()
+    _note_start(connection, run_id)
+    found = connection.execute(select(run_steps.c.name, run_steps.c.body).where(run_steps.c.run_id == run_id))
+    return ClaimedRun(**row._asdict(), steps=dict(found.all()))
+
+
+def cancel(
+    connection: Connection, owner: str, response_id: str, finished: FinishedResponse, event: bytes
+) -> str | None:
+    """Cancel a response: at once if it is queued; otherwise, the server that runs it will end it.
+
+    Args:
+        connection: The connection.
+        owner: The owner of the response.
+        response_id: The ID of the response.
+        finished: The cancelled response, for one that is queued.
+        event: The JSON text of the terminal event, for one that is queued.
+
+    Returns:
+        The state of the run before; None if the owner has no such background response.
+    """
+    mine = (runs.c.id == response_id) & (runs.c.owner == owner)
+    # The update locks the row. Without it, the run could be claimed in between.
+    locked = update(runs).where(mine, is_open).values(is_cancelled=True).returning(runs.c.state)
+    state: str | None = connection.execute(locked).scalar()
+    if state is None:
+        state = connection.execute(select(runs.c.state).where(mine)).scalar()
+    if state == "queued":
+        ended = {"state": "ended", "request": None, "next_seq": runs.c.next_seq + 1}
+        seq = connection.execute(
+            update(runs).where(mine).values(ended).returning(runs.c.next_seq)
+        ).scalar_one()
+        connection.execute(
+            insert(run_events), {"run_id": response_id, "seq": seq - 1, "body": event.decode()}
+        )
+        finish_responses(connection, [Ending(owner, finished)])
+    return state
+
+
+def cancelled(connection: Connection, server_id: str) -> list[str]:
+    """Return the runs of this server that are to be cancelled."""
+    wanted = select(runs.c.id).where(_is_running, runs.c.holder == server_id, runs.c.is_cancelled)
+    return list(connection.execute(wanted).scalars())
+
+
+def _note_start(connection: Connection, run_id: str) -> None:
+    queued = select(responses.c.body).where(responses.c.id == run_id, responses.c.status == "queued")
+    body = connection.execute(queued).scalar()
+    if body is not None:
+        response = msgspec.json.decode(body, type=JSONObject)
+        response["status"] = "in_progress"
+        started = {"status": "in_progress", "body": msgspec.json.encode(response).decode()}
+        connection.execute(update(responses).where(responses.c.id == run_id).values(started))
+
+
+def _is_left(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that no server runs a run: its holder stopped, or this one gave up."""
+    stopped = runs.c.holder.not_in(select(servers.c.id))
+    given_up = and_(runs.c.holder == server_id, runs.c.id.not_in(active))
+    return _is_running & or_(stopped, given_up)
+
+
+def _next_queued(connection: Connection, limits: RunLimits) -> str | None:
+    by_owner: dict[str, int] = {}
+    by_backend: dict[str, int] = {}
+    running = (
+        select(runs.c.owner, runs.c.backend, func.count())
+        .where(_is_running)
+        .group_by(runs.c.owner, runs.c.backend)
+    )
+    for owner, backend, count in connection.execute(running):
+        by_owner[owner] = by_owner.get(owner, 0) + count
+        by_backend[backend] = by_backend.get(backend, 0) + count
+    place = func.row_number().over(
+        partition_by=(runs.c.owner, runs.c.backend),
+        order_by=(runs.c.priority, runs.c.queued_at, runs.c.id),
+    )
+    ranked = (
+        select(
+            runs.c.id, runs.c.owner, runs.c.backend, runs.c.priority, runs.c.queued_at, place.label("place")
+        )
+        .where(_is_queued)
+        .subquery()
+    )
+    first = [
+        (by_owner.get(row.owner, 0), row.priority, row.queued_at, row.id)
+        for row in connection.execute(select(ranked).where(ranked.c.place == 1))
+        if by_owner.get(row.owner, 0) < limits.per_owner
+        and by_backend.get(row.backend, 0) < limits.per_backend
+    ]
+    return min(first)[3] if first else None

@@ -1,0 +1,97 @@
+"""Records of background responses."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+from antiphon.store.responses.rows import FinishedResponse, NewResponse
+
+
+class Fenced(Exception):
+    """A write of an execution that another one has replaced, or of a deleted response."""
+
+
+class NewRun(Struct, frozen=True, kw_only=True):
+    """A background response to store and to queue."""
+
+    response: NewResponse
+    """The response with its input."""
+    backend: str
+    """The name of the backend, for the limit of runs per backend."""
+    priority: int
+    """The place in the owner's queue; lower ones run first."""
+    is_streamed: bool
+    """Whether the client receives the events at once."""
+    request: str
+    """The request, for the server that runs it."""
+    events: list[bytes]
+    """JSON texts of the first events."""
+
+
+class RunLimits(Struct, frozen=True, kw_only=True):
+    """The most runs at the same time, over all servers of the database."""
+
+    per_owner: int
+    """Runs of one owner."""
+    per_backend: int
+    """Runs that use one backend."""
+
+
+class ClaimedRun(Struct, frozen=True, kw_only=True):
+    """A run that belongs to this server from now on."""
+
+    id: str
+    """The ID of the response."""
+    owner: str
+    """The owner of the response."""
+    epoch: int
+    """The number of this execution."""
+    next_seq: int
+    """The sequence number of the next event."""
+    open_call: int | None
+    """The number of the model call that the earlier execution has left unfinished."""
+    call_seq: int
+    """The sequence number of the first event of that call."""
+    is_cancelled: bool
+    """Whether the response is to be cancelled."""
+    request: str
+    """The request."""
+    steps: dict[str, str | None]
+    """Results of finished steps by name; None for a tool call whose outcome is unknown."""
+
+
+class RunWrite(Struct, frozen=True, kw_only=True):
+    """A write of an execution, which is rejected if another execution has replaced this one."""
+
+    id: str
+    """The ID of the response."""
+    epoch: int
+    """The number of the execution."""
+    seq: int
+    """The sequence number of the first of `events`."""
+    events: list[bytes]
+    """JSON texts of events."""
+    step: tuple[str, str | None] | None = None
+    """Name and result of a step that has finished; the result is None if it has only begun."""
+    open_call: int | None | UnsetType = UNSET
+    """The model call that begins after the events; None if it has finished."""
+
+
+class RunEnd(Struct, frozen=True, kw_only=True):
+    """The end of a run and of its response."""
+
+    write: RunWrite
+    """The last events."""
+    owner: str
+    """The owner of the response."""
+    finished: FinishedResponse
+    """The finished response."""
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Events of a response, and whether more follow."""
+
+    events: list[bytes]
+    """JSON texts of the events, in order."""
+    last_seq: int
+    """The sequence number of the last of `events`, or the one before them."""
+    has_ended: bool
+    """Whether the run has ended, and these are the last events."""

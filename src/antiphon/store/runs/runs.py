@@ -1,0 +1,94 @@
+"""Background responses of all owners."""
+
+from collections.abc import Collection
+
+from antiphon.store.database import Database
+from antiphon.store.responses.rows import FinishedResponse
+from antiphon.store.runs.log import begin_reading, end_runs, events_after, rewind, write_runs
+from antiphon.store.runs.queue import cancel, cancelled, claim, is_waiting, submit
+from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
+
+_WRITE, _END = 3, 4
+"""Ranks of the frequent writes."""
+
+
+class RunRecords:
+    """The background responses of all owners.
+
+    A run is queued, then running, then ended. `claim` begins an execution with an epoch of its own; writes
+    of earlier executions raise `Fenced` from then on.
+    """
+
+    def __init__(self, database: Database, server_id: str) -> None:
+        self._database = database
+        self._server_id = server_id
+
+    async def submit(self, owner: str, new: NewRun) -> None:
+        """Store a response in the state `queued`, with its input.
+
+        Raises:
+            DuplicateItem: The id of a new item is taken by an item with another body.
+            ItemNotFound: An id is neither new nor stored.
+        """
+        await self._database.write(lambda c: submit(c, owner, new))
+
+    async def is_waiting(self, active: Collection[str]) -> bool:
+        """Return whether a run is queued or was left by its server; `active` are the runs of this one."""
+        return await self._database.read(lambda c: is_waiting(c, self._server_id, active))
+
+    async def claim(self, active: Collection[str], limits: RunLimits) -> ClaimedRun | None:
+        """Begin an execution of the next run; None if no run waits or can begin within the limits."""
+        return await self._database.write(lambda c: claim(c, self._server_id, active, limits))
+
+    async def write(self, write: RunWrite) -> None:
+        """Store events and steps of an execution.
+
+        Raises:
+            Fenced: Another execution has replaced this one, or the response was deleted.
+        """
+        await self._database.enqueue(write_runs, write, rank=_WRITE, patient=True).future
+
+    async def end(self, end: RunEnd) -> None:
+        """Store the end of a run and of its response, with all effects of its end.
+
+        Raises:
+            Fenced: Another execution has replaced this one, or the response was deleted.
+            DuplicateItem: The ID of an output item is taken by an item with another body.
+        """
+        await self._database.enqueue(end_runs, end, rank=_END).future
+
+    async def rewind(self, run: ClaimedRun) -> bool:
+        """Remove the events of the unfinished model call, unless a client may have received them."""
+        return await self._database.write(lambda c: rewind(c, run.id, run.epoch))
+
+    async def cancel(
+        self, owner: str, response_id: str, finished: FinishedResponse, event: bytes
+    ) -> str | None:
+        """Cancel a response: at once if it is queued; otherwise, the server that runs it will end it.
+
+        Args:
+            owner: The owner of the response.
+            response_id: The ID of the response.
+            finished: The cancelled response, for one that is queued.
+            event: The JSON text of the terminal event, for one that is queued.
+
+        Returns:
+            The state of the run before; None if the owner has no such background response.
+        """
+        return await self._database.write(lambda c: cancel(c, owner, response_id, finished, event))
+
+    async def cancelled(self) -> list[str]:
+        """Return the runs of this server that are to be cancelled."""
+        return await self._database.read(lambda c: cancelled(c, self._server_id))
+
+    async def begin_reading(self, owner: str, response_id: str) -> bool:
+        """Note that a client receives the events of a response from now on.
+
+        Returns:
+            Whether the owner has such a background response.
+        """
+        return await self._database.write(lambda c: begin_reading(c, owner, response_id)) is not None
+
+    async def events_after(self, run_id: str, after: int) -> EventPage | None:
+        """Return the next events after the one with the number `after`; None for a deleted response."""
+        return await self._database.read(lambda c: events_after(c, run_id, after))

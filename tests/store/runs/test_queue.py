@@ -1,0 +1,213 @@
+import asyncio
+import json
+
+import msgspec
+import pytest
+
+from antiphon.store import Store
+from antiphon.store.runs.rows import Fenced, NewRun, RunLimits
+from tests.store.conftest import OpenStore, Run
+from tests.store.runs.samples import MANY, claimed, ending, event, events, numbers_after, submit, write
+from tests.store.samples import ME, begin_in, converse, finished, new_response, seen_in, status_of
+
+
+def test_a_response_is_queued_then_in_progress_then_completed(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await submit(store, "resp_1")
+        assert await status_of(store, "resp_1") == "queued"
+        assert await store.runs.is_waiting(())
+        execution = await claimed(store)
+        assert (execution.id, execution.owner, execution.epoch, execution.next_seq) == ("resp_1", ME, 1, 2)
+        assert await status_of(store, "resp_1") == "in_progress"
+        assert not await store.runs.is_waiting(["resp_1"])
+        assert await store.runs.claim(["resp_1"], MANY) is None
+        await store.runs.end(ending(execution, 2, "out"))
+        assert await status_of(store, "resp_1") == "completed"
+        assert await store.runs.claim((), MANY) is None
+
+    run(scenario())
+
+
+def test_another_server_goes_on_when_a_server_has_stopped(open_store: OpenStore, run: Run) -> None:
+    first, second = open_store(server_id="first"), open_store(server_id="second")
+
+    async def scenario() -> None:
+        await submit(first, "resp_1")
+        execution = await claimed(first)
+        await first.runs.write(write(execution, 2, 5))
+        assert await second.runs.claim((), MANY) is None
+        await first.servers.leave()
+        assert await second.servers.recover(silent_for=30) == 0, "a background response doesn't fail"
+        again = await claimed(second)
+        assert (again.id, again.epoch, again.next_seq) == ("resp_1", 2, 5)
+
+    run(scenario())
+
+
+def test_a_frozen_server_that_wakes_up_cannot_write(open_store: OpenStore, run: Run) -> None:
+    frozen, other = open_store(server_id="frozen"), open_store(server_id="other")
+
+    async def scenario() -> None:
+        await submit(frozen, "resp_1")
+        old = await claimed(frozen)
+        await frozen.servers.leave()
+        new = await claimed(other)
+        with pytest.raises(Fenced):
+            await frozen.runs.write(write(old, 2, 3))
+        with pytest.raises(Fenced):
+            await frozen.runs.end(ending(old, 2, "lost"))
+        await other.runs.write(write(new, 2, 4))
+        await other.runs.end(ending(new, 4, "out"))
+        assert await numbers_after(other, "resp_1") == [0, 1, 2, 3, 4]
+        with pytest.raises(Fenced):
+            await other.runs.write(write(new, 5, 6))
+
+    run(scenario())
+
+
+def test_a_fenced_write_harms_no_other_of_its_group(open_store: OpenStore, run: Run) -> None:
+    store = open_store(server_id="one")
+
+    async def scenario() -> None:
+        await submit(store, "resp_1")
+        await submit(store, "resp_2")
+        old = await claimed(store)
+        good = await claimed(store, old.id)
+        await claimed(store, good.id)  # The first is given up, and begins again.
+        results = await asyncio.gather(
+            store.runs.write(write(old, 2, 3)), store.runs.write(write(good, 2, 3)), return_exceptions=True
+        )
+        assert isinstance(results[0], Fenced)
+        assert results[1] is None
+        assert await numbers_after(store, good.id) == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_a_run_that_its_server_gave_up_is_claimed_again(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await submit(store, "resp_1")
+        await claimed(store)
+        assert await store.runs.is_waiting(())
+        assert (await claimed(store)).epoch == 2
+
+    run(scenario())
+
+
+def test_of_many_servers_one_claims_a_run(open_store: OpenStore, run: Run) -> None:
+    stores = [open_store(server_id=f"server_{number}") for number in range(4)]
+
+    async def scenario() -> None:
+        for number in range(6):
+            await submit(stores[0], f"resp_{number}")
+
+        async def work(store: Store) -> list[str]:
+            mine: list[str] = []
+            while (execution := await store.runs.claim(mine, MANY)) is not None:
+                mine.append(execution.id)
+            return mine
+
+        got = await asyncio.gather(*map(work, stores))
+        assert sorted(each for mine in got for each in mine) == [f"resp_{number}" for number in range(6)]
+
+    run(scenario())
+
+
+def test_no_owner_waits_for_all_runs_of_another(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        for number in range(6):
+            await submit(store, f"resp_a{number}", owner="a", at=number)
+        await submit(store, "resp_b0", owner="b", at=100, priority=2)
+        await submit(store, "resp_c0", owner="c", at=101)
+        order: list[str] = []
+        while (execution := await store.runs.claim(order, RunLimits(per_owner=3, per_backend=9))) is not None:
+            order.append(execution.id)
+        assert order == ["resp_a0", "resp_c0", "resp_b0", "resp_a1", "resp_a2"]
+
+    run(scenario())
+
+
+def test_priorities_order_the_runs_of_an_owner(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        for name, priority, at in (("late", 2, 1.0), ("soon", 0, 2.0), ("soon_too", 0, 3.0), ("two", 1, 0.5)):
+            await submit(store, name, priority=priority, at=at)
+        order: list[str] = []
+        while (execution := await store.runs.claim(order, MANY)) is not None:
+            order.append(execution.id)
+        assert order == ["soon", "soon_too", "two", "late"]
+
+    run(scenario())
+
+
+def test_a_full_backend_delays_only_its_own_runs(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        for number in range(3):
+            await submit(store, f"resp_slow{number}", backend="slow", at=number)
+        await submit(store, "resp_fast", backend="fast", at=9)
+        order: list[str] = []
+        limits = RunLimits(per_owner=9, per_backend=1)
+        while (execution := await store.runs.claim(order, limits)) is not None:
+            order.append(execution.id)
+        assert order == ["resp_slow0", "resp_fast"]
+
+    run(scenario())
+
+
+def test_a_queued_response_is_cancelled_at_once(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await submit(store, "resp_1")
+        end = finished("resp_1", status="cancelled")
+        assert await store.runs.cancel("thief", "resp_1", end, event(2)) is None
+        assert await store.runs.cancel(ME, "resp_1", end, event(2)) == "queued"
+        assert await status_of(store, "resp_1") == "cancelled"
+        assert await numbers_after(store, "resp_1") == [0, 1, 2]
+        assert await store.runs.claim((), MANY) is None
+        assert await store.runs.cancel(ME, "resp_1", end, event(3)) == "ended"
+        assert await numbers_after(store, "resp_1") == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_the_server_of_a_running_response_learns_of_its_cancellation(open_store: OpenStore, run: Run) -> None:
+    first, second = open_store(server_id="first"), open_store(server_id="second")
+
+    async def scenario() -> None:
+        await submit(first, "resp_1")
+        await claimed(first)
+        assert await first.runs.cancelled() == []
+        end = finished("resp_1", status="cancelled")
+        assert await second.runs.cancel(ME, "resp_1", end, event(2)) == "running"
+        assert await first.runs.cancelled() == ["resp_1"]
+        assert await second.runs.cancelled() == []
+        await first.servers.leave()
+        assert (await claimed(second)).is_cancelled
+
+    run(scenario())
+
+
+def test_a_conversation_stays_locked_until_the_end(open_store: OpenStore, run: Run) -> None:
+    first, second = open_store(server_id="first"), open_store(server_id="second")
+
+    async def scenario() -> None:
+        await converse(first, "conv_1")
+        await first.conversations.lock(ME, "conv_1", "resp_1")
+        new = msgspec.structs.replace(
+            new_response("resp_1", "in"),
+            body=json.dumps({"id": "resp_1", "status": "queued"}),
+            conversation_id="conv_1",
+            conversation_position=0,
+        )
+        queued = NewRun(
+            response=new, backend="up", priority=0, is_streamed=False, request="{}", events=events(0, 2)
+        )
+        await first.runs.submit(ME, queued)
+        await first.servers.leave()
+        await second.servers.recover(silent_for=30)
+        with pytest.raises(Exception, match="conversation"):
+            await second.conversations.lock(ME, "conv_1", "resp_2")
+        execution = await claimed(second)
+        await second.runs.end(ending(execution, 2, "out"))
+        assert await seen_in(second, "conv_1") == ["in", "out"]
+        await begin_in(second, "conv_1", "resp_2", "more")
+
+    run(scenario())
