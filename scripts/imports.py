@@ -24,6 +24,7 @@ LAYERS = {
     "store": 2,
     "engine": 2,
     "backends": 3,
+    "durable": 3,
     "tools": 3,
     "recording": 4,
     "service": 4,

@@ -22,6 +22,8 @@ BOUNDARIES = frozenset(
         ("src/antiphon/server/edge/boundary.py", "__call__"),
         ("src/antiphon/server/http/exchange.py", "run"),
         ("src/antiphon/serving/periodic.py", "repeat_forever"),
+        ("src/antiphon/durable/worker.py", "_run"),
+        ("src/antiphon/service/responses/background.py", "_drive"),
     }
 )
 """Paths and names of the only functions that may catch all exceptions.

@@ -64,6 +64,7 @@ HttpError                               exchange without a complete HTTP respons
 ├── NotHttp                             malformed HTTP
 └── Undecodable                         unsupported or wrong content encoding
 EventTooLarge                           server-sent event over the size limit (backends)
+Fenced                                  write of an execution that another one has replaced (store)
 Unsatisfiable                           schema for which the sample model finds no value (backends)
 DocumentError                           file without extractable text (documents)
 """

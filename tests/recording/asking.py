@@ -21,7 +21,7 @@ from antiphon.recording.seam.frozen import Freeze
 from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES, RecordingLookup
 from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState
-from antiphon.service.services import Services
+from antiphon.service.services import Services, ServiceSettings
 from antiphon.settings.backends import Capabilities
 from antiphon.settings.schema import Mode
 from antiphon.settings.values import Secret
@@ -129,7 +129,7 @@ async def asking(
     store = await Store.open(":memory:")
     try:
         frozen, seal_key = (Freeze(), Secret("frozen")) if freeze else (None, None)
-        async with Services.open(store, models, seal_key=seal_key) as services:
+        async with Services.open(store, models, ServiceSettings(seal_key=seal_key)) as services:
             app = create_app(ServerState(services=services, recording_header=header, freeze=frozen))
             validated = Validated(proxied=False)
             transport = httpx2.ASGITransport(validated.around(app))

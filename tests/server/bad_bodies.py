@@ -155,7 +155,7 @@ BAD: dict[str, Bad] = {
     "B36_no_output": Bad(ask(input=[CALL]), "input", None, says="No tool output found for function call c1."),
     "B35_custom_output_twice": Bad(ask(input=[CUSTOM_CALL, CUSTOM_OUTPUT, CUSTOM_OUTPUT]), "input", None),
     "B36_no_custom_output": Bad(ask(input=[CUSTOM_CALL]), "input", None),
-    "B37_background": Bad(ask(background=True, store=False), "background", "unsupported_parameter"),
+    "B37_background": Bad(ask(background=True, store=False), "store", "invalid_value"),
     "B38_include": Bad(ask(include=["zzz"]), "include[0]", "invalid_value"),
     "B39_truncation": Bad(ask(truncation="zzz"), "truncation", "invalid_value"),
     "B40_no_name": Bad(

@@ -4,8 +4,6 @@ The names are those of the catalogue of bad inputs. These cases differ from it:
 B7  an empty input is refused only where nothing is continued: after a tool's output it means "go on".
 B14 api.openai.com takes function names of up to 128 characters in responses, so 129 are one too many.
 B24 unknown fields do no harm, because real clients send them (`test_parameters.py` has more of them).
-B37 `background` is refused by itself, with or without `store`.
-B52 is the only answer to an attempt to cancel, because there are no background responses.
 """
 
 import json

@@ -70,6 +70,11 @@ class Loop:
         return self._outcome.response
 
     @property
+    def model(self) -> ResolvedModel:
+        """The model of the response."""
+        return self._prompt.model
+
+    @property
     def failure(self) -> AntiphonError | None:
         """The error that the response failed with."""
         return self._outcome.failure
@@ -196,6 +201,8 @@ class Loop:
 
     def _next_call(self) -> "_ModelCall":
         request = self._chat_request()
+        if self._prompt.model.interrupted is not None:
+            self._outcome.output += self._prompt.model.interrupted()
         reply = self._prompt.assembler(self._outcome.output, self._context.ids)
         self._outcome.follow(reply)
         return _ModelCall(self._prompt.model, request, reply, self._context)

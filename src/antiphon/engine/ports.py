@@ -5,7 +5,7 @@ Backends, players, recorders and tests implement them.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -71,6 +71,11 @@ class ResolvedModel(Struct, frozen=True):
     """Counts tokens with the backend; None if the backend can't count, or must not be called."""
     judge_url: JudgeUrl | None = None
     """Judges URLs that the backend would fetch; None if it may fetch any, or isn't called."""
+    interrupted: Callable[[], list[Item]] | None = None
+    """Returns what earlier attempts of the next call left: incomplete items that no prompt has.
+
+    None if no call can have been interrupted.
+    """
 
 
 class ModelCatalogue(Protocol):
@@ -148,6 +153,14 @@ class ToolCalls(Protocol):
             RecordingNotFound: Replay has no recording of the call.
         """
         ...
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """Calls of `ToolCalls` that change nothing, so that an interrupted one can be made again."""
+
+    is_repeatable: Literal[True]
+    """Marks the calls."""
 
 
 class HostedCall(Protocol):

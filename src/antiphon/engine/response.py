@@ -23,6 +23,7 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         id=response_id,
         created_at=created_at,
         status="in_progress",
+        background=request.background is True,
         frequency_penalty=0.0 if request.frequency_penalty is None else request.frequency_penalty,
         instructions=request.instructions,
         max_output_tokens=request.max_output_tokens,

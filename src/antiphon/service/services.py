@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
 from antiphon.engine.request_context import RequestContext
@@ -23,12 +25,14 @@ from antiphon.service.models import RegisteredModels
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.passthrough.completions import Completions
 from antiphon.service.readiness import ReadinessChecks
+from antiphon.service.responses.background import Background
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.responses import OpenTools, Responses
 from antiphon.service.responses.sealing import Sealing
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
+from antiphon.store.runs.rows import RunLimits
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.responses import CreateResponse
@@ -89,6 +93,21 @@ class FileServices:
         self.files.folder.close()
 
 
+class ServiceSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the use cases."""
+
+    tools: ToolsSettings = ToolsSettings()
+    """The settings of hosted tools."""
+    allow_hosts: Iterable[str] = ()
+    """Private hosts that URLs in requests may name."""
+    keys: KeySettings = KeySettings()
+    """The settings of API keys."""
+    seal_key: Secret | None = None
+    """The secret for encrypted content; None takes the one in the database."""
+    background: RunLimits = RunLimits()
+    """The limits of background responses."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """The use cases that routes share, and the store for use cases that need nothing else.
@@ -96,6 +115,8 @@ class Services:
     In all use cases, `owner` is the owner of the objects that a method reads and writes.
     """
 
+    background: Background
+    """Background responses."""
     catalogue: ModelCatalogue
     """The models."""
     chat: ChatCompletions
@@ -127,55 +148,51 @@ class Services:
         cls,
         store: Store,
         catalogue: ModelCatalogue,
-        settings: ToolsSettings | None = None,
-        allow_hosts: Iterable[str] = (),
-        keys: KeySettings | None = None,
-        seal_key: Secret | None = None,
+        settings: ServiceSettings | None = None,
     ) -> AsyncGenerator[Self, None]:
         """Open the use cases until the block ends.
 
         Args:
             store: The database, which remains open after the block.
             catalogue: The models, which remain open after the block.
-            settings: The settings of hosted tools; None for the defaults.
-            allow_hosts: Private hosts that URLs in requests may name.
-            keys: The settings of API keys; None for no key and no limits.
-            seal_key: The secret for encrypted content; None takes the one in the database.
+            settings: The settings; None for the defaults.
 
         Raises:
             ConfigError: An entry of `allow_hosts` is invalid.
             StoreUnavailable: The folder of files cannot be created.
         """
+        settings = settings or ServiceSettings()
+        seal_key = settings.seal_key
         if seal_key is None:
             seal_key = Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
-        settings = settings or ToolsSettings()
-        tools = await ToolServices.open(settings, allow_hosts)
-        try:
-            files = FileServices.open(store, catalogue, settings, tools.guard)
-            try:
-                yield cls(
-                    catalogue=catalogue,
-                    chat=ChatCompletions(catalogue),
-                    completions=Completions(catalogue),
-                    embeddings=Embeddings(catalogue),
-                    files=files,
-                    idempotency=Idempotency(store.idempotency, seal_key.reveal()),
-                    keys=Keys(store.keys, keys or KeySettings()),
-                    models=RegisteredModels(store, catalogue),
-                    readiness=ReadinessChecks(store, catalogue),
-                    responses=Responses(
-                        store,
-                        catalogue,
-                        _tools_of(tools, files, catalogue),
-                        files.attachments,
-                    ),
-                    sealing=Sealing(seal_key.reveal()),
-                    store=store,
-                )
-            finally:
-                await files.close()
-        finally:
-            await tools.close()
+        sealing = Sealing(seal_key.reveal())
+        keys = Keys(store.keys, settings.keys)
+        async with AsyncExitStack() as stack:
+            tools = await ToolServices.open(settings.tools, settings.allow_hosts)
+            stack.push_async_callback(tools.close)
+            files = FileServices.open(store, catalogue, settings.tools, tools.guard)
+            stack.push_async_callback(files.close)
+
+            def responses_of(models: ModelCatalogue) -> Responses:
+                return Responses(store, models, _tools_of(tools, files, models), files.attachments)
+
+            background = Background(store, catalogue, responses_of, sealing, keys, settings.background)
+            stack.push_async_callback(background.close)
+            yield cls(
+                background=background,
+                catalogue=catalogue,
+                chat=ChatCompletions(catalogue),
+                completions=Completions(catalogue),
+                embeddings=Embeddings(catalogue),
+                files=files,
+                idempotency=Idempotency(store.idempotency, seal_key.reveal()),
+                keys=keys,
+                models=RegisteredModels(store, catalogue),
+                readiness=ReadinessChecks(store, catalogue),
+                responses=responses_of(catalogue),
+                sealing=sealing,
+                store=store,
+            )
 
 
 def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:

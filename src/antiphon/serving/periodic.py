@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from antiphon.errors import AntiphonError
+from antiphon.service.responses.background import Background
 from antiphon.service.services import FileServices
 from antiphon.store import Store
 
@@ -31,6 +32,11 @@ async def stay_alive(store: Store) -> NoReturn:
             log.warning("Marked %d responses of a stopped server as failed", recovered)
 
     await repeat_forever(work, _HEARTBEAT, "Failed to write a heartbeat to the database")
+
+
+async def go_on(background: Background) -> NoReturn:
+    """Run background responses that wait, and those that stopped servers have left."""
+    await repeat_forever(background.look, _HEARTBEAT, "Failed to look for background responses")
 
 
 async def tidy(store: Store, file_services: FileServices) -> NoReturn:

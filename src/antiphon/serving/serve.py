@@ -21,13 +21,14 @@ from antiphon.server.edge.state import ServerState, Watch
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.access.limits import Limits
-from antiphon.service.services import Services
+from antiphon.service.services import Services, ServiceSettings
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
-from antiphon.serving.periodic import remove_deleted, stay_alive, tidy
+from antiphon.serving.periodic import go_on, remove_deleted, stay_alive, tidy
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
+from antiphon.store.runs.rows import RunLimits
 
 _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
@@ -111,16 +112,14 @@ async def opened(
         store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
         alive = asyncio.create_task(stay_alive(store))
         try:
-            keys = _key_settings(settings)
-            async with Services.open(
-                store, catalogue, settings.tools, settings.allow_hosts, keys, _seal_key(settings)
-            ) as services:
+            async with Services.open(store, catalogue, _service_settings(settings)) as services:
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                background = [
+                periodic = [
                     asyncio.create_task(tidy(store, services.files)),
                     asyncio.create_task(remove_deleted(store)),
+                    asyncio.create_task(go_on(services.background)),
                 ]
                 state = ServerState(
                     services=services,
@@ -137,13 +136,27 @@ async def opened(
                 try:
                     yield create_app(state), store, services
                 finally:
-                    for task in background:
+                    for task in periodic:
                         task.cancel()
         finally:
             alive.cancel()
             await store.close()
     finally:
         await catalogue.close()
+
+
+def _service_settings(settings: Settings) -> ServiceSettings:
+    return ServiceSettings(
+        tools=settings.tools,
+        allow_hosts=settings.allow_hosts,
+        keys=_key_settings(settings),
+        seal_key=_seal_key(settings),
+        background=RunLimits(
+            per_process=settings.background_runs,
+            per_owner=settings.background_runs_per_owner,
+            per_backend=settings.background_runs_per_backend,
+        ),
+    )
 
 
 def _seal_key(settings: Settings) -> Secret | None:

@@ -213,6 +213,32 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"table": "limits"},
         ),
     ] = None
+    background_runs: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of background responses that this server runs at the same time.",
+            extra={"table": "limits"},
+        ),
+    ] = 32
+    background_runs_per_owner: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of background responses of one owner that run at the same time, on "
+            "all servers of the database.",
+            extra={"table": "limits"},
+        ),
+    ] = 16
+    background_runs_per_backend: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of background responses that use one backend at the same time, on "
+            "all servers of the database.",
+            extra={"table": "limits"},
+        ),
+    ] = 64
     tools: ToolsSettings = ToolsSettings()
     """Settings of the hosted tools."""
     models: dict[str, BackendSettings] = {}

@@ -31,6 +31,13 @@ class ResponseInProgress(Struct, tag="response.in_progress"):
     sequence_number: int = 0
 
 
+class ResponseQueued(Struct, tag="response.queued"):
+    """Background response in the queue."""
+
+    response: Response
+    sequence_number: int = 0
+
+
 class ResponseCompleted(Struct, tag="response.completed"):
     """Completed response, the last event of its stream."""
 
@@ -347,6 +354,7 @@ Terminal = ResponseCompleted | ResponseIncomplete | ResponseFailed
 
 Event = (
     ResponseCreated
+    | ResponseQueued
     | ResponseInProgress
     | Terminal
     | OutputItemAdded

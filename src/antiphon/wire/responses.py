@@ -94,6 +94,13 @@ class ContextManagement(Struct, kw_only=True):
     compact_threshold: Annotated[int, Meta(ge=1000, le=_MOST)] | None = None
 
 
+class BackgroundOptions(Struct, kw_only=True):
+    """Options of a background response."""
+
+    completion_window: Literal["soonest", "2h", "8h"] | None = None
+    continuation_id: str | None = None
+
+
 class CreateResponse(Struct, kw_only=True):
     """Body of `POST /v1/responses`.
 
@@ -108,6 +115,7 @@ class CreateResponse(Struct, kw_only=True):
     conversation: str | ConversationReference | None = None
     store: bool | None = None
     background: bool | None = None
+    background_options: BackgroundOptions | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     include: list[Include] | None = None

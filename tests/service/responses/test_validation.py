@@ -33,7 +33,7 @@ def refused(**request: JSON) -> InvalidRequest:
             "previous_response_id",
             "mutually_exclusive_parameters",
         ),
-        ({"background": True}, "background", "unsupported_parameter"),
+        ({"background": True, "store": False}, "store", "invalid_value"),
         ({"moderation": {"model": "m"}}, "moderation", "unsupported_parameter"),
         ({"input": [{"type": "compaction_trigger"}]}, "input", "empty_array"),
         (

@@ -21,6 +21,7 @@ from antiphon.wire.responses import Include
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_ID = 256
+_MAX_DIGITS = 9
 _MAX_SCOPE = 1000
 _PROVIDER_DATA = (b"x-ogx-provider-data", b"x-llamastack-provider-data")
 """Headers of llama-stack's clients with JSON that contains the ID of a test."""
@@ -253,6 +254,22 @@ def boolean(request: Request, name: str) -> bool:
             f"Invalid type for '{name}': expected a boolean.", code="invalid_type", param=name
         )
     return value in ("true", "1")
+
+
+def integer(request: Request, name: str, *, default: int) -> int:
+    """Return a query parameter that is a non-negative integer.
+
+    Raises:
+        InvalidRequest: The value isn't a non-negative integer.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise InvalidRequest(
+            f"Invalid type for '{name}': expected a non-negative integer.", code="invalid_type", param=name
+        )
+    return int(text)
 
 
 def _too_large(limit: int) -> RequestTooLarge:

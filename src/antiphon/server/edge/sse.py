@@ -18,6 +18,15 @@ _DONE = b"data: [DONE]\n\n"
 _encoder = msgspec.json.Encoder()
 
 
+class _Typed(msgspec.Struct):
+    """The type of an event."""
+
+    type: str
+
+
+_typed = msgspec.json.Decoder(_Typed).decode
+
+
 class _Heads(dict[type[Event], bytes]):
     """The first bytes of frames by the type of their event, filled as types occur."""
 
@@ -55,6 +64,17 @@ def event_frames(events: list[Event], *, is_last: bool = False, ends_with_done: 
     if is_last and ends_with_done:
         buffer += _DONE
     return Frames(buffer, is_last)
+
+
+def stored_frames(events: list[bytes], *, is_last: bool) -> Frames:
+    """Return the frames of events from the database, in OpenAI's form.
+
+    Args:
+        events: JSON texts of the events.
+        is_last: Whether the stream ends with them.
+    """
+    frames = [b"event: %s\ndata: %s\n\n" % (_typed(event).type.encode(), event) for event in events]
+    return Frames(b"".join(frames) + (_DONE if is_last else b""), is_last)
 
 
 async def proxied_frames(

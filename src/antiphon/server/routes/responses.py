@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from antiphon.decode import bodies
 from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
-from antiphon.errors import InvalidRequest
 from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, nobody_there
 from antiphon.server.edge.dialects import in_dialect
@@ -21,14 +21,16 @@ from antiphon.server.edge.requests import (
     dialect,
     has_openai_events,
     include_of,
+    integer,
     owner_of,
     page_query,
     path_id,
     query_text,
 )
-from antiphon.server.edge.sse import EventStream, Frames, event_frames
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.sse import EventStream, Frames, event_frames, stored_frames
+from antiphon.server.edge.state import request_state, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
+from antiphon.service.responses.background import Events
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
 from antiphon.wire.events import Event
@@ -44,6 +46,8 @@ async def create(request: Request) -> Response:
     body, wanted = await decoded_body(request, bodies.create_response), dialect(request)
     if wanted is not OPENAI:
         body = with_defaults(body, wanted)
+    if body.background:
+        return await _create_in_background(request, body)
     if body.stream:
         begin_stream(request)
     run = await services_of(request).responses.create(context_of(request), body)
@@ -83,13 +87,9 @@ async def list_responses(request: Request) -> Response:
 async def get(request: Request) -> Response:
     """Get a response."""
     include = include_of(request)
-    if boolean(request, "stream"):
-        raise InvalidRequest(
-            "Unsupported parameter: 'stream' is supported for background responses only.",
-            code="unsupported_parameter",
-            param="stream",
-        )
     response_id = path_id(request, "response_id")
+    if boolean(request, "stream"):
+        return await _followed(request, response_id, integer(request, "starting_after", default=-1))
     return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
 
 
@@ -101,8 +101,10 @@ async def delete(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """Reject the cancellation of a response, which needs a background response."""
-    await services_of(request).responses.cancel(owner_of(request), path_id(request, "response_id"))
+    """Cancel a background response."""
+    return json_answer(
+        await services_of(request).background.cancel(owner_of(request), path_id(request, "response_id"))
+    )
 
 
 async def input_items(request: Request) -> Response:
@@ -114,9 +116,15 @@ async def input_items(request: Request) -> Response:
     )
 
 
+_event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_decode_event = _event_decoder.decode
+
 _RESPONSES = "/v1/responses"
 _RESPONSE = _RESPONSES + "/{response_id}"
-_STREAM: JSONObject = {"stream": {"type": "boolean", "default": False}}
+_STREAM: JSONObject = {
+    "stream": {"type": "boolean", "default": False},
+    "starting_after": {"type": "integer", "minimum": 0},
+}
 
 routes = [
     ApiRoute(
@@ -161,5 +169,31 @@ async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
     is_openai, ends_with_done = has_openai_events(request), dialect(request).ends_with_done
     async with run, aclosing(run.events()) as batches:
         async for events in batches:
-            shown = events if is_openai else in_dialect(request, events, run)
+            shown = events if is_openai else in_dialect(request, events, run.loop.response.id)
             yield event_frames(shown, is_last=run.final is not None, ends_with_done=ends_with_done)
+
+
+async def _create_in_background(request: Request, body: CreateResponse) -> Response:
+    caller = request_state(request.scope).caller
+    key = None if caller is None else caller.name
+    response = await services_of(request).background.submit(context_of(request), body, key)
+    return await _followed(request, response.id, -1) if body.stream else json_answer(response)
+
+
+async def _followed(request: Request, response_id: str, after: int) -> Response:
+    begin_stream(request)
+    events = await services_of(request).background.follow(owner_of(request), response_id, after)
+    return EventStream(_stored_frames(request, response_id, events))
+
+
+async def _stored_frames(
+    request: Request, response_id: str, stored: AsyncGenerator[Events, None]
+) -> AsyncGenerator[Frames, None]:
+    is_openai, ends_with_done = has_openai_events(request), dialect(request).ends_with_done
+    async with aclosing(stored) as pages:
+        async for page in pages:
+            if is_openai:
+                yield stored_frames(page.events, is_last=page.is_last)
+            else:
+                shown = in_dialect(request, [_decode_event(event) for event in page.events], response_id)
+                yield event_frames(shown, is_last=page.is_last, ends_with_done=ends_with_done)

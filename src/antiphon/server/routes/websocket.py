@@ -167,7 +167,7 @@ class Session:
                 aclosing(run.events()) as batches,
             ):
                 async for events in batches:
-                    for event in events if is_openai else in_dialect(request, events, run):
+                    for event in events if is_openai else in_dialect(request, events, run.loop.response.id):
                         await self._send(event)
         finally:
             if caller is not None:

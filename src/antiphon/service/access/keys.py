@@ -158,6 +158,19 @@ class Keys:
         """Return the client of a server that needs no key; None if there are no limits."""
         return Caller(LOCAL_OWNER, None, self._without_key) if self._without_key else None
 
+    def spend_of(self, owner: str, name: str | None) -> Callable[[int], None] | None:
+        """Return the function that counts tokens of a key, for work after its request.
+
+        Args:
+            owner: The owner of the key.
+            name: The name of the key; None for the key in the settings and without a key.
+        """
+        for key_hash, known in self._known.items():
+            if (known.owner, known.name) == (owner, name):
+                return Caller(owner, name, self._meter(key_hash, known.limits)).spend
+        caller = self.without_key()
+        return None if caller is None or name is not None else caller.spend
+
     async def _refresh(self) -> None:
         async with self._reading:
             if self._clock() - self._read_at < REFRESH:

@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from antiphon.engine.ports import ToolCalls
@@ -172,6 +173,8 @@ class Attaching:
 
 class _Download:
     """The only tool of the provider `attachments`: `download`, which takes a `url`."""
+
+    is_repeatable: Literal[True] = True
 
     def __init__(self, attachments: Attachments, max_bytes: int, param: str) -> None:
         self._attachments = attachments

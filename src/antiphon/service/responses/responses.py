@@ -1,7 +1,6 @@
 """Use cases of responses: create, retrieve, list, delete and compact."""
 
 from collections.abc import Awaitable, Callable, Container
-from typing import NoReturn
 
 import msgspec
 
@@ -13,7 +12,7 @@ from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
-from antiphon.errors import InvalidRequest, NotFound
+from antiphon.errors import NotFound
 from antiphon.service.items import item_page, shown_item
 from antiphon.service.pages import page_of
 from antiphon.service.prompts import filled_prompt
@@ -74,7 +73,12 @@ class Responses:
         self._attachments = attachments
 
     async def create(
-        self, context: RequestContext, request: CreateResponse, latest: Turn | None = None
+        self,
+        context: RequestContext,
+        request: CreateResponse,
+        latest: Turn | None = None,
+        *,
+        is_queued: bool = False,
     ) -> Run:
         """Prepare a response: `async with await responses.create(...) as run`.
 
@@ -84,6 +88,7 @@ class Responses:
             context: The context of the request.
             request: The request.
             latest: A response that the request may continue even if it isn't stored.
+            is_queued: Whether the response is stored already, and has locked its conversation.
 
         Raises:
             InvalidRequest: The request is invalid.
@@ -97,7 +102,7 @@ class Responses:
         now = context.clock()
         response = new_response(request, context.ids("resp"), int(now))
         resources, run = Resources(self._store), None
-        if request.conversation is not None and response.store:
+        if request.conversation is not None and response.store and not is_queued:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
             resources.lock = response.id
         try:
@@ -207,16 +212,6 @@ class Responses:
         if not await self._store.responses.delete(owner, response_id):
             raise _not_found(response_id)
         return DeletedResponse(response_id)
-
-    async def cancel(self, owner: str, response_id: str) -> NoReturn:
-        """Reject the cancellation, because this server has no background responses.
-
-        Raises:
-            NotFound: The owner has no such response.
-            InvalidRequest: The response exists.
-        """
-        await self.get(owner, response_id)
-        raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
 
     async def list(
         self, owner: str, query: PageQuery, model: str | None, include: Container[str] = ()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,7 +20,7 @@ from antiphon.service.responses.gather import Turn
 from antiphon.store import Store
 from antiphon.store.responses.rows import FinishedResponse, NewResponse
 from antiphon.wire.events import Event, ResponseCompleted, ResponseFailed, ResponseIncomplete
-from antiphon.wire.items import Message
+from antiphon.wire.items import Item, Message
 from antiphon.wire.responses import Response
 
 log = logging.getLogger("antiphon.service")
@@ -28,7 +28,7 @@ log = logging.getLogger("antiphon.service")
 _encode = msgspec.json.Encoder().encode
 _UNSEEN = 0.2
 """Seconds after which an unannounced response is stored as in progress."""
-_TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
+TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
 
 
 @dataclass(slots=True)
@@ -82,7 +82,8 @@ class Run:
         self._owner = context.owner
         self._observer = context.observer
         self._observer.responded(loop.response, None)
-        self._start = start
+        self.start = start
+        """The response to store at the beginning; None for `store: false`."""
         self._resources = resources
 
     async def __aenter__(self) -> Self:
@@ -93,6 +94,10 @@ class Run:
     ) -> None:
         await self._resources.release()
 
+    def keep_lock(self) -> None:
+        """Leave the conversation locked, for the run that continues this one in the background."""
+        self._resources.lock = None
+
     async def events(self, *, is_announced: bool = True) -> AsyncGenerator[list[Event], None]:
         """Yield the events in batches; the last event is terminal.
 
@@ -101,14 +106,14 @@ class Run:
                 only one, and a response that ends quickly is stored in a single write.
         """
         self._resources.lock = None  # The store unlocks the conversation when it finishes the response.
-        if self._start is not None and is_announced:
-            self._store.pending.begin(self._owner, self._start)
-        elif self._start is not None:
-            self._store.pending.begin_later(self._owner, self._start, _UNSEEN)
+        if self.start is not None and is_announced:
+            self._store.pending.begin(self._owner, self.start)
+        elif self.start is not None:
+            self._store.pending.begin_later(self._owner, self.start, _UNSEEN)
         try:
             async with aclosing(self.loop.events()) as batches:
                 async for events in batches:
-                    if isinstance(events[-1], _TERMINAL):
+                    if isinstance(events[-1], TERMINAL):
                         yield await self._commit(events)
                     elif is_announced:
                         yield events
@@ -144,12 +149,12 @@ class Run:
 
     async def _commit(self, events: list[Event]) -> list[Event]:
         last = events[-1]
-        assert isinstance(last, _TERMINAL)
+        assert isinstance(last, TERMINAL)
         # From here on the outcome is fixed, even if the request is cancelled during the commit.
         self.final = last.response
-        if self._start is not None:
+        if self.start is not None:
             try:
-                await self._store.pending.finish(self._owner, _finished(last.response))
+                await self._store.pending.finish(self._owner, finished_response(last.response))
             except AntiphonError as error:
                 if isinstance(last, ResponseFailed):  # The client receives the first error.
                     log.error("Failed to store response %s: %s", last.response.id, error.message)
@@ -157,36 +162,39 @@ class Run:
                     events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
                 await self._unlock()
         last = events[-1]
-        assert isinstance(last, _TERMINAL)
+        assert isinstance(last, TERMINAL)
         self.final = last.response
         # The store has complete items. The client receives them without fields that it did not `include`,
         # which messages do not have.
-        include = self.loop.include
-        self.final.output = [
-            item if isinstance(item, Message) else for_client(item, include) for item in self.final.output
-        ]
+        self.final.output = shown_output(self.final, self.loop.include)
         return events
 
     def _give_up(self, response: Response) -> None:
         if self.final is None:
             self.final = response
-            if self._start is not None:
+            if self.start is not None:
                 try:
                     # Cancelling the future doesn't cancel the write; the store logs its failure.
-                    self._store.pending.finish(self._owner, _finished(response)).cancel()
+                    self._store.pending.finish(self._owner, finished_response(response)).cancel()
                 except AntiphonError as error:
                     log.error("Failed to store cancelled response %s: %s", response.id, error.message)
 
     async def _unlock(self) -> None:
         """Unlock the conversation, because the store failed to finish the response."""
-        if self._start is not None and self._start.conversation_id is not None:
+        if self.start is not None and self.start.conversation_id is not None:
             try:
                 await self._store.conversations.unlock(self.loop.response.id)
             except AntiphonError as error:
-                log.error("Failed to unlock conversation %s: %s", self._start.conversation_id, error.message)
+                log.error("Failed to unlock conversation %s: %s", self.start.conversation_id, error.message)
 
 
-def _finished(response: Response) -> FinishedResponse:
+def shown_output(response: Response, include: Container[str]) -> list[Item]:
+    """Return the output without the parts that the request does not `include`."""
+    return [item if isinstance(item, Message) else for_client(item, include) for item in response.output]
+
+
+def finished_response(response: Response) -> FinishedResponse:
+    """Return a response that has ended, with its complete items, for the store."""
     status = response.status
     assert status != "queued"
     assert status != "in_progress"

@@ -54,6 +54,8 @@ def check_create_response(request: CreateResponse) -> None:
     if request.metadata:
         check_metadata(request.metadata)
     _check_unsupported(request)
+    if request.background or request.background_options is not None:
+        _check_background(request)
     if isinstance(request.input, list):
         ends_with_trigger = bool(request.input) and isinstance(request.input[-1], CompactionTrigger)
         check_items(request.input[:-1] if ends_with_trigger else request.input, "input")
@@ -84,13 +86,32 @@ def check_items(items: list[InputItem], param: str) -> None:
 
 def _check_unsupported(request: CreateResponse) -> None:
     """Reject unsupported parameters, so that no client relies on them by mistake."""
-    for name in ("background", "moderation"):
-        if getattr(request, name):
-            raise InvalidRequest(
-                f"Unsupported parameter: '{name}' is not supported by this server.",
-                code="unsupported_parameter",
-                param=name,
-            )
+    if request.moderation:
+        raise InvalidRequest(
+            "Unsupported parameter: 'moderation' is not supported by this server.",
+            code="unsupported_parameter",
+            param="moderation",
+        )
+
+
+def _check_background(request: CreateResponse) -> None:
+    """Check the parameters that background responses allow."""
+    if request.background and request.store is False:
+        raise InvalidRequest(
+            "Invalid value: 'false'. A background response must be stored. Omit 'store' or set it to true.",
+            code="invalid_value",
+            param="store",
+        )
+    window = request.background_options and request.background_options.completion_window
+    if window in (None, "soonest"):
+        return
+    if not request.background or request.stream or request.service_tier not in (None, "auto", "default"):
+        raise InvalidRequest(
+            f"Invalid value: '{window}'. This completion window needs 'background: true', no stream and the "
+            "standard service tier.",
+            code="invalid_value",
+            param="background_options.completion_window",
+        )
 
 
 def _has_context(request: CreateResponse) -> bool:

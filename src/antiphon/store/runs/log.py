@@ -1,10 +1,11 @@
 """Event logs and steps of background responses, written under the fence of one execution."""
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from antiphon.store.responses.writes import Ending, Insert, finish_responses
 from antiphon.store.runs.rows import EventPage, Fenced, RunEnd, RunWrite
 from antiphon.store.runs.tables import is_open, run_events, run_steps, runs
+from antiphon.store.tables import responses
 
 _ROWS = 64
 """The most rows of events that a reader gets at once."""
@@ -43,6 +44,11 @@ def end_runs(connection: Connection, batch: list[RunEnd]) -> None:
     finish_responses(connection, [Ending(end.owner, end.finished) for end in batch])
 
 
+def drop(connection: Connection, run_id: str, epoch: int) -> None:
+    """Remove a run whose response was deleted."""
+    connection.execute(delete(runs).where(runs.c.id == run_id, runs.c.epoch == epoch))
+
+
 def rewind(connection: Connection, run_id: str, epoch: int) -> bool:
     """Remove the events of the unfinished model call, unless a client may have received them.
 
@@ -68,7 +74,8 @@ def begin_reading(connection: Connection, owner: str, response_id: str) -> bool 
     Returns:
         Whether the response has events; None if the owner has no such run.
     """
-    mine = (runs.c.id == response_id) & (runs.c.owner == owner)
+    is_there = exists().where(responses.c.id == runs.c.id, responses.c.deleted_at.is_(None))
+    mine = (runs.c.id == response_id) & (runs.c.owner == owner) & is_there
     is_streamed = connection.execute(select(runs.c.is_streamed).where(mine)).scalar()
     if is_streamed is False:
         connection.execute(update(runs).where(mine, is_open).values(is_streamed=True))

@@ -6,7 +6,6 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    and_,
     func,
     insert,
     literal_column,
@@ -142,8 +141,16 @@ def cancel(
 
 
 def cancelled(connection: Connection, server_id: str) -> list[str]:
-    """Return the runs of this server that are to be cancelled."""
-    wanted = select(runs.c.id).where(_is_running, runs.c.holder == server_id, runs.c.is_cancelled)
+    """Return the runs of this server whose responses are to be cancelled, or were deleted."""
+    wanted = (
+        select(runs.c.id)
+        .join(responses, responses.c.id == runs.c.id)
+        .where(
+            _is_running,
+            runs.c.holder == server_id,
+            or_(runs.c.is_cancelled, responses.c.deleted_at.is_not(None)),
+        )
+    )
     return list(connection.execute(wanted).scalars())
 
 
@@ -160,8 +167,7 @@ def _note_start(connection: Connection, run_id: str) -> None:
 def _is_left(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that no server runs a run: its holder stopped, or this one gave up."""
     stopped = runs.c.holder.not_in(select(servers.c.id))
-    given_up = and_(runs.c.holder == server_id, runs.c.id.not_in(active))
-    return _is_running & or_(stopped, given_up)
+    return _is_running & runs.c.id.not_in(active) & or_(stopped, runs.c.holder == server_id)
 
 
 def _next_queued(connection: Connection, limits: RunLimits) -> str | None:

@@ -27,12 +27,14 @@ class NewRun(Struct, frozen=True, kw_only=True):
 
 
 class RunLimits(Struct, frozen=True, kw_only=True):
-    """The most runs at the same time, over all servers of the database."""
+    """The most background responses that run at the same time."""
 
-    per_owner: int
-    """Runs of one owner."""
-    per_backend: int
-    """Runs that use one backend."""
+    per_process: int = 32
+    """Responses of one server."""
+    per_owner: int = 16
+    """Responses of one owner, on all servers of the database."""
+    per_backend: int = 64
+    """Responses that use one backend, on all servers of the database."""
 
 
 class ClaimedRun(Struct, frozen=True, kw_only=True):

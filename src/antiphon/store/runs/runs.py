@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from antiphon.store.database import Database
 from antiphon.store.responses.rows import FinishedResponse
-from antiphon.store.runs.log import begin_reading, end_runs, events_after, rewind, write_runs
+from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
 from antiphon.store.runs.queue import cancel, cancelled, claim, is_waiting, submit
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
 
@@ -57,6 +57,10 @@ class RunRecords:
         """
         await self._database.enqueue(end_runs, end, rank=_END).future
 
+    async def drop(self, run: ClaimedRun) -> None:
+        """Remove a run whose response was deleted."""
+        await self._database.write(lambda c: drop(c, run.id, run.epoch))
+
     async def rewind(self, run: ClaimedRun) -> bool:
         """Remove the events of the unfinished model call, unless a client may have received them."""
         return await self._database.write(lambda c: rewind(c, run.id, run.epoch))
@@ -78,7 +82,7 @@ class RunRecords:
         return await self._database.write(lambda c: cancel(c, owner, response_id, finished, event))
 
     async def cancelled(self) -> list[str]:
-        """Return the runs of this server that are to be cancelled."""
+        """Return the runs of this server whose responses are to be cancelled, or were deleted."""
         return await self._database.read(lambda c: cancelled(c, self._server_id))
 
     async def begin_reading(self, owner: str, response_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Real calls of web search: searching, opening a page, finding text in it."""
 
 import asyncio
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,8 @@ PAGES = "web"
 
 class WebCalls:
     """`ToolCalls` to the web, with the limits of the settings."""
+
+    is_repeatable: Literal[True] = True
 
     def __init__(self, services: ToolServices, provider: SearchProvider) -> None:
         self._limits = services.settings.web_search

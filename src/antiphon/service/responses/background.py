@@ -1,0 +1,333 @@
+"""Use cases of background responses: submit, follow, cancel, and the execution itself."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+
+import msgspec
+from msgspec import Struct
+
+from antiphon.durable.ids import RunIds
+from antiphon.durable.journal import Journal, close_cut_call
+from antiphon.durable.log import FIRST, RunLog, encode
+from antiphon.durable.ports import JournaledCatalogue
+from antiphon.durable.worker import Execution, Worker
+from antiphon.engine.behavior import Behavior
+from antiphon.engine.loop import Loop
+from antiphon.engine.outcome import Outcome
+from antiphon.engine.ports import ModelCatalogue
+from antiphon.engine.request_context import DEFAULT_SCOPE, RequestContext, Seal
+from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
+from antiphon.service.access.keys import Keys
+from antiphon.service.responses.responses import Responses
+from antiphon.service.responses.run import TERMINAL, finished_response, shown_output
+from antiphon.settings.schema import Mode
+from antiphon.store import Store
+from antiphon.store.runs.rows import ClaimedRun, Fenced, NewRun, RunLimits
+from antiphon.wire.events import Event, ResponseCreated, ResponseIncomplete, ResponseQueued
+from antiphon.wire.responses import CreateResponse, Response
+
+log = logging.getLogger("antiphon.service")
+
+_PRIORITIES = {"soonest": 0, "2h": 1, "8h": 2}
+_MOST_EXECUTIONS = 20
+"""Number of executions after which a response fails, because it may be what stops the server."""
+_NEAR, _FAR = 1.0, 0.1
+"""Seconds between two looks for events, if this process executes the response and if another one does."""
+_CANCEL_WAIT = 5.0
+"""Seconds that a cancellation waits for the server that executes the response."""
+_RUNNING = ("queued", "in_progress")
+
+
+class QueuedRequest(Struct, frozen=True, kw_only=True):
+    """A request with everything of its context that its execution needs."""
+
+    request: CreateResponse
+    """The body of the request."""
+    behavior: Behavior
+    """The behavior that the dialect of the client has."""
+    key: str | None
+    """The name of the API key, for its limit of tokens."""
+    scope: str = DEFAULT_SCOPE
+    """The scope of recordings."""
+    mode: Mode | None = None
+    """The mode of recordings."""
+    faults: str | None = None
+    """The fault rules of the request."""
+
+
+_decode_request = msgspec.json.Decoder(QueuedRequest).decode
+
+
+class Events(Struct, frozen=True):
+    """Some events of a response."""
+
+    events: list[bytes]
+    """JSON texts of the events."""
+    is_last: bool
+    """Whether the stream ends with these events."""
+
+
+class Background:
+    """The background responses of all owners.
+
+    Args:
+        store: The database.
+        catalogue: The models.
+        responses_of: Returns the use cases of responses that use a catalogue.
+        seal: Encrypts the requests in the database, which may contain credentials of MCP servers.
+        keys: The API keys, whose limits count tokens.
+        limits: The most responses that run at the same time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: ModelCatalogue,
+        responses_of: Callable[[ModelCatalogue], Responses],
+        seal: Seal,
+        keys: Keys,
+        limits: RunLimits,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._responses_of = responses_of
+        self._responses = responses_of(catalogue)
+        self._seal = seal
+        self._keys = keys
+        self._worker = Worker(store.runs, self._execute, limits)
+
+    async def submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
+        """Store a response in the state `queued`, and return it.
+
+        A client that leaves meanwhile changes nothing.
+
+        Args:
+            context: The context of the request.
+            request: The request.
+            key: The name of the API key.
+
+        Raises:
+            InvalidRequest: The request is invalid.
+            NotFound: The request names something that does not exist.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._submit(context, request, key)))
+
+    async def _submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
+        mine = msgspec.structs.replace(context, ids=RunIds(context.ids("resp")))
+        queued_request = QueuedRequest(
+            request=request,
+            behavior=context.behavior,
+            key=key,
+            scope=context.scope,
+            mode=context.mode,
+            faults=context.faults,
+        )
+        # Before the files of the request are loaded into it.
+        sealed = self._seal.seal(context.owner, encode(queued_request))
+        async with await self._responses.create(mine, request) as run:
+            assert run.start is not None
+            response = msgspec.structs.replace(run.loop.response, status="queued")
+            options = request.background_options
+            window = (options and options.completion_window) or "soonest"
+            new = NewRun(
+                response=msgspec.structs.replace(run.start, body=encode(response).decode()),
+                backend=run.loop.model.id.partition("/")[0],
+                priority=_PRIORITIES[window],
+                is_streamed=request.stream is True,
+                request=sealed,
+                events=[encode(ResponseCreated(response, 0)), encode(ResponseQueued(response, 1))],
+            )
+            await self._store.runs.submit(context.owner, new)
+            run.keep_lock()
+        context.observer.responded(response, None)
+        self._worker.wake()
+        return response
+
+    async def follow(self, owner: str, response_id: str, after: int) -> AsyncGenerator[Events, None]:
+        """Return the events of a response after the one with the number `after`, until its end.
+
+        Raises:
+            NotFound: The owner has no such response.
+            InvalidRequest: The response isn't a background response.
+        """
+        if not await self._store.runs.begin_reading(owner, response_id):
+            await self._responses.get(owner, response_id)
+            raise InvalidRequest(
+                "Unsupported parameter: 'stream' is supported for background responses only.",
+                code="unsupported_parameter",
+                param="stream",
+            )
+        return self._followed(response_id, after)
+
+    async def _followed(self, response_id: str, after: int) -> AsyncGenerator[Events, None]:
+        with self._worker.signals.listen(response_id) as listener:
+            while True:
+                page = await self._store.runs.events_after(response_id, after)
+                if page is None:  # The response was deleted.
+                    yield Events([], is_last=True)
+                    return
+                after = page.last_seq
+                if page.events or page.has_ended:
+                    yield Events(page.events, page.has_ended)
+                if page.has_ended:
+                    return
+                if not page.events:
+                    await listener.wait(_NEAR if self._worker.is_active(response_id) else _FAR)
+
+    async def cancel(self, owner: str, response_id: str) -> Response:
+        """Cancel a response, and return it; one that has ended stays as it is.
+
+        Raises:
+            NotFound: The owner has no such response.
+            InvalidRequest: The response isn't a background response.
+        """
+        response = await self._responses.get(owner, response_id)
+        if not response.background:
+            raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
+        if response.status not in _RUNNING:
+            return response
+        ended = msgspec.structs.replace(response, status="cancelled")
+        event = encode(ResponseIncomplete(ended, FIRST))
+        state = await self._store.runs.cancel(owner, response_id, finished_response(ended), event)
+        self._worker.signals.wake(response_id)
+        if state == "running":
+            await self._wait_for_end(owner, response_id)
+        return await self._responses.get(owner, response_id)
+
+    async def _wait_for_end(self, owner: str, response_id: str) -> None:
+        self._worker.cancel(response_id)
+        deadline = time.monotonic() + _CANCEL_WAIT
+        with self._worker.signals.listen(response_id) as listener:
+            while time.monotonic() < deadline:
+                response = await self._responses.get(owner, response_id)
+                if response.status not in _RUNNING:
+                    return
+                await listener.wait(_FAR)
+
+    async def look(self) -> None:
+        """Continue responses that wait or that a stopped server has left; call it periodically."""
+        await self._worker.look()
+
+    async def close(self) -> None:
+        """Stop the executions; other servers or the next start continue them."""
+        await self._worker.close()
+
+    async def _execute(self, execution: Execution) -> None:
+        run = execution.run
+        try:
+            response = await self._responses.get(run.owner, run.id)
+        except NotFound:
+            await self._store.runs.drop(run)  # The response was deleted.
+            return
+        run = await close_cut_call(self._store.runs, run)
+        run_log = RunLog(
+            self._store.runs, run, lambda: self._worker.signals.wake(run.id), on_failure=execution.stop
+        )
+        sealed = self._seal.open(run.owner, run.request)
+        if run.epoch > _MOST_EXECUTIONS:
+            await _fail(response, run_log, InternalError())
+        elif sealed is None:
+            changed = "The request can't be decrypted, because the server's seal key has changed."
+            await _fail(response, run_log, AntiphonError(changed))
+        else:
+            await self._create(execution, response, run_log, run, _decode_request(sealed))
+        log.info("Background response ended: %s", run.id)
+
+    async def _create(
+        self,
+        execution: Execution,
+        response: Response,
+        run_log: RunLog,
+        run: ClaimedRun,
+        queued: QueuedRequest,
+    ) -> None:
+        journal = Journal(run, run_log, ids := RunIds(run.id))
+        context = RequestContext(
+            owner=run.owner,
+            scope=queued.scope,
+            mode=queued.mode,
+            faults=queued.faults,
+            ids=ids,
+            spend=self._keys.spend_of(run.owner, queued.key),
+            seal=self._seal,
+            behavior=queued.behavior,
+        )
+        responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
+        try:
+            opened = await responses.create(context, queued.request, is_queued=True)
+        except StoreUnavailable:
+            raise
+        except AntiphonError as error:
+            await _fail(response, run_log, error)
+            return
+        except asyncio.CancelledError:
+            if not execution.is_cancelled:
+                raise
+            await _end_as_cancelled(Outcome(response, time.time).cancel(), run_log)
+            return
+        async with opened:
+            await _drive(opened.loop, run_log, execution)
+
+
+async def _drive(loop: Loop, run_log: RunLog, execution: Execution) -> None:
+    """Run the engine to the end, and store its events and the outcome."""
+    try:
+        async with aclosing(loop.events()) as batches:
+            async for events in batches:
+                if isinstance(events[-1], TERMINAL):
+                    await _uninterrupted(_end(loop, run_log, events))
+                else:
+                    await run_log.append(events)
+    except asyncio.CancelledError:
+        if run_log.error is not None:
+            raise run_log.error from None
+        if not execution.is_cancelled:
+            raise
+        await _uninterrupted(_end_as_cancelled(loop.cancel(), run_log))
+    except (Fenced, StoreUnavailable):
+        raise
+    except Exception:
+        # The boundary of a response: it also ends after a fault of this server.
+        log.exception("Failed to run a background response: %s", loop.response.id)
+        await _uninterrupted(_end(loop, run_log, loop.fail(InternalError())))
+
+
+async def _end(loop: Loop, run_log: RunLog, events: list[Event]) -> None:
+    """Store the end of a response; one that cannot be stored fails."""
+    try:
+        await _store_end(run_log, events, loop.include)
+    except StoreUnavailable:
+        raise
+    except AntiphonError as error:
+        await _store_end(run_log, loop.fail(error, instead_of=events[-1]), loop.include)
+
+
+async def _end_as_cancelled(response: Response, run_log: RunLog) -> None:
+    await _store_end(run_log, [ResponseIncomplete(response)], ())
+
+
+async def _fail(response: Response, run_log: RunLog, error: AntiphonError) -> None:
+    await _uninterrupted(_store_end(run_log, Outcome(response, time.time).fail(error), ()))
+
+
+async def _store_end(run_log: RunLog, events: list[Event], include: "frozenset[str] | tuple[()]") -> None:
+    last = events[-1]
+    assert isinstance(last, TERMINAL)
+    finished = finished_response(last.response)
+    last.response.output = shown_output(last.response, include)
+    await run_log.end(events, finished)
+
+
+async def _uninterrupted(work: Coroutine[object, object, None]) -> None:
+    """Finish the end of a response even if the execution is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    task.result()
