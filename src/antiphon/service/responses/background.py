@@ -97,7 +97,7 @@ class Background:
         self._responses = responses_of(catalogue)
         self._seal = seal
         self._keys = keys
-        self._worker = Worker(store.runs, self._execute, limits)
+        self._worker = Worker(store.runs, self.execute, limits)
 
     async def submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
         """Store a response in the state `queued`, and return it.
@@ -215,7 +215,13 @@ class Background:
         """Stop the executions; other servers or the next start continue them."""
         await self._worker.close()
 
-    async def _execute(self, execution: Execution) -> None:
+    async def execute(self, execution: Execution) -> None:
+        """Run a claimed response to its end, after the steps that earlier executions have finished.
+
+        Raises:
+            Fenced: Another execution has replaced this one.
+            StoreUnavailable: The database failed; another execution continues.
+        """
         run = execution.run
         try:
             response = await self._responses.get(run.owner, run.id)
@@ -257,7 +263,7 @@ class Background:
         )
         responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
         try:
-            opened = await responses.create(context, queued.request, is_queued=True)
+            opened = await responses.create(context, queued.request, queued=response)
         except StoreUnavailable:
             raise
         except AntiphonError as error:

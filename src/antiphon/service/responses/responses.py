@@ -78,7 +78,7 @@ class Responses:
         request: CreateResponse,
         latest: Turn | None = None,
         *,
-        is_queued: bool = False,
+        queued: Response | None = None,
     ) -> Run:
         """Prepare a response: `async with await responses.create(...) as run`.
 
@@ -88,7 +88,7 @@ class Responses:
             context: The context of the request.
             request: The request.
             latest: A response that the request may continue even if it isn't stored.
-            is_queued: Whether the response is stored already, and has locked its conversation.
+            queued: The response, if it is stored already and has locked its conversation.
 
         Raises:
             InvalidRequest: The request is invalid.
@@ -99,10 +99,10 @@ class Responses:
         if request.prompt is not None:
             filled = await filled_prompt(self._store, context.owner, request.prompt)
             request = msgspec.structs.replace(request, prompt=filled)
-        now = context.clock()
+        now = context.clock() if queued is None else queued.created_at
         response = new_response(request, context.ids("resp"), int(now))
         resources, run = Resources(self._store), None
-        if request.conversation is not None and response.store and not is_queued:
+        if request.conversation is not None and response.store and queued is None:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
             resources.lock = response.id
         try:
