@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, IncompleteRead
 from urllib.parse import urlsplit
 
 from antiphon.wire.json import JSONObject
@@ -34,15 +34,35 @@ def cancel(url: str, response_id: str) -> Reply:
 @contextmanager
 def stream(url: str, response_id: str) -> Iterator[Iterator[JSONObject]]:
     """Follow a response; yield its events as they come, and leave at the end of the block."""
+    with _events(url, "GET", f"/responses/{response_id}?stream=true", None) as events:
+        yield events
+
+
+@contextmanager
+def created(url: str, body: JSONObject) -> Iterator[tuple[str, Iterator[JSONObject]]]:
+    """Create a response with a stream; yield its ID, and its events after the first."""
+    with _events(url, "POST", "/responses", body | {"stream": True}) as events:
+        yield next(events)["response"]["id"], events
+
+
+@contextmanager
+def _events(url: str, method: str, path: str, body: JSONObject | None) -> Iterator[Iterator[JSONObject]]:
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
-    connection.request("GET", f"{parts.path}/responses/{response_id}?stream=true")
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=2 * SECONDS)
+    sent = None if body is None else json.dumps(body)
+    connection.request(method, parts.path + path, sent, {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert response.status == 200
 
     def events() -> Iterator[JSONObject]:
-        for line in response:
+        while True:
+            try:
+                line = response.readline()
+            except (IncompleteRead, ConnectionError):  # The server was killed.
+                return
+            if not line:
+                return
             if line.startswith(b"data: ") and line.strip() != b"data: " + DONE.encode():
                 yield json.loads(line.removeprefix(b"data: "))
 
