@@ -144,6 +144,10 @@ class JournaledCatalogue:
         """Return the public ids of all models."""
         return await self._inner.list_models()
 
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the public id of the embedding model for a request that names none."""
+        return await self._inner.embedding_model(context)
+
     async def providers(self) -> list[Provider]:
         """Return the backends with their health."""
         return await self._inner.providers()
