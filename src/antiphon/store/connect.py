@@ -2,7 +2,6 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,21 @@ _PATIENCE = 10
 """Seconds to wait for other writers on SQLite, or for a connection to PostgreSQL."""
 
 
+class OpenFile:
+    """The file that an SQLite database was opened from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity: tuple[int, int] | None = None
+        """Its device and inode, once a connection has opened it."""
+
+    def note(self, _connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        """Note the file that the first connection has opened."""
+        if self.identity is None:
+            found = self.path.stat()
+            self.identity = found.st_dev, found.st_ino
+
+
 class Opened(Struct, frozen=True):
     """A database with two views of one connection pool."""
 
@@ -30,43 +44,8 @@ class Opened(Struct, frozen=True):
     """The engine for write transactions."""
     in_memory: bool
     """Whether the database is in memory and has only one connection."""
-    check: Callable[[], None] = lambda: None
-    """Raises `StoreUnavailable` if the file of an open SQLite database was deleted or replaced."""
-
-
-class _OpenFile:
-    """The file that an SQLite database was opened from.
-
-    SQLite goes on reading and writing a file that was deleted, and everything is lost when it is closed.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: tuple[int, int] | None = None
-
-    def note(self, _connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-        """Note the file that the first connection has opened."""
-        if self._opened is None:
-            self._opened = self._found()
-
-    def check(self) -> None:
-        """Check that the path still has this file.
-
-        Raises:
-            StoreUnavailable: The file was deleted or replaced.
-        """
-        if self._opened is not None and self._found() != self._opened:
-            raise StoreUnavailable(
-                "The file of the database was deleted or replaced while the server ran. Stop the server, "
-                "restore the file, and start the server again."
-            )
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    file: OpenFile | None = None
+    """The file of an SQLite database."""
 
 
 def open_engine(url: str) -> Opened:
@@ -103,7 +82,7 @@ def _open_sqlite(path: str) -> Opened:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{file}: The folder cannot be created: {error.strerror}.") from error
-        opened = _OpenFile(file)
+        opened = OpenFile(file)
         engine = create_engine(
             URL.create("sqlite", database=str(file)),
             connect_args={"timeout": _PATIENCE},
@@ -130,7 +109,7 @@ def _open_sqlite(path: str) -> Opened:
         reading=reading,
         writing=writing,
         in_memory=not path,
-        check=opened.check if path else lambda: None,
+        file=opened if path else None,
     )
 
 

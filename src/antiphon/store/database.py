@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,10 @@ _PATIENCE = 0.002
 """Seconds that a patient write waits for others to share its transaction."""
 _GROUP = 256
 """The most jobs in a transaction."""
+_FILE_IS_GONE = (
+    "The file of the database was deleted or replaced while the server ran. Stop the server, restore the "
+    "file, and start the server again."
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -182,7 +187,7 @@ class Database:
         Raises:
             StoreUnavailable: The database failed, and running the jobs one by one wouldn't help.
         """
-        self._opened.check()
+        self._check_file()
         with _explained():
             connection = self._opened.writing.connect()
         with connection:
@@ -198,8 +203,23 @@ class Database:
             with _explained():
                 connection.commit()
 
+    def _check_file(self) -> None:
+        """Check that the path of an SQLite database still has the open file.
+
+        SQLite goes on reading and writing a file that was deleted, and everything is lost when it is closed.
+        """
+        file = self._opened.file
+        if file is None or file.identity is None:
+            return
+        try:
+            found = os.stat(file.path)
+        except OSError:
+            raise StoreUnavailable(_FILE_IS_GONE) from None
+        if (found.st_dev, found.st_ino) != file.identity:
+            raise StoreUnavailable(_FILE_IS_GONE)
+
     def _query(self, run: Callable[[Connection], R]) -> R:
-        self._opened.check()
+        self._check_file()
         with self._opened.reading.connect() as connection:
             return run(connection)
 

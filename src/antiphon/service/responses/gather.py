@@ -97,7 +97,7 @@ async def gather(
         history = await mapped(decode_item, conversation.bodies)
         position = conversation.next_position
     items: list[Item] = []
-    new: list[Item] = []
+    new_items: list[NewItem] = []
     if isinstance(request.input, list):
         items, new = await resolve_items(store, context, request.input)
         if history and (repeated := _repeated_outputs(history, items)):
@@ -105,9 +105,10 @@ async def gather(
             new = [item for item in new if item.id not in repeated]
         _check_repeats({str(item.id) for item in history}, items)
         check_approvals(items, [*history, *items], request.tools or ())
+        new_items = await mapped(new_item, new) if request.store is not False else []
     elif request.input is not None:
-        items = new = [message_of(request.input, context.ids)]
-    new_items = await mapped(new_item, new) if request.store is not False else []
+        message = message_of(request.input, context.ids)
+        items, new_items = [message], [new_item(message)]
     return Context(
         history=history,
         input=items,
