@@ -5,8 +5,8 @@
 Creates a folder of recordings: conversations of four calls with tools and streamed responses. With `both`,
 half of them are files in llama-stack's format with one call each, and half are our own, with 20 calls of one
 scope per file. Prints the times to load them and to find one (an identical request, an equivalent one, one
-with other scores in a search result, a miss, a miss with its explanation), and the streams per second that
-the server replays. `python -m bench` does the same for 10,000 calls.
+with other scores in a search result, a miss, a miss with its explanation). Then a server replays: the time to
+its first answers, its memory, and its streams per second. `python -m bench` does the same for 10,000 calls.
 """
 
 import argparse
@@ -16,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import msgspec
+import uvloop
 from msgspec import Raw
 
 from antiphon.engine.request_context import RequestContext
@@ -162,14 +164,14 @@ def loaded(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
     began, before = time.perf_counter(), time.process_time()
     collection = Collection(directory)
     values = {"load s": time.perf_counter() - began, "load CPU s": time.process_time() - before}
-    if len(collection.chats.entries) != len(recorded):
+    if sum(1 for _ in collection.calls) != len(recorded):
         raise SystemExit(f"{collection.problems[:3]}")
     return values
 
 
 def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
     """Return the times to look up recordings that exist or don't exist."""
-    replay = RecordingLookup(Collection(directory, repeat=True))
+    replay, loop = RecordingLookup(Collection(directory, repeat=True)), uvloop.new_event_loop()
     gc.freeze()  # The server does the same.
     step = max(1, len(recorded) // LOOKUPS)
     asked = [recorded[number * step % len(recorded)] for number in range(LOOKUPS)]
@@ -188,16 +190,18 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
         changed = [(change(call.request), RequestContext(scope=call.scope)) for call in bodies]
 
         def run(number: int) -> None:
-            replay.get(*changed[number % len(changed)])
+            loop.run_until_complete(replay.get(*changed[number % len(changed)]))
 
         return run
 
     def missed(number: int) -> None:
-        replay.find({**asked[number].request, "seed": number}, RequestContext(scope="elsewhere"))
+        request = {**asked[number].request, "seed": number}
+        loop.run_until_complete(replay.find(request, RequestContext(scope="elsewhere")))
 
     def explained(number: int) -> None:
         try:
-            replay.get({**asked[number * 7].request, "seed": number}, RequestContext(scope="elsewhere"))
+            request = {**asked[number * 7].request, "seed": number}
+            loop.run_until_complete(replay.get(request, RequestContext(scope="elsewhere")))
         except RecordingNotFound:
             return
         raise SystemExit("a request with a new seed must be a miss")
@@ -213,13 +217,33 @@ def look_up(directory: Path, recorded: list[RecordedCall]) -> dict[str, float]:
 
 
 def replayed(directory: Path, recorded: list[RecordedCall], seconds: float) -> dict[str, float]:
-    """Start a server on the recordings, and return its replayed streams per second."""
+    """Start a server on the recordings, and return its first answers and its replayed streams per second."""
     bodies = [msgspec.json.encode(call.request) for call in recorded]
     # There is no backend, so a request without a recording fails.
-    with antiphon(free_port(), str(directory), "--replay", str(directory), "--repeat") as server:
+    flags = ("--replay", str(directory), "--repeat", "--recording-header")
+    with antiphon(free_port(), str(directory), *flags) as server:
+        values = {"start of the server s": server.ready}
+        values["first answer s"] = answered(server.port, bodies[-1], recorded[-1].scope)
+        values["RSS then MB"] = server.memory() / 1e6
+        values["first answer from another scope s"] = answered(server.port, bodies[0], "elsewhere")
+        values["RSS with all MB"] = server.memory() / 1e6
         load = Load(server.port, bodies, CLIENTS, seconds, path=b"/v1/chat/completions", expected=b"[DONE]")
         figures = measured(load, server)
-        return {"start of the server s": server.ready, "chat streams/s": figures.rate}
+        return {**values, "chat streams/s": figures.rate}
+
+
+def answered(port: int, body: bytes, scope: str) -> float:
+    """Return the seconds until a request in a scope is answered."""
+    began, connection = time.perf_counter(), HTTPConnection("127.0.0.1", port, timeout=600)
+    try:
+        headers = {"Content-Type": "application/json", "X-Antiphon-Scope": scope}
+        connection.request("POST", "/v1/chat/completions", body, headers)
+        answer = connection.getresponse()
+        if b"[DONE]" not in answer.read():
+            raise SystemExit(f"{answer.status} instead of a recorded stream")
+    finally:
+        connection.close()
+    return time.perf_counter() - began
 
 
 def recordings(table: Table, options: Options) -> None:

@@ -193,9 +193,16 @@ def test_settings_mean_what_they_meant(case: JSONObject, tmp_path: Path) -> None
     assert settings == with_new_settings(expected, settings)
 
 
+NEW_DEFAULTS = {"max_body_bytes": (100 * 2**20, 32 * 2**20)}
+"""Defaults of 0.1.0 that were changed since, and their values now."""
+
+
 def with_new_settings(expected: JSONObject, settings: JSONObject) -> JSONObject:
-    """Return the settings of 0.1.0 with those of `settings` that it did not have."""
+    """Return the settings of 0.1.0 with those of `settings` that are new since, or have a new default."""
     merged = settings | expected
+    for name, (old, new) in NEW_DEFAULTS.items():
+        if merged.get(name) == old:
+            merged[name] = new
     for name, table in expected.items():
         if isinstance(table, dict) and isinstance(settings.get(name), dict):
             merged[name] = with_new_settings(table, settings[name])

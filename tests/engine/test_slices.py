@@ -1,11 +1,12 @@
-"""Long work leaves the event loop to others between its slices."""
+"""Long work leaves the event loop to others, between its slices or in a thread."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
 
-from antiphon.engine.slices import SLICE, in_slices
+from antiphon.engine.slices import SLICE, in_slices, in_thread
 from tests.support.immediate import at_once
 
 
@@ -49,3 +50,39 @@ def test_an_error_ends_the_work() -> None:
     with pytest.raises(LookupError):
         asyncio.run(in_slices(work, range(5 * SLICE)))
     assert len(seen) == 2 * SLICE
+
+
+def test_a_cancelled_task_holds_its_lock_until_the_thread_has_ended() -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait(30)
+        ended.set()
+
+    async def run() -> None:
+        lock = asyncio.Lock()
+
+        async def locked() -> None:
+            async with lock:
+                await in_thread(work)
+
+        task = asyncio.create_task(locked())
+        await asyncio.to_thread(begun.wait, 30)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        assert lock.locked()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+        assert not lock.locked()
+
+    asyncio.run(run())
+
+
+def test_the_result_and_the_error_of_a_thread_reach_the_caller() -> None:
+    assert asyncio.run(in_thread(lambda: 7)) == 7
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(in_thread(lambda: 1 // 0))

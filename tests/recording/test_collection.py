@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from antiphon.errors import ConfigError, RecordingNotWritten, SecretInRecording
-from antiphon.recording.calls.recorded import RecordedCall
+from antiphon.recording.calls.recorded import BACKEND, CAPABILITIES, Address, RecordedCall
 from antiphon.recording.collection import Collection, read_calls
 from antiphon.recording.files import scope_file
 from antiphon.recording.files.secrets import Pattern
@@ -114,6 +114,18 @@ def test_a_call_that_is_nested_too_deeply_is_not_written(tmp_path: Path) -> None
         add(collection, replace(call("One"), request=chat_request("One") | {"deep": deep}))
     add(collection, call("Two"))
     assert questions(tmp_path / "default.json") == ["Two"]
+
+
+def test_recorded_models_are_known_with_their_switches(tmp_path: Path) -> None:
+    switches = Address(metadata={BACKEND: "up", CAPABILITIES: {"think_tags": True}})
+    other = replace(call("Two"), request=chat_request("Two") | {"model": "other"}, address=switches)
+    collection = Collection(tmp_path)
+    add(collection, call("One"), other)
+    expected = {"small": {None: {}}, "other": {"up": {"think_tags": True}}}
+    assert collection.chat_models == Collection(tmp_path).chat_models == expected
+    collection.begin("default")
+    add(collection, call("Three"))
+    assert collection.chat_models == Collection(tmp_path).chat_models == {"small": {None: {}}}
 
 
 def test_a_secret_is_not_kept(tmp_path: Path) -> None:

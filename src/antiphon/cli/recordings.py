@@ -97,6 +97,8 @@ def explain(request: str, directory: Path, scope: str) -> None:
     If none matches, the nearest recording and the differences are shown, and the exit code is 1. REQUEST is
     a file with the body of a chat request, to this server or to a backend; - is standard input.
     """
+    import asyncio
+
     import msgspec
 
     from antiphon.engine.request_context import RequestContext
@@ -121,7 +123,7 @@ def explain(request: str, directory: Path, scope: str) -> None:
     if isinstance(model := body.get("model"), str):
         body["model"], backend = replay.recorded_model(model)
     try:
-        replay.get(body, context, backend)
+        asyncio.run(replay.get(body, context, backend))
     except RecordingNotFound as error:
         click.echo(error.message)
         click.get_current_context().exit(1)

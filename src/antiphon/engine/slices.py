@@ -1,4 +1,4 @@
-"""Long work in slices, between which the event loop serves others."""
+"""Long work in slices or in a thread, while the event loop serves others."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -28,3 +28,20 @@ async def in_slices(work: Callable[[Sequence[T]], object], items: Sequence[T]) -
     for start in range(0, len(items), SLICE):
         work(items[start : start + SLICE])
         await asyncio.sleep(0)
+
+
+async def in_thread(work: Callable[[], R]) -> R:
+    """Return the result of `work`, done by a thread.
+
+    A cancelled task waits until the thread has ended. The locks that it holds therefore protect the work.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

@@ -244,11 +244,6 @@ def test_real_streams_with_usage_and_without_it_answer_their_own_kind_in_any_sco
     assert with_both > 50
 
 
-def test_recorded_models_are_known_with_their_switches() -> None:
-    made = index(ours("1"), ours("2", {**chat_request(), "model": "other"}))
-    assert made.models == {"small": {None: {}}, "other": {None: {}}}
-
-
 def test_of_equals_the_asked_backend_answers_and_others_where_it_has_none() -> None:
     def said_by(name: str, backend: str, scope: str = HERE) -> RecordedCall:
         return replace(ours(name, scope=scope), address=Address(metadata={BACKEND: backend}))

@@ -14,7 +14,7 @@ def entry(name: str, *said: JSONObject, **rest: JSON) -> Entry:
     call = RecordedCall(
         kind="chat", request={**request, "messages": request["messages"] + [*said]}, name=name
     )
-    return Entry(call, call.canonical, call.key)
+    return Entry(call, call.key)
 
 
 def found(score: str) -> JSONObject:

@@ -83,7 +83,7 @@ def test_every_real_chat_is_answered() -> None:
                 stream(model, call.request)
             assert caught.value.upstream_status == call.error.status_code
             continue
-        answer = replay.get(call.request, RequestContext())
+        answer = asyncio.run(replay.get(call.request, RequestContext()))
         assert answer.key == call.key
         body = json.loads((directory / answer.name).read_text())["response"]["body"]
         if answer.streamed:
@@ -146,7 +146,7 @@ def test_a_non_streaming_request_finds_llama_stacks_recording(tmp_path: Path) ->
         write(tmp_path, name, recording(body, [chunk({"content": text}, "stop")]))
     (tmp_path / "z.json").rename(tmp_path / f"{request_name(tmp_path, 'z.json')}.json")
     context = noting(scope="tests/test_small.py::test_hello")
-    hit = RecordingLookup(Collection(tmp_path)).get(chat_request(), context)
+    hit = asyncio.run(RecordingLookup(Collection(tmp_path)).get(chat_request(), context))
     assert json.loads(hit.payloads()[0])["choices"][0]["delta"]["content"] == "fresh"
     (note,) = notes_of(context)
     assert note.startswith("hit exact ")

@@ -17,7 +17,8 @@ KINDS: Mapping[str, Kind] = {
     "/v1/moderations": "moderation",
 }
 """Kinds of calls by the path of the endpoint."""
-_PATHS = {kind: path for path, kind in KINDS.items()}
+PATHS = {kind: path for path, kind in KINDS.items()}
+"""Paths of the endpoints by the kind of their calls."""
 
 
 def path_of(endpoint: Endpoint) -> str:
@@ -43,7 +44,7 @@ def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:
             canonical[name] = texts[0]
     if canonical.get("encoding_format") == "float":
         del canonical["encoding_format"]
-    return {"endpoint": _PATHS[kind], **canonical}
+    return {"endpoint": PATHS[kind], **canonical}
 
 
 def is_for_vector_store(call: RecordedCall) -> bool:

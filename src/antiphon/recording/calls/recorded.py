@@ -123,6 +123,12 @@ class RecordedCall:
             return None
 
     @property
+    def model(self) -> str | None:
+        """The model of the request; None without one."""
+        name = self.request.get("model")
+        return name if isinstance(name, str) else None
+
+    @property
     def backend(self) -> str | None:
         """The name of the backend; None if it isn't recorded."""
         name = self.address.metadata.get(BACKEND)

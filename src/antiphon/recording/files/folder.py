@@ -15,7 +15,7 @@ _BUFFER_SIZE = 1 << 20
 
 @dataclass(frozen=True)
 class Source:
-    """A file at the time when it was read."""
+    """A file at the time when it was read first."""
 
     path: str
     name: str

@@ -167,13 +167,19 @@ def _lazy_answer(response: _ObjectResponse, source: Source) -> _Answer:
     return streamed, LazyParts(len(values), read), _unusual_type(values, "chat", streamed)
 
 
-def _kind(request: _Request) -> Kind:
-    if request.tool_name is not None:
+def kind_of(endpoint: str, *, is_tool: bool, has_messages: bool) -> Kind:
+    """Return the kind of a recorded call."""
+    if is_tool:
         return "tool"
     # Some recordings of chats have the path /v1/completions, so the body decides.
-    if request.endpoint.endswith("completions") and "messages" in (request.body or {}):
+    if endpoint.endswith("completions") and has_messages:
         return "chat"
-    return next((kind for ending, kind in _KINDS if request.endpoint.endswith(ending)), "other")
+    return next((kind for ending, kind in _KINDS if endpoint.endswith(ending)), "other")
+
+
+def _kind(request: _Request) -> Kind:
+    has_messages = "messages" in (request.body or {})
+    return kind_of(request.endpoint, is_tool=request.tool_name is not None, has_messages=has_messages)
 
 
 def _error(response: _Response | _ObjectResponse) -> RecordedError | None:

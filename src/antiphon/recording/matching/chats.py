@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
 from antiphon.recording.calls.exact_hash import as_streaming_request, request_hash
-from antiphon.recording.calls.recorded import CAPABILITIES, RecordedCall
+from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.continuations import Continuations
-from antiphon.recording.matching.sequence import Entry, Sequences, eligible
+from antiphon.recording.matching.sequence import MANY, Entry, Sequences, eligible, sampled
 from antiphon.recording.matching.volatile import Rule, VolatileIndex, rules_needed
 from antiphon.wire.json import JSONObject
 
@@ -40,26 +40,29 @@ class Miss:
 
 
 class ChatIndex:
-    """Recorded chats in memory.
+    """Index of recorded chats.
 
-    No method awaits, so two requests never get the same recording of a sequence.
+    One search at a time, so that two requests never get the same recording of a sequence.
     """
 
     def __init__(self, rules: Sequence[Rule], *, repeat: bool) -> None:
         self._rules = rules
         self._sequences = Sequences(repeat=repeat)
-        self._clear()
-
-    def _clear(self) -> None:
-        self.entries: list[Entry] = []
-        self.models: dict[str, dict[str | None, JSONObject]] = {}
-        """The names of the recorded models, each with its capability switches by backend."""
-        self._continuations = Continuations(self._alternative)
+        self._by_file: defaultdict[str, list[Entry]] = defaultdict(list)
         self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
-        self._volatile = VolatileIndex(self._rules)
+        self._volatile = VolatileIndex(rules)
+        self._clear_alternatives()
+
+    def _clear_alternatives(self) -> None:
+        self._continuations = Continuations(self._alternative)
         self._by_hash: dict[str, RecordedCall] = {}
         self._addresses: defaultdict[str, dict[tuple[str, str, bool], str]] = defaultdict(dict)
         self._best: dict[tuple[str, str, tuple[int, ...]], Entry] = {}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All recorded chats."""
+        return [entry for entries in self._by_file.values() for entry in entries]
 
     def add(self, call: RecordedCall) -> Entry:
         """Add a recorded chat after those of its scope.
@@ -67,21 +70,14 @@ class ChatIndex:
         Raises:
             RecursionError: The request is nested too deeply.
         """
-        entry = Entry(call, call.canonical, call.key)
-        self._add(entry)
-        return entry
-
-    def _add(self, entry: Entry) -> None:
-        call = entry.call
-        self.entries.append(entry)
-        self._best.clear()
-        if isinstance(name := call.request.get("model"), str):
-            switches = call.address.metadata.get(CAPABILITIES, {})
-            self.models.setdefault(name, {}).setdefault(call.backend, switches)
-        self._by_key[entry.key].append(entry)
+        entry = Entry(call, call.key)
         self._volatile.add(entry)
+        self._by_file[call.file].append(entry)
+        self._by_key[entry.key].append(entry)
+        self._best.clear()
         if call.named_by_hash:
             self._add_alternative(entry)
+        return entry
 
     def begin(self, scope: str) -> None:
         """Restart the sequences of a scope."""
@@ -90,11 +86,16 @@ class ChatIndex:
     def restart(self, scope: str, file: str) -> None:
         """Remove the recordings of a file and restart the sequences of a scope."""
         self.begin(scope)
-        kept = [entry for entry in self.entries if entry.call.file != file]
-        if len(kept) < len(self.entries):
-            self._clear()
-            for entry in kept:
-                self._add(entry)
+        removed = self._by_file.pop(file, [])
+        self._volatile.remove(removed)
+        for entry in removed:
+            self._by_key[entry.key].remove(entry)
+        if any(entry.call.named_by_hash for entry in removed):
+            self._clear_alternatives()
+            for entry in self.entries:
+                if entry.call.named_by_hash:
+                    self._add_alternative(entry)
+        self._best.clear()
 
     def mark_used(self, entry: Entry) -> None:
         """Mark a recording as used, because its call was just made."""
@@ -128,6 +129,31 @@ class ChatIndex:
             same = entry.call.scope == scope and entry.call.request == request
             return Hit(entry.call, "exact" if same and not entry.call.stale else "canonical")
         return self._find_normalized(request, canonical, scope, backend)
+
+    def has_own(self, request: JSONObject, scope: str) -> bool:
+        """Return whether recordings of our own format and of the scope answer a request.
+
+        Other recordings don't matter then.
+
+        Raises:
+            RecursionError: The request is nested too deeply.
+        """
+        candidates = self._by_key.get(canonical_key(canonical_request(request)), ())
+        return any(_is_own(entry, scope) for entry in candidates)
+
+    def likely(self, canonical: JSONObject, scope: str) -> Sequence[Entry]:
+        """Return the recordings that can be the nearest to a missed request.
+
+        These are all of few recordings, and of many a sample: those with the same texts of people, those of
+        the scope, and some of the others.
+        """
+        entries = self.entries
+        if len(entries) <= MANY:
+            return entries
+        near = [*self._volatile.alike(canonical), *(entry for entry in entries if entry.call.scope == scope)]
+        model = canonical.get("model")
+        same_model = [entry for entry in entries if entry.call.model == model]
+        return [*sampled(same_model or entries), *sampled(near)]
 
     def _find_normalized(
         self, request: JSONObject, canonical: JSONObject, scope: str, backend: str

@@ -3,21 +3,29 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.wire.json import JSONObject
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Entry:
-    """A recorded call in memory, with its canonical request and key."""
+    """A recorded chat in an index, with its key."""
 
     call: RecordedCall
-    canonical: JSONObject
     key: str
 
+    @property
+    def canonical(self) -> JSONObject:
+        """The canonical request."""
+        return self.call.canonical
 
+
+E = TypeVar("E", bound=Entry)
+MANY = 2000
+"""Recordings that are compared with a missed call at most, apart from likely ones."""
 Best = Callable[[Sequence[Entry]], Entry]
 """Choice among alternatives."""
 
@@ -28,6 +36,21 @@ Distance = Callable[[Entry], int]
 def no_distance(_entry: Entry) -> int:
     """Return 0, for calls whose key ignores nothing."""
     return 0
+
+
+def sampled(entries: Sequence[E]) -> Sequence[E]:
+    """Return few entries as they are, and of many those of some files: others would have to be read.
+
+    The files are distributed evenly, so that the sample has recordings of all ages.
+    """
+    if len(entries) <= MANY:
+        return entries
+    files: defaultdict[str, list[E]] = defaultdict(list)
+    for entry in entries:
+        files[entry.call.file].append(entry)
+    groups = list(files.values())
+    count = max(1, len(groups) * MANY // len(entries))
+    return [entry for place in range(count) for entry in groups[place * len(groups) // count]][:MANY]
 
 
 class Sequences:

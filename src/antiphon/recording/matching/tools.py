@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from antiphon.recording.calls.canonical import canonical_arguments, canonical_key
-from antiphon.recording.calls.endpoints import KINDS, canonical_body
+from antiphon.recording.calls.endpoints import KINDS, PATHS, canonical_body
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.chats import Hit, Miss
-from antiphon.recording.matching.sequence import Entry, Sequences, eligible
+from antiphon.recording.matching.sequence import Entry, Sequences, eligible, sampled
 from antiphon.tools.web_search.providers import is_search_provider
 from antiphon.wire.json import JSONObject
 
@@ -15,8 +15,19 @@ _SEARCH = "any search provider"
 """Provider of all web searches in canonical calls."""
 
 
+class ToolEntry(Entry):
+    """A recorded call of a tool or an endpoint in an index, with its key."""
+
+    __slots__ = ()
+
+    @property
+    def canonical(self) -> JSONObject:
+        """The canonical call."""
+        return _canonical(self.call)
+
+
 class ToolIndex:
-    """Recorded calls of tools and endpoints in memory.
+    """Index of recorded calls of tools and endpoints.
 
     Scopes and sequences are those of chats. llama-stack's files answer for every provider, because they name
     llama-stack's own. Web searches have one provider here, because the actual one depends on the server's API
@@ -25,16 +36,10 @@ class ToolIndex:
 
     def __init__(self, *, repeat: bool) -> None:
         self._sequences = Sequences(repeat=repeat)
-        self._by_key: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._by_key: defaultdict[str, list[ToolEntry]] = defaultdict(list)
 
     @property
-    def models(self) -> set[str]:
-        """The models of recorded endpoint calls."""
-        named = (entry.canonical.get("model") for entry in self.entries)
-        return {model for model in named if isinstance(model, str)}
-
-    @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ToolEntry]:
         """All recorded calls."""
         return [entry for entries in self._by_key.values() for entry in entries]
 
@@ -44,12 +49,7 @@ class ToolIndex:
         Raises:
             RecursionError: The request is nested too deeply.
         """
-        if call.kind == "tool":
-            provider = "" if call.named_by_hash else call.address.provider
-            canonical = canonical_call(provider, call.address.tool_name, call.request)
-        else:
-            canonical = canonical_body(call.kind, call.request)
-        entry = Entry(call, canonical, canonical_key(canonical))
+        entry = ToolEntry(call, canonical_key(_canonical(call)))
         self._by_key[entry.key].append(entry)
         return entry
 
@@ -84,6 +84,18 @@ class ToolIndex:
                 return Hit(entry.call, "exact" if same else "canonical")
         return Miss(self._most_likely([canonical for canonical, _ in forms]))
 
+    def has_own(self, provider: str, name: str, arguments: JSONObject, scope: str) -> bool:
+        """Return whether a recording of our own format and of the scope answers a call.
+
+        Other recordings don't matter then.
+
+        Raises:
+            RecursionError: The arguments are nested too deeply.
+        """
+        canonical, _ = _forms(provider, name, arguments)[0]
+        candidates = self._by_key.get(canonical_key(canonical), ())
+        return any(entry.call.scope == scope and not entry.call.named_by_hash for entry in candidates)
+
     def alike(self, canonical: JSONObject) -> list[tuple[RecordedCall, JSONObject]]:
         """Return the recorded calls of the same kind as a missed one.
 
@@ -91,20 +103,39 @@ class ToolIndex:
         its canonical form, with the provider of the missed call if the provider doesn't count.
         """
         for member in ("endpoint",) if "endpoint" in canonical else ("tool", "provider"):
-            same = [entry for entry in self.entries if entry.canonical.get(member) == canonical[member]]
+            same = [entry for entry in self.entries if _target(entry.call).get(member) == canonical[member]]
             if same:
-                return [(entry.call, _of_provider(entry.canonical, canonical)) for entry in same]
+                chosen = sampled(same)
+                return [(entry.call, _of_provider(entry.canonical, canonical)) for entry in chosen]
         return []
 
     def _most_likely(self, forms: Sequence[JSONObject]) -> JSONObject:
         """Return the first form with a recorded model, else the first form."""
-        models = self.models
+        models = {entry.call.model for entry in self.entries if entry.call.kind != "tool"} - {None}
         return next((form for form in forms if form.get("model") in models), forms[0])
 
 
 def is_web_search(provider: str, name: str) -> bool:
     """Return whether a call is a search of the hosted tool, and not of an MCP server."""
     return name == "web_search" and is_search_provider(provider)
+
+
+def _canonical(call: RecordedCall) -> JSONObject:
+    if call.kind != "tool":
+        return canonical_body(call.kind, call.request)
+    return canonical_call(_provider(call), call.address.tool_name, call.request)
+
+
+def _target(call: RecordedCall) -> JSONObject:
+    """Return the part of the canonical call that says where it goes, without reading the call."""
+    if call.kind != "tool":
+        return {"endpoint": PATHS[call.kind]}
+    target = canonical_call(_provider(call), call.address.tool_name, {})
+    return {"provider": target["provider"], "tool": target["tool"]}
+
+
+def _provider(call: RecordedCall) -> str:
+    return "" if call.named_by_hash else call.address.provider
 
 
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:

@@ -6,10 +6,13 @@ messages of the model, never to text of a person or the application. The operato
 everywhere.
 """
 
+import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from antiphon.errors import ConfigError
 from antiphon.recording.calls.canonical import canonical_key
@@ -195,8 +198,8 @@ def _applicable(rules: Sequence[Rule], quoted: bool) -> Sequence[Rule]:
     return rules if quoted else [rule for rule in rules if not rule.quoted]
 
 
-_Outline = tuple[JSON, ...]
-"""Hashable part of a request that built-in rules don't change: the model and the unquoted texts."""
+_Outline = bytes
+"""Digest of the part of a request that built-in rules don't change: the model and the unquoted texts."""
 
 
 class VolatileIndex:
@@ -207,14 +210,26 @@ class VolatileIndex:
         # The operator's own rules can change every message; then the outline has only their number.
         self._coarse = any(not rule.quoted for rule in rules)
         self._outlined: defaultdict[_Outline, list[Entry]] = defaultdict(list)
+        self._outlines: dict[Entry, _Outline] = {}
         self._normalized: dict[_Outline, dict[str, list[Entry]]] = {}
 
     def add(self, entry: Entry) -> None:
         """Add a recorded chat after the others."""
-        outline = self._outline(entry.canonical)
+        outline = self._outlines[entry] = self._outline(entry.canonical)
         self._outlined[outline].append(entry)
         if (normalized := self._normalized.get(outline)) is not None:
             normalized.setdefault(normalized_key(entry.canonical, self._rules), []).append(entry)
+
+    def remove(self, entries: Iterable[Entry]) -> None:
+        """Remove recorded chats."""
+        for entry in entries:
+            outline = self._outlines.pop(entry)
+            self._outlined[outline].remove(entry)
+            self._normalized.pop(outline, None)
+
+    def alike(self, canonical: JSONObject) -> Sequence[Entry]:
+        """Return the recordings that differ from a request in quoted texts and parameters alone."""
+        return self._outlined.get(self._outline(canonical), ())
 
     def find(self, canonical: JSONObject) -> Sequence[Entry]:
         """Return the recordings that differ from a request in volatile text alone."""
@@ -236,4 +251,4 @@ class VolatileIndex:
             if isinstance(message, dict) and not is_quoted(message):
                 content = message.get("content")
                 written.append(content if isinstance(content, str) else None)
-        return tuple(written)
+        return hashlib.blake2b(msgspec.json.encode(written), digest_size=16).digest()

@@ -1,5 +1,6 @@
 """The models and tool calls of a server that records, replays or injects faults."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from antiphon.engine.ports import Endpoint, ModelCatalogue, ResolvedModel, ToolCalls
@@ -53,7 +54,7 @@ class RecordingCatalogue:
         self._modes = _possible_modes(backends, lookup, faults, replay_tools)
         if backends is None and lookup is not None:
             collection = lookup.collection
-            if not (collection.chats.models or collection.tools.entries):
+            if next(collection.calls, None) is None:
                 problems = "".join(f"\n  {printable(line)}" for line in _first(collection.problems))
                 raise ConfigError(f"{collection.directory}: no recorded calls{problems}")
 
@@ -108,8 +109,8 @@ class RecordingCatalogue:
         notices = [] if self._backends is None else self._backends.notices()
         if self._lookup is not None:
             collection = self._lookup.collection
-            tools = sum(entry.call.kind == "tool" for entry in collection.tools.entries)
-            models = len(collection.chats.entries) + len(collection.tools.entries) - tools
+            kinds = Counter(call.kind == "tool" for call in collection.calls)
+            models, tools = kinds[False], kinds[True]
             counted = f"{models} model calls" + (f" and {tools} tool calls" if tools else "")
             notices.append(f"recordings: {counted} in {collection.directory}")
             notices += [f"unreadable: {printable(line)}" for line in _first(collection.problems)]

@@ -1,9 +1,7 @@
 """Lists of models and providers on a server that only replays."""
 
-from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.wire.models import Model, ModelMetadata, Provider
 
@@ -25,8 +23,8 @@ def listed_models(collection: Collection) -> list[Model]:
 
     Requests can use both forms.
     """
-    names = {(RECORDINGS, name) for name in (*collection.chats.models, *collection.tools.models)}
-    models = [_model(name, RECORDINGS, name) for _, name in names]
+    names = collection.chat_models.keys() | collection.endpoint_models
+    models = [_model(name, RECORDINGS, name) for name in names]
     models += [_model(f"{backend}/{name}", backend, name) for backend, name in _backend_models(collection)]
     return sorted(models, key=lambda model: model.id)
 
@@ -51,16 +49,12 @@ def backend_at(url: str) -> str | None:
 
 def _backend_models(collection: Collection) -> set[tuple[str, str]]:
     """Return pairs of a backend and the name of a model."""
-    entries = (*collection.chats.entries, *collection.tools.entries)
-    return set(_backend_models_of(entry.call for entry in entries))
-
-
-def _backend_models_of(calls: Iterable[RecordedCall]) -> Iterator[tuple[str, str]]:
-    for call in calls:
-        name = call.request.get("model")
+    found = set()
+    for call in collection.calls:
         backend = call.backend or (backend_at(call.address.url) if call.hash_name else None)
-        if backend and call.kind != "tool" and isinstance(name, str):
-            yield backend, name
+        if backend and call.kind != "tool" and call.model is not None:
+            found.add((backend, call.model))
+    return found
 
 
 def _model(model_id: str, backend: str, name: str) -> Model:

@@ -1,17 +1,18 @@
 """Lookup of recordings for requests, with notes to the observer and the hit log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.slices import SLICE, in_thread
 from antiphon.errors import RecordingNotFound
 from antiphon.recording.calls.endpoints import is_for_vector_store
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
-from antiphon.recording.matching.nearest import explain_miss
+from antiphon.recording.matching.nearest import Explanation, explain_miss
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.json import JSONObject
 
@@ -37,7 +38,9 @@ class RecordingLookup:
         self.speed = speed
         self._hit_log = hit_log
 
-    def find(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall | None:
+    async def find(
+        self, request: JSONObject, context: RequestContext, backend: str = ""
+    ) -> RecordedCall | None:
         """Return the recording that answers a chat request, or None.
 
         If several recordings match, those of `backend` have priority.
@@ -45,25 +48,27 @@ class RecordingLookup:
         Raises:
             RecordingNotFound: The request is nested too deeply to be compared.
         """
-        found = self._chat(request, context, backend)
+        async with self.collection.lock:
+            found = await self._chat(request, context, backend)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
         context.observer.missed(None)
         return None
 
-    def get(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall:
+    async def get(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall:
         """Return the recording that answers a chat request, as `find` does.
 
         Raises:
             RecordingNotFound: No recording answers; the message shows the nearest one.
         """
-        found = self._chat(request, context, backend)
-        if isinstance(found, Hit):
-            return self._report_hit(found, context)
-        chats = [(entry.call, entry.canonical) for entry in self.collection.chats.entries]
-        raise _not_found(found, chats, context)
+        async with self.collection.lock:
+            found = await self._chat(request, context, backend)
+            if isinstance(found, Hit):
+                return self._report_hit(found, context)
+            explained = await in_thread(lambda: self._explain_chat(found, context.scope))
+        raise _not_found(explained, context)
 
-    def find_result(
+    async def find_result(
         self, provider: str, name: str, arguments: JSONObject, context: RequestContext
     ) -> RecordedCall | None:
         """Return the recording that answers a tool call, or None.
@@ -71,13 +76,14 @@ class RecordingLookup:
         Raises:
             RecordingNotFound: The arguments are nested too deeply to be compared.
         """
-        found = self._tool(provider, name, arguments, context)
+        async with self.collection.lock:
+            found = await self._tool(provider, name, arguments, context)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
         context.observer.missed(None)
         return None
 
-    def get_result(
+    async def get_result(
         self, provider: str, name: str, arguments: JSONObject, context: RequestContext
     ) -> RecordedCall:
         """Return the recording that answers a tool call.
@@ -85,10 +91,12 @@ class RecordingLookup:
         Raises:
             RecordingNotFound: No recording answers; the message shows the nearest one.
         """
-        found = self._tool(provider, name, arguments, context)
-        if isinstance(found, Hit):
-            return self._report_hit(found, context)
-        raise _not_found(found, self.collection.tools.alike(found.canonical), context)
+        async with self.collection.lock:
+            found = await self._tool(provider, name, arguments, context)
+            if isinstance(found, Hit):
+                return self._report_hit(found, context)
+            explained = await in_thread(lambda: self._explain_tool(found))
+        raise _not_found(explained, context)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
         """Return the recorded name of a model, and its backend or an empty string.
@@ -96,13 +104,17 @@ class RecordingLookup:
         The name is `model_id`, or `model_id` without its first segment if only that is recorded.
         """
         backend, _, name = model_id.partition("/")
-        models = self.collection.chats.models
+        models = self.collection.chat_models
         return (name, backend) if model_id not in models and name in models else (model_id, "")
 
     def has_model(self, model_id: str) -> bool:
         """Return whether a model is recorded, by its id or without the first segment."""
-        models = self.collection.chats.models.keys() | self.collection.tools.models
-        return model_id in models or model_id.partition("/")[2] in models
+        collection, name = self.collection, model_id.partition("/")[2]
+        return any(
+            each in models
+            for each in (model_id, name)
+            for models in (collection.chat_models, collection.endpoint_models)
+        )
 
     def embedding_model(self, scope: str) -> str | None:
         """Return the id of the model whose embeddings for vector stores are recorded in a scope.
@@ -122,7 +134,7 @@ class RecordingLookup:
 
         If the model was recorded at several backends: those of `backend`, else of the first one.
         """
-        switches = self.collection.chats.models.get(model)
+        switches = self.collection.chat_models.get(model)
         if switches is None:
             return DEFAULT_CAPABILITIES
         metadata = switches.get(backend, next(iter(switches.values())))
@@ -131,17 +143,40 @@ class RecordingLookup:
         except msgspec.ValidationError:  # A later version can write other switches.
             return DEFAULT_CAPABILITIES
 
-    def _chat(self, request: JSONObject, context: RequestContext, backend: str) -> Hit | Miss:
+    async def _chat(self, request: JSONObject, context: RequestContext, backend: str) -> Hit | Miss:
+        collection, scope = self.collection, context.scope
+        messages = request.get("messages")
+        is_long = isinstance(messages, list) and len(messages) > SLICE
+        await collection.load(scope)
         try:
-            return self.collection.chats.find(request, context.scope, backend)
+            if not (collection.is_loaded or collection.chats.has_own(request, scope)):
+                await collection.load_rest()
+            return await self._search(lambda: collection.chats.find(request, scope, backend), is_long)
         except RecursionError:
             raise _too_deep(context) from None
 
-    def _tool(self, provider: str, name: str, arguments: JSONObject, context: RequestContext) -> Hit | Miss:
+    async def _tool(
+        self, provider: str, name: str, arguments: JSONObject, context: RequestContext
+    ) -> Hit | Miss:
+        collection, scope = self.collection, context.scope
+        await collection.load(scope)
         try:
-            return self.collection.tools.find(provider, name, arguments, context.scope)
+            if not (collection.is_loaded or collection.tools.has_own(provider, name, arguments, scope)):
+                await collection.load_rest()
+            return await self._search(lambda: collection.tools.find(provider, name, arguments, scope))
         except RecursionError:
             raise _too_deep(context) from None
+
+    async def _search(self, search: Callable[[], Hit | Miss], is_long: bool = False) -> Hit | Miss:
+        """Return the result of a search, in a thread if it can take long."""
+        return await in_thread(search) if is_long or self.collection.is_large else search()
+
+    def _explain_chat(self, miss: Miss, scope: str) -> Explanation:
+        likely = self.collection.chats.likely(miss.canonical, scope)
+        return explain_miss(miss.canonical, [(entry.call, entry.canonical) for entry in likely], miss.used)
+
+    def _explain_tool(self, miss: Miss) -> Explanation:
+        return explain_miss(miss.canonical, self.collection.tools.alike(miss.canonical), miss.used)
 
     def _report_hit(self, found: Hit, context: RequestContext) -> RecordedCall:
         context.observer.hit(found.how, found.call.name, found.rules)
@@ -157,11 +192,8 @@ class RecordingLookup:
         return found.call
 
 
-def _not_found(
-    miss: Miss, recorded: Sequence[tuple[RecordedCall, JSONObject]], context: RequestContext
-) -> RecordingNotFound:
-    """Report a miss to the observer and return its error, with the nearest of `recorded`."""
-    explained = explain_miss(miss.canonical, recorded, miss.used)
+def _not_found(explained: Explanation, context: RequestContext) -> RecordingNotFound:
+    """Report a miss to the observer and return its error."""
     context.observer.missed(explained.difference)
     return RecordingNotFound(explained.message)
 

@@ -47,7 +47,7 @@ class Player:
             RecordingNotFound: No recording answers the request.
             UpstreamError: The recorded error.
         """
-        recorded = self._lookup.get(cast(JSONObject, request), self._context, self._backend)
+        recorded = await self._lookup.get(cast(JSONObject, request), self._context, self._backend)
         async with aclosing(play(recorded, request, self._lookup.speed)) as batches:
             async for chunks in batches:
                 yield chunks
@@ -59,7 +59,7 @@ class Player:
             RecordingNotFound: No recording answers the request.
             UpstreamError: The recorded error.
         """
-        recorded = self._lookup.get(cast(JSONObject, request), self._context, self._backend)
+        recorded = await self._lookup.get(cast(JSONObject, request), self._context, self._backend)
         return await play_reply(recorded, self._lookup.speed)
 
 
@@ -77,7 +77,7 @@ class ToolPlayer:
             RecordingNotFound: No recording answers the call.
             UpstreamError: The recorded error.
         """
-        recorded = self._lookup.get_result(provider, name, arguments, self._context)
+        recorded = await self._lookup.get_result(provider, name, arguments, self._context)
         return await play_result(recorded, self._lookup.speed)
 
 

@@ -73,14 +73,14 @@ class CallWriter:
         self._context = context
         self._overwrite = overwrite
 
-    def begin(self, call: RecordedCall) -> "PendingCall":
+    async def begin(self, call: RecordedCall) -> "PendingCall":
         """Start to record a call, which has no answer yet.
 
         Raises:
             SecretInRecording: The request holds a secret.
         """
         call = replace(call, scope=self._context.scope)
-        self._collection.check(call)
+        await self._collection.check(call)
         return PendingCall(self, call)
 
     async def write(self, call: RecordedCall) -> None:
@@ -147,7 +147,7 @@ class Recorder:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yield the backend's chunks as they arrive, and write them after the last one."""
-        pending = self._begin(request, streamed=bool(request.get("stream")))
+        pending = await self._begin(request, streamed=bool(request.get("stream")))
         try:
             async with aclosing(self._inner.stream(request)) as batches:
                 async for chunks in batches:
@@ -164,7 +164,7 @@ class Recorder:
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Return the backend's reply after it is written."""
-        pending = self._begin(request, streamed=False)
+        pending = await self._begin(request, streamed=False)
         try:
             reply = await self._inner.complete(request)
         except AntiphonError as error:
@@ -174,12 +174,14 @@ class Recorder:
         await pending.end()
         return reply
 
-    def _begin(self, request: ChatRequest, *, streamed: bool) -> PendingCall:
+    async def _begin(self, request: ChatRequest, *, streamed: bool) -> PendingCall:
         usual = asdict(DEFAULT_CAPABILITIES)
         unusual = {name: value for name, value in asdict(self.capabilities).items() if value != usual[name]}
         address = Address(metadata=_metadata(self._backend, unusual))
         body = cast(JSONObject, request)
-        return self._writer.begin(RecordedCall(kind="chat", request=body, streamed=streamed, address=address))
+        return await self._writer.begin(
+            RecordedCall(kind="chat", request=body, streamed=streamed, address=address)
+        )
 
 
 class ToolRecorder:
@@ -195,7 +197,7 @@ class ToolRecorder:
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Return the tool's result after it is written."""
-        pending = self._writer.begin(self._recorded_call(provider, name, arguments))
+        pending = await self._writer.begin(self._recorded_call(provider, name, arguments))
         try:
             result = await self._inner.call(provider, name, arguments)
         except AntiphonError as error:

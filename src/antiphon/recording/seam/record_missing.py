@@ -69,17 +69,18 @@ class RecordMissingModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         """Yield the recorded chunks, or the backend's."""
-        async with aclosing(self._choose(request).stream(request)) as batches:
+        chosen = await self._choose(request)
+        async with aclosing(chosen.stream(request)) as batches:
             async for chunks in batches:
                 yield chunks
 
     async def complete(self, request: ChatRequest) -> bytes:
         """Return the recorded reply, or the backend's."""
-        return await self._choose(request).complete(request)
+        return await (await self._choose(request)).complete(request)
 
-    def _choose(self, request: ChatRequest) -> ChatModel:
+    async def _choose(self, request: ChatRequest) -> ChatModel:
         backend = backend_of(self._recording)
-        recorded = self._replay.lookup.find(cast(JSONObject, request), self._context, backend)
+        recorded = await self._replay.lookup.find(cast(JSONObject, request), self._context, backend)
         if recorded is None:
             return self._recording.chat_model
         return self._replay.play(recorded, self._recording, self._context)
@@ -98,7 +99,7 @@ class RecordMissingTools:
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Return the recorded result, or the tool's."""
-        recorded = self._replay.lookup.find_result(provider, name, arguments, self._context)
+        recorded = await self._replay.lookup.find_result(provider, name, arguments, self._context)
         if recorded is None:
             return await self._recording.call(provider, name, arguments)
         played = self._replay.play_result(recorded, self._context, self._model)

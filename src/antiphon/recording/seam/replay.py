@@ -72,7 +72,7 @@ class _LiveTools:
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Return the recorded result of a search, or the tool's result."""
         if is_web_search(provider, name):
-            recorded = self._lookup.find_result(provider, name, arguments, self._context)
+            recorded = await self._lookup.find_result(provider, name, arguments, self._context)
             if recorded is not None:
                 return await ResultPlayer(recorded, self._lookup.speed).call(provider, name, arguments)
         return await self._inner.call(provider, name, arguments)
