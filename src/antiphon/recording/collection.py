@@ -123,7 +123,7 @@ class Collection:
 
     def _open(self) -> None:
         if not self.directory.is_dir():
-            raise ConfigError(f"{self.directory}: no such directory of recordings")
+            raise ConfigError(f"{self.directory}: the folder of recordings does not exist; check the path")
         addresses: dict[bytes, Address] = {}
 
         def share(address: Address) -> Address:

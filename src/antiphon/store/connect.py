@@ -1,5 +1,6 @@
 """Database engines from URLs, and readable errors from those of drivers."""
 
+import contextlib
 import sqlite3
 import time
 from functools import partial
@@ -29,8 +30,9 @@ class OpenFile:
     def note(self, _connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         """Note the file that the first connection has opened."""
         if self.identity is None:
-            found = self.path.stat()
-            self.identity = found.st_dev, found.st_ino
+            with contextlib.suppress(FileNotFoundError):
+                found = self.path.stat()
+                self.identity = found.st_dev, found.st_ino
 
 
 class Opened(Struct, frozen=True):
