@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import machine, workloads
 from bench.goals import goals
+from bench.growth import SECTION
 from bench.machine import About, Python
 from bench.peers import PEERS
 from bench.recordings import NAME as RECORDINGS
@@ -46,7 +47,7 @@ def page(about: About, table: Table) -> str:
     def compared(rows: Sequence[str], *names: str) -> str:
         return _compared(table, servers, rows, names)
 
-    return TEXT.read_text(encoding="utf-8").format(
+    text = TEXT.read_text(encoding="utf-8").format(
         about=about,
         others=about.other_load * 100,
         clients=workloads.CLIENTS,
@@ -78,6 +79,7 @@ def page(about: About, table: Table) -> str:
             ("responses/s", "CPU ms/response"),
         ),
     )
+    return f"{text}\n{SECTION.read_text(encoding='utf-8')}"
 
 
 def _figure(value: float | None) -> str:

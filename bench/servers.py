@@ -40,7 +40,7 @@ class Process:
 
     def cpu(self) -> float:
         """Return the CPU seconds of the process and its children, exact to the nanosecond."""
-        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self.process.pid))
+        return cpu_of(self.process.pid)
 
     def memory(self) -> int:
         """Return the resident bytes of the process and its children."""
@@ -60,6 +60,11 @@ class Process:
         """Restart the measurement of the peak."""
         for pid in _family(self.process.pid):
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # See proc_pid_clear_refs(5).
+
+
+def cpu_of(process_id: int) -> float:
+    """Return the CPU seconds of a process and its children, exact to the nanosecond."""
+    return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(process_id))
 
 
 def _cpu_clock(pid: int) -> int:
