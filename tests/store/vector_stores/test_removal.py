@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -275,5 +276,22 @@ def test_removal_of_what_does_not_exist_is_done(store: Store, run: Run) -> None:
     async def scenario() -> None:
         for step in (remove_vector_store, remove_file, remove_detached_files):
             assert await store._database.write(lambda c, s=step: s(c, "none")) is Progress.DONE  # type: ignore[misc]
+
+    run(scenario())
+
+
+def test_sqlite_merges_its_index_of_words_as_before_after_a_deletion(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        store = await Store.open(f"sqlite:///{tmp_path}/merges.db")
+        await create(store, "vs_1")
+        await fill(store, "vs_1", "file_1", chunks=100)
+        await store.vector_stores.delete(ME, "vs_1")
+        await store.deletions.remove_all()
+        # FTS5's own check: an error is raised if the index doesn't match the content.
+        check = text("INSERT INTO chunk_terms (chunk_terms) VALUES ('integrity-check')")
+        await store._database.write(lambda c: c.execute(check))
+        configured = text("SELECT v FROM chunk_terms_config WHERE k = 'automerge'")
+        assert await store._database.read(lambda c: c.execute(configured).scalar_one()) == 4
+        await store.close()
 
     run(scenario())
