@@ -48,6 +48,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "server": ("http", "edge", "describe", "routes"),
     "service": ("access", "files", "responses", "passthrough"),
     "store": ("deletions", "responses", "runs", "vector_stores"),
+    "store.vector_stores": ("search",),
     "tools": ("code_interpreter", "file_search", "mcp", "web_search"),
     "tools.web_search": ("providers",),
 }

@@ -27,6 +27,7 @@ from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.counters import m012_counters
 from antiphon.store.vector_stores.removal import remove_detached_files, remove_file, remove_vector_store
+from antiphon.store.vector_stores.search.blocks import m014_vector_blocks
 from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
@@ -45,6 +46,7 @@ MIGRATIONS = (
     m011_versions,
     m012_counters,
     m013_runs,
+    m014_vector_blocks,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {

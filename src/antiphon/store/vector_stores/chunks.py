@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, insert, select, text
 
 from antiphon.store.database import Database
 from antiphon.store.tables import vector_store_files
-from antiphon.store.vector_stores.by_vector import find_nearest, pgvector_text
-from antiphon.store.vector_stores.by_words import find_words, store_token, words
 from antiphon.store.vector_stores.removal import remove_chunks
+from antiphon.store.vector_stores.search.blocks import Blocks, add_block
+from antiphon.store.vector_stores.search.by_vector import find_nearest, pgvector_text
+from antiphon.store.vector_stores.search.by_words import find_words, store_token, words
+from antiphon.store.vector_stores.search.scope import Scope
 from antiphon.store.vector_stores.tables import chunks, pgvector_schema
-from antiphon.wire.json import JSON
 
 _BATCH = 200
 """The most chunks per write, so that other writes don't wait long."""
@@ -69,6 +69,7 @@ class ChunkRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._blocks = Blocks()
 
     async def replace(
         self, vector_store_id: str, file_id: str, attempt: str, new: Sequence[NewChunk]
@@ -102,7 +103,7 @@ class ChunkRecords:
 
     async def search(self, query: ChunkQuery) -> FoundChunks:
         """Return the best chunks of the completed and allowed files."""
-        return await self._database.read(lambda c: _search(c, query))
+        return await self._database.read(lambda c: _search(c, self._blocks, query))
 
     async def get(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
         """Return the chunks by ID, without those that no longer exist."""
@@ -141,7 +142,6 @@ def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Se
     inserted = insert(chunks).returning(chunks.c.id, sort_by_parameter_order=True)
     ids = connection.execute(inserted, rows).scalars().all()
     sqlite = connection.dialect.name == "sqlite"
-    schema = None if sqlite else pgvector_schema(connection)
     terms = [words(chunk.text) for chunk in new]
     connection.execute(
         text(_ADD_TERMS_SQLITE if sqlite else _ADD_TERMS_POSTGRESQL),
@@ -150,53 +150,37 @@ def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Se
             for chunk_id, found in zip(ids, terms, strict=True)
         ],
     )
-    vectors: list[dict[str, JSON]] = [
-        {"id": chunk_id, "vector": pgvector_text(chunk.vector) if schema else chunk.vector}
-        for chunk_id, chunk in zip(ids, new, strict=True)
-        if chunk.vector is not None
-    ]
+    vectors = [(id_, chunk.vector) for id_, chunk in zip(ids, new, strict=True) if chunk.vector is not None]
     if vectors:
-        value = f"CAST(:vector AS {schema}.vector)" if schema else ":vector"
-        connection.execute(
-            text(f"INSERT INTO chunk_vectors (chunk_id, vector) VALUES (:id, {value})"),  # noqa: S608
-            vectors,
-        )
+        _add_vectors(connection, file[:2], vectors)
     return True
+
+
+def _add_vectors(connection: Connection, file: tuple[str, str], new: Sequence[tuple[int, bytes]]) -> None:
+    schema = None if connection.dialect.name == "sqlite" else pgvector_schema(connection)
+    value = f"CAST(:vector AS {schema}.vector)" if schema else ":vector"
+    rows = [{"id": id_, "vector": pgvector_text(vector) if schema else vector} for id_, vector in new]
+    connection.execute(
+        text(f"INSERT INTO chunk_vectors (chunk_id, vector) VALUES (:id, {value})"),  # noqa: S608
+        rows,
+    )
+    if schema is None:
+        add_block(connection, file, new)
 
 
 _ADD_TERMS_SQLITE = "INSERT INTO chunk_terms (rowid, store, terms) VALUES (:id, :store, :terms)"
 _ADD_TERMS_POSTGRESQL = (
     "INSERT INTO chunk_terms (chunk_id, terms, words) VALUES (:id, to_tsvector('english', :terms), :words)"
 )
-_SCOPE = (
-    "SELECT id FROM chunks JOIN vector_store_files USING (vector_store_id, file_id) "
-    "WHERE status = 'completed' AND "
-)
-_IN_STORES = {
-    "sqlite": "vector_store_id IN (SELECT value FROM json_each(:store_list))",
-    "postgresql": "vector_store_id IN (SELECT json_array_elements_text(CAST(:store_list AS json)))",
-}
-_IN_FILES = {
-    "sqlite": "(vector_store_id, file_id) IN "
-    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:files))",
-    "postgresql": "(vector_store_id, file_id) IN "
-    "(SELECT value ->> 0, value ->> 1 FROM json_array_elements(CAST(:files AS json)))",
-}
 
 
-def _search(connection: Connection, query: ChunkQuery) -> FoundChunks:
-    stores = list(query.vector_store_ids)
-    given: dict[str, JSON] = {"stores": stores, "store_list": msgspec.json.encode(stores).decode()}
-    scope = _SCOPE + _IN_STORES[connection.dialect.name]
-    if query.allowed is not None:
-        scope = _SCOPE + _IN_FILES[connection.dialect.name]
-        pairs = [(store, file) for store in stores for file in query.allowed.get(store, ())]
-        given["files"] = msgspec.json.encode(pairs).decode()
+def _search(connection: Connection, blocks: Blocks, query: ChunkQuery) -> FoundChunks:
+    scope = Scope(query.vector_store_ids, query.allowed)
     by_words = by_vector = None
     if query.words is not None:
-        by_words = find_words(connection, query.words, scope, given, query.limit)
+        by_words = find_words(connection, query.words, scope, query.limit)
     if query.vector is not None:
-        by_vector = find_nearest(connection, query.vector, scope, given, query.limit)
+        by_vector = find_nearest(connection, blocks, query.vector, scope, query.limit)
     return FoundChunks(by_words or {}, by_vector or {})
 
 

@@ -8,8 +8,11 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -34,6 +37,23 @@ chunks = Table(
         ondelete="CASCADE",
     ),
     UniqueConstraint("vector_store_id", "file_id", "position"),
+)
+
+vector_blocks = Table(
+    "vector_blocks",
+    metadata,
+    # Never reused, so that a search notices whether the blocks that it has in memory are all.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # The first chunk. Chunks of a file are deleted together, the first one before the others.
+    Column("chunk_id", ForeignKey("chunks.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("vector_store_id", Text, nullable=False),
+    Column("file_id", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("vectors", Integer, nullable=False),
+    Column("ids", LargeBinary, nullable=False),
+    Column("codes", LargeBinary, nullable=False),
+    Index("vector_blocks_store", "vector_store_id", "dimensions", "vectors"),
+    sqlite_autoincrement=True,
 )
 
 

@@ -1,0 +1,1 @@
+"""Keyword and semantic search for chunks, on SQLite and PostgreSQL."""
