@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,38 +10,62 @@ from antiphon.wire.json import JSON
 
 
 def test_what_both_searches_found_comes_first() -> None:
-    words = Found(1.0, {"a": 0.9, "b": 0.5})
-    vectors = Found(1.0, {"c": 0.8, "b": 0.7})
+    words = Found("keyword", 1.0, {"a": 0.9, "b": 0.5})
+    vectors = Found("semantic", 1.0, {"c": 0.8, "b": 0.7})
     assert [key for key, _ in fuse([[words, vectors]], 10)] == ["b", "a", "c"]
 
 
 def test_the_score_is_the_weighted_mean_and_falls_with_the_ranks() -> None:
-    words = Found(1.0, {"a": 1.0, "b": 0.4})
-    vectors = Found(3.0, {"a": 0.6, "b": 0.8})
+    words = Found("keyword", 1.0, {"a": 1.0, "b": 0.4})
+    vectors = Found("semantic", 3.0, {"a": 0.6, "b": 0.8})
     hits = fuse([[words, vectors]], 10)
     # b has the better rank in the search with the larger weight.
     assert [key for key, _ in hits] == ["b", "a"]
     assert [score for _, score in hits] == pytest.approx([0.7, 0.7])
 
 
-def test_a_single_search_keeps_its_scores() -> None:
-    assert fuse([[Found(0.5, {1: 0.2, 2: 0.9})]], 10) == [(2, 0.9), (1, 0.2)]
+@pytest.mark.parametrize("kind", ["keyword", "semantic"])
+def test_a_single_search_keeps_its_order_and_scores(kind: Literal["keyword", "semantic"]) -> None:
+    found = Found(kind, 0.5, {1: 0.2, 2: 0.5, 3: 0.9})
+    assert fuse([[found]], 10) == [(3, 0.9), (2, 0.5), (1, 0.2)]
+
+
+def test_a_weak_match_of_words_changes_nothing() -> None:
+    """Questions share words with chunks about other things."""
+    vectors = Found("semantic", 1.0, {"right": 0.86, "near": 0.84, "other": 0.75, "far": 0.7})
+    words = Found("keyword", 1.0, {"other": 0.09, "elsewhere": 0.1})
+    assert [key for key, _ in fuse([[vectors, words]], 10)][:3] == ["right", "near", "other"]
+
+
+def test_a_strong_match_of_words_comes_first_although_its_vector_is_far() -> None:
+    """Vectors hardly represent part numbers."""
+    vectors = Found("semantic", 1.0, {f"similar {number}": 0.9 - number / 1000 for number in range(100)})
+    words = Found("keyword", 1.0, {"right": 0.38, "similar 3": 0.05})
+    assert [key for key, _ in fuse([[vectors, words]], 2)] == ["right", "similar 0"]
+
+
+def test_the_range_of_the_cosines_does_not_matter() -> None:
+    words = Found("keyword", 1.0, {"c": 0.3})
+    for cosines in ((0.9, 0.88, 0.86, 0.82), (0.5, 0.4, 0.3, 0.1)):
+        vectors = Found("semantic", 1.0, dict(zip("abcd", cosines, strict=True)))
+        assert [key for key, _ in fuse([[vectors, words]], 10)] == ["c", "a", "b", "d"]
 
 
 def test_weights_decide_between_the_first_of_each() -> None:
     words, vectors = {"by keyword": 0.5}, {"by vector": 0.5}
-    for weights, first in (((2, 1), "by keyword"), ((1, 2), "by vector")):
-        hits = fuse([[Found(weights[0], words), Found(weights[1], vectors)]], 1)
+    for weights, first in (((1, 1), "by keyword"), ((1, 3), "by vector")):
+        searches = [Found("keyword", weights[0], words), Found("semantic", weights[1], vectors)]
+        hits = fuse([searches], 1)
         assert [key for key, _ in hits] == [first]
 
 
 def test_of_several_queries_the_best_answered_counts() -> None:
-    first, second = Found(1.0, {"a": 0.9}), Found(1.0, {"a": 0.1, "b": 0.3})
+    first, second = Found("keyword", 1.0, {"a": 0.9}), Found("keyword", 1.0, {"a": 0.1, "b": 0.3})
     assert fuse([[first], [second]], 10) == [("a", 0.9), ("b", 0.3)]
 
 
 def test_results_below_the_threshold_are_omitted() -> None:
-    found = Found(1.0, {"a": 0.9, "b": 0.5, "c": 0.49})
+    found = Found("semantic", 1.0, {"a": 0.9, "b": 0.5, "c": 0.49})
     assert [key for key, _ in fuse([[found]], 10, 0.5)] == ["a", "b"]
 
 
@@ -48,6 +74,7 @@ def test_results_below_the_threshold_are_omitted() -> None:
         st.lists(
             st.builds(
                 Found,
+                st.sampled_from(["keyword", "semantic"]),
                 st.floats(0.1, 5),
                 st.dictionaries(st.integers(0, 9), st.floats(0, 1)),
             ),

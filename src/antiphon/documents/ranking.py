@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from antiphon.decode.explain import wrong_type
 from antiphon.errors import InvalidRequest, MissingParameter
@@ -12,10 +12,12 @@ K = TypeVar("K", bound=Hashable)
 
 RANKERS = ("auto", "none", "default-2024-11-15", "default_2024_08_21")
 """OpenAI's rankers, old and new ones; all rank alike here."""
-_DAMPING = 60
-"""The constant of reciprocal rank fusion.
+_STRONG = 0.45
+"""The keyword score of a chunk of average length that has each word of the query once."""
+_KEYWORD_WEIGHT = 2.0
+"""The relevance of such a chunk, compared with that of the chunk with the nearest vector.
 
-Source: Cormack, Clarke and Büttcher, SIGIR 2009, https://doi.org/10.1145/1571941.1572114
+This constant and the square in `_relevance` come from the questions of `bench.search`.
 """
 
 
@@ -35,6 +37,8 @@ class Ranking:
 class Found(Generic[K]):
     """The results of one search and its weight."""
 
+    kind: Literal["keyword", "semantic"]
+    """The kind of search."""
     weight: float
     """The weight of the search."""
     scores: Mapping[K, float]
@@ -79,34 +83,48 @@ def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
 def fuse(queries: Sequence[Sequence[Found[K]]], limit: int, threshold: float = 0.0) -> list[tuple[K, float]]:
     """Return the best results of several searches with their scores, the best first.
 
-    The order is that of reciprocal rank fusion. A score is the mean of the similarities to one query,
-    weighted like its searches, and the highest such mean of all queries. It is capped at the score of the
-    result before, so that scores fall with the rank.
+    The order is that of the sum of the results' relevance in each search. A score is the mean of the
+    similarities to one query, weighted like its searches, and the highest such mean of all queries. It is
+    capped at the score of the result before, so that scores fall with the rank.
 
     Args:
         queries: The searches of each query.
         limit: The most results to return.
         threshold: The lowest score to return.
     """
-    ranks: dict[K, float] = {}
+    relevance: dict[K, float] = {}
     scores: dict[K, float] = {}
     for searches in queries:
         means: dict[K, float] = {}
         total = sum(search.weight for search in searches)
         for search in searches:
-            best_first = sorted(search.scores.items(), key=lambda item: -item[1])
-            for rank, (key, score) in enumerate(best_first, start=1):
-                ranks[key] = ranks.get(key, 0.0) + search.weight / (_DAMPING + rank)
-                means[key] = means.get(key, 0.0) + search.weight / total * score
+            for key, value in _relevance(search).items():
+                relevance[key] = relevance.get(key, 0.0) + search.weight * value
+                means[key] = means.get(key, 0.0) + search.weight / total * search.scores[key]
         scores = {key: max(scores.get(key, 0.0), means.get(key, 0.0)) for key in {**scores, **means}}
     hits: list[tuple[K, float]] = []
     ceiling = 1.0
-    for key in sorted(ranks, key=lambda key: (-ranks[key], -scores[key])):
+    for key in sorted(relevance, key=lambda key: (-relevance[key], -scores[key])):
         ceiling = min(ceiling, scores[key])
         if ceiling < threshold or len(hits) == limit:
             break
         hits.append((key, ceiling))
     return hits
+
+
+def _relevance(search: Found[K]) -> dict[K, float]:
+    """Return the relevance of each result, which makes keyword and semantic searches comparable.
+
+    The nearest vectors have 1 and the farthest of the results 0, because each embedding model has its own
+    range of cosines. Of keyword searches, only strong matches count: some words of a question are in many
+    chunks about something else, but a rare name or number is not. Ranks (reciprocal rank fusion) would count
+    weak and strong matches alike. See Bruch, Gai and Ingber, https://doi.org/10.1145/3596512.
+    """
+    if search.kind == "keyword":
+        return {key: _KEYWORD_WEIGHT * min(score / _STRONG, 1.0) ** 2 for key, score in search.scores.items()}
+    least = min(search.scores.values(), default=0.0)
+    spread = max(search.scores.values(), default=0.0) - least
+    return {key: (score - least) / spread if spread else 1.0 for key, score in search.scores.items()}
 
 
 def _object(value: JSON, param: str) -> JSONObject:

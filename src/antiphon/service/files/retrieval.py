@@ -17,7 +17,7 @@ from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChu
 _log = logging.getLogger(__name__)
 
 _CANDIDATES = 100
-"""Minimum number of chunks that keyword and semantic search each return before their ranks are fused."""
+"""Minimum number of chunks that keyword and semantic search each return before they are fused."""
 _BATCH_TEXTS = 96
 """Maximum number of texts in one embedding request; some servers accept no more."""
 _BATCH_CHARACTERS = 600_000
@@ -163,11 +163,11 @@ class Retrieval:
                 has_vectors = True
                 sought = ChunkQuery([target.id], None, vector, allowed, candidates)
                 by_vector |= (await self._chunks.search(sought)).by_vector
-        found = [Found(ranking.embedding_weight, by_vector)] if has_vectors else []
+        found = [Found("semantic", ranking.embedding_weight, by_vector)] if has_vectors else []
         if ranking.text_weight or not has_vectors:
             sought = ChunkQuery([target.id for target in targets], query, None, allowed, candidates)
             by_words = (await self._chunks.search(sought)).by_words
-            found.append(Found(ranking.text_weight or 1.0, by_words))
+            found.append(Found("keyword", ranking.text_weight or 1.0, by_words))
         return found
 
     async def _vectors(
