@@ -7,6 +7,7 @@ from antiphon.engine.ports import Endpoint
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamBroken
 from antiphon.service.embeddings import Embeddings
+from antiphon.settings.embedding_inputs import EmbeddingInput, Role
 from antiphon.wire.json import JSON, JSONObject
 from tests.service.world import Catalogue, ScriptedModel
 
@@ -27,7 +28,7 @@ class Embedding(Catalogue):
 
 
 def embed(catalogue: Embedding, *texts: str, dimensions: int | None = None) -> list[list[float]]:
-    packed = asyncio.run(Embeddings(catalogue).embed("up/m", texts, dimensions, RequestContext()))
+    packed = asyncio.run(Embeddings(catalogue).embed("up/m", texts, "query", dimensions, RequestContext()))
     return [array("f", vector).tolist() for vector in packed]
 
 
@@ -42,6 +43,40 @@ def test_dimensions_are_asked_for() -> None:
     catalogue = Embedding({"data": [{"embedding": [1]}]})
     embed(catalogue, "a", dimensions=1)
     assert catalogue.asked[0]["dimensions"] == 1
+
+
+FORMS = {
+    "own/e5-small": EmbeddingInput(query_prefix="Q: ", passage_input_type="passage"),
+    "own/e5-plain": EmbeddingInput(),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "role", "sent"),
+    [
+        ("lab/multilingual-e5-small", "query", {"input": ["query: a"]}),
+        ("lab/multilingual-e5-small", "passage", {"input": ["passage: a"]}),
+        ("ollama/nomic-embed-text:latest", "query", {"input": ["search_query: a"]}),
+        ("ollama/nomic-embed-text:latest", "passage", {"input": ["search_document: a"]}),
+        ("voyage/voyage-3.5", "query", {"input": ["a"], "input_type": "query"}),
+        ("voyage/voyage-3.5", "passage", {"input": ["a"], "input_type": "document"}),
+        ("openai/text-embedding-3-small", "query", {"input": ["a"]}),
+        ("own/e5-small", "query", {"input": ["Q: a"]}),
+        ("own/e5-small", "passage", {"input": ["a"], "input_type": "passage"}),
+        ("own/e5-plain", "query", {"input": ["a"]}),
+    ],
+)
+def test_texts_have_the_form_that_the_model_wants(model: str, role: Role, sent: JSONObject) -> None:
+    catalogue = Embedding({"data": [{"embedding": [1]}]})
+    asyncio.run(Embeddings(catalogue, FORMS).embed(model, ["a"], role, None, RequestContext()))
+    assert catalogue.asked == [{"model": model, "encoding_format": "float", **sent}]
+
+
+def test_requests_of_clients_are_unchanged() -> None:
+    catalogue = Embedding({"data": [{"embedding": [1]}]})
+    body: JSONObject = {"model": "lab/multilingual-e5-small", "input": "a"}
+    asyncio.run(Embeddings(catalogue).create(body, RequestContext()))
+    assert catalogue.asked == [body]
 
 
 @pytest.mark.parametrize(

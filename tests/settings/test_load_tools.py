@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.errors import ConfigError
+from antiphon.settings.embedding_inputs import EmbeddingInput
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
@@ -29,6 +30,19 @@ def test_defaults(tmp_path: Path) -> None:
     assert (tools.web_search.provider, tools.web_search.timeout) == ("duckduckgo", 20)
     assert (tools.file_search.timeout, tools.file_search.embedding_model) == (60, None)
     assert tools.mcp.servers == {}
+
+
+def test_the_form_of_an_embedding_models_texts(tmp_path: Path) -> None:
+    toml = """
+    [tools.file_search.embedding_inputs."lab/m"]
+    query_prefix = "query: "
+    passage_input_type = "passage"
+    """
+    expected = EmbeddingInput(query_prefix="query: ", passage_input_type="passage")
+    tools = load(tmp_path, toml).tools
+    assert tools.file_search.embedding_inputs == {"lab/m": expected}
+    shown = tools.tables()["tools.file_search"]["embedding_inputs"]
+    assert shown == {"lab/m": {"query_prefix": "query: ", "passage_input_type": "passage"}}
 
 
 def test_limits_of_all_tools_and_of_one(tmp_path: Path) -> None:
@@ -126,6 +140,10 @@ def test_a_file_names_the_provider_and_a_variable_the_key(tmp_path: Path) -> Non
         (
             "[tools.web_search]\nprovider = 'brave'\napi_key = 'canary'\napi_key_env = 'X'",
             ["set only one of them"],
+        ),
+        (
+            "[tools.file_search.embedding_inputs.m]\nprefix = 'a'",
+            ["tools.file_search", "embedding_inputs", "prefix"],
         ),
         ("[tools.file_search]\nmax_file_bytes = '1'", ["max_file_bytes", "expected a whole number"]),
         ("[tools.mcp]\na = 'http://h'", ["[tools.mcp.a]", "table"]),

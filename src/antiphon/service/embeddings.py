@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,8 @@ from antiphon.decode.proxied import require
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, UpstreamBroken
-from antiphon.wire.json import JSONObject
+from antiphon.settings.embedding_inputs import EmbeddingInput, Role, usual_input
+from antiphon.wire.json import JSON, JSONObject
 
 
 class _Embedding(Struct):
@@ -26,8 +27,15 @@ class _Reply(Struct):
 class Embeddings:
     """The use cases of `/v1/embeddings`, routed like responses."""
 
-    def __init__(self, catalogue: ModelCatalogue) -> None:
+    def __init__(self, catalogue: ModelCatalogue, inputs: Mapping[str, EmbeddingInput] | None = None) -> None:
+        """Create the use cases.
+
+        Args:
+            catalogue: The models.
+            inputs: The forms of texts by public model id, where they aren't the usual ones.
+        """
         self._catalogue = catalogue
+        self._inputs = inputs or {}
 
     async def create(self, body: JSONObject, context: RequestContext) -> JSONObject:
         """Return the backend's response to an embedding request, unchanged.
@@ -46,13 +54,14 @@ class Embeddings:
         return await self._embed(body, context)
 
     async def embed(
-        self, model: str, texts: Sequence[str], dimensions: int | None, context: RequestContext
+        self, model: str, texts: Sequence[str], role: Role, dimensions: int | None, context: RequestContext
     ) -> list[bytes]:
         """Return the vectors of texts as packed 32-bit floats, in the order of the texts.
 
         Args:
             model: Public id of the embedding model.
             texts: The texts.
+            role: The role of the texts; many models want to know it.
             dimensions: Requested length of the vectors; None for the model's default.
             context: The context of the request.
 
@@ -60,7 +69,11 @@ class Embeddings:
             NotFound: No backend has the model.
             UpstreamError: The backend failed, or did not return one valid vector per text.
         """
-        body: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
+        prefix, input_type = (self._inputs.get(model) or usual_input(model)).of(role)
+        prefixed: list[JSON] = [prefix + text for text in texts]
+        body: JSONObject = {"model": model, "input": prefixed, "encoding_format": "float"}
+        if input_type is not None:
+            body["input_type"] = input_type
         if dimensions is not None:
             body["dimensions"] = dimensions
         answer = await self._embed(body, context)

@@ -70,7 +70,7 @@ class FileServices:
         """
         settings = tools.file_search
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
-        retrieval = Retrieval(store.chunks, Embeddings(catalogue))
+        retrieval = Retrieval(store.chunks, Embeddings(catalogue, settings.embedding_inputs))
         ingestion = Ingestion(store, folder, retrieval)
         attached_files = AttachedFiles(store, ingestion)
         return cls(

@@ -3,8 +3,10 @@
 import re
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.settings.embedding_inputs import EmbeddingInput
 from antiphon.settings.values import Seconds, Secret, Setting, describe
 from antiphon.wire.json import JSON
 
@@ -126,6 +128,14 @@ class FileSearchSettings(ToolLimits, frozen=True, kw_only=True):
             "only. If not set: the only embedding model of the backends, if there is exactly one."
         ),
     ] = None
+    embedding_inputs: Annotated[
+        dict[str, EmbeddingInput],
+        Meta(
+            description="Tables by model id with `query_prefix`, `passage_prefix`, `query_input_type` and "
+            "`passage_input_type`: what the model receives with queries and with passages of files. If not "
+            "set: by the model's name."
+        ),
+    ] = {}
     files: Annotated[
         str | None,
         Meta(
@@ -158,6 +168,8 @@ class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
             "tools.web_search": _values(self.web_search, WEB_SEARCH_SETTINGS),
             "tools.file_search": _values(self.file_search, FILE_SEARCH_SETTINGS),
         }
+        inputs = self.file_search.embedding_inputs
+        tables["tools.file_search"]["embedding_inputs"] = msgspec.to_builtins(inputs)
         for name, server in self.mcp.servers.items():
             tables[f"tools.mcp.{name}"] = _values(server, MCP_SERVER_SETTINGS)
         return tables

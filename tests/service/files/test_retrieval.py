@@ -14,6 +14,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound, RecordingNotFound, UpstreamUnreachable
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.files.retrieval import Retrieval, SearchHit, Source, StoreTarget
+from antiphon.settings.embedding_inputs import Role
 from antiphon.store import Store
 from antiphon.store.vector_stores.rows import Attachment, NewVectorStore, StoredFile
 from tests.service.world import Catalogue, ScriptedModel
@@ -33,7 +34,7 @@ class Meaning(Embeddings):
         self.batches: list[int] = []
 
     async def embed(
-        self, model: str, texts: Sequence[str], dimensions: int | None, context: RequestContext
+        self, model: str, texts: Sequence[str], role: Role, dimensions: int | None, context: RequestContext
     ) -> list[bytes]:
         if self.error is not None:
             raise self.error

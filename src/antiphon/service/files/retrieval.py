@@ -12,6 +12,7 @@ from antiphon.documents.ranking import Found, Ranking, fuse
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import NotFound, UpstreamError
 from antiphon.service.embeddings import Embeddings
+from antiphon.settings.embedding_inputs import Role
 from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChunk
 
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Retrieval:
         """
         texts = await asyncio.to_thread(_read, source, size, overlap)
         try:
-            vectors = await self._vectors(target, texts, context)
+            vectors = await self._vectors(target, texts, "passage", context)
         except UpstreamError as error:
             raise DocumentError("server_error", f"The embedding model failed: {error.message}") from error
         new = [NewChunk(text, vector) for text, vector in zip(texts, vectors, strict=True)]
@@ -158,7 +159,7 @@ class Retrieval:
         by_vector: dict[int, float] = {}
         has_vectors = False
         for target in targets if ranking.embedding_weight and query.strip() else ():
-            vector = (await self._vectors(target, [query], context))[0]
+            vector = (await self._vectors(target, [query], "query", context))[0]
             if vector is not None:
                 has_vectors = True
                 sought = ChunkQuery([target.id], None, vector, allowed, candidates)
@@ -171,7 +172,7 @@ class Retrieval:
         return found
 
     async def _vectors(
-        self, target: StoreTarget, texts: Sequence[str], context: RequestContext
+        self, target: StoreTarget, texts: Sequence[str], role: Role, context: RequestContext
     ) -> list[bytes | None]:
         if target.embedding_model is None:
             return [None] * len(texts)
@@ -179,7 +180,7 @@ class Retrieval:
         try:
             for batch in _batches(texts):
                 vectors += await self._embeddings.embed(
-                    target.embedding_model, batch, target.dimensions, context
+                    target.embedding_model, batch, role, target.dimensions, context
                 )
         except NotFound as error:
             _log.warning("Falling back to keyword search for %s: %s", target.id, error.message)
