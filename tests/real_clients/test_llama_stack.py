@@ -82,6 +82,8 @@ def test_the_set_up_of_the_tests(client: str, replaying: str, tmp_path: Path) ->
     assert "openai/gpt-4o" in report["names"]
     assert report["retrieved"][0] == report["names"][0]
     assert report["retrieved"][3] == "llm"
+    kinds = {"shields", "scoring_functions"} | ({"tools", "toolgroups"} if client in OF_2025 else set())
+    assert report["lists"] == {kind: [] for kind in kinds}
     (model,) = [model for model in report["models"] if model["owned_by"] == "openai"]
     about = {"model_type": "llm", "provider_id": "openai", "provider_resource_id": "gpt-4o"}
     if client in OF_2025:

@@ -43,7 +43,10 @@ def setup(embedding_model: str) -> dict[str, object]:
         registered = [made.identifier, made.provider_id, made.api_model_type, made.metadata]
         names += [made.identifier]
     one = client.models.retrieve(names[0])
+    # Version 0.7 has neither tools nor tool groups.
+    kinds = ("shields", "scoring_functions", "tools", "toolgroups")
     return {
+        "lists": {name: getattr(client, name).list() for name in kinds if hasattr(client, name)},
         "providers": [provider.provider_id for provider in providers],
         "models": [plain(model) for model in listed],
         "registered": registered,

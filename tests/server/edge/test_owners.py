@@ -63,7 +63,19 @@ NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider
 LISTS = ("/responses", "/files", "/vector_stores", "/prompts")
 """Every list of an owner's objects."""
 OTHER_GETS = frozenset(
-    {"models", "providers", "inspect/routes", "health", "ready", "version", "openapi.json"}
+    {
+        "models",
+        "providers",
+        "tools",
+        "toolgroups",
+        "shields",
+        "scoring-functions",
+        "inspect/routes",
+        "health",
+        "ready",
+        "version",
+        "openapi.json",
+    }
 )
 
 REFERENCES: dict[str, JSONObject] = {

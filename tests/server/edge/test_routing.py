@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from antiphon.server.edge.routing import Application
 from antiphon.server.edge.state import server_state
-from tests.server.asgi import called, scope, server
+from tests.server.asgi import Answer, called, scope, server
 
 
 async def fixed(request: Request) -> Response:
@@ -60,6 +61,41 @@ def test_endpoints(method: str, path: str, expected: bytes) -> None:
 @pytest.mark.parametrize("path", ["/", "/things/", "/things/a/b", "/thing"])
 def test_what_is_not_there(path: str) -> None:
     assert called(application(), scope("GET", path)).status == 404
+
+
+def _message(answer: Answer) -> str:
+    message: str = json.loads(answer.sent[1]["body"])["error"]["message"]
+    return message
+
+
+def in_api() -> Application:
+    routes = [
+        Route("/v1/things/{thing:path}", one, methods=["GET"]),
+        Route("/v1/all", fixed, methods=["POST"]),
+    ]
+    return Application(routes, server(limit=7))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/things/a"), ("PUT", "/things/a/b"), ("POST", "/all"), ("GET", "/all")]
+)
+def test_a_path_without_v1_gets_a_404_with_the_whole_path(method: str, path: str) -> None:
+    answer = called(in_api(), scope(method, path))
+    assert answer.status == 404
+    assert _message(answer) == (
+        f"Invalid URL ({method} {path}). The base URL ends with /v1, so that the path is /v1{path}."
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/other", "/v1/other", "/v1", "/v1/v1/all", "//all"])
+def test_another_path_gets_no_advice(path: str) -> None:
+    answer = called(in_api(), scope("GET", path))
+    assert (answer.status, _message(answer)) == (404, f"Invalid URL (GET {path})")
+
+
+def test_the_advice_is_short() -> None:
+    answer = called(in_api(), scope("GET", "/things/" + "a" * 10_000))
+    assert len(_message(answer)) < 500
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,17 @@ def test_what_comes_from_a_type_is_escaped() -> None:
 
 def test_the_document_is_made_once(server: Serving, url: str) -> None:
     assert get(url, "/openapi.json").body == get(url, "/openapi.json").body
+
+
+@pytest.mark.parametrize("path", ["/tools", "/toolgroups", "/shields", "/scoring-functions"])
+def test_lists_that_clients_of_llama_stack_ask_for_are_empty(url: str, path: str) -> None:
+    answer = get(url, path)
+    assert (answer.status, answer.json) == (200, {"data": []})
+    assert call(url, "POST", path).status == 405
+
+
+@pytest.mark.parametrize("path", ["/responses", "/models", "/health", "/responses/resp_1"])
+def test_a_path_without_the_base_path_of_the_api(url: str, path: str) -> None:
+    answer = call(url.removesuffix("/v1"), "GET", path)
+    assert answer.status == 404
+    assert answer.error["message"].endswith(f"The base URL ends with /v1, so that the path is /v1{path}.")

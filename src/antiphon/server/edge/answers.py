@@ -46,9 +46,17 @@ def nobody_there() -> Response:
     return Response(status_code=499)
 
 
-def not_found(request: Request) -> Response:
-    """Return the error for a path that does not exist."""
-    return _no_route(f"Invalid URL ({request.method} {request.url.path[:200]})", 404)
+def not_found(request: Request, path_in_api: str | None = None) -> Response:
+    """Return the error for a path that does not exist.
+
+    Args:
+        request: The request.
+        path_in_api: Path that the client probably means.
+    """
+    message = f"Invalid URL ({request.method} {request.url.path[:200]})"
+    if path_in_api is not None:
+        message += f". The base URL ends with /v1, so that the path is {path_in_api[:200]}."
+    return _no_route(message, 404)
 
 
 def not_allowed(request: Request, methods: Iterable[str]) -> Response:

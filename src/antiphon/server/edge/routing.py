@@ -14,6 +14,9 @@ from antiphon.server.edge.idempotency import IDEMPOTENCY_KEY, IdempotentPosts
 from antiphon.server.edge.state import ServerState, headers_of
 from antiphon.wire.json import JSONObject
 
+BASE_PATH = "/v1"
+"""Path with which the base URL of the API ends."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -36,7 +39,7 @@ class Application:
             for method in route.methods or ()
         }
         self._idempotent = IdempotentPosts(self._serve, state.services.idempotency)
-        self._router = Router(routes, redirect_slashes=False, default=_no_route)
+        self._router = Router(routes, redirect_slashes=False, default=self._no_route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -60,14 +63,20 @@ class Application:
         """Return the API's form of Starlette's error, or raise an unknown one again."""
         request = Request(scope)
         if error.status_code == 404:
-            return not_found(request)
+            return not_found(request, self._path_in_api(scope))
         if error.status_code == 405:
             matching = [route for route in self.routes if route.matches(scope)[0] is Match.PARTIAL]
             methods = [route.methods or () for route in matching if isinstance(route, Route)]
             return not_allowed(request, {method for each in methods for method in each})
         raise error
 
+    async def _no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_websocket = scope["type"] == "websocket"
+        answer = WebSocketClose() if is_websocket else not_found(Request(scope), self._path_in_api(scope))
+        await answer(scope, receive, send)
 
-async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = WebSocketClose() if scope["type"] == "websocket" else not_found(Request(scope))
-    await answer(scope, receive, send)
+    def _path_in_api(self, scope: Scope) -> str | None:
+        """Return the path of a request below the API's base URL, if there is a route for it."""
+        path = BASE_PATH + scope["path"]
+        exists = any(route.matches({**scope, "path": path})[0] is not Match.NONE for route in self.routes)
+        return path if exists else None

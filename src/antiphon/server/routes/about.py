@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from antiphon import __version__
 from antiphon.errors import NotFound
-from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation
+from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer, json_text
 from antiphon.server.edge.authentication import is_known
 from antiphon.server.edge.requests import path_id, refuse_own
@@ -19,6 +19,7 @@ from antiphon.wire.models import Health, Provider, ProviderList, Readiness, Rout
 
 _OWN = ("responses", "conversations", "prompts", "files", "vector_io", "tool_runtime")
 """llama-stack's names for the parts of the API that this server implements."""
+_NOTHING = object_with(data={"type": "array", "maxItems": 0})
 
 
 async def health(request: Request) -> Response:
@@ -53,6 +54,11 @@ async def get_provider(request: Request) -> Response:
     raise NotFound(f"Provider with id '{provider_id}' not found.")
 
 
+async def nothing(request: Request) -> Response:
+    """List nothing: clients of llama-stack ask for kinds of objects that this server doesn't have."""
+    return json_answer({"data": []})
+
+
 async def routes_of_api(request: Request) -> Response:
     """List the routes."""
     from antiphon.server.describe.openapi import operations_of
@@ -82,6 +88,10 @@ routes = [
         "GET", "/v1/providers", providers, Operation("List the providers of the API's parts", ProviderList)
     ),
     ApiRoute("GET", "/v1/providers/{provider_id}", get_provider, Operation("Get a provider", Provider)),
+    *(
+        ApiRoute("GET", path, nothing, Operation("Get an empty list, for clients of llama-stack", _NOTHING))
+        for path in ("/v1/tools", "/v1/toolgroups", "/v1/shields", "/v1/scoring-functions")
+    ),
     ApiRoute("GET", "/v1/inspect/routes", routes_of_api, Operation("List the routes", RouteList)),
     ApiRoute("GET", "/v1/openapi.json", openapi, Operation("Get this description (OpenAPI 3.1)", ANY_OBJECT)),
     Route("/docs", docs, methods=["GET"]),
