@@ -101,8 +101,9 @@ class Models:
     """The models of all backends and the built-in sample.
 
     Implements `engine.ports.ModelCatalogue`. A model ID is `backend/model`. The part after the first slash is
-    sent to the backend unchanged, listed or not, since backends accept names that they don't list. An ID
-    without a backend works if exactly one backend lists it.
+    sent to the backend unchanged, listed or not, since backends accept names that they don't list. An
+    exception is llama.cpp, whose loaded model answers for any name. An ID without a backend works if exactly
+    one backend lists it.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -175,6 +176,8 @@ class Models:
             return ResolvedModel(self._sample, SAMPLE_NAME, _SAMPLE_ID)
         name, _, rest = model_id.partition("/")
         if rest and (backend := self._backends.get(name)):
+            if backend.settings.kind == "llamacpp" and not await _lists(backend, rest):
+                raise ModelNotFound(self._unknown(model_id), model_id)
             return backend.resolved(rest)
         found = await self._find(model_id)
         if len(found) == 1:
@@ -312,6 +315,14 @@ class Models:
             return ""
         way = f"set {_VARIABLES[name]}" if name in _VARIABLES else f"add [models.{name}] to antiphon.toml"
         return f" No backend is named {name!r}; {way} to connect one."
+
+
+async def _lists(backend: _Backend, name: str) -> bool:
+    """Return whether a backend lists a model, or has no model list."""
+    listing = backend.listing
+    if listing.find(name) is None and (refreshing := listing.refresh(_UNKNOWN_AGE)) is not None:
+        await _finished([refreshing])
+    return listing.models is None or listing.find(name) is not None
 
 
 async def _finished(tasks: list[asyncio.Task[None]]) -> None:

@@ -1,6 +1,7 @@
 """A backend's model list, cached for a while."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 
@@ -58,7 +59,8 @@ async def fetch_models(client: Client, backend: BackendSettings, seconds: float)
     except (msgspec.DecodeError, UnicodeError) as error:
         text = f"its answer is not a model list: {excerpt(body) or 'it is empty'}"
         raise UpstreamBroken(speaks(backend, text)) from error
-    return [_model(entry, backend) for entry in entries if isinstance(entry, dict) and _named(entry)]
+    models = [_model(entry, backend) for entry in entries if isinstance(entry, dict) and _named(entry)]
+    return _with_short_names(models) if backend.kind == "llamacpp" else models
 
 
 def _named(entry: JSON) -> bool:
@@ -72,6 +74,16 @@ def _model(entry: JSON, backend: BackendSettings) -> Model:
         created=created if isinstance(created, int) else 0,
         owned_by=owner if isinstance(owner, str) and owner else backend.name,
     )
+
+
+def _with_short_names(models: list[Model]) -> list[Model]:
+    """Return llama.cpp's models with the names of their files instead of paths.
+
+    Without an alias, llama.cpp lists the path of its model. It accepts any name for the only model.
+    """
+    if len(models) != 1 or not models[0].id.endswith(".gguf"):
+        return models
+    return [msgspec.structs.replace(models[0], id=re.split(r"[/\\]", models[0].id)[-1])]
 
 
 class Listing:
