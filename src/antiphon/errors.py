@@ -42,6 +42,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 │   ├── UpstreamUnreachable        502  failed connection: refused, DNS or TLS
 │   ├── UpstreamTimeout            504  no response in time
 │   ├── UpstreamBroken             502  invalid or incomplete response
+│   │   └── SummaryTooLong         502  summary that the model's limit has cut off (engine)
 │   └── ToolListFailed             424  failed listing of an MCP server's tools; 401 and 403 are kept
 ├── RecordingNotFound              502  no recording for a model or tool call
 │   └── RecordingNotReadable       500  recording deleted or changed since it was loaded

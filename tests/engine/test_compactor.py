@@ -199,7 +199,6 @@ def test_a_missing_recording_is_never_passed_over() -> None:
         (UpstreamUnreachable("backend is gone"), "backend is gone"),
         ({"choices": [{"message": {"content": " "}, "finish_reason": "stop"}]}, "returned no summary"),
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}, "finish_reason error"),
-        ({"choices": [{"message": {"content": "x"}, "finish_reason": "length"}]}, "cut off (length)"),
         ({"choices": [{"message": {}, "finish_reason": "content_filter"}]}, "cut off (content_filter)"),
         ({"choices": [5]}, "not a chat completion"),
     ],
@@ -209,6 +208,21 @@ def test_without_a_summary_there_is_no_answer(summary: JSONObject | AntiphonErro
     assert done.response["status"] == "failed"
     assert message in done.response["error"]["message"]
     assert done.kinds == []
+
+
+def test_a_context_whose_summary_is_cut_off_is_answered_as_it_is() -> None:
+    model = Model(ANSWER, summary={"choices": [{"message": {"content": "x"}, "finish_reason": "length"}]})
+    done = Compacting(model, 1001, {"context_management": OVER})
+    assert done.response["status"] == "completed"
+    assert done.kinds == ["message"]
+    assert [note.split(": ")[0] for note in notes_of(done.call)] == ["not compacted"]
+
+
+def test_a_trigger_whose_summary_is_cut_off_fails() -> None:
+    summary: JSONObject = {"choices": [{"message": {"content": "x"}, "finish_reason": "length"}]}
+    done = Compacting(Model(summary=summary), 0, {"input": [{"type": "compaction_trigger"}]})
+    assert done.response["status"] == "failed"
+    assert "cut off (length)" in done.response["error"]["message"]
 
 
 def test_what_the_model_thought_is_no_part_of_the_summary() -> None:

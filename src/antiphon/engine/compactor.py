@@ -20,6 +20,10 @@ Estimate = Callable[[ChatRequest], Awaitable[int]]
 """Returns an estimate of the tokens in a chat request."""
 
 
+class SummaryTooLong(UpstreamBroken):
+    """Summary that the model's limit of tokens has cut off."""
+
+
 class Compactor:
     """The compaction of one request's context.
 
@@ -40,8 +44,8 @@ class Compactor:
         """Whether the response is only a compaction."""
         thresholds = [each.compact_threshold for each in request.context_management or ()]
         self._threshold = min((each for each in thresholds if each is not None), default=None)
-        self.has_compacted = False
-        """Whether the response already has a compaction."""
+        self.has_tried = False
+        """Whether a compaction of the response has succeeded or failed."""
         self._request = CreateResponse(
             model=request.model,
             prompt_cache_key=request.prompt_cache_key,
@@ -72,12 +76,13 @@ class Compactor:
         """Return a compaction that replaces all of `items`.
 
         Raises:
+            SummaryTooLong: The summary doesn't fit into the context window.
             UpstreamError: The backend failed, or returned no complete summary.
             InvalidRequest: No chat backend accepts the items.
         """
+        self.has_tried = True
         summary = await self.sum_up(items)
         kept = [without_loaded_files(message) for message in kept_messages(items)]
-        self.has_compacted = True
         return self.item(SealedCompaction(summary, kept))
 
     def item(self, content: SealedCompaction) -> Compaction:
@@ -115,9 +120,9 @@ class Compactor:
         if assembler.failure is not None:
             raise assembler.failure
         if assembler.stopped_early:  # An incomplete summary would silently lose the rest of the context.
-            raise UpstreamBroken(
-                f"{self._model.id}: the summary of the context was cut off ({assembler.finish_reason})"
-            )
+            reason = assembler.finish_reason
+            kind = SummaryTooLong if reason == "length" else UpstreamBroken
+            raise kind(f"{self._model.id}: the summary of the context was cut off ({reason})")
         texts = [plain_text(item.content) for item in assembler.output if isinstance(item, Message)]
         summary = "\n".join(texts).strip()
         if not summary:

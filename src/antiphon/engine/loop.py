@@ -5,7 +5,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from antiphon.engine.compactor import Compactor
+from antiphon.engine.compactor import Compactor, SummaryTooLong
 from antiphon.engine.hosted.run import HostedWork
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import NO_TOOLS, HostedTools, ResolvedModel
@@ -243,13 +243,14 @@ class Loop:
     async def _compact_before_the_answer(self) -> list[Event]:
         """Compact the context and the calls that the client has approved.
 
-        A context that is too long even for its summary is truncated if the request allows it.
+        A context that is too long even for its summary is truncated if the request allows it. If the window
+        has too little space for a whole summary, the context remains as it is.
         """
         items = [*self._prompt.items, *self._outcome.output]
         try:
             events = await self._compact(items)
-        except ContextLengthExceeded as error:
-            if self.response.truncation != "auto":
+        except (ContextLengthExceeded, SummaryTooLong) as error:
+            if isinstance(error, ContextLengthExceeded) and self.response.truncation != "auto":
                 raise
             self._context.observer.compaction_failed(error)
             return []
@@ -259,7 +260,7 @@ class Loop:
     async def _has_grown_too_long(self, reply: Assembler) -> bool:
         """Return whether the reply made the context too long, and needs no answer."""
         compactor = self._compactor
-        if compactor is None or compactor.has_compacted or self._outcome.is_exhausted:
+        if compactor is None or compactor.has_tried or self._outcome.is_exhausted:
             return False
         if reply.stopped_early or self._waits or _asks_client(reply.said):
             return False
