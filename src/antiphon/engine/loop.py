@@ -8,7 +8,7 @@ from typing import Self
 from antiphon.engine.compactor import Compactor, SummaryTooLong
 from antiphon.engine.hosted.run import HostedWork
 from antiphon.engine.outcome import Outcome
-from antiphon.engine.ports import NO_TOOLS, HostedTools, ResolvedModel
+from antiphon.engine.ports import NO_TOOLS, HostedCall, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.reply.assemble import Assembler
 from antiphon.engine.reply.usage import spent
@@ -129,6 +129,8 @@ class Loop:
                 if failure is not None:
                     raise failure
                 reply = call.reply
+                if reply.stopped_early:
+                    outcome.hold(self._cut_off(reply))
                 is_answered = reply.stopped_early or not reply.hosted_calls
                 if not is_answered:
                     if events:
@@ -210,11 +212,16 @@ class Loop:
     def _hosted_work(self, reply: Assembler) -> AsyncGenerator[list[Event], None]:
         """Return the events of the hosted calls of a reply."""
         assert self._work is not None
-        calls = []
-        for name, arguments in reply.hosted_calls:
-            function = self._prompt.hosted_function(name)
-            calls.append(self._work.call(function.position, function.name, arguments))
-        return self._work.run(calls)
+        return self._work.run(self._hosted_calls(self._work, reply))
+
+    def _cut_off(self, reply: Assembler) -> list[Event]:
+        """Return the events of hosted calls that don't run, because a limit cut their reply off."""
+        work = self._work
+        return [] if work is None else work.leave(self._hosted_calls(work, reply))
+
+    def _hosted_calls(self, work: HostedWork, reply: Assembler) -> list[HostedCall]:
+        functions = [(self._prompt.hosted_function(name), given) for name, given in reply.hosted_calls]
+        return [work.call(each.position, each.name, given) for each, given in functions]
 
     def _said(self, reply: Assembler) -> list[Item]:
         """Return the items of a reply and of its hosted calls, for the model."""

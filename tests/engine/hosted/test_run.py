@@ -135,13 +135,6 @@ def test_the_finish_reason_does_not_decide_whether_calls_are_made(finish: str) -
     assert searching(calls(SEARCH, finish=finish), says("Yes.")).output() == ["web_search_call", "message"]
 
 
-def test_a_reply_that_is_cut_off_calls_nothing() -> None:
-    tool = FakeSearch()
-    model = Replies([*calls(SEARCH)[:1], chunk("length"), spent(5)])
-    hosting = Hosting(model, [WEB_SEARCH], tool).run()
-    assert (hosting.response["status"], hosting.output(), tool.made) == ("incomplete", [], [])
-
-
 def test_the_name_of_a_hosted_function_in_pieces() -> None:
     pieces = [call(0, "call_1", "web_"), call(0, None, "search"), call(0, None, None, '{"query":"one"}')]
     hosting = searching([*pieces, chunk("tool_calls")], says("Yes."))
@@ -200,6 +193,16 @@ def test_max_tool_calls() -> None:
     skipped = "Tool call skipped: maximum tool calls limit (1) reached."
     outputs = [message["content"] for message in hosting.told() if message["role"] == "tool"]
     assert [output == skipped for output in outputs] == [False, True, True]
+
+
+def test_a_call_that_the_limit_of_tokens_cuts_off_is_shown_and_does_not_run() -> None:
+    tool = FakeSearch()
+    hosting = Hosting(Replies([*calls(SEARCH)[:1], chunk("length"), spent(5)]), [WEB_SEARCH], tool).run()
+    [item] = hosting.response["output"]
+    assert (item["type"], item["status"]) == ("web_search_call", "searching")
+    assert hosting.response["status"] == "incomplete"
+    assert hosting.kinds() == ["created", "in_progress", *SEARCHED[:3], SEARCHED[4], "incomplete"]
+    assert tool.log == []
 
 
 def test_a_callers_functions_do_not_count_as_tool_calls() -> None:

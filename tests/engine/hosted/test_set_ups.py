@@ -200,3 +200,11 @@ def test_all_tools_are_closed() -> None:
     one, other = FakeSearch(), FakeMcp(1)
     asyncio.run(HostedTools([one, other]).close())
     assert (one.closed, other.closed) == (1, 1)
+
+
+def test_an_approval_of_a_call_that_is_cut_off_is_not_requested() -> None:
+    tool = FakeMcp(tools=["look", "delete"])
+    tool.unapproved = {"delete"}
+    hosting = Hosting(Replies(calls(("delete", '{"x":1}'), finish="length")), [mcp()], tool).run()
+    assert [item["type"] for item in hosting.response["output"]] == ["mcp_list_tools"]
+    assert hosting.response["status"] == "incomplete"

@@ -123,6 +123,18 @@ class HostedWork:
         finally:
             await _stop(task for task in tasks if task is not None)
 
+    def leave(self, calls: list[HostedCall]) -> list[Event]:
+        """Return the events of calls that never run; their items keep an unfinished status.
+
+        A request for approval gets no item, because its arguments may be incomplete.
+        """
+        events: list[Event] = []
+        for call in calls:
+            if not call.ends_turn:
+                events += self._shown(call.skip(len(self._output)))
+                self._output.append(call.item)
+        return events
+
     def abandon(self) -> None:
         """Keep the item of an interrupted call in its present state."""
         if self._open is not None:
