@@ -320,6 +320,23 @@ def test_the_next_turn_of_a_session_answers_the_calls_of_a_cancelled_one(script:
     assert outputs(script.bodies[1]) == {"c1": output}
 
 
+@pytest.mark.parametrize(
+    ("choice", "later"),
+    [
+        ("required", None),
+        ({"type": "function", "name": "get_weather"}, None),
+        ("auto", "auto"),
+        ("none", "none"),
+    ],
+)
+def test_a_forced_tool_choice_applies_to_the_first_response_of_a_turn(
+    runner: Runner, script: Script, choice: JSON, later: JSON
+) -> None:
+    script.answers = [calls(called("c1", "get_weather", {"city": "Oslo"})), says("Cold.", 2), says("No.", 3)]
+    check(runner.with_settings(tools=[get_weather], request={"tool_choice": choice}).stream("Go", "On")[0])
+    assert [body.get("tool_choice") for body in script.bodies] == [choice, later, choice]
+
+
 def test_items_are_input_too(runner: Runner, script: Script) -> None:
     script.answers = [says("Hello.")]
     given = [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]

@@ -6,16 +6,12 @@ from contextlib import aclosing, suppress
 from functools import partial
 
 from antiphon.agent.client import ResponsesClient
-from antiphon.agent.fields import field, text_field
+from antiphon.agent.fields import TERMINAL, field, response_of, text_field
 from antiphon.agent.turns.response import Failure, failure_of
 from antiphon.wire.json import JSON, JSONObject
 
 DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each attempt to resume a stream; new events start the row again."""
-
-_TERMINAL = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error"}
-)
 
 
 class ConnectionLost(Exception):
@@ -52,8 +48,8 @@ class _Position:
                 return False
             self.number = number
         self._losses = 0
-        self.response_id = text_field(field(event, "response"), "id") or self.response_id
-        self.ended = text_field(event, "type") in _TERMINAL
+        self.response_id = text_field(response_of(event), "id") or self.response_id
+        self.ended = text_field(event, "type") in TERMINAL
         return True
 
     @property

@@ -1,7 +1,5 @@
 """Fields of events and items: dictionaries, or objects of any client library."""
 
-from collections.abc import Mapping
-
 from antiphon.wire.json import JSON
 
 _LOCAL_CALLS = frozenset(
@@ -19,9 +17,22 @@ _LOCAL_CALLS = frozenset(
 
 def field(value: object, name: str) -> JSON:
     """Return a field, or None without it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.get(name)
     return getattr(value, name, None)
+
+
+TERMINAL = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error"}
+)
+"""Types of the last event of a stream."""
+_WITH_RESPONSE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
+
+
+def response_of(event: object) -> JSON:
+    """Return the response of an event, or None."""
+    # The type comes first, because the look-up of an absent attribute of a pydantic model is slow.
+    return field(event, "response") if text_field(event, "type") in _WITH_RESPONSE else None
 
 
 def text_field(value: object, name: str) -> str:

@@ -27,6 +27,7 @@ from antiphon.agent.fields import (
     is_hosted_call,
     list_field,
     plain,
+    response_of,
     text_field,
     texts_of,
     tool_type_of,
@@ -118,7 +119,7 @@ class ResponseSteps:
         """Yield the agent's events for one event of the stream."""
         if self.ended:
             return
-        if (response := field(event, "response")) is not None:
+        if (response := response_of(event)) is not None:
             self.response = response
             self.response_id = text_field(response, "id") or self.response_id
         if not self._open:

@@ -40,6 +40,7 @@ else:
 Input: TypeAlias = str | Sequence[Mapping[str, JSON]]
 """Text of the user, or items such as `{"role": "user", "content": "..."}`."""
 
+_FREE_CHOICES = (None, "auto", "none")
 _NOT_EXECUTED = "The tool was not executed, because the turn ended before."
 
 
@@ -108,6 +109,8 @@ class TurnRun(Generic[T]):
             self.failure = Failure(f"The turn has no answer after {limit} responses.", "max_responses")
             return None
         body = {**self._settings.body, "input": self._input}
+        if self.response_ids and body.get("tool_choice") not in _FREE_CHOICES:
+            del body["tool_choice"]  # A forced call in each response would never lead to an answer.
         if self.session_id is not None:
             body["conversation"] = self.session_id
         elif not self.stores:
