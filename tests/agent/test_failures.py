@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
+import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
@@ -120,6 +121,67 @@ def test_a_client_that_stops_reading_stops_the_backend(server: LocalServer, upst
         for event in Agent(opened, model="up/m").stream("Hi"):
             if isinstance(event, StepProgress):
                 break
+        assert upstream.disconnected.wait(20)
+
+
+class Breaking(httpx2.HTTPTransport):
+    """Transport whose first connection breaks after the first piece of text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[str] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(f"{request.method} {request.url.path}")
+        response = super().handle_request(request)
+        if len(self.requests) == 1:
+            assert isinstance(response.stream, httpx2.SyncByteStream)
+            response.stream = Broken(response.stream)
+        return response
+
+
+class Broken(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._stream:
+            yield piece
+            if b"response.output_text.delta" in piece:
+                raise httpx2.ReadError("the connection broke")
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def test_a_stream_of_a_background_response_resumes_at_this_server(
+    server: LocalServer, upstream: Upstream
+) -> None:
+    upstream.script(says("It ", "is ", "cold."))
+    transport = Breaking()
+    with OpenAI(
+        base_url=server.url,
+        api_key="unused",
+        max_retries=0,
+        http_client=httpx2.Client(transport=transport),
+    ) as opened:
+        events = list(Agent(opened, model="up/m", request={"background": True}).stream("Is it cold?"))
+    assert isinstance(check(events), TurnCompleted)
+    assert text_of(events) == "It is cold."
+    assert [request.split("/")[0] for request in transport.requests] == ["POST ", "GET "]
+    assert len(upstream.chats) == 1
+
+
+def test_a_client_that_stops_reading_cancels_a_background_response(
+    server: LocalServer, upstream: Upstream
+) -> None:
+    upstream.script(sse(chunk("Hel"), done=False, end="hang"))
+    with client(server) as opened:
+        agent = Agent(opened, model="up/m", request={"background": True})
+        stream = agent.stream("Hi")
+        while not isinstance(next(stream), StepProgress):
+            pass
+        stream.close()
         assert upstream.disconnected.wait(20)
 
 
