@@ -1,11 +1,10 @@
 """Agent over a client that blocks."""
 
-import inspect
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
 
-from antiphon.agent.client import Client
+from antiphon.agent.client import Client, is_async
 from antiphon.agent.connection import ConnectionLost, events_of
 from antiphon.agent.errors import WrongAgent
 from antiphon.agent.events import AgentEvent, ApprovalRequest, ToolResponse
@@ -35,7 +34,7 @@ class Agent(AgentSettings[T]):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if inspect.iscoroutinefunction(self.client.responses.create):
+        if is_async(self.client):
             raise WrongAgent("The client is asynchronous. Use AsyncAgent.")
         super().__post_init__()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 
-from antiphon.agent.client import Client
+from antiphon.agent.client import Client, is_async
 from antiphon.agent.connection import ConnectionLost, async_events_of
 from antiphon.agent.errors import WrongAgent
 from antiphon.agent.events import AgentEvent, ApprovalRequest
@@ -35,7 +35,7 @@ class AsyncAgent(AgentSettings[T]):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if not inspect.iscoroutinefunction(self.client.responses.create):
+        if not is_async(self.client):
             raise WrongAgent("The client is not asynchronous. Use Agent.")
         super().__post_init__()
 

@@ -1,5 +1,6 @@
 """Parts of a client library that an agent calls, such as those of openai-python."""
 
+import inspect
 from collections.abc import Callable
 from typing import Protocol
 
@@ -40,3 +41,9 @@ class Client(Protocol):
     @property
     def conversations(self) -> ConversationsClient:
         """Conversations."""
+
+
+def is_async(client: Client) -> bool:
+    """Return whether a client is asynchronous."""
+    # llama-stack's clients have a function that is not a coroutine function around one that is.
+    return inspect.iscoroutinefunction(inspect.unwrap(client.responses.create))

@@ -1,5 +1,6 @@
 """Functions as tools: definitions from type hints and docstrings, and arguments."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -219,3 +220,9 @@ def test_a_function_that_the_model_cant_call_is_an_error(function: Callable[...,
     with pytest.raises(WrongAgent) as caught:
         function_tool(function)
     assert str(caught.value) == message
+
+
+def test_a_missing_parser_of_docstrings_is_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "griffe", None)
+    with pytest.raises(WrongAgent, match=r"Install 'antiphon\[agent\]'"):
+        function_tool(google)

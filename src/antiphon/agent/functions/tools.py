@@ -128,8 +128,10 @@ def _arguments(function: Function, name: str) -> type[msgspec.Struct]:
 
 def _documentation(text: str) -> tuple[str, dict[str, str]]:
     """Return the description in a docstring, and the descriptions of parameters by name."""
-    import griffe  # Here, because it takes longer to import than the rest of the package.
-
+    try:
+        import griffe  # Here, because it takes longer to import than the rest of the package.
+    except ImportError as error:
+        raise WrongAgent("Functions need the package griffelib. Install 'antiphon[agent]'.") from error
     parsed = griffe.Docstring(text, lineno=1).parse(
         "auto", per_style_options={"google": _QUIET, "sphinx": _QUIET, "numpy": _QUIET}
     )
