@@ -205,8 +205,11 @@ class TurnRun(Generic[T]):
             return sent
         waiting = [item for item in self._input or [] if item.get("type") == "function_call_output"]
         answered = {item["call_id"] for item in waiting}
-        missing = [call for call in self._response.function_calls if call.call_id not in answered]
-        return waiting + [_output_item(call.call_id, _NOT_EXECUTED) for call in missing]
+        stored = [item for item in self._response.output if text_field(item, "type") == "function_call"]
+        called = [text_field(item, "call_id") for item in stored]
+        called += [call.call_id for call in self._response.function_calls]
+        missing = [call_id for call_id in dict.fromkeys(called) if call_id not in answered]
+        return waiting + [_output_item(call_id, _NOT_EXECUTED) for call_id in missing]
 
     def _add(self, items: list[JSONObject]) -> None:
         self._input = [*(self._input or []), *items]
