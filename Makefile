@@ -8,7 +8,8 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 # A module's tests share servers and databases, so that they stay in one process.
 PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Prints its progress: the first installation takes a minute or more.
+PIP := $(BIN)/python -m scripts.install
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
 CLIENTS = $(patsubst tests/real_clients/%/,.clients/%/installed,$(dir \
 	$(filter-out $(if $(NEWER_PYTHON),,tests/real_clients/llama_stack_%),$(wildcard tests/real_clients/*/requirements.txt)) \
@@ -22,7 +23,7 @@ NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-fast test-clients coverage check docs bench bench-peers conformance
+.PHONY: install run test test-fast test-clients test-install install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -41,6 +42,16 @@ test-fast: .venv/installed-dev
 test-clients: .venv/installed-dev
 	@$(MAKE) --silent --no-print-directory --jobs=4 $(CLIENTS)
 	@$(BIN)/pytest tests/real_clients $(ARGS)
+
+# Needs downloads. Installs the wheel from a local index with pip, uvx and pipx, for each Python of this machine.
+test-install: .venv/installed-dev .clients/wheel/installed
+	@$(BIN)/pytest tests/wheel -rs $(ARGS)
+
+# Prints what each package of a plain installation costs, and fails above the limit.
+install-size: .venv/installed-dev
+	@$(BIN)/python -m venv --clear .clients/plain
+	@.clients/plain/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
+	@$(BIN)/python -m scripts.install_size .clients/plain/bin/python
 
 # Branch coverage of the engine and the wire types; pyproject.toml has the percentage below which it fails.
 coverage: .venv/installed-dev
@@ -88,6 +99,12 @@ conformance: .venv/installed-dev
 	@$(PYTHON) -m venv .venv
 
 .clients/llama_stack_%/installed: CLIENT_PYTHON = $(NEWER_PYTHON)
+.clients/wheel/installed: tests/wheel/requirements.txt
+	@echo "Installing the programs that install the wheel ..." >&2
+	@$(BIN)/python -m venv --clear .clients/wheel
+	@.clients/wheel/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 .clients/%/installed: tests/real_clients/%/requirements.txt
 	@echo "Installing the client $* ..." >&2
 	@$(CLIENT_PYTHON) -m venv --clear .clients/$*

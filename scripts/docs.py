@@ -26,6 +26,7 @@ from antiphon.settings.tools import (
 )
 from antiphon.settings.values import Setting, kind_text
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
+from scripts.install_size import dependencies
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
@@ -67,6 +68,14 @@ def recordings_commands() -> str:
         for name, command in sorted(recordings.commands.items())
     ]
     return _table(["command", "description"], rows)
+
+
+def dependency_sizes() -> str:
+    """Return the table of the packages of a plain installation, with their sum."""
+    known = sorted(dependencies().items(), key=lambda entry: -entry[1].megabytes)
+    rows = [[f"`{name}`", f"{entry.megabytes:.1f}", entry.why] for name, entry in known]
+    total = sum(entry.megabytes for _, entry in known)
+    return _table(["package", "MB", "reason"], [*rows, ["all", f"{total:.1f}", ""]])
 
 
 def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -182,6 +191,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "file_search_settings": file_search_settings,
     "capabilities": capabilities,
     "dialects": dialects,
+    "dependency_sizes": dependency_sizes,
 }
 
 

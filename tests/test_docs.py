@@ -123,10 +123,14 @@ def test_commands_exist(page: str, words: list[str]) -> None:
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert set(arguments) <= set(targets), page
         return
+    if program in ("pip", "uvx", "pipx", "uv"):
+        # tests/wheel runs the installations.
+        assert {*arguments} <= {"install", "run", "antiphon", "openai"}, page
+        return
     assert program == "antiphon", page
     command: click.Command = antiphon
     name = program
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and arguments:
         name, *arguments = arguments
         command = command.commands[name]
     assert isinstance(command.make_context(name, arguments), click.Context)
