@@ -26,6 +26,10 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "AGENTS.md",
+    "CHANGELOG.md",
+    "VERSIONING.md",
+    "SECURITY.md",
+    "CODE_OF_CONDUCT.md",
     *(page.relative_to(ROOT).as_posix() for page in sorted((ROOT / "docs").rglob("*.md"))),
 ]
 
