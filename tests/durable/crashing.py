@@ -26,6 +26,8 @@ from antiphon.wire.responses import CreateResponse
 from tests.service.world import ME, Catalogue, ScriptedModel, say
 
 TOOL: JSONObject = {"type": "mcp", "server_label": "svc", "server_url": "https://example.com/mcp"}
+TESTS_BEGIN = RunLimits(per_process=0)
+"""Limits with which only tests begin executions."""
 ID = "resp_" + "5" * 50
 
 
@@ -113,7 +115,14 @@ class _Hosted(BasicTool):
 class Servers:
     """Servers of one database that run a response one after another."""
 
-    def __init__(self, store: Store, tool: Tool | None = None, secret: str = "secret") -> None:
+    def __init__(
+        self,
+        store: Store,
+        tool: Tool | None = None,
+        *,
+        secret: str = "secret",
+        limits: RunLimits = TESTS_BEGIN,
+    ) -> None:
         self.store = store
         self.model = RoundModel()
         self.tool = tool or Tool()
@@ -123,15 +132,20 @@ class Servers:
             self._responses_of,
             Sealing(secret),
             Keys(store.keys, KeySettings()),
-            RunLimits(per_process=0),  # Tests begin the executions.
+            limits,
         )
+        self.responses = self._responses_of(Catalogue(self.model))
 
     async def submit(self, **changes: JSON) -> str:
         """Queue the response."""
-        body = {"model": "up/m", "input": "Hi", "background": True, "tools": [TOOL]} | changes
-        request = bodies.create_response.decode(msgspec.json.encode(body), 1000)
+        request = self.request(**changes)
         context = RequestContext(owner=ME, clock=lambda: 1000.0, ids=lambda prefix, size=LONG: ID)
         return (await self.background.submit(context, request, None)).id
+
+    def request(self, **changes: JSON) -> CreateResponse:
+        """Return the request for the response."""
+        body = {"model": "up/m", "input": "Hi", "background": True, "tools": [TOOL]} | changes
+        return bodies.create_response.decode(msgspec.json.encode(body), 1000)
 
     async def next(self) -> ClaimedRun | None:
         """Begin an execution, as the next server does; None after the end."""

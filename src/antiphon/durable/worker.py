@@ -12,7 +12,7 @@ from antiphon.store.runs.runs import RunRecords
 log = logging.getLogger(__name__)
 
 _TICK = 0.25
-"""Seconds between two looks for cancelled responses, while this process runs some."""
+"""Seconds between two looks for cancelled and deleted responses, while this process runs some."""
 _LOOK = 4
 """Number of ticks between two looks for waiting responses."""
 _PAUSE = 1.0
@@ -112,7 +112,7 @@ class Worker:
                 if self._woken.is_set() or ticks % _LOOK == 0:
                     self._woken.clear()
                     await self._claim_all()
-                await self._cancel_marked()
+                await self._stop_lost()
             except AntiphonError as error:
                 log.error("Failed to look for background responses: %s", error.message)
                 await asyncio.sleep(_PAUSE)
@@ -126,6 +126,9 @@ class Worker:
 
     async def _claim_all(self) -> None:
         while len(self._active) < self._limits.per_process:
+            # The write of a claim would disturb other writes; most looks find nothing.
+            if not await self._records.is_waiting(list(self._active)):
+                return
             run = await self._records.claim(list(self._active), self._limits)
             if run is None:
                 return
@@ -134,10 +137,17 @@ class Worker:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _cancel_marked(self) -> None:
-        if self._active:
-            for run_id in await self._records.cancelled():
-                self.cancel(run_id)
+    async def _stop_lost(self) -> None:
+        """Stop executions whose response was cancelled, deleted, or taken over."""
+        executions = list(self._active.items())
+        if not executions:
+            return
+        held = await self._records.held([run_id for run_id, _ in executions])
+        for run_id, execution in executions:
+            if run_id not in held:
+                execution.stop()
+            elif held[run_id]:
+                execution.cancel()
 
     async def _run(self, execution: Execution) -> None:
         run = execution.run

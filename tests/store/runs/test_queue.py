@@ -174,13 +174,23 @@ def test_the_server_of_a_running_response_learns_of_its_cancellation(open_store:
     async def scenario() -> None:
         await submit(first, "resp_1")
         await claimed(first)
-        assert await first.runs.cancelled() == []
+        assert await first.runs.held(["resp_1"]) == {"resp_1": False}
         end = finished("resp_1", status="cancelled")
         assert await second.runs.cancel(ME, "resp_1", end, event(2)) == "running"
-        assert await first.runs.cancelled() == ["resp_1"]
-        assert await second.runs.cancelled() == []
+        assert await first.runs.held(["resp_1"]) == {"resp_1": True}
+        assert await second.runs.held(["resp_1"]) == {}
         await first.servers.leave()
         assert (await claimed(second)).is_cancelled
+
+    run(scenario())
+
+
+def test_a_server_no_longer_holds_a_deleted_response(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await submit(store, "resp_1")
+        await claimed(store)
+        assert await store.responses.delete(ME, "resp_1")
+        assert await store.runs.held(["resp_1"]) == {}
 
     run(scenario())
 

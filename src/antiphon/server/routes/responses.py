@@ -89,6 +89,7 @@ async def get(request: Request) -> Response:
     include = include_of(request)
     response_id = path_id(request, "response_id")
     if boolean(request, "stream"):
+        begin_stream(request)
         return await _followed(request, response_id, integer(request, "starting_after", default=-1))
     return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
 
@@ -176,12 +177,13 @@ async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
 async def _create_in_background(request: Request, body: CreateResponse) -> Response:
     caller = request_state(request.scope).caller
     key = None if caller is None else caller.name
+    if body.stream:
+        begin_stream(request)
     response = await services_of(request).background.submit(context_of(request), body, key)
     return await _followed(request, response.id, -1) if body.stream else json_answer(response)
 
 
 async def _followed(request: Request, response_id: str, after: int) -> Response:
-    begin_stream(request)
     events = await services_of(request).background.follow(owner_of(request), response_id, after)
     return EventStream(_stored_frames(request, response_id, events))
 

@@ -140,18 +140,22 @@ def cancel(
     return state
 
 
-def cancelled(connection: Connection, server_id: str) -> list[str]:
-    """Return the runs of this server whose responses are to be cancelled, or were deleted."""
-    wanted = (
-        select(runs.c.id)
+def held(connection: Connection, server_id: str, active: Collection[str]) -> dict[str, bool]:
+    """Return the runs that this server still executes, each with whether it is to be cancelled.
+
+    A run whose response was deleted, or that another server has taken over, is missing.
+    """
+    found = (
+        select(runs.c.id, runs.c.is_cancelled)
         .join(responses, responses.c.id == runs.c.id)
         .where(
+            runs.c.id.in_(active),
             _is_running,
             runs.c.holder == server_id,
-            or_(runs.c.is_cancelled, responses.c.deleted_at.is_not(None)),
+            responses.c.deleted_at.is_(None),
         )
     )
-    return list(connection.execute(wanted).scalars())
+    return dict(connection.execute(found).all())
 
 
 def _note_start(connection: Connection, run_id: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from antiphon.store.database import Database
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
-from antiphon.store.runs.queue import cancel, cancelled, claim, is_waiting, submit
+from antiphon.store.runs.queue import cancel, claim, held, is_waiting, submit
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
 
 _WRITE, _END = 3, 4
@@ -81,9 +81,12 @@ class RunRecords:
         """
         return await self._database.write(lambda c: cancel(c, owner, response_id, finished, event))
 
-    async def cancelled(self) -> list[str]:
-        """Return the runs of this server whose responses are to be cancelled, or were deleted."""
-        return await self._database.read(lambda c: cancelled(c, self._server_id))
+    async def held(self, active: Collection[str]) -> dict[str, bool]:
+        """Return the runs that this server still executes, each with whether it is to be cancelled.
+
+        A run whose response was deleted, or that another server has taken over, is missing.
+        """
+        return await self._database.read(lambda c: held(c, self._server_id, active))
 
     async def begin_reading(self, owner: str, response_id: str) -> bool:
         """Note that a client receives the events of a response from now on.
