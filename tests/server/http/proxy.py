@@ -31,7 +31,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   client_header_timeout 1s; client_body_timeout 1s; keepalive_timeout 1s; send_timeout 1s;
-  lingering_timeout 1s;
+  lingering_timeout 1s; proxy_read_timeout 2s;
   large_client_header_buffers 8 128k; ignore_invalid_headers off; underscores_in_headers on;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream antiphon {{ server 127.0.0.1:{port}; keepalive 8; }}

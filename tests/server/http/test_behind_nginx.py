@@ -65,3 +65,14 @@ def test_refusals_behind_nginx_are_those_without_it(
     assert {each.status for each in unanswered} <= {"400", "-", ""}
     refused = {each.case for each in unanswered if each.status == "400"}
     assert {each for each in refused if "400" not in ours[each].split() and each not in FULLER} == set()
+
+
+def test_no_request_of_a_whole_body_stays_without_a_response(
+    counted: tuple[list[Begun], list[Forwarded]],
+) -> None:
+    """A server that loses a part of a body waits for it until nginx gives up."""
+    begun, logged = counted
+    seen = {name for name, _, _ in begun}
+    ours = {case.name: case.ours for case in CASES}
+    unanswered = {each.case for each in logged if each.id in seen and not each.seen}
+    assert {each for each in unanswered if "200" in ours[each].split()} == set()
