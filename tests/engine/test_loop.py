@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+import msgspec
 import pytest
 
 from antiphon.errors import (
@@ -16,7 +17,7 @@ from antiphon.errors import (
 )
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
-from antiphon.wire.items import FunctionCallOutput
+from antiphon.wire.items import FunctionCallOutput, Message
 from antiphon.wire.json import JSON, JSONObject
 from tests.engine.looping import NOW, ScriptedModel, collect, loop, run
 from tests.engine.replies import CALLED, STOP, USAGE, as_wire, call, chunk, raw
@@ -326,3 +327,23 @@ def test_think_tags_are_read_where_the_backend_sends_them(
         [[chunk(content="<think>a</think>b"), STOP]], capabilities=Capabilities(think_tags=think_tags)
     )
     assert [item["type"] for item in ran(model)[-1]["response"]["output"]] == kinds_of_items
+
+
+def test_what_an_interrupted_call_left_is_in_the_output_and_in_no_prompt() -> None:
+    model = ScriptedModel(HELLO)
+    left = [Message(id="msg_cut", role="assistant", status="incomplete", content=[])]
+    made = loop(model)
+    made._prompt.model = msgspec.structs.replace(made.model, interrupted=left.copy)
+    events = asyncio.run(collect(made))
+    added = [event for event in events if event["type"] == "response.output_item.added"]
+    assert [event["output_index"] for event in added] == [1]
+    output = events[-1]["response"]["output"]
+    assert [item["id"] for item in output] == ["msg_cut", added[0]["item"]["id"]]
+    assert output[0] == {
+        "type": "message",
+        "id": "msg_cut",
+        "status": "incomplete",
+        "content": [],
+        "role": "assistant",
+    }
+    assert [message["content"] for message in model.requests[0]["messages"]] == ["Hi"]

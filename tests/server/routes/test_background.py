@@ -226,3 +226,27 @@ def test_a_bad_starting_after_is_refused(server: Serving, upstream: Upstream) ->
     for value in ("x", "-1", "1.5", "9" * 30):
         refused = get(server.url, f"/responses/resp_1?stream=true&starting_after={value}")
         assert (refused.status, refused.error["param"]) == (400, "starting_after")
+
+
+def test_clients_of_llama_stack_follow_a_response_in_their_dialect(
+    server: Serving, upstream: Upstream
+) -> None:
+    upstream.script(HELLO)
+    response_id = post(server.url, "/responses", BODY).json["id"]
+    path = f"/responses/{response_id}?stream=true"
+    events = call(server.url, "GET", path, headers={"User-Agent": "OgxClient/Python 1.1.3"}).payloads
+    assert [event["type"] for event in events] == TYPES
+    assert [event["sequence_number"] for event in events] == list(range(len(TYPES)))
+    items = [event for event in events if event["type"].startswith("response.output_item.")]
+    assert [event["response_id"] for event in items] == [response_id] * 2
+
+
+def test_a_repeated_request_with_a_key_queues_nothing(server: Serving, upstream: Upstream) -> None:
+    upstream.script(HELLO)
+    headers = {"Idempotency-Key": "background-1"}
+    first = post(server.url, "/responses", BODY, headers)
+    again = post(server.url, "/responses", BODY, headers)
+    assert again.body == first.body
+    assert again.headers["idempotent-replayed"] == "true"
+    finished(server.url, first.json["id"])
+    assert len(upstream.chats) == 1

@@ -292,3 +292,28 @@ def test_a_name_is_taken_until_its_key_is_revoked(world: World) -> None:
     world.create("alice")
     with pytest.raises(KeyNameTaken):
         world.create("alice")
+
+
+def test_tokens_of_work_after_a_request_count_for_its_key(world: World) -> None:
+    key = world.create("ci", "team", tokens_per_minute=100)
+    keys = world.keys()
+    world.caller(keys, key).begin_request()
+    spend = keys.spend_of("team", "ci")
+    assert spend is not None
+    spend(100)
+    with pytest.raises(RateLimited, match="tokens per min"):
+        world.caller(keys, key).begin_request()
+    assert keys.spend_of("team", "other") is None
+    assert keys.spend_of("other", "ci") is None
+
+
+def test_tokens_of_work_without_a_key_count_for_all_without_one(world: World) -> None:
+    keys = world.keys(tokens_per_minute=100)
+    spend = keys.spend_of(LOCAL_OWNER, None)
+    assert spend is not None
+    spend(100)
+    caller = keys.without_key()
+    assert caller is not None
+    with pytest.raises(RateLimited, match="tokens per min"):
+        caller.begin_request()
+    assert world.keys().spend_of(LOCAL_OWNER, None) is None

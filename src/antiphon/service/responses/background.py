@@ -263,7 +263,9 @@ class Background:
         )
         responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
         try:
-            opened = await responses.create(context, queued.request, queued=response)
+            # The backend streams in any case, so that clients can follow the response.
+            request = msgspec.structs.replace(queued.request, stream=True, background_options=None)
+            opened = await responses.create(context, request, queued=response)
         except StoreUnavailable:
             raise
         except AntiphonError as error:
