@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Self
 
 import msgspec
 
@@ -9,6 +10,7 @@ from antiphon.decode import bodies
 from antiphon.durable.worker import Execution
 from antiphon.engine.ports import HostedCall, HostedTools, ModelCatalogue
 from antiphon.engine.request_context import RequestContext
+from antiphon.errors import StoreUnavailable
 from antiphon.ids import LONG
 from antiphon.service.access.keys import Keys, KeySettings
 from antiphon.service.responses.background import Background
@@ -177,13 +179,13 @@ class Servers:
         return Responses(self.store, catalogue, open_tools)
 
 
-class Crashing:
-    """The writes of an execution, until the process crashes.
+class Failing:
+    """The writes of an execution, one of which fails.
 
     Args:
         store: The database.
-        at: The number of the write at which it crashes.
-        is_committed: Whether that write is committed.
+        at: The number of the write that fails.
+        is_committed: Whether that write is committed all the same.
     """
 
     def __init__(self, store: Store, at: int, *, is_committed: bool) -> None:
@@ -193,7 +195,7 @@ class Crashing:
         self._records = store.runs
         self._original = {name: getattr(store.runs, name) for name in ("write", "end", "rewind")}
 
-    def __enter__(self) -> "Crashing":
+    def __enter__(self) -> Self:
         for name, original in self._original.items():
             setattr(self._records, name, self._counted(original))
         return self
@@ -205,11 +207,30 @@ class Crashing:
     def _counted(self, original: Callable[[object], Awaitable[object]]) -> Callable[[object], object]:
         async def write(argument: object) -> object:
             self.count += 1
-            if self.count > self._at or (self.count == self._at and not self._is_committed):
-                raise Crash
+            number = self.count
+            if self.fails(number) and not (number == self._at and self._is_committed):
+                raise self.error()
             result = await original(argument)
-            if self.count == self._at:
-                raise Crash
+            if self.fails(number):
+                raise self.error()
             return result
 
         return write
+
+    def fails(self, number: int) -> bool:
+        """Return whether a write fails."""
+        return number == self._at
+
+    def error(self) -> BaseException:
+        """Return the error of the write that fails."""
+        return StoreUnavailable("The database cannot be read or written: test.")
+
+
+class Crashing(Failing):
+    """The writes of an execution, until the process crashes at one: none follows."""
+
+    def fails(self, number: int) -> bool:
+        return number >= self._at
+
+    def error(self) -> BaseException:
+        return Crash()

@@ -1,6 +1,7 @@
 """Background responses whose server crashes at any write."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -9,7 +10,7 @@ from antiphon.errors import StoreUnavailable
 from antiphon.store import Store
 from antiphon.store.runs.rows import Fenced
 from antiphon.wire.json import JSONObject
-from tests.durable.crashing import ID, TOOL, Crash, Crashing, HarmlessTool, Servers
+from tests.durable.crashing import ID, TOOL, Crash, Crashing, Failing, HarmlessTool, Servers
 from tests.service.world import ME
 from tests.store.conftest import Run
 from tests.store.samples import count_rows
@@ -256,5 +257,35 @@ def test_the_stored_request_is_encrypted_and_gone_at_the_end(store: Store, url: 
         assert "canary" not in execution.request
         await servers.go_on(execution)
         assert count_rows(url)["run_steps"] == 0
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+@pytest.mark.parametrize("is_read", [False, True])
+def test_any_write_can_fail(store: Store, run: Run, *, is_committed: bool, is_read: bool) -> None:
+    async def scenario() -> None:
+        servers = Servers(store, HarmlessTool())
+        expected, _ = await undisturbed(servers)
+        at = 0
+        count = 1
+        while at < count:
+            at += 1
+            servers.model.rounds.clear()
+            await servers.submit(stream=is_read)
+            with Failing(store, at, is_committed=is_committed) as failing:
+                while (execution := await servers.next()) is not None:
+                    with suppress(StoreUnavailable, Fenced):
+                        await servers.go_on(execution)
+            count = failing.count
+            events = await servers.events()
+            assert [event["sequence_number"] for event in events] == list(range(len(events)))
+            assert texts(events) == texts(expected)
+            check_items(events)
+            if not is_read:
+                assert without_time(events) == without_time(expected), f"write {at} failed"
+            assert servers.model.rounds.total() <= 4
+            assert await store.responses.delete(ME, ID)
+        assert at > 20
 
     run(scenario())
