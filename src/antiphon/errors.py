@@ -391,10 +391,8 @@ class InternalError(AntiphonError):
     """Bug in this server; the log has the details, and the client receives none."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The server had an error while processing your request. Sorry about that! "
-            "The details are in the server's log."
-        )
+        apology = "The server had an error while processing your request. Sorry about that!"
+        super().__init__(f"{apology} The details are in the server's log.")
 
 
 class ConfigError(Exception):

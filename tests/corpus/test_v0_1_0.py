@@ -126,9 +126,19 @@ def await_recovery(asker: Asker) -> None:
         pass
 
 
+def with_new_fields(value: JSON) -> JSON:
+    """Return an answer of 0.1.0 with the fields that objects have got since."""
+    if isinstance(value, list):
+        return [with_new_fields(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    fields = {key: with_new_fields(entry) for key, entry in value.items()}
+    return {"expires_at": None, **fields} if value.get("object") == "file" else fields
+
+
 @pytest.mark.parametrize("exchange", named(READS))
 def test_the_database_is_read_as_before(running: Running, exchange: JSONObject) -> None:
-    assert running.answer(exchange) == exchange["answer"]
+    assert running.answer(exchange) == with_new_fields(exchange["answer"])
 
 
 @pytest.mark.parametrize("exchange", named(RECOVERED))
@@ -138,7 +148,13 @@ def test_what_a_killed_server_left_is_recovered(running: Running, exchange: JSON
 
 @pytest.mark.parametrize("exchange", named(TURNS))
 def test_what_is_stored_goes_on(running: Running, exchange: JSONObject) -> None:
-    assert running.answer(exchange) == exchange["answer"]
+    answer, before = running.answer(exchange), exchange["answer"]
+    if before["body"]["object"] == "vector_store.search_results.page":
+        # Keyword scores have another formula now. What is found, and in which order, is the same.
+        for hit, hit_before in zip(answer["body"]["data"], before["body"]["data"], strict=True):
+            assert 0.1 < hit["score"] <= 1
+            hit["score"] = hit_before["score"]
+    assert answer == before
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -133,6 +133,17 @@ def test_words_that_no_chunk_has_make_a_match_weak(store: Store, run: Run) -> No
     run(scenario())
 
 
+def test_a_match_among_few_chunks_is_no_weak_one(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await new_store(store, "vs_1")
+        await keep(store, "vs_1", "file_1", chunks("Pump P-4711 is serviced each year."))
+        for sought in ("P-4711", "How often does somebody look after P-4711?"):
+            [score] = (await search(store, sought)).by_words.values()
+            assert 0.2 < score <= 1
+
+    run(scenario())
+
+
 def test_a_query_of_very_many_numbers_is_answered(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await new_store(store, "vs_1")

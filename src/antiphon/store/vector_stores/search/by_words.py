@@ -77,7 +77,14 @@ def _find_sqlite(connection: Connection, sought: list[str], scope: Scope, limit:
     having = {word: int(connection.execute(_COUNT, {"words": _term(word)}).scalar_one()) for word in sought}
     # FTS5's formula: a word in half of all chunks or more has almost no weight, but never a negative one.
     rarity = {word: max(math.log((total - n + 0.5) / (n + 0.5)), 1e-6) for word, n in having.items()}
-    ideal = (_SATURATION + 1) * sum(_repeats(word) * rarity[word] for word in sought)
+    held = [word for word in sought if having[word]]
+    ideal = (_SATURATION + 1) * sum(_repeats(word) * rarity[word] for word in held)
+    # In a few chunks, FTS5 gives each word almost no weight. The share of the words that no chunk has must not
+    # be compared with that, or the score would be 0.
+    smooth = {
+        word: _repeats(word) * math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in having.items()
+    }
+    known = sum(smooth[word] for word in held) / sum(smooth.values())
     # FTS5 adds up the scores of repeated words. Words have only letters and digits, so that it finds no
     # syntax inside the quotes.
     terms = [term for word in _telling(having) for term in [_term(word)] * _repeats(word)]
@@ -89,7 +96,7 @@ def _find_sqlite(connection: Connection, sought: list[str], scope: Scope, limit:
     size = 2 * limit
     while len(found) < limit and (rows := ranked.fetchmany(size)):
         kept = scope.keep(connection, [row[0] for row in rows])
-        found |= {chunk_id: min(score / ideal, 1.0) for chunk_id, score in rows if chunk_id in kept}
+        found |= {chunk_id: known * min(score / ideal, 1.0) for chunk_id, score in rows if chunk_id in kept}
         size = min(2 * size, _MOST_CHECKED)
     ranked.close()
     return dict(islice(found.items(), limit))
