@@ -139,7 +139,7 @@ def test_a_match_among_few_chunks_is_no_weak_one(store: Store, run: Run) -> None
         await keep(store, "vs_1", "file_1", chunks("Pump P-4711 is serviced each year."))
         for sought in ("P-4711", "How often does somebody look after P-4711?"):
             [score] = (await search(store, sought)).by_words.values()
-            assert 0.2 < score <= 1
+            assert 0.1 < score <= 1
 
     run(scenario())
 

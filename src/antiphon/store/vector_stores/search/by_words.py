@@ -79,7 +79,7 @@ def _find_sqlite(connection: Connection, sought: list[str], scope: Scope, limit:
     rarity = {word: max(math.log((total - n + 0.5) / (n + 0.5)), 1e-6) for word, n in having.items()}
     held = [word for word in sought if having[word]]
     ideal = (_SATURATION + 1) * sum(_repeats(word) * rarity[word] for word in held)
-    # In a few chunks, FTS5 gives each word almost no weight. The share of the words that no chunk has must not
+    # Among few chunks, FTS5 gives each word almost no weight. The share of words that no chunk has must not
     # be compared with that, or the score would be 0.
     smooth = {
         word: _repeats(word) * math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in having.items()
