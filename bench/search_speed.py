@@ -8,6 +8,8 @@ import time
 from array import array
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from antiphon.store import Store
 from antiphon.store.vector_stores.chunks import ChunkQuery, NewChunk
 from bench.storing import keep_files
@@ -18,6 +20,8 @@ WORDS = 120
 PER_FILE = 10
 SEARCHERS = (1, 6)
 _SEARCHES = 24
+_FIRST = 10
+"""The results whose recall is measured."""
 
 
 class Texts:
@@ -83,6 +87,24 @@ async def measure_speed(store: Store, chunks: int) -> None:
         rate = len(queries) / (time.perf_counter() - began)
         cpu_each = (time.process_time() - cpu) * 1000 / len(queries)
         print(f"| hybrid, {searchers} at once: {rate:.1f} searches/s | {cpu_each:.0f} | | |", flush=True)
+    if store.location.startswith("postgresql:"):
+        await _compare_index(store, [_only(query, "semantic") for query in queries], chunks)
+
+
+async def _compare_index(store: Store, queries: list[ChunkQuery], chunks: int) -> None:
+    """Print the speed and the recall of the approximate index."""
+    exact = [await _nearest(store, query) for query in queries]
+    began = time.perf_counter()
+    await store.chunks.build_indexes(chunks)
+    took = time.perf_counter() - began
+    indexed = [structs.replace(query, index_from=chunks) for query in queries]
+    found = [await _nearest(store, query) for query in indexed]
+    recall = sum(len(set(a) & set(b)) for a, b in zip(exact, found, strict=True)) / _FIRST / len(queries)
+    await _print_row(f"semantic, index built in {took:.0f} s: recall@{_FIRST} {recall:.3f}", store, indexed)
+
+
+async def _nearest(store: Store, query: ChunkQuery) -> list[int]:
+    return list((await store.chunks.search(query)).by_vector)[:_FIRST]
 
 
 def _only(query: ChunkQuery, way: str) -> ChunkQuery:

@@ -1,10 +1,11 @@
 import asyncio
 import logging
+from typing import cast
 
 import pytest
 
 from antiphon.errors import StoreUnavailable
-from antiphon.serving.periodic import remove_deleted, repeat_forever
+from antiphon.serving.periodic import build_indexes, remove_deleted, repeat_forever
 from antiphon.store import Store
 from antiphon.store.responses import removal
 from tests.store.samples import ME, converse
@@ -57,3 +58,26 @@ def test_a_large_deletion_is_finished_in_the_background(monkeypatch: pytest.Monk
         await store.close()
 
     asyncio.run(scenario())
+
+
+def test_indexes_of_large_vector_stores_are_built_until_the_server_stops() -> None:
+    asked: list[int] = []
+    done = asyncio.Event()
+
+    class Chunks:
+        async def build_indexes(self, least: int) -> None:
+            asked.append(least)
+            done.set()
+
+    class Indexed:
+        chunks = Chunks()
+
+    async def run() -> None:
+        task = asyncio.create_task(build_indexes(cast("Store", Indexed()), 50_000))
+        await asyncio.wait_for(done.wait(), 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert asked == [50_000]

@@ -326,3 +326,28 @@ def test_a_database_that_stays_locked_is_tried_once(
         await database.close()
 
     run(scenario())
+
+
+def test_maintenance_takes_no_transaction_and_ends_when_it_is_cancelled(postgresql: str, run: Run) -> None:
+    ended = threading.Event()
+    sleeps = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(50)' AND state = 'active'"
+
+    def sleep(connection: Connection) -> None:
+        try:
+            connection.execute(text("SELECT pg_sleep(50)"))
+        finally:
+            ended.set()
+
+    async def scenario() -> None:
+        database = Database(open_engine(postgresql))
+        await database.maintain(lambda c: c.execute(text("VACUUM pg_catalog.pg_am")).close())
+        running = asyncio.create_task(database.maintain(sleep))
+        while await database.read(lambda c: c.execute(text(sleeps)).scalar()) != 1:
+            pass
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert ended.is_set()
+        await database.close()
+
+    run(scenario())

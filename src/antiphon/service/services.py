@@ -70,7 +70,8 @@ class FileServices:
         """
         settings = tools.file_search
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
-        retrieval = Retrieval(store.chunks, Embeddings(catalogue, settings.embedding_inputs))
+        embeddings = Embeddings(catalogue, settings.embedding_inputs)
+        retrieval = Retrieval(store.chunks, embeddings, settings.index_from)
         ingestion = Ingestion(store, folder, retrieval)
         attached_files = AttachedFiles(store, ingestion)
         return cls(

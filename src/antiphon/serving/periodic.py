@@ -49,6 +49,15 @@ async def tidy(store: Store, file_services: FileServices) -> NoReturn:
     await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
 
 
+async def build_indexes(store: Store, least: int) -> NoReturn:
+    """Build the indexes of vector stores with at least `least` chunks."""
+
+    async def work() -> None:
+        await store.chunks.build_indexes(least)
+
+    await repeat_forever(work, _TIDYING, "Failed to build an index of vectors")
+
+
 async def remove_deleted(store: Store) -> NoReturn:
     """Remove the rows of deleted objects, and what a stopped server left of them."""
 

@@ -24,7 +24,7 @@ from antiphon.service.access.limits import Limits
 from antiphon.service.services import Services, ServiceSettings
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
-from antiphon.serving.periodic import go_on, remove_deleted, stay_alive, tidy
+from antiphon.serving.periodic import build_indexes, go_on, remove_deleted, stay_alive, tidy
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
@@ -121,6 +121,9 @@ async def opened(
                     asyncio.create_task(remove_deleted(store)),
                     asyncio.create_task(go_on(services.background)),
                 ]
+                index_from = settings.tools.file_search.index_from
+                if index_from is not None:
+                    periodic.append(asyncio.create_task(build_indexes(store, index_from)))
                 state = ServerState(
                     services=services,
                     max_body_bytes=settings.max_body_bytes,

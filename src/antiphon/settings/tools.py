@@ -136,6 +136,14 @@ class FileSearchSettings(ToolLimits, frozen=True, kw_only=True):
             "set: by the model's name."
         ),
     ] = {}
+    index_from: Annotated[
+        int | None,
+        Meta(
+            gt=0,
+            description="Number of chunks of a vector store from which PostgreSQL searches its vectors with "
+            "an approximate index (HNSW of pgvector 0.8 or later). If not set: never; all are compared.",
+        ),
+    ] = None
     files: Annotated[
         str | None,
         Meta(

@@ -143,6 +143,29 @@ class Database:
         with _explained():
             return await self._loop.run_in_executor(self._readers, self._query, run)
 
+    async def maintain(self, run: Callable[[Connection], None]) -> None:
+        """Execute `run` on PostgreSQL without a transaction, beside all reads and writes.
+
+        It may take minutes. A cancellation ends the statement that it executes.
+
+        Raises:
+            AntiphonError: The database failed.
+        """
+        self._refuse_if_closed()
+        alone = self._opened.writing.execution_options(isolation_level="AUTOCOMMIT")
+        connection = await asyncio.to_thread(alone.connect)
+        running = asyncio.ensure_future(asyncio.to_thread(run, connection))
+        try:
+            with _explained():
+                await asyncio.shield(running)
+        finally:
+            if not running.done():
+                driver = connection.connection.driver_connection
+                if driver is not None:
+                    driver.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            await asyncio.to_thread(connection.close)
+
     async def close(self) -> None:
         """Wait for all writes, then stop the threads and close the connections."""
         self._closed = True

@@ -78,9 +78,10 @@ class Retrieval:
     the recorded run.
     """
 
-    def __init__(self, chunks: ChunkRecords, embeddings: Embeddings) -> None:
+    def __init__(self, chunks: ChunkRecords, embeddings: Embeddings, index_from: int | None = None) -> None:
         self._chunks = chunks
         self._embeddings = embeddings
+        self._index_from = index_from
 
     async def ingest(
         self, target: StoreTarget, source: Source, size: int, overlap: int, context: RequestContext
@@ -162,7 +163,7 @@ class Retrieval:
             vector = (await self._vectors(target, [query], "query", context))[0]
             if vector is not None:
                 has_vectors = True
-                sought = ChunkQuery([target.id], None, vector, allowed, candidates)
+                sought = ChunkQuery([target.id], None, vector, allowed, candidates, self._index_from)
                 by_vector |= (await self._chunks.search(sought)).by_vector
         found = [Found("semantic", ranking.embedding_weight, by_vector)] if has_vectors else []
         if ranking.text_weight or not has_vectors:

@@ -11,6 +11,7 @@ from antiphon.store.vector_stores.removal import remove_chunks
 from antiphon.store.vector_stores.search.blocks import Blocks, add_block
 from antiphon.store.vector_stores.search.by_vector import find_nearest, pgvector_text
 from antiphon.store.vector_stores.search.by_words import find_words, store_token, words
+from antiphon.store.vector_stores.search.hnsw import create_index, missing_indexes
 from antiphon.store.vector_stores.search.scope import Scope
 from antiphon.store.vector_stores.tables import chunks, pgvector_schema
 
@@ -40,6 +41,8 @@ class ChunkQuery(Struct, frozen=True):
     """The files to search in each store; None means all completed ones."""
     limit: int
     """The most results of each kind of search."""
+    index_from: int | None = None
+    """The chunks of a vector store from which PostgreSQL uses an approximate index; None means never."""
 
 
 class FoundChunks(Struct, frozen=True):
@@ -104,6 +107,11 @@ class ChunkRecords:
     async def search(self, query: ChunkQuery) -> FoundChunks:
         """Return the best chunks of the completed and allowed files."""
         return await self._database.read(lambda c: _search(c, self._blocks, query))
+
+    async def build_indexes(self, least: int) -> None:
+        """Build the missing indexes of vector stores with at least `least` chunks, on PostgreSQL."""
+        for dimensions in await self._database.read(lambda c: missing_indexes(c, least)):
+            await self._database.maintain(lambda c, d=dimensions: create_index(c, d))  # type: ignore[misc]
 
     async def get(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
         """Return the chunks by ID, without those that no longer exist."""
@@ -180,7 +188,7 @@ def _search(connection: Connection, blocks: Blocks, query: ChunkQuery) -> FoundC
     if query.words is not None:
         by_words = find_words(connection, query.words, scope, query.limit)
     if query.vector is not None:
-        by_vector = find_nearest(connection, blocks, query.vector, scope, query.limit)
+        by_vector = find_nearest(connection, blocks, query.vector, scope, query.limit, query.index_from)
     return FoundChunks(by_words or {}, by_vector or {})
 
 
