@@ -77,6 +77,7 @@ class Collection:
         rules: Sequence[Rule] = RULES,
         *,
         repeat: bool = False,
+        replay_failures: bool = False,
         secret_patterns: Sequence[Pattern] = (),
     ) -> None:
         """Read the directory; a directory that does not exist yet has no recordings.
@@ -85,6 +86,7 @@ class Collection:
             directory: The directory of recordings.
             rules: The rules that normalize volatile text.
             repeat: Whether the last recording of a call answers again.
+            replay_failures: Whether recorded web searches that failed answer.
             secret_patterns: The operator's patterns of secrets; the built-in ones always apply.
 
         Raises:
@@ -93,7 +95,7 @@ class Collection:
         self.directory = directory
         self.lock = asyncio.Lock()
         self.chats = ChatIndex(rules, repeat=repeat)
-        self.tools = ToolIndex(repeat=repeat)
+        self.tools = ToolIndex(repeat=repeat, replay_failures=replay_failures)
         self.problems: list[str] = []
         """A line for each file that could not be read."""
         self.is_large = False

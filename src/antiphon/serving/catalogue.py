@@ -65,6 +65,7 @@ def _replay(settings: Settings, directory: Path) -> "RecordingLookup":
         directory,
         (*user_rules(settings.volatile), *RULES),
         repeat=settings.repeat,
+        replay_failures=settings.replay_failures,
         secret_patterns=secrets,
     )
     hit_log = None if settings.hit_log is None else Path(settings.hit_log)

@@ -78,6 +78,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "been used."
         ),
     ] = False
+    replay_failures: Annotated[
+        bool,
+        Meta(
+            description="Whether failures of recorded web searches are replayed. Otherwise, these searches "
+            "count as not recorded."
+        ),
+    ] = False
     replay_speed: Annotated[
         float,
         Meta(

@@ -7,7 +7,15 @@ import pytest
 
 from antiphon.engine.ports import ToolCalls
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import RecordingNotFound, UpstreamRefused
+from antiphon.errors import (
+    AntiphonError,
+    RecordingNotFound,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from antiphon.recording.collection import Collection
 from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
@@ -111,3 +119,85 @@ def test_live_tools_need_no_recorded_tool_call(tmp_path: Path) -> None:
     write(tmp_path, "a.json", recording(chat_request(), said("Hi")))
     calls = replaying(tmp_path).tool_calls(Tools("live"), RequestContext())
     assert asyncio.run(calls.call(*MCP)) == "live wiki 1"
+
+
+class Broken:
+    """A search service that fails, and then answers."""
+
+    def __init__(self, *errors: AntiphonError) -> None:
+        self.errors = list(errors)
+
+    async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
+        if self.errors:
+            raise self.errors.pop(0)
+        return "found"
+
+
+REFUSED = UpstreamRefused("Web search (tavily): HTTP 429: Too many", upstream_status=429)
+FAILURES = [
+    REFUSED,
+    UpstreamTimeout("Web search (tavily): no answer within 5 s"),
+    UpstreamUnreachable("Web search (tavily): cannot connect: Connection refused"),
+    UpstreamBroken("Web search (tavily): its answer is not JSON: an HTML page"),
+]
+
+
+def failed(directory: Path, error: AntiphonError = REFUSED, faults: str = "") -> None:
+    """Record a search that fails."""
+    recorder = catalogue(directory, "record", Backend([said("x")]), faults=faults)
+    calls = recorder.tool_calls(Broken(error), RequestContext())
+    with pytest.raises(UpstreamError):
+        asyncio.run(calls.call(*SEARCH))
+
+
+def played(directory: Path, *, replay_failures: bool) -> ToolCalls:
+    lookup = RecordingLookup(Collection(directory, replay_failures=replay_failures))
+    models = RecordingCatalogue(None, lookup, "replay", Faults())
+    return models.tool_calls(Tools("live"), RequestContext())
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+def test_a_search_that_failed_is_replayed_if_that_is_asked(tmp_path: Path, error: AntiphonError) -> None:
+    failed(tmp_path, error)
+    with pytest.raises(type(error)) as caught:
+        asyncio.run(played(tmp_path, replay_failures=True).call(*SEARCH))
+    assert caught.value.message == error.message
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+def test_a_search_that_failed_is_else_a_miss_that_says_why(tmp_path: Path, error: AntiphonError) -> None:
+    failed(tmp_path, error)
+    with pytest.raises(RecordingNotFound) as caught:
+        asyncio.run(played(tmp_path, replay_failures=False).call(*SEARCH))
+    assert f"because the recorded web search failed: {error.message}. " in caught.value.message
+    assert "replay_failures" in caught.value.message
+
+
+def test_a_search_that_failed_is_made_again_in_record_missing(tmp_path: Path) -> None:
+    failed(tmp_path)
+    tools = Broken()
+    for _ in range(2):
+        adding = catalogue(tmp_path, "record-missing", Backend([said("x")]))
+        assert asyncio.run(adding.tool_calls(tools, RequestContext()).call(*SEARCH)) == "found"
+        tools = Broken(REFUSED)  # The second time, the recording answers.
+    assert asyncio.run(played(tmp_path, replay_failures=False).call(*SEARCH)) == "found"
+
+
+def test_live_tools_make_a_search_again_that_failed(tmp_path: Path) -> None:
+    failed(tmp_path)
+    calls = replaying(tmp_path).tool_calls(Tools("live"), RequestContext())
+    assert asyncio.run(calls.call(*SEARCH)) == "live tavily 1"
+
+
+def test_an_injected_failure_of_a_search_is_replayed(tmp_path: Path) -> None:
+    failed(tmp_path, faults="503,tool=web_search")
+    with pytest.raises(UpstreamRefused, match="fault '503,tool=web_search'"):
+        asyncio.run(played(tmp_path, replay_failures=False).call(*SEARCH))
+
+
+def test_failures_of_other_tools_are_replayed(tmp_path: Path) -> None:
+    calls = catalogue(tmp_path, "record", Backend([said("x")])).tool_calls(Broken(REFUSED), RequestContext())
+    with pytest.raises(UpstreamRefused):
+        asyncio.run(calls.call(*MCP))
+    with pytest.raises(UpstreamRefused):
+        asyncio.run(played(tmp_path, replay_failures=False).call(*MCP))

@@ -235,10 +235,17 @@ def test_wrong_options_are_refused_before_the_stream(options: JSONObject, param:
 
 
 def search_recorded(
-    folder: Path, mode: Mode, settings: WebSearchSettings, query: str, tool: Tool | None = None
+    folder: Path,
+    mode: Mode,
+    settings: WebSearchSettings,
+    query: str,
+    tool: Tool | None = None,
+    *,
+    replay_failures: bool = False,
 ) -> list[JSONObject]:
     """Search with a server that records or replays, and return the results."""
-    catalogue = RecordingCatalogue(Backend([]), RecordingLookup(Collection(folder)), mode, Faults())
+    lookup = RecordingLookup(Collection(folder, replay_failures=replay_failures))
+    catalogue = RecordingCatalogue(Backend([]), lookup, mode, Faults())
 
     def wrap(calls: ToolCalls) -> ToolCalls:
         return catalogue.tool_calls(calls, RequestContext())
@@ -350,12 +357,15 @@ def test_a_recorded_search_is_exported_as_llama_stack_holds_it(tmp_path: Path) -
     ]
 
 
-def test_T16_a_recorded_refusal_is_replayed(tmp_path: Path) -> None:
+def test_T16_a_recorded_refusal_is_replayed_if_that_is_asked(tmp_path: Path) -> None:
     with Upstream() as service:
         service.script(reply({"detail": "boom"}, status=500))
         recorded = search_recorded(tmp_path, "record", tavily(service), "q")
-    assert "HTTP 500" in recorded[0]["error"]
-    assert search_recorded(tmp_path, "replay", WebSearchSettings(), "q") == recorded
+    assert recorded == [{"error": "Web search (tavily): HTTP 500: boom"}]
+    again = search_recorded(tmp_path, "replay", WebSearchSettings(), "q", replay_failures=True)
+    assert again == recorded
+    with pytest.raises(RecordingNotFound, match=r"the recorded web search failed: .* HTTP 500: boom"):
+        search_recorded(tmp_path, "replay", WebSearchSettings(), "q")
 
 
 @pytest.mark.parametrize(

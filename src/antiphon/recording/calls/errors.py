@@ -15,9 +15,12 @@ from antiphon.recording.calls.recorded import RecordedError
 from antiphon.wire.json import JSONObject
 
 _KINDS: Mapping[str, type[UpstreamError] | type[ContextLengthExceeded]] = {
-    kind.__name__: kind for kind in (UpstreamTimeout, UpstreamBroken, UpstreamError, ContextLengthExceeded)
+    kind.__name__: kind
+    for kind in (UpstreamTimeout, UpstreamBroken, UpstreamError, UpstreamUnreachable, ContextLengthExceeded)
 }
 """Errors without an HTTP answer, by their recorded `type`."""
+INJECTED = "fault "
+"""Start of the messages of injected faults."""
 
 
 def exception_of(error: RecordedError) -> AntiphonError:
@@ -40,10 +43,11 @@ def exception_of(error: RecordedError) -> AntiphonError:
     return UpstreamError(message)
 
 
-def recorded_error_of(error: AntiphonError) -> RecordedError | None:
+def recorded_error_of(error: AntiphonError, *, is_search: bool = False) -> RecordedError | None:
     """Return the recorded form of an error.
 
-    None if the error is unrelated to the call: no connection, or an error of this server.
+    None if the error is unrelated to the call: no connection, or an error of this server. After a web search
+    without a connection, the model continues with the error, so that one is recorded.
     """
     if isinstance(error, UpstreamRefused):
         body = {"message": error.message, "code": error.code, "param": error.param}
@@ -51,6 +55,6 @@ def recorded_error_of(error: AntiphonError) -> RecordedError | None:
         return RecordedError(
             message=error.message, status_code=error.upstream_status, body=body, retry_after=retry_after
         )
-    if isinstance(error, UpstreamUnreachable) or type(error).__name__ not in _KINDS:
+    if (isinstance(error, UpstreamUnreachable) and not is_search) or type(error).__name__ not in _KINDS:
         return None
     return RecordedError(message=error.message, type=type(error).__name__)

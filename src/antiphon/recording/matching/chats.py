@@ -37,6 +37,8 @@ class Miss:
     """The canonical request."""
     used: int = 0
     """Number of recordings of the same call that have already answered in the scope."""
+    failure: str | None = None
+    """The error of a recorded web search that isn't replayed, because it failed."""
 
 
 class ChatIndex:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from antiphon.recording.calls.canonical import canonical_arguments, canonical_key
 from antiphon.recording.calls.endpoints import KINDS, PATHS, canonical_body
+from antiphon.recording.calls.errors import INJECTED, exception_of
 from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.sequence import Entry, Sequences, eligible, sampled
@@ -34,7 +35,8 @@ class ToolIndex:
     keys rather than on the request.
     """
 
-    def __init__(self, *, repeat: bool) -> None:
+    def __init__(self, *, repeat: bool, replay_failures: bool = False) -> None:
+        self._replay_failures = replay_failures
         self._sequences = Sequences(repeat=repeat)
         self._by_key: defaultdict[str, list[ToolEntry]] = defaultdict(list)
 
@@ -75,7 +77,10 @@ class ToolIndex:
         """
         forms = _forms(provider, name, arguments)
         for canonical, backend in forms:
-            candidates = self._by_key.get(canonical_key(canonical))
+            recorded = self._by_key.get(canonical_key(canonical), ())
+            candidates = [entry for entry in recorded if self._answers(entry.call)]
+            if not candidates and recorded:
+                return Miss(canonical, failure=_error_of(recorded[-1].call))
             if candidates:
                 entry = self._sequences.take(candidates, scope, backend, _best)
                 if entry is None:
@@ -94,7 +99,11 @@ class ToolIndex:
         """
         canonical, _ = _forms(provider, name, arguments)[0]
         candidates = self._by_key.get(canonical_key(canonical), ())
-        return any(entry.call.scope == scope and not entry.call.named_by_hash for entry in candidates)
+        own = [each.call for each in candidates if each.call.scope == scope and not each.call.named_by_hash]
+        return any(map(self._answers, own))
+
+    def _answers(self, call: RecordedCall) -> bool:
+        return self._replay_failures or not has_failed_search(call)
 
     def alike(self, canonical: JSONObject) -> list[tuple[RecordedCall, JSONObject]]:
         """Return the recorded calls of the same kind as a missed one.
@@ -138,6 +147,13 @@ def _provider(call: RecordedCall) -> str:
     return "" if call.named_by_hash else call.address.provider
 
 
+def has_failed_search(call: RecordedCall) -> bool:
+    """Return whether a call is a web search that failed by itself, and not by an injected fault."""
+    if call.kind != "tool" or not is_web_search(call.address.provider, call.address.tool_name):
+        return False
+    return call.error is not None and not call.error.message.startswith(INJECTED)
+
+
 def canonical_call(provider: str, name: str, arguments: JSONObject) -> JSONObject:
     """Return the canonical form of a tool call; it ignores the order of keys."""
     return {
@@ -168,6 +184,10 @@ def _forms(provider: str, name: str, arguments: JSONObject) -> list[tuple[JSONOb
 def _of_provider(recorded: JSONObject, missed: JSONObject) -> JSONObject:
     """Return a recorded call with the provider of a missed one, if it answers for any."""
     return recorded | {"provider": missed.get("provider")} if recorded.get("provider") == "" else recorded
+
+
+def _error_of(call: RecordedCall) -> str | None:
+    return None if call.error is None else exception_of(call.error).message
 
 
 def _arguments(call: RecordedCall) -> JSONObject:

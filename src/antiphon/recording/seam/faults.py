@@ -11,6 +11,7 @@ import msgspec
 from antiphon.engine.ports import ChatModel, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConfigError, InvalidRequest, UpstreamBroken, UpstreamRefused, UpstreamTimeout
+from antiphon.recording.calls.errors import INJECTED
 from antiphon.recording.seam.fault_rules import FaultRule, parse_rules
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -239,7 +240,7 @@ def _without_finish(text: bytes) -> bytes:
 
 
 def _prefix(rule: FaultRule) -> str:
-    return f"fault {rule.text!r}"
+    return f"{INJECTED}{rule.text!r}"
 
 
 def _invalid_header(error: ConfigError) -> InvalidRequest:

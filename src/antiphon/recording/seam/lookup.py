@@ -95,6 +95,13 @@ class RecordingLookup:
             found = await self._tool(provider, name, arguments, context)
             if isinstance(found, Hit):
                 return self._report_hit(found, context)
+            if found.failure is not None:
+                context.observer.missed(None)
+                raise RecordingNotFound(
+                    "No recording answers this call, because the recorded web search failed: "
+                    f"{found.failure}. Record it again, or replay the failure with the setting "
+                    "`replay_failures`."
+                )
             explained = await in_thread(lambda: self._explain_tool(found))
         raise _not_found(explained, context)
 

@@ -20,6 +20,7 @@ from antiphon.recording.calls.endpoints import KINDS, address_of
 from antiphon.recording.calls.errors import recorded_error_of
 from antiphon.recording.calls.recorded import BACKEND, CAPABILITIES, Address, RecordedCall
 from antiphon.recording.collection import Collection
+from antiphon.recording.matching.tools import is_web_search
 from antiphon.recording.seam.live import LiveMode
 from antiphon.recording.seam.lookup import DEFAULT_CAPABILITIES
 from antiphon.recording.seam.modes import EndpointModel
@@ -118,7 +119,9 @@ class PendingCall:
 
     async def end(self, error: AntiphonError | None = None) -> None:
         """Record the call, unless `error` is unrelated to the call itself."""
-        failure = None if error is None else recorded_error_of(error)
+        address = self._call.address
+        is_search = self._call.kind == "tool" and is_web_search(address.provider, address.tool_name)
+        failure = None if error is None else recorded_error_of(error, is_search=is_search)
         if error is None or failure is not None:
             parts, gaps, streamed = tuple(self._parts), tuple(self._gaps), self._call.streamed
             if self._call.kind == "chat" and parts:  # The form of the answer, not the requested form.

@@ -30,7 +30,21 @@ def ask(answer: Answer) -> JSONObject:
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
     [
-        (html("<p>Hello"), UpstreamBroken, "is not JSON: <p>Hello"),
+        (html("<p>Hello"), UpstreamBroken, "is not JSON: an HTML page$"),
+        (html("Hello  you"), UpstreamBroken, "is not JSON: Hello you$"),
+        (html("<!DOCTYPE html><h1>Forbidden</h1>", status=403), UpstreamRefused, "HTTP 403: Scripted$"),
+        (
+            reply({"detail": {"error": "No such key."}}, status=401),
+            UpstreamRefused,
+            "HTTP 401: No such key.$",
+        ),
+        (
+            reply({"type": "E", "error": {"id": "1", "detail": "Too many."}}, status=429),
+            UpstreamRefused,
+            "HTTP 429: Too many.$",
+        ),
+        (reply({"message": "Down.\nSorry."}, status=500), UpstreamRefused, "HTTP 500: Down. Sorry.$"),
+        (reply({"error": {"code": 7}}, status=400), UpstreamRefused, r'HTTP 400: \{"error"'),
         (html(""), UpstreamBroken, "is not JSON: empty"),
         (reply([1]), UpstreamBroken, r"is not a JSON object: \[1\]"),
         (reply({}, end="cut"), UpstreamBroken, "is incomplete"),

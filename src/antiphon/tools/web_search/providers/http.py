@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Size limit in bytes of a search service's response."""
 _EXCERPT = 200
+_MESSAGES = ("error", "detail", "message")
+"""Keys of messages in the errors of search services, also inside of each other."""
+_DEPTH = 3
 
 
 class SearchService:
@@ -91,7 +94,7 @@ class SearchService:
             answer: JSON = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamBroken(
-                self._speaks(f"its answer is not JSON: {self._excerpt(data) or 'empty'}")
+                self._speaks(f"its answer is not JSON: {self._excerpt(data) or _kind_of(data)}")
             ) from error
         if not isinstance(answer, dict):
             raise UpstreamBroken(self._speaks(f"its answer is not a JSON object: {self._excerpt(data)}"))
@@ -101,12 +104,32 @@ class SearchService:
         return f"Web search ({self._name}): {self._masked(text)}"
 
     def _excerpt(self, data: bytes) -> str:
-        text = self._masked(data.decode(errors="replace"))
+        """Return the message of an answer, or its start; the text of HTML isn't worth one."""
+        text = self._masked(_message_in(data))
         return " ".join(text[: 4 * _EXCERPT].split())[:_EXCERPT]
 
     def _masked(self, text: str) -> str:
         """Return the text without the key, which some services repeat in errors."""
         return text if self._api_key is None else self._api_key.masked(text)
+
+
+def _kind_of(data: bytes) -> str:
+    return "an HTML page" if data.strip() else "empty"
+
+
+def _message_in(data: bytes) -> str:
+    """Return the message of an error in JSON, nothing for HTML, and all other text as it is."""
+    text = data.decode(errors="replace").strip()
+    if text.startswith("<"):
+        return ""
+    try:
+        value: JSON = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return text
+    for _ in range(_DEPTH):
+        if isinstance(value, dict):
+            value = next((value[name] for name in _MESSAGES if value.get(name)), None)
+    return value if isinstance(value, str) else text
 
 
 def dicts(value: JSON) -> list[JSONObject]:
