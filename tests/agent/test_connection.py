@@ -58,13 +58,24 @@ def test_a_stream_is_resumed_until_the_attempts_bring_nothing_new(runner: Runner
     assert script.requests[-1][:2] == ("POST", "/v1/responses/resp_1/cancel")
 
 
-def test_a_refused_resumption_fails_with_the_servers_words(runner: Runner, script: Script) -> None:
+def test_a_refused_resumption_fails_with_the_loss_before_it(runner: Runner, script: Script) -> None:
     refusal = Refusal(400, {"message": "'stream' is supported for background responses only.", "code": None})
     script.answers = [Cut(begun()), refusal]
     last = check(runner.stream("Hi")[0])
     assert isinstance(last, TurnFailed)
-    assert last.error_message == "'stream' is supported for background responses only."
+    assert (last.error_message, last.code) == (
+        "The connection was lost: the connection broke",
+        "connection_lost",
+    )
     assert len(script.requests) == 2
+
+
+def test_a_stream_without_sequence_numbers_is_not_resumed(runner: Runner, script: Script) -> None:
+    script.answers = [Cut([created(), delta("Hel")])]
+    last = check(runner.with_settings(request=BACKGROUND).stream("Hi")[0])
+    assert isinstance(last, TurnFailed)
+    assert last.code == "connection_lost"
+    assert [path for _, path, _ in script.requests] == ["/v1/responses", "/v1/responses/resp_1/cancel"]
 
 
 def test_a_stream_that_breaks_before_its_first_event_fails(runner: Runner, script: Script) -> None:

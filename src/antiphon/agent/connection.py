@@ -36,7 +36,8 @@ class _Position:
         """Sequence number of the latest event."""
         self._known = -1
         """Sequence number of the last event before the stream was resumed."""
-        self._losses = 0
+        self._losses: list[Exception] = []
+        """Losses since the last new event."""
 
     def advance(self, event: object) -> bool:
         """Note an event, and return whether the agent needs it."""
@@ -47,7 +48,7 @@ class _Position:
             if number <= self._known:
                 return False
             self.number = number
-        self._losses = 0
+        self._losses.clear()
         self.response_id = text_field(response_of(event), "id") or self.response_id
         self.ended = text_field(event, "type") in TERMINAL
         return True
@@ -75,11 +76,14 @@ class _Position:
         is_answer = status is None and field(error, "body") is not None
         if is_answer:
             self.ended = True  # openai-python raises `error` events.
-        if is_answer or is_refusal or not self.response_id or self._losses == len(DELAYS):
-            raise ConnectionLost(_failure(error)) from error
+        # Without sequence numbers, the rest of a stream can't be told from its beginning.
+        can_resume = self.response_id and self.number >= 0 and len(self._losses) < len(DELAYS)
+        if is_answer or is_refusal or not can_resume:
+            # A server that can't resume a response refuses to; the loss before is the reason of the failure.
+            raise ConnectionLost(_failure(self._losses[0] if self._losses else error)) from error
         self._known = self.number
-        self._losses += 1
-        return DELAYS[self._losses - 1]
+        self._losses.append(error)
+        return DELAYS[len(self._losses) - 1]
 
 
 def events_of(responses: ResponsesClient, request: JSONObject) -> Generator[object, None, None]:
@@ -98,7 +102,9 @@ def events_of(responses: ResponsesClient, request: JSONObject) -> Generator[obje
                 yield from _read(source(), position)
             except Exception as error:  # noqa: BLE001
                 time.sleep(position.lose(error))
-            source = partial(responses.retrieve, position.response_id, **_rest(position))
+            source = partial(
+                responses.retrieve, position.response_id, stream=True, starting_after=position.number
+            )
     finally:
         if request.get("background") and position.is_running:
             with suppress(Exception):
@@ -119,7 +125,9 @@ async def async_events_of(responses: ResponsesClient, request: JSONObject) -> As
                 import asyncio  # Here, because it takes longer to import than this package.
 
                 await asyncio.sleep(position.lose(error))
-            source = partial(responses.retrieve, position.response_id, **_rest(position))
+            source = partial(
+                responses.retrieve, position.response_id, stream=True, starting_after=position.number
+            )
     finally:
         if request.get("background") and position.is_running:
             with suppress(Exception):
@@ -147,12 +155,6 @@ async def _async_read(stream: JSON, position: _Position) -> AsyncGenerator[objec
         if callable(close := getattr(stream, "close", None)):
             await close()
     position.check()
-
-
-def _rest(position: _Position) -> JSONObject:
-    """Return the parameters of a request for the rest of a stream."""
-    after = {"starting_after": position.number} if position.number >= 0 else {}
-    return {"stream": True, **after}
 
 
 def _failure(error: Exception) -> Failure:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antiphon.agent import TurnError
+from antiphon.agent import ToolResponse, TurnError
 from antiphon.agent.plan import AgentSettings
 from antiphon.agent.turns.response import Failure
 from antiphon.agent.turns.turn import TurnRun
@@ -80,6 +80,28 @@ def test_outputs_of_an_earlier_turn_come_first_and_stay_open_if_the_response_fai
     assert request["input"] == [OUTPUT, {"role": "user", "content": "And now?"}]
     feed(turn, created(), ended(status="failed"))
     assert turn.unanswered() == [OUTPUT]
+
+
+def test_outputs_of_an_earlier_turn_stay_open_without_a_request() -> None:
+    turn = TurnRun(AgentSettings[None](model="m"), "And now?", "conv_1")
+    turn.start([OUTPUT])
+    assert turn.unanswered() == [OUTPUT]
+
+
+def test_a_server_without_response_ids_receives_all_items_and_reaches_the_limit() -> None:
+    turn = TurnRun(AgentSettings[None](model="m", max_responses=2), "Hi", None)
+    turn.start([])
+    for expected in (1, 3):
+        request = turn.next_request()
+        assert request is not None
+        assert len(request["input"]) == expected
+        assert "previous_response_id" not in request
+        feed(turn, {"type": "response.completed", "response": {"status": "completed", "output": [CALL]}})
+        response: ToolResponse = {"call_id": "c1", "tool_name": "add", "content": "2", "is_error": False}
+        turn.complete_tools(turn.start_tools(), [response])
+    assert turn.next_request() is None
+    assert turn.failure is not None
+    assert turn.failure.code == "max_responses"
 
 
 def test_the_first_failure_of_a_turn_counts() -> None:

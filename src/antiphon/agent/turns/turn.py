@@ -78,12 +78,8 @@ class TurnRun(Generic[T]):
         """Input of the latest request."""
         self._history: list[JSONObject] = []
         """Items so far, for a server that stores nothing."""
+        self._requests = 0
         self._output: T | None = None
-
-    @property
-    def stores(self) -> bool:
-        """Whether the server stores the responses."""
-        return self._settings.request.get("store") is not False
 
     @property
     def calls(self) -> list[ToolCall]:
@@ -105,19 +101,20 @@ class TurnRun(Generic[T]):
         if self.failure or self._input is None:
             return None
         limit = self._settings.max_responses
-        if len(self.response_ids) >= limit:
+        if self._requests == limit:
             self.failure = Failure(f"The turn has no answer after {limit} responses.", "max_responses")
             return None
         body = {**self._settings.body, "input": self._input}
-        if self.response_ids and body.get("tool_choice") not in _FREE_CHOICES:
+        if self._requests and body.get("tool_choice") not in _FREE_CHOICES:
             del body["tool_choice"]  # A forced call in each response would never lead to an answer.
+        self._history += self._input
         if self.session_id is not None:
             body["conversation"] = self.session_id
-        elif not self.stores:
-            self._history += self._input
+        elif self._requests and body.get("store") is not False and self._response.response_id:
+            body["previous_response_id"] = self._response.response_id
+        else:
             body["input"] = list(self._history)
-        elif self.response_ids:
-            body["previous_response_id"] = self.response_ids[-1]
+        self._requests += 1
         self._sent, self._input = self._input, None
         self._response = ResponseSteps(self._steps)
         return body
@@ -196,14 +193,10 @@ class TurnRun(Generic[T]):
 
         A failed response adds nothing to its conversation, so the outputs in its request are still missing.
         """
-        sent = [item for item in self._sent if item.get("type") == "function_call_output"]
-        is_added = self._response.ended and text_field(self._response.response, "status") in (
-            "completed",
-            "incomplete",
-        )
-        if not is_added:
-            return sent
-        waiting = [item for item in self._input or [] if item.get("type") == "function_call_output"]
+        waiting = _outputs(self._input or [])
+        is_ended = text_field(self._response.response, "status") in ("completed", "incomplete")
+        if not (self._response.ended and is_ended):
+            return _outputs(self._sent) + waiting
         answered = {item["call_id"] for item in waiting}
         stored = [item for item in self._response.output if text_field(item, "type") == "function_call"]
         called = [text_field(item, "call_id") for item in stored]
@@ -220,8 +213,7 @@ class TurnRun(Generic[T]):
         self.failure = self._response.failure
         if self.failure is not None:
             return
-        if not self.stores:
-            self._history += [plain(item) for item in self._response.output]
+        self._history += [plain(item) for item in self._response.output]
         if not self._response.function_calls and not self._response.approval_requests:
             self._decode_output()
 
@@ -254,6 +246,10 @@ def _items(given: Input) -> list[JSONObject]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     return [dict(item) for item in given]
+
+
+def _outputs(items: list[JSONObject]) -> list[JSONObject]:
+    return [item for item in items if item.get("type") == "function_call_output"]
 
 
 def _output_item(call_id: str, output: JSON) -> JSONObject:
