@@ -23,7 +23,7 @@ NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-fast test-clients test-install test-real install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-fast test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -46,6 +46,10 @@ test-clients: .venv/installed-dev
 # Needs downloads. Installs the wheel from a local index with pip, uvx and pipx, for each Python of this machine.
 test-install: .venv/installed-dev .clients/wheel/installed
 	@$(BIN)/pytest tests/wheel -rs $(ARGS)
+
+# Needs downloads, and nginx, Caddy and systemd-analyze: checks the files of deploy/, and runs them as far as it can.
+test-deploy: .venv/installed-dev .clients/deploy/installed
+	@$(BIN)/pytest tests/deploy -rs $(ARGS)
 
 # Prints what each package of a plain installation costs, and fails above the limit.
 install-size: .venv/installed-dev
@@ -111,10 +115,10 @@ conformance: .venv/installed-dev
 	@touch $@
 
 .clients/llama_stack_%/installed: CLIENT_PYTHON = $(NEWER_PYTHON)
-.clients/wheel/installed: tests/wheel/requirements.txt
-	@echo "Installing the programs that install the wheel ..." >&2
-	@$(BIN)/python -m venv --clear .clients/wheel
-	@.clients/wheel/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+.clients/wheel/installed .clients/deploy/installed: .clients/%/installed: tests/%/requirements.txt
+	@echo "Installing the programs of tests/$* ..." >&2
+	@$(BIN)/python -m venv --clear .clients/$*
+	@.clients/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .clients/%/installed: tests/real_clients/%/requirements.txt

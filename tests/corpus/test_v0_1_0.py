@@ -150,7 +150,7 @@ def test_what_a_killed_server_left_is_recovered(running: Running, exchange: JSON
 def test_what_is_stored_goes_on(running: Running, exchange: JSONObject) -> None:
     answer, before = running.answer(exchange), exchange["answer"]
     if before["body"].get("object") == "vector_store.search_results.page":
-        # Keyword scores have another formula now. What is found, and in which order, is the same.
+        # Keyword scores have another formula now. The hits and their order are the same.
         for hit, hit_before in zip(answer["body"]["data"], before["body"]["data"], strict=True):
             assert 0.1 < hit["score"] <= 1
             hit["score"] = hit_before["score"]
