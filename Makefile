@@ -30,8 +30,9 @@ install: .venv/installed-dev
 run: .venv/installed
 	@$(BIN)/antiphon serve $(ARGS)
 
+# Lists the skipped tests with their reasons.
 test: .venv/installed-dev
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -rs $(ARGS)
 
 # Under 40 seconds: tests of the engine, the wire types, decoding, documents, settings and recording files. The
 # plugin fails a test that listens, connects or starts a program.
