@@ -1,10 +1,14 @@
 import asyncio
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy
 
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
+from antiphon.store.runs import queue
 from antiphon.store.runs.rows import Fenced, NewRun, RunLimits
 from tests.store.conftest import OpenStore, Run
 from tests.store.runs.samples import MANY, claimed, ending, event, events, numbers_after, submit, write
@@ -221,3 +225,32 @@ def test_a_conversation_stays_locked_until_the_end(open_store: OpenStore, run: R
         await begin_in(second, "conv_1", "resp_2", "more")
 
     run(scenario())
+
+
+def test_looks_and_claims_read_only_runs_that_have_not_ended(tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "state.db")
+
+    async def create() -> None:
+        await (await Store.open(path)).close()
+
+    run(create())
+    engine = open_engine(path).writing
+    statements: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(_: object, __: object, statement: str, parameters: tuple[object, ...], *___: object) -> None:
+        statements.append((statement, parameters))
+
+    with engine.begin() as connection:
+        sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+        queue.is_waiting(connection, "server", ["resp_1"])
+        queue.claim(connection, "server", ["resp_1"], MANY)
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+        plans = [
+            str(row[3])
+            for statement, parameters in statements
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    engine.dispose()
+    reads = [plan for plan in plans if plan.startswith(("SCAN runs", "SEARCH runs"))]
+    assert len(reads) == 4
+    assert all("USING INDEX runs_open" in plan for plan in reads), reads

@@ -24,8 +24,8 @@ from antiphon.wire.json import JSONObject
 
 _LOCK = 0x616E7471
 """The key of PostgreSQL's advisory lock: one server claims at a time, so that limits hold."""
-_is_queued = is_open & (runs.c.state == literal_column("'queued'"))
-_is_running = is_open & (runs.c.state == literal_column("'running'"))
+_is_queued = runs.c.state == literal_column("'queued'")
+_is_running = runs.c.state == literal_column("'running'")
 
 
 def submit(connection: Connection, owner: str, new: NewRun) -> None:
@@ -62,7 +62,7 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
 
 def is_waiting(connection: Connection, server_id: str, active: Collection[str]) -> bool:
     """Return whether a run is queued, or belongs to no server that runs it."""
-    found = select(runs.c.id).where(or_(_is_queued, _is_left(server_id, active))).limit(1)
+    found = select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id, active))).limit(1)
     return connection.execute(found).first() is not None
 
 
@@ -82,7 +82,7 @@ def claim(
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    left = select(runs.c.id).where(_is_left(server_id, active)).order_by(runs.c.queued_at).limit(1)
+    left = select(runs.c.id).where(is_open, _is_left(server_id, active)).order_by(runs.c.queued_at).limit(1)
     run_id = connection.execute(left).scalar() or _next_queued(connection, limits)
     if run_id is None:
         return None
@@ -150,6 +150,7 @@ def held(connection: Connection, server_id: str, active: Collection[str]) -> dic
         .join(responses, responses.c.id == runs.c.id)
         .where(
             runs.c.id.in_(active),
+            is_open,
             _is_running,
             runs.c.holder == server_id,
             responses.c.deleted_at.is_(None),
@@ -179,7 +180,7 @@ def _next_queued(connection: Connection, limits: RunLimits) -> str | None:
     by_backend: dict[str, int] = {}
     running = (
         select(runs.c.owner, runs.c.backend, func.count())
-        .where(_is_running)
+        .where(is_open, _is_running)
         .group_by(runs.c.owner, runs.c.backend)
     )
     for owner, backend, count in connection.execute(running):
@@ -193,7 +194,7 @@ def _next_queued(connection: Connection, limits: RunLimits) -> str | None:
         select(
             runs.c.id, runs.c.owner, runs.c.backend, runs.c.priority, runs.c.queued_at, place.label("place")
         )
-        .where(_is_queued)
+        .where(is_open, _is_queued)
         .subquery()
     )
     first = [
