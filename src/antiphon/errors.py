@@ -104,10 +104,8 @@ class AntiphonError(Exception):
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
-        if code is not None:
-            self.code = code
-        if param is not None:
-            self.param = param
+        self.code = self.code if code is None else code
+        self.param = self.param if param is None else param
 
     def body(self) -> ErrorBody:
         """Return the error as the object that the envelope contains."""
