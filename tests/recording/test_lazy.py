@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import RecordingNotFound
@@ -67,6 +68,18 @@ def test_a_request_reads_the_file_of_its_scope_alone(folder: Path, reads: list[s
     assert asked(RecordingLookup(collection), "Same?", SCOPES[3]).scope == SCOPES[3]
     assert reads == [scope_file.file_name(SCOPES[3])]
     assert not collection.is_loaded
+
+
+def test_the_embedding_model_of_a_scope_is_found_in_its_file_alone(folder: Path, reads: list[str]) -> None:
+    body: JSONObject = {"model": "embed", "input": ["x"], "encoding_format": "float"}
+    part = Raw(b'{"data": []}')
+    made = RecordedCall(kind="embedding", request=body, scope="vectors", parts=(part,))
+    scope_file.write(folder / "vectors.json", "vectors", [made])
+    lookup = RecordingLookup(Collection(folder))
+    assert lookup.collection.endpoint_models == {"embed"}
+    assert asyncio.run(lookup.embedding_model("vectors")) == "embed"
+    assert asyncio.run(lookup.embedding_model("elsewhere")) is None
+    assert reads == ["vectors.json"]
 
 
 def test_a_request_that_its_scope_does_not_answer_reads_all_files_once(

@@ -123,18 +123,23 @@ class RecordingLookup:
             for models in (collection.chat_models, collection.endpoint_models)
         )
 
-    def embedding_model(self, scope: str) -> str | None:
+    async def embedding_model(self, scope: str) -> str | None:
         """Return the id of the model whose embeddings for vector stores are recorded in a scope.
 
         None without such recordings, or with several models. llama-stack's recordings don't count, because
         its chunks differ.
         """
-        models = {
-            f"{call.backend}/{call.request.get('model')}".removeprefix("/")
+        async with self.collection.lock:
+            await self.collection.load(scope)
+            models = self._embedding_models(scope)
+        return next(iter(models)) if len(models) == 1 else None
+
+    def _embedding_models(self, scope: str) -> set[str]:
+        return {
+            f"{call.backend or ''}/{call.request.get('model')}".removeprefix("/")
             for call in (entry.call for entry in self.collection.tools.entries)
             if call.scope == scope and not call.named_by_hash and is_for_vector_store(call)
         }
-        return next(iter(models)) if len(models) == 1 else None
 
     def capabilities(self, model: str, backend: str = "") -> Capabilities:
         """Return the recorded capabilities of a model's backend, or the default.

@@ -42,7 +42,7 @@ class ReplayMode:
 
     async def embedding_model(self, context: RequestContext) -> str | None:
         """Return the only model whose embeddings are recorded in the scope."""
-        return self.lookup.embedding_model(context.scope)
+        return await self.lookup.embedding_model(context.scope)
 
     def tools(self, inner: ToolCalls, context: RequestContext, model: EndpointModel) -> ToolCalls:
         """Return a player, which calls `inner` only if tools are live."""
