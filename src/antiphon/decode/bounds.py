@@ -23,8 +23,8 @@ MAX_VALUES = 400_000
 
 FLAT = 2 * MAX_DEPTH
 """Size in bytes up to which no body is nested too deeply."""
-_LONG = 512 * 1024
-"""Size in bytes from which a body is checked in slices; a shorter one has fewer values."""
+LONG = 512 * 1024
+"""Size in bytes from which a body is checked in slices, and decoded by a thread; a shorter one is quick."""
 _SLICE = 256 * 1024
 _MAX_METADATA = 128 * 1024
 """Size in bytes of 16 pairs of the longest keys and values, with each character escaped twice."""
@@ -44,7 +44,7 @@ async def check_structure(body: bytes) -> None:
         InvalidRequest: The body is nested too deeply.
         RequestTooLarge: The body has too many values.
     """
-    if len(body) <= _LONG:
+    if len(body) <= LONG:
         if _may_be_deep(body):
             _check_depth(_Structure().feed(body))
         return

@@ -1,12 +1,13 @@
 """Conversion of items between the wire, the engine and the store."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import msgspec
 from msgspec import UNSET
 
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.request_context import Ids
+from antiphon.engine.slices import in_slices
 from antiphon.ids import LONG
 from antiphon.service.pages import page_of
 from antiphon.store.responses.rows import ItemPage, NewItem
@@ -163,9 +164,18 @@ def content_parts(item: InputItem) -> tuple[str, Sequence[ContentPart]]:
     return "", ()
 
 
-def placed_parts(items: Sequence[InputItem], place: str | None) -> Iterator[tuple[ContentPart, str]]:
-    """Yield every content part of items with its path; without `place` the path is `input`."""
-    for position, item in enumerate(items):
-        name, parts = content_parts(item)
-        for index, part in enumerate(parts):
-            yield part, f"{place}[{position}].{name}[{index}]" if place else "input"
+async def visit_parts(
+    items: Sequence[InputItem], place: str | None, visit: Callable[[ContentPart, str], None]
+) -> None:
+    """Call `visit` with every content part of items and its path; without `place` the path is `input`.
+
+    The items are visited in slices.
+    """
+
+    def work(positions: Sequence[int]) -> None:
+        for position in positions:
+            name, parts = content_parts(items[position])
+            for index, part in enumerate(parts):
+                visit(part, f"{place}[{position}].{name}[{index}]" if place else "input")
+
+    await in_slices(work, range(len(items)))

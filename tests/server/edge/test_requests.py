@@ -1,14 +1,19 @@
 import asyncio
+import threading
 
 import pytest
+from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from antiphon.decode.bodies import BodyDecoder
+from antiphon.decode.bounds import LONG
 from antiphon.errors import AntiphonError, InvalidRequest, RequestTooLarge
 from antiphon.server.edge import state
 from antiphon.server.edge.requests import (
     boolean,
     context_of,
+    decoded_body,
     include_of,
     owner_of,
     page_query,
@@ -54,6 +59,22 @@ def test_encodings_are_refused_before_anything_is_read(encoding: str) -> None:
         read(request(scope("POST", headers={"content-encoding": encoding}), b"x" * 1000))
     assert refused(caught.value) == (None, "unsupported_content_encoding")
     assert len(caught.value.message) < 300
+
+
+class _Place(Struct):
+    """A body that notes the thread in which it is decoded."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.text = threading.current_thread().name
+
+
+@pytest.mark.parametrize(("size", "is_here"), [(10, True), (LONG + 1, False)])
+def test_a_thread_decodes_a_long_body(size: int, is_here: bool) -> None:
+    given = request(scope("POST"), b'{"text": "%s"}' % (b"x" * size), limit=2 * LONG)
+    decoded = asyncio.run(decoded_body(given, BodyDecoder(_Place)))
+    assert (decoded.text == threading.current_thread().name) == is_here
 
 
 def test_the_limit_counts_all_pieces() -> None:

@@ -12,9 +12,13 @@ import pytest
 from antiphon.decode import bodies
 from antiphon.engine.request import messages
 from antiphon.engine.slices import SLICE
+from antiphon.service import items as item_forms
 from antiphon.service.items import decode_item, new_item
 from antiphon.service.responses import gather, tokens
-from antiphon.wire.items import Item
+from antiphon.service.responses.input_files import _attachments
+from antiphon.service.responses.input_urls import judge_urls
+from antiphon.wire.content import InputImage
+from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from tests.service.world import World, user
 
@@ -126,3 +130,27 @@ def test_others_are_served_while_the_tokens_of_a_long_context_are_counted(
         counted = world.run(watch.run(world.responses.count_input_tokens(world._context(), body)))
     assert counted.input_tokens > 4 * MANY
     check(watch, decode=MANY, translate=MANY + 1, count=MANY + 1)
+
+
+@pytest.mark.parametrize("name", ["attachments", "URLs"])
+def test_others_are_served_while_the_contents_of_a_long_context_are_visited(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    image = InputImage(image_url="https://example.com/a.png")
+    context: list[Item] = [Message(role="user", content=[image]) for _ in range(MANY)]
+    judged: list[tuple[str, str]] = []
+
+    async def judge(url: str, path: str) -> None:
+        judged.append((url, path))
+
+    async def visit() -> None:
+        if name == "URLs":
+            await judge_urls(judge, [], context, [])
+        else:
+            assert [part for part, _ in await _attachments(context, None)] == [image] * MANY
+
+    watch = LoopWatch()
+    monkeypatch.setattr(item_forms, "content_parts", watch.counted("visit", item_forms.content_parts))
+    asyncio.run(watch.run(visit()))
+    check(watch, visit=MANY)
+    assert judged == ([("https://example.com/a.png", "input.image_url")] if name == "URLs" else [])

@@ -7,10 +7,11 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from antiphon.decode.bodies import BodyDecoder
-from antiphon.decode.bounds import FLAT, check_structure
+from antiphon.decode.bounds import FLAT, LONG, check_structure
 from antiphon.decode.explain import unsupported_value
 from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
+from antiphon.engine.slices import in_thread
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER, new_id
 from antiphon.server.edge.state import Headers, headers_of, request_state, server_state
@@ -168,13 +169,24 @@ async def decoded_body(request: Request, decoder: BodyDecoder[T], *, default: by
         InvalidRequest: The body is invalid, or has unknown fields that the server doesn't ignore.
     """
     body = await read_body(request) or default
-    decoded = decoder.decode(body, server_state(request).max_items)
+    if len(body) > LONG:
+        return await in_thread(lambda: decode(request, decoder, body))
+    return decode(request, decoder, body)
+
+
+def decode(connection: HTTPConnection, decoder: BodyDecoder[T], body: bytes) -> T:
+    """Return the decoded body of a request or a frame. A thread decodes a long one.
+
+    Raises:
+        InvalidRequest: The body is invalid, or has unknown fields that the server doesn't ignore.
+    """
+    decoded = decoder.decode(body, server_state(connection).max_items)
     if unknown := decoder.unknown(body):
-        ignore(request, unknown)
+        _ignore(connection, unknown)
     return decoded
 
 
-def ignore(connection: HTTPConnection, unknown: list[str]) -> None:
+def _ignore(connection: HTTPConnection, unknown: list[str]) -> None:
     """Note the unknown fields of a body, which the server ignores.
 
     Raises:

@@ -16,9 +16,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from antiphon.decode import bodies
-from antiphon.decode.bounds import FLAT, check_structure
+from antiphon.decode.bounds import FLAT, LONG, check_structure
 from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
+from antiphon.engine.slices import in_thread
 from antiphon.errors import (
     AntiphonError,
     ConnectionBusy,
@@ -31,7 +32,7 @@ from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
 from antiphon.server.edge.dialects import in_dialect
-from antiphon.server.edge.requests import context_of, dialect, has_openai_events, ignore, refuse_own
+from antiphon.server.edge.requests import context_of, decode, dialect, has_openai_events, refuse_own
 from antiphon.server.edge.state import RequestState, begin_request, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
@@ -148,9 +149,11 @@ class Session:
         given, wanted = self._body(frame), dialect(request)
         if len(given) > FLAT:
             await check_structure(given)
-        body = bodies.response_create_event.decode(given, self._server.max_items)
-        if unknown := bodies.response_create_event.unknown(given):
-            ignore(request, unknown)
+        decoder = bodies.response_create_event
+        if len(given) > LONG:
+            body = await in_thread(lambda: decode(request, decoder, given))
+        else:
+            body = decode(request, decoder, given)
         if wanted is not OPENAI:
             body = with_defaults(body, wanted)
         _check(body)

@@ -13,9 +13,9 @@ from antiphon.engine.ports import ToolCalls
 from antiphon.errors import AddressNotFetched, InvalidRequest, NotFound, StoreUnavailable, UpstreamBroken
 from antiphon.net.guard import Guard
 from antiphon.service.files.folder import FileFolder
-from antiphon.service.items import placed_parts
+from antiphon.service.items import visit_parts
 from antiphon.store import Store
-from antiphon.wire.content import InputFile, InputImage
+from antiphon.wire.content import ContentPart, InputFile, InputImage
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
 
@@ -84,7 +84,7 @@ class Attaching:
             AddressNotAllowed: The URL leads to a private address.
             AddressNotFetched: The download failed.
         """
-        for part, where in _attachments(items, place):
+        for part, where in await _attachments(items, place):
             await self._download(part, where)
 
     async def load(self, items: Sequence[Item], place: str | None) -> None:
@@ -102,7 +102,7 @@ class Attaching:
             AddressNotAllowed: The URL leads to a private address.
             AddressNotFetched: The download failed.
         """
-        for part, where in _attachments(items, place):
+        for part, where in await _attachments(items, place):
             await self.load_part(part, where)
 
     async def load_part(self, part: Attachment, where: str) -> None:
@@ -219,9 +219,16 @@ def _check_something_named(part: Attachment, where: str) -> None:
     )
 
 
-def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[Attachment, str]]:
+async def _attachments(items: Sequence[InputItem], place: str | None) -> list[tuple[Attachment, str]]:
     """Return every attachment with its path; without `place` the path is `input`."""
-    return [(part, where) for part, where in placed_parts(items, place) if isinstance(part, Attachment)]
+    found: list[tuple[Attachment, str]] = []
+
+    def visit(part: ContentPart, where: str) -> None:
+        if isinstance(part, Attachment):
+            found.append((part, where))
+
+    await visit_parts(items, place, visit)
+    return found
 
 
 def _name_in(url: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from antiphon.engine.ports import JudgeUrl
 from antiphon.net.urls import is_inline, is_remote, urls_in_value
-from antiphon.service.items import placed_parts
+from antiphon.service.items import visit_parts
 from antiphon.wire.content import ComputerScreenshot, ContentPart, InputAudio, InputFile, InputImage
 from antiphon.wire.items import Item
 
@@ -29,13 +29,18 @@ async def judge_urls(
     """
     if judge_url is None:
         return
-    judged = set()
-    for parts in (placed_parts(input_items, "input"), placed_parts(context, None), prompt):
-        for part, where in parts:
-            for url, path in _urls(part, where):
-                if url not in judged:
-                    judged.add(url)
-                    await judge_url(url, path)
+    paths: dict[str, str] = {}
+
+    def visit(part: ContentPart, where: str) -> None:
+        for url, path in _urls(part, where):
+            paths.setdefault(url, path)
+
+    await visit_parts(input_items, "input", visit)
+    await visit_parts(context, None, visit)
+    for part, where in prompt:
+        visit(part, where)
+    for url, path in paths.items():
+        await judge_url(url, path)
 
 
 def _urls(part: ContentPart, where: str) -> Iterator[tuple[str, str]]:
