@@ -76,7 +76,7 @@ class _Position:
         is_answer = status is None and field(error, "body") is not None
         if is_answer:
             self.ended = True  # openai-python raises `error` events.
-        # Without sequence numbers, the client can't distinguish the rest of a stream from its beginning.
+        # Without sequence numbers, the rest of a stream looks like its beginning.
         can_resume = self.response_id and self.number >= 0 and len(self._losses) < len(DELAYS)
         if is_answer or is_refusal or not can_resume:
             # A server that can't resume a response refuses to; the loss before is the reason of the failure.

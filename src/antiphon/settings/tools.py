@@ -137,9 +137,8 @@ class FileSearchSettings(ToolLimits, frozen=True, kw_only=True):
         ),
     ] = {}
     index_from: Annotated[
-        int | None,
+        Annotated[int, Meta(gt=0)] | None,
         Meta(
-            gt=0,
             description="Number of chunks of a vector store from which PostgreSQL searches its vectors with "
             "an approximate index (HNSW of pgvector 0.8 or later). If not set: never; all are compared.",
         ),
