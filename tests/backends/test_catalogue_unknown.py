@@ -27,7 +27,7 @@ def test_the_message_says_how_to_connect_a_backend_and_which_model_is_close() ->
             for model_id in ("openai/m", "ollama/m", "lab/m", "antiphon/sampel", "hous/gpt-4o", "a b\n/m")
         )
     assert "'openai'; set OPENAI_API_KEY to connect one." in openai
-    assert "'ollama'; set OLLAMA_HOST to connect one." in ollama
+    assert "'ollama'; restart Antiphon if that server was started later, or set OLLAMA_HOST to" in ollama
     assert "'lab'; add [models.lab] to antiphon.toml to connect one." in lab
     assert "does not exist. Did you mean 'antiphon/sample'? Use one of antiphon/sample, " in sample
     assert " Did you mean 'house/gpt-4o'? Use one of house/gpt-4o, " in own

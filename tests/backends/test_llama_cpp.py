@@ -55,3 +55,13 @@ def test_a_model_of_llama_cpp_without_an_alias_is_named_after_its_file(
 
     with Upstream(listed) as upstream:
         assert catalogue(call, at("house", upstream, kind=kind)) == shown
+
+
+def test_a_server_that_was_not_there_at_the_start_needs_a_restart() -> None:
+    with Upstream(["small"]) as upstream:
+        house = at("house", upstream)
+        advice = (
+            "restart Antiphon if that server was started later, or add [models.llamacpp] to antiphon.toml"
+        )
+        assert advice in refused("llamacpp/small", house).message
+        assert "restart" not in refused("elsewhere/small", house).message

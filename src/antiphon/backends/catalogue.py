@@ -314,6 +314,8 @@ class Models:
         if not slash or name in self._backends or not _BACKEND_NAME.fullmatch(name) or name == SAMPLE_BACKEND:
             return ""
         way = f"set {_VARIABLES[name]}" if name in _VARIABLES else f"add [models.{name}] to antiphon.toml"
+        if name in USUAL_PORTS.values():  # The discovery looks for servers only at start-up.
+            way = f"restart Antiphon if that server was started later, or {way}"
         return f" No backend is named {name!r}; {way} to connect one."
 
 
