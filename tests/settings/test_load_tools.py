@@ -45,6 +45,11 @@ def test_the_form_of_an_embedding_models_texts(tmp_path: Path) -> None:
     assert shown == {"lab/m": {"query_prefix": "query: ", "passage_input_type": "passage"}}
 
 
+def test_the_size_from_which_an_index_is_used(tmp_path: Path) -> None:
+    assert load(tmp_path).tools.file_search.index_from is None
+    assert load(tmp_path, "[tools.file_search]\nindex_from = 50000").tools.file_search.index_from == 50_000
+
+
 def test_limits_of_all_tools_and_of_one(tmp_path: Path) -> None:
     toml = """
     [tools]
@@ -145,6 +150,7 @@ def test_a_file_names_the_provider_and_a_variable_the_key(tmp_path: Path) -> Non
             "[tools.file_search.embedding_inputs.m]\nprefix = 'a'",
             ["tools.file_search", "embedding_inputs", "prefix"],
         ),
+        ("[tools.file_search]\nindex_from = 0", ["index_from", "expected"]),
         ("[tools.file_search]\nmax_file_bytes = '1'", ["max_file_bytes", "expected a whole number"]),
         ("[tools.mcp]\na = 'http://h'", ["[tools.mcp.a]", "table"]),
         ("[tools.mcp.'a b']\nurl = 'http://h'", ["[tools.mcp.a b]", "letters, digits"]),
