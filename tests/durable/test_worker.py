@@ -7,7 +7,7 @@ from antiphon.durable import worker
 from antiphon.durable.worker import Execution, Worker
 from antiphon.errors import StoreUnavailable
 from antiphon.store import Store
-from antiphon.store.runs.rows import Fenced, RunLimits
+from antiphon.store.runs.rows import ClaimedRun, Fenced, RunLimits
 from tests.store.conftest import Run
 from tests.store.runs.samples import ending, event, submit
 from tests.store.samples import ME, finished, status_of
@@ -160,5 +160,33 @@ def test_a_closed_worker_leaves_its_executions_to_others(store: Store, run: Run)
         await first.close()
         assert await status_of(store, "resp_1") == "in_progress"
         assert await store.runs.claim((), RunLimits()) is not None
+
+    run(scenario())
+
+
+def test_an_execution_that_is_cancelled_before_it_begins_is_repeated(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        work = Work(store)
+        busy = Worker(store.runs, work.execute, RunLimits())
+        original = store.runs.claim
+        claims: list[str] = []
+
+        async def claim(active: list[str], limits: RunLimits) -> ClaimedRun | None:
+            claimed = await original(active, limits)
+            if claimed is not None:
+                claims.append(claimed.id)
+                if len(claims) == 1:
+                    # It runs after the worker has made the task, and before the first step of the task.
+                    asyncio.get_running_loop().call_soon(busy.cancel, claimed.id)
+            return claimed
+
+        monkeypatch.setattr(store.runs, "claim", claim)
+        await submit(store, "resp_1")
+        busy.wake()
+        await work.until(lambda: len(work.begun) == 1)
+        assert claims == ["resp_1", "resp_1"]
+        await busy.close()
 
     run(scenario())

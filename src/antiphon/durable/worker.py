@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 
 from antiphon.durable.signals import Signals
 from antiphon.errors import AntiphonError
@@ -136,6 +137,8 @@ class Worker:
             task = execution.begin(self._run(execution))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            # Not at the end of the coroutine: a task that is cancelled before its first step never enters it.
+            task.add_done_callback(partial(self._ended, run.id))
 
     async def _stop_lost(self) -> None:
         """Stop executions whose response was cancelled, deleted, or taken over."""
@@ -162,11 +165,12 @@ class Worker:
             # The boundary of background work: the response is tried again, and fails after some attempts.
             log.exception("Failed to run background response %s", run.id)
             await self._pause(run)
-        finally:
-            del self._active[run.id]
-            self.signals.wake(run.id)
-            if not self._is_closed:
-                self.wake()
+
+    def _ended(self, run_id: str, _: "asyncio.Task[None]") -> None:
+        del self._active[run_id]
+        self.signals.wake(run_id)
+        if not self._is_closed:
+            self.wake()
 
     async def _pause(self, run: ClaimedRun) -> None:
         """Wait as a part of the execution, so that nothing claims the response again before the end."""
