@@ -36,6 +36,7 @@ CASES = [
     refused("rtsp_method_in_http", line(b"DESCRIBE / HTTP/1.1"), "DESCRIBE / -> 200", METHOD),
     case("rtsp_method", line(b"DESCRIBE / RTSP/1.0"), "DESCRIBE / -> 200 closed", REFUSED, RTSP),
     case("rtsp", line(b"GET / RTSP/1.0"), "GET / -> 200 closed", REFUSED, RTSP),
+    case("rtsp_1_1", line(b"GET / RTSP/1.1"), "GET / -> 200", REFUSED, RTSP),
     case("ice", line(b"SOURCE / ICE/1.0"), "SOURCE / -> 200 closed", REFUSED, RTSP),
     refused("http2_preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * -> 200 400 closed", METHOD),
     refused("tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40)),
