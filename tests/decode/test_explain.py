@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.decode.explain import unsupported_value
 from antiphon.wire.json import JSON, JSONObject
 from tests.support.bodies import FULL, fault_of, refusal_of
 
@@ -269,3 +270,13 @@ def test_any_json_is_read_or_refused(value: JSON) -> None:
     error = fault_of(msgspec.json.encode(value))
     assert error is None or error.message
     assert error is not None or isinstance(value, dict)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("it's", "it's"), ({"a": None}, '{"a":null}'), ([True, 1.5], "[true,1.5]"), ("x" * 999, "x" * 100)],
+)
+def test_an_unsupported_value_is_shown_as_json_and_not_as_python(value: JSON, shown: str) -> None:
+    error = unsupported_value("type", value, ["a", "b"])
+    assert error.message == f"Invalid value: '{shown}'. Supported values are: 'a', 'b'."
+    assert (error.code, error.param) == ("invalid_value", "type")

@@ -99,11 +99,12 @@ def wrong_type(param: str, expected: str, value: JSON) -> InvalidRequest:
     )
 
 
-def unsupported_value(param: str, value: str, supported: Iterable[str]) -> InvalidRequest:
+def unsupported_value(param: str, value: JSON, supported: Iterable[str]) -> InvalidRequest:
     """Return the error for a value that isn't one of those that the API lists."""
     known = ", ".join(f"'{each}'" for each in supported)
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return InvalidRequest(
-        f"Invalid value: '{value[:100]}'. Supported values are: {known}.", code="invalid_value", param=param
+        f"Invalid value: '{text[:100]}'. Supported values are: {known}.", code="invalid_value", param=param
     )
 
 

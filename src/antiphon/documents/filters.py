@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-from antiphon.decode.explain import wrong_type
+from antiphon.decode.explain import unsupported_value, wrong_type
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON
 
@@ -93,12 +93,7 @@ def _decode(value: JSON, param: str, depth: int) -> Filter:
     if kind is None:
         raise MissingParameter(f"{param}.type")
     if not isinstance(kind, str) or kind not in _TYPES:
-        listed = ", ".join(f"'{name}'" for name in _TYPES)
-        raise InvalidRequest(
-            f"Invalid value: {str(kind)[:100]!r}. Supported values are: {listed}.",
-            code="invalid_value",
-            param=f"{param}.type",
-        )
+        raise unsupported_value(f"{param}.type", kind, _TYPES)
     if kind in _JUNCTIONS:
         return _compound(kind, value.get("filters"), f"{param}.filters", depth)
     key = value.get("key")

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from antiphon.decode.explain import wrong_type
+from antiphon.decode.explain import unsupported_value, wrong_type
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.wire.json import JSON, JSONObject
 
@@ -56,12 +56,7 @@ def decode_ranking(value: JSON, param: str = "ranking_options") -> Ranking:
     options = _object(value, param)
     ranker = options.get("ranker")
     if ranker is not None and ranker not in RANKERS:
-        listed = ", ".join(f"'{name}'" for name in RANKERS)
-        raise InvalidRequest(
-            f"Invalid value: {str(ranker)[:100]!r}. Supported values are: {listed}.",
-            code="invalid_value",
-            param=f"{param}.ranker",
-        )
+        raise unsupported_value(f"{param}.ranker", ranker, RANKERS)
     threshold = _number(options.get("score_threshold"), f"{param}.score_threshold", 0.0, 1.0)
     weights = options.get("hybrid_search")
     if weights is None:

@@ -4,7 +4,7 @@ import re
 
 from msgspec import UNSET
 
-from antiphon.decode.explain import array_too_long
+from antiphon.decode.explain import array_too_long, unsupported_value
 from antiphon.errors import InvalidRequest
 from antiphon.tools.web_search.providers.protocol import Search
 from antiphon.wire.json import JSON, JSONObject
@@ -29,11 +29,7 @@ def template(tool: WebSearchTool, position: int) -> Search:
         options["allowed_domains"] = _domains(domains, where)
     location, where = _object(tool.user_location), f"tools[{position}].user_location"
     if location.get("type") not in (None, "approximate"):
-        raise InvalidRequest(
-            f"Invalid value: {location['type']!r}. The only supported value is: 'approximate'.",
-            code="invalid_value",
-            param=f"{where}.type",
-        )
+        raise unsupported_value(f"{where}.type", location["type"], ["approximate"])
     for name, pattern in (("country", _COUNTRY), ("region", _PLACE), ("city", _PLACE), ("timezone", _PLACE)):
         if (value := location.get(name)) not in (None, ""):
             text = _string(value, f"{where}.{name}").strip()
