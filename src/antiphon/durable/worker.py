@@ -71,6 +71,8 @@ class Worker:
         self._execute = execute
         self._limits = limits
         self._active: dict[str, Execution] = {}
+        self._missing: set[Execution] = set()
+        """Executions whose run the last look did not find."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
@@ -146,11 +148,14 @@ class Worker:
         if not executions:
             return
         held = await self._records.held([run_id for run_id, _ in executions])
+        missing = {execution for run_id, execution in executions if run_id not in held}
         for run_id, execution in executions:
-            if run_id not in held:
+            # One that is missing for the first time may just have stored the end of its response.
+            if execution in self._missing & missing:
                 execution.stop()
-            elif held[run_id]:
+            elif held.get(run_id):
                 execution.cancel()
+        self._missing = missing
 
     async def _run(self, execution: Execution) -> None:
         run = execution.run
