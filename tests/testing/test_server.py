@@ -152,8 +152,8 @@ def test_further_settings_are_the_servers(directory: Path, tmp_path: Path) -> No
         ({"speed": 1}, "unknown setting 'speed'"),
         ({"port": 8321}, "unknown setting 'port'"),
         ({"fault": "explode"}, "unknown action 'explode'"),
-        ({"replay_speed": -1}, "replay_speed"),
-        ({"replay_tools": "real"}, "replay_tools"),
+        ({"replay_speed": -1}, "--replay-speed: expected a number"),
+        ({"replay_tools": "real"}, "--replay-tools: expected one of recorded, live"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, str], message: str) -> None:
