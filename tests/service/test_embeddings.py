@@ -5,7 +5,7 @@ import pytest
 
 from antiphon.engine.ports import Endpoint
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import UpstreamBroken
+from antiphon.errors import RecordingNotFound, UpstreamBroken
 from antiphon.service.embeddings import Embeddings
 from antiphon.settings.embedding_inputs import EmbeddingInput, Role
 from antiphon.wire.json import JSON, JSONObject
@@ -70,6 +70,35 @@ def test_texts_have_the_form_that_the_model_wants(model: str, role: Role, sent: 
     catalogue = Embedding({"data": [{"embedding": [1]}]})
     asyncio.run(Embeddings(catalogue, FORMS).embed(model, ["a"], role, None, RequestContext()))
     assert catalogue.asked == [{"model": model, "encoding_format": "float", **sent}]
+
+
+class Recorded(Embedding):
+    """Catalogue that answers only the recorded texts."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__({"data": [{"embedding": [1]}]})
+        self.texts = texts
+
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        answer = await super().ask(endpoint, request, context)
+        if request["input"] != [*self.texts]:
+            raise RecordingNotFound(f"no recording of {request['input']}")
+        return answer
+
+
+def test_recordings_of_texts_as_they_are_answer_too() -> None:
+    catalogue = Recorded("a")
+    asyncio.run(Embeddings(catalogue).embed("lab/e5-small", ["a"], "query", None, RequestContext()))
+    assert [each["input"] for each in catalogue.asked] == [["query: a"], ["a"]]
+
+
+@pytest.mark.parametrize(("model", "tries"), [("lab/e5-small", 2), ("lab/m", 1)])
+def test_without_any_recording_the_error_shows_the_form_of_the_model(model: str, tries: int) -> None:
+    catalogue = Recorded()
+    shown = {2: r"\['query: a'\]", 1: r"\['a'\]"}[tries]
+    with pytest.raises(RecordingNotFound, match=shown):
+        asyncio.run(Embeddings(catalogue).embed(model, ["a"], "query", None, RequestContext()))
+    assert len(catalogue.asked) == tries
 
 
 def test_requests_of_clients_are_unchanged() -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from antiphon.decode.proxied import require
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest, UpstreamBroken
+from antiphon.errors import InvalidRequest, RecordingNotFound, UpstreamBroken
 from antiphon.settings.embedding_inputs import EmbeddingInput, Role, usual_input
 from antiphon.wire.json import JSON, JSONObject
 
@@ -67,16 +67,26 @@ class Embeddings:
 
         Raises:
             NotFound: No backend has the model.
+            RecordingNotFound: Replay has no recording of the embeddings.
             UpstreamError: The backend failed, or did not return one valid vector per text.
         """
         prefix, input_type = (self._inputs.get(model) or usual_input(model)).of(role)
-        prefixed: list[JSON] = [prefix + text for text in texts]
-        body: JSONObject = {"model": model, "input": prefixed, "encoding_format": "float"}
+        plain: JSONObject = {"model": model, "input": list(texts), "encoding_format": "float"}
+        if dimensions is not None:
+            plain["dimensions"] = dimensions
+        body: JSONObject = plain | {"input": [prefix + text for text in texts]}
         if input_type is not None:
             body["input_type"] = input_type
-        if dimensions is not None:
-            body["dimensions"] = dimensions
-        answer = await self._embed(body, context)
+        try:
+            answer = await self._embed(body, context)
+        except RecordingNotFound as missing:
+            # llama-stack and older versions of this server recorded texts as they are.
+            if body == plain:
+                raise
+            try:
+                answer = await self._embed(plain, context)
+            except RecordingNotFound:
+                raise missing from None
         try:
             reply = msgspec.convert(answer, _Reply)
         except msgspec.ValidationError as error:
