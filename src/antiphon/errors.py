@@ -333,9 +333,11 @@ class RecordingNotFound(AntiphonError):
     status = 502
     code = "recording_not_found"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, has_model: bool = True) -> None:
         # OpenAI's clients retry after a 502 unless this header forbids it.
         super().__init__(message, headers={"x-should-retry": "false"})
+        self.has_model = has_model
+        """Whether there are other recordings of the model."""
 
 
 class SecretInRecording(AntiphonError):

@@ -12,7 +12,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, RecordingNotFound, UpstreamBroken
 from antiphon.settings.embedding_inputs import EmbeddingInput, Role, usual_input
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.json import JSONObject
 
 
 class _Embedding(Struct):

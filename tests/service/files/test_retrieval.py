@@ -175,9 +175,12 @@ def test_long_files_are_embedded_in_batches(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_model_that_nobody_has_leaves_the_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [NotFound("no such model"), RecordingNotFound("not recorded", has_model=False)]
+)
+def test_a_model_that_nobody_has_leaves_the_words(error: AntiphonError, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with desk(tmp_path, NotFound("no such model")) as at:
+        async with desk(tmp_path, error) as at:
             await at.read("A cat sleeps.", MEANING)
             assert [hit.text for hit in await at.search("cat", target=MEANING)] == ["A cat sleeps."]
 

@@ -103,7 +103,8 @@ class RecordingLookup:
                     "`replay_failures`."
                 )
             explained = await in_thread(lambda: self._explain_tool(found))
-        raise _not_found(explained, context)
+            has_model = self._has_call_of(name)
+        raise _not_found(explained, context, has_model=has_model)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
         """Return the recorded name of a model, and its backend or an empty string.
@@ -140,6 +141,16 @@ class RecordingLookup:
             for call in (entry.call for entry in self.collection.tools.entries)
             if call.scope == scope and not call.named_by_hash and is_for_vector_store(call)
         }
+
+    def _has_call_of(self, model_id: str) -> bool:
+        """Return whether calls of a model are recorded at endpoints other than chats.
+
+        The id may have the name of a backend before it. llama-stack's recordings don't count, because its
+        chunks differ.
+        """
+        names = (model_id, model_id.partition("/")[2])
+        calls = (entry.call for entry in self.collection.tools.entries)
+        return any(call.request.get("model") in names and not call.named_by_hash for call in calls)
 
     def capabilities(self, model: str, backend: str = "") -> Capabilities:
         """Return the recorded capabilities of a model's backend, or the default.
@@ -204,10 +215,12 @@ class RecordingLookup:
         return found.call
 
 
-def _not_found(explained: Explanation, context: RequestContext) -> RecordingNotFound:
+def _not_found(
+    explained: Explanation, context: RequestContext, *, has_model: bool = True
+) -> RecordingNotFound:
     """Report a miss to the observer and return its error."""
     context.observer.missed(explained.difference)
-    return RecordingNotFound(explained.message)
+    return RecordingNotFound(explained.message, has_model=has_model)
 
 
 def _too_deep(context: RequestContext) -> RecordingNotFound:

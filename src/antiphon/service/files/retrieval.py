@@ -10,7 +10,7 @@ from antiphon.documents.chunks import chunk
 from antiphon.documents.extract import DocumentError, extract
 from antiphon.documents.ranking import Found, Ranking, fuse
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import NotFound, UpstreamError
+from antiphon.errors import NotFound, RecordingNotFound, UpstreamError
 from antiphon.service.embeddings import Embeddings
 from antiphon.settings.embedding_inputs import Role
 from antiphon.store.vector_stores.chunks import ChunkQuery, ChunkRecords, NewChunk
@@ -73,9 +73,9 @@ class SearchHit:
 class Retrieval:
     """The reader of files into vector stores, and the search in them.
 
-    Keyword search replaces semantic search if no backend has the embedding model of a vector store. In
-    replay, a missing recording is an error: a file without vectors would be found by other queries than in
-    the recorded run.
+    Keyword search replaces semantic search if no backend has the embedding model of a vector store, or if
+    replay has no recordings of the model. One missing recording among others is an error: a file without
+    vectors would be found by other queries than in the recorded run.
     """
 
     def __init__(self, chunks: ChunkRecords, embeddings: Embeddings, index_from: int | None = None) -> None:
@@ -183,7 +183,9 @@ class Retrieval:
                 vectors += await self._embeddings.embed(
                     target.embedding_model, batch, role, target.dimensions, context
                 )
-        except NotFound as error:
+        except (NotFound, RecordingNotFound) as error:
+            if isinstance(error, RecordingNotFound) and error.has_model:
+                raise
             _log.warning("Falling back to keyword search for %s: %s", target.id, error.message)
             return [None] * len(texts)
         return vectors
