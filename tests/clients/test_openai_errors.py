@@ -40,7 +40,7 @@ def refused(client: OpenAI, **request: JSON) -> BadRequestError:
         ({"tools": [{"type": "code_interpreter"}]}, "tools[0].container", "missing_required_parameter"),
         ({"tools": [{"type": "teleport"}]}, "tools[0].type", "invalid_value"),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice", None),
-        ({"background": True}, "background", "unsupported_parameter"),
+        ({"background": True, "store": False}, "store", "invalid_value"),
         ({"previous_response_id": "resp_none"}, "previous_response_id", "previous_response_not_found"),
         ({"input": [{"id": "fc_1", "role": "user", "content": "Hi"}]}, "input[0].id", "invalid_value"),
         ({"metadata": {str(n): "" for n in range(17)}}, "metadata", "object_above_max_properties"),

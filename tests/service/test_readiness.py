@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, event, make_url, text
 
 from antiphon.engine.ports import ModelCatalogue
+from antiphon.errors import StoreUnavailable
 from antiphon.service import readiness
 from antiphon.service.readiness import ReadinessChecks, without_messages
 from antiphon.store import Store
@@ -153,10 +154,12 @@ def test_a_deleted_database_is_not_ready(path: str) -> None:
         os.unlink(path)
         found = await one.checks.check()
         assert found.database.message == (
-            "The database file was deleted or moved. Restore it, and restart the server."
+            "The file of the database was deleted or replaced while the server ran. Stop the server, restore "
+            "the file, and start the server again."
         )
 
-    checked(path, work)
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"):  # The store can't be closed in order.
+        checked(path, work)
 
 
 def test_a_database_in_memory_has_no_file(path: str) -> None:

@@ -151,7 +151,7 @@ def test_a_deleted_file_is_an_error_and_no_other_file_is_written(
         for attempt in (
             respond(store, "resp_2", ["c"], ["d"]),
             store.responses.get(ME, "resp_1"),
-            store.servers.check(),
+            store.servers.heartbeat(),
         ):
             with pytest.raises(StoreUnavailable, match="file of the database was deleted or replaced"):
                 await attempt

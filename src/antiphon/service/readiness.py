@@ -69,7 +69,7 @@ class ReadinessChecks:
 
     async def _written(self) -> Health:
         try:
-            await self._store.servers.check()
+            await self._store.servers.heartbeat()
         except AntiphonError as error:
             return Health("Error", error.message)
         return Health("OK")

@@ -184,22 +184,6 @@ _SQLITE_REASONS = {
 }
 
 
-def require_file(connection: Connection) -> None:
-    """Check that the file of an SQLite database exists: SQLite also writes to one that was deleted.
-
-    Raises:
-        StoreUnavailable: The file was deleted or moved.
-    """
-    if connection.dialect.name == "sqlite":
-        path = connection.execute(
-            text("SELECT file FROM pragma_database_list WHERE name = 'main'")
-        ).scalar_one()
-        if path and not Path(path).exists():
-            raise StoreUnavailable(
-                "The database file was deleted or moved. Restore it, and restart the server."
-            )
-
-
 def size_in_bytes(connection: Connection) -> int:
     """Return the size of the database."""
     if connection.dialect.name == "postgresql":

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
 
-from antiphon.store.connect import require_file
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.unfinished import fail_where
@@ -50,10 +49,6 @@ class ServerRecords:
     async def heartbeat(self) -> None:
         """Record that this server is running."""
         await self._database.write(lambda c: _heartbeat(c, self._server_id, self._clock()))
-
-    async def check(self) -> None:
-        """Write to the database, as a sign that writes succeed."""
-        await self._database.write(lambda c: _check(c, self._server_id, self._clock()))
 
     async def recover(self, silent_for: float) -> int:
         """Fail what stopped servers left in progress.
@@ -109,11 +104,6 @@ def _heartbeat(connection: Connection, server_id: str, now: float) -> None:
     seen = update(servers).where(servers.c.id == server_id).values(seen_at=now)
     if connection.execute(seen).rowcount == 0:
         connection.execute(insert(servers), {"id": server_id, "seen_at": now})
-
-
-def _check(connection: Connection, server_id: str, now: float) -> None:
-    require_file(connection)
-    _heartbeat(connection, server_id, now)
 
 
 def _recover(connection: Connection, server_id: str, now: float, silent_for: float) -> int:
