@@ -223,7 +223,7 @@ class Failing:
 
     def error(self) -> BaseException:
         """Return the error of the write that fails."""
-        return StoreUnavailable("The database cannot be read or written: test.")
+        return StoreUnavailable("The database is not available.")
 
 
 class Crashing(Failing):

@@ -7,7 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.store import Store
-from antiphon.store.connect import explain, open_engine
+from antiphon.store.connect import explain, open_engine, size_in_bytes
+from antiphon.store.database import Database
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, respond
@@ -124,8 +125,30 @@ def test_a_read_only_database(tmp_path: Path, run: Run) -> None:
 
 def test_a_postgresql_that_is_not_there(tmp_path: Path, run: Run) -> None:
     message = run(refusal(f"postgresql://user:secret@/db?host={tmp_path}"))
-    assert message.startswith("postgresql:///db: The database cannot be read or written: connection")
+    assert message.startswith("postgresql:///db: The database is not available. connection")
     assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    "place", ["user:secret@127.0.0.1:1/db", "user:secret@/db?host=/nowhere"], ids=["TCP", "socket"]
+)
+def test_clients_do_not_see_where_the_database_is(
+    run: Run, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    async def scenario() -> None:
+        database = Database(open_engine(f"postgresql://{place}"))
+        for attempt in (database.read(size_in_bytes), database.write(size_in_bytes)):
+            with pytest.raises(StoreUnavailable) as caught:
+                await attempt
+            assert caught.value.message == (
+                "The database is not available. The details are in the server's log."
+            )
+        await database.close()
+
+    run(scenario())
+    assert len(caplog.messages) == 2
+    assert all(line.startswith("Failed to use the database: connection") for line in caplog.messages)
+    assert "secret" not in caplog.text
 
 
 def test_the_location_keeps_secrets() -> None:

@@ -1,6 +1,7 @@
 """Database engines from URLs, and readable errors from those of drivers."""
 
 import contextlib
+import logging
 import sqlite3
 import time
 from functools import partial
@@ -12,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUnavailable
+
+_log = logging.getLogger(__name__)
 
 READERS = 4
 """The number of reader threads."""
@@ -162,18 +165,36 @@ def _open_postgresql(url: URL) -> Opened:
 
 
 def explain(error: SQLAlchemyError) -> AntiphonError:
-    """Return the error to show for a driver's error, without SQL and values."""
-    reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+    """Return the error to show for a driver's error.
+
+    Drivers name hosts, users, files and tables. These details are for the operator: the log has them, and the
+    error doesn't.
+    """
     if isinstance(error, DataError):
         return InvalidRequest("The request contains a value that cannot be stored, such as a NUL character.")
+    reason = _reason(error)
+    _log.error("Failed to use the database: %s", reason)
     if isinstance(error, IntegrityError):
-        return AntiphonError(f"The database rejected a write that violates a constraint: {reason}.")
+        return AntiphonError(f"The database rejected a write that violates a constraint. {_DETAILS}")
     for sign, words in _SQLITE_REASONS.items():
         if sign in reason:
             return StoreUnavailable(f"The database {words}")
-    return StoreUnavailable(f"The database cannot be read or written: {reason}.")
+    return StoreUnavailable(f"The database is not available. {_DETAILS}")
 
 
+def explain_to_operator(error: AntiphonError) -> str:
+    """Return the message of an error, with the driver's details if there are any."""
+    if isinstance(error.__cause__, SQLAlchemyError) and error.message.endswith(_DETAILS):
+        return f"{error.message.removesuffix(_DETAILS)}{_reason(error.__cause__)}"
+    return error.message
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """Return what the driver reports, without SQL and values."""
+    return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+
+
+_DETAILS = "The details are in the server's log."
 _SQLITE_REASONS = {
     "file is not a database": "is not an SQLite database (or it is encrypted).",
     "malformed": "is damaged. Restore it from a backup, or try `sqlite3 FILE .recover`.",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
-from antiphon.store.connect import open_engine, size_in_bytes
+from antiphon.store.connect import explain_to_operator, open_engine, size_in_bytes
 from antiphon.store.database import Database
 from antiphon.store.deletions.queue import Kind, Step, m009_deletions
 from antiphon.store.deletions.records import DeletionRecords
@@ -108,7 +108,7 @@ class Store:
             await store.servers.join()
         except AntiphonError as error:
             await database.close()
-            raise StoreUnavailable(f"{database.location}: {error.message}") from error
+            raise StoreUnavailable(f"{database.location}: {explain_to_operator(error)}") from error
         return store
 
     @property
