@@ -88,8 +88,17 @@ def test_F22_sse_for_a_non_streaming_request() -> None:
     ] == chunks
 
 
-def test_F22_sse_for_a_reply() -> None:
-    with pytest.raises(UpstreamBroken, match="answered with text/event-stream: data: "):
+@pytest.mark.parametrize("headers", [None, {}], ids=["typed", "untyped"])
+def test_F22_sse_for_a_reply(headers: dict[str, str] | None) -> None:
+    answer = streaming(sse(chunk("Hel"), chunk("lo"), chunk(finish="stop")))
+    (choice,) = json.loads(complete_from(answer if headers is None else replace(answer, headers=headers)))[
+        "choices"
+    ]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("Hello", "stop")
+
+
+def test_F22_a_cut_stream_is_no_reply() -> None:
+    with pytest.raises(UpstreamBroken, match="the reply ended without a finish_reason"):
         complete_from(streaming(sse(chunk("a"))))
 
 

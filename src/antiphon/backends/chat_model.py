@@ -30,6 +30,8 @@ _log = logging.getLogger("antiphon.models")
 
 _JSON = "application/json"
 _EVENT_STREAM = "text/event-stream"
+_FIELDS = (b"data:", b"event:", b":")
+"""Beginnings of event streams."""
 MAX_RETRY_AFTER = 2.0
 """The longest `Retry-After` in seconds for which a call waits before its retry."""
 _CHAT = "/chat/completions"
@@ -87,7 +89,7 @@ class HttpChatModel:
             kind, data = _content_type(response), b""
             if not kind:
                 data = await _beginning(response)
-                kind = _JSON if _text(data)[:1] == b"{" or not request.get("stream") else _EVENT_STREAM
+                kind = _guessed(_text(data), is_stream=bool(request.get("stream")))
             if kind == _JSON:
                 yield [await self._whole(response, data)]
                 return
@@ -111,14 +113,11 @@ class HttpChatModel:
             await response.close()
 
     async def complete(self, request: ChatRequest) -> bytes:
-        """Return the JSON text of a non-streaming chat completion."""
-        if self.capabilities.always_stream:
-            return await gather(self._backend, self.stream(request), fold_chunks)
-        body = await self._answer(self._target, request)
-        completion = self._completion(body)
-        if completion.choices:
-            return body
-        raise failed_inside(self._backend, completion.error or completion.message)
+        """Return the JSON text of a non-streaming chat completion.
+
+        Like a stream, it may arrive in either form.
+        """
+        return await gather(self._backend, self.stream(request), fold_chunks)
 
     async def ask(self, endpoint: Endpoint, request: JSONObject) -> JSONObject:
         """Return the backend's response to a request for another endpoint."""
@@ -170,7 +169,7 @@ class HttpChatModel:
             streamed["stream_options"] = {"include_usage": True}
         return streamed
 
-    async def _answer(self, to: Target, request: ChatRequest | JSONObject) -> bytes:
+    async def _answer(self, to: Target, request: JSONObject) -> bytes:
         """Return the body of a non-streaming response."""
         response = await self._post(to, request)
         try:
@@ -282,6 +281,12 @@ async def _beginning(response: Response) -> bytes:
     while not _text(data) and len(data) < _MAX_ERROR_BYTES and (more := await response.read()):
         data += more
     return data
+
+
+def _guessed(text: bytes, *, is_stream: bool) -> str:
+    """Return the content type of a text without one: as requested, unless it begins like the other."""
+    is_other = text.startswith(b"{" if is_stream else _FIELDS)
+    return _EVENT_STREAM if is_stream != is_other else _JSON
 
 
 def _text(data: bytes) -> bytes:

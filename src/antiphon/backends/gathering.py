@@ -1,4 +1,4 @@
-"""Non-streaming replies that are built from a stream, for backends with `always_stream`."""
+"""Non-streaming replies that are built from a stream."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
