@@ -22,8 +22,10 @@ from antiphon.errors import (
     UpstreamUnreachable,
 )
 from antiphon.settings.backends import BackendSettings
+from antiphon.settings.load import load_settings
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
+from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from antiphon.wire.json import JSON
 from tests.backends.calls import (
     KEY,
@@ -239,6 +241,36 @@ def test_F4_a_proxy_that_never_connects() -> None:
             assert (
                 error.message == f"house: no connection to the proxy 127.0.0.1:{upstream.port} within 0.2 s"
             )
+
+
+def test_a_host_of_no_proxy_is_called_directly(upstream: Upstream, tmp_path: Path) -> None:
+    (tmp_path / "antiphon.toml").write_text(
+        f'[models.far]\nbase_url = "http://{HOST}/v1"\n[models.near]\nbase_url = "http://near.test/v1"\n'
+    )
+    with Proxy({f"{HOST}:80": upstream.port, "near.test:80": upstream.port}) as proxy:
+        env = {"HOME": str(tmp_path), "HTTP_PROXY": proxy.url, "NO_PROXY": "near.test"}
+        models = load_settings({}, env, tmp_path, SEARCH_PROVIDERS).models
+        check_calls(models["far"])
+        with pytest.raises(UpstreamUnreachable):
+            check_calls(models["near"])
+        assert len(proxy.asked) == 3
+
+
+def test_only_settings_choose_a_proxy(
+    upstream: Upstream, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The libraries that make calls would read the variables, too."""
+    for variable in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    check_calls(backend(upstream.base_url))
+    with Upstream(tls=authority.server("127.0.0.1")) as secure:
+        secure.script(sse(*EVENTS), reply())
+        check_calls(backend(secure.base_url, ca_file=str(authority.ca_file)))
+    monkeypatch.setenv("no_proxy", HOST)
+    with Upstream() as other, Proxy({f"{HOST}:80": other.port}) as proxy:
+        other.script(sse(*EVENTS), reply())
+        check_calls(through(proxy))
+        assert len(proxy.asked) == 3
 
 
 def test_a_private_authority(authority: Authority) -> None:

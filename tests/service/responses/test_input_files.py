@@ -192,9 +192,10 @@ def test_S2_a_private_file_url(desk: Desk) -> None:
         assert canary.is_alive
 
 
-def test_S11_a_file_url_that_redirects_to_a_private_one(desk: Desk) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "evil.test", "localhost"])
+def test_S11_a_file_url_that_redirects_to_a_private_one(desk: Desk, host: str) -> None:
     with Canary() as canary:
-        location = {"Location": f"http://127.0.0.1:{canary.port}/"}
+        location = {"Location": f"http://{host}:{canary.port}/"}
         desk.site.script(Answer([b""], 302, location, length=True))
         refused(desk, file_url(f"{desk.url}/"), AddressNotAllowed, "file_url")
         assert canary.is_alive
