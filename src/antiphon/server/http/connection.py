@@ -14,8 +14,9 @@ from functools import partial
 from typing import cast
 
 import uvicorn
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from antiphon.errors import InvalidRequest
@@ -26,17 +27,16 @@ from antiphon.server.http.head import (
     MAX_HEAD,
     MAX_HEADERS,
     TOO_LARGE,
-    addresses,
     as_bytes,
     check_coding,
     check_size,
     check_version,
+    new_parser,
     opens_websocket,
     reason,
     refusal,
     request_scope,
 )
-from antiphon.server.http.parser import RequestParser
 from antiphon.wire.json import JSON
 
 log = logging.getLogger("antiphon.server")
@@ -71,9 +71,8 @@ class HttpConnection(asyncio.Protocol):
         self._app: ASGIApp = config.loaded_app
         self._server = server_state
         self._transport: asyncio.Transport
-        self._addresses: Scope = {}
-        self.has_target = False
-        self._parser: RequestParser | None = RequestParser(self)
+        self._addresses: dict[str, JSON] = {}
+        self._parser: HttpRequestParser | None = new_parser(self)
         self._is_in_head = False
         self._url = b""
         self._headers: list[Header] = []
@@ -103,7 +102,10 @@ class HttpConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._writes = DeferredWrites(self.loop, self._transport)
         self._sending = SendTimeout(self._timers.send, self._transport)
-        self._addresses = addresses(self._transport)
+        self._addresses = {
+            "client": get_remote_addr(self._transport),
+            "server": get_local_addr(self._transport),
+        }
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls its `shutdown`.
         self._timers.idle.set(self._end)
 
@@ -143,7 +145,7 @@ class HttpConnection(asyncio.Protocol):
         self._has_progress = False
         while data and self._parser is not None:  # None while the connection is closing.
             try:
-                self._parser.feed(data)
+                self._parser.feed_data(data)
                 break
             except HttpParserUpgrade as upgrade:
                 data = self._change(data[upgrade.args[0] :])
@@ -181,7 +183,6 @@ class HttpConnection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Add a part of the URL; called by the parser."""
         self._url += url
-        self.has_target = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header, or count a trailer, which is ignored; called by the parser."""
@@ -382,7 +383,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse("this server isn't a proxy")
             return b""
         # Java's client requests HTTP/2 in its first request, whose body the parser has skipped.
-        self._parser = RequestParser(self)
+        self._parser = new_parser(self)
         return as_bytes(self._scope, self._url, headers) + rest
 
     def _become_websocket(self, rest: bytes) -> None:

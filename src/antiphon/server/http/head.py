@@ -1,13 +1,11 @@
 """Rules for the head of a request, and the response to a request that breaks HTTP's rules."""
 
-import asyncio
 from collections.abc import Iterable
 from urllib.parse import unquote
 
 import msgspec
 from httptools import HttpParserCallbackError, HttpParserError, HttpRequestParser, parse_url
 from starlette.types import Scope
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from antiphon.errors import InvalidRequest
 from antiphon.server.http.exchange import CLOSE, Header, head
@@ -19,6 +17,14 @@ MAX_HEADERS = 1000
 TOO_LARGE = f"headers or trailers too large; expected at most {MAX_HEADERS} with {MAX_HEAD} bytes"
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 """Headers of requests with a body."""
+
+
+def new_parser(callbacks: object) -> HttpRequestParser:
+    """Return the parser of a connection."""
+    parser = HttpRequestParser(callbacks)
+    # Data after the last request of a connection is not an error.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
 
 def check_version(version: str, hosts: int) -> None:
@@ -54,14 +60,14 @@ def check_size(url: bytes, headers: list[Header]) -> None:
         raise InvalidRequest(TOO_LARGE)
 
 
-def request_scope(parser: HttpRequestParser, version: str, url: bytes, ends: Scope) -> Scope:
+def request_scope(parser: HttpRequestParser, version: str, url: bytes, addresses: Scope) -> Scope:
     """Return the ASGI scope of a request, without its headers.
 
     Args:
         parser: Parser that has read the head.
         version: HTTP version of the request.
         url: Target of the request.
-        ends: Addresses of client and server.
+        addresses: Addresses of client and server.
     """
     target = parse_url(url)
     path = target.path.decode("ascii")
@@ -76,13 +82,8 @@ def request_scope(parser: HttpRequestParser, version: str, url: bytes, ends: Sco
         "query_string": target.query or b"",
         "root_path": "",
         "state": {},
-        **ends,
+        **addresses,
     }
-
-
-def addresses(transport: asyncio.Transport) -> Scope:
-    """Return the part of an ASGI scope that is the same for all requests of a connection."""
-    return {"client": get_remote_addr(transport), "server": get_local_addr(transport)}
 
 
 def opens_websocket(scope: Scope) -> bool:
