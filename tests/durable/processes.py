@@ -29,6 +29,15 @@ ANSWERS = {
 }
 """The answers to the model calls, by the number of tool results in the request."""
 
+_SERVE = """
+from antiphon.cli import main
+from antiphon.serving import periodic
+
+periodic._HEARTBEAT, periodic._SILENCE = 0.5, 3.0
+main()
+"""
+"""The command of a server that notices soon that another one has stopped."""
+
 
 class Backend(Upstream):
     """Backend whose answers follow from the request, as those of a real one, one piece after another."""
@@ -100,7 +109,7 @@ class Processes:
 
     def start(self, port: int) -> tuple["subprocess.Popen[str]", str]:
         """Start a server; return its process and its URL once it listens."""
-        command = [sys.executable, "-m", "antiphon", "serve", "--port", str(port), "--print-url"]
+        command = [sys.executable, "-c", _SERVE, "serve", "--port", str(port), "--print-url"]
         env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "PYTHONPATH": os.pathsep.join(sys.path)}
         log = (self._folder / f"{port}.log").open("a")
         process = subprocess.Popen(

@@ -1,7 +1,7 @@
 """No item outlives the last visible response or conversation that needs it."""
 
 from collections.abc import Callable, Iterable
-from itertools import permutations
+from itertools import islice, permutations
 from threading import Thread
 
 import msgspec
@@ -86,7 +86,9 @@ def test_in_every_order_of_deletions_exactly_what_is_needed_remains(
 ) -> None:
     async def scenario() -> None:
         rest = [step for step in STEPS if step != first]
-        for number, order in enumerate(permutations(rest)):
+        # PostgreSQL takes ten times as long as SQLite, so it gets every fifth order.
+        orders = islice(permutations(rest), None, None, 5 if url.startswith("postgresql") else 1)
+        for number, order in enumerate(orders):
             name = f"n{number}"
             await tell(store, name)
             done: list[str] = []
