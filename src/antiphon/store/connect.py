@@ -173,12 +173,12 @@ def explain(error: SQLAlchemyError) -> AntiphonError:
     if isinstance(error, DataError):
         return InvalidRequest("The request contains a value that cannot be stored, such as a NUL character.")
     reason = _reason(error)
-    _log.error("Failed to use the database: %s", reason)
-    if isinstance(error, IntegrityError):
-        return AntiphonError(f"The database rejected a write that violates a constraint. {_DETAILS}")
     for sign, words in _SQLITE_REASONS.items():
         if sign in reason:
             return StoreUnavailable(f"The database {words}")
+    _log.error("Failed to use the database: %s", reason)
+    if isinstance(error, IntegrityError):
+        return AntiphonError(f"The database rejected a write that violates a constraint. {_DETAILS}")
     return StoreUnavailable(f"The database is not available. {_DETAILS}")
 
 
