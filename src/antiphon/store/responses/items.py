@@ -9,7 +9,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
-    exists,
     insert,
     select,
     update,
@@ -28,19 +27,24 @@ _FIND = select(items.c.id, items.c.body).where(
 )
 _HOLD = _FIND.with_for_update(read=True)
 _LOCK = _FIND.with_only_columns(items.c.id).order_by(items.c.id).with_for_update()
+
+
+def _is_linked(link: Table, parent: Table, parent_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that a row of `link` connects the item with a row of `parent` of the same owner.
+
+    PostgreSQL plans neither a subquery with an offset nor a scalar one as a join. So it looks up each item's
+    links by index, whatever its statistics say; a join could read all links of the owner for each item.
+    """
+    owner = select(parent.c.owner).where(parent.c.id == parent_id).correlate(link).scalar_subquery()
+    own = select(link.c.item_id).where(link.c.item_id == items.c.id, owner == items.c.owner)
+    return own.offset(0).correlate(items).exists()
+
+
 _DELETE_UNLINKED = delete(items).where(
     items.c.owner == bindparam("the_owner"),
     items.c.id.in_(bindparam("ids", expanding=True)),
-    ~exists().where(
-        response_items.c.item_id == items.c.id,
-        responses.c.id == response_items.c.response_id,
-        responses.c.owner == items.c.owner,
-    ),
-    ~exists().where(
-        conversation_items.c.item_id == items.c.id,
-        conversations.c.id == conversation_items.c.conversation_id,
-        conversations.c.owner == items.c.owner,
-    ),
+    ~_is_linked(response_items, responses, response_items.c.response_id),
+    ~_is_linked(conversation_items, conversations, conversation_items.c.conversation_id),
 )
 # The update also locks the row, so that appends to a conversation take turns, across processes as well.
 _ADVANCE = (
