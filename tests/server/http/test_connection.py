@@ -310,24 +310,6 @@ def test_a_connection_is_not_idle_while_it_is_answered() -> None:
     assert turned(scenario) == [False, False, True]
 
 
-def test_at_the_end_of_the_server_answers_become_whole() -> None:
-    async def scenario() -> list[bytes]:
-        idle, idle_wire = connected(echo)
-        connection, wire = connected(echo)
-        connection.data_received(REQUEST[:-1])
-        await settled()
-        for each in (idle, connection):
-            each.shutdown()
-        assert idle_wire.is_closed
-        assert not wire.is_closed
-        connection.data_received(REQUEST[-1:])
-        await settled()
-        assert wire.is_closed
-        return wire.seen
-
-    assert asyncio.run(scenario()) == [OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n") + b"{}"]
-
-
 def test_a_client_that_does_not_read_is_waited_for_until_it_is_gone() -> None:
     ended: list[bool] = []
 

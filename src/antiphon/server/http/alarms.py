@@ -5,11 +5,15 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
+from copy import copy
+from functools import cached_property
 
 log = logging.getLogger("antiphon.server")
 
 _KEEP_ALIVE = 75
 """Seconds that a connection stays open without a request."""
+_STOPPING = 0.2
+"""Seconds in which a stopping server still receives a request over an open connection."""
 _LINGER = 30
 """Seconds in which the rest of a request may arrive after its response, as nginx's `lingering_time`."""
 _HALF_CLOSED = 0.25
@@ -59,11 +63,22 @@ class Alarms:
 class Timers:
     """Alarms of all connections of one server, one kind for each time limit."""
 
+    is_stopping = False
+    """Whether no connection stays open for another request."""
+
     def __init__(self, send_timeout: float) -> None:
         self.idle = Alarms(_KEEP_ALIVE)
         self.linger = Alarms(_LINGER)
         self.half_closed = Alarms(_HALF_CLOSED)
         self.send = Alarms(send_timeout)
+
+    @cached_property
+    def stopping(self) -> "Timers":
+        """The alarms of the same connections once their server stops."""
+        timers = copy(self)
+        timers.is_stopping = True
+        timers.idle = Alarms(_STOPPING)
+        return timers
 
     def cancel(self, ring: Callable[[], None]) -> None:
         """Cancel the alarms of `ring`, except that for sending."""

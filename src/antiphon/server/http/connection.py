@@ -73,12 +73,10 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._addresses: dict[str, JSON] = {}
         self._parser: HttpRequestParser | None = new_parser(self)
-        self._is_in_head = False
+        self._is_in_head = self._expects_continue = self._is_lingering = self._is_paused = False
         self._url = b""
         self._headers: list[Header] = []
-        self._hosts = 0
-        self._expects_continue = False
-        self._trailers = self._read_size = 0
+        self._hosts = self._trailers = self._read_size = 0
         self._has_progress = False
         """Whether a request began in this network read, or a piece of a body arrived."""
         self._overhead = 0
@@ -92,7 +90,6 @@ class HttpConnection(asyncio.Protocol):
         """Reason to reject data that follows the requests in progress."""
         self._rest: int | None = None
         """Bytes that may still arrive, once the server no longer needs them."""
-        self._is_lingering = self._is_paused = False
         self._writes: DeferredWrites
         self._sending: SendTimeout
         self._drained: asyncio.Future[None] | None = None
@@ -168,10 +165,12 @@ class HttpConnection(asyncio.Protocol):
             self._drained.set_result(None)
 
     def shutdown(self) -> None:
-        """End the connection after the response in progress; called by uvicorn."""
+        """End the connection soon, but answer the requests that are on their way; called by uvicorn."""
+        self._timers.idle.cancel(self._end)
+        self._timers = self._timers.stopping
         if self._current is None:
-            self._end()
-        else:
+            self._timers.idle.set(self._end)
+        elif not self._current.has_begun:
             self._current.keep_alive = False
 
     def on_message_begin(self) -> None:
@@ -220,7 +219,7 @@ class HttpConnection(asyncio.Protocol):
         exchange = self._read = Exchange(
             self,
             scope,
-            keep_alive=is_new and parser.should_keep_alive(),
+            keep_alive=is_new and parser.should_keep_alive() and not self._timers.is_stopping,
             expects_continue=is_new and self._expects_continue,
         )
         if self._current is None:
