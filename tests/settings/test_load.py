@@ -169,6 +169,21 @@ def test_what_is_refused(tmp_path: Path, toml: str, words: list[str]) -> None:
     assert [word for word in words if word not in message] == []
 
 
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('replay = "rec"', "recording counts calls in one process; set workers to 1"),
+        ("freeze = true\ndatabase = 'a.db'", "freeze counts calls in one process; set workers to 1"),
+        ("recording_header = true", "recording_header counts calls in one process; set workers to 1"),
+        ('fault = "cut:3"', "fault counts calls in one process; set workers to 1"),
+        ('database = ":memory:"', "processes can't share a database in memory; set database to a file"),
+    ],
+)
+def test_workers_share_all_that_the_settings_choose(tmp_path: Path, toml: str, words: str) -> None:
+    assert refused(tmp_path, f"workers = 2\n{toml}").endswith(f"antiphon.toml: {words}")
+    assert load(tmp_path, f"workers = 1\n{toml}").workers == 1
+
+
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
     assert "ANTIPHON_PORT: expected a whole number, got 'many'" in refused(
         tmp_path, env={"ANTIPHON_PORT": "many"}

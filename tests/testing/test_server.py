@@ -9,7 +9,7 @@ from openai import APIStatusError, InternalServerError, OpenAI
 
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.recording.files.scope_file import file_name, read
-from antiphon.serving.serve import listen
+from antiphon.serving.sockets import listen
 from antiphon.testing import Outcome, serve
 from tests.support.serving import backend
 from tests.support.upstream import Upstream, chunk, completion, reply, sse

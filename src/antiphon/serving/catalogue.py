@@ -39,7 +39,8 @@ def mode_line(settings: Settings) -> str:
     }[settings.recording]
     frozen = ", ids and times frozen" if settings.freeze else ""
     faults = f", faults: {settings.fault}" if settings.fault else ""
-    return what + frozen + faults
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    return what + frozen + faults + workers
 
 
 async def _backends(settings: Settings) -> ModelCatalogue:

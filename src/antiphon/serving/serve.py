@@ -8,8 +8,8 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from antiphon.dialects.llama_stack import DIALECTS
@@ -18,13 +18,15 @@ from antiphon.observe import logging
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState, Watch
-from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.access.limits import Limits
 from antiphon.service.services import Services, ServiceSettings
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
+from antiphon.serving.http import http_server
 from antiphon.serving.periodic import build_indexes, go_on, remove_deleted, stay_alive, tidy
+from antiphon.serving.sockets import address, listen
+from antiphon.serving.supervisor import Supervisor, Worker
 from antiphon.settings.schema import Settings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
@@ -34,11 +36,6 @@ _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
 _YOUNG = 10_000
 """New objects per garbage collection; successful requests leave no cycles."""
-_MAX_FRAME = 16 * 1024 * 1024
-"""Size limit of WebSocket messages in bytes: a connection buffers a whole one before it is read."""
-_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
-"""Socket options by which the kernel finds lost clients within two minutes."""
-
 _OPEN_TO_ALL = (
     "host {host}: other machines could use this server without a key; create one with `antiphon keys "
     "create`, set ANTIPHON_API_KEY, or allow anonymous access with --allow-anonymous"
@@ -58,47 +55,53 @@ def run(settings: Settings, *, print_url: bool) -> None:
         OSError: The address cannot be bound.
     """
     logging.configure(settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, print_url))
-
-
-async def _serve(settings: Settings, print_url: bool) -> None:
+    announce = partial(print, file=sys.stdout if print_url else sys.stderr, flush=True)
     with listen(settings.host, settings.port) as listener:
-        await _serve_on(listener, settings, print_url)
+        # Objects that are loaded by now stay. Garbage collections need not visit them.
+        gc.freeze()
+        gc.set_threshold(_YOUNG)
+        worker: Worker | None = Worker(1, announce)
+        if settings.workers > 1:
+            worker = Supervisor(listener, settings.workers, announce).run()
+        if worker is not None:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(_serve_on(listener, settings, worker, print_url))
 
 
-async def _serve_on(listener: socket.socket, settings: Settings, print_url: bool) -> None:
-    async with opened(settings, listener.getsockname()) as (app, store, services):
+async def _serve_on(listener: socket.socket, settings: Settings, worker: Worker, print_url: bool) -> None:
+    async with opened(settings, listener.getsockname(), worker=worker.number) as (app, store, services):
         url = f"{address(listener)}/v1"
-        notices = [*settings.notices, *services.catalogue.notices()]
         lines = banner(
             url=url,
             store=store.location,
             store_bytes=await store.size(),
             mode=mode_line(settings),
             keys=len(services.keys),
-            notices=notices,
+            notices=[*settings.notices, *services.catalogue.notices()],
         )
-        server = http_server(app, settings, grace=_GRACE)
+        server = http_server(app, settings, grace=_GRACE, is_worker=worker.supervisor is not None)
         for stop in (signal.SIGINT, signal.SIGTERM):
             # Before the URL is printed, so that from then on a signal ends the server in order. uvicorn
             # replaces these handlers, and raises the signals again that it received after it has ended.
             signal.signal(stop, server.handle_exit)
-        # Objects that are loaded by now stay. Garbage collections need not visit thousands of recordings.
-        gc.freeze()
-        gc.set_threshold(_YOUNG)
-        if print_url:
-            print(url, flush=True)  # noqa: T201
-        else:
-            print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+        if worker.supervisor is not None:
+            server.stop_with(worker.supervisor)
+        gc.freeze()  # Thousands of recordings stay, too.
+        worker.report(url if print_url else "\n".join(lines))
         await server.serve(sockets=[listener])
 
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, bound: tuple[str, int], watch: Watch | None = None
+    settings: Settings, bound: tuple[str, int], watch: Watch | None = None, *, worker: int = 1
 ) -> AsyncGenerator[tuple[ASGIApp, Store, Services], None]:
     """Open the application for an address and port with its services; close them at the end.
+
+    Args:
+        settings: Settings in effect.
+        bound: Address and port.
+        watch: Function that receives the record of each request.
+        worker: The number of this process among the `workers` of the settings.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -108,8 +111,7 @@ async def opened(
     is_local = ipaddress.ip_address(host).is_loopback
     catalogue = await open_catalogue(settings)
     try:
-        # Servers of one machine have different ports. After a crash, the next server on the port recovers.
-        store = await Store.open(settings.database, server_id=f"{socket.gethostname()}:{port}")
+        store = await Store.open(settings.database, server_id=_server_id(port, worker))
         alive = asyncio.create_task(stay_alive(store))
         try:
             async with Services.open(store, catalogue, _service_settings(settings)) as services:
@@ -148,6 +150,16 @@ async def opened(
         await catalogue.close()
 
 
+def _server_id(port: int, worker: int) -> str:
+    """Return the identity of a process among the servers of a database.
+
+    Servers of one machine have different ports. After a crash, the next server on the port recovers, and the
+    next worker with the number.
+    """
+    server = f"{socket.gethostname()}:{port}"
+    return server if worker == 1 else f"{server}/{worker}"
+
+
 def _service_settings(settings: Settings) -> ServiceSettings:
     return ServiceSettings(
         tools=settings.tools,
@@ -174,65 +186,6 @@ def _key_settings(settings: Settings) -> KeySettings:
         concurrent_streams=settings.concurrent_streams,
     )
     return KeySettings(api_key=settings.api_key, limits=limits)
-
-
-def http_server(app: ASGIApp, settings: Settings, *, grace: int) -> uvicorn.Server:
-    """Return the HTTP server for an application.
-
-    Args:
-        app: The application.
-        settings: Settings in effect.
-        grace: Seconds that open streams have to end after the server received a signal to stop.
-    """
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=connections(settings.send_timeout),  # type: ignore[arg-type]  # uvicorn only calls it.
-            lifespan="off",
-            ws="none",  # The connections open WebSockets themselves.
-            # The application rejects a frame over the limit with a message. A frame of more than twice the
-            # limit ends the connection before it is read.
-            ws_max_size=min(2 * settings.max_body_bytes, _MAX_FRAME),
-            # Compressing each of the small events costs more than it saves.
-            ws_per_message_deflate=False,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=grace,
-        )
-    )
-
-
-def address(listener: socket.socket) -> str:
-    """Return the URL of a listening socket, without a path."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 picks a free port.
-
-    Raises:
-        OSError: The address cannot be bound; the message is for the operator.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With an explicit protocol, asyncio sets TCP_NODELAY. Otherwise the body of a response could wait 40 ms
-    # until the client has acknowledged the head.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted connections inherit the options.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _PROBES.items():
-        if hasattr(socket, name):  # Not on all platforms.
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listener
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from antiphon.errors import ConfigError
+from antiphon.settings.schema import Settings
 from antiphon.settings.values import ENV_PREFIX, Secret, Setting, kind_text
 from antiphon.wire.json import JSON, JSONObject
 
@@ -146,6 +147,28 @@ def check_seal_key(key: Secret | None, where: str) -> None:
             f"{_place(where, 'seal_key')}: expected at least {_SHORTEST_SEAL_KEY} characters; create "
             "a key with `openssl rand -hex 32`"
         )
+
+
+def check_workers(settings: Settings) -> None:
+    """Check that several processes can share what the settings choose.
+
+    Raises:
+        ConfigError: A setting needs one process.
+    """
+    if settings.workers == 1:
+        return
+    alone = {
+        "recording": settings.recording != "live",
+        "recording_header": settings.recording_header,
+        "freeze": settings.freeze,
+        "fault": bool(settings.fault),
+    }
+    where = settings.origins["workers"]
+    for name, is_set in alone.items():
+        if is_set:
+            raise ConfigError(f"{where}: {name} counts calls in one process; set workers to 1")
+    if settings.database in (":memory:", "sqlite://", "sqlite:///:memory:"):
+        raise ConfigError(f"{where}: processes can't share a database in memory; set database to a file")
 
 
 def check_api_key(key: Secret | None, where: str) -> None:

@@ -22,6 +22,7 @@ from antiphon.settings.backends import (
 from antiphon.settings.checks import (
     check_api_key,
     check_seal_key,
+    check_workers,
     checked_url,
     convert,
     located,
@@ -147,6 +148,7 @@ class _Gathered:
         if settings.recording != "live" and settings.recordings is None:
             where = self._origins["recording"]
             raise ConfigError(f"{where}: mode {settings.recording!r} needs a directory; set recordings")
+        check_workers(settings)
         return settings
 
 

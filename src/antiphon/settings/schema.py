@@ -28,6 +28,15 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 8321
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Number of server processes on the port. They share the load, and a supervisor "
+            "starts one again that has ended.",
+        ),
+    ] = 1
     database: Annotated[
         str,
         Meta(

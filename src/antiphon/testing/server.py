@@ -20,7 +20,9 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
 from antiphon.observe.record import Record
-from antiphon.serving.serve import address, http_server, listen, opened
+from antiphon.serving.http import http_server
+from antiphon.serving.serve import opened
+from antiphon.serving.sockets import address, listen
 from antiphon.settings.backends import BackendSettings
 from antiphon.settings.load import load_settings
 from antiphon.settings.schema import SETTINGS, Mode, Settings
@@ -29,7 +31,7 @@ from antiphon.wire.json import JSON
 
 _GRACE = 1
 """Seconds that open streams have to finish at the end of `serve`."""
-_FIXED = frozenset({"host", "port", "record", "replay", "recording", "recordings"})
+_FIXED = frozenset({"host", "port", "workers", "record", "replay", "recording", "recordings"})
 """Settings that `serve` derives from its own arguments."""
 _SCOPED = re.compile(rb"/scope/([^/]+)(/.*)")
 
