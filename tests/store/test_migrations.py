@@ -1,5 +1,9 @@
 import asyncio
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,7 +43,7 @@ def test_a_new_database_has_all_tables(new_url: str) -> None:
 
 def test_the_migrations_are_in_the_order_of_their_numbers() -> None:
     numbers = [int(migration.__name__[1:4]) for migration in MIGRATIONS]
-    assert numbers == list(range(1, len(MIGRATIONS) + 1))
+    assert numbers == sorted(set(numbers))
 
 
 def test_later_migrations_run_once_and_in_order(new_url: str, run: Run) -> None:
@@ -80,6 +84,69 @@ def test_servers_may_start_together(new_url: str, run: Run) -> None:
             await store.close()
 
     run(scenario())
+
+
+MIGRATE = """
+import sys
+from sqlalchemy import Connection
+from antiphon.store.connect import open_engine
+from antiphon.store.migrations import migrate
+from tests.store.test_migrations import LATER
+
+def m900_slow(connection: Connection) -> None:
+    print("migrating", flush=True)
+    sys.stdin.readline()
+
+engine = open_engine(sys.argv[1]).writing
+print("ready", flush=True)
+sys.stdin.readline()
+with engine.begin() as connection:
+    found = migrate(connection, (*LATER, m900_slow))
+print(*found, flush=True)
+engine.dispose()
+"""
+
+
+def test_of_two_processes_one_migrates_and_the_other_waits(new_url: str) -> None:
+    engine = open_engine(new_url).writing
+    with engine.begin() as connection:
+        migrate(connection, MIGRATIONS)
+    engine.dispose()
+    with process(MIGRATE, new_url) as one, process(MIGRATE, new_url) as other:
+        for each in (one, other):
+            assert line_of(each) == "ready"
+        say(one)
+        assert line_of(one) == "migrating"
+        say(other)  # It waits for the lock, or else it would fail: the tables exist already.
+        say(one)
+        assert line_of(one) == "m002_notes m003_first_note m900_slow"
+        assert other.communicate(timeout=50) == ("\n", "")
+        assert one.communicate(timeout=50) == ("", "")
+
+
+@contextmanager
+def process(script: str, url: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a script in another process until the block ends."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-W", "error", "-c", script, url]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def line_of(started: subprocess.Popen[str]) -> str:
+    """Return the next line that the process prints."""
+    assert started.stdout is not None
+    return started.stdout.readline().strip()
+
+
+def say(started: subprocess.Popen[str]) -> None:
+    """Send an empty line to the process."""
+    assert started.stdin is not None
+    started.stdin.write("\n")
+    started.stdin.flush()
 
 
 def test_a_migrated_database_has_the_schema_of_a_new_one(tmp_path: Path) -> None:

@@ -27,8 +27,13 @@ def m002_files(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
+def migrate(connection: Connection, migrations: Sequence[Migration]) -> list[str]:
     """Apply the missing migrations in order, inside the current transaction.
+
+    Only one process migrates a database at a time: on SQLite, it holds the lock of its write transaction.
+
+    Returns:
+        The names of the migrations that were missing.
 
     Raises:
         StoreUnavailable: A newer version of Antiphon has applied an unknown migration.
@@ -36,10 +41,26 @@ def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     names = [migration.__name__ for migration in migrations]
-    if not inspect(connection).has_table(schema_version.name):
+    missing = missing_migrations(connection, names)
+    if missing == names:
         migrations[0](connection)
         connection.execute(insert(schema_version), [{"name": name} for name in names])
-        return
+        return missing
+    for migration in migrations:
+        if migration.__name__ in missing:
+            migration(connection)
+            connection.execute(insert(schema_version), [{"name": migration.__name__}])
+    return missing
+
+
+def missing_migrations(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Return which of all migrations the database lacks; a database without tables lacks all of them.
+
+    Raises:
+        StoreUnavailable: A newer version of Antiphon has applied an unknown migration.
+    """
+    if not inspect(connection).has_table(schema_version.name):
+        return list(names)
     applied = set(connection.execute(select(schema_version.c.name)).scalars())
     unknown = sorted(applied.difference(names))
     if unknown:
@@ -47,7 +68,4 @@ def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
             "The database was created by a newer version of Antiphon (unknown migrations: "
             f"{', '.join(unknown)}). Update Antiphon, or use another database."
         )
-    for migration in migrations:
-        if migration.__name__ not in applied:
-            migration(connection)
-            connection.execute(insert(schema_version), [{"name": migration.__name__}])
+    return [name for name in names if name not in applied]
