@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from antiphon.errors import ConfigError, StoreUnavailable
 from antiphon.store import Store
-from antiphon.store.connect import explain, open_engine, size_in_bytes
+from antiphon.store.connect import Synchronous, explain, open_engine, size_in_bytes
 from antiphon.store.database import Database
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
@@ -53,15 +53,21 @@ def test_a_database_in_memory(run: Run, url: str) -> None:
     run(scenario())
 
 
-def test_sqlite_settings(tmp_path: Path) -> None:
-    opened = open_engine(str(tmp_path / "state.db"))
+@pytest.mark.parametrize(("synchronous", "number"), [("full", 2), ("normal", 1)])
+def test_sqlite_settings(tmp_path: Path, synchronous: Synchronous, number: int) -> None:
+    opened = open_engine(str(tmp_path / "state.db"), synchronous)
     with opened.reading.connect() as connection:
         settings = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     opened.reading.dispose()
-    assert settings == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10_000}
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": number,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+    }
 
 
 def test_the_size_of_any_database(open_store: OpenStore, run: Run) -> None:

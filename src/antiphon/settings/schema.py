@@ -44,6 +44,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "Default: `antiphon.db` in `$XDG_DATA_HOME/antiphon` or `~/.local/share/antiphon`."
         ),
     ]
+    sqlite_synchronous: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description="When SQLite waits for the disk: with `full` at each commit, so that a power failure "
+            "undoes no response that a client has received; with `normal` at intervals."
+        ),
+    ] = "normal"
     record: Annotated[
         str | None,
         Meta(

@@ -16,6 +16,11 @@ from antiphon.errors import AntiphonError, ConfigError, InvalidRequest, StoreUna
 
 _log = logging.getLogger(__name__)
 
+Synchronous = Literal["full", "normal"]
+"""When SQLite waits for the disk: at each commit, or only when it moves the log into the database.
+
+With `normal`, a power failure can undo the last commits (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
 READERS = 4
 """The number of reader threads."""
 _PATIENCE = 10
@@ -53,25 +58,28 @@ class Opened(Struct, frozen=True):
     """The file of an SQLite database."""
 
 
-def open_engine(url: str) -> Opened:
+def open_engine(url: str, synchronous: Synchronous = "normal") -> Opened:
     """Return the engines for a database URL, without connecting.
 
     Args:
         url: `sqlite:///path`, a path, `:memory:` or `postgresql://...`.
+        synchronous: When SQLite waits for the disk.
 
     Raises:
         ConfigError: The URL has another form, or its driver isn't installed.
         StoreUnavailable: The folder of an SQLite file can't be created.
     """
     if "://" not in url:
-        return _open_sqlite("" if url == ":memory:" else url)
+        return _open_sqlite("" if url == ":memory:" else url, synchronous)
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError(f"The database URL is invalid. {_FORMS}") from None
     kind = parsed.drivername.partition("+")[0]
     if kind == "sqlite":
-        return _open_sqlite("" if parsed.database in (None, ":memory:") else str(parsed.database))
+        return _open_sqlite(
+            "" if parsed.database in (None, ":memory:") else str(parsed.database), synchronous
+        )
     if kind in ("postgresql", "postgres"):
         return _open_postgresql(parsed)
     raise ConfigError(f"The database URL begins with '{kind}://', which is not supported. {_FORMS}")
@@ -80,7 +88,15 @@ def open_engine(url: str) -> Opened:
 _FORMS = "Use sqlite:///path/to/file.db or postgresql://user:password@host/database."
 
 
-def _open_sqlite(path: str) -> Opened:
+def file_of(url: str) -> Path | None:
+    """Return the file of a database URL; None for PostgreSQL and a database in memory."""
+    name = url
+    if "://" in url:
+        name = str(make_url(url).database or "") if url.startswith("sqlite") else ""
+    return None if name in ("", ":memory:") else Path(name).expanduser().absolute()
+
+
+def _open_sqlite(path: str, synchronous: Synchronous) -> Opened:
     if path:
         file = Path(path).expanduser().absolute()
         try:
@@ -101,7 +117,7 @@ def _open_sqlite(path: str) -> Opened:
             poolclass=StaticPool,
             hide_parameters=True,
         )
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
     if path:
         event.listen(engine, "connect", opened.note)
     reading, writing = engine.execution_options(), engine.execution_options()
@@ -118,10 +134,10 @@ def _open_sqlite(path: str) -> Opened:
     )
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(synchronous: Synchronous, connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # The driver must not begin transactions; `_open_sqlite` does.
     _use_write_ahead_log(connection)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

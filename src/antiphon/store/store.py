@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
-from antiphon.store.connect import explain_to_operator, open_engine, size_in_bytes
+from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
 from antiphon.store.database import Database
 from antiphon.store.deletions.queue import Kind, Step, m009_deletions
 from antiphon.store.deletions.records import DeletionRecords
@@ -87,7 +87,12 @@ class Store:
 
     @classmethod
     async def open(
-        cls, url: str, *, server_id: str | None = None, clock: Callable[[], float] = time.time
+        cls,
+        url: str,
+        *,
+        server_id: str | None = None,
+        clock: Callable[[], float] = time.time,
+        synchronous: Synchronous = "normal",
     ) -> "Store":
         """Open the database, bring its tables up to date and register this server.
 
@@ -96,12 +101,13 @@ class Store:
             server_id: An id that one server uses at a time; random if None. Responses that an earlier
                 server of the same id left in progress fail.
             clock: Returns the time in seconds since 1970.
+            synchronous: When SQLite waits for the disk.
 
         Raises:
             ConfigError: The URL cannot be used. The message is for the operator.
             StoreUnavailable: The database cannot be used. The message is for the operator.
         """
-        database = Database(open_engine(url))
+        database = Database(open_engine(url, synchronous))
         store = cls(database, server_id or new_id("server", 8), clock)
         try:
             await database.write(lambda connection: migrate(connection, MIGRATIONS))
