@@ -24,6 +24,7 @@ BOUNDARIES = frozenset(
         ("src/antiphon/serving/periodic.py", "repeat_forever"),
         ("src/antiphon/durable/worker.py", "_run"),
         ("src/antiphon/service/responses/background.py", "_drive"),
+        ("src/antiphon/service/batches/lines.py", "run"),
     }
 )
 """Paths and names of the only functions that may catch all exceptions.

@@ -18,11 +18,11 @@ class Work:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.begun: list[Execution] = []
+        self.begun: list[Execution[ClaimedRun]] = []
         self.release = asyncio.Event()
         self.changed = asyncio.Event()
 
-    async def execute(self, execution: Execution) -> None:
+    async def execute(self, execution: Execution[ClaimedRun]) -> None:
         self.begun.append(execution)
         self.changed.set()
         try:
@@ -62,7 +62,10 @@ def test_a_worker_without_work_has_no_task(store: Store, run: Run) -> None:
     async def scenario() -> None:
         before = asyncio.all_tasks()
         idle = Worker(store.runs, Work(store).execute, RunLimits())
-        await idle.look()
+        assert not await store.runs.is_waiting([])
+        idle.wake()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(asyncio.all_tasks() - before))
         assert asyncio.all_tasks() == before
         await idle.close()
 
@@ -75,7 +78,8 @@ def test_a_look_finds_what_other_servers_have_left(store: Store, run: Run) -> No
         await submit(store, "resp_1")
         assert await store.runs.claim((), RunLimits()) is not None
         found = Worker(store.runs, work.execute, RunLimits())
-        await found.look()
+        assert await store.waiting([], []) == (True, False)
+        found.wake()
         await work.until(lambda: len(work.begun) == 1)
         assert work.begun[0].run.epoch == 2
         await found.close()
@@ -112,7 +116,7 @@ def test_an_execution_that_fails_is_repeated(
         epochs: list[int] = []
         done = asyncio.Event()
 
-        async def execute(execution: Execution) -> None:
+        async def execute(execution: Execution[ClaimedRun]) -> None:
             epochs.append(execution.run.epoch)
             if len(epochs) < 3:
                 raise error
@@ -134,7 +138,7 @@ def test_a_fenced_execution_just_ends(store: Store, run: Run) -> None:
     async def scenario() -> None:
         ended = asyncio.Event()
 
-        async def execute(execution: Execution) -> None:
+        async def execute(execution: Execution[ClaimedRun]) -> None:
             await store.runs.end(ending(execution.run, 2))
             ended.set()
             raise Fenced(execution.run.id)

@@ -93,6 +93,9 @@ class Backend:
     async def list_models(self) -> ModelList:
         return ModelList(data=[Model(id="up/m", owned_by="tests")])
 
+    def calls_in_progress(self) -> int:
+        return 0
+
     def notices(self) -> list[str]:
         return ["up"]
 

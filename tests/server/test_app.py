@@ -47,6 +47,9 @@ class Catalogue:
             raise self.fault
         return ModelList(data=[Model(id="a/b", owned_by="tests")])
 
+    def calls_in_progress(self) -> int:
+        return 0
+
     def notices(self) -> list[str]:
         return []
 

@@ -73,6 +73,9 @@ class Scripted:
     async def list_models(self) -> ModelList:
         return ModelList(data=[])
 
+    def calls_in_progress(self) -> int:
+        return 0
+
     def notices(self) -> list[str]:
         return []
 

@@ -122,6 +122,9 @@ class Catalogue:
     async def list_models(self) -> ModelList:
         raise AssertionError("not part of these tests")
 
+    def calls_in_progress(self) -> int:
+        return 0
+
     def notices(self) -> list[str]:
         return []
 

@@ -101,6 +101,17 @@ EXEMPTIONS = (
         for name in ("first_id", "last_id")
     ),
     Exemption("OpenAIFile", "purpose", _takes_also("evals"), "a purpose that an upload may have"),
+    *(
+        Exemption("Batch", name, _may_be_null, "null in the description's example until it is known")
+        for name in (
+            *("model", "errors", "output_file_id", "error_file_id", "in_progress_at", "finalizing_at"),
+            *("completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at"),
+        )
+    ),
+    *(
+        Exemption("ListBatchesResponse", name, _may_be_null, "null on an empty page, as for conversations")
+        for name in ("first_id", "last_id")
+    ),
     Exemption("ResponseItemList", "first_id", _may_be_null, "null on an empty page, as for conversations"),
     Exemption("ResponseItemList", "last_id", _may_be_null, "null on an empty page, as for conversations"),
 )

@@ -78,6 +78,10 @@ COMPONENTS = {
     ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+"): "VectorStoreFileBatchObject",
     ("POST", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/cancel"): "VectorStoreFileBatchObject",
     ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/files"): "ListVectorStoreFilesResponse",
+    ("POST", r"/v1/batches"): "Batch",
+    ("GET", r"/v1/batches"): "ListBatchesResponse",
+    ("GET", r"/v1/batches/[^/]+"): "Batch",
+    ("POST", r"/v1/batches/[^/]+/cancel"): "Batch",
     ("GET", r"/v1/models"): "ListModelsResponse",
     ("GET", r"/v1/models/.+"): "Model",
 }

@@ -271,6 +271,10 @@ class Models:
             await asyncio.wait(running, timeout=seconds)
         return [self._backends[name].health() for name in sorted(self._backends)]
 
+    def calls_in_progress(self) -> int:
+        """Return the number of calls of backends that are in progress."""
+        return self._clients.calls_in_progress
+
     def notices(self) -> list[str]:
         """Return a line per backend with its URL, origin, and state."""
         if not self._backends:

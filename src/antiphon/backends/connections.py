@@ -55,6 +55,11 @@ class Clients:
         self._own.append(client)
         return client
 
+    @property
+    def calls_in_progress(self) -> int:
+        """The number of calls of backends that are in progress."""
+        return sum(client.calls_in_progress for client in (self.direct, *self._own))
+
     async def close(self) -> None:
         """Close all connections."""
         for client in (self.direct, *self._own):

@@ -1,6 +1,6 @@
 """Fields of a request body that the server doesn't know, anywhere in the body."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from operator import or_
 from types import GenericAlias
@@ -35,6 +35,13 @@ def unknown_fields(body: JSONObject, body_type: type[Struct]) -> list[str]:
     """Return the paths of the first unknown fields of a decoded valid body, such as `text.zzz`."""
     shape = _Shape(None, None, "", {None: _object(body_type)})
     return [path.removeprefix(".") for path in _unknown(body, shape)]
+
+
+def unknown_parameter(paths: Sequence[str]) -> InvalidRequest:
+    """Return the error for a body with unknown fields, on a server that rejects them."""
+    return InvalidRequest(
+        f"Unknown parameter: '{paths[0][:200]}'.", code="unknown_parameter", param=paths[0][:200]
+    )
 
 
 def check_promises(body: JSONObject) -> None:

@@ -156,6 +156,10 @@ class JournaledCatalogue:
         """Return the health of the backends."""
         return await self._inner.backend_health(seconds)
 
+    def calls_in_progress(self) -> int:
+        """Return the number of calls of backends that are in progress."""
+        return self._inner.calls_in_progress()
+
     def notices(self) -> list[str]:
         """Return no notices: a response has no start-up."""
         return []

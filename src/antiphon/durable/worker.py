@@ -1,35 +1,86 @@
-"""Execution of background responses in this process: claims, limits, cancellation."""
+"""Execution of queued work in this process, such as background responses: claims, limits, cancellation."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from antiphon.durable.signals import Signals
 from antiphon.errors import AntiphonError
-from antiphon.store.runs.rows import ClaimedRun, Fenced, RunLimits
-from antiphon.store.runs.runs import RunRecords
+from antiphon.store.runs.rows import Fenced
 
 log = logging.getLogger(__name__)
+
+
+class Claimed(Protocol):
+    """Work that belongs to this server from its claim on."""
+
+    @property
+    def id(self) -> str:
+        """The ID of the work."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The number of this execution; writes of earlier ones are rejected."""
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the work is to be cancelled."""
+        ...
+
+
+class Limits(Protocol):
+    """The limits of a kind of work."""
+
+    @property
+    def per_process(self) -> int:
+        """The most that one server executes at the same time."""
+        ...
+
+
+C = TypeVar("C", bound=Claimed)
+C_co = TypeVar("C_co", bound=Claimed, covariant=True)
+L = TypeVar("L", bound=Limits)
+L_contra = TypeVar("L_contra", bound=Limits, contravariant=True)
+
+
+class Queue(Protocol[C_co, L_contra]):
+    """The queue of one kind of work in the database."""
+
+    async def is_waiting(self, active: Collection[str]) -> bool:
+        """Return whether work is queued or was left by its server; `active` is that of this server."""
+        ...
+
+    async def claim(self, active: Collection[str], limits: L_contra) -> C_co | None:
+        """Begin an execution of the next work; None if none waits or can begin within the limits."""
+        ...
+
+    async def held(self, active: Collection[str]) -> dict[str, bool]:
+        """Return the work that this server still executes, each with whether it is to be cancelled."""
+        ...
+
 
 _TICK = 0.25
 """Seconds between two looks for cancelled and deleted responses, while this process runs some."""
 _LOOK = 4
-"""Number of ticks between two looks for waiting responses."""
+"""Number of ticks between two looks for waiting work."""
 _PAUSE = 1.0
 """Seconds between two attempts to read the queue from a database that fails."""
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
 """Seconds before a failed execution is repeated, by the number of the attempt."""
 
 
-class Execution:
-    """One execution of a response, in a task of its own."""
+class Execution(Generic[C]):
+    """One execution of work, such as a response, in a task of its own."""
 
-    def __init__(self, run: ClaimedRun) -> None:
+    def __init__(self, run: C) -> None:
         self.run = run
-        """The claimed run."""
+        """The claimed work."""
         self.is_cancelled = run.is_cancelled
-        """Whether the response is to be cancelled."""
+        """Whether the work is to be cancelled."""
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
@@ -38,45 +89,54 @@ class Execution:
         return self._task
 
     def cancel(self) -> None:
-        """Cancel the response, and the calls that it makes."""
+        """Cancel the work, and the calls that it makes."""
         if not self.is_cancelled:
             self.is_cancelled = True
             self.stop()
 
     def stop(self) -> None:
-        """Stop the execution: another one continues it, unless the response is cancelled."""
+        """Stop the execution: another one continues it, unless the work is cancelled."""
         if self._task is not None:
             self._task.cancel()
 
 
-Execute = Callable[[Execution], Awaitable[None]]
-"""Executes a response to its end. It raises `Fenced` or `AntiphonError` if it cannot."""
+class Worker(Generic[C, L]):
+    """The work of one kind that this process executes.
 
-
-class Worker:
-    """The background responses that this process executes.
-
-    It works only while there is something to do: `wake` and `look` begin it.
+    It works only while there is something to do: `wake` begins it.
 
     Args:
-        records: The background responses of the database.
-        execute: Executes a response.
-        limits: The limits of this process, of each owner and of each backend.
+        records: The queue of the database.
+        execute: Executes work to its end. It raises `Fenced` or `AntiphonError` if it cannot.
+        limits: The limits of this process, and those of the queue.
+        noun: The kind of work in log messages.
     """
 
-    def __init__(self, records: RunRecords, execute: Execute, limits: RunLimits) -> None:
+    def __init__(
+        self,
+        records: Queue[C, L],
+        execute: Callable[[Execution[C]], Awaitable[None]],
+        limits: L,
+        noun: str = "background response",
+    ) -> None:
         self.signals = Signals()
         """Wake-ups of the readers of events."""
         self._records = records
         self._execute = execute
         self._limits = limits
-        self._active: dict[str, Execution] = {}
-        self._missing: set[Execution] = set()
-        """Executions whose run the last look did not find."""
+        self._noun = noun
+        self._active: dict[str, Execution[C]] = {}
+        self._missing: set[Execution[C]] = set()
+        """Executions whose work the last look did not find."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
         self._is_closed = False
+
+    @property
+    def active(self) -> list[str]:
+        """The IDs of the work that this process executes."""
+        return list(self._active)
 
     def is_active(self, run_id: str) -> bool:
         """Return whether this process executes a response."""
@@ -88,13 +148,8 @@ class Worker:
         if not self._is_closed and (self._working is None or self._working.done()):
             self._working = asyncio.create_task(self._work())
 
-    async def look(self) -> None:
-        """Begin to work if a response waits, also one that a stopped server has left."""
-        if await self._records.is_waiting(list(self._active)):
-            self.wake()
-
     def cancel(self, run_id: str) -> None:
-        """Cancel a response at once if this process executes it."""
+        """Cancel work at once if this process executes it."""
         if (execution := self._active.get(run_id)) is not None:
             execution.cancel()
 
@@ -117,7 +172,7 @@ class Worker:
                     await self._claim_all()
                 await self._stop_lost()
             except AntiphonError as error:
-                log.error("Failed to look for background responses: %s", error.message)
+                log.error("Failed to look for work (%s): %s", self._noun, error.message)
                 await asyncio.sleep(_PAUSE)
                 self._woken.set()
             ticks += 1
@@ -143,32 +198,32 @@ class Worker:
             task.add_done_callback(partial(self._ended, run.id))
 
     async def _stop_lost(self) -> None:
-        """Stop executions whose response was cancelled, deleted, or taken over."""
+        """Stop executions whose work was cancelled, deleted, or taken over."""
         executions = list(self._active.items())
         if not executions:
             return
         held = await self._records.held([run_id for run_id, _ in executions])
         missing = {execution for run_id, execution in executions if run_id not in held}
         for run_id, execution in executions:
-            # One that is missing for the first time may just have stored the end of its response.
+            # One that is missing for the first time may just have stored its end.
             if execution in self._missing & missing:
                 execution.stop()
             elif held.get(run_id):
                 execution.cancel()
         self._missing = missing
 
-    async def _run(self, execution: Execution) -> None:
+    async def _run(self, execution: Execution[C]) -> None:
         run = execution.run
         try:
             await self._execute(execution)
         except Fenced:
-            log.info("Stopped a background response that another server runs or that was deleted: %s", run.id)
+            log.info("Stopped a %s that another server runs or that was deleted: %s", self._noun, run.id)
         except AntiphonError as error:
-            log.error("Failed to run background response %s: %s", run.id, error.message)
+            log.error("Failed to run %s %s: %s", self._noun, run.id, error.message)
             await self._pause(run)
         except Exception:
-            # The boundary of background work: the response is tried again, and fails after some attempts.
-            log.exception("Failed to run background response %s", run.id)
+            # The boundary of background work: it is tried again, and fails after some attempts.
+            log.exception("Failed to run %s %s", self._noun, run.id)
             await self._pause(run)
 
     def _ended(self, run_id: str, _: "asyncio.Task[None]") -> None:
@@ -177,6 +232,18 @@ class Worker:
         if not self._is_closed:
             self.wake()
 
-    async def _pause(self, run: ClaimedRun) -> None:
-        """Wait as a part of the execution, so that nothing claims the response again before the end."""
+    async def _pause(self, run: C) -> None:
+        """Wait as a part of the execution, so that nothing claims the work again before the end."""
         await asyncio.sleep(_PAUSES[min(run.epoch, len(_PAUSES)) - 1])
+
+
+async def uninterrupted(work: Coroutine[object, object, None]) -> None:
+    """Finish a write, such as the end of a response, even if the execution is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    task.result()

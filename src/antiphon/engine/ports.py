@@ -128,6 +128,10 @@ class ModelCatalogue(Protocol):
         """Return the recent health of the backends; new checks take at most `seconds`."""
         ...
 
+    def calls_in_progress(self) -> int:
+        """Return the number of calls of backends that are in progress."""
+        ...
+
     def notices(self) -> list[str]:
         """Return the notices for the operator at start-up, one per line."""
         ...

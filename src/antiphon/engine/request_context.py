@@ -149,3 +149,44 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     """Receives the events of the request for the request log and metrics."""
     behavior: Behavior = Behavior()
     """The behavior that the dialect of the client has."""
+
+
+class StoredContext(Struct, frozen=True, kw_only=True):
+    """The properties of a request that its execution needs after the connection to the client has ended."""
+
+    behavior: Behavior
+    """The behavior that the dialect of the client has."""
+    key: str | None
+    """The name of the API key, for its limit of tokens."""
+    scope: str = DEFAULT_SCOPE
+    """The scope of recordings."""
+    mode: Mode | None = None
+    """The mode of recordings."""
+    faults: str | None = None
+    """The fault rules of the request."""
+
+    @classmethod
+    def of(cls, context: RequestContext, key: str | None) -> "StoredContext":
+        """Return the stored properties of a request with the API key of this name."""
+        return StoredContext(
+            behavior=context.behavior,
+            key=key,
+            scope=context.scope,
+            mode=context.mode,
+            faults=context.faults,
+        )
+
+    def restored(
+        self, owner: str, ids: Ids, seal: Seal, spend: Callable[[int], None] | None
+    ) -> RequestContext:
+        """Return the context for an execution of the request."""
+        return RequestContext(
+            owner=owner,
+            scope=self.scope,
+            mode=self.mode,
+            faults=self.faults,
+            ids=ids,
+            spend=spend,
+            seal=seal,
+            behavior=self.behavior,
+        )

@@ -8,6 +8,7 @@ from antiphon.server.edge.routing import Application
 from antiphon.server.edge.state import ServerState
 from antiphon.server.routes import (
     about,
+    batches,
     conversations,
     files,
     models,
@@ -24,6 +25,7 @@ ROUTES = [
     *conversations.routes,
     *models.routes,
     *files.routes,
+    *batches.routes,
     *vector_stores.routes,
     *prompts.routes,
     *passthrough.routes,

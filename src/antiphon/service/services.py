@@ -13,6 +13,9 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.service.access.idempotency import Idempotency
 from antiphon.service.access.keys import Keys, KeySettings
+from antiphon.service.batches.batches import Batches, BatchServices
+from antiphon.service.batches.lines import BodyLimits, Lines
+from antiphon.service.batches.slots import LineLimits
 from antiphon.service.embeddings import Embeddings
 from antiphon.service.files.files import Files
 from antiphon.service.files.folder import FileFolder
@@ -107,6 +110,10 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """The secret for encrypted content; None takes the one in the database."""
     background: RunLimits = RunLimits()
     """The limits of background responses."""
+    batch_lines: LineLimits = LineLimits()
+    """The limits of the lines of batches."""
+    bodies: BodyLimits = BodyLimits()
+    """The limits of the requests in batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +125,8 @@ class Services:
 
     background: Background
     """Background responses."""
+    batches: Batches
+    """Batches."""
     catalogue: ModelCatalogue
     """The models."""
     chat: ChatCompletions
@@ -142,6 +151,14 @@ class Services:
     """Encryption for all owners; None where content is not encrypted."""
     store: Store
     """The database; a route makes a use case like `Prompts(store)` for each request."""
+
+    async def go_on(self) -> None:
+        """Run work that waits or that a stopped server has left, after one query; call it periodically."""
+        runs, batches = await self.store.waiting(self.background.active, self.batches.active)
+        if runs:
+            self.background.wake()
+        if batches:
+            self.batches.wake()
 
     @classmethod
     @asynccontextmanager
@@ -179,18 +196,28 @@ class Services:
 
             background = Background(store, catalogue, responses_of, sealing, keys, settings.background)
             stack.push_async_callback(background.close)
+            responses, chat, embeddings = (
+                responses_of(catalogue),
+                ChatCompletions(catalogue),
+                Embeddings(catalogue),
+            )
+            lines = Lines(responses, chat, embeddings, settings.bodies)
+            parts = BatchServices(catalogue, files.files, lines, sealing, keys)
+            batches = Batches(store, parts, settings.batch_lines)
+            stack.push_async_callback(batches.close)
             yield cls(
                 background=background,
+                batches=batches,
                 catalogue=catalogue,
-                chat=ChatCompletions(catalogue),
+                chat=chat,
                 completions=Completions(catalogue),
-                embeddings=Embeddings(catalogue),
+                embeddings=embeddings,
                 files=files,
                 idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                 keys=keys,
                 models=RegisteredModels(store, catalogue),
                 readiness=ReadinessChecks(store, catalogue),
-                responses=responses_of(catalogue),
+                responses=responses,
                 sealing=sealing,
                 store=store,
             )

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from antiphon.errors import AntiphonError
-from antiphon.service.responses.background import Background
-from antiphon.service.services import FileServices
+from antiphon.service.services import FileServices, Services
 from antiphon.store import Store
 
 log = logging.getLogger("antiphon.server")
@@ -34,9 +33,9 @@ async def stay_alive(store: Store) -> NoReturn:
     await repeat_forever(work, _HEARTBEAT, "Failed to write a heartbeat to the database")
 
 
-async def go_on(background: Background) -> NoReturn:
-    """Run background responses that wait, and those that stopped servers have left."""
-    await repeat_forever(background.look, _HEARTBEAT, "Failed to look for background responses")
+async def go_on(services: Services) -> NoReturn:
+    """Run background responses and batches that wait, and those that stopped servers have left."""
+    await repeat_forever(services.go_on, _HEARTBEAT, "Failed to look for background work")
 
 
 async def tidy(store: Store, file_services: FileServices) -> NoReturn:

@@ -20,6 +20,8 @@ from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState, Watch
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.access.limits import Limits
+from antiphon.service.batches.lines import BodyLimits
+from antiphon.service.batches.slots import LineLimits
 from antiphon.service.services import Services, ServiceSettings
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
@@ -125,7 +127,7 @@ async def opened(
                 periodic = [
                     asyncio.create_task(tidy(store, services.files)),
                     asyncio.create_task(remove_deleted(store)),
-                    asyncio.create_task(go_on(services.background)),
+                    asyncio.create_task(go_on(services)),
                 ]
                 index_from = settings.tools.file_search.index_from
                 if index_from is not None:
@@ -174,6 +176,14 @@ def _service_settings(settings: Settings) -> ServiceSettings:
             per_process=settings.background_runs,
             per_owner=settings.background_runs_per_owner,
             per_backend=settings.background_runs_per_backend,
+        ),
+        batch_lines=LineLimits(
+            per_process=settings.batch_lines,
+            per_owner=settings.batch_lines_per_owner,
+            per_backend=settings.batch_lines_per_backend,
+        ),
+        bodies=BodyLimits(
+            max_body_bytes=settings.max_body_bytes, max_items=settings.max_items, is_strict=settings.strict
         ),
     )
 

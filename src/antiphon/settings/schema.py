@@ -262,6 +262,32 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"table": "limits"},
         ),
     ] = 64
+    batch_lines: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of lines of batches that this server runs at the same time.",
+            extra={"table": "limits"},
+        ),
+    ] = 8
+    batch_lines_per_owner: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of lines of one owner's batches that this server runs at the same "
+            "time.",
+            extra={"table": "limits"},
+        ),
+    ] = 8
+    batch_lines_per_backend: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Maximum number of lines of batches that use one backend at the same time, on this "
+            "server.",
+            extra={"table": "limits"},
+        ),
+    ] = 8
     tools: ToolsSettings = ToolsSettings()
     """Settings of the hosted tools."""
     models: dict[str, BackendSettings] = {}

@@ -38,9 +38,7 @@ class FileRecords:
 
     async def add(self, owner: str, file: StoredFile) -> None:
         """Store the record of a new file."""
-        lifetime = None if file.expires_at is None else file.expires_at - file.created_at
-        row = {name: getattr(file, name) for name in file.__struct_fields__}
-        row |= {"owner": owner, "deadline": None if lifetime is None else self._clock() + lifetime}
+        row = file_row(owner, file, self._clock())
         await self._database.write(lambda c: c.execute(insert(files), row))
 
     async def get(self, owner: str, file_id: str) -> StoredFile:
@@ -102,6 +100,13 @@ class FileRecords:
         if found:
             self._deletions.notify()
         return found
+
+
+def file_row(owner: str, file: StoredFile, now: float) -> dict[str, str | float | None]:
+    """Return the row of a new file; `now` is the time by the store's clock."""
+    lifetime = None if file.expires_at is None else file.expires_at - file.created_at
+    row = {name: getattr(file, name) for name in file.__struct_fields__}
+    return row | {"owner": owner, "deadline": None if lifetime is None else now + lifetime}
 
 
 def _delete(connection: Connection, file_id: str, hidden: Update) -> tuple[bool, bool]:

@@ -1,10 +1,15 @@
 """The store: opens and closes the database and holds its record classes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+
+from sqlalchemy import select
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
+from antiphon.store.batches.batches import BatchRecords
+from antiphon.store.batches.queue import waiting as batch_waiting
+from antiphon.store.batches.tables import m015_batches
 from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
 from antiphon.store.database import Database
 from antiphon.store.deletions.queue import Kind, Step, m009_deletions
@@ -20,6 +25,7 @@ from antiphon.store.responses.items import ItemRecords
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
+from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
 from antiphon.store.runs.tables import m013_runs
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
@@ -47,6 +53,7 @@ MIGRATIONS = (
     m012_counters,
     m013_runs,
     m014_vector_blocks,
+    m015_batches,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
@@ -68,6 +75,7 @@ class Store:
 
     def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
         self._database = database
+        self._server_id = server_id
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
@@ -84,6 +92,7 @@ class Store:
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
+        self.batches = BatchRecords(database, server_id, clock)
 
     @classmethod
     async def open(
@@ -116,6 +125,17 @@ class Store:
             await database.close()
             raise StoreUnavailable(f"{database.location}: {explain_to_operator(error)}") from error
         return store
+
+    async def waiting(self, runs: Collection[str], batches: Collection[str]) -> tuple[bool, bool]:
+        """Return which kinds of work wait, or were left by a stopped server, in one query.
+
+        Args:
+            runs: The background responses that this server executes.
+            batches: The batches that it executes.
+        """
+        found = select(run_waiting(self._server_id, runs), batch_waiting(self._server_id, batches))
+        runs_wait, batches_wait = await self._database.read(lambda c: c.execute(found).one())
+        return runs_wait, batches_wait
 
     @property
     def location(self) -> str:

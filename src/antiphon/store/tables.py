@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Double,
     ForeignKey,
@@ -26,6 +27,8 @@ from sqlalchemy import (
     bindparam,
     event,
     inspect,
+    or_,
+    select,
     text,
 )
 from sqlalchemy.schema import CreateColumn
@@ -82,6 +85,15 @@ servers = Table(
     Column("seen_at", Double, nullable=False),
 )
 """The running servers of this database, with their last heartbeats in Unix time."""
+
+
+def is_left(holder: Column[str | None], server_id: str) -> ColumnElement[bool]:
+    """Return the condition that the holder of work has stopped, or is this server.
+
+    Combine it with the condition that this server isn't executing the work.
+    """
+    return or_(holder.not_in(select(servers.c.id)), holder == server_id)
+
 
 items = Table(
     "items",

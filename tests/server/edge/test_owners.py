@@ -33,6 +33,8 @@ BODIES: dict[str, JSON] = {
     "GET /v1/files/{file_id}": None,
     "DELETE /v1/files/{file_id}": None,
     "GET /v1/files/{file_id}/content": None,
+    "GET /v1/batches/{batch_id}": None,
+    "POST /v1/batches/{batch_id}/cancel": None,
     "GET /v1/prompts/{prompt_id}": None,
     "PUT /v1/prompts/{prompt_id}": {"prompt": "Stolen", "version": 1, "variables": []},
     "POST /v1/prompts/{prompt_id}": {"prompt": "Stolen", "version": 1, "variables": []},
@@ -60,7 +62,7 @@ BODIES: dict[str, JSON] = {
 NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider_id}"})
 """Routes whose ids are the server's own."""
 
-LISTS = ("/responses", "/files", "/vector_stores", "/prompts")
+LISTS = ("/responses", "/files", "/batches", "/vector_stores", "/prompts")
 """Every list of an owner's objects."""
 OTHER_GETS = frozenset(
     {
@@ -151,14 +153,27 @@ def hers(alice: Person) -> dict[str, str]:
         "item_id": items[0]["id"],
         "file_id": file_id,
         "vector_store_id": store,
-        "batch_id": alice.made(f"/vector_stores/{store}/file_batches", {"file_ids": [file_id]}),
+        "file_batch_id": alice.made(f"/vector_stores/{store}/file_batches", {"file_ids": [file_id]}),
+        "batch_id": created_batch(alice),
         "prompt_id": alice.made("/prompts", {"prompt": "Her secret", "variables": []}, "prompt_id"),
     }
+
+
+def created_batch(alice: Person) -> str:
+    """Create a batch that has ended, and return its id."""
+    parts = [part("purpose", b"batch"), part("file", b"{}", "lines.jsonl")]
+    file_id = alice.call("POST", "/files", form(*parts), FORM).json["id"]
+    body = {"input_file_id": file_id, "endpoint": "/v1/responses", "completion_window": "24h"}
+    batch = alice.made("/batches", body)
+    while alice.get(f"/batches/{batch}").json["status"] != "failed":
+        pass
+    return batch
 
 
 def filled(template: JSON, ids: dict[str, str]) -> JSON:
     """Return the body or path with ids in the places of their names."""
     if isinstance(template, str):
+        template = template.replace("/file_batches/{batch_id}", "/file_batches/{file_batch_id}")
         for name, value in ids.items():
             template = template.replace("{" + name + "}", value)
         return template

@@ -86,6 +86,11 @@ class HttpClient:
                 pass
         return await _exchange(await self._connect(target.origin, timeouts.connect), request, timeouts)
 
+    @property
+    def calls_in_progress(self) -> int:
+        """The number of responses that are awaited or arriving."""
+        return len(self._open) - sum(map(len, self._idle.values()))
+
     async def close(self) -> None:
         """Close all connections."""
         if self._sweeper is not None:

@@ -53,6 +53,7 @@ class LibraryClient:
         self._proxy = None if proxy is None else _proxy(proxy)
         self._http2 = http2
         self._unix_socket = unix_socket
+        self._open: set[LibraryAnswer] = set()
 
     async def request(self, target: Target, body: bytes, timeouts: Timeouts) -> "LibraryAnswer":
         """Send a request; return the response as soon as its headers have arrived.
@@ -86,7 +87,14 @@ class LibraryClient:
         finally:
             if response is None:
                 await transport.aclose()
-        return LibraryAnswer(response, transport, timeouts)
+        answer = LibraryAnswer(response, transport, timeouts, on_close=self._open.discard)
+        self._open.add(answer)
+        return answer
+
+    @property
+    def calls_in_progress(self) -> int:
+        """The number of responses that are arriving."""
+        return len(self._open)
 
     async def close(self) -> None:
         """Do nothing: each response closes its connection."""
@@ -96,13 +104,18 @@ class LibraryAnswer:
     """A response that may still be arriving."""
 
     def __init__(
-        self, response: httpx2.Response, transport: httpx2.AsyncHTTPTransport, timeouts: Timeouts
+        self,
+        response: httpx2.Response,
+        transport: httpx2.AsyncHTTPTransport,
+        timeouts: Timeouts,
+        on_close: "Callable[[LibraryAnswer], None]",
     ) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self.is_whole = False
         self._response = response
         self._transport = transport
+        self._on_close = on_close
         self._idle = timeouts.idle
         self._patience = timeouts.first_byte
         self._has_begun = False
@@ -131,6 +144,7 @@ class LibraryAnswer:
 
     async def close(self) -> None:
         """Close the connection."""
+        self._on_close(self)
         with suppress(httpx2.HTTPError, H2Error, OSError):
             await self._response.aclose()
         await self._transport.aclose()

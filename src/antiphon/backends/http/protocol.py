@@ -49,6 +49,11 @@ class Client(Protocol):
         """
         ...
 
+    @property
+    def calls_in_progress(self) -> int:
+        """The number of responses that are awaited or arriving."""
+        ...
+
     async def close(self) -> None:
         """Close all connections."""
         ...

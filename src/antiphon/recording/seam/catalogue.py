@@ -104,6 +104,10 @@ class RecordingCatalogue:
         """Return the health of the backends; none without backends."""
         return [] if self._backends is None else await self._backends.backend_health(seconds)
 
+    def calls_in_progress(self) -> int:
+        """Return the number of calls of backends that are in progress; none without backends."""
+        return 0 if self._backends is None else self._backends.calls_in_progress()
+
     def notices(self) -> list[str]:
         """Return lines for the operator: backends, recorded calls, unreadable files."""
         notices = [] if self._backends is None else self._backends.notices()

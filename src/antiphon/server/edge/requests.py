@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from antiphon.decode.bodies import BodyDecoder
 from antiphon.decode.bounds import FLAT, LONG, check_structure
 from antiphon.decode.explain import unsupported_value
+from antiphon.decode.unknown import unknown_parameter
 from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.engine.slices import in_thread
@@ -41,6 +42,12 @@ def owner_of(connection: HTTPConnection) -> str:
     """Return the owner whose objects the client may see."""
     caller = request_state(connection.scope).caller
     return LOCAL_OWNER if caller is None else caller.owner
+
+
+def key_name(connection: HTTPConnection) -> str | None:
+    """Return the name of the API key, for work after the request; None without a stored key."""
+    caller = request_state(connection.scope).caller
+    return None if caller is None else caller.name
 
 
 def is_llama_stack(request: HTTPConnection) -> bool:
@@ -193,9 +200,7 @@ def _ignore(connection: HTTPConnection, unknown: list[str]) -> None:
         InvalidRequest: The server rejects unknown fields.
     """
     if server_state(connection).strict:
-        raise InvalidRequest(
-            f"Unknown parameter: '{unknown[0][:200]}'.", code="unknown_parameter", param=unknown[0][:200]
-        )
+        raise unknown_parameter(unknown)
     request_state(connection.scope).record.ignored = unknown
 
 

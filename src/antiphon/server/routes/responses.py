@@ -22,13 +22,14 @@ from antiphon.server.edge.requests import (
     has_openai_events,
     include_of,
     integer,
+    key_name,
     owner_of,
     page_query,
     path_id,
     query_text,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames, stored_frames
-from antiphon.server.edge.state import request_state, services_of
+from antiphon.server.edge.state import services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.background import Events
 from antiphon.service.responses.run import Run
@@ -175,11 +176,10 @@ async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
 
 
 async def _create_in_background(request: Request, body: CreateResponse) -> Response:
-    caller = request_state(request.scope).caller
-    key = None if caller is None else caller.name
     if body.stream:
         begin_stream(request)
-    response = await services_of(request).background.submit(context_of(request), body, key)
+    background = services_of(request).background
+    response = await background.submit(context_of(request), body, key_name(request))
     return await _followed(request, response.id, -1) if body.stream else json_answer(response)
 
 

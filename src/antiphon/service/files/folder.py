@@ -73,7 +73,11 @@ class FileFolder:
 
     def receive(self) -> "Upload":
         """Return a new upload, to be used with `async with`."""
-        return Upload(self)
+        return Upload(self, self.max_file_bytes)
+
+    def create(self) -> "Upload":
+        """Return a new file of this server, which has no size limit."""
+        return Upload(self, None)
 
     async def delete(self, file_id: str) -> None:
         """Delete the content of a file, if it exists."""
@@ -82,12 +86,18 @@ class FileFolder:
 
 
 class Upload:
-    """A file that is being received; `async with` deletes it unless it was kept."""
+    """A file that is being received; `async with` deletes it unless it was kept.
 
-    def __init__(self, folder: FileFolder) -> None:
+    Args:
+        folder: The folder.
+        most: Size limit in bytes; None for no limit.
+    """
+
+    def __init__(self, folder: FileFolder, most: int | None) -> None:
         self.size = 0
         """Number of bytes received so far."""
         self._folder = folder
+        self._most = most
         self._path = folder.path / new_id(_UPLOAD, 12)
         self._file: BinaryIO | None = None
 
@@ -113,10 +123,8 @@ class Upload:
         """
         assert self._file is not None
         self.size += len(data)
-        if self.size > self._folder.max_file_bytes:
-            raise RequestTooLarge(
-                f"The file is larger than {self._folder.max_file_bytes} bytes.", param="file"
-            )
+        if self._most is not None and self.size > self._most:
+            raise RequestTooLarge(f"The file is larger than {self._most} bytes.", param="file")
         with _explained():
             await asyncio.to_thread(self._file.write, data)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -13,17 +13,15 @@ from antiphon.durable.ids import RunIds
 from antiphon.durable.journal import Journal, close_cut_call
 from antiphon.durable.log import FIRST, RunLog, encode
 from antiphon.durable.ports import JournaledCatalogue
-from antiphon.durable.worker import Execution, Worker
-from antiphon.engine.behavior import Behavior
+from antiphon.durable.worker import Execution, Worker, uninterrupted
 from antiphon.engine.loop import Loop
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.engine.request_context import DEFAULT_SCOPE, RequestContext, Seal
+from antiphon.engine.request_context import RequestContext, Seal, StoredContext
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.service.access.keys import Keys
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import TERMINAL, finished_response, shown_output
-from antiphon.settings.schema import Mode
 from antiphon.store import Store
 from antiphon.store.runs.rows import ClaimedRun, Fenced, NewRun, RunLimits
 from antiphon.wire.events import Event, ResponseCreated, ResponseIncomplete, ResponseQueued
@@ -41,21 +39,11 @@ _CANCEL_WAIT = 5.0
 _RUNNING = ("queued", "in_progress")
 
 
-class QueuedRequest(Struct, frozen=True, kw_only=True):
+class QueuedRequest(StoredContext, frozen=True, kw_only=True):
     """A request with everything of its context that its execution needs."""
 
     request: CreateResponse
     """The body of the request."""
-    behavior: Behavior
-    """The behavior that the dialect of the client has."""
-    key: str | None
-    """The name of the API key, for its limit of tokens."""
-    scope: str = DEFAULT_SCOPE
-    """The scope of recordings."""
-    mode: Mode | None = None
-    """The mode of recordings."""
-    faults: str | None = None
-    """The fault rules of the request."""
 
 
 _decode_request = msgspec.json.Decoder(QueuedRequest).decode
@@ -117,14 +105,8 @@ class Background:
 
     async def _submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
         mine = msgspec.structs.replace(context, ids=RunIds(context.ids("resp")))
-        queued_request = QueuedRequest(
-            request=request,
-            behavior=context.behavior,
-            key=key,
-            scope=context.scope,
-            mode=context.mode,
-            faults=context.faults,
-        )
+        stored = msgspec.structs.asdict(StoredContext.of(context, key))
+        queued_request = QueuedRequest(request=request, **stored)
         # Before the files of the request are loaded into it.
         sealed = self._seal.seal(context.owner, encode(queued_request))
         async with await self._responses.create(mine, request) as run:
@@ -207,15 +189,20 @@ class Background:
                     return
                 await listener.wait(_FAR)
 
-    async def look(self) -> None:
-        """Continue responses that wait or that a stopped server has left; call it periodically."""
-        await self._worker.look()
+    @property
+    def active(self) -> list[str]:
+        """The IDs of the responses that this process executes."""
+        return self._worker.active
+
+    def wake(self) -> None:
+        """Run responses that wait or that a stopped server has left."""
+        self._worker.wake()
 
     async def close(self) -> None:
         """Stop the executions; other servers or the next start continue them."""
         await self._worker.close()
 
-    async def execute(self, execution: Execution) -> None:
+    async def execute(self, execution: Execution[ClaimedRun]) -> None:
         """Run a claimed response to its end, after the steps that earlier executions have finished.
 
         Raises:
@@ -244,23 +231,15 @@ class Background:
 
     async def _create(
         self,
-        execution: Execution,
+        execution: Execution[ClaimedRun],
         response: Response,
         run_log: RunLog,
         run: ClaimedRun,
         queued: QueuedRequest,
     ) -> None:
         journal = Journal(run, run_log, ids := RunIds(run.id))
-        context = RequestContext(
-            owner=run.owner,
-            scope=queued.scope,
-            mode=queued.mode,
-            faults=queued.faults,
-            ids=ids,
-            spend=self._keys.spend_of(run.owner, queued.key),
-            seal=self._seal,
-            behavior=queued.behavior,
-        )
+        spend = self._keys.spend_of(run.owner, queued.key)
+        context = queued.restored(run.owner, ids, self._seal, spend)
         responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
         try:
             # The backend streams in any case, so that clients can follow the response.
@@ -280,13 +259,13 @@ class Background:
             await _drive(opened.loop, run_log, execution)
 
 
-async def _drive(loop: Loop, run_log: RunLog, execution: Execution) -> None:
+async def _drive(loop: Loop, run_log: RunLog, execution: Execution[ClaimedRun]) -> None:
     """Run the engine to the end, and store its events and the outcome."""
     try:
         async with aclosing(loop.events()) as batches:
             async for events in batches:
                 if isinstance(events[-1], TERMINAL):
-                    await _uninterrupted(_end(loop, run_log, events))
+                    await uninterrupted(_end(loop, run_log, events))
                 else:
                     await run_log.append(events)
     except asyncio.CancelledError:
@@ -294,13 +273,13 @@ async def _drive(loop: Loop, run_log: RunLog, execution: Execution) -> None:
             raise run_log.error from None
         if not execution.is_cancelled:
             raise
-        await _uninterrupted(_end_as_cancelled(loop.cancel(), run_log))
+        await uninterrupted(_end_as_cancelled(loop.cancel(), run_log))
     except (Fenced, StoreUnavailable):
         raise
     except Exception:
         # The boundary of a response: it also ends after a fault of this server.
         log.exception("Failed to run a background response: %s", loop.response.id)
-        await _uninterrupted(_end(loop, run_log, loop.fail(InternalError())))
+        await uninterrupted(_end(loop, run_log, loop.fail(InternalError())))
 
 
 async def _end(loop: Loop, run_log: RunLog, events: list[Event]) -> None:
@@ -318,7 +297,7 @@ async def _end_as_cancelled(response: Response, run_log: RunLog) -> None:
 
 
 async def _fail(response: Response, run_log: RunLog, error: AntiphonError) -> None:
-    await _uninterrupted(_store_end(run_log, Outcome(response, time.time).fail(error), ()))
+    await uninterrupted(_store_end(run_log, Outcome(response, time.time).fail(error), ()))
 
 
 async def _store_end(run_log: RunLog, events: list[Event], include: "frozenset[str] | tuple[()]") -> None:
@@ -327,15 +306,3 @@ async def _store_end(run_log: RunLog, events: list[Event], include: "frozenset[s
     finished = finished_response(last.response)
     last.response.output = shown_output(last.response, include)
     await run_log.end(events, finished)
-
-
-async def _uninterrupted(work: Coroutine[object, object, None]) -> None:
-    """Finish the end of a response even if the execution is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    task.result()

@@ -19,7 +19,7 @@ from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.responses.writes import Beginning, Ending, begin_responses, finish_responses
 from antiphon.store.runs.rows import ClaimedRun, NewRun, RunLimits
 from antiphon.store.runs.tables import is_open, run_events, run_steps, runs
-from antiphon.store.tables import DURABLE, conversations, responses, servers
+from antiphon.store.tables import DURABLE, conversations, is_left, responses
 from antiphon.wire.json import JSONObject
 
 _LOCK = 0x616E7471
@@ -60,10 +60,9 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
     connection.execute(insert(run_events), {"run_id": response.id, "seq": 0, "body": body})
 
 
-def is_waiting(connection: Connection, server_id: str, active: Collection[str]) -> bool:
-    """Return whether a run is queued, or belongs to no server that runs it."""
-    found = select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id, active))).limit(1)
-    return connection.execute(found).first() is not None
+def waiting(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a run is queued, or belongs to no server that runs it."""
+    return select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id, active))).exists()
 
 
 def claim(
@@ -171,8 +170,7 @@ def _note_start(connection: Connection, run_id: str) -> None:
 
 def _is_left(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that no server runs a run: its holder stopped, or this one gave up."""
-    stopped = runs.c.holder.not_in(select(servers.c.id))
-    return _is_running & runs.c.id.not_in(active) & or_(stopped, runs.c.holder == server_id)
+    return _is_running & runs.c.id.not_in(active) & is_left(runs.c.holder, server_id)
 
 
 def _next_queued(connection: Connection, limits: RunLimits) -> str | None:

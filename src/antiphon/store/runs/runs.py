@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 
+from sqlalchemy import select
+
 from antiphon.store.database import Database
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
-from antiphon.store.runs.queue import cancel, claim, held, is_waiting, submit
+from antiphon.store.runs.queue import cancel, claim, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
 
 _WRITE, _END = 3, 4
@@ -34,7 +36,8 @@ class RunRecords:
 
     async def is_waiting(self, active: Collection[str]) -> bool:
         """Return whether a run is queued or was left by its server; `active` are the runs of this one."""
-        return await self._database.read(lambda c: is_waiting(c, self._server_id, active))
+        found = select(waiting(self._server_id, active))
+        return await self._database.read(lambda c: c.execute(found).scalar_one())
 
     async def claim(self, active: Collection[str], limits: RunLimits) -> ClaimedRun | None:
         """Begin an execution of the next run; None if no run waits or can begin within the limits."""

@@ -1,0 +1,1 @@
+"""Batches: their use cases, and their execution."""

@@ -1,0 +1,1 @@
+"""Batches: their queue, and the results of their lines."""
