@@ -96,7 +96,7 @@ class Processes:
         search: The search service.
     """
 
-    def __init__(self, folder: Path, database: str, backend: Backend, search: Upstream) -> None:
+    def __init__(self, folder: Path, database: str, backend: Upstream, search: Upstream) -> None:
         self.database = database
         self._folder = folder
         self._started: list[subprocess.Popen[str]] = []

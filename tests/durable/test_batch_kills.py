@@ -1,0 +1,92 @@
+"""Servers that are killed in the middle of a batch."""
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from antiphon.store.batches.tables import batch_lines
+from antiphon.store.connect import open_engine
+from tests.durable.processes import Processes, free_port
+from tests.durable.test_kills import pause
+from tests.server.batching import CHAT, create, ended, line, results
+from tests.server.client import get
+from tests.support.upstream import Answer, Request, Upstream, completion, reply
+
+pytestmark = pytest.mark.slow
+
+LINES = 120
+
+
+class LineBackend(Upstream):
+    """Backend that repeats the message of each line after a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+        """How often each message came."""
+
+    def _next(self, request: Request) -> Answer:
+        if request.path.endswith("/models"):
+            return self.models_answer
+        text = request.json["messages"][-1]["content"]
+        self.asked[text] += 1
+        return reply(completion(text))
+
+    async def _answer(
+        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if answer is not self.models_answer:
+            await asyncio.sleep(0.02)
+        return await super()._answer(answer, reader, writer)
+
+
+def finished(database: str, batch_id: str) -> set[str]:
+    """Return the messages of the lines whose results the database has."""
+    engine = open_engine(database).reading
+    with engine.connect() as connection:
+        numbers = select(batch_lines.c.number).where(batch_lines.c.batch_id == batch_id)
+        found = {f"line {number}" for number in connection.execute(numbers).scalars()}
+    engine.dispose()
+    return found
+
+
+@pytest.mark.timeout(120)
+def test_kills_in_the_middle_of_a_batch_lose_nothing_and_pay_nothing_twice(url: str, tmp_path: Path) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201
+    chance = random.Random(seed)
+    with LineBackend() as backend, Upstream() as search:
+        servers = Processes(tmp_path, url, backend, search)
+        try:
+            port = free_port()
+            first, one = servers.start(port)
+            second, two = servers.start(free_port())
+            lines = [line(f"line {number}", CHAT) for number in range(1, LINES + 1)]
+            batch_id = create(one, *lines, endpoint=CHAT)["id"]
+            paid: Counter[str] = Counter()
+            for victim in (first, second):
+                # The other server goes on after the first kill.
+                while get(two, f"/batches/{batch_id}").json["request_counts"]["completed"] <= len(paid):
+                    pause(0.01)
+                pause(chance.uniform(0, 0.1))
+                victim.kill()
+                victim.wait()
+                paid = Counter({text: backend.asked[text] for text in finished(url, batch_id)})
+                assert 0 < len(paid) < LINES
+            _, one = servers.start(port)
+            batch = ended(one, batch_id)
+            assert batch["status"] == "completed"
+            assert batch["request_counts"] == {"total": LINES, "completed": LINES, "failed": 0}
+            output = results(one, batch["output_file_id"])
+            assert list(output) == [f"line {number}" for number in range(1, LINES + 1)]
+            for text, found in output.items():
+                assert found["response"]["body"]["choices"][0]["message"]["content"] == text
+            assert {text: backend.asked[text] for text in paid} == paid
+            # A kill interrupts at most the lines that run.
+            assert backend.asked.total() <= LINES + 2 * 8
+        finally:
+            servers.close()
