@@ -133,7 +133,7 @@ def test_a_response_that_was_stored_just_before_a_crash_is_not_paid_again(
         store.batches.add_line = fail  # type: ignore[method-assign,assignment]
         with pytest.raises(Crash):
             await servers.go_on(claimed)
-        del store.batches.add_line  # type: ignore[method-assign]
+        del store.batches.add_line
         batch = await servers.go_on()
         assert batch.request_counts.completed == 1
         assert servers.model.asked == {"one": 1}

@@ -85,8 +85,8 @@ def _read(file: BinaryIO, number: int, most: int) -> tuple[list[Line], int, bool
             return lines, number, False
         number += 1
         size += len(text)
-        is_long = len(text) == most + 2 and not text.endswith(b"\n")
-        if is_long:
+        is_long = len(text.rstrip(b"\r\n")) > most
+        if is_long and not text.endswith(b"\n"):
             _skip(file, most)
         if number == 1:
             text = text.removeprefix(_BOM)
