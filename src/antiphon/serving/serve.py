@@ -113,11 +113,11 @@ async def opened(
     is_local = ipaddress.ip_address(host).is_loopback
     catalogue = await open_catalogue(settings)
     try:
-            store = await Store.open(
-                settings.database,
-                server_id=_server_id(port, worker),
-                synchronous=settings.sqlite_synchronous,
-            )
+        store = await Store.open(
+            settings.database,
+            server_id=_server_id(port, worker),
+            synchronous=settings.sqlite_synchronous,
+        )
         alive = asyncio.create_task(stay_alive(store))
         try:
             async with Services.open(store, catalogue, _service_settings(settings)) as services:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url, text
