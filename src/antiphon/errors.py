@@ -21,6 +21,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── InvalidApiKey                  401  missing or invalid API key (service)
 ├── OriginNotAllowed               403  request from a web page of another site (service)
 ├── HostNotAllowed                 403  unexpected `Host` header, as in DNS rebinding (service)
+├── PageRefused                    403  form of another session, or page for the operator (server)
 ├── NotFound                       404  missing object, or another owner's
 │   ├── ModelNotFound              404  model
 │   ├── ObjectNotFound             404  response, conversation, vector store (store)
@@ -280,14 +281,13 @@ class UpstreamRefused(UpstreamError):
         elif 400 <= self.status < 500:
             self.type = "invalid_request_error"
             in_prompt = param is None or param.startswith(_PROMPT)
-            if self.status in _ABOUT_PROMPTS and code not in _OF_MODELS and in_prompt:
+            if self.status in (400, 413) and code not in _OF_MODELS and in_prompt:
                 self.response_code = "invalid_prompt"
         if code is not None and code in RESPONSE_CODES:
             self.response_code = code
 
 
 _STATUS = {401: 502, 403: 502, 407: 502, 422: 400, 500: 502}
-_ABOUT_PROMPTS = frozenset({400, 413})
 _PROMPT = ("messages", "input", "prompt", "instructions")
 _OF_MODELS = frozenset({"model_not_found", "unsupported_parameter", "unsupported_value"})
 """Codes of errors that another prompt would not avoid."""

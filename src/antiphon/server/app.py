@@ -1,6 +1,9 @@
 """The ASGI application."""
 
-from starlette.types import ASGIApp
+import asyncio
+from functools import cache
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.server.edge.authentication import Authentication
 from antiphon.server.edge.boundary import Boundary
@@ -36,4 +39,22 @@ ROUTES = [
 def create_app(state: ServerState) -> ASGIApp:
     """Return the application; its services stay open until their owner closes them."""
     app = Application(ROUTES, state)
-    return Boundary(Authentication(app, state.services.keys, is_local=state.is_local), state.watch)
+    pages = _pages(state) if state.has_pages else None
+    checked = Authentication(app, state.services.keys, is_local=state.is_local, pages=pages)
+    return Boundary(checked, state.watch)
+
+
+def _pages(state: ServerState) -> ASGIApp:
+    """Return the pages for people, whose modules are imported with the first request for one."""
+
+    @cache
+    def load() -> ASGIApp:
+        from antiphon.server.pages.app import Pages
+
+        return Pages(state)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        pages = await asyncio.to_thread(load)
+        await pages(scope, receive, send)
+
+    return serve

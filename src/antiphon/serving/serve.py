@@ -143,6 +143,7 @@ async def opened(
                     reasoning_events=settings.reasoning_events,
                     dialect=DIALECTS.get(settings.dialect),
                     watch=watch,
+                    settings=settings,
                 )
                 try:
                     yield create_app(state), store, services

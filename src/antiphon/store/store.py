@@ -22,6 +22,7 @@ from antiphon.store.models import ModelRecords, m008_registered_models
 from antiphon.store.prompts import PromptRecords, m005_prompts
 from antiphon.store.responses.conversations import ConversationRecords
 from antiphon.store.responses.items import ItemRecords
+from antiphon.store.responses.overview import OverviewRecords
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
@@ -82,6 +83,7 @@ class Store:
         self.runs = RunRecords(database, server_id)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
+        self.overview = OverviewRecords(database)
         self.servers = ServerRecords(database, self.pending, server_id, clock)
         self.secrets = SecretRecords(database)
         self.keys = KeyRecords(database)

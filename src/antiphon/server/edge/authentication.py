@@ -16,6 +16,9 @@ from antiphon.service.access.keys import Keys
 OPEN_PATHS = frozenset({"/v1/health", "/v1/ready", "/v1/version", "/v1/openapi.json", "/docs"})
 """Paths that need no key."""
 
+PAGES = "/viewer"
+"""Path of the pages for people."""
+_API = "/v1/"
 _PATIENCE = 0.2
 """Seconds to look up the key of a request for an open path."""
 _LOCAL_NAMES = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
@@ -34,17 +37,24 @@ class Authentication:
     rejects requests from pages of other sites. If only this machine can reach the server (`is_local`), the
     middleware also rejects hosts that aren't this machine's (DNS rebinding). Responses have no CORS headers,
     so that pages cannot read them.
+
+    The pages for people (`pages`) check the access themselves, because browsers send cookies and no keys.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, *, is_local: bool) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, *, is_local: bool, pages: ASGIApp | None = None) -> None:
         self.app = app
+        self._pages = pages
         self._keys = keys
         self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request and pass it on."""
-        if scope["path"] in OPEN_PATHS:
+        path = scope["path"]
+        if path in OPEN_PATHS:
             await self.app(scope, receive, send)
+            return
+        if self._pages is not None and not path.startswith(_API) and _is_page(scope):
+            await self._pages(scope, receive, send)
             return
         headers = headers_of(scope)
         if await self._keys.is_needed():
@@ -63,6 +73,16 @@ class Authentication:
             await self.app(scope, receive, send)
         finally:
             caller.end_stream()
+
+
+def _is_page(scope: Scope) -> bool:
+    """Return whether a request is for a page, or from a browser that opens the address of the server."""
+    path: str = scope["path"]
+    if scope["type"] != "http":
+        return False
+    if path == "/":
+        return bool(scope["method"] == "GET") and b"text/html" in headers_of(scope).get(b"accept", b"")
+    return path == PAGES or path.startswith(f"{PAGES}/")
 
 
 async def is_known(connection: HTTPConnection) -> bool:

@@ -13,7 +13,7 @@ from antiphon.observe.record import Record
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.access.keys import Caller
 from antiphon.service.services import Services
-from antiphon.settings.schema import ReasoningEvents
+from antiphon.settings.schema import ReasoningEvents, Settings
 from antiphon.store import Store
 
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -83,6 +83,10 @@ class ServerState:
     """Dialect of all requests; None for the one that each client expects."""
     watch: Watch | None = None
     """Function that receives the record of each request."""
+    has_pages: bool = True
+    """Whether the server has pages for people."""
+    settings: Settings | None = None
+    """Settings in effect, for the page that shows them."""
     incomplete: IncompleteBodies = field(default_factory=IncompleteBodies)
     """Memory of the bodies that clients are sending."""
 

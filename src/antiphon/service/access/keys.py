@@ -141,14 +141,20 @@ class Keys:
             return self.without_key()
         if key is None:
             raise InvalidApiKey(None)
-        key_hash = hash_of(key)
+        caller = await self.holder(hash_of(key))
+        if caller is None:
+            raise InvalidApiKey(key)
+        return caller
+
+    async def holder(self, key_hash: str) -> Caller | None:
+        """Return the client with the key of a hash; None if no valid key has it."""
         known = self._known.get(key_hash)
         if known is None:
             # A new key is valid immediately.
             version = self._version
             stored = await self._records.find(key_hash)
             if stored is None:
-                raise InvalidApiKey(key)
+                return None
             known = self._from(stored)
             if version == self._version:  # Otherwise, it may have been revoked before the latest reading.
                 self._known[key_hash] = known

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from antiphon.store.database import Database
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
+from antiphon.store.runs.overview import RunLine, first_events, open_runs
 from antiphon.store.runs.queue import cancel, claim, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
 
@@ -102,3 +103,14 @@ class RunRecords:
     async def events_after(self, run_id: str, after: int) -> EventPage | None:
         """Return the next events after the one with the number `after`; None for a deleted response."""
         return await self._database.read(lambda c: events_after(c, run_id, after))
+
+    async def open(self, owner: str, most: int) -> list[RunLine]:
+        """Return the owner's runs that have not ended, at most so many, the next ones first."""
+        return await self._database.read(lambda c: open_runs(c, owner, most))
+
+    async def first_events(self, owner: str, response_id: str, most: int) -> list[str] | None:
+        """Return the JSON texts of the first events of a response, at most so many.
+
+        None if the owner has no such background response.
+        """
+        return await self._database.read(lambda c: first_events(c, owner, response_id, most))

@@ -1,0 +1,1 @@
+"""Pages for people under `/viewer`: sessions, forms, lists, live rows."""

@@ -1,0 +1,75 @@
+"""The page of a response."""
+
+from typing import get_args
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+
+from antiphon.decode.explain import unsupported_value
+from antiphon.server.edge.authentication import PAGES
+from antiphon.server.edge.requests import owner_of, path_id
+from antiphon.server.edge.state import headers_of, services_of, store_of
+from antiphon.server.pages.frame import Shown, page
+from antiphon.server.pages.sessions import is_secure
+from antiphon.viewer.snippets import snippets
+from antiphon.viewer.views import Event, ResponseView, Tab
+from antiphon.wire.lists import PageQuery
+
+_MOST_ITEMS = 100
+_MOST_EVENTS = 500
+_MOST_FOLLOWING = 10
+
+
+class _Head(Struct):
+    type: str
+    sequence_number: int
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+async def response(request: Request) -> Shown:
+    """Show a response."""
+    owner, response_id, tab = owner_of(request), path_id(request, "response_id"), _tab(request)
+    responses, overview = services_of(request).responses, store_of(request).overview
+    found = await responses.get(owner, response_id)
+    given = await responses.input_items(owner, response_id, PageQuery(limit=_MOST_ITEMS))
+    given.data.reverse()  # The latest items, in their order.
+    view = ResponseView(
+        tab=tab,
+        response=found,
+        instructions=found.instructions,
+        input=given.data,
+        input_has_more=given.has_more,
+        following=await overview.continuing(owner, response_id, _MOST_FOLLOWING),
+        snippets=snippets(found, given.data, base_url(request)),
+    )
+    if tab == "events":
+        events = await store_of(request).runs.first_events(owner, response_id, _MOST_EVENTS)
+        view.events = None if events is None else [_event(text) for text in events]
+    return Shown(f"Response {response_id}", view)
+
+
+def base_url(request: Request) -> str:
+    """Return the base URL of the API at the address that the browser uses."""
+    headers = headers_of(request.scope)
+    scheme = "https" if is_secure(headers) else "http"
+    return f"{scheme}://{headers.get(b'host', b'localhost').decode('latin-1')}/v1"
+
+
+def _tab(request: Request) -> Tab:
+    given = request.query_params.get("tab", "")
+    for tab in get_args(Tab):
+        if given == tab:
+            found: Tab = tab
+            return found
+    raise unsupported_value("tab", given, get_args(Tab))
+
+
+def _event(text: str) -> Event:
+    head = _decode_head(text)
+    return Event(sequence_number=head.sequence_number, type=head.type, text=text)
+
+
+routes = [*page(f"{PAGES}/responses/{{response_id}}", "response.html", response)]

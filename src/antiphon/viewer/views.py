@@ -1,0 +1,169 @@
+"""View models: the content of pages, and of their twins in JSON."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.store.responses.overview import ResponseLine
+from antiphon.store.runs.overview import RunLine
+from antiphon.viewer.snippets import Snippets
+from antiphon.wire.conversations import Conversation
+from antiphon.wire.files import File
+from antiphon.wire.items import Item
+from antiphon.wire.json import JSON
+from antiphon.wire.models import BackendHealth, Model
+from antiphon.wire.responses import Response
+from antiphon.wire.vector_stores import VectorStore, VectorStoreFile
+
+Tab = Literal["", "raw", "request", "events", "copy"]
+"""Content of the page of a response; the empty one renders its items."""
+
+
+class Event(Struct, kw_only=True):
+    """A stored event of a response."""
+
+    sequence_number: int
+    type: str
+    text: str
+    """The event as JSON text."""
+
+
+class ResponseView(Struct, kw_only=True):
+    """A response."""
+
+    tab: Tab
+    response: Response
+    instructions: str | None
+    input: list[Item]
+    """The latest items of the input."""
+    input_has_more: bool
+    following: list[ResponseLine]
+    """Responses that continue this one."""
+    snippets: Snippets
+    events: list[Event] | None = None
+    """The first events; None for a response without stored events, and on other tabs."""
+
+
+class ConversationSummary(Struct, kw_only=True):
+    """A conversation in the list."""
+
+    id: str
+    created_at: float
+    item_count: int
+    words: str
+    """The first words of its first item."""
+    metadata: dict[str, str]
+
+
+class ConversationsView(Struct, kw_only=True):
+    """The list of conversations."""
+
+    data: list[ConversationSummary]
+    next: str | None
+    """Address of the next page."""
+    first: str | None
+    """Address of the first page, on another one."""
+
+
+class ConversationView(Struct, kw_only=True):
+    """A conversation with a page of its items."""
+
+    conversation: Conversation
+    items: list[Item]
+    responses: list[ResponseLine]
+    """The latest responses."""
+    next: str | None
+    first: str | None
+
+
+class FilesView(Struct, kw_only=True):
+    """The list of files."""
+
+    data: list[File]
+    next: str | None
+    first: str | None
+
+
+class VectorStoresView(Struct, kw_only=True):
+    """The list of vector stores."""
+
+    data: list[VectorStore]
+    next: str | None
+    first: str | None
+
+
+class Passage(Struct, kw_only=True):
+    """A result of a search."""
+
+    file_id: str
+    filename: str
+    score: float
+    text: str
+    attributes: dict[str, str | int | float | bool]
+
+
+class AttachedFile(Struct, kw_only=True):
+    """A file of a vector store."""
+
+    filename: str
+    file: VectorStoreFile
+
+
+class VectorStoreView(Struct, kw_only=True):
+    """A vector store with its files, and the results of a search."""
+
+    store: VectorStore
+    files: list[AttachedFile]
+    next: str | None
+    first: str | None
+    query: str
+    passages: list[Passage]
+    problem: str = ""
+    """Message of a search that failed."""
+
+
+class QueueView(Struct, kw_only=True):
+    """Background responses that have not ended."""
+
+    data: list[RunLine]
+    most: int
+    """Largest number of entries."""
+
+
+class BackendView(Struct, kw_only=True):
+    """A backend."""
+
+    health: BackendHealth
+    base_url: str
+    kind: str
+    origin: str
+    """Source of the backend: a file, a variable, or discovery."""
+    models: list[Model]
+
+
+class SettingView(Struct, kw_only=True):
+    """A setting with its value, or a masked one."""
+
+    name: str
+    value: JSON
+    origin: str
+    doc: str
+
+
+class SettingsTable(Struct, kw_only=True):
+    """A table of settings; the name is empty for the top level."""
+
+    name: str
+    settings: list[SettingView]
+
+
+class ServerView(Struct, kw_only=True):
+    """The server: its version, backends and settings."""
+
+    version: str
+    database: str
+    database_bytes: int
+    notices: list[str]
+    """Lines about backends, recordings and settings, as at start-up."""
+    backends: list[BackendView]
+    tables: list[SettingsTable]
