@@ -113,11 +113,7 @@ async def opened(
     is_local = ipaddress.ip_address(host).is_loopback
     catalogue = await open_catalogue(settings)
     try:
-        store = await Store.open(
-            settings.database,
-            server_id=_server_id(port, worker),
-            synchronous=settings.sqlite_synchronous,
-        )
+        store = await _open_store(settings, _server_id(port, worker))
         alive = asyncio.create_task(stay_alive(store))
         try:
             async with Services.open(store, catalogue, _service_settings(settings)) as services:
@@ -155,6 +151,10 @@ async def opened(
             await store.close()
     finally:
         await catalogue.close()
+
+
+async def _open_store(settings: Settings, server_id: str) -> Store:
+    return await Store.open(settings.database, server_id=server_id, synchronous=settings.sqlite_synchronous)
 
 
 def _server_id(port: int, worker: int) -> str:
