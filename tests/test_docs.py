@@ -57,10 +57,11 @@ def commands() -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a server with default settings, without backends, in a new home folder and on a free port."""
+    """Start a server without backends, in a new home folder and on a free port."""
     home = tmp_path_factory.mktemp("home")
     env = {"PATH": os.environ["PATH"], "HOME": str(home)}
     command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--print-url", "--no-discover"]
+    command.append("--resumable-streams")
     with subprocess.Popen(command, cwd=home, env=env, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from antiphon.store import Store
-from tests.store.conftest import Run, postgresql_tables, run, url
+from tests.store.conftest import Run, open_store, postgresql_tables, run, url
 
-__all__ = ["postgresql_tables", "run", "url"]
+__all__ = ["open_store", "postgresql_tables", "run", "url"]
 
 
 @pytest.fixture

@@ -140,6 +140,8 @@ class Serving:
         self._tools = tools
         self._allow_hosts = allow_hosts
         self._keys = keys
+        self.resume_grace: float | None = None
+        """Seconds that the response of a lost client goes on; set it before the block."""
         self._loop = asyncio.new_event_loop()
         self._ready: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="antiphon")
@@ -191,6 +193,7 @@ class Serving:
                 tools=tools,
                 allow_hosts=self._allow_hosts,
                 keys=self._keys or KeySettings(),
+                resume_grace=self.resume_grace,
             )
             async with Services.open(self.store, catalogue, settings) as services:
                 self.file_services = services.files

@@ -31,6 +31,7 @@ from antiphon.service.readiness import ReadinessChecks
 from antiphon.service.responses.background import Background
 from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.responses import OpenTools, Responses
+from antiphon.service.responses.resumable import ResumableStreams
 from antiphon.service.responses.sealing import Sealing
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Secret
@@ -114,6 +115,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """The limits of the lines of batches."""
     bodies: BodyLimits = BodyLimits()
     """The limits of the requests in batches."""
+    resume_grace: float | None = None
+    """Seconds that the response of a lost client goes on; None if its stream cannot be resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,8 @@ class Services:
     """Checks of the database and the backends."""
     responses: Responses
     """Responses."""
+    resumable: ResumableStreams | None
+    """Streams that clients can resume; None if they can't."""
     sealing: Sealing | None
     """Encryption for all owners; None where content is not encrypted."""
     store: Store
@@ -218,6 +223,7 @@ class Services:
                 models=RegisteredModels(store, catalogue),
                 readiness=ReadinessChecks(store, catalogue),
                 responses=responses,
+                resumable=ResumableStreams.open(store.runs, background.signals, settings.resume_grace),
                 sealing=sealing,
                 store=store,
             )

@@ -173,6 +173,7 @@ def _service_settings(settings: Settings) -> ServiceSettings:
         allow_hosts=settings.allow_hosts,
         keys=_key_settings(settings),
         seal_key=_seal_key(settings),
+        resume_grace=settings.resume_grace if settings.resumable_streams else None,
         background=RunLimits(
             per_process=settings.background_runs,
             per_owner=settings.background_runs_per_owner,

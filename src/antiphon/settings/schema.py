@@ -172,6 +172,20 @@ class Settings(Struct, frozen=True, kw_only=True):
             "or `response.reasoning.delta` as in Open Responses."
         ),
     ] = "openai"
+    resumable_streams: Annotated[
+        bool,
+        Meta(
+            description="Whether clients can resume the streams of stored responses, as those of background "
+            "responses. The server then stores all events of these streams."
+        ),
+    ] = False
+    resume_grace: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds for which a response with a resumable stream continues after its client has "
+            "disconnected. They begin again while a client follows the stream."
+        ),
+    ] = 30.0
     dialect: Annotated[
         Literal["auto", "openai", "llama-stack", "llama-stack-2025"],
         Meta(

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, 
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.unfinished import fail_where
+from antiphon.store.runs.streams import end_lost_streams
 from antiphon.store.tables import DURABLE, conversations, metadata, responses, servers, vector_store_files
 from antiphon.store.vector_stores.vector_store_files import fail_lost
 
@@ -63,9 +64,14 @@ class ServerRecords:
         Returns:
             How many responses failed.
         """
-        return await self._pending.write_after_cleanup(
-            lambda c, failed: failed + _recover(c, self._server_id, self._clock(), silent_for)
-        )
+
+        def write(connection: Connection, failed: int) -> int:
+            failed += _recover(connection, self._server_id, self._clock(), silent_for)
+            if failed:
+                end_lost_streams(connection)
+            return failed
+
+        return await self._pending.write_after_cleanup(write)
 
     async def leave(self) -> None:
         """Deregister this server.
@@ -95,7 +101,8 @@ class SecretRecords:
 
 
 def _join(connection: Connection, server_id: str, now: float) -> None:
-    fail_where(connection, responses.c.server_id == server_id, conversations.c.locked_server == server_id)
+    if fail_where(connection, responses.c.server_id == server_id, conversations.c.locked_server == server_id):
+        end_lost_streams(connection)
     fail_lost(connection, vector_store_files.c.server_id == server_id)
     _heartbeat(connection, server_id, now)
 

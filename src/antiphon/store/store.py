@@ -28,7 +28,7 @@ from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
-from antiphon.store.runs.tables import m013_runs
+from antiphon.store.runs.tables import m013_runs, m020_streams
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
@@ -55,6 +55,7 @@ MIGRATIONS = (
     m013_runs,
     m014_vector_blocks,
     m015_batches,
+    m020_streams,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
@@ -80,7 +81,7 @@ class Store:
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
-        self.runs = RunRecords(database, server_id)
+        self.runs = RunRecords(database, self.pending, server_id, clock)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.overview = OverviewRecords(database)

@@ -78,3 +78,55 @@ def test_who_cancels_the_task_is_heard(gone: bool) -> None:
             await task
 
     asyncio.run(scenario())
+
+
+def test_a_block_may_linger_after_the_disconnect() -> None:
+    async def scenario(*, goes_on: bool) -> list[str]:
+        client, scope = waiting()
+        seen = []
+        end, is_left = asyncio.Event(), asyncio.Event()
+
+        async def linger() -> None:
+            is_left.set()
+            await end.wait()
+
+        with StoppedByDisconnect(scope, linger):
+            client.leave()
+            await is_left.wait()
+            seen.append("left")
+            if not goes_on:
+                end.set()
+                await asyncio.Event().wait()
+            seen.append("done")
+        end.set()
+        await asyncio.sleep(0)  # Nothing cancels the task after the block.
+        seen.append("after")
+        return seen
+
+    assert asyncio.run(scenario(goes_on=True)) == ["left", "done", "after"]
+    assert asyncio.run(scenario(goes_on=False)) == ["left", "after"]
+
+
+def test_a_cancelled_task_does_not_linger() -> None:
+    async def linger() -> None:
+        await asyncio.Event().wait()
+
+    async def work(scope: Scope, begun: asyncio.Event) -> None:
+        with StoppedByDisconnect(scope, linger):
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        client, scope = waiting()
+        begun = asyncio.Event()
+        task = asyncio.create_task(work(scope, begun))
+        await begun.wait()
+        client.leave()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from antiphon.errors import AntiphonError
-from antiphon.server.http.exchange import StoppedByDisconnect
+from antiphon.server.http.exchange import Linger, StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.events import Event
 
@@ -105,13 +105,15 @@ def _chunk_frames(chunks: list[bytes]) -> bytes:
 class EventStream(Response):
     """Response that sends each of `frames` in one write.
 
-    A client that disconnects cancels `frames` at once, and with them the call to the backend.
+    A client that disconnects cancels `frames`, and with them the call to the backend: at once, or when
+    `linger` returns.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[Frames, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[Frames, None], linger: Linger | None = None) -> None:
         self._frames = frames
+        self._linger = linger
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
@@ -119,7 +121,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
         begun = False
-        with StoppedByDisconnect(scope):
+        with StoppedByDisconnect(scope, self._linger):
             async with aclosing(self._frames) as batches:
                 async for frames in batches:
                     if not begun:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import cache
 from http import HTTPStatus
 from types import TracebackType
@@ -25,6 +25,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _WITHOUT_BODY = frozenset({204, 304})
 
 Header = tuple[bytes, bytes]
+Linger = Callable[[], Awaitable[None]]
 CLIENT = "antiphon.client"
 """Key of the request's `Client` in its scope; other ASGI servers don't set it."""
 
@@ -60,11 +61,17 @@ class StoppedByDisconnect:
 
     The disconnect cancels the operation that the block awaits, so that connections to backends close in the
     same iteration of the event loop. Other cancellations of the task raise `asyncio.CancelledError` as usual.
+
+    Args:
+        scope: The ASGI scope of the request.
+        linger: Returns when the block ends after a disconnect; None ends it at once.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, linger: Linger | None = None) -> None:
         self._client: Client = scope.get(CLIENT) or Client()
         self._is_stopped = False
+        self._linger = linger
+        self._lingering: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -75,12 +82,24 @@ class StoppedByDisconnect:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self._client.on_leave(None)
+        if self._lingering is not None:
+            self._lingering.cancel()
         if not self._is_stopped:
             return False
         assert self._task is not None
         return self._task.uncancel() == 0 and kind is asyncio.CancelledError
 
     def _stop(self) -> None:
+        if self._linger is None:
+            self._cancel()
+        else:
+            self._lingering = asyncio.create_task(self._stop_later(self._linger))
+
+    async def _stop_later(self, linger: Linger) -> None:
+        await linger()
+        self._cancel()
+
+    def _cancel(self) -> None:
         assert self._task is not None
         self._is_stopped = True
         self._task.cancel()

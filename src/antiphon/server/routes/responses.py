@@ -53,7 +53,9 @@ async def create(request: Request) -> Response:
         begin_stream(request)
     run = await services_of(request).responses.create(context_of(request), body)
     if body.stream:
-        return EventStream(_frames(request, run))
+        resumable = services_of(request).resumable
+        log = None if resumable is None else resumable.keep(run, owner_of(request))
+        return EventStream(_frames(request, run), None if log is None else log.linger)
     async with run:
         with StoppedByDisconnect(request.scope):
             return json_answer(await run.response())

@@ -13,6 +13,7 @@ from antiphon.durable.ids import RunIds
 from antiphon.durable.journal import Journal, close_cut_call
 from antiphon.durable.log import FIRST, RunLog, encode
 from antiphon.durable.ports import JournaledCatalogue
+from antiphon.durable.streams import READER_BEAT
 from antiphon.durable.worker import Execution, Worker, uninterrupted
 from antiphon.engine.loop import Loop
 from antiphon.engine.outcome import Outcome
@@ -24,6 +25,7 @@ from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import TERMINAL, finished_response, shown_output
 from antiphon.store import Store
 from antiphon.store.runs.rows import ClaimedRun, Fenced, NewRun, RunLimits
+from antiphon.store.runs.streams import STREAMING
 from antiphon.wire.events import Event, ResponseCreated, ResponseIncomplete, ResponseQueued
 from antiphon.wire.responses import CreateResponse, Response
 
@@ -86,6 +88,8 @@ class Background:
         self._seal = seal
         self._keys = keys
         self._worker = Worker(store.runs, self.execute, limits)
+        self.signals = self._worker.signals
+        """Wake-ups of the clients that follow a response."""
 
     async def submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
         """Store a response in the state `queued`, and return it.
@@ -135,18 +139,25 @@ class Background:
             NotFound: The owner has no such response.
             InvalidRequest: The response isn't a background response.
         """
-        if not await self._store.runs.begin_reading(owner, response_id):
+        state = await self._store.runs.begin_reading(owner, response_id)
+        if state is None:
             await self._responses.get(owner, response_id)
             raise InvalidRequest(
                 "Unsupported parameter: 'stream' is supported for background responses only.",
                 code="unsupported_parameter",
                 param="stream",
             )
-        return self._followed(response_id, after)
+        return self._followed(response_id, after, is_streaming=state == STREAMING)
 
-    async def _followed(self, response_id: str, after: int) -> AsyncGenerator[Events, None]:
-        with self._worker.signals.listen(response_id) as listener:
+    async def _followed(
+        self, response_id: str, after: int, *, is_streaming: bool
+    ) -> AsyncGenerator[Events, None]:
+        noted = time.monotonic()
+        with self.signals.listen(response_id) as listener:
             while True:
+                if is_streaming and time.monotonic() - noted > READER_BEAT:
+                    await self._store.runs.note_reader(response_id)
+                    noted = time.monotonic()
                 page = await self._store.runs.events_after(response_id, after)
                 if page is None:  # The response was deleted.
                     yield Events([], is_last=True)

@@ -10,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from antiphon.durable.streams import StreamLog
 from antiphon.engine.hosted.items import for_client
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import NO_TOOLS, HostedTools
@@ -85,6 +86,8 @@ class Run:
         self.start = start
         """The response to store at the beginning; None for `store: false`."""
         self._resources = resources
+        self.log: StreamLog | None = None
+        """The event log, if a client can resume the stream."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,6 +111,8 @@ class Run:
         self._resources.lock = None  # The store unlocks the conversation when it finishes the response.
         if self.start is not None and is_announced:
             self._store.pending.begin(self._owner, self.start)
+            if self.log is not None:
+                self.log.begin()
         elif self.start is not None:
             self._store.pending.begin_later(self._owner, self.start, _UNSEEN)
         try:
@@ -116,6 +121,8 @@ class Run:
                     if isinstance(events[-1], TERMINAL):
                         yield await self._commit(events)
                     elif is_announced:
+                        if self.log is not None:
+                            self.log.append(events)
                         yield events
         except (asyncio.CancelledError, GeneratorExit):
             self._give_up(self.loop.cancel())
@@ -154,7 +161,7 @@ class Run:
         self.final = last.response
         if self.start is not None:
             try:
-                await self._store.pending.finish(self._owner, finished_response(last.response))
+                await self._finish(events, last.response)
             except AntiphonError as error:
                 if isinstance(last, ResponseFailed):  # The client receives the first error.
                     log.error("Failed to store response %s: %s", last.response.id, error.message)
@@ -175,9 +182,17 @@ class Run:
             if self.start is not None:
                 try:
                     # Cancelling the future doesn't cancel the write; the store logs its failure.
-                    self._store.pending.finish(self._owner, finished_response(response)).cancel()
+                    self._finish(None, response).cancel()
                 except AntiphonError as error:
                     log.error("Failed to store cancelled response %s: %s", response.id, error.message)
+
+    def _finish(self, events: list[Event] | None, response: Response) -> asyncio.Future[None]:
+        """Queue the write of the end of the response, with its last events; None if it is cancelled."""
+        finished = finished_response(response)
+        if self.log is None:
+            return self._store.pending.finish(self._owner, finished)
+        response.output = shown_output(response, self.loop.include)
+        return self.log.end(events or [ResponseIncomplete(response, self.log.next_number)], finished)
 
     async def _unlock(self) -> None:
         """Unlock the conversation, because the store failed to finish the response."""

@@ -20,6 +20,7 @@ from antiphon.store.responses.writes import (
     store_responses,
 )
 
+A = TypeVar("A")
 R = TypeVar("R")
 
 _BEGIN, _STORE, _FINISH = 0, 1, 2
@@ -67,7 +68,7 @@ class PendingResponses:
         If the response ends earlier, one write stores it whole. The future of `finish` then also fails with
         the errors of `begin`.
         """
-        timer = asyncio.get_running_loop().call_later(seconds, self._begun, new.id)
+        timer = asyncio.get_running_loop().call_later(seconds, self.begun, new.id)
         self._pending[new.id] = _Held(Beginning(owner, self._server_id, new), timer)
 
     def finish(self, owner: str, finished: FinishedResponse) -> asyncio.Future[None]:
@@ -80,28 +81,31 @@ class PendingResponses:
         Returns:
             A future that fails with the error of the beginning, or with `DuplicateItem`.
         """
-        on_failure = partial(self._unfinished.add, finished.id)
-        pending = self._pending.pop(finished.id, None)
-        patient = bool(self._pending)  # Other responses are in progress and may end now.
+        pending = self._pending.get(finished.id)
         if isinstance(pending, _Held):
             pending.timer.cancel()
             whole = Whole(pending.beginning, finished)
-            return self._database.enqueue(
-                store_responses, whole, rank=_STORE, patient=patient, on_failure=on_failure
-            ).future
+            return self.end(finished.id, store_responses, whole, rank=_STORE)
+        return self.end(finished.id, finish_responses, Ending(owner, finished), rank=_FINISH)
+
+    def end(
+        self, response_id: str, run: Callable[[Connection, list[A]], None], argument: A, *, rank: int
+    ) -> asyncio.Future[None]:
+        """Queue another write of a response's end, in place of `finish`; see `Database.enqueue`."""
+        pending = self._pending.pop(response_id, None)
         return self._database.enqueue(
-            finish_responses,
-            Ending(owner, finished),
-            rank=_FINISH,
-            patient=patient,
-            after=pending,
-            on_failure=on_failure,
+            run,
+            argument,
+            rank=rank,
+            patient=bool(self._pending),  # Other responses are in progress and may end now.
+            after=None if isinstance(pending, _Held) else pending,
+            on_failure=partial(self._unfinished.add, response_id),
         ).future
 
     def flush(self) -> None:
         """Queue the beginnings of all responses that are held in memory."""
         for response_id in list(self._pending):
-            self._begun(response_id)
+            self.begun(response_id)
 
     async def wait_until_begun(self, response_id: str) -> None:
         """Wait until the beginning of a response is stored or has failed.
@@ -109,7 +113,7 @@ class PendingResponses:
         Return at once if the response is not pending. A client that has received the id of a response can
         read the response after this.
         """
-        begun = self._begun(response_id)
+        begun = self.begun(response_id)
         if begun is not None:
             await asyncio.wait([begun.future])
 
@@ -132,8 +136,8 @@ class PendingResponses:
         self._unfinished.difference_update(unfinished)
         return result
 
-    def _begun(self, response_id: str) -> Job[object] | None:
-        """Return the write of a pending response's beginning; queue it if it is held."""
+    def begun(self, response_id: str) -> Job[object] | None:
+        """Return the write of a pending response's beginning, which is queued if the response was held."""
         pending = self._pending.get(response_id)
         if isinstance(pending, _Held):
             pending.timer.cancel()
@@ -143,12 +147,12 @@ class PendingResponses:
     def _enqueue(self, beginning: Beginning) -> Job[object]:
         # Patient, as no client waits for a beginning: the request to the backend is sent first.
         job = self._database.enqueue(begin_responses, beginning, rank=_BEGIN, patient=True)
-        job.future.add_done_callback(_retrieve_error)
+        job.future.add_done_callback(retrieve_error)
         self._pending[beginning.new.id] = job
         return job
 
 
-def _retrieve_error(future: asyncio.Future[None]) -> None:
+def retrieve_error(future: asyncio.Future[None]) -> None:
     """Keep asyncio from logging an error that `finish` reports as well."""
     if not future.cancelled():
         future.exception()

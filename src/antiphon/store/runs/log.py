@@ -1,4 +1,6 @@
-"""Event logs and steps of background responses, written under the fence of one execution."""
+"""Event logs, and steps of background responses, written under the fence of one execution."""
+
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, exists, func, select, update
 
@@ -21,11 +23,10 @@ def write_runs(connection: Connection, batch: list[RunWrite]) -> None:
         Fenced: Another execution has replaced one of them, or its response was deleted.
     """
     for write in batch:
-        _pass_fence(connection, write)
-    events = [(write.id, write.seq, _body(write)) for write in batch if write.events]
-    steps = [(write.id, *write.step) for write in batch if write.step is not None]
-    _insert_events(connection, events)
-    _keep_steps(connection, steps)
+        if not passes_fence(connection, write):
+            raise Fenced(write.id)
+    insert_events(connection, batch)
+    _keep_steps(connection, [(write.id, *write.step) for write in batch if write.step is not None])
 
 
 def end_runs(connection: Connection, batch: list[RunEnd]) -> None:
@@ -68,18 +69,17 @@ def rewind(connection: Connection, run_id: str, epoch: int) -> bool:
     return True
 
 
-def begin_reading(connection: Connection, owner: str, response_id: str) -> bool | None:
+def begin_reading(connection: Connection, owner: str, response_id: str, now: float) -> str | None:
     """Note that a client receives the events of a response.
 
     Returns:
-        Whether the response has events; None if the owner has no such run.
+        The state of the run; None if the owner has no such run.
     """
     is_there = exists().where(responses.c.id == runs.c.id, responses.c.deleted_at.is_(None))
     mine = (runs.c.id == response_id) & (runs.c.owner == owner) & is_there
-    is_streamed = connection.execute(select(runs.c.is_streamed).where(mine)).scalar()
-    if is_streamed is False:
-        connection.execute(update(runs).where(mine, is_open).values(is_streamed=True))
-    return is_streamed
+    reading = update(runs).where(mine, is_open).values(is_streamed=True, read_at=now).returning(runs.c.state)
+    state: str | None = connection.execute(reading).scalar()
+    return state or connection.execute(select(runs.c.state).where(mine)).scalar()
 
 
 def events_after(connection: Connection, run_id: str, after: int) -> EventPage | None:
@@ -106,9 +106,21 @@ def events_after(connection: Connection, run_id: str, after: int) -> EventPage |
     return EventPage(events=events, last_seq=last, has_ended=has_ended)
 
 
-def _pass_fence(connection: Connection, write: RunWrite) -> None:
+def passes_fence(connection: Connection, write: RunWrite, state: str | None = None) -> bool:
+    """Count the events of a write, unless another execution has replaced the one that makes it.
+
+    Args:
+        connection: The connection.
+        write: The write.
+        state: The new state of the run; None keeps it.
+
+    Returns:
+        Whether the write is to be made.
+    """
     after = write.seq + len(write.events)
-    values: dict[str, int | None] = {"next_seq": after}
+    values: dict[str, int | str | None] = {"next_seq": after}
+    if state is not None:
+        values["state"] = state
     if not isinstance(write.open_call, int | None):
         pass
     elif write.open_call is None:
@@ -118,9 +130,10 @@ def _pass_fence(connection: Connection, write: RunWrite) -> None:
     passed = update(runs).where(
         runs.c.id == write.id, runs.c.epoch == write.epoch, runs.c.next_seq == write.seq, is_open
     )
-    if connection.execute(passed.values(values)).rowcount == 0:
-        raise Fenced(write.id)
+    return connection.execute(passed.values(values)).rowcount > 0
 
 
-def _body(write: RunWrite) -> str:
-    return b"\n".join(write.events).decode()
+def insert_events(connection: Connection, batch: Iterable[RunWrite]) -> None:
+    """Store the events of writes that have passed the fence."""
+    rows = [(write.id, write.seq, b"\n".join(write.events).decode()) for write in batch if write.events]
+    _insert_events(connection, rows)

@@ -1,4 +1,4 @@
-"""Records of background responses."""
+"""Records of event logs."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -24,6 +24,15 @@ class NewRun(Struct, frozen=True, kw_only=True):
     """The request, for the server that runs it."""
     events: list[bytes]
     """JSON texts of the first events."""
+
+
+class NewStream(Struct, frozen=True):
+    """A response outside of the background whose client can resume its stream."""
+
+    owner: str
+    """The owner of the response."""
+    response: NewResponse
+    """The response."""
 
 
 class RunLimits(Struct, frozen=True, kw_only=True):
@@ -61,7 +70,10 @@ class ClaimedRun(Struct, frozen=True, kw_only=True):
 
 
 class RunWrite(Struct, frozen=True, kw_only=True):
-    """A write of an execution, which is rejected if another execution has replaced this one."""
+    """A write of an execution, which is rejected if another execution has replaced this one.
+
+    A stream outside of the background has one execution, with the number 0.
+    """
 
     id: str
     """The ID of the response."""

@@ -1,30 +1,38 @@
-"""Background responses of all owners."""
+"""Background responses and resumable streams of all owners."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Callable, Collection
 
 from sqlalchemy import select
 
 from antiphon.store.database import Database
+from antiphon.store.responses.pending import PendingResponses, retrieve_error
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
 from antiphon.store.runs.overview import RunLine, first_events, open_runs
 from antiphon.store.runs.queue import cancel, claim, held, submit, waiting
-from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunEnd, RunLimits, RunWrite
+from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, NewStream, RunEnd, RunLimits, RunWrite
+from antiphon.store.runs.streams import begin_streams, end_streams, last_reader, note_reader
 
-_WRITE, _END = 3, 4
+_BEGIN, _WRITE, _END = 3, 4, 5
 """Ranks of the frequent writes."""
 
 
 class RunRecords:
-    """The background responses of all owners.
+    """The background responses of all owners, and the streams that clients can resume.
 
     A run is queued, then running, then ended. `claim` begins an execution with an epoch of its own; writes
-    of earlier executions raise `Fenced` from then on.
+    of earlier executions raise `Fenced` from then on. A stream begins with `begin_stream`, and ends with
+    `end_stream`.
     """
 
-    def __init__(self, database: Database, server_id: str) -> None:
+    def __init__(
+        self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
+    ) -> None:
         self._database = database
+        self._pending = pending
         self._server_id = server_id
+        self._clock = clock
 
     async def submit(self, owner: str, new: NewRun) -> None:
         """Store a response in the state `queued`, with its input.
@@ -44,13 +52,14 @@ class RunRecords:
         """Begin an execution of the next run; None if no run waits or can begin within the limits."""
         return await self._database.write(lambda c: claim(c, self._server_id, active, limits))
 
-    async def write(self, write: RunWrite) -> None:
-        """Store events and steps of an execution.
+    def write(self, write: RunWrite) -> asyncio.Future[None]:
+        """Queue the write of events and steps of an execution.
 
-        Raises:
-            Fenced: Another execution has replaced this one, or the response was deleted.
+        Returns:
+            A future that fails with `Fenced` if another execution has replaced this one, or the response was
+            deleted.
         """
-        await self._database.enqueue(write_runs, write, rank=_WRITE, patient=True).future
+        return self._database.enqueue(write_runs, write, rank=_WRITE, patient=True).future
 
     async def end(self, end: RunEnd) -> None:
         """Store the end of a run and of its response, with all effects of its end.
@@ -92,13 +101,41 @@ class RunRecords:
         """
         return await self._database.read(lambda c: held(c, self._server_id, active))
 
-    async def begin_reading(self, owner: str, response_id: str) -> bool:
+    def begin_stream(self, stream: NewStream) -> None:
+        """Queue the write that begins the log of a pending response, whose beginning is queued already."""
+        begun = self._pending.begun(stream.response.id)
+        log = self._database.enqueue(begin_streams, stream, rank=_BEGIN, patient=True, after=begun)
+        log.future.add_done_callback(retrieve_error)  # The writes of events fail, too.
+
+    def end_stream(self, end: RunEnd) -> asyncio.Future[None]:
+        """Queue the write of the last events of a stream, and of the end of its pending response.
+
+        Returns:
+            A future that fails with the error of the beginning, with `DuplicateItem`, or with `InternalError`
+            if an earlier write of events has failed.
+        """
+        return self._pending.end(end.finished.id, end_streams, end, rank=_END)
+
+    async def note_reader(self, response_id: str) -> None:
+        """Note that a client follows a stream."""
+        await self._database.write(lambda c: note_reader(c, response_id, self._clock()))
+
+    async def unread_for(self, response_id: str) -> float | None:
+        """Return the seconds since a client has followed a stream.
+
+        Returns:
+            The seconds, many if no client has; None if the stream has ended or its response was deleted.
+        """
+        read_at = await self._database.read(lambda c: last_reader(c, response_id))
+        return None if read_at is None else self._clock() - read_at
+
+    async def begin_reading(self, owner: str, response_id: str) -> str | None:
         """Note that a client receives the events of a response from now on.
 
         Returns:
-            Whether the owner has such a background response.
+            The state of its run; None if the owner has no response with events of this ID.
         """
-        return await self._database.write(lambda c: begin_reading(c, owner, response_id)) is not None
+        return await self._database.write(lambda c: begin_reading(c, owner, response_id, self._clock()))
 
     async def events_after(self, run_id: str, after: int) -> EventPage | None:
         """Return the next events after the one with the number `after`; None for a deleted response."""

@@ -1,4 +1,4 @@
-"""Tables of background responses."""
+"""Tables of event logs: of background responses, and of streams that clients can resume."""
 
 from sqlalchemy import (
     Boolean,
@@ -13,7 +13,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from antiphon.store.tables import metadata, partial_index
+from antiphon.store.tables import add_column, metadata, partial_index
 
 runs = Table(
     "runs",
@@ -23,7 +23,8 @@ runs = Table(
     Column("backend", Text, nullable=False),
     Column("priority", Integer, nullable=False),  # Lower ones run first
     Column("queued_at", Double, nullable=False),
-    Column("state", Text, nullable=False),  # "queued", "running" or "ended"
+    # "queued", "running" or "ended"; "streaming" if it is not in the background and has not ended
+    Column("state", Text, nullable=False),
     Column("holder", Text),  # The server that runs the response
     # Each execution has an epoch of its own. Writes of an earlier epoch are rejected.
     Column("epoch", Integer, nullable=False),
@@ -32,9 +33,10 @@ runs = Table(
     Column("call_seq", Integer, nullable=False),  # The sequence number of the first event of `open_call`
     Column("is_streamed", Boolean, nullable=False),  # Whether a client may have received events
     Column("is_cancelled", Boolean, nullable=False),
-    Column("request", Text),  # None once the response has ended
+    Column("request", Text),  # None once the response has ended, and for a stream
+    Column("read_at", Double),  # When a client last followed the events of a stream
 )
-"""The runs of background responses."""
+"""The runs of background responses, and the streams that clients can resume."""
 is_open = runs.c.state != literal_column("'ended'")
 """The condition that a run has not ended; literal, so that planners use the index below."""
 partial_index("runs_open", [runs.c.owner], "state != 'ended'")
@@ -48,7 +50,7 @@ run_events = Table(
     PrimaryKeyConstraint("run_id", "seq"),
     sqlite_with_rowid=False,
 )
-"""The events of background responses, one row for each write."""
+"""The events of runs and streams, one row for each write."""
 
 run_steps = Table(
     "run_steps",
@@ -64,3 +66,8 @@ run_steps = Table(
 def m013_runs(connection: Connection) -> None:
     """Add the tables of background responses."""
     metadata.create_all(connection, [runs, run_events, run_steps])
+
+
+def m020_streams(connection: Connection) -> None:
+    """Add the column for readers of streams."""
+    add_column(connection, runs.c.read_at)
