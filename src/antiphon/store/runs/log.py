@@ -1,8 +1,9 @@
 """Event logs, and steps of background responses, written under the fence of one execution."""
 
 from collections.abc import Iterable
+from functools import cache
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, exists, func, select, update
 
 from antiphon.store.responses.writes import Ending, Insert, finish_responses
 from antiphon.store.runs.rows import EventPage, Fenced, RunEnd, RunWrite
@@ -127,10 +128,20 @@ def passes_fence(connection: Connection, write: RunWrite, state: str | None = No
         values["open_call"] = None
     else:
         values |= {"open_call": write.open_call, "call_seq": after}
+    place = {"the_id": write.id, "the_epoch": write.epoch, "the_seq": write.seq}
+    return connection.execute(_passing(tuple(values)), place | values).rowcount > 0
+
+
+@cache
+def _passing(columns: tuple[str, ...]) -> Update:
+    """Return the statement that sets some columns of a run; making it takes longer than the update."""
     passed = update(runs).where(
-        runs.c.id == write.id, runs.c.epoch == write.epoch, runs.c.next_seq == write.seq, is_open
+        runs.c.id == bindparam("the_id"),
+        runs.c.epoch == bindparam("the_epoch"),
+        runs.c.next_seq == bindparam("the_seq"),
+        is_open,
     )
-    return connection.execute(passed.values(values)).rowcount > 0
+    return passed.values({column: bindparam(column) for column in columns})
 
 
 def insert_events(connection: Connection, batch: Iterable[RunWrite]) -> None:
