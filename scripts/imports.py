@@ -48,7 +48,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "recording": ("calls", "files", "matching", "seam", "care"),
     "server": ("http", "edge", "describe", "routes", "pages"),
     "service": ("access", "files", "responses", "passthrough", "batches"),
-    "store": ("deletions", "responses", "runs", "vector_stores", "batches"),
+    "store": ("deletions", "responses", "runs", "sharing", "vector_stores", "batches"),
     "store.vector_stores": ("search",),
     "tools": ("code_interpreter", "file_search", "mcp", "web_search"),
     "tools.web_search": ("providers",),

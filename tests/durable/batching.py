@@ -86,7 +86,7 @@ class BatchServers:
             Embeddings(self.catalogue),
             BodyLimits(max_body_bytes=100_000),
         )
-        keys = Keys(store.keys, KeySettings())
+        keys = Keys(store.keys, store.usage, KeySettings())
         parts = BatchServices(self.catalogue, self.files, lines, Sealing("secret"), keys)
         self.batches = Batches(store, parts, limits or LineLimits())
 

@@ -133,7 +133,7 @@ class Servers:
             Catalogue(self.model),
             self._responses_of,
             Sealing(secret),
-            Keys(store.keys, KeySettings()),
+            Keys(store.keys, store.usage, KeySettings()),
             limits,
         )
         self.responses = self._responses_of(Catalogue(self.model))

@@ -189,7 +189,7 @@ class Services:
         if seal_key is None:
             seal_key = Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
         sealing = Sealing(seal_key.reveal())
-        keys = Keys(store.keys, settings.keys)
+        keys = Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)

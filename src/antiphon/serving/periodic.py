@@ -44,6 +44,7 @@ async def tidy(store: Store, file_services: FileServices) -> NoReturn:
     async def work() -> None:
         await file_services.delete_expired()
         await store.idempotency.delete_expired()
+        await store.usage.delete_old()
 
     await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
 

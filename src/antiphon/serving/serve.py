@@ -154,7 +154,12 @@ async def opened(
 
 
 async def _open_store(settings: Settings, server_id: str) -> Store:
-    return await Store.open(settings.database, server_id=server_id, synchronous=settings.sqlite_synchronous)
+    return await Store.open(
+        settings.database,
+        server_id=server_id,
+        synchronous=settings.sqlite_synchronous,
+        is_worker=settings.workers > 1,
+    )
 
 
 def _server_id(port: int, worker: int) -> str:

@@ -35,6 +35,8 @@ class ServerRecords:
     def __init__(
         self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
     ) -> None:
+        self.is_alone = True
+        """Whether no other server used the database at the last heartbeat."""
         self._database = database
         self._pending = pending
         self._server_id = server_id
@@ -46,6 +48,7 @@ class ServerRecords:
         Responses that an earlier server of the same id left in progress fail first.
         """
         await self._database.write(lambda c: _join(c, self._server_id, self._clock()))
+        self.is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
 
     async def heartbeat(self) -> None:
         """Record that this server is running."""
@@ -71,7 +74,9 @@ class ServerRecords:
                 end_lost_streams(connection)
             return failed
 
-        return await self._pending.write_after_cleanup(write)
+        recovered = await self._pending.write_after_cleanup(write)
+        self.is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
+        return recovered
 
     async def leave(self) -> None:
         """Deregister this server.
@@ -124,6 +129,10 @@ def _recover(connection: Connection, server_id: str, now: float, silent_for: flo
         responses.c.server_id.not_in(alive) & (responses.c.server_id != DURABLE),
         conversations.c.locked_server.not_in(alive) & (conversations.c.locked_server != DURABLE),
     )
+
+
+def _is_alone(connection: Connection, server_id: str) -> bool:
+    return connection.execute(select(servers.c.id).where(servers.c.id != server_id)).first() is None
 
 
 def _find(connection: Connection, name: str) -> str | None:

@@ -30,6 +30,7 @@ from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
 from antiphon.store.runs.tables import m013_runs, m020_streams
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
+from antiphon.store.sharing.usage import UsageRecords, m019_usage
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.counters import m012_counters
@@ -55,6 +56,7 @@ MIGRATIONS = (
     m013_runs,
     m014_vector_blocks,
     m015_batches,
+    m019_usage,
     m020_streams,
 )
 """The migrations of the database, in order."""
@@ -75,9 +77,12 @@ class Store:
     `StoreUnavailable` if the database fails.
     """
 
-    def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, server_id: str, clock: Callable[[], float], *, is_worker: bool = False
+    ) -> None:
         self._database = database
         self._server_id = server_id
+        self._is_worker = is_worker
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
@@ -96,6 +101,7 @@ class Store:
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
         self.batches = BatchRecords(database, server_id, clock)
+        self.usage = UsageRecords(database, server_id, clock, self.has_company)
 
     @classmethod
     async def open(
@@ -105,6 +111,7 @@ class Store:
         server_id: str | None = None,
         clock: Callable[[], float] = time.time,
         synchronous: Synchronous = "normal",
+        is_worker: bool = False,
     ) -> "Store":
         """Open the database, bring its tables up to date and register this server.
 
@@ -114,13 +121,14 @@ class Store:
                 server of the same id left in progress fail.
             clock: Returns the time in seconds since 1970.
             synchronous: When SQLite waits for the disk.
+            is_worker: Whether this server is one of several, also while the others are starting.
 
         Raises:
             ConfigError: The URL cannot be used. The message is for the operator.
             StoreUnavailable: The database cannot be used. The message is for the operator.
         """
         database = Database(open_engine(url, synchronous))
-        store = cls(database, server_id or new_id("server", 8), clock)
+        store = cls(database, server_id or new_id("server", 8), clock, is_worker=is_worker)
         try:
             await database.write(lambda connection: migrate(connection, MIGRATIONS))
             await store.servers.join()
@@ -144,6 +152,10 @@ class Store:
     def location(self) -> str:
         """Path, or host and name, of the database, without user and password."""
         return self._database.location
+
+    def has_company(self) -> bool:
+        """Return whether other servers use the database."""
+        return self._is_worker or not self.servers.is_alone
 
     async def size(self) -> int:
         """Return the size of the database in bytes."""

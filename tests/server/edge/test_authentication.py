@@ -277,7 +277,7 @@ def asked(given: Scope, *, is_local: bool, settings: KeySettings) -> asgi.Answer
 
     async def work() -> None:
         store = await Store.open(":memory:")
-        app = Authentication(_hello, Keys(store.keys, settings), is_local=is_local)
+        app = Authentication(_hello, Keys(store.keys, store.usage, settings), is_local=is_local)
         await asgi.run(Boundary(app), given, answer)
         await store.close()
 

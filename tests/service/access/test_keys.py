@@ -39,7 +39,7 @@ class World:
     def keys(self, api_key: str | None = None, **limits: int) -> Keys:
         secret = None if api_key is None else Secret(api_key)
         settings = KeySettings(api_key=secret, limits=Limits(**limits))
-        return Keys(self.store.keys, settings, lambda: self.now)
+        return Keys(self.store.keys, self.store.usage, settings, lambda: self.now)
 
     def create(self, name: str | None = None, owner: str | None = None, **limits: int) -> str:
         return self.run(create_key(self.store.keys, name, owner, Limits(**limits)))[0]
@@ -257,27 +257,27 @@ def test_each_key_has_its_own_count_which_outlives_a_reading(world: World) -> No
     one, other = world.create("one"), world.create("other")
     keys = world.keys(concurrent_streams=1)
     first = world.caller(keys, one)
-    first.begin_stream()
+    world.run(first.begin_stream())
     world.now += REFRESH
-    world.caller(keys, other).begin_stream()
+    world.run(world.caller(keys, other).begin_stream())
     with pytest.raises(RateLimited):
-        world.caller(keys, one).begin_stream()
+        world.run(world.caller(keys, one).begin_stream())
     first.end_stream()
     first.end_stream()
     again = world.caller(keys, one)
-    again.begin_stream()
+    world.run(again.begin_stream())
     with pytest.raises(RateLimited):
-        world.caller(keys, one).begin_stream()
+        world.run(world.caller(keys, one).begin_stream())
 
 
 def test_callers_without_a_key_share_the_limits(world: World) -> None:
     keys = world.keys(requests_per_minute=1)
     caller = world.caller(keys, None)
     assert caller.owner == LOCAL_OWNER
-    caller.begin_request()
+    world.run(caller.begin_request())
     world.now += REFRESH
     with pytest.raises(RateLimited):
-        world.caller(keys, "other").begin_request()
+        world.run(world.caller(keys, "other").begin_request())
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a/b", "-", "é", "x" * 65, "a\nb"])
@@ -298,12 +298,12 @@ def test_a_name_is_taken_until_its_key_is_revoked(world: World) -> None:
 def test_tokens_of_work_after_a_request_count_for_its_key(world: World) -> None:
     key = world.create("ci", "team", tokens_per_minute=100)
     keys = world.keys()
-    world.caller(keys, key).begin_request()
+    world.run(world.caller(keys, key).begin_request())
     spend = keys.spend_of("team", "ci")
     assert spend is not None
     spend(100)
     with pytest.raises(RateLimited, match="tokens per min"):
-        world.caller(keys, key).begin_request()
+        world.run(world.caller(keys, key).begin_request())
     assert keys.spend_of("team", "other") is None
     assert keys.spend_of("other", "ci") is None
 
@@ -316,5 +316,5 @@ def test_tokens_of_work_without_a_key_count_for_all_without_one(world: World) ->
     caller = keys.without_key()
     assert caller is not None
     with pytest.raises(RateLimited, match="tokens per min"):
-        caller.begin_request()
+        world.run(caller.begin_request())
     assert world.keys().spend_of(LOCAL_OWNER, None) is None

@@ -68,7 +68,7 @@ class Authentication:
         state = request_state(scope)
         state.caller, state.record.key = caller, caller.name
         if scope["type"] == "http" and scope["method"] == "POST":
-            caller.begin_request()
+            await caller.begin_request()
         try:
             await self.app(scope, receive, send)
         finally:

@@ -73,7 +73,7 @@ def has_openai_events(connection: HTTPConnection) -> bool:
     return dialect(connection) is OPENAI and server_state(connection).reasoning_events == "openai"
 
 
-def begin_stream(connection: HTTPConnection) -> None:
+async def begin_stream(connection: HTTPConnection) -> None:
     """Count the response among the client's streams until it has ended.
 
     Raises:
@@ -81,7 +81,7 @@ def begin_stream(connection: HTTPConnection) -> None:
     """
     caller = request_state(connection.scope).caller
     if caller is not None:
-        caller.begin_stream()
+        await caller.begin_stream()
 
 
 def refuse_own(connection: HTTPConnection) -> None:

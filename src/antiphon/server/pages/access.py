@@ -75,7 +75,7 @@ async def admit(request: Request) -> Response | None:
         state = request_state(request.scope)
         state.caller, state.record.key = caller, caller.name
         if request.method == "POST":
-            caller.begin_request()
+            await caller.begin_request()
     return None
 
 

@@ -86,7 +86,7 @@ async def _complete(request: Request, use_cases: _Completions) -> Response:
     streamed = is_streamed(body)
     context = context_of(request)
     if streamed:
-        begin_stream(request)
+        await begin_stream(request)
     with StoppedByDisconnect(request.scope):
         if not streamed:
             return json_text(await use_cases.complete(body, context))

@@ -50,7 +50,7 @@ async def create(request: Request) -> Response:
     if body.background:
         return await _create_in_background(request, body)
     if body.stream:
-        begin_stream(request)
+        await begin_stream(request)
     run = await services_of(request).responses.create(context_of(request), body)
     if body.stream:
         resumable = services_of(request).resumable
@@ -92,7 +92,7 @@ async def get(request: Request) -> Response:
     include = include_of(request)
     response_id = path_id(request, "response_id")
     if boolean(request, "stream"):
-        begin_stream(request)
+        await begin_stream(request)
         return await _followed(request, response_id, integer(request, "starting_after", default=-1))
     return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
 
@@ -179,7 +179,7 @@ async def _frames(request: Request, run: Run) -> AsyncGenerator[Frames, None]:
 
 async def _create_in_background(request: Request, body: CreateResponse) -> Response:
     if body.stream:
-        begin_stream(request)
+        await begin_stream(request)
     background = services_of(request).background
     response = await background.submit(context_of(request), body, key_name(request))
     return await _followed(request, response.id, -1) if body.stream else json_answer(response)

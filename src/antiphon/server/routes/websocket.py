@@ -161,8 +161,8 @@ class Session:
         caller = state.caller = await self._caller()
         if caller is not None:
             state.record.key = caller.name
-            caller.begin_request()
-            caller.begin_stream()
+            await caller.begin_request()
+            await caller.begin_stream()
         is_openai = has_openai_events(request)
         try:
             async with (

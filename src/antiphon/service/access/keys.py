@@ -16,8 +16,10 @@ from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ids import new_id
 from antiphon.service.access.errors import InvalidApiKey
 from antiphon.service.access.limits import Limits, Meter
+from antiphon.service.access.sharing import SharedMeter
 from antiphon.settings.values import Secret
 from antiphon.store.keys import KeyList, KeyRecords, StoredKey
+from antiphon.store.sharing.usage import UsageRecords
 
 log = logging.getLogger("antiphon.keys")
 
@@ -49,40 +51,48 @@ class Caller:
     name: str | None
     """Name of the API key; None for the key in the settings and without a key."""
     meter: Meter | None
-    """Usage of the key; None without limits."""
+    """Usage of the key at this server; None without limits."""
+    shared: SharedMeter | None = None
+    """Usage of the key at all servers; None without limits, and for a server that is alone."""
     _is_streaming: bool = False
 
-    def begin_request(self) -> None:
+    async def begin_request(self) -> None:
         """Count a request.
 
         Raises:
             RateLimited: The client has reached its limit of requests or tokens.
         """
-        if self.meter is not None:
+        if self.shared is not None:
+            await self.shared.begin_request()
+        elif self.meter is not None:
             self.meter.begin_request()
 
-    def begin_stream(self) -> None:
+    async def begin_stream(self) -> None:
         """Count a stream as open until `end_stream`.
 
         Raises:
             RateLimited: The client has reached its limit of concurrent streams.
         """
-        if self.meter is not None:
+        if self.meter is None:
+            return
+        if self.shared is not None:
+            await self.shared.begin_stream()
+        else:
             self.meter.begin_stream()
-            self._is_streaming = True
+        self._is_streaming = True
 
     @property
     def spend(self) -> Callable[[int], None] | None:
         """The function that counts used tokens; None without a limit of tokens."""
         if self.meter is None or self.meter.limits.tokens_per_minute is None:
             return None
-        return self.meter.spend
+        return (self.shared or self.meter).spend
 
     def end_stream(self) -> None:
         """Stop counting the open stream, if there is one."""
         if self.meter is not None and self._is_streaming:
             self._is_streaming = False
-            self.meter.end_stream()
+            (self.shared or self.meter).end_stream()
 
 
 @dataclass(frozen=True)
@@ -97,14 +107,20 @@ class Keys:
 
     Args:
         records: The stored keys.
+        usage: The usage of keys at all servers.
         settings: The key and the limits of the settings.
         clock: Returns monotonic seconds.
     """
 
     def __init__(
-        self, records: KeyRecords, settings: KeySettings, clock: Callable[[], float] = time.monotonic
+        self,
+        records: KeyRecords,
+        usage: UsageRecords,
+        settings: KeySettings,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records = records
+        self._usage = usage
         self._settings = settings
         self._clock = clock
         self._own: dict[str, _Known] = {}
@@ -158,11 +174,12 @@ class Keys:
             known = self._from(stored)
             if version == self._version:  # Otherwise, it may have been revoked before the latest reading.
                 self._known[key_hash] = known
-        return Caller(known.owner, known.name, self._meter(key_hash, known.limits))
+        return self._caller(known.owner, known.name, key_hash, self._meter(key_hash, known.limits))
 
     def without_key(self) -> Caller | None:
         """Return the client of a server that needs no key; None if there are no limits."""
-        return Caller(LOCAL_OWNER, None, self._without_key) if self._without_key else None
+        meter = self._without_key
+        return None if meter is None else self._caller(LOCAL_OWNER, None, "", meter)
 
     def spend_of(self, owner: str, name: str | None) -> Callable[[int], None] | None:
         """Return the function that counts tokens of a key, for work after its request.
@@ -173,7 +190,7 @@ class Keys:
         """
         for key_hash, known in self._known.items():
             if (known.owner, known.name) == (owner, name):
-                return Caller(owner, name, self._meter(key_hash, known.limits)).spend
+                return self._caller(owner, name, key_hash, self._meter(key_hash, known.limits)).spend
         caller = self.without_key()
         return None if caller is None or name is not None else caller.spend
 
@@ -208,6 +225,11 @@ class Keys:
             concurrent_streams=stored.concurrent_streams or ours.concurrent_streams,
         )
         return _Known(stored.owner, stored.name, limits)
+
+    def _caller(self, owner: str, name: str | None, key_hash: str, meter: Meter | None) -> Caller:
+        if meter is None or not self._usage.is_shared:
+            return Caller(owner, name, meter)
+        return Caller(owner, name, meter, SharedMeter(self._usage, key_hash, meter))
 
     def _meter(self, key_hash: str, limits: Limits) -> Meter | None:
         if limits == _NO_LIMITS:

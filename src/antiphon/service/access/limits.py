@@ -1,10 +1,11 @@
 """Limits of one API key: requests and tokens per minute, and concurrent streams.
 
-Each server process counts for itself, also if several servers share a database.
+This module counts at one server; `sharing` counts at all servers of a database.
 """
 
 import math
 from collections.abc import Callable
+from typing import NoReturn
 
 from msgspec import Struct
 
@@ -51,6 +52,11 @@ class Bucket:
         """Take `amount` out of the bucket, even if it holds less."""
         self._level = self.level() - amount
 
+    def set_used(self, used: float) -> None:
+        """Set the amount that has been taken and not refilled."""
+        self._level = self.limit - used
+        self._seen = self._clock()
+
     def wait(self, amount: float) -> float:
         """Return the seconds until the bucket holds `amount`; 0 if it does already."""
         return max(0.0, amount - self.level()) * _MINUTE / self.limit
@@ -71,7 +77,15 @@ class Meter:
         self.limits = limits
         self._requests = _bucket(limits.requests_per_minute, clock)
         self._tokens = _bucket(limits.tokens_per_minute, clock)
-        self._streams = 0
+        self.streams = 0
+        """Open streams at this server."""
+
+    def follow(self, requests_used: float, tokens_used: float) -> None:
+        """Take over the usage at all servers."""
+        if self._requests is not None:
+            self._requests.set_used(requests_used)
+        if self._tokens is not None:
+            self._tokens.set_used(tokens_used)
 
     def begin_request(self) -> None:
         """Count a request; a rejected one isn't counted.
@@ -110,18 +124,26 @@ class Meter:
             RateLimited: Too many streams are open.
         """
         limit = self.limits.concurrent_streams
-        if limit is not None and self._streams >= limit:
-            raise RateLimited(
-                f"Rate limit reached on concurrent streams: Limit {limit}, Used {self._streams}, "
-                "Requested 1. Please try again when one of them has ended.",
-                what="requests",
-                wait=_RETRY_STREAM,
-            )
-        self._streams += 1
+        if limit is not None and self.streams >= limit:
+            self.refuse_stream(self.streams)
+        self.streams += 1
+
+    def refuse_stream(self, used: int) -> NoReturn:
+        """Reject a stream because `used` streams are open.
+
+        Raises:
+            RateLimited: In any case.
+        """
+        raise RateLimited(
+            f"Rate limit reached on concurrent streams: Limit {self.limits.concurrent_streams}, "
+            f"Used {used}, Requested 1. Please try again when one of them has ended.",
+            what="requests",
+            wait=_RETRY_STREAM,
+        )
 
     def end_stream(self) -> None:
         """Stop counting one open stream."""
-        self._streams -= 1
+        self.streams -= 1
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return OpenAI's `x-ratelimit-` headers; `reset` is the time until all is left."""
