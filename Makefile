@@ -20,10 +20,13 @@ NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3
 	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python); do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$python && break; done)
 
+# The other targets run the tests that need ../shared where it exists.
+AVAILABLE := $(if $(wildcard ../shared),,-m 'not shared')
+
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-fast test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-shared test-fast test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -32,17 +35,21 @@ run: .venv/installed
 
 # Lists the skipped tests with their reasons.
 test: .venv/installed-dev
-	@$(PYTEST) -rs $(ARGS)
+	@$(PYTEST) -rs -m 'not shared' $(ARGS)
+
+# Needs recordings of other programs in ../shared, which are not part of the repository.
+test-shared: .venv/installed-dev
+	@$(PYTEST) -rs -m shared $(ARGS)
 
 # Under 40 seconds: tests of the engine, the wire types, decoding, documents, settings and recording files. The
 # plugin fails a test that listens, connects or starts a program.
 test-fast: .venv/installed-dev
-	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow' $(FAST) $(ARGS)
+	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow and not shared' $(FAST) $(ARGS)
 
 # Needs downloads. Without npm the clients on Node are left out, without Python 3.12 those of llama-stack.
 test-clients: .venv/installed-dev
 	@$(MAKE) --silent --no-print-directory --jobs=4 $(CLIENTS)
-	@$(BIN)/pytest tests/real_clients $(ARGS)
+	@$(BIN)/pytest tests/real_clients $(AVAILABLE) $(ARGS)
 
 # Needs downloads. Installs the wheel from a local index with pip, uvx and pipx, for each Python of this machine.
 test-install: .venv/installed-dev .clients/wheel/installed
@@ -64,7 +71,7 @@ test-real: .venv/installed-dev .venv-real/installed
 
 # Branch coverage of the engine and the wire types; pyproject.toml has the percentage below which it fails.
 coverage: .venv/installed-dev
-	@$(BIN)/coverage run -m pytest tests/engine tests/wire $(ARGS)
+	@$(BIN)/coverage run -m pytest tests/engine tests/wire $(AVAILABLE) $(ARGS)
 	@$(BIN)/coverage report
 
 check: .venv/installed-dev
@@ -88,7 +95,7 @@ bench-peers: .venv/installed-dev
 docs: .venv/installed-dev
 	@$(BIN)/python -m scripts.docs
 
-# Runs all tests and writes docs/conformance.md from their results.
+# Runs all tests, those of test-shared too, and writes docs/conformance.md from their results.
 conformance: .venv/installed-dev
 	@$(PYTEST) --junitxml=.pytest_cache/results.xml $(ARGS)
 	@$(BIN)/python -m scripts.conformance .pytest_cache/results.xml

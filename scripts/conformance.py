@@ -1,6 +1,6 @@
 """Generator of docs/conformance.md from the results of a complete test run.
 
-`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS` compares the page
+`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS...` compares the page
 with the results, which are the XML of `pytest --junitxml=RESULTS`. It exits with 1 if they differ.
 """
 
@@ -83,10 +83,10 @@ def catalogue() -> Catalogue:
     return Catalogue.read(Path(__file__).with_name("catalogue.toml"))
 
 
-def read_results(path: Path) -> dict[str, bool]:
-    """Return whether each test in a JUnit XML file passed, by its pytest node ID."""
+def read_results(paths: Iterable[Path]) -> dict[str, bool]:
+    """Return whether each test in JUnit XML files passed, by its pytest node ID."""
     results: dict[str, bool] = {}
-    for case in ElementTree.parse(path).iter("testcase"):
+    for case in (case for path in paths for case in ElementTree.parse(path).iter("testcase")):
         name = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
         passed = all(case.find(tag) is None for tag in ("failure", "error", "skipped"))
         results[name] = passed and results.get(name, True)
@@ -178,13 +178,14 @@ def stale(catalogue: Catalogue, modules: Iterable[Module], text: str) -> Iterato
 
 def main() -> int:
     """Write the page, or check it; return the exit code."""
-    *options, path = sys.argv[1:]
+    is_check = sys.argv[1] == "--check"
+    paths = [Path(path) for path in sys.argv[2 if is_check else 1 :]]
     try:
-        made = page(catalogue(), read_results(Path(path)))
+        made = page(catalogue(), read_results(paths))
     except ValueError as error:
         print(f"{PAGE}: {error}")
         return 1
-    if not options:
+    if not is_check:
         (ROOT / PAGE).write_text(made, encoding="utf-8")
     elif made != (ROOT / PAGE).read_text(encoding="utf-8"):
         print(f"{PAGE} does not match these results; run make conformance")

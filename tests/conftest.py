@@ -19,6 +19,7 @@ from antiphon.serving import serve
 from tests.support.certificates import self_signed
 from tests.support.postgresql import postgresql_server
 from tests.support.serving import Validated
+from tests.support.shared import Access, is_there
 from tests.support.tables import create_tables
 
 # Machines differ in speed, so no example has a deadline. CI uses the same examples each time, so that only a
@@ -30,6 +31,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("antiphon")
+
+
+def pytest_report_header() -> str | None:
+    """Say which checks a run without `../shared` omits."""
+    if is_there():
+        return None
+    return "Without ../shared, answers are not compared with OpenAI's description."
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let only the tests with the marker `shared` read `../shared`."""
+    Access.is_allowed = item.get_closest_marker("shared") is not None
 
 
 def pytest_collection_finish() -> None:

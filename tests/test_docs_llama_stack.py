@@ -50,6 +50,7 @@ def create(url: str, body: JSONObject, test: str) -> JSONObject:
         return client.responses.create(**body | {"stream": False}).to_dict()
 
 
+@pytest.mark.shared
 def test_the_command_replays_models_and_searches_and_calls_mcp_servers(tmp_path: Path) -> None:
     (line,) = blocks("bash")
     program, *arguments = shlex.split(line)

@@ -45,6 +45,7 @@ def searching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcessSer
         yield server
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("session", [None, "experts"])
 def test_the_first_seed_searches_the_web_and_answers(
@@ -89,6 +90,7 @@ def checking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[InProce
         yield server, running.url
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("session", [None, "check"])
 def test_the_second_seed_checks_permissions_in_three_mcp_calls(
@@ -112,6 +114,7 @@ def test_the_second_seed_checks_permissions_in_three_mcp_calls(
     assert str(agent.run(asked(PERMISSIONS))) == last.final_text
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_second_seed_runs_with_an_approval_of_each_call(
     checking: tuple[InProcessServer, str], kind: Kind

@@ -208,6 +208,7 @@ def test_a_wrong_pattern_is_reported(run: Run, directory: Path, pattern: str) ->
     assert "--pattern: expected NAME=REGEX" in output
 
 
+@pytest.mark.shared
 def test_real_recordings_can_be_scanned_and_checked(run: Run) -> None:
     assert run("scan", recordings("llama-stack"), recordings("seeds")) == (0, "")
     code, output = run("check", recordings("seeds"))

@@ -38,6 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iter
         yield server
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check(server: Serving, name: str) -> None:
     with Target(server.url, "antiphon/sample", "unused") as target:
@@ -70,6 +71,7 @@ STREAMED = frozenset(
 """Checks that receive events of raw reasoning; `docs/conformance.md` describes them."""
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("check", sorted(CHECKS.keys() - CALLING))
 def test_raw_reasoning_has_the_names_that_the_operator_chose(upstream: Upstream, check: str) -> None:
     shared(OPENRESPONSES)
@@ -88,6 +90,7 @@ def test_the_page_describes_the_checks_that_fail_by_default() -> None:
     assert "seven of the 17 checks" in page
 
 
+@pytest.mark.shared
 def test_the_table_of_a_server_that_passes(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = ["--check", "basic-response", "--check", "compact-missing-model"]
     assert main([server.url, "--model", "antiphon/sample", *chosen]) == 0
@@ -99,6 +102,7 @@ def test_the_table_of_a_server_that_passes(server: Serving, capsys: pytest.Captu
     ]
 
 
+@pytest.mark.shared
 def test_the_table_of_a_server_that_does_not(
     server: Serving, upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:

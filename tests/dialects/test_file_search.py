@@ -45,6 +45,7 @@ def ask(model: str, *stores: str) -> JSONObject:
     return {"model": model, "input": QUESTION, "tools": [tool], "include": include}
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("client", EVERY)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_recorded_search_answers_in_the_words_of_its_era(tmp_path: Path, client: str, stream: bool) -> None:

@@ -31,6 +31,9 @@ from tests.recording.asking import Backend, catalogue
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream
 
+pytestmark = pytest.mark.shared
+
+
 SCENARIO = "streaming_multi_turn_tool_execution" + PERMISSIONS
 STEPS = ["get_user_id", "get_user_permissions", "check_file_access"]
 LIST = ["output_item.added", "mcp_list_tools.in_progress", "mcp_list_tools.completed", "output_item.done"]

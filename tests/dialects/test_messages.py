@@ -16,6 +16,7 @@ ORDERING = "function_call_ordering_1[client_with_models-txt=openai/gpt-4o-sf_wea
 QUESTION = "What's the weather like in San Francisco?"
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("client", THEIRS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_recorded_question_may_come_again_with_the_result(

@@ -37,6 +37,7 @@ def replaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["non_streaming_web_search", "streaming_web_search"])
 @pytest.mark.parametrize("client", THEIRS)
 @pytest.mark.parametrize("stream", [False, True])

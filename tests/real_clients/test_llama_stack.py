@@ -76,6 +76,7 @@ def test_the_example_of_the_documentation(
     assert run([python, "-c", example], tmp_path, {name: url} if by_variable else {}).strip()
 
 
+@pytest.mark.shared
 def test_the_set_up_of_the_tests(client: str, replaying: str, tmp_path: Path) -> None:
     report = ran(client, tmp_path, replaying, "setup", embedding_model=EMBEDDING_MODEL)
     assert report["providers"] == ["recording", "azure", "openai"]
@@ -96,6 +97,7 @@ def test_the_set_up_of_the_tests(client: str, replaying: str, tmp_path: Path) ->
         assert report["registered"] is None
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", ["non_streaming_web_search", "streaming_web_search"])
 def test_the_search_of_the_first_seed(
@@ -113,6 +115,7 @@ def test_the_search_of_the_first_seed(
         assert arguments is (client not in OF_2025)
 
 
+@pytest.mark.shared
 def test_the_check_of_the_second_seed(client: str, running: Servers, tmp_path: Path) -> None:
     directory = scenario(tmp_path / "recordings", CHECK)
     question = chats(directory)[0]["messages"][0]["content"]
@@ -138,6 +141,7 @@ def test_the_check_of_the_second_seed(client: str, running: Servers, tmp_path: P
     assert "no" in report["text"].lower()
 
 
+@pytest.mark.shared
 def test_a_question_with_the_result_of_its_function(client: str, replaying: str, tmp_path: Path) -> None:
     directory = scenario(tmp_path / "recordings", ORDERING)
     tool = chats(directory)[0]["tools"][0]["function"]
@@ -147,6 +151,7 @@ def test_a_question_with_the_result_of_its_function(client: str, replaying: str,
     assert "rain" in report["text"]
 
 
+@pytest.mark.shared
 def test_a_file_search(client: str, replaying: str, tmp_path: Path) -> None:
     arguments = {"embedding_model": EMBEDDING_MODEL, "content": ANSWER}
     report = ran(client, tmp_path, replaying, "file_search", **arguments)
@@ -174,6 +179,7 @@ def scripted(upstream: Upstream, service: Upstream, tmp_path: Path) -> Iterator[
 CALL = calls(("call_1", "get_user_id", {"username": "charlie"}))
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("approve", [True, False])
 def test_an_approval(
     client: str, running: Servers, scripted: str, upstream: Upstream, tmp_path: Path, approve: bool
@@ -185,6 +191,7 @@ def test_an_approval(
     assert answered == ["mcp_list_tools", *(["mcp_call"] if approve else []), "message"]
 
 
+@pytest.mark.shared
 def test_a_token(client: str, running: Servers, scripted: str, upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(CALL, says("user_11111"), CALL, says("user_11111"))
     arguments = {"server_url": f"{running.url}/private/workflow/sse", "secret": TOKEN}

@@ -148,6 +148,7 @@ def test_R5_the_key_does_not_depend_on_how_a_request_is_written(tmp_path: Path) 
                 assert said(answer) == "Hi"
 
 
+@pytest.mark.shared
 def test_R5_the_exact_key_is_llama_stacks_and_so_not_ours_to_change() -> None:
     """The test has the rule from its documentation, so that a change of ours can't go unnoticed."""
     (path,) = recordings("seeds").glob("aadc0675*.json")

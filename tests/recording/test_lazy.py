@@ -94,6 +94,7 @@ def test_a_request_that_its_scope_does_not_answer_reads_all_files_once(
     assert len(reads) == len(SCOPES)
 
 
+@pytest.mark.shared
 def test_real_recordings_answer_as_when_all_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = recordings("llama-stack")
     lazy = RecordingLookup(Collection(directory, repeat=True))

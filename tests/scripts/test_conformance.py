@@ -55,7 +55,7 @@ def test_results_are_read(tmp_path: Path) -> None:
             """
         )
     )
-    assert read_results(results) == {
+    assert read_results([results]) == {
         "tests/server/test_faults.py::test_stream[F1_refused]": True,
         "tests/test_a.py::test_failed": False,
         "tests/test_a.py::test_skipped": False,

@@ -20,6 +20,9 @@ from tests.recording.samples import calls_in, recordings
 from tests.server.test_mcp_workflow import check, descriptions, requests
 from tests.server.test_seeds import PERMISSIONS, SEARCH, seed
 
+pytestmark = pytest.mark.shared
+
+
 HEADERS = ("X-LlamaStack-Provider-Data", "X-OGX-Provider-Data")
 """Headers of llama-stack's test clients, of 2025 and of 2026."""
 _WEB = "tests/integration/responses/test_tool_responses.py::test_response_{}streaming_web_search[{}-txt={}]"

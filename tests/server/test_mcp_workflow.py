@@ -16,6 +16,9 @@ from tests.recording.asking import Backend, catalogue, in_scope, with_client
 from tests.recording.samples import recordings
 from tests.support.serving import Serving
 
+pytestmark = pytest.mark.shared
+
+
 _SUITE = "tests/integration/responses/test_tool_responses.py::"
 _TOOLS = {function.__name__: "workflow" for function in WORKFLOW} | {"get_boiling_point": "basic"}
 _SUFFIX = ("_multi_turn_tool_execution", "_mcp_tool")

@@ -27,6 +27,9 @@ from tests.recording.rewrites import REWRITES, Rewrite
 from tests.recording.samples import recordings
 from tests.server.client import Reply
 
+pytestmark = pytest.mark.shared
+
+
 SEVERAL_REWRITES = st.lists(st.sampled_from(REWRITES), min_size=2, max_size=6, unique=True)
 
 

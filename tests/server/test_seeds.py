@@ -12,6 +12,9 @@ from antiphon.wire.json import JSONObject
 from tests.support.serving import Serving, recordings
 from tests.support.shared import shared
 
+pytestmark = pytest.mark.shared
+
+
 SEARCH = "639c49548ecb34e8dedcc65738498e22c6d0dc67fbf9cb852f4a99f653eab6f3.json"
 PERMISSIONS = "aadc06753bab7e4450f37786f558c58bef42fce2301fd2f868f85564de6e1d96.json"
 

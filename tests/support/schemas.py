@@ -1,7 +1,7 @@
 """Checks of JSON on the wire against OpenAI's and Open Responses' descriptions.
 
-They supplement the assertions of a test. In a checkout without `../shared` they do nothing; with CI=true,
-they fail there.
+They supplement the assertions of a test. Without `../shared`, they do nothing, and the first lines of pytest
+say so.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 
 from antiphon.wire.json import JSON, JSONObject
-from tests.support.shared import is_there, shared
+from tests.support.shared import ROOT, is_there
 
 OPENAI = "reference/openai-openapi.json"
 OPENRESPONSES = "reference/openresponses-openapi.json"
@@ -246,7 +246,7 @@ def _properties(components: JSONObject, name: str) -> set[str]:
 
 @cache
 def _components(document: str) -> JSONObject:
-    components: JSONObject = _without_nullable(msgspec.json.decode(shared(document).read_bytes()))[
+    components: JSONObject = _without_nullable(msgspec.json.decode((ROOT / document).read_bytes()))[
         "components"
     ]
     schemas: JSONObject = components["schemas"]

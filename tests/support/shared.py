@@ -1,6 +1,8 @@
-"""Material that tests read and the project does not contain: `../shared` beside the checkout."""
+"""Data that tests read and the project does not contain: `../shared` beside the checkout.
 
-import os
+`make test` omits the tests with the marker `shared`, and `make test-shared` runs them.
+"""
+
 from pathlib import Path
 
 import pytest
@@ -8,17 +10,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3] / "shared"
 
 
+class Access:
+    """Whether the current test may read the data; the collection of the tests may."""
+
+    is_allowed = True
+
+
 def is_there() -> bool:
-    """Return whether the material exists; if it doesn't and CI promises it, fail the test."""
-    if ROOT.is_dir():
-        return True
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{ROOT} is missing, and CI=true promises it")
-    return False
+    """Return whether the data exists, for checks that supplement a test."""
+    return ROOT.is_dir()
 
 
 def shared(path: str) -> Path:
-    """Return the path of a file in the material; skip the test without the material."""
+    """Return the path of a file of the data; fail a test without the marker `shared`."""
+    if not Access.is_allowed:
+        pytest.fail("The test reads ../shared, so it needs the marker `shared`.")
     if not is_there():
-        pytest.skip(f"needs {path} of {ROOT}, which does not exist")
+        pytest.fail(f"The test needs {path} of {ROOT}, which does not exist.")
     return ROOT / path

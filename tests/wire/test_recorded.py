@@ -28,6 +28,9 @@ from tests.wire.recordings import (
     recording_names,
 )
 
+pytestmark = pytest.mark.shared
+
+
 TOO_LONG = "Your input exceeds the context window of this model. Please adjust your input and try again."
 
 

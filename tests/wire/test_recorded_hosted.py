@@ -17,6 +17,9 @@ from tests.wire.engine import Run
 from tests.wire.hosted import play
 from tests.wire.recordings import HOSTED, Exchange, hosted_exchanges
 
+pytestmark = pytest.mark.shared
+
+
 LISTED = "response.mcp_list_tools.completed"
 
 

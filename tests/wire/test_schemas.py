@@ -18,6 +18,9 @@ from tests.support.schemas import (
 )
 from tests.support.shared import shared
 
+pytestmark = pytest.mark.shared
+
+
 ERROR: JSONObject = {"message": "no", "type": "server_error", "param": None, "code": None}
 
 

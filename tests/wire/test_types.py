@@ -17,6 +17,9 @@ from tests.support.shared import shared
 from tests.wire.compare import Comparison, Difference
 from tests.wire.recordings import COVERED, LEFT_OUT, Exchange, exchanges
 
+pytestmark = pytest.mark.shared
+
+
 ALL = [*COVERED, *LEFT_OUT]
 
 

@@ -53,7 +53,7 @@ def issued(events: list[AgentEvent]) -> list[ToolCallIssuedDelta]:
     return [delta for delta in deltas if isinstance(delta, ToolCallIssuedDelta)]
 
 
-@pytest.mark.skipif(not STREAMS, reason="needs the recordings, which do not exist")
+@pytest.mark.shared
 def test_the_recordings_have_the_streams_that_these_tests_are_about() -> None:
     items = [event["item"] for stream in STREAMS.values() for event in stream if "item" in event]
     kinds = {item["type"] for item in items}
@@ -61,6 +61,7 @@ def test_the_recordings_have_the_streams_that_these_tests_are_about() -> None:
     assert len(STREAMS) >= 25
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 def test_each_recorded_stream_is_a_well_formed_turn(stream: list[JSONObject]) -> None:
     events = turn_of(stream)
@@ -94,6 +95,7 @@ def test_each_recorded_stream_is_a_well_formed_turn(stream: list[JSONObject]) ->
 
 
 @pytest.mark.parametrize("openai_form", [True, False])
+@pytest.mark.shared
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 def test_the_sdk_gives_the_same_turn_with_and_without_event_lines_and_done(
     stream: list[JSONObject], openai_form: bool

@@ -16,6 +16,8 @@ from antiphon.wire.json import JSON, JSONObject
 from tests.engine.hosting import WEB_SEARCH, FakeCall, FakeMcp, FakeSearch, Hosting, Replies, calls, mcp, says
 from tests.support.shared import shared
 
+pytestmark = pytest.mark.shared
+
 
 class RecordedSearch(FakeSearch):
     """Web search that returns the recorded results."""

@@ -147,6 +147,7 @@ def test_an_unfolded_reply_folds_to_itself(said: list[JSONObject], include_usage
     assert json.loads(fold_chunks(chunks)) == expected
 
 
+@pytest.mark.shared
 def test_real_streams_fold_to_their_text() -> None:
     streams = [call for call in calls_in(recordings("llama-stack")) if call.kind == "chat"]
     for call in streams:

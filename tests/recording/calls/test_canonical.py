@@ -268,6 +268,7 @@ def chats() -> list[RecordedCall]:
     return found
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("rewrite", rewrites.REWRITES)
 def test_rewritten_real_requests_keep_their_keys(
     rewrite: rewrites.Rewrite, chats: list[RecordedCall]
@@ -275,6 +276,7 @@ def test_rewritten_real_requests_keep_their_keys(
     assert [call.name for call in chats if key(rewrite(call.request)) != call.key] == []
 
 
+@pytest.mark.shared
 def test_changed_real_requests_lose_their_keys(chats: list[RecordedCall]) -> None:
     known = {call.key for call in chats}
     for body in [call.request for call in chats]:

@@ -78,6 +78,7 @@ def test_nothing_is_lost_at_llama_stack_and_back(tmp_path: Path) -> None:
         replayed_all(tmp_path / name)
 
 
+@pytest.mark.shared
 def test_llama_stacks_completions_answer() -> None:
     directory = recordings("llama-stack")
     texts = [context for context in read_calls(directory, []) if context.kind == "completion"]

@@ -15,11 +15,13 @@ def real_calls() -> list[RecordedCall]:
     return [*calls_in(recordings("llama-stack")), *calls_in(recordings("seeds"))]
 
 
+@pytest.mark.shared
 def test_both_seeds_bear_the_hash_of_their_content() -> None:
     calls = calls_in(recordings("seeds"))
     assert [call.stale for call in calls] == [False, False]
 
 
+@pytest.mark.shared
 def test_the_names_of_all_but_stale_files_are_derived() -> None:
     """The hash equals the name of 459 of 490 files.
 
@@ -31,6 +33,7 @@ def test_the_names_of_all_but_stale_files_are_derived() -> None:
     assert {call.kind for call in stale} == {"chat"}
 
 
+@pytest.mark.shared
 def test_some_stale_files_were_edited_after_they_were_made() -> None:
     """The project renamed a header inside recorded texts; with the old name the hash is right again."""
     found = 0

@@ -55,6 +55,7 @@ def test_a_stale_file_is_found(tmp_path: Path) -> None:
     assert kinds(check(tmp_path)) == [("stale", ("0123.json",))]
 
 
+@pytest.mark.shared
 def test_stale_real_files_are_found() -> None:
     found = {problem.names[0] for problem in check(recordings("llama-stack")) if problem.kind == "stale"}
     assert found == {each.name for each in calls_in(recordings("llama-stack")) if each.stale}

@@ -69,6 +69,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return convert
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
 def test_real_files_come_back_from_an_import(name: str, converted: Callable[[str], Path]) -> None:
     theirs, real = converted(name) / "theirs", recordings(name)
@@ -76,6 +77,7 @@ def test_real_files_come_back_from_an_import(name: str, converted: Callable[[str
         assert unpadded(theirs, call.name) == unpadded(real, call.name)
 
 
+@pytest.mark.shared
 def test_every_real_call_still_hits_with_the_same_answer(converted: Callable[[str], Path]) -> None:
     folder, real = converted("llama-stack"), recordings("llama-stack")
     chats = [call for call in read_all([real])[0] if call.kind == "chat"]

@@ -136,6 +136,7 @@ def test_a_line_has_what_tells_calls_apart() -> None:
     assert line(replace(call, error=RecordedError())).split("  ")[5] == "failed"
 
 
+@pytest.mark.shared
 def test_real_calls_are_shown() -> None:
     for call in calls_in(recordings("llama-stack")):
         assert call.name in conversation([call])

@@ -24,6 +24,7 @@ def both(directory: Path) -> Iterator[tuple[list[Head] | None, list[Head]]]:
         yield read_heads(content, source.name, lambda address: address), [head_of(call) for call in calls]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
 def test_real_files_have_the_heads_of_their_calls(name: str) -> None:
     compared = 0

@@ -26,12 +26,14 @@ def recorded_values(path: Path) -> list[JSON]:
     return [value["__data__"] for value in (body if isinstance(body, list) else [body])]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["seeds", "llama-stack"])
 def test_every_real_file_is_read(name: str) -> None:
     directory = recordings(name)
     assert {call.name for call in calls_in(directory)} == {path.name for path in directory.glob("*.json")}
 
 
+@pytest.mark.shared
 def test_real_chats_give_their_values_as_recorded() -> None:
     directory = recordings("llama-stack")
     chats = [call for call in calls_in(directory) if call.kind == "chat"]
@@ -44,6 +46,7 @@ def test_real_chats_give_their_values_as_recorded() -> None:
     assert sum(call.error is not None for call in chats) == 4
 
 
+@pytest.mark.shared
 def test_the_kinds_of_the_real_files_are_distinguished() -> None:
     directory = recordings("llama-stack")
     kinds = Counter(call.kind for call in calls_in(directory))

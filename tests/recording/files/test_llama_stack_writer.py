@@ -24,6 +24,7 @@ def call(*answers: JSON, **rest: JSON) -> RecordedCall:
     return RecordedCall(**{"kind": "chat", "request": chat_request(), "scope": SCOPE, "parts": parts, **rest})
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("directory", ["llama-stack", "seeds"])
 def test_real_files_are_written_as_they_were(directory: str) -> None:
     for recorded in calls_in(recordings(directory)):
@@ -35,6 +36,7 @@ def test_real_files_are_written_as_they_were(directory: str) -> None:
         assert after == before
 
 
+@pytest.mark.shared
 def test_real_files_that_are_not_stale_get_the_name_they_had() -> None:
     calls = [*calls_in(recordings("llama-stack")), *calls_in(recordings("seeds"))]
     fresh = [recorded for recorded in calls if not recorded.stale]

@@ -118,6 +118,7 @@ def text_size(calls: Sequence[RecordedCall]) -> int:
     return sum(len(each.encode()) for each in [*said, *answers])
 
 
+@pytest.mark.shared
 @pytest.mark.slow
 def test_every_real_call_comes_back(tmp_path: Path) -> None:
     for scope, calls in real_scopes().items():
@@ -126,6 +127,7 @@ def test_every_real_call_comes_back(tmp_path: Path) -> None:
             assert_same(one, other)
 
 
+@pytest.mark.shared
 @pytest.mark.slow
 def test_real_files_take_at_most_twice_the_text_that_they_hold(tmp_path: Path) -> None:
     chats = [calls for calls in real_scopes().values() if all(call.kind == "chat" for call in calls)]

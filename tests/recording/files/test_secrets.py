@@ -95,6 +95,7 @@ def test_a_name_makes_a_text_a_secret_but_not_a_description_of_one() -> None:
     assert find({"token": "antiphonal", "max_tokens": "12345678", "prompt_tokens": "12345678"}) == []
 
 
+@pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama-stack", "seeds"])
 def test_real_recordings_hold_none(name: str) -> None:

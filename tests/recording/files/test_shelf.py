@@ -47,6 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.shared
 def test_a_real_call_is_the_same_as_when_it_is_read_at_once() -> None:
     directory = recordings("llama-stack")
     names = [field.name for field in fields(RecordedCall)]

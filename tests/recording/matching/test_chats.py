@@ -229,6 +229,7 @@ def test_of_a_sequence_the_same_stream_options_answer_first_and_then_the_others(
     assert hit(made, request=PLAIN).call.name == "default.json#3"
 
 
+@pytest.mark.shared
 def test_real_streams_with_usage_and_without_it_answer_their_own_kind_in_any_scope() -> None:
     calls = [call for call in calls_in(recordings("llama-stack")) if call.kind == "chat"]
     made = index(*calls)

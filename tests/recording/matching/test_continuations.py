@@ -91,6 +91,7 @@ async def run(client: httpx2.AsyncClient, scope: str, first: JSONObject, outputs
     raise AssertionError(f"{scope}: no end")
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("scoped", [True, False])
 def test_every_recorded_scenario_runs_from_its_first_call_to_its_last_answer(scoped: bool) -> None:
     async def check(client: httpx2.AsyncClient) -> Counter[int]:
@@ -106,6 +107,7 @@ def test_every_recorded_scenario_runs_from_its_first_call_to_its_last_answer(sco
     assert lengths.total() > 40
 
 
+@pytest.mark.shared
 def test_the_first_recordings_by_name_would_leave_the_track() -> None:
     """The other test relies on this: in some scenario, the first alternative leads to no answer."""
     collection = Collection(recordings("llama-stack"))

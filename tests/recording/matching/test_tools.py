@@ -168,6 +168,7 @@ def test_recording_again_replaces_the_scope(tmp_path: Path) -> None:
         play(tmp_path, ("wiki", "search", {"query": "old"}))
 
 
+@pytest.mark.shared
 def test_real_searches_of_llama_stack_answer_any_provider() -> None:
     (name,) = {
         json.loads(path.read_text())["request"]["kwargs"]["query"]
@@ -177,6 +178,7 @@ def test_real_searches_of_llama_stack_answer_any_provider() -> None:
     assert name in msgspec.json.encode(result).decode()
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("size", ["low", "medium", "high"])
 def test_real_searches_of_llama_stack_answer_for_any_context_size(size: str) -> None:
     searches = [call for call in calls_in(recordings("llama-stack")) if call.kind == "tool"]
@@ -195,6 +197,7 @@ def test_our_own_searches_answer_for_their_own_context_size(tmp_path: Path) -> N
     assert "arguments.context_size" in missed(tmp_path, ("tavily", "web_search", high))
 
 
+@pytest.mark.shared
 def test_the_domains_of_a_search_count_for_llama_stacks_recordings_too() -> None:
     call = calls_in(recordings("llama-stack"))
     query = next(each.request["query"] for each in call if each.kind == "tool")

@@ -70,6 +70,7 @@ def test_a_file_of_llama_stacks_is_listed_under_the_provider_at_its_url(
         assert asyncio.run(models.resolve(model, RequestContext())).name == "small"
 
 
+@pytest.mark.shared
 def test_providers_are_called_as_in_the_names_of_llama_stacks_own_tests() -> None:
     named = set()
     for call in read_calls(recordings("llama-stack"), []):

@@ -45,6 +45,7 @@ def complete(model: ChatModel, body: JSONObject) -> JSON:
     return json.loads(asyncio.run(model.complete(cast(ChatRequest, body))))
 
 
+@pytest.mark.shared
 @pytest.mark.usefixtures("no_sockets")
 @pytest.mark.parametrize("name", [EXPERTS, PERMISSIONS])
 def test_the_seeds_replay_chunk_by_chunk(name: str) -> None:
@@ -53,6 +54,7 @@ def test_the_seeds_replay_chunk_by_chunk(name: str) -> None:
     assert replayed == [value["__data__"] for value in file["response"]["body"]]
 
 
+@pytest.mark.shared
 @pytest.mark.usefixtures("no_sockets")
 def test_the_first_seed_answers_a_request_that_is_not_streamed() -> None:
     body = json.loads((recordings("seeds") / EXPERTS).read_text())["request"]["body"]
@@ -63,6 +65,7 @@ def test_the_first_seed_answers_a_request_that_is_not_streamed() -> None:
     assert reply["usage"]["total_tokens"] == 1000
 
 
+@pytest.mark.shared
 @pytest.mark.usefixtures("no_sockets")
 def test_the_second_seed_calls_a_function() -> None:
     body = json.loads((recordings("seeds") / PERMISSIONS).read_text())["request"]["body"]
@@ -71,6 +74,7 @@ def test_the_second_seed_calls_a_function() -> None:
     assert call["function"] == {"name": "get_user_permissions", "arguments": '{"user_id":"user_11111"}'}
 
 
+@pytest.mark.shared
 @pytest.mark.usefixtures("no_sockets")
 def test_every_real_chat_is_answered() -> None:
     directory = recordings("llama-stack")
@@ -210,6 +214,7 @@ def test_a_miss_names_the_nearest_recording(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.shared
 def test_a_miss_in_a_real_collection_is_short_and_printable() -> None:
     directory = recordings("llama-stack")
     model = player(directory)

@@ -94,6 +94,7 @@ def test_a_search_tool_of_an_mcp_server_is_called(tmp_path: Path) -> None:
     assert asyncio.run(live.call("wiki", *SEARCH[1:])) == "live wiki 1"
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("size", [{}, {"context_size": "low"}, {"context_size": "high"}])
 def test_a_search_of_llama_stack_is_played_for_any_context_size(size: JSONObject) -> None:
     tools = Tools("live")

@@ -36,6 +36,7 @@ def test_everything_that_the_model_reads_counts(url: str, upstream: Upstream) ->
     assert upstream.chats == []
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["b-responses_count_tokens", "b-responses_count_tokens_with_tools"])
 def test_the_estimate_is_within_a_third_of_what_openai_counted(url: str, name: str) -> None:
     recording = shared(f"recordings/openai-responses/{name}.json").read_bytes()

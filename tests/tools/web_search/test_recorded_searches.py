@@ -14,6 +14,8 @@ from antiphon.wire.json import JSON
 from tests.recording.asking import in_scope, payloads, with_client
 from tests.support.shared import is_there, shared
 
+pytestmark = pytest.mark.shared
+
 FOLDER = "recordings/llama-stack"
 SCENARIO = "streaming_web_search["
 """Part of both names, `test_response_streaming_...` and `test_response_non_streaming_...`."""

@@ -190,10 +190,10 @@ def test_every_name_of_the_tool_runs(name: str) -> None:
     assert run(work, WebSearchSettings()) == ["web_search"]
 
 
+@pytest.mark.shared
 def test_the_function_is_worded_as_in_the_recordings() -> None:
-    recorded = [
-        json.loads(path.read_text()) for path in sorted(shared("recordings/llama-stack").glob("*.json"))
-    ]
+    folder = shared("recordings/llama-stack")
+    recorded = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     offered = {
         json.dumps(function)
         for each in recorded
@@ -305,9 +305,11 @@ def test_options_that_are_not_set_do_not_count_in_a_recording(tmp_path: Path) ->
     assert [request.json.get("include_domains") for request in service.requests] == [None, ["example.com"]]
 
 
+@pytest.mark.shared
 def test_recordings_of_llama_stack_answer() -> None:
-    folder = shared("recordings/llama-stack")
-    results = search_recorded(folder, "replay", WebSearchSettings(), "latest version of Python")
+    results = search_recorded(
+        shared("recordings/llama-stack"), "replay", WebSearchSettings(), "latest version of Python"
+    )
     assert len(results) == 5
     assert results[0]["url"] == "https://www.liquidweb.com/blog/latest-python-version/"
 
@@ -341,6 +343,7 @@ def test_a_switched_off_tool_is_not_opened() -> None:
     run(work, WebSearchSettings())
 
 
+@pytest.mark.shared
 def test_a_recorded_search_is_exported_as_llama_stack_holds_it(tmp_path: Path) -> None:
     with Upstream() as service:
         service.script(reply(FOUND))
