@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -86,8 +87,15 @@ class Backend(Upstream):
         return True
 
 
+class Server(NamedTuple):
+    """A server that runs."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+
 class Processes:
-    """Processes that serve one database.
+    """Two processes that serve one database.
 
     Args:
         folder: A new folder for the settings.
@@ -99,7 +107,8 @@ class Processes:
     def __init__(self, folder: Path, database: str, backend: Upstream, search: Upstream) -> None:
         self.database = database
         self._folder = folder
-        self._started: list[subprocess.Popen[str]] = []
+        self._ports = [free_port(), free_port()]
+        self._running: dict[int, Server] = {}
         search.script(reply({"results": [RESULT]}))
         (folder / "antiphon.toml").write_text(
             f'database = "{database}"\ndiscover = false\n'
@@ -107,20 +116,36 @@ class Processes:
             f'[tools.web_search]\nprovider = "tavily"\nbase_url = "{place(search)}"\napi_key = "{KEY}"\n'
         )
 
-    def start(self, port: int) -> tuple["subprocess.Popen[str]", str]:
-        """Start a server; return its process and its URL once it listens."""
+    def pair(self) -> tuple[Server, Server]:
+        """Return both servers, which run."""
+        return self.server(0), self.server(1)
+
+    def server(self, index: int) -> Server:
+        """Return the first (0) or second (1) server, which starts unless it runs."""
+        running = self._running.get(index)
+        if running is None or running.process.poll() is not None:
+            self.kill(index)
+            self._running[index] = running = self._start(self._ports[index])
+        return running
+
+    def kill(self, index: int) -> None:
+        """Kill a server if it runs."""
+        if index in self._running:
+            process = self._running.pop(index).process
+            process.kill()
+            process.communicate()
+
+    def _start(self, port: int) -> Server:
         command = [sys.executable, "-c", _SERVE, "serve", "--port", str(port), "--print-url"]
         env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "PYTHONPATH": os.pathsep.join(sys.path)}
-        log = (self._folder / f"{port}.log").open("a")
-        process = subprocess.Popen(
-            command, cwd=self._folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        log.close()
-        self._started.append(process)
+        with (self._folder / f"{port}.log").open("a") as log:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert url, (self._folder / f"{port}.log").read_text()
-        return process, url
+        return Server(process, url)
 
     def finished_calls(self, response_id: str) -> set[int]:
         """Return the numbers of the model calls that the database has as finished."""
@@ -136,12 +161,9 @@ class Processes:
         return found
 
     def close(self) -> None:
-        """Kill all processes."""
-        for process in self._started:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        """Kill the servers."""
+        for index in (0, 1):
+            self.kill(index)
 
 
 @contextmanager

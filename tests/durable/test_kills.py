@@ -4,20 +4,23 @@ import os
 import random
 import signal
 import threading
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from antiphon.wire.json import JSONObject
-from tests.durable.processes import ASK, free_port, processes
+from tests.durable.processes import ASK, Backend, Processes, Server, processes
 from tests.durable.test_crashes import check_items, texts
 from tests.server.client import get, post
 from tests.server.following import cancel, created, followed, stream
+from tests.support.postgresql import schema
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("ANTIPHON_KILLS", "6"))
-"""Number of kills in the test of random points; 50 for a thorough run."""
+KILLS = {count: int(os.environ.get("ANTIPHON_KILLS", default)) for count, default in ((1, "4"), (2, "2"))}
+"""Number of kills at random points, with one and with two servers; 50 for a thorough run."""
 ALL_WORDS = "".join(f"word{number} " for number in range(12))
 
 
@@ -34,99 +37,126 @@ def check_log(events: list[JSONObject]) -> None:
     check_items(events)
 
 
-@pytest.mark.timeout(600)
-def test_D1_kills_at_random_points_lose_nothing_and_pay_nothing_twice(url: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Processes, Backend, Upstream]]:
+    """Yield servers over one database, which the tests of the module share."""
+    folder = tmp_path_factory.mktemp("servers")
+    with ExitStack() as stack:
+        database = str(folder / "state.db")
+        if request.param == "postgresql":
+            database = stack.enter_context(schema(request.getfixturevalue("postgresql")))
+        yield stack.enter_context(processes(folder, database))
+
+
+@pytest.fixture
+def backend(shared: tuple[Processes, Backend, Upstream]) -> Backend:
+    """Return the backend, without traces of earlier tests."""
+    shared[1].rounds.clear()
+    shared[1].pause = 0.01
+    return shared[1]
+
+
+@pytest.fixture
+def servers(shared: tuple[Processes, Backend, Upstream], backend: Backend) -> Processes:
+    return shared[0]
+
+
+@pytest.fixture
+def search(shared: tuple[Processes, Backend, Upstream]) -> Upstream:
+    return shared[2]
+
+
+def killed(server: Server, after: float, *, is_read: bool) -> tuple[str, list[JSONObject]]:
+    """Kill a server while it runs a response; return its ID and the events that a client has read."""
+    if is_read:
+        with created(server.url, ASK) as (response_id, lines):
+            threading.Timer(after, server.process.kill).start()
+            return response_id, list(lines)
+    response_id = post(server.url, "/responses", ASK).json["id"]
+    pause(after)
+    server.process.kill()
+    return response_id, []
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [1, 2])
+def test_D1_D8_kills_at_random_points_lose_nothing_and_pay_nothing_twice(
+    servers: Processes, backend: Backend, search: Upstream, count: int
+) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # noqa: T201
     chance = random.Random(seed)
-    with processes(tmp_path, url) as (servers, backend, search):
-        port = free_port()
-        process, base = servers.start(port)
-        for kill in range(KILLS):
-            backend.rounds.clear()
-            search.requests.clear()
-            read: list[JSONObject] = []
-            if kill % 2:
-                response_id = post(base, "/responses", ASK).json["id"]
-                pause(chance.uniform(0, 0.6))
-                process.kill()
-            else:
-                with created(base, ASK) as (response_id, lines):
-                    killer = threading.Timer(chance.uniform(0, 0.6), process.kill)
-                    killer.start()
-                    read += list(lines)
-            process.wait()
-            finished = servers.finished_calls(response_id)
-            before = backend.rounds.copy()
-            process, base = servers.start(port)
-            events = followed(base, response_id).payloads
-            check_log(events)
-            assert events[1 : len(read) + 1] == read
-            assert get(base, f"/responses/{response_id}").json["status"] == "completed"
-            for number in range(3):
-                again = backend.rounds[number] - before[number]
-                if number in finished:
-                    assert again == 0, f"call {number} was paid twice (seed {seed}, kill {kill})"
-                assert again <= 1
-            assert len(search.requests) <= 3
-
-
-@pytest.mark.timeout(120)
-def test_D8_another_server_goes_on_after_a_kill(url: str, tmp_path: Path) -> None:
-    with processes(tmp_path, url) as (servers, backend, _):
-        first, one = servers.start(free_port())
-        _, two = servers.start(free_port())
-        backend.pause = 0.2
-        with created(one, ASK) as (response_id, _), stream(two, response_id) as lines:
-            read = [next(lines) for _ in range(3)]
-            first.kill()
-            backend.pause = 0.01
-            events = read + list(lines)
+    for kill in range(KILLS[count]):
+        first = servers.server(0)
+        if count == 2:
+            servers.server(1)
+        else:
+            servers.kill(1)
+        backend.rounds.clear()
+        search.requests.clear()
+        response_id, read = killed(first, chance.uniform(0, 0.6), is_read=kill % 2 == 0)
+        first.process.wait()
+        finished = servers.finished_calls(response_id)
+        before = backend.rounds.copy()
+        # A second server goes on by itself; without it, the next start of the first one does.
+        url = servers.server(count - 1).url
+        events = followed(url, response_id).payloads
         check_log(events)
-        assert followed(two, response_id).payloads == events
+        assert events[1 : len(read) + 1] == read
+        assert get(url, f"/responses/{response_id}").json["status"] == "completed"
+        for number in range(3):
+            again = backend.rounds[number] - before[number]
+            if number in finished:
+                assert again == 0, f"call {number} was paid twice (seed {seed}, kill {kill})"
+            assert again <= 1
+        assert len(search.requests) <= 3
 
 
 @pytest.mark.timeout(120)
-def test_a_server_that_stops_leaves_its_responses_to_another(url: str, tmp_path: Path) -> None:
-    with processes(tmp_path, url) as (servers, backend, _):
-        first, one = servers.start(free_port())
-        _, two = servers.start(free_port())
-        backend.pause = 0.2
-        with created(one, ASK) as (response_id, _), stream(two, response_id) as lines:
-            read = [next(lines) for _ in range(3)]
-            first.send_signal(signal.SIGTERM)
-            assert first.wait(timeout=20) == 0
-            backend.pause = 0.01
-            events = read + list(lines)
-        check_log(events)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_D8_a_client_of_another_server_sees_no_gap_when_a_server_ends(
+    servers: Processes, backend: Backend, number: signal.Signals
+) -> None:
+    one, two = servers.pair()
+    backend.pause = 0.2
+    with created(one.url, ASK) as (response_id, _), stream(two.url, response_id) as lines:
+        read = [next(lines) for _ in range(3)]
+        one.process.send_signal(number)
+        one.process.wait(timeout=20)
+        backend.pause = 0.01
+        events = read + list(lines)
+    assert one.process.returncode == (0 if number == signal.SIGTERM else -number)
+    check_log(events)
+    assert followed(two.url, response_id).payloads == events
 
 
 @pytest.mark.timeout(120)
-def test_a_frozen_server_writes_nothing_when_it_wakes_up(url: str, tmp_path: Path) -> None:
-    with processes(tmp_path, url) as (servers, backend, _):
-        first, one = servers.start(free_port())
-        _, two = servers.start(free_port())
-        backend.pause = 0.3
-        with created(one, ASK) as (response_id, _), stream(two, response_id) as lines:
-            read = [next(lines) for _ in range(3)]
-            first.send_signal(signal.SIGSTOP)
-            read.append(next(lines))
-            first.send_signal(signal.SIGCONT)
-            events = read + list(lines)
-        check_log(events)
-        assert get(one, f"/responses/{response_id}").json["status"] == "completed"
-        assert followed(one, response_id).payloads == events
+def test_a_frozen_server_writes_nothing_when_it_wakes_up(servers: Processes, backend: Backend) -> None:
+    one, two = servers.pair()
+    backend.pause = 0.3
+    with created(one.url, ASK) as (response_id, _), stream(two.url, response_id) as lines:
+        read = [next(lines) for _ in range(3)]
+        one.process.send_signal(signal.SIGSTOP)
+        read.append(next(lines))
+        one.process.send_signal(signal.SIGCONT)
+        backend.pause = 0.05
+        events = read + list(lines)
+    check_log(events)
+    assert get(one.url, f"/responses/{response_id}").json["status"] == "completed"
+    assert followed(one.url, response_id).payloads == events
 
 
 @pytest.mark.timeout(120)
-def test_a_cancellation_reaches_the_server_that_runs_the_response(url: str, tmp_path: Path) -> None:
-    with processes(tmp_path, url) as (servers, backend, _):
-        _, one = servers.start(free_port())
-        _, two = servers.start(free_port())
-        backend.pause = 0.5
-        with created(one, ASK) as (response_id, lines):
-            [next(lines) for _ in range(2)]
-        response = cancel(two, response_id).json
-        assert response["status"] == "cancelled"
-        assert get(one, f"/responses/{response_id}").json == response
-        assert followed(one, response_id).payloads[-1]["response"] == response
+def test_a_cancellation_reaches_the_server_that_runs_the_response(
+    servers: Processes, backend: Backend
+) -> None:
+    one, two = servers.pair()
+    backend.pause = 0.5
+    with created(one.url, ASK) as (response_id, lines):
+        [next(lines) for _ in range(2)]
+    response = cancel(two.url, response_id).json
+    assert response["status"] == "cancelled"
+    assert get(one.url, f"/responses/{response_id}").json == response
+    assert followed(one.url, response_id).payloads[-1]["response"] == response
