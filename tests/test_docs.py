@@ -17,11 +17,13 @@ from antiphon.cli import antiphon
 from antiphon.settings.load import load_settings
 from antiphon.tools.web_search.providers import SEARCH_PROVIDERS
 from tests.support.certificates import Authority
+from tests.support.programs import Programs
 from tests.support.schemas import check_openai, check_response
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTED_URL = "http://127.0.0.1:8321/v1"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TUTORIAL = "docs/first_agent.md"
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
@@ -70,22 +72,26 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    with Programs(tmp_path_factory.mktemp("programs")) as programs:
+        yield programs
+
+
 @pytest.mark.parametrize(
     ("page", "program"),
     # Examples that begin with a file name belong to a session (test_docs_console.py) or to the server
     # (tools/test_registry.py); those that begin with an installation need other packages (real_clients/).
-    [each for each in examples("python") if not each[1].startswith(("# tests/", "# src/", "# pip install "))],
+    # test_docs_agent.py runs those of the tutorial.
+    [
+        (page, program)
+        for page, program in examples("python")
+        if page != TUTORIAL and not program.startswith(("# tests/", "# src/", "# pip install "))
+    ],
 )
-def test_python_examples_run(base_url: str, page: str, program: str) -> None:
+def test_python_examples_run(base_url: str, programs: Programs, page: str, program: str) -> None:
     assert DOCUMENTED_URL in program
-    program = program.replace(DOCUMENTED_URL, base_url)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = programs.run(program.replace(DOCUMENTED_URL, base_url))
     assert done.stderr == "", page
     assert done.returncode == 0
     assert done.stdout.strip()

@@ -2,8 +2,6 @@
 
 import dataclasses
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import get_args
 
@@ -14,7 +12,8 @@ from antiphon.agent import Agent, Turn
 from antiphon.agent.connection import DELAYS
 from antiphon.agent.events import AgentEvent, StepDelta, StepResult, StopReason
 from antiphon.testing import LocalServer, serve
-from tests.test_docs import DOCUMENTED_URL, FENCE, ROOT
+from tests.support.programs import Programs
+from tests.test_docs import DOCUMENTED_URL, ROOT, TUTORIAL, examples
 
 REFERENCE = (ROOT / "docs" / "agent.md").read_text(encoding="utf-8")
 OUTPUTS = (
@@ -34,10 +33,10 @@ def server() -> Iterator[LocalServer]:
         yield server
 
 
-def programs(page: str) -> list[str]:
-    """Return the programs of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return [match[2] for match in FENCE.finditer(text) if match[1] == "python"]
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    with Programs(tmp_path_factory.mktemp("programs")) as programs:
+        yield programs
 
 
 def rows(heading: str) -> dict[str, list[str]]:
@@ -47,18 +46,16 @@ def rows(heading: str) -> dict[str, list[str]]:
     return {first: rest for first, *rest in names}
 
 
-@pytest.mark.parametrize(("program", "output"), [*zip(programs("first_agent.md"), OUTPUTS, strict=True)])
+def in_tutorial() -> list[str]:
+    """Return the programs of the tutorial."""
+    return [program for page, program in examples("python") if page == TUTORIAL]
+
+
+@pytest.mark.parametrize(("program", "output"), [*zip(in_tutorial(), OUTPUTS, strict=True)])
 def test_the_programs_of_the_tutorial_print_what_the_page_says(
-    server: LocalServer, program: str, output: str
+    server: LocalServer, programs: Programs, program: str, output: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program.replace(DOCUMENTED_URL, server.url)],
-        capture_output=True,
-        encoding="utf-8",
-        env={"PYTHONIOENCODING": "utf-8", "PYTHONPATH": ":".join(sys.path)},
-        timeout=50,
-        check=False,
-    )
+    done = programs.run(program.replace(DOCUMENTED_URL, server.url))
     assert (done.stderr, done.returncode) == ("", 0)
     assert re.fullmatch(output, done.stdout), done.stdout
 
