@@ -34,8 +34,8 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    with Programs(tmp_path_factory.mktemp("programs")) as programs:
+def programs(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    with Programs(tmp_path_factory.mktemp("programs"), server.url) as programs:
         yield programs
 
 

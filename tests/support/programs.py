@@ -12,13 +12,18 @@ _FORKS = """
 import json, os, runpy, sys
 import openai, antiphon.agent
 
+with openai.OpenAI(base_url=sys.argv[1], api_key="none") as client:
+    request = {"model": "antiphon/sample", "input": "Hi"}
+    client.responses.create(**request)
+    list(client.responses.create(**request, stream=True))
+
 for line in sys.stdin:
     path, *outputs = json.loads(line)
     child = os.fork()
     if child == 0:
         for number, output in enumerate(outputs, 1):
             os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), number)
-        runpy.run_path(path, run_name="__main__")
+        kept = runpy.run_path(path, run_name="__main__")  # As long as a program keeps its variables.
         sys.exit()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -41,12 +46,13 @@ class Programs:
 
     Args:
         folder: A new folder.
+        url: The base URL of a server, to which requests load what the libraries load late.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
         self._count = 0
-        command = [sys.executable, "-W", "error", "-c", _FORKS]
+        command = [sys.executable, "-W", "error", "-c", _FORKS, url]
         env = os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONPATH": ":".join(sys.path)}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, encoding="utf-8")
