@@ -19,6 +19,7 @@ from antiphon.server.routes import (
     prompts,
     responses,
     vector_stores,
+    webhooks,
     websocket,
 )
 
@@ -29,6 +30,7 @@ ROUTES = [
     *models.routes,
     *files.routes,
     *batches.routes,
+    *webhooks.routes,
     *vector_stores.routes,
     *prompts.routes,
     *passthrough.routes,

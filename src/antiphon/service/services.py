@@ -33,6 +33,7 @@ from antiphon.service.responses.input_files import Attachments
 from antiphon.service.responses.responses import OpenTools, Responses
 from antiphon.service.responses.resumable import ResumableStreams
 from antiphon.service.responses.sealing import Sealing
+from antiphon.service.webhooks.webhooks import Webhooks
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
@@ -154,16 +155,22 @@ class Services:
     """Streams that clients can resume; None if they can't."""
     sealing: Sealing | None
     """Encryption for all owners; None where content is not encrypted."""
+    webhooks: Webhooks
+    """Webhook endpoints."""
     store: Store
     """The database; a route makes a use case like `Prompts(store)` for each request."""
 
     async def go_on(self) -> None:
         """Run work that waits or that a stopped server has left, after one query; call it periodically."""
-        runs, batches = await self.store.waiting(self.background.active, self.batches.active)
+        runs, batches, deliveries = await self.store.waiting(
+            self.background.active, self.batches.active, self.webhooks.active
+        )
         if runs:
             self.background.wake()
         if batches:
             self.batches.wake()
+        if deliveries:
+            self.webhooks.wake()
 
     @classmethod
     @asynccontextmanager
@@ -199,13 +206,12 @@ class Services:
             def responses_of(models: ModelCatalogue) -> Responses:
                 return Responses(store, models, _tools_of(tools, files, models), files.attachments)
 
+            webhooks = Webhooks(store, tools.guard, sealing)
+            stack.push_async_callback(webhooks.close)
             background = Background(store, catalogue, responses_of, sealing, keys, settings.background)
             stack.push_async_callback(background.close)
-            responses, chat, embeddings = (
-                responses_of(catalogue),
-                ChatCompletions(catalogue),
-                Embeddings(catalogue),
-            )
+            responses = responses_of(catalogue)
+            chat, embeddings = ChatCompletions(catalogue), Embeddings(catalogue)
             lines = Lines(responses, chat, embeddings, settings.bodies)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys)
             batches = Batches(store, parts, settings.batch_lines)
@@ -226,6 +232,7 @@ class Services:
                 resumable=ResumableStreams.open(store.runs, background.signals, settings.resume_grace),
                 sealing=sealing,
                 store=store,
+                webhooks=webhooks,
             )
 
 

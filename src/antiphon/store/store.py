@@ -39,6 +39,9 @@ from antiphon.store.vector_stores.search.blocks import m014_vector_blocks
 from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
+from antiphon.store.webhooks.queue import waiting as delivery_waiting
+from antiphon.store.webhooks.tables import m016_webhooks
+from antiphon.store.webhooks.webhooks import WebhookRecords
 
 MIGRATIONS = (
     m001_initial,
@@ -56,6 +59,7 @@ MIGRATIONS = (
     m013_runs,
     m014_vector_blocks,
     m015_batches,
+    m016_webhooks,
     m019_usage,
     m020_streams,
 )
@@ -83,10 +87,12 @@ class Store:
         self._database = database
         self._server_id = server_id
         self._is_worker = is_worker
+        self._clock = clock
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
-        self.runs = RunRecords(database, self.pending, server_id, clock)
+        self.webhooks = WebhookRecords(database, server_id, clock)
+        self.runs = RunRecords(database, self.pending, self.webhooks, server_id, clock)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.overview = OverviewRecords(database)
@@ -100,7 +106,7 @@ class Store:
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
-        self.batches = BatchRecords(database, server_id, clock)
+        self.batches = BatchRecords(database, server_id, self.webhooks, clock)
         self.usage = UsageRecords(database, server_id, clock, self.has_company)
 
     @classmethod
@@ -137,16 +143,23 @@ class Store:
             raise StoreUnavailable(f"{database.location}: {explain_to_operator(error)}") from error
         return store
 
-    async def waiting(self, runs: Collection[str], batches: Collection[str]) -> tuple[bool, bool]:
+    async def waiting(
+        self, runs: Collection[str], batches: Collection[str], deliveries: Collection[str]
+    ) -> tuple[bool, bool, bool]:
         """Return which kinds of work wait, or were left by a stopped server, in one query.
 
         Args:
             runs: The background responses that this server executes.
             batches: The batches that it executes.
+            deliveries: The webhook events that it delivers.
         """
-        found = select(run_waiting(self._server_id, runs), batch_waiting(self._server_id, batches))
-        runs_wait, batches_wait = await self._database.read(lambda c: c.execute(found).one())
-        return runs_wait, batches_wait
+        found = select(
+            run_waiting(self._server_id, runs),
+            batch_waiting(self._server_id, batches),
+            delivery_waiting(self._server_id, deliveries, self._clock()),
+        )
+        in_runs, in_batches, in_deliveries = await self._database.read(lambda c: c.execute(found).one())
+        return in_runs, in_batches, in_deliveries
 
     @property
     def location(self) -> str:

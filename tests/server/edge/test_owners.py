@@ -35,6 +35,11 @@ BODIES: dict[str, JSON] = {
     "GET /v1/files/{file_id}/content": None,
     "GET /v1/batches/{batch_id}": None,
     "POST /v1/batches/{batch_id}/cancel": None,
+    "GET /v1/webhook_endpoints/{webhook_endpoint_id}": None,
+    "POST /v1/webhook_endpoints/{webhook_endpoint_id}": {"name": "stolen"},
+    "DELETE /v1/webhook_endpoints/{webhook_endpoint_id}": None,
+    "POST /v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret": {},
+    "POST /v1/webhook_endpoints/{webhook_endpoint_id}/test": {"event_type": "batch.failed"},
     "GET /v1/prompts/{prompt_id}": None,
     "PUT /v1/prompts/{prompt_id}": {"prompt": "Stolen", "version": 1, "variables": []},
     "POST /v1/prompts/{prompt_id}": {"prompt": "Stolen", "version": 1, "variables": []},
@@ -59,10 +64,11 @@ BODIES: dict[str, JSON] = {
 }
 """Every route that names an object, with a body that would change it."""
 
+HOOK: JSONObject = {"name": "hers", "url": "https://192.0.1.1/", "event_types": ["batch.failed"]}
 NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider_id}"})
 """Routes whose ids are the server's own."""
 
-LISTS = ("/responses", "/files", "/batches", "/vector_stores", "/prompts")
+LISTS = ("/responses", "/files", "/batches", "/webhook_endpoints", "/vector_stores", "/prompts")
 """Every list of an owner's objects."""
 OTHER_GETS = frozenset(
     {
@@ -77,6 +83,7 @@ OTHER_GETS = frozenset(
         "ready",
         "version",
         "openapi.json",
+        "webhook_event_types",
     }
 )
 
@@ -155,6 +162,7 @@ def hers(alice: Person) -> dict[str, str]:
         "vector_store_id": store,
         "file_batch_id": alice.made(f"/vector_stores/{store}/file_batches", {"file_ids": [file_id]}),
         "batch_id": created_batch(alice),
+        "webhook_endpoint_id": alice.made("/webhook_endpoints", HOOK),
         "prompt_id": alice.made("/prompts", {"prompt": "Her secret", "variables": []}, "prompt_id"),
     }
 

@@ -30,6 +30,7 @@ from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.paging import page_by_time
 from antiphon.store.vector_stores.rows import Rows
+from antiphon.store.webhooks.webhooks import WebhookRecords
 from antiphon.wire.lists import PageQuery
 
 _RANK = 5
@@ -46,9 +47,12 @@ class BatchRecords:
     then on, as those of background responses do.
     """
 
-    def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, server_id: str, webhooks: WebhookRecords, clock: Callable[[], float]
+    ) -> None:
         self._database = database
         self._server_id = server_id
+        self._webhooks = webhooks
         self._clock = clock
 
     async def submit(self, owner: str, new: NewBatch) -> None:
@@ -156,7 +160,13 @@ class BatchRecords:
         Raises:
             Fenced: Another execution has replaced this one.
         """
-        await self._database.write(lambda c: end(c, batch, ended, self._clock()))
+
+        def run(connection: Connection) -> None:
+            end(connection, batch, ended, self._clock())
+            self._webhooks.queue(connection, batch.owner, ended.event, batch.id)
+
+        await self._database.write(run)
+        self._webhooks.notify()
 
     async def close(self, batch: ClaimedBatch) -> None:
         """Delete the results of a batch, whose files contain them, and end its execution.

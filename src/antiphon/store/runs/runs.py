@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses, retrieve_error
@@ -13,6 +13,7 @@ from antiphon.store.runs.overview import RunLine, first_events, open_runs
 from antiphon.store.runs.queue import cancel, claim, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, NewStream, RunEnd, RunLimits, RunWrite
 from antiphon.store.runs.streams import begin_streams, end_streams, last_reader, note_reader
+from antiphon.store.webhooks.webhooks import WebhookRecords
 
 _BEGIN, _WRITE, _END = 3, 4, 5
 """Ranks of the frequent writes."""
@@ -27,11 +28,17 @@ class RunRecords:
     """
 
     def __init__(
-        self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
+        self,
+        database: Database,
+        pending: PendingResponses,
+        webhooks: WebhookRecords,
+        server_id: str,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._pending = pending
         self._server_id = server_id
+        self._webhooks = webhooks
         self._clock = clock
 
     async def submit(self, owner: str, new: NewRun) -> None:
@@ -68,7 +75,14 @@ class RunRecords:
             Fenced: Another execution has replaced this one, or the response was deleted.
             DuplicateItem: The ID of an output item is taken by an item with another body.
         """
-        await self._database.enqueue(end_runs, end, rank=_END).future
+        await self._database.enqueue(self._end, end, rank=_END).future
+        self._webhooks.notify()
+
+    def _end(self, connection: Connection, batch: list[RunEnd]) -> None:
+        end_runs(connection, batch)
+        for end in batch:
+            response = end.finished
+            self._webhooks.queue(connection, end.owner, f"response.{response.status}", response.id)
 
     async def drop(self, run: ClaimedRun) -> None:
         """Remove a run whose response was deleted."""
@@ -92,7 +106,16 @@ class RunRecords:
         Returns:
             The state of the run before; None if the owner has no such background response.
         """
-        return await self._database.write(lambda c: cancel(c, owner, response_id, finished, event))
+
+        def run(connection: Connection) -> str | None:
+            state = cancel(connection, owner, response_id, finished, event)
+            if state == "queued":
+                self._webhooks.queue(connection, owner, "response.cancelled", response_id)
+            return state
+
+        state = await self._database.write(run)
+        self._webhooks.notify()
+        return state
 
     async def held(self, active: Collection[str]) -> dict[str, bool]:
         """Return the runs that this server still executes, each with whether it is to be cancelled.

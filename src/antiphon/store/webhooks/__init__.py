@@ -1,0 +1,1 @@
+"""Webhook endpoints, and the queue of deliveries."""
