@@ -67,6 +67,7 @@ HttpError                               exchange without a complete HTTP respons
 └── Undecodable                         unsupported or wrong content encoding
 EventTooLarge                           server-sent event over the size limit (backends)
 Fenced                                  write of an execution that another one has replaced (store)
+NotSent                                 webhook event that has not arrived (service)
 Unsatisfiable                           schema for which the sample model finds no value (backends)
 DocumentError                           file without extractable text (documents)
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.service.batches import input as batch_input
-from antiphon.service.batches.input import BrokenInput, InputCheck, Line, read_lines
+from antiphon.service.batches.input import InputCheck, Line, read_lines
 from antiphon.wire.json import JSON
 from tests.server.batching import RESPONSES, jsonl, line
 
@@ -115,6 +115,6 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path) -> None:
     assert [each.number for part in parts for each in part] == list(range(1, 5001))
 
 
-def test_a_missing_file_is_broken(tmp_path: Path) -> None:
-    with pytest.raises(BrokenInput):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
         read(tmp_path / "missing")

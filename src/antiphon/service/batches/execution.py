@@ -15,7 +15,7 @@ from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.slices import in_thread
 from antiphon.errors import AntiphonError, NotFound, StoreUnavailable
-from antiphon.service.batches.input import BrokenInput, InputCheck, Line, read_lines
+from antiphon.service.batches.input import InputCheck, Line, read_lines
 from antiphon.service.batches.lines import Attempt, Lines, not_executed
 from antiphon.service.batches.output import write_file
 from antiphon.service.batches.slots import Slots
@@ -43,7 +43,7 @@ decode_batch = msgspec.json.Decoder(Batch).decode
 encode = msgspec.json.Encoder().encode
 
 
-class Failed(Exception):
+class _Failed(Exception):
     """End of a batch that fails as a whole, with its errors."""
 
     def __init__(self, errors: list[BatchError]) -> None:
@@ -93,7 +93,7 @@ class BatchExecution:
             errors: list[BatchError] = []
             try:
                 outcome = await self._outcome(catalogue, slots)
-            except Failed as failed:
+            except _Failed as failed:
                 outcome, errors = "failed", failed.errors
             await self._finish(outcome, errors)
         await self._records.close(self._run)
@@ -103,7 +103,7 @@ class BatchExecution:
         """Run the lines; return the final status of the batch."""
         if self._run.epoch > _MOST_EXECUTIONS:
             text = "The server stopped too often while it executed the batch."
-            raise Failed([BatchError("server_error", text)])
+            raise _Failed([BatchError("server_error", text)])
         if self._execution.is_cancelled:
             return "cancelled"
         limit = asyncio.timeout(max(0.0, self._run.remaining))
@@ -132,7 +132,7 @@ class BatchExecution:
         """Check the input file, and begin the batch.
 
         Raises:
-            Failed: The file has errors.
+            _Failed: The file has errors.
         """
         check = InputCheck(self._batch.endpoint)
         async with aclosing(self._input()) as pages:
@@ -142,7 +142,7 @@ class BatchExecution:
                     break
         check.finish()
         if check.errors:
-            raise Failed(check.errors)
+            raise _Failed(check.errors)
         self._total = check.total
         await self._change("in_progress", total=check.total, model=check.model)
 
@@ -150,15 +150,15 @@ class BatchExecution:
         """Yield the lines of the input file.
 
         Raises:
-            Failed: The file was deleted.
+            _Failed: The file was deleted.
         """
         try:
             path = await self._path()
             async with aclosing(read_lines(path, self._lines.limits.max_body_bytes)) as pages:
                 async for lines in pages:
                     yield lines
-        except (NotFound, BrokenInput) as error:
-            raise Failed([_NO_INPUT]) from error
+        except (NotFound, FileNotFoundError) as error:
+            raise _Failed([_NO_INPUT]) from error
 
     async def _path(self) -> Path:
         stored = await self._files.get(self._run.owner, self._batch.input_file_id)
@@ -261,6 +261,6 @@ class BatchExecution:
                     for line in lines:
                         if line.number not in finished:
                             yield encode(not_executed(self._run.id, line, code, message)).decode()
-        except Failed as failed:
+        except _Failed as failed:
             # The file of errors is incomplete without the input.
             errors += failed.errors

@@ -22,10 +22,6 @@ _READ = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class BrokenInput(Exception):
-    """Input file of a batch that was deleted, or that can't be read."""
-
-
 class Line(Struct, frozen=True):
     """A line of the input file that isn't empty."""
 
@@ -62,18 +58,14 @@ async def read_lines(path: Path, most: int) -> AsyncGenerator[list[Line], None]:
         most: Size limit of a line in bytes; longer ones have no text.
 
     Raises:
-        BrokenInput: The file can't be read.
+        FileNotFoundError: The file was deleted.
     """
-    try:
-        file = await asyncio.to_thread(path.open, "rb")
-        with file:
-            number, more = 0, True
-            while more:
-                lines, number, more = await asyncio.to_thread(_read, file, number, most)
-                if lines:
-                    yield lines
-    except OSError as error:
-        raise BrokenInput from error
+    with await asyncio.to_thread(path.open, "rb") as file:
+        number, more = 0, True
+        while more:
+            lines, number, more = await asyncio.to_thread(_read, file, number, most)
+            if lines:
+                yield lines
 
 
 def _read(file: BinaryIO, number: int, most: int) -> tuple[list[Line], int, bool]:
