@@ -307,9 +307,8 @@ def test_options_that_are_not_set_do_not_count_in_a_recording(tmp_path: Path) ->
 
 @pytest.mark.shared
 def test_recordings_of_llama_stack_answer() -> None:
-    results = search_recorded(
-        shared("recordings/llama-stack"), "replay", WebSearchSettings(), "latest version of Python"
-    )
+    folder, question = shared("recordings/llama-stack"), "latest version of Python"
+    results = search_recorded(folder, "replay", WebSearchSettings(), question)
     assert len(results) == 5
     assert results[0]["url"] == "https://www.liquidweb.com/blog/latest-python-version/"
 
@@ -355,9 +354,8 @@ def test_a_recorded_search_is_exported_as_llama_stack_holds_it(tmp_path: Path) -
     assert path.name == f"{tool_hash('tavily', 'web_search', {'query': 'latest Python version'})}.json"
     assert written["response"]["body"]["__type__"] == recorded["response"]["body"]["__type__"]
     assert written["response"]["body"]["__data__"].keys() == recorded["response"]["body"]["__data__"].keys()
-    assert search_recorded(tmp_path / "theirs", "replay", WebSearchSettings(), "latest Python version") == [
-        RESULT
-    ]
+    again = search_recorded(tmp_path / "theirs", "replay", WebSearchSettings(), "latest Python version")
+    assert again == [RESULT]
 
 
 def test_T16_a_recorded_refusal_is_replayed_if_that_is_asked(tmp_path: Path) -> None:
