@@ -5,10 +5,12 @@ from typing import cast
 import pytest
 
 from antiphon.errors import StoreUnavailable
-from antiphon.serving.periodic import build_indexes, remove_deleted, repeat_forever
+from antiphon.service.files.folder import FileFolder
+from antiphon.service.retention import Retention
+from antiphon.serving.periodic import build_indexes, expire, remove_deleted, repeat_forever
 from antiphon.store import Store
 from antiphon.store.responses import removal
-from tests.store.samples import ME, converse
+from tests.store.samples import ME, converse, respond
 
 
 def test_no_error_ends_background_work(caplog: pytest.LogCaptureFixture) -> None:
@@ -55,6 +57,21 @@ def test_a_large_deletion_is_finished_in_the_background(monkeypatch: pytest.Monk
             pass
         working.cancel()
         assert await store.items.find(ME, items) == {}
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_old_objects_are_deleted_until_the_server_stops() -> None:
+    async def scenario() -> None:
+        store = await Store.open(":memory:")
+        await respond(store, "resp_1", ["a"], ["b"])
+        working = asyncio.create_task(expire(Retention(store, cast("FileFolder", None), {"responses": 60.0})))
+        deadline = asyncio.get_running_loop().time() + 10
+        while await store.responses.get(ME, "resp_1") and asyncio.get_running_loop().time() < deadline:
+            pass
+        working.cancel()
+        assert await store.responses.get(ME, "resp_1") is None
         await store.close()
 
     asyncio.run(scenario())

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, inspect
 
 from antiphon.store import Store
+from antiphon.store.retention.expired import EXPIRIES
 from antiphon.store.tables import metadata
 from antiphon.wire.lists import PageQuery
 from tests.store.conftest import Run
@@ -67,12 +68,22 @@ async def everything(store: Store) -> None:
     await store.conversations.delete(ME, "conv_1")
     for response_id in ("resp_1", "resp_3"):
         await store.responses.delete(ME, response_id)
+    await expire(store)
     await store.servers.recover(10.0)
     await store.idempotency.claim(ME, "key")
     await store.idempotency.keep(ME, "key", b"answer")
     await store.idempotency.delete_expired()
     await store.deletions.remove_all()
     await files_and_vector_stores(store)
+
+
+async def expire(store: Store) -> None:
+    await respond(store, "resp_4", [], [])
+    await store.files.add(ME, file("file_4"))
+    await converse(store, "conv_2")
+    for kind in EXPIRIES:
+        async for _ in store.expiry.remove(kind, -1.0):
+            pass
 
 
 async def files_and_vector_stores(store: Store) -> None:

@@ -34,12 +34,12 @@ def config(debug: bool, **flags: JSON) -> None:
     shown = settings.shown()
     for setting in SETTINGS:
         if setting.table is None:
-            click.echo(_line(setting.name, shown[setting.name], settings.origins[setting.name]))
+            click.echo(_line(setting.file_key, shown[setting.name], settings.origins[setting.name]))
     for table in dict.fromkeys(setting.table for setting in SETTINGS if setting.table is not None):
         click.echo(f"\n[{table}]")
         for setting in SETTINGS:
             if setting.table == table:
-                click.echo(_line(setting.name, shown[setting.name], settings.origins[setting.name]))
+                click.echo(_line(setting.file_key, shown[setting.name], settings.origins[setting.name]))
     for name, values in settings.tools.tables().items():
         click.echo(f"\n[{name}]")
         for key, value in values.items():

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from antiphon.errors import AntiphonError
+from antiphon.service.retention import Retention
 from antiphon.service.services import FileServices, Services
 from antiphon.store import Store
 
@@ -47,6 +48,15 @@ async def tidy(store: Store, file_services: FileServices) -> NoReturn:
         await store.usage.delete_old()
 
     await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
+
+
+async def expire(retention: Retention) -> NoReturn:
+    """Delete the objects that are older than the settings allow."""
+
+    async def work() -> None:
+        await retention.apply()
+
+    await repeat_forever(work, _TIDYING, "Failed to delete objects that are older than the settings allow")
 
 
 async def build_indexes(store: Store, least: int) -> NoReturn:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import NoReturn
 
 from starlette.types import ASGIApp
 
@@ -22,11 +23,12 @@ from antiphon.service.access.keys import KeySettings
 from antiphon.service.access.limits import Limits
 from antiphon.service.batches.lines import BodyLimits
 from antiphon.service.batches.slots import LineLimits
+from antiphon.service.retention import Retention, ages_of
 from antiphon.service.services import Services, ServiceSettings
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
 from antiphon.serving.http import http_server
-from antiphon.serving.periodic import build_indexes, go_on, remove_deleted, stay_alive, tidy
+from antiphon.serving.periodic import build_indexes, expire, go_on, remove_deleted, stay_alive, tidy
 from antiphon.serving.sockets import address, listen
 from antiphon.serving.supervisor import Supervisor, Worker
 from antiphon.settings.schema import Settings
@@ -120,14 +122,7 @@ async def opened(
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                periodic = [
-                    asyncio.create_task(tidy(store, services.files)),
-                    asyncio.create_task(remove_deleted(store)),
-                    asyncio.create_task(go_on(services)),
-                ]
-                index_from = settings.tools.file_search.index_from
-                if index_from is not None:
-                    periodic.append(asyncio.create_task(build_indexes(store, index_from)))
+                periodic = _periodic_work(settings, store, services)
                 state = ServerState(
                     services=services,
                     max_body_bytes=settings.max_body_bytes,
@@ -170,6 +165,22 @@ def _server_id(port: int, worker: int) -> str:
     """
     server = f"{socket.gethostname()}:{port}"
     return server if worker == 1 else f"{server}/{worker}"
+
+
+def _periodic_work(settings: Settings, store: Store, services: Services) -> list[asyncio.Task[NoReturn]]:
+    """Start the periodic work of a server beside its requests."""
+    work = [
+        tidy(store, services.files),
+        remove_deleted(store),
+        go_on(services),
+    ]
+    index_from = settings.tools.file_search.index_from
+    if index_from is not None:
+        work.append(build_indexes(store, index_from))
+    ages = ages_of(settings)
+    if ages and not settings.freeze:  # Frozen times say nothing about the age.
+        work.append(expire(Retention(store, services.files.files.folder, ages)))
+    return [asyncio.create_task(each) for each in work]
 
 
 def _service_settings(settings: Settings) -> ServiceSettings:

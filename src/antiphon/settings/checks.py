@@ -9,7 +9,7 @@ import msgspec
 
 from antiphon.errors import ConfigError
 from antiphon.settings.schema import Settings
-from antiphon.settings.values import ENV_PREFIX, Secret, Setting, kind_text
+from antiphon.settings.values import ENV_PREFIX, Duration, Secret, Setting, kind_text
 from antiphon.wire.json import JSON, JSONObject
 
 _SECRET_SETTINGS = frozenset(
@@ -51,7 +51,7 @@ def convert(setting: Setting, value: JSON, where: str, *, strict: bool = True) -
     if not strict and isinstance(value, str) and setting.default == ():
         value = [each.strip() for each in value.split(setting.separator) if each.strip()]
     try:
-        return msgspec.convert(value, setting.type, strict=strict, dec_hook=_secret)
+        return msgspec.convert(value, setting.type, strict=strict, dec_hook=_own_type)
     except msgspec.ValidationError as error:
         given = "" if setting.name in _SECRET_SETTINGS else f", got {str(value)[:60]!r}"
         raise ConfigError(
@@ -77,7 +77,9 @@ def _in_words(types: str) -> str:
     return " or ".join(_TYPES.get(name, name) for name in types.split(" | ") if name != "null")
 
 
-def _secret(expected: type, value: JSON) -> Secret:
+def _own_type(expected: type, value: JSON) -> Secret | Duration:
+    if expected is Duration:
+        return Duration(value if isinstance(value, str) else "")
     if expected is not Secret or not isinstance(value, str):
         raise ValueError("expected `str`")
     return Secret(value)

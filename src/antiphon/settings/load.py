@@ -30,7 +30,7 @@ from antiphon.settings.checks import (
     user_folder,
 )
 from antiphon.settings.load_tools import ToolTables
-from antiphon.settings.names import check_names, closest
+from antiphon.settings.names import check_names, check_places, closest
 from antiphon.settings.network import check_connection, check_headers, environment_proxy, take_proxy
 from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import SearchProviderNeeds
@@ -172,13 +172,9 @@ def _settings_of(document: JSONObject, path: Path) -> dict[str, tuple[JSON, str]
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: {table!r} is not a table; write it as [{table}]")
         known = [setting for setting in SETTINGS if (setting.table or "") == table]
-        for setting in SETTINGS:
-            if setting.name in values and setting not in known:
-                place = f"belongs to [{setting.table}]" if setting.table else "is not part of a table"
-                fix = f"below [{setting.table}]" if setting.table else "above the first table"
-                raise ConfigError(f"{where}: {setting.name} {place}; write it {fix}")
+        check_places(values, known, where)
         check_names(values, known, where, () if table else _TABLES)
-        given |= {name: (value, str(path)) for name, value in values.items()}
+        given |= {each.name: (values[each.file_key], str(path)) for each in known if each.file_key in values}
     return given
 
 

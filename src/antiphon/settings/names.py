@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from antiphon.errors import ConfigError
+from antiphon.settings.schema import SETTINGS
 from antiphon.settings.values import Setting
 from antiphon.wire.json import JSON
 
@@ -27,7 +28,7 @@ def check_names(
     Raises:
         ConfigError: A name is unknown; the message suggests the closest known name and lists all.
     """
-    names = [setting.name for setting in known]
+    names = [setting.file_key for setting in known]
     full = [f"[{table}{each}]" for each in tables]
     for name, value in given.items():
         if name in names or name in tables:
@@ -36,6 +37,25 @@ def check_names(
             written = f"[{table}{name[:60]}]"
             raise ConfigError(f"{where}: unknown table {written}{suggestion(written, full)}")
         raise ConfigError(f"{where}: unknown setting {name[:60]!r}{suggestion(name, [*names, *full])}")
+
+
+def check_places(given: Mapping[str, JSON], known: Sequence[Setting], where: str) -> None:
+    """Check that no given name belongs to another table of the file.
+
+    Args:
+        given: Values by name.
+        known: Settings of this table.
+        where: Source of the names, for messages.
+
+    Raises:
+        ConfigError: A name belongs to another table; the message names it.
+    """
+    here = {setting.file_key for setting in known}
+    for setting in SETTINGS:
+        if setting.file_key in given and setting.file_key not in here:
+            place = f"belongs to [{setting.table}]" if setting.table else "is not part of a table"
+            fix = f"below [{setting.table}]" if setting.table else "above the first table"
+            raise ConfigError(f"{where}: {setting.file_key} {place}; write it {fix}")
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from antiphon.settings.backends import BackendSettings
 from antiphon.settings.tools import ToolsSettings
-from antiphon.settings.values import Seconds, Secret, describe, mask_url
+from antiphon.settings.values import Duration, Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Mode = Literal["live", "record", "replay", "record-missing"]
@@ -302,6 +302,36 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"table": "limits"},
         ),
     ] = 8
+    retention_responses: Annotated[
+        Duration | None,
+        Meta(
+            description="Age at which a response is deleted, unless a younger one continues it. If not set: "
+            "never.",
+            extra={"own_key": "responses", "table": "retention"},
+        ),
+    ] = None
+    retention_conversations: Annotated[
+        Duration | None,
+        Meta(
+            description="Time since its last use after which a conversation is deleted. If not set: never.",
+            extra={"own_key": "conversations", "table": "retention"},
+        ),
+    ] = None
+    retention_event_logs: Annotated[
+        Duration | None,
+        Meta(
+            description="Time since the end of a background response after which its events are deleted; the "
+            "response remains. If not set: never.",
+            extra={"own_key": "event_logs", "table": "retention"},
+        ),
+    ] = None
+    retention_files: Annotated[
+        Duration | None,
+        Meta(
+            description="Age at which a file is deleted, unless it is in a vector store. If not set: never.",
+            extra={"own_key": "files", "table": "retention"},
+        ),
+    ] = None
     tools: ToolsSettings = ToolsSettings()
     """Settings of the hosted tools."""
     models: dict[str, BackendSettings] = {}

@@ -43,6 +43,33 @@ class Secret:
         return hash(self._value)
 
 
+class Duration:
+    """Length of time, written as a number with a unit, such as `30d`.
+
+    Raises:
+        ValueError: The text has another form, or the length is zero.
+    """
+
+    __slots__ = ("_text", "seconds")
+
+    def __init__(self, text: str) -> None:
+        found = _DURATION.fullmatch(text)
+        if found is None or not int(found[1]):
+            raise ValueError("expected a duration such as 30d, 12h or 90m")
+        self._text = text
+        self.seconds = int(found[1]) * _UNITS[found[2]]
+        """The length in seconds."""
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Duration({self._text!r})"
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+_DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_UNITS)}])")
+
 ENV_PREFIX = "ANTIPHON_"
 """Prefix of the environment variables that hold settings."""
 
@@ -51,7 +78,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     """One setting, with its names in the file, the environment and flags."""
 
     name: str
-    """Name of the field, and key in `antiphon.toml`."""
+    """Name of the field, and key in `antiphon.toml` unless there is `own_key`."""
     type: object
     """Annotation of the field, passed to `msgspec.convert`."""
     default: object
@@ -60,6 +87,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """Description for `--help` and the documentation."""
     own_flag: str | None = None
     """Flag, if it does not follow from the name."""
+    own_key: str | None = None
+    """Key in `antiphon.toml`, if it is not the name of the field."""
     table: str | None = None
     """Table of `antiphon.toml` that contains the key; None for the top level."""
     separator: str = "\n"
@@ -76,9 +105,14 @@ class Setting(Struct, frozen=True, kw_only=True):
         return ENV_PREFIX + self.name.upper()
 
     @property
+    def file_key(self) -> str:
+        """Key in its table of `antiphon.toml`."""
+        return self.own_key or self.name
+
+    @property
     def key(self) -> str:
         """Key, preceded by its table."""
-        return f"[{self.table}] {self.name}" if self.table else self.name
+        return f"[{self.table}] {self.file_key}" if self.table else self.file_key
 
 
 def describe(struct: type[Struct]) -> tuple[Setting, ...]:
@@ -106,7 +140,7 @@ def kind_text(setting: Setting) -> str:
     """Return the kind of a setting's value.
 
     Returns:
-        `text`, `integer`, `number`, `switch`, `list`, `table`, or the choices separated by `|`.
+        `text`, `integer`, `number`, `switch`, `duration`, `list`, `table`, or the choices separated by `|`.
     """
     annotation: JSON = setting.type
     while arguments := get_args(annotation):
@@ -118,7 +152,7 @@ def kind_text(setting: Setting) -> str:
         if origin is dict:
             return "table"
         annotation = arguments[0]
-    names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number"}
+    names: dict[JSON, str] = {bool: "switch", int: "integer", float: "number", Duration: "duration"}
     return names.get(annotation, "text")
 
 

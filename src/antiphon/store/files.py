@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Update, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from antiphon.store.database import Database
 from antiphon.store.deletions.queue import remove_later, remove_or_queue
@@ -92,9 +92,9 @@ class FileRecords:
         return [file_id for file_id in found if await self._delete(file_id, expired)]
 
     async def _delete(self, file_id: str, condition: ColumnElement[bool]) -> bool:
-        chosen = (files.c.id == file_id) & condition & files.c.deleted_at.is_(None)
-        hidden = update(files).where(chosen).values(deleted_at=self._clock())
-        found, attached = await self._database.write(lambda c: _delete(c, file_id, hidden))
+        found, attached = await self._database.write(
+            lambda c: hide_file(c, file_id, condition, self._clock())
+        )
         if attached:
             await write_in_slices(self._database, lambda c: _detach_some(c, file_id))
         if found:
@@ -109,12 +109,16 @@ def file_row(owner: str, file: StoredFile, now: float) -> dict[str, str | float 
     return row | {"owner": owner, "deadline": None if lifetime is None else now + lifetime}
 
 
-def _delete(connection: Connection, file_id: str, hidden: Update) -> tuple[bool, bool]:
-    """Hide a file, and remove or queue it.
+def hide_file(
+    connection: Connection, file_id: str, condition: ColumnElement[bool], now: float
+) -> tuple[bool, bool]:
+    """Hide a file that meets a condition, and remove or queue it.
 
     Returns:
-        Whether the file exists, and whether vector stores still show it.
+        Whether there is such a file, and whether vector stores still show it.
     """
+    chosen = (files.c.id == file_id) & condition & files.c.deleted_at.is_(None)
+    hidden = update(files).where(chosen).values(deleted_at=now)
     if connection.execute(hidden).rowcount == 0:
         return False, False
     if _detach_some(connection, file_id):

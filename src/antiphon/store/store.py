@@ -26,6 +26,8 @@ from antiphon.store.responses.overview import OverviewRecords
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
+from antiphon.store.retention.records import ExpiryRecords
+from antiphon.store.retention.tables import m021_retention
 from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
 from antiphon.store.runs.tables import m013_runs, m020_streams
@@ -62,6 +64,7 @@ MIGRATIONS = (
     m016_webhooks,
     m019_usage,
     m020_streams,
+    m021_retention,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
@@ -103,6 +106,7 @@ class Store:
         self.vector_stores = VectorStoreRecords(database, self.deletions, clock)
         self.attachments = AttachmentRecords(database, self.deletions, server_id)
         self.chunks = ChunkRecords(database)
+        self.expiry = ExpiryRecords(database, self.deletions, clock)
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)

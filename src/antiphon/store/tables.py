@@ -119,7 +119,9 @@ conversations = Table(
     Column("deleted_at", Double),  # Some of its items may still belong to the history of responses
     Column("locked_by", Text),  # The ID of the response in progress; it has no row with `store: false`
     Column("locked_server", Text),
+    Column("used_at", Double),  # The last use by the store's own clock, which is never frozen
 )
+index_conversations_by_time = Index("conversations_by_time", conversations.c.created_at, conversations.c.id)
 partial_index("conversations_locked", [conversations.c.locked_by], "locked_by IS NOT NULL")
 
 conversation_items = Table(
@@ -160,6 +162,9 @@ is_running = responses.c.status.in_(
 )
 """The condition that a response has no final status yet."""
 partial_index("responses_running", [responses.c.server_id], "status IN ('queued', 'in_progress')")
+index_continued_responses = partial_index(
+    "responses_continued", [responses.c.previous_response_id], "previous_response_id IS NOT NULL"
+)
 index_responses_of_conversations = partial_index(
     "responses_of_conversations",
     [responses.c.conversation_id, responses.c.conversation_position],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from antiphon.service.retention import Retention
 from antiphon.wire.json import JSONObject
 from tests.server.client import SECONDS, call, get, post
 from tests.server.following import BODY, cancel, finished, followed, stream
@@ -220,6 +221,18 @@ def test_D19_a_response_is_deleted_while_it_runs(server: Serving, upstream: Upst
     assert get(server.url, f"/responses/{response_id}").status == 404
     assert cancel(server.url, response_id).status == 404
     assert upstream.disconnected.wait(SECONDS), "the connection to the backend is closed"
+
+
+def test_expired_events_are_an_error_of_their_own(server: Serving, upstream: Upstream) -> None:
+    upstream.script(HELLO)
+    response_id = post(server.url, "/responses", BODY).json["id"]
+    done = finished(server.url, response_id)
+    retention = Retention(server.store, server.file_services.files.folder, {"event_logs": 0.0})
+    assert server.call(retention.apply())["event_logs"] >= 1
+    refused = followed(server.url, response_id)
+    assert (refused.status, refused.json["error"]["code"]) == (400, "event_log_expired")
+    assert get(server.url, f"/responses/{response_id}").json == done
+    assert cancel(server.url, response_id).json == done
 
 
 def test_a_bad_starting_after_is_refused(server: Serving, upstream: Upstream) -> None:

@@ -137,11 +137,17 @@ class Background:
 
         Raises:
             NotFound: The owner has no such response.
-            InvalidRequest: The response isn't a background response.
+            InvalidRequest: The response isn't a background response, or its events have expired.
         """
         state = await self._store.runs.begin_reading(owner, response_id)
         if state is None:
-            await self._responses.get(owner, response_id)
+            response = await self._responses.get(owner, response_id)
+            if response.background:
+                raise InvalidRequest(
+                    f"The events of response '{response_id}' have expired. Retrieve it without 'stream'.",
+                    code="event_log_expired",
+                    param="stream",
+                )
             raise InvalidRequest(
                 "Unsupported parameter: 'stream' is supported for background responses only.",
                 code="unsupported_parameter",

@@ -25,4 +25,9 @@ async def write_in_slices(database: Database, write_slice: Callable[[Connection]
         began = time.monotonic()
         if not await database.write(write_slice):
             return
-        await asyncio.sleep(min(time.monotonic() - began, _LONGEST_PAUSE))
+        await asyncio.sleep(pause_after(began))
+
+
+def pause_after(began: float) -> float:
+    """Return the seconds to wait after a write that began at a time of the monotonic clock."""
+    return min(time.monotonic() - began, _LONGEST_PAUSE)

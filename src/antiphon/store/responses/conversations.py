@@ -32,6 +32,11 @@ _IS_OWN = (
 _GET = select(conversations.c.id, conversations.c.created_at, conversations.c.metadata).where(_IS_OWN)
 _SET_METADATA = update(conversations).where(_IS_OWN).values(metadata=bindparam("new_metadata"))
 _DELETE = update(conversations).where(_IS_OWN).values(deleted_at=bindparam("now"))
+_USE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"))
+    .values(used_at=bindparam("now"))
+)
 _CONTEXT = (
     select(conversations.c.next_position, items.c.body)
     .outerjoin(conversation_items, conversation_items.c.conversation_id == conversations.c.id)
@@ -71,7 +76,7 @@ class ConversationRecords:
             DuplicateItem: The id of a new item is taken by an item with another body.
             ItemNotFound: An id is neither new nor stored.
         """
-        await self._database.write(lambda c: _create(c, owner, new))
+        await self._database.write(lambda c: _create(c, owner, new, self._clock()))
 
     async def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
         """Return the conversation, or None if the owner has none with this id."""
@@ -112,7 +117,13 @@ class ConversationRecords:
             ItemAlreadyInConversation: The conversation already has one of the items.
             ItemNotFound: An id is neither new nor stored.
         """
-        await self._database.write(lambda c: _add_items(c, owner, conversation_id, new, ids))
+        now = self._clock()
+
+        def add(connection: Connection) -> None:
+            _add_items(connection, owner, conversation_id, new, ids)
+            connection.execute(_USE, {"conversation_id": conversation_id, "now": now})
+
+        await self._database.write(add)
 
     async def list_items(self, owner: str, conversation_id: str, query: PageQuery) -> ItemPage:
         """Return a page of the conversation's items.
@@ -161,7 +172,9 @@ class ConversationRecords:
         """
 
         def lock(connection: Connection, _failed: int) -> None:
-            _lock(connection, owner, conversation_id, response_id, self._server_id)
+            if not take_lock(connection, owner, conversation_id, response_id, self._server_id, self._clock()):
+                _require(connection, owner, conversation_id)
+                raise ConversationLocked
 
         await self._pending.write_after_cleanup(lock)
 
@@ -170,7 +183,7 @@ class ConversationRecords:
         await self._database.write(lambda c: release_locks(c, [response_id]))
 
 
-def _create(connection: Connection, owner: str, new: NewConversation) -> None:
+def _create(connection: Connection, owner: str, new: NewConversation, now: float) -> None:
     connection.execute(
         insert(conversations),
         {
@@ -179,6 +192,7 @@ def _create(connection: Connection, owner: str, new: NewConversation) -> None:
             "created_at": new.created_at,
             "metadata": new.metadata,
             "next_position": 0,
+            "used_at": now,
         },
     )
     require_stored(connection, owner, new.item_ids, new.items)
@@ -252,12 +266,6 @@ def _context(connection: Connection, owner: str, conversation_id: str) -> Conver
     if not rows:
         raise ObjectNotFound("Conversation", conversation_id)
     return ConversationContext([body for _, body in rows if body is not None], rows[0][0])
-
-
-def _lock(connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str) -> None:
-    if not take_lock(connection, owner, conversation_id, response_id, server_id):
-        _require(connection, owner, conversation_id)
-        raise ConversationLocked
 
 
 def _own(owner: str, conversation_id: str) -> dict[str, str]:

@@ -14,7 +14,9 @@ _LOCK = (
         conversations.c.deleted_at.is_(None),
         conversations.c.locked_by.is_(None),
     )
-    .values(locked_by=bindparam("response_id"), locked_server=bindparam("server_id"))
+    .values(
+        locked_by=bindparam("response_id"), locked_server=bindparam("server_id"), used_at=bindparam("now")
+    )
 )
 _RELEASE = (
     update(conversations)
@@ -24,9 +26,9 @@ _RELEASE = (
 
 
 def take_lock(
-    connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str
+    connection: Connection, owner: str, conversation_id: str, response_id: str, server_id: str, now: float
 ) -> bool:
-    """Lock a conversation for a response.
+    """Lock a conversation for a response, which uses it from `now` on.
 
     Returns:
         Whether the owner has the conversation and it was unlocked.
@@ -36,6 +38,7 @@ def take_lock(
         "conversation_id": conversation_id,
         "response_id": response_id,
         "server_id": server_id,
+        "now": now,
     }
     return connection.execute(_LOCK, wanted).rowcount > 0
 

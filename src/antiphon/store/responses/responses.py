@@ -128,10 +128,15 @@ def _list(connection: Connection, owner: str, query: PageQuery, model: str | Non
 def _delete(connection: Connection, owner: str, response_id: str, now: float) -> bool:
     if connection.execute(_FIND, {"owner": owner, "response_id": response_id}).first() is None:
         return False
+    remove_or_hide(connection, response_id, now)
+    return True
+
+
+def remove_or_hide(connection: Connection, response_id: str, now: float) -> None:
+    """Remove a response; hide and queue one with many items."""
     if remove_response(connection, response_id) is Progress.MORE:
         connection.execute(update(responses).where(responses.c.id == response_id).values(deleted_at=now))
         remove_later(connection, "response", response_id)
-    return True
 
 
 def _list_input_items(

@@ -40,6 +40,9 @@ runs = Table(
 is_open = runs.c.state != literal_column("'ended'")
 """The condition that a run has not ended; literal, so that planners use the index below."""
 partial_index("runs_open", [runs.c.owner], "state != 'ended'")
+has_ended = runs.c.state == literal_column("'ended'")
+"""The condition that a run has ended; literal as in `is_open`."""
+index_ended_runs = partial_index("runs_ended", [runs.c.queued_at], "state = 'ended'")
 
 run_events = Table(
     "run_events",

@@ -1,0 +1,1 @@
+"""Removal of objects that are older than the settings allow."""
