@@ -33,7 +33,9 @@ async def opened(store: Store) -> tuple[RunLog, list[str]]:
     await submit(store, "resp_1")
     noted: list[str] = []
     run = await claimed(store)
-    return RunLog(store.runs, run, lambda: noted.append("wake"), lambda: noted.append("stop")), noted
+    return RunLog(
+        store.runs, run, lambda: noted.append("wake"), lambda: noted.append("stop"), lambda: True
+    ), noted
 
 
 def test_events_that_come_together_share_a_write(store: Store, run: Run) -> None:
@@ -65,9 +67,9 @@ def test_events_are_written_after_a_short_time(store: Store, run: Run) -> None:
 def test_many_events_are_written_before_the_next(store: Store, run: Run) -> None:
     async def scenario() -> None:
         run_log, noted = await opened(store)
-        await run_log.append([delta(str(number)) for number in range(40)])
+        await run_log.append([delta(str(number)) for number in range(300)])
         assert noted == ["wake"]
-        assert len(await logged(store)) == 40
+        assert len(await logged(store)) == 300
 
     run(scenario())
 
@@ -92,7 +94,7 @@ def test_events_that_the_log_has_already_are_dropped(store: Store, run: Run) -> 
         run_log, _ = await opened(store)
         await run_log.append([delta("a"), delta("b")])
         await run_log.record("tool:a", "1")
-        again = RunLog(store.runs, await claimed(store), lambda: None, lambda: None)
+        again = RunLog(store.runs, await claimed(store), lambda: None, lambda: None, lambda: True)
         await again.append([delta("a"), delta("b"), delta("c")])
         await again.record("tool:b", "1")
         assert [event["delta"] for event in await logged(store)] == ["a", "b", "c"]

@@ -13,9 +13,9 @@ from antiphon.store.runs.runs import RunRecords
 from antiphon.wire.events import ErrorEvent, Event, OutputItemAdded, ResponseCreated, Terminal
 from antiphon.wire.items import CustomToolCall, FunctionCall
 
-_DELAY = 0.02
-"""Seconds that events wait for others to share their write."""
-_MANY = 32
+_DELAY, _DELAY_UNREAD = 0.02, 0.25
+"""Seconds that events wait for others to share their write: with a client that follows them, and without."""
+_MANY = 256
 """Number of events that are written without a delay."""
 FIRST = 2
 """The number of the engine's first event in the log, after `created` and `queued`."""
@@ -34,6 +34,7 @@ class RunLog:
         run: The claimed run.
         wake: Called after each write, for the readers of the response.
         on_failure: Called when a write in the background has failed; later calls raise its error.
+        is_followed: Returns whether a client of this process follows the response.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class RunLog:
         run: ClaimedRun,
         wake: Callable[[], None],
         on_failure: Callable[[], None],
+        is_followed: Callable[[], bool],
     ) -> None:
         self._records = records
         self._run = run
         self._wake = wake
         self._on_failure = on_failure
+        self._is_followed = is_followed
         self._position = FIRST
         self._next = run.next_seq
         self._stored = run.next_seq
@@ -75,7 +78,9 @@ class RunLog:
         if len(self._pending) >= _MANY:
             await self._write()
         elif self._pending and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_DELAY, self._write_soon)
+            is_read = self._run.is_streamed or self._is_followed()
+            delay = _DELAY if is_read else _DELAY_UNREAD
+            self._timer = asyncio.get_running_loop().call_later(delay, self._write_soon)
 
     def skip(self, events: int) -> None:
         """Skip the numbers of events that an interrupted call has left in the log."""

@@ -14,6 +14,10 @@ class Signals:
         for event in self._waiting.get(run_id, ()):
             event.set()
 
+    def has_listener(self, run_id: str) -> bool:
+        """Return whether anything waits for the response."""
+        return run_id in self._waiting
+
     def listen(self, run_id: str) -> "Listener":
         """Return a listener for `with`."""
         return Listener(self._waiting, run_id)

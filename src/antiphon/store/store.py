@@ -28,6 +28,7 @@ from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.retention.records import ExpiryRecords
 from antiphon.store.retention.tables import m021_retention
+from antiphon.store.runs.queue import ACTIVE
 from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
 from antiphon.store.runs.tables import m013_runs, m020_streams
@@ -158,11 +159,14 @@ class Store:
             deliveries: The webhook events that it delivers.
         """
         found = select(
-            run_waiting(self._server_id, runs),
+            run_waiting(self._server_id),
             batch_waiting(self._server_id, batches),
             delivery_waiting(self._server_id, deliveries, self._clock()),
         )
-        in_runs, in_batches, in_deliveries = await self._database.read(lambda c: c.execute(found).one())
+        active = {ACTIVE: list(runs)}
+        in_runs, in_batches, in_deliveries = await self._database.read(
+            lambda c: c.execute(found, active).one()
+        )
         return in_runs, in_batches, in_deliveries
 
     @property

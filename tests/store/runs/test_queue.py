@@ -242,7 +242,7 @@ def test_looks_and_claims_read_only_runs_that_have_not_ended(tmp_path: Path, run
 
     with engine.begin() as connection:
         sqlalchemy.event.listen(engine, "before_cursor_execute", note)
-        connection.execute(sqlalchemy.select(queue.waiting("server", ["resp_1"])))
+        connection.execute(sqlalchemy.select(queue.waiting("server")), {queue.ACTIVE: ["resp_1"]})
         queue.claim(connection, "server", ["resp_1"], MANY)
         sqlalchemy.event.remove(engine, "before_cursor_execute", note)
         plans = [

@@ -93,7 +93,9 @@ async def get(request: Request) -> Response:
     response_id = path_id(request, "response_id")
     if boolean(request, "stream"):
         await begin_stream(request)
-        return await _followed(request, response_id, integer(request, "starting_after", default=-1))
+        after = integer(request, "starting_after", default=-1)
+        events = await services_of(request).background.follow(owner_of(request), response_id, after)
+        return EventStream(_stored_frames(request, response_id, events))
     return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
 
 
@@ -182,12 +184,10 @@ async def _create_in_background(request: Request, body: CreateResponse) -> Respo
         await begin_stream(request)
     background = services_of(request).background
     response = await background.submit(context_of(request), body, key_name(request))
-    return await _followed(request, response.id, -1) if body.stream else json_answer(response)
-
-
-async def _followed(request: Request, response_id: str, after: int) -> Response:
-    events = await services_of(request).background.follow(owner_of(request), response_id, after)
-    return EventStream(_stored_frames(request, response_id, events))
+    if not body.stream:
+        return json_answer(response)
+    events = services_of(request).background.events(response.id, -1)
+    return EventStream(_stored_frames(request, response.id, events))
 
 
 async def _stored_frames(

@@ -153,11 +153,12 @@ class Background:
                 code="unsupported_parameter",
                 param="stream",
             )
-        return self._followed(response_id, after, is_streaming=state == STREAMING)
+        return self.events(response_id, after, is_streaming=state == STREAMING)
 
-    async def _followed(
-        self, response_id: str, after: int, *, is_streaming: bool
+    async def events(
+        self, response_id: str, after: int, *, is_streaming: bool = False
     ) -> AsyncGenerator[Events, None]:
+        """Yield the events of a response that the client has just created, or that `follow` has checked."""
         noted = time.monotonic()
         with self.signals.listen(response_id) as listener:
             while True:
@@ -234,7 +235,11 @@ class Background:
             return
         run = await close_cut_call(self._store.runs, run)
         run_log = RunLog(
-            self._store.runs, run, lambda: self._worker.signals.wake(run.id), on_failure=execution.stop
+            self._store.runs,
+            run,
+            wake=lambda: self.signals.wake(run.id),
+            on_failure=execution.stop,
+            is_followed=lambda: self.signals.has_listener(run.id),
         )
         sealed = self._seal.open(run.owner, run.request)
         if run.epoch > _MOST_EXECUTIONS:

@@ -17,6 +17,37 @@ _insert_events = Insert(run_events)
 _keep_steps = Insert(run_steps, "ON CONFLICT (run_id, name) DO UPDATE SET body = excluded.body")
 
 
+_SET_ENDED = (
+    update(runs)
+    .where(runs.c.id.in_(bindparam("ended", expanding=True)))
+    .values(state="ended", holder=None, request=None)
+)
+_DELETE_STEPS = delete(run_steps).where(run_steps.c.run_id.in_(bindparam("ended", expanding=True)))
+_mine = (
+    (runs.c.id == bindparam("the_id"))
+    & (runs.c.owner == bindparam("the_owner"))
+    & exists().where(responses.c.id == runs.c.id, responses.c.deleted_at.is_(None))
+)
+_READ = (
+    update(runs)
+    .where(_mine, is_open)
+    .values(is_streamed=True, read_at=bindparam("now"))
+    .returning(runs.c.state)
+)
+_STATE = select(runs.c.state).where(_mine)
+_POSITION = select(runs.c.state, runs.c.next_seq).where(runs.c.id == bindparam("the_id"))
+# The row of the next event may begin with earlier ones.
+_begin = select(func.max(run_events.c.seq)).where(
+    run_events.c.run_id == bindparam("the_id"), run_events.c.seq <= bindparam("next")
+)
+_EVENTS = (
+    select(run_events.c.seq, run_events.c.body)
+    .where(run_events.c.run_id == bindparam("the_id"), run_events.c.seq >= _begin.scalar_subquery())
+    .order_by(run_events.c.seq)
+    .limit(_ROWS)
+)
+
+
 def write_runs(connection: Connection, batch: list[RunWrite]) -> None:
     """Store events and steps of executions.
 
@@ -39,10 +70,8 @@ def end_runs(connection: Connection, batch: list[RunEnd]) -> None:
     """
     write_runs(connection, [end.write for end in batch])
     ended = [end.write.id for end in batch]
-    connection.execute(
-        update(runs).where(runs.c.id.in_(ended)).values(state="ended", holder=None, request=None)
-    )
-    connection.execute(delete(run_steps).where(run_steps.c.run_id.in_(ended)))
+    connection.execute(_SET_ENDED, {"ended": ended})
+    connection.execute(_DELETE_STEPS, {"ended": ended})
     finish_responses(connection, [Ending(end.owner, end.finished) for end in batch])
 
 
@@ -76,27 +105,17 @@ def begin_reading(connection: Connection, owner: str, response_id: str, now: flo
     Returns:
         The state of the run; None if the owner has no such run.
     """
-    is_there = exists().where(responses.c.id == runs.c.id, responses.c.deleted_at.is_(None))
-    mine = (runs.c.id == response_id) & (runs.c.owner == owner) & is_there
-    reading = update(runs).where(mine, is_open).values(is_streamed=True, read_at=now).returning(runs.c.state)
-    state: str | None = connection.execute(reading).scalar()
-    return state or connection.execute(select(runs.c.state).where(mine)).scalar()
+    mine = {"the_id": response_id, "the_owner": owner}
+    state: str | None = connection.execute(_READ, mine | {"now": now}).scalar()
+    return state or connection.execute(_STATE, mine).scalar()
 
 
 def events_after(connection: Connection, run_id: str, after: int) -> EventPage | None:
     """Return the next events after the one with the number `after`; None for a deleted response."""
-    state = connection.execute(select(runs.c.state, runs.c.next_seq).where(runs.c.id == run_id)).one_or_none()
+    state = connection.execute(_POSITION, {"the_id": run_id}).one_or_none()
     if state is None:
         return None
-    mine = run_events.c.run_id == run_id
-    # The row of the next event may begin with earlier ones.
-    begin = select(func.max(run_events.c.seq)).where(mine, run_events.c.seq <= after + 1)
-    rows = connection.execute(
-        select(run_events.c.seq, run_events.c.body)
-        .where(mine, run_events.c.seq >= begin.scalar_subquery())
-        .order_by(run_events.c.seq)
-        .limit(_ROWS)
-    ).all()
+    rows = connection.execute(_EVENTS, {"the_id": run_id, "next": after + 1}).all()
     events: list[bytes] = []
     last = after
     for seq, body in rows:

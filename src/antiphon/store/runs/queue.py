@@ -1,11 +1,14 @@
 """The queue of background responses: submission, claims, cancellation."""
 
 from collections.abc import Collection
+from functools import cache
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
+    bindparam,
     func,
     insert,
     literal_column,
@@ -26,6 +29,66 @@ _LOCK = 0x616E7471
 """The key of PostgreSQL's advisory lock: one server claims at a time, so that limits hold."""
 _is_queued = runs.c.state == literal_column("'queued'")
 _is_running = runs.c.state == literal_column("'running'")
+ACTIVE = "active_runs"
+"""The parameter of `waiting` for the runs that this server executes."""
+# Making a statement takes longer than most of these take to run.
+_QUEUE = update(responses).where(responses.c.id == bindparam("the_id")).values(status="queued")
+_LOCK_FOR_ALL = (
+    update(conversations)
+    .where(conversations.c.locked_by == bindparam("the_id"))
+    .values(locked_server=DURABLE)
+)
+_TAKE = (
+    update(runs)
+    .where(runs.c.id == bindparam("the_id"))
+    .values(state="running", holder=bindparam("server_id"), epoch=runs.c.epoch + 1)
+    .returning(
+        runs.c.id,
+        runs.c.owner,
+        runs.c.epoch,
+        runs.c.next_seq,
+        runs.c.open_call,
+        runs.c.call_seq,
+        runs.c.is_cancelled,
+        runs.c.is_streamed,
+        runs.c.request,
+    )
+)
+_STEPS = select(run_steps.c.name, run_steps.c.body).where(run_steps.c.run_id == bindparam("the_id"))
+_QUEUED_BODY = select(responses.c.body).where(
+    responses.c.id == bindparam("the_id"), responses.c.status == "queued"
+)
+_START = (
+    update(responses)
+    .where(responses.c.id == bindparam("the_id"))
+    .values(status="in_progress", body=bindparam("new_body"))
+)
+_HELD = (
+    select(runs.c.id, runs.c.is_cancelled)
+    .join(responses, responses.c.id == runs.c.id)
+    .where(
+        runs.c.id.in_(bindparam(ACTIVE, expanding=True)),
+        is_open,
+        _is_running,
+        runs.c.holder == bindparam("server_id"),
+        responses.c.deleted_at.is_(None),
+    )
+)
+_COUNTS = (
+    select(runs.c.owner, runs.c.backend, func.count())
+    .where(is_open, _is_running)
+    .group_by(runs.c.owner, runs.c.backend)
+)
+_place = func.row_number().over(
+    partition_by=(runs.c.owner, runs.c.backend),
+    order_by=(runs.c.priority, runs.c.queued_at, runs.c.id),
+)
+_ranked = (
+    select(runs.c.id, runs.c.owner, runs.c.backend, runs.c.priority, runs.c.queued_at, _place.label("place"))
+    .where(is_open, _is_queued)
+    .subquery()
+)
+_FIRST_QUEUED = select(_ranked).where(_ranked.c.place == 1)
 
 
 def submit(connection: Connection, owner: str, new: NewRun) -> None:
@@ -35,10 +98,9 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
     """
     response = new.response
     begin_responses(connection, [Beginning(owner, DURABLE, response)])
-    connection.execute(update(responses).where(responses.c.id == response.id).values(status="queued"))
+    connection.execute(_QUEUE, {"the_id": response.id})
     if response.conversation_id is not None:
-        locked = conversations.c.locked_by == response.id
-        connection.execute(update(conversations).where(locked).values(locked_server=DURABLE))
+        connection.execute(_LOCK_FOR_ALL, {"the_id": response.id})
     connection.execute(
         insert(runs),
         {
@@ -60,9 +122,13 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
     connection.execute(insert(run_events), {"run_id": response.id, "seq": 0, "body": body})
 
 
-def waiting(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a run is queued, or belongs to no server that runs it."""
-    return select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id, active))).exists()
+@cache
+def waiting(server_id: str) -> ColumnElement[bool]:
+    """Return the condition that a run is queued, or belongs to no server that runs it.
+
+    Its parameter is `ACTIVE`.
+    """
+    return select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id))).exists()
 
 
 def claim(
@@ -81,28 +147,13 @@ def claim(
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    left = select(runs.c.id).where(is_open, _is_left(server_id, active)).order_by(runs.c.queued_at).limit(1)
-    run_id = connection.execute(left).scalar() or _next_queued(connection, limits)
+    left = connection.execute(_first_left(server_id), {ACTIVE: list(active)}).scalar()
+    run_id = left or _next_queued(connection, limits)
     if run_id is None:
         return None
-    taken = (
-        update(runs)
-        .where(runs.c.id == run_id)
-        .values(state="running", holder=server_id, epoch=runs.c.epoch + 1)
-        .returning(
-            runs.c.id,
-            runs.c.owner,
-            runs.c.epoch,
-            runs.c.next_seq,
-            runs.c.open_call,
-            runs.c.call_seq,
-            runs.c.is_cancelled,
-            runs.c.request,
-        )
-    )
-    row = connection.execute(taken).one()
+    row = connection.execute(_TAKE, {"the_id": run_id, "server_id": server_id}).one()
     _note_start(connection, run_id)
-    found = connection.execute(select(run_steps.c.name, run_steps.c.body).where(run_steps.c.run_id == run_id))
+    found = connection.execute(_STEPS, {"the_id": run_id})
     return ClaimedRun(**row._asdict(), steps=dict(found.all()))
 
 
@@ -144,60 +195,39 @@ def held(connection: Connection, server_id: str, active: Collection[str]) -> dic
 
     A run whose response was deleted, or that another server has taken over, is missing.
     """
-    found = (
-        select(runs.c.id, runs.c.is_cancelled)
-        .join(responses, responses.c.id == runs.c.id)
-        .where(
-            runs.c.id.in_(active),
-            is_open,
-            _is_running,
-            runs.c.holder == server_id,
-            responses.c.deleted_at.is_(None),
-        )
-    )
-    return dict(connection.execute(found).all())
+    found = connection.execute(_HELD, {ACTIVE: list(active), "server_id": server_id})
+    return dict(found.all())
 
 
 def _note_start(connection: Connection, run_id: str) -> None:
-    queued = select(responses.c.body).where(responses.c.id == run_id, responses.c.status == "queued")
-    body = connection.execute(queued).scalar()
+    body = connection.execute(_QUEUED_BODY, {"the_id": run_id}).scalar()
     if body is not None:
         response = msgspec.json.decode(body, type=JSONObject)
         response["status"] = "in_progress"
-        started = {"status": "in_progress", "body": msgspec.json.encode(response).decode()}
-        connection.execute(update(responses).where(responses.c.id == run_id).values(started))
+        started = {"the_id": run_id, "new_body": msgspec.json.encode(response).decode()}
+        connection.execute(_START, started)
 
 
-def _is_left(server_id: str, active: Collection[str]) -> ColumnElement[bool]:
+def _is_left(server_id: str) -> ColumnElement[bool]:
     """Return the condition that no server runs a run: its holder stopped, or this one gave up."""
-    return _is_running & runs.c.id.not_in(active) & is_left(runs.c.holder, server_id)
+    others = runs.c.id.not_in(bindparam(ACTIVE, expanding=True))
+    return _is_running & others & is_left(runs.c.holder, server_id)
+
+
+@cache
+def _first_left(server_id: str) -> Select[str]:
+    return select(runs.c.id).where(is_open, _is_left(server_id)).order_by(runs.c.queued_at).limit(1)
 
 
 def _next_queued(connection: Connection, limits: RunLimits) -> str | None:
     by_owner: dict[str, int] = {}
     by_backend: dict[str, int] = {}
-    running = (
-        select(runs.c.owner, runs.c.backend, func.count())
-        .where(is_open, _is_running)
-        .group_by(runs.c.owner, runs.c.backend)
-    )
-    for owner, backend, count in connection.execute(running):
+    for owner, backend, count in connection.execute(_COUNTS):
         by_owner[owner] = by_owner.get(owner, 0) + count
         by_backend[backend] = by_backend.get(backend, 0) + count
-    place = func.row_number().over(
-        partition_by=(runs.c.owner, runs.c.backend),
-        order_by=(runs.c.priority, runs.c.queued_at, runs.c.id),
-    )
-    ranked = (
-        select(
-            runs.c.id, runs.c.owner, runs.c.backend, runs.c.priority, runs.c.queued_at, place.label("place")
-        )
-        .where(is_open, _is_queued)
-        .subquery()
-    )
     first = [
         (by_owner.get(row.owner, 0), row.priority, row.queued_at, row.id)
-        for row in connection.execute(select(ranked).where(ranked.c.place == 1))
+        for row in connection.execute(_FIRST_QUEUED)
         if by_owner.get(row.owner, 0) < limits.per_owner
         and by_backend.get(row.backend, 0) < limits.per_backend
     ]

@@ -63,6 +63,8 @@ class ClaimedRun(Struct, frozen=True, kw_only=True):
     """The sequence number of the first event of that call."""
     is_cancelled: bool
     """Whether the response is to be cancelled."""
+    is_streamed: bool
+    """Whether a client may have received events."""
     request: str
     """The request."""
     steps: dict[str, str | None]

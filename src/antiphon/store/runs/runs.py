@@ -10,7 +10,7 @@ from antiphon.store.responses.pending import PendingResponses, retrieve_error
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
 from antiphon.store.runs.overview import RunLine, first_events, open_runs
-from antiphon.store.runs.queue import cancel, claim, held, submit, waiting
+from antiphon.store.runs.queue import ACTIVE, cancel, claim, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, NewStream, RunEnd, RunLimits, RunWrite
 from antiphon.store.runs.streams import begin_streams, end_streams, last_reader, note_reader
 from antiphon.store.webhooks.webhooks import WebhookRecords
@@ -52,8 +52,8 @@ class RunRecords:
 
     async def is_waiting(self, active: Collection[str]) -> bool:
         """Return whether a run is queued or was left by its server; `active` are the runs of this one."""
-        found = select(waiting(self._server_id, active))
-        return await self._database.read(lambda c: c.execute(found).scalar_one())
+        found = select(waiting(self._server_id))
+        return await self._database.read(lambda c: c.execute(found, {ACTIVE: list(active)}).scalar_one())
 
     async def claim(self, active: Collection[str], limits: RunLimits) -> ClaimedRun | None:
         """Begin an execution of the next run; None if no run waits or can begin within the limits."""
