@@ -165,12 +165,16 @@ class Worker(Generic[C, L]):
 
     async def _work(self) -> None:
         ticks = 0
+        now = asyncio.get_running_loop().time
+        looked = now()
         while self._active or self._woken.is_set():
             try:
                 if self._woken.is_set() or ticks % _LOOK == 0:
                     self._woken.clear()
                     await self._claim_all()
-                await self._stop_lost()
+                if now() - looked >= _TICK:  # Not at every wake-up: each submission and each end is one.
+                    await self._stop_lost()
+                    looked = now()
             except AntiphonError as error:
                 log.error("Failed to look for work (%s): %s", self._noun, error.message)
                 await asyncio.sleep(_PAUSE)
