@@ -1,7 +1,7 @@
 """Generator of docs/conformance.md from the results of a complete test run.
 
-`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS...` compares the page
-with the results, which are the XML of `pytest --junitxml=RESULTS`. It exits with 1 if they differ.
+`make conformance` runs the tests and writes the page. `scripts.conformance --check RESULTS...` compares the
+page with the results, which are the XML of `pytest --junitxml=RESULTS`. It exits with 1 if they differ.
 """
 
 import ast

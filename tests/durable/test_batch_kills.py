@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from antiphon.store.batches.tables import batch_lines
 from antiphon.store.connect import open_engine
-from tests.durable.processes import Processes, free_port
+from tests.durable.processes import Processes
 from tests.durable.test_kills import pause
 from tests.server.batching import CHAT, create, ended, line, results
 from tests.server.client import get
@@ -62,22 +62,19 @@ def test_kills_in_the_middle_of_a_batch_lose_nothing_and_pay_nothing_twice(url: 
     with LineBackend() as backend, Upstream() as search:
         servers = Processes(tmp_path, url, backend, search)
         try:
-            port = free_port()
-            first, one = servers.start(port)
-            second, two = servers.start(free_port())
+            one, two = (server.url for server in servers.pair())
             lines = [line(f"line {number}", CHAT) for number in range(1, LINES + 1)]
             batch_id = create(one, *lines, endpoint=CHAT)["id"]
             paid: Counter[str] = Counter()
-            for victim in (first, second):
+            for victim in (0, 1):
                 # The other server goes on after the first kill.
                 while get(two, f"/batches/{batch_id}").json["request_counts"]["completed"] <= len(paid):
                     pause(0.01)
                 pause(chance.uniform(0, 0.1))
-                victim.kill()
-                victim.wait()
+                servers.kill(victim)
                 paid = Counter({text: backend.asked[text] for text in finished(url, batch_id)})
                 assert 0 < len(paid) < LINES
-            _, one = servers.start(port)
+            one = servers.server(0).url
             batch = ended(one, batch_id)
             assert batch["status"] == "completed"
             assert batch["request_counts"] == {"total": LINES, "completed": LINES, "failed": 0}
