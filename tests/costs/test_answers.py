@@ -77,7 +77,7 @@ async def cost_of(client: Client) -> Cost:
     return cost
 
 
-@pytest.mark.parametrize(("store", "calls", "instructions"), [(False, 428, 6095), (True, 557, 7350)])
+@pytest.mark.parametrize(("store", "calls", "instructions"), [(False, 428, 6095), (True, 597, 7840)])
 def test_a_json_answer(tmp_path: Path, store: bool, calls: int, instructions: int) -> None:
     async def run(upstream: Upstream) -> Cost:
         backend = BackendSettings(name="up", base_url=upstream.base_url, capabilities=PRESETS["openai"])

@@ -11,6 +11,9 @@ from antiphon.build import version_text
 from antiphon.cli.config import config
 from antiphon.cli.failures import usage_text
 from antiphon.cli.keys import keys
+from antiphon.cli.log.forks import diff, replay_run
+from antiphon.cli.log.logs import logs
+from antiphon.cli.log.show import show
 from antiphon.cli.recordings import recordings
 from antiphon.cli.serve import serve
 
@@ -27,7 +30,7 @@ class ServeByDefault(click.Group):
 
 @click.group(
     cls=ServeByDefault,
-    commands=[serve, config, keys, recordings],
+    commands=[serve, config, diff, keys, logs, recordings, replay_run, show],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(version_text(), message="%(prog)s %(version)s")
@@ -43,6 +46,8 @@ def antiphon() -> None:
       antiphon serve --replay recordings/ replay recordings, without any backend
       antiphon config                     show the settings and their sources
       antiphon keys create alice          create an API key for a client
+      antiphon logs -f                    show each response when it ends
+      antiphon show -1                    show the steps of the last response
       antiphon recordings list DIRECTORY  list the recordings in a directory
 
     Without a command, antiphon runs serve.

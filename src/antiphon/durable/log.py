@@ -55,6 +55,7 @@ class RunLog:
         self._stored = run.next_seq
         self._pending: list[bytes] = []
         self._held: list[bytes] = []
+        self._logged: list[tuple[str, str]] = []
         self._is_in_call = False
         self._writing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -81,6 +82,10 @@ class RunLog:
             is_read = self._run.is_streamed or self._is_followed()
             delay = _DELAY if is_read else _DELAY_UNREAD
             self._timer = asyncio.get_running_loop().call_later(delay, self._write_soon)
+
+    def keep_step(self, name: str, text: str) -> None:
+        """Store an entry of the step log with the next write."""
+        self._logged.append((name, text))
 
     def skip(self, events: int) -> None:
         """Skip the numbers of events that an interrupted call has left in the log."""
@@ -210,6 +215,7 @@ class RunLog:
         step: tuple[str, str | None] | None = None,
         open_call: int | None | UnsetType = UNSET,
     ) -> RunWrite:
+        logged, self._logged = self._logged, []
         return RunWrite(
             id=self._run.id,
             epoch=self._run.epoch,
@@ -217,6 +223,7 @@ class RunLog:
             events=events,
             step=step,
             open_call=open_call,
+            logged=logged,
         )
 
 

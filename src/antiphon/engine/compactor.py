@@ -1,5 +1,6 @@
 """Compaction: the summary of a context, in one more non-streaming model call."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from antiphon.engine.ports import ResolvedModel
@@ -11,7 +12,8 @@ from antiphon.engine.request.summary import kept_messages, request_of_summary, w
 from antiphon.engine.request.translate import translate
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.sealed import Sealed, SealedCompaction
-from antiphon.errors import UpstreamBroken
+from antiphon.engine.steps import ModelNote
+from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
 from antiphon.wire.responses import CreateResponse, Usage
@@ -109,9 +111,9 @@ class Compactor:
         chat["stream"] = False
         chat.pop("stream_options", None)
         self._context.observer.model_called(self._model.id)
-        reply = await self._model.chat_model.complete(chat)
         options = AssemblyOptions(source=self._model.id, think_tags=capabilities.think_tags)
         assembler = Assembler([], self._context.ids, options)
+        reply = await self._completed(chat, assembler)
         assembler.feed(unfold_reply(reply, include_usage=True))
         assembler.finish()
         self.usage = usage_of(assembler.usage)
@@ -128,3 +130,18 @@ class Compactor:
         if not summary:
             raise UpstreamBroken(f"{self._model.id}: the model returned no summary of the context")
         return summary
+
+    async def _completed(self, chat: ChatRequest, assembler: Assembler) -> bytes:
+        """Return the chat completion of a request, whose call the step log notes."""
+        steps = self._context.steps
+        if steps is None:
+            return await self._model.chat_model.complete(chat)
+        note = ModelNote(self._model.id, chat, assembler, 0, purpose="compaction")
+        steps.begin(note)
+        try:
+            reply = await self._model.chat_model.complete(chat)
+        except (AntiphonError, asyncio.CancelledError) as error:
+            steps.end(note, error)
+            raise
+        steps.end(note)
+        return reply

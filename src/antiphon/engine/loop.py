@@ -1,18 +1,20 @@
 """The loop of one response: model calls until its end, as one stream of events."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
 from antiphon.engine.compactor import Compactor, SummaryTooLong
-from antiphon.engine.hosted.run import HostedWork
+from antiphon.engine.hosted.run import HostedWork, shown
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import NO_TOOLS, HostedCall, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.reply.assemble import Assembler
 from antiphon.engine.reply.usage import spent
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.steps import ModelNote
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
@@ -57,7 +59,7 @@ class Loop:
         if hosted.tools:
             self._work = HostedWork(
                 hosted.tools,
-                prompt.items,
+                prompt.items if prompt.kept is None else [*prompt.items, *prompt.kept.items],
                 self._outcome.output,
                 self.include,
                 response.max_tool_calls,
@@ -89,6 +91,7 @@ class Loop:
             await self._prompt.offer({}, are_set_up=True)
         else:
             await self._prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
+        self._outcome.output += self._prompt.go_on()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield the numbered events, in one batch per network read; the last is terminal.
@@ -97,7 +100,7 @@ class Loop:
         tools.
         """
         outcome = self._outcome
-        yield outcome.begin()
+        yield outcome.begin(self._kept_events() if outcome.output else [])
         try:
             is_answered = False
             if not self._generates:
@@ -149,6 +152,10 @@ class Loop:
             outcome.failure = error
             self._abandon()
         yield outcome.end()
+
+    def _kept_events(self) -> list[Event]:
+        """Return the events of the items that a fork has kept, with which its output begins."""
+        return [] if self._prompt.kept is None else shown(self._prompt.kept.events(), self.include)
 
     def fail(self, error: AntiphonError, instead_of: Event | None = None) -> list[Event]:
         """Return the last events after an error from outside the loop; see `Outcome.fail`."""
@@ -207,7 +214,11 @@ class Loop:
             self._outcome.output += self._prompt.model.interrupted()
         reply = self._prompt.assembler(self._outcome.output, self._context.ids)
         self._outcome.follow(reply)
-        return _ModelCall(self._prompt.model, request, reply, self._context)
+        note = None
+        if self._context.steps is not None:
+            output, dropped = len(self._outcome.output), self._prompt.dropped
+            note = ModelNote(self._prompt.model.id, request, reply, output, dropped)
+        return _ModelCall(self._prompt.model, request, reply, self._context, note)
 
     def _hosted_work(self, reply: Assembler) -> AsyncGenerator[list[Event], None]:
         """Return the events of the hosted calls of a reply."""
@@ -287,7 +298,12 @@ class _ModelCall:
     """A model call for `async with`, which closes the connection and counts tokens."""
 
     def __init__(
-        self, model: ResolvedModel, request: ChatRequest, reply: Assembler, context: RequestContext
+        self,
+        model: ResolvedModel,
+        request: ChatRequest,
+        reply: Assembler,
+        context: RequestContext,
+        note: ModelNote | None,
     ) -> None:
         self.reply = reply
         self.has_begun = False
@@ -295,11 +311,14 @@ class _ModelCall:
         self._model = model
         self._request = request
         self._context = context
+        self._note = note
         self._count = 0
         self._last = b""
 
     async def __aenter__(self) -> Self:
         self._context.observer.model_called(self._model.id)
+        if self._context.steps is not None and self._note is not None:
+            self._context.steps.begin(self._note)
         self.reads: AsyncGenerator[list[bytes], None] = self._model.chat_model.stream(self._request)
         return self
 
@@ -307,11 +326,15 @@ class _ModelCall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.reads.aclose()
+        if self._context.steps is not None and self._note is not None:
+            self._context.steps.end(self._note, error)
         if self._context.spend is not None:
             self._context.spend(spent(self.reply.usage, self._request, self._count, self._last))
 
     def feed(self, chunks: list[bytes]) -> tuple[list[Event], AntiphonError | None]:
         """Return the events of one read's chunks, and the failure of an invalid reply."""
+        if not self._count and self._note is not None:
+            self._note.first = time.perf_counter()
         self._count += len(chunks)
         if chunks:
             self._last = chunks[-1]

@@ -69,9 +69,9 @@ class Outcome:
         usage = self.usage
         return usage.output_tokens if usage else 0
 
-    def begin(self) -> list[Event]:
-        """Return the first events."""
-        return self.number([ResponseCreated(self.response), ResponseInProgress(self.response)])
+    def begin(self, kept: list[Event]) -> list[Event]:
+        """Return the first events, followed by those of the items that a fork has kept."""
+        return self.number([ResponseCreated(self.response), ResponseInProgress(self.response), *kept])
 
     def number(self, events: list[Event]) -> list[Event]:
         """Give the events their sequence numbers, and return them."""

@@ -6,6 +6,7 @@ from itertools import chain
 import msgspec
 
 from antiphon.engine.hosted.run import Offered
+from antiphon.engine.kept import Kept
 from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.citations import sources_of
@@ -40,6 +41,10 @@ class PromptState:
         """The model of all calls."""
         self.rounds = 0
         """Number of replies that called hosted tools so far."""
+        self.dropped = 0
+        """Number of the oldest items that `shorten` has dropped."""
+        self.kept: Kept | None = None
+        """The part of an earlier response that this one begins with."""
         self._request = request
         self._sealed = sealed
         self._offered: Offered = {}
@@ -105,6 +110,16 @@ class PromptState:
         self.remember(items)
         self.rounds += 1
 
+    def go_on(self) -> list[Item]:
+        """Add the part of an earlier response that this one begins with, and return its items."""
+        if self.kept is None:
+            return []
+        if self.kept.before:
+            self.remember(self.kept.before)
+        for items in self.kept.rounds:
+            self.next_round(items)
+        return self.kept.items
+
     async def shorten(self) -> bool:
         """Drop more of the oldest context; return whether that was allowed and possible."""
         if self._request.truncation != "auto":
@@ -114,13 +129,20 @@ class PromptState:
         if items is None:
             return False
         self._translated = await self._translate(self._request, items)
+        self.dropped = len(self.items) - len(items)
         return True
+
+    async def shorten_to(self, dropped: int) -> None:
+        """Drop a number of the oldest items, as `shorten` did in an earlier run."""
+        self._translated = await self._translate(self._request, self.items[dropped:])
+        self.dropped = dropped
 
     async def replace_context(self, items: list[Item], compaction: Item) -> None:
         """Continue from a compaction of `items` instead of the conversation so far."""
         self.items = [*kept_messages(items), compaction]
         self._said = []
         self._shorter = None
+        self.dropped = 0
         self._translated = await self._translate(self._request, self.items)
 
     def whole_context(self, output: list[Item]) -> list[Item]:

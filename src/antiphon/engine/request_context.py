@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from antiphon.engine.behavior import Behavior
+from antiphon.engine.steps import StepNotes
 from antiphon.errors import AntiphonError
 from antiphon.ids import LONG, new_id
 from antiphon.settings.schema import Mode
@@ -149,6 +150,10 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     """Receives the events of the request for the request log and metrics."""
     behavior: Behavior = Behavior()
     """The behavior that the dialect of the client has."""
+    key: str | None = None
+    """The name of the API key."""
+    steps: StepNotes | None = None
+    """Notes the calls of a response for its log; None if it has no log."""
 
 
 class StoredContext(Struct, frozen=True, kw_only=True):
@@ -189,4 +194,5 @@ class StoredContext(Struct, frozen=True, kw_only=True):
             spend=spend,
             seal=seal,
             behavior=self.behavior,
+            key=self.key,
         )

@@ -43,7 +43,7 @@ def create_app(state: ServerState) -> ASGIApp:
     app = Application(ROUTES, state)
     pages = _pages(state) if state.has_pages else None
     checked = Authentication(app, state.services.keys, is_local=state.is_local, pages=pages)
-    return Boundary(checked, state.watch)
+    return Boundary(checked, state.watch, state.services.refusals)
 
 
 def _pages(state: ServerState) -> ASGIApp:

@@ -24,13 +24,14 @@ from antiphon.service.files.retrieval import Retrieval
 from antiphon.service.files.search import Search
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.files.vector_stores import VectorStores
+from antiphon.service.log.refusals import Refusals
 from antiphon.service.models import RegisteredModels
 from antiphon.service.passthrough.chat import ChatCompletions
 from antiphon.service.passthrough.completions import Completions
 from antiphon.service.readiness import ReadinessChecks
 from antiphon.service.responses.background import Background
 from antiphon.service.responses.input_files import Attachments
-from antiphon.service.responses.responses import OpenTools, Responses
+from antiphon.service.responses.responses import LogSettings, OpenTools, Responses
 from antiphon.service.responses.resumable import ResumableStreams
 from antiphon.service.responses.sealing import Sealing
 from antiphon.service.webhooks.webhooks import Webhooks
@@ -118,6 +119,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """The limits of the requests in batches."""
     resume_grace: float | None = None
     """Seconds that the response of a lost client goes on; None if its stream cannot be resumed."""
+    log: LogSettings = LogSettings()
+    """The settings of the step log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +152,8 @@ class Services:
     """Models as resources."""
     readiness: ReadinessChecks
     """Checks of the database and the backends."""
+    refusals: Refusals
+    """Refused requests in the log."""
     responses: Responses
     """Responses."""
     resumable: ResumableStreams | None
@@ -192,9 +197,7 @@ class Services:
             StoreUnavailable: The folder of files cannot be created.
         """
         settings = settings or ServiceSettings()
-        seal_key = settings.seal_key
-        if seal_key is None:
-            seal_key = Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
+        seal_key = settings.seal_key or await _kept_seal_key(store)
         sealing = Sealing(seal_key.reveal())
         keys = Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
@@ -204,7 +207,8 @@ class Services:
             stack.push_async_callback(files.close)
 
             def responses_of(models: ModelCatalogue) -> Responses:
-                return Responses(store, models, _tools_of(tools, files, models), files.attachments)
+                open_tools = _tools_of(tools, files, models)
+                return Responses(store, models, open_tools, files.attachments, settings.log)
 
             webhooks = Webhooks(store, tools.guard, sealing)
             stack.push_async_callback(webhooks.close)
@@ -228,12 +232,18 @@ class Services:
                 keys=keys,
                 models=RegisteredModels(store, catalogue),
                 readiness=ReadinessChecks(store, catalogue),
+                refusals=Refusals(store.log, settings.log.content),
                 responses=responses,
                 resumable=ResumableStreams.open(store.runs, background.signals, settings.resume_grace),
                 sealing=sealing,
                 store=store,
                 webhooks=webhooks,
             )
+
+
+async def _kept_seal_key(store: Store) -> Secret:
+    """Return the secret in the database, which is made the first time."""
+    return Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
 
 
 def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:

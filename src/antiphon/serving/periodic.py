@@ -18,6 +18,8 @@ _SILENCE = 20.0
 """Seconds without a heartbeat after which another server counts as stopped."""
 _TIDYING = 60.0
 """Seconds between two deletions of expired objects."""
+_INDEXING = 5.0
+"""Seconds between two additions to the full-text index; a search adds what is missing."""
 _REST = 0.1
 """Seconds between two looks at the queue of deletions while clients delete objects."""
 
@@ -46,6 +48,7 @@ async def tidy(store: Store, file_services: FileServices) -> NoReturn:
         await file_services.delete_expired()
         await store.idempotency.delete_expired()
         await store.usage.delete_old()
+        await store.log.delete_excess()
 
     await repeat_forever(work, _TIDYING, "Failed to delete expired objects")
 
@@ -57,6 +60,11 @@ async def expire(retention: Retention) -> NoReturn:
         await retention.apply()
 
     await repeat_forever(work, _TIDYING, "Failed to delete objects that are older than the settings allow")
+
+
+async def index_texts(store: Store) -> NoReturn:
+    """Index the texts of the responses that have ended, for the full-text search."""
+    await repeat_forever(store.log.index, _INDEXING, "Failed to index the texts of responses")
 
 
 async def build_indexes(store: Store, least: int) -> NoReturn:

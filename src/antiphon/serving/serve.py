@@ -19,22 +19,25 @@ from antiphon.observe import logging
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState, Watch
-from antiphon.service.access.keys import KeySettings
-from antiphon.service.access.limits import Limits
-from antiphon.service.batches.lines import BodyLimits
-from antiphon.service.batches.slots import LineLimits
 from antiphon.service.retention import Retention, ages_of
-from antiphon.service.services import Services, ServiceSettings
+from antiphon.service.services import Services
 from antiphon.serving.banner import banner
 from antiphon.serving.catalogue import mode_line, open_catalogue
 from antiphon.serving.http import http_server
-from antiphon.serving.periodic import build_indexes, expire, go_on, remove_deleted, stay_alive, tidy
+from antiphon.serving.periodic import (
+    build_indexes,
+    expire,
+    go_on,
+    index_texts,
+    remove_deleted,
+    stay_alive,
+    tidy,
+)
+from antiphon.serving.services import service_settings
 from antiphon.serving.sockets import address, listen
 from antiphon.serving.supervisor import Supervisor, Worker
 from antiphon.settings.schema import Settings
-from antiphon.settings.values import Secret
 from antiphon.store import Store
-from antiphon.store.runs.rows import RunLimits
 
 _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
@@ -118,7 +121,7 @@ async def opened(
         store = await _open_store(settings, _server_id(port, worker))
         alive = asyncio.create_task(stay_alive(store))
         try:
-            async with Services.open(store, catalogue, _service_settings(settings)) as services:
+            async with Services.open(store, catalogue, service_settings(settings)) as services:
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
@@ -172,6 +175,7 @@ def _periodic_work(settings: Settings, store: Store, services: Services) -> list
     work = [
         tidy(store, services.files),
         remove_deleted(store),
+        index_texts(store),
         go_on(services),
     ]
     index_from = settings.tools.file_search.index_from
@@ -181,43 +185,6 @@ def _periodic_work(settings: Settings, store: Store, services: Services) -> list
     if ages and not settings.freeze:  # Frozen times say nothing about the age.
         work.append(expire(Retention(store, services.files.files.folder, ages)))
     return [asyncio.create_task(each) for each in work]
-
-
-def _service_settings(settings: Settings) -> ServiceSettings:
-    return ServiceSettings(
-        tools=settings.tools,
-        allow_hosts=settings.allow_hosts,
-        keys=_key_settings(settings),
-        seal_key=_seal_key(settings),
-        resume_grace=settings.resume_grace if settings.resumable_streams else None,
-        background=RunLimits(
-            per_process=settings.background_runs,
-            per_owner=settings.background_runs_per_owner,
-            per_backend=settings.background_runs_per_backend,
-        ),
-        batch_lines=LineLimits(
-            per_process=settings.batch_lines,
-            per_owner=settings.batch_lines_per_owner,
-            per_backend=settings.batch_lines_per_backend,
-        ),
-        bodies=BodyLimits(
-            max_body_bytes=settings.max_body_bytes, max_items=settings.max_items, is_strict=settings.strict
-        ),
-    )
-
-
-def _seal_key(settings: Settings) -> Secret | None:
-    """Return the key of encrypted content, a constant for frozen output."""
-    return settings.seal_key or (Secret("frozen") if settings.freeze else None)
-
-
-def _key_settings(settings: Settings) -> KeySettings:
-    limits = Limits(
-        requests_per_minute=settings.requests_per_minute,
-        tokens_per_minute=settings.tokens_per_minute,
-        concurrent_streams=settings.concurrent_streams,
-    )
-    return KeySettings(api_key=settings.api_key, limits=limits)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

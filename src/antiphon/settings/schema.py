@@ -23,6 +23,10 @@ ReasoningEvents = Literal["openai", "open_responses"]
 """Event names for raw reasoning."""
 
 
+LogContent = Literal["full", "metadata", "off"]
+"""Content of the step log: everything, no texts, or nothing."""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Settings of the server, in effect."""
 
@@ -197,6 +201,17 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["error", "warning", "info", "debug"],
         Meta(description="Lowest level of log messages; `warning` hides the request log."),
     ] = "info"
+    log_content: Annotated[
+        LogContent,
+        Meta(
+            description="Content of the step log of stored responses: `full` for all details of model and "
+            "tool calls, and for `antiphon logs -q`; `metadata` for no texts; `off` for nothing."
+        ),
+    ] = "full"
+    log_unstored: Annotated[
+        bool,
+        Meta(description="Whether the step log keeps metadata of responses with `store: false`, too."),
+    ] = False
     allow_hosts: Annotated[
         tuple[str, ...],
         Meta(

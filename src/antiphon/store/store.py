@@ -17,6 +17,9 @@ from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
 from antiphon.store.keys import KeyRecords, m004_keys, m011_versions
+from antiphon.store.log.records import LogRecords
+from antiphon.store.log.search import m018_search
+from antiphon.store.log.tables import m017_steps
 from antiphon.store.migrations import m001_initial, m002_files, migrate
 from antiphon.store.models import ModelRecords, m008_registered_models
 from antiphon.store.prompts import PromptRecords, m005_prompts
@@ -63,6 +66,8 @@ MIGRATIONS = (
     m014_vector_blocks,
     m015_batches,
     m016_webhooks,
+    m017_steps,
+    m018_search,
     m019_usage,
     m020_streams,
     m021_retention,
@@ -97,6 +102,7 @@ class Store:
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
         self.webhooks = WebhookRecords(database, server_id, clock)
         self.runs = RunRecords(database, self.pending, self.webhooks, server_id, clock)
+        self.log = LogRecords(database)
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.overview = OverviewRecords(database)

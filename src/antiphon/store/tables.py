@@ -64,7 +64,9 @@ def partial_index(name: str, columns: Sequence[_AnyColumn], condition: str) -> C
     return create
 
 
-def add_column(connection: Connection, column: Column[float | None] | Column[int]) -> None:
+def add_column(
+    connection: Connection, column: Column[float | None] | Column[int] | Column[str | None]
+) -> None:
     """Add a column to an existing database, unless its table was created with the column."""
     table = column.table.name
     if column.name not in {found["name"] for found in inspect(connection).get_columns(table)}:
@@ -149,8 +151,13 @@ responses = Table(
     # The response includes the conversation's items at lower positions than this one.
     Column("conversation_position", Integer),
     Column("server_id", Text, nullable=False),
+    Column("key_name", Text),  # The name of the API key
+    Column("forked_from", Text),  # The response that this one is a fork of; it may have been deleted
+    # Before the long texts, because a reader of a row passes everything that precedes a column.
+    Column("summary", Text),  # For lists; see `wire.log.Summary`
     Column("body", Text, nullable=False),  # The response object without `output`, which is stored as items
     Column("deleted_at", Double),  # Its items are still being removed; see `deletions`
+    Column("steps", Text),  # See `wire.log.Steps`
 )
 Index("responses_by_time", responses.c.owner, responses.c.created_at, responses.c.id)
 index_responses_by_model = Index(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequen
 from antiphon.engine.hosted.items import for_client, has_failed, tool_name
 from antiphon.engine.ports import HostedCall, HostedTool
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.steps import ToolNote
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
@@ -53,6 +54,7 @@ class HostedWork:
         self._include = include
         self._limit = max_tool_calls
         self._observer = context.observer
+        self._steps = context.steps
         self._keeps_skipped = context.behavior.keeps_skipped_calls
         self._made = 0
         self._open: HostedCall | None = None
@@ -72,14 +74,14 @@ class HostedWork:
 
     def run_approved(self) -> AsyncGenerator[list[Event], None]:
         """Run the calls that the client has approved."""
-        return self.run(self._approved)
+        return self.run(self._approved, are_approved=True)
 
     async def set_up(self) -> AsyncGenerator[list[Event], None]:
         """Open all set-ups, then close each as it is done: the order of api.openai.com."""
         calls, self._setups = self._setups, []
         yield self._shown(event for index, call in enumerate(calls) for event in call.opening(index))
         done: dict[int, Item] = {}
-        tasks = {asyncio.create_task(call.run()): index for index, call in enumerate(calls)}
+        tasks = {asyncio.create_task(self._run_noted(call)): index for index, call in enumerate(calls)}
         waiting = set(tasks)
         try:
             while waiting:
@@ -95,10 +97,17 @@ class HostedWork:
         finally:
             await _stop(tasks)
 
-    async def run(self, calls: list[HostedCall]) -> AsyncGenerator[list[Event], None]:
+    async def run(
+        self, calls: list[HostedCall], *, are_approved: bool = False
+    ) -> AsyncGenerator[list[Event], None]:
         """Run the calls of one reply at the same time; their items open and close one after another."""
         self.unseen = []
-        tasks = [None if self._is_over_limit(call) else asyncio.create_task(call.run()) for call in calls]
+        tasks = [
+            None
+            if self._is_over_limit(call)
+            else asyncio.create_task(self._run_noted(call, is_approved=are_approved))
+            for call in calls
+        ]
         try:
             for call, task in zip(calls, tasks, strict=True):
                 index = len(self._output)
@@ -141,6 +150,19 @@ class HostedWork:
             self._output.append(self._open.item)
             self._open = None
 
+    async def _run_noted(self, call: HostedCall, *, is_approved: bool = False) -> None:
+        """Run a call, which the step log notes unless it only asks the client."""
+        steps = self._steps
+        if steps is None or call.ends_turn:
+            await call.run()
+            return
+        note = ToolNote(lambda: call.item, is_approved)
+        steps.begin(note)
+        try:
+            await call.run()
+        finally:
+            steps.end(note)
+
     def _note(self, item: Item) -> None:
         if (name := tool_name(item)) is not None:
             self._observer.tool_called(name, failed=has_failed(item))
@@ -153,11 +175,15 @@ class HostedWork:
         return False
 
     def _shown(self, events: Iterable[Event]) -> list[Event]:
-        shown_events = list(events)
-        for event in shown_events:
-            if isinstance(event, OutputItemAdded | OutputItemDone):
-                event.item = for_client(event.item, self._include)
-        return shown_events
+        return shown(list(events), self._include)
+
+
+def shown(events: list[Event], include: Container[str]) -> list[Event]:
+    """Return events whose items have only the fields that a request includes."""
+    for event in events:
+        if isinstance(event, OutputItemAdded | OutputItemDone):
+            event.item = for_client(event.item, include)
+    return events
 
 
 async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:

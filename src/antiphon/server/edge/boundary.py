@@ -12,7 +12,8 @@ from antiphon.errors import AntiphonError, InternalError, ServerStopping
 from antiphon.observe import request_log
 from antiphon.observe.record import NO_ANSWER, Record
 from antiphon.server.edge.answers import error_answer, nobody_there
-from antiphon.server.edge.state import Watch, begin_request
+from antiphon.server.edge.state import Watch, begin_request, note_refusal
+from antiphon.service.log.refusals import Refusals
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
 """Messages that begin a response; the second type rejects a WebSocket connection."""
@@ -20,6 +21,7 @@ _MAX_PATH = 200
 """Characters of the path of an ignored field that the client receives."""
 _lifespan = Router().lifespan
 """Empty lifespan: the owner of the services opens and closes them."""
+_RESPONSES = "/v1/responses"
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
@@ -31,9 +33,10 @@ class Boundary:
     clients receive an error.
     """
 
-    def __init__(self, app: ASGIApp, watch: Watch | None = None) -> None:
+    def __init__(self, app: ASGIApp, watch: Watch | None = None, refusals: Refusals | None = None) -> None:
         self.app = app
         self._watch = watch
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -72,6 +75,8 @@ class Boundary:
                 raise
             # The record keeps the error for the log. The traceback refers to this scope: a reference cycle.
             record.error = error.with_traceback(None)
+            if self._refusals is not None and scope["path"] == _RESPONSES:
+                note_refusal(self._refusals, state, error)
             await error_answer(error)(scope, receive, answer)
         except Exception:
             if is_http and record.status == NO_ANSWER:

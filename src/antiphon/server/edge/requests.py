@@ -119,6 +119,7 @@ def context_of(connection: HTTPConnection) -> RequestContext:
         seal=server.services.sealing,
         observer=request.record,
         behavior=dialect(connection),
+        key=None if caller is None else caller.name,
     )
 
 

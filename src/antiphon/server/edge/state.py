@@ -8,10 +8,12 @@ from starlette.types import Scope
 
 from antiphon.decode.bounds import MAX_ITEMS
 from antiphon.dialects.llama_stack import Dialect
+from antiphon.engine.request_context import LOCAL_OWNER
 from antiphon.errors import AntiphonError
 from antiphon.observe.record import Record
 from antiphon.recording.seam.frozen import Freeze
 from antiphon.service.access.keys import Caller
+from antiphon.service.log.refusals import Refusals
 from antiphon.service.services import Services
 from antiphon.settings.schema import ReasoningEvents, Settings
 from antiphon.store import Store
@@ -109,6 +111,15 @@ def begin_request(scope: Scope, record: Record) -> RequestState:
     """Return the new state of the request in `scope`."""
     state = scope[_REQUEST] = RequestState(record, dict(reversed(scope["headers"])))
     return state
+
+
+def note_refusal(refusals: Refusals, state: RequestState, error: AntiphonError) -> None:
+    """Note a refused request in the log, unless it has a response, which is in the log."""
+    record, caller = state.record, state.caller
+    if record.response is None and record.method in ("POST", "WS"):
+        is_unknown = caller is None and error.status in (401, 403)
+        owner = "" if is_unknown else LOCAL_OWNER if caller is None else caller.owner
+        refusals.note(record.request_id, owner, record.key, error)
 
 
 def request_state(scope: Scope) -> RequestState:

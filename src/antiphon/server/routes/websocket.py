@@ -33,7 +33,7 @@ from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
 from antiphon.server.edge.dialects import in_dialect
 from antiphon.server.edge.requests import context_of, decode, dialect, has_openai_events, refuse_own
-from antiphon.server.edge.state import RequestState, begin_request, server_state
+from antiphon.server.edge.state import RequestState, begin_request, note_refusal, server_state
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
 from antiphon.wire.json import JSON
@@ -133,14 +133,14 @@ class Session:
             record.status = 200
         except AntiphonError as error:
             self._forget(frame)
-            await self._refuse(error, record)
+            await self._refuse(error, record, state)
         except WebSocketDisconnect:
             raise
         except Exception:
             # The request boundary: a bug in this server becomes an error event. The connection stays open.
             log.exception("Failed to handle a WebSocket frame")
             self._forget(frame)
-            await self._refuse(InternalError(), record)
+            await self._refuse(InternalError(), record, state)
         finally:
             request_log.write(record)
 
@@ -208,8 +208,10 @@ class Session:
         record.is_stream = True
         return record
 
-    async def _refuse(self, error: AntiphonError, record: Record) -> None:
+    async def _refuse(self, error: AntiphonError, record: Record, state: RequestState | None = None) -> None:
         record.error = error.with_traceback(None)
+        if state is not None:
+            note_refusal(self._server.services.refusals, state, error)
         await self._send_error(error)
         record.status = error.status
 

@@ -19,10 +19,12 @@ from antiphon.engine.loop import Loop
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext, Seal, StoredContext
+from antiphon.engine.steps import Note, StepNotes
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.service.access.keys import Keys
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import TERMINAL, finished_response, shown_output
+from antiphon.service.steps import MOST_STEPS, step_of
 from antiphon.store import Store
 from antiphon.store.runs.rows import ClaimedRun, Fenced, NewRun, RunLimits
 from antiphon.store.runs.streams import STREAMING
@@ -39,6 +41,8 @@ _NEAR, _FAR = 1.0, 0.1
 _CANCEL_WAIT = 5.0
 """Seconds that a cancellation waits for the server that executes the response."""
 _RUNNING = ("queued", "in_progress")
+_LOGGED = "log:"
+"""The beginning of the names under which the steps of the log are stored until the end."""
 
 
 class QueuedRequest(StoredContext, frozen=True, kw_only=True):
@@ -241,53 +245,123 @@ class Background:
             on_failure=execution.stop,
             is_followed=lambda: self.signals.has_listener(run.id),
         )
+        steps = _notes(self._responses.notes_of_stored(), response, run, run_log)
+        end = _End(response, run_log, steps)
         sealed = self._seal.open(run.owner, run.request)
         if run.epoch > _MOST_EXECUTIONS:
-            await _fail(response, run_log, InternalError())
+            await end.fail(InternalError())
         elif sealed is None:
             changed = "The request can't be decrypted, because the server's seal key has changed."
-            await _fail(response, run_log, AntiphonError(changed))
+            await end.fail(AntiphonError(changed))
         else:
-            await self._create(execution, response, run_log, run, _decode_request(sealed))
+            await self._create(execution, run, _decode_request(sealed), end)
         log.info("Background response ended: %s", run.id)
 
     async def _create(
         self,
         execution: Execution[ClaimedRun],
-        response: Response,
-        run_log: RunLog,
         run: ClaimedRun,
         queued: QueuedRequest,
+        end: "_End",
     ) -> None:
-        journal = Journal(run, run_log, ids := RunIds(run.id))
+        journal = Journal(run, end.run_log, ids := RunIds(run.id))
         spend = self._keys.spend_of(run.owner, queued.key)
         context = queued.restored(run.owner, ids, self._seal, spend)
+        context = msgspec.structs.replace(context, steps=end.steps)
         responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
         try:
             # The backend streams in any case, so that clients can follow the response.
             request = msgspec.structs.replace(queued.request, stream=True, background_options=None)
-            opened = await responses.create(context, request, queued=response)
+            opened = await responses.create(context, request, queued=end.response)
         except StoreUnavailable:
             raise
         except AntiphonError as error:
-            await _fail(response, run_log, error)
+            await end.fail(error)
             return
         except asyncio.CancelledError:
             if not execution.is_cancelled:
                 raise
-            await _end_as_cancelled(Outcome(response, time.time).cancel(), run_log)
+            await end.cancel(Outcome(end.response, time.time).cancel())
             return
         async with opened:
-            await _drive(opened.loop, run_log, execution)
+            await _drive(opened.loop, end, execution)
 
 
-async def _drive(loop: Loop, run_log: RunLog, execution: Execution[ClaimedRun]) -> None:
+class _End:
+    """The end of a response, which is stored with its log.
+
+    Args:
+        response: The response before its end.
+        run_log: The log of the execution's events.
+        steps: The calls of the response; None if it has no log.
+    """
+
+    def __init__(self, response: Response, run_log: RunLog, steps: StepNotes | None) -> None:
+        self.response = response
+        self.run_log = run_log
+        self.steps = steps
+
+    async def store(self, loop: Loop, events: list[Event]) -> None:
+        """Store the end of a response; one that cannot be stored fails."""
+        try:
+            await self._store(events, loop.include, loop.failure)
+        except StoreUnavailable:
+            raise
+        except AntiphonError as error:
+            await self._store(loop.fail(error, instead_of=events[-1]), loop.include, error)
+
+    async def cancel(self, response: Response) -> None:
+        """Store the cancelled response."""
+        await self._store([ResponseIncomplete(response)], ())
+
+    async def fail(self, error: AntiphonError) -> None:
+        """Store the response as failed before it made a call."""
+        await uninterrupted(self._store(Outcome(self.response, time.time).fail(error), (), error))
+
+    async def _store(
+        self,
+        events: list[Event],
+        include: "frozenset[str] | tuple[()]",
+        error: AntiphonError | None = None,
+    ) -> None:
+        last = events[-1]
+        assert isinstance(last, TERMINAL)
+        finished = finished_response(last.response, self.steps, error)
+        last.response.output = shown_output(last.response, include)
+        await self.run_log.end(events, finished)
+
+
+def _notes(steps: StepNotes | None, response: Response, run: ClaimedRun, run_log: RunLog) -> StepNotes | None:
+    """Return the notes of an execution, with the calls that earlier ones have made.
+
+    Each call is stored at its end, so that a later execution, which does not make it again, has its times.
+    """
+    if steps is None:
+        return None
+    steps.began -= max(0.0, time.time() - response.created_at)
+    steps.earlier = {
+        int(name.removeprefix(_LOGGED)): text
+        for name, text in run.steps.items()
+        if name.startswith(_LOGGED) and text is not None
+    }
+
+    def keep(number: int, note: Note) -> None:
+        if number not in steps.earlier and number < MOST_STEPS:
+            text = encode(step_of(steps, note, time.perf_counter())).decode()
+            run_log.keep_step(f"{_LOGGED}{number}", text)
+
+    steps.on_end = keep
+    return steps
+
+
+async def _drive(loop: Loop, end: _End, execution: Execution[ClaimedRun]) -> None:
     """Run the engine to the end, and store its events and the outcome."""
+    run_log = end.run_log
     try:
         async with aclosing(loop.events()) as batches:
             async for events in batches:
                 if isinstance(events[-1], TERMINAL):
-                    await uninterrupted(_end(loop, run_log, events))
+                    await uninterrupted(end.store(loop, events))
                 else:
                     await run_log.append(events)
     except asyncio.CancelledError:
@@ -295,36 +369,10 @@ async def _drive(loop: Loop, run_log: RunLog, execution: Execution[ClaimedRun]) 
             raise run_log.error from None
         if not execution.is_cancelled:
             raise
-        await uninterrupted(_end_as_cancelled(loop.cancel(), run_log))
+        await uninterrupted(end.cancel(loop.cancel()))
     except (Fenced, StoreUnavailable):
         raise
     except Exception:
         # The boundary of a response: it also ends after a fault of this server.
         log.exception("Failed to run a background response: %s", loop.response.id)
-        await uninterrupted(_end(loop, run_log, loop.fail(InternalError())))
-
-
-async def _end(loop: Loop, run_log: RunLog, events: list[Event]) -> None:
-    """Store the end of a response; one that cannot be stored fails."""
-    try:
-        await _store_end(run_log, events, loop.include)
-    except StoreUnavailable:
-        raise
-    except AntiphonError as error:
-        await _store_end(run_log, loop.fail(error, instead_of=events[-1]), loop.include)
-
-
-async def _end_as_cancelled(response: Response, run_log: RunLog) -> None:
-    await _store_end(run_log, [ResponseIncomplete(response)], ())
-
-
-async def _fail(response: Response, run_log: RunLog, error: AntiphonError) -> None:
-    await uninterrupted(_store_end(run_log, Outcome(response, time.time).fail(error), ()))
-
-
-async def _store_end(run_log: RunLog, events: list[Event], include: "frozenset[str] | tuple[()]") -> None:
-    last = events[-1]
-    assert isinstance(last, TERMINAL)
-    finished = finished_response(last.response)
-    last.response.output = shown_output(last.response, include)
-    await run_log.end(events, finished)
+        await uninterrupted(end.store(loop, loop.fail(InternalError())))

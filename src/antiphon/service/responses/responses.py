@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Container
 
 import msgspec
+from msgspec import Struct
 
 from antiphon.engine.compactor import Compactor
+from antiphon.engine.kept import Kept
 from antiphon.engine.loop import Loop, is_warm_up
 from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
@@ -12,8 +14,10 @@ from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.slices import mapped
+from antiphon.engine.steps import StepNotes
 from antiphon.errors import NotFound
-from antiphon.service.items import item_page, shown_item
+from antiphon.service.items import decode_item, item_page, shown_item
 from antiphon.service.pages import page_of
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
@@ -24,6 +28,8 @@ from antiphon.service.responses.run import Resources, Run
 from antiphon.service.responses.sealing import check_sealed
 from antiphon.service.responses.tokens import count_input
 from antiphon.service.responses.validation import check_create_response
+from antiphon.service.steps import beginning, preview
+from antiphon.settings.schema import LogContent
 from antiphon.store import Store
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.responses.rows import NewResponse, StoredResponse
@@ -43,6 +49,21 @@ It raises `InvalidRequest` for invalid tools, and `NotFound` for objects that do
 """
 
 
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """The settings of the step log."""
+
+    content: LogContent = "full"
+    """The part of stored responses that the log keeps."""
+    unstored: bool = False
+    """Whether the log keeps metadata of responses with `store: false`."""
+
+    def notes(self, *, is_stored: bool) -> StepNotes | None:
+        """Return the empty notes of a response; None if it has no log."""
+        if self.content == "off" or not (is_stored or self.unstored):
+            return None
+        return StepNotes(keeps_content=is_stored and self.content == "full")
+
+
 async def _no_tools(context: RequestContext, request: CreateResponse) -> HostedTools:
     return NO_TOOLS
 
@@ -58,6 +79,7 @@ class Responses:
         catalogue: The models.
         open_tools: Opens the hosted tools of a request.
         attachments: The sources of files that requests refer to; None rejects such files.
+        log: The settings of the step log; None for the defaults.
     """
 
     def __init__(
@@ -66,8 +88,10 @@ class Responses:
         catalogue: ModelCatalogue,
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
+        log: LogSettings | None = None,
     ) -> None:
         self._store = store
+        self._log = log or LogSettings()
         self._catalogue = catalogue
         self._open_tools = open_tools
         self._attachments = attachments
@@ -79,6 +103,7 @@ class Responses:
         latest: Turn | None = None,
         *,
         queued: Response | None = None,
+        kept: Kept | None = None,
     ) -> Run:
         """Prepare a response: `async with await responses.create(...) as run`.
 
@@ -89,12 +114,16 @@ class Responses:
             request: The request.
             latest: A response that the request may continue even if it isn't stored.
             queued: The response, if it is stored already and has locked its conversation.
+            kept: The part of an earlier response that the response, a fork, begins with.
 
         Raises:
             InvalidRequest: The request is invalid.
             NotFound: The request names something that does not exist.
         """
         check_create_response(request)
+        if context.steps is None:
+            steps = self._log.notes(is_stored=request.store is not False)
+            context = context if steps is None else msgspec.structs.replace(context, steps=steps)
         model = await self._catalogue.resolve(request.model or "", context)
         if request.prompt is not None:
             filled = await filled_prompt(self._store, context.owner, request.prompt)
@@ -110,17 +139,27 @@ class Responses:
                 resources.hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, model, latest)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
+            prompt.kept = kept
             compactor = None
             if context.seal is not None and _may_compact(request) and compacts(request):
                 compactor = Compactor(request, model, context, estimate)
             loop = Loop(request, response, prompt, context, resources.hosted, compactor)
             await loop.prepare()
-            start = _start(request, response, gathered, now) if response.store else None
+            if (steps := context.steps) is not None:
+                steps.text = preview(request.input, gathered.input) if steps.keeps_content else ""
+                steps.kept = [] if kept is None else kept.steps
+            start = _start(request, response, gathered, now, context) if response.store else None
+            if start is not None and kept is not None:
+                start = msgspec.structs.replace(start, forked_from=kept.source)
             run = Run(loop, self._store, context, start, resources)
             return run
         finally:
             if run is None:
                 await resources.release()
+
+    def notes_of_stored(self) -> StepNotes | None:
+        """Return the empty notes of a response that is stored; None if it has no log."""
+        return self._log.notes(is_stored=True)
 
     async def _gather(
         self,
@@ -162,6 +201,50 @@ class Responses:
             await attaching.load_part(part, where)
         await judge_urls(model.judge_url, gathered.input, items, parts)
         return gathered, items
+
+    async def items_before(self, context: RequestContext, response: Response) -> list[Item]:
+        """Return the items that a stored response began with, with the content of their files.
+
+        Raises:
+            NotFound: The response, or a file, doesn't exist any more.
+            InvalidRequest: An earlier response of the chain doesn't exist any more.
+        """
+        found = await self._store.responses.history(context.owner, response.id)
+        bodies = found.bodies[: len(found.bodies) - len(response.output)]
+        items = Sealed(context.seal, owner=context.owner).context(await mapped(decode_item, bodies))
+        if self._attachments is not None:
+            attaching = self._attachments.begin(
+                context.owner, lambda inner: self._catalogue.tool_calls(inner, context)
+            )
+            await attaching.load(items, None)
+        return items
+
+    async def prompt_of(
+        self, context: RequestContext, request: CreateResponse, items: list[Item], known: list[Item]
+    ) -> PromptState:
+        """Return the prompt of a request, without a call of a backend or a tool.
+
+        Args:
+            context: The context of the request.
+            request: The request.
+            items: The items for the model.
+            known: Items that may list the tools of MCP servers.
+
+        Raises:
+            InvalidRequest: No chat backend accepts the request.
+            NotFound: The request names something that does not exist.
+        """
+        model = await self._catalogue.resolve(request.model or "", context)
+        prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
+        hosted = await self._open_tools(context, request)
+        try:
+            offered = {
+                tool.position: tool.functions() if tool.setup(known) is None else [] for tool in hosted.tools
+            }
+        finally:
+            await hosted.close()
+        await prompt.offer(offered, are_set_up=True)
+        return prompt
 
     async def count_input_tokens(self, context: RequestContext, request: CountInputTokens) -> InputTokens:
         """Count the tokens that a request would have as input.
@@ -243,7 +326,9 @@ def _is_text_alone(request: CreateResponse) -> bool:
     return isinstance(request.input, str) and not continues and request.prompt is None
 
 
-def _start(request: CreateResponse, response: Response, gathered: Context, now: float) -> NewResponse:
+def _start(
+    request: CreateResponse, response: Response, gathered: Context, now: float, context: RequestContext
+) -> NewResponse:
     return NewResponse(
         id=response.id,
         created_at=now,
@@ -254,6 +339,8 @@ def _start(request: CreateResponse, response: Response, gathered: Context, now: 
         previous_response_id=request.previous_response_id,
         conversation_id=conversation_id(request) if request.conversation is not None else None,
         conversation_position=gathered.conversation_position,
+        key_name=context.key,
+        summary=None if context.steps is None else beginning(context.steps),
     )
 
 

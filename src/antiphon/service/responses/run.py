@@ -15,10 +15,13 @@ from antiphon.engine.hosted.items import for_client
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import NO_TOOLS, HostedTools
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.steps import StepNotes
 from antiphon.errors import AntiphonError, InternalError
 from antiphon.service.items import new_item
 from antiphon.service.responses.gather import Turn
+from antiphon.service.steps import log_of
 from antiphon.store import Store
+from antiphon.store.log.rows import NewLogEntry
 from antiphon.store.responses.rows import FinishedResponse, NewResponse
 from antiphon.wire.events import Event, ResponseCompleted, ResponseFailed, ResponseIncomplete
 from antiphon.wire.items import Item, Message
@@ -81,6 +84,7 @@ class Run:
         """The finished response; None before its end."""
         self._store = store
         self._owner = context.owner
+        self._context = context
         self._observer = context.observer
         self._observer.responded(loop.response, None)
         self.start = start
@@ -168,6 +172,8 @@ class Run:
                 else:
                     events = [*events[:-1], *self.loop.fail(error, instead_of=last)]
                 await self._unlock()
+        elif self._context.steps is not None:
+            self._log_unstored(self._context.steps, last.response)
         last = events[-1]
         assert isinstance(last, TERMINAL)
         self.final = last.response
@@ -175,6 +181,21 @@ class Run:
         # which messages do not have.
         self.final.output = shown_output(self.final, self.loop.include)
         return events
+
+    def _log_unstored(self, steps: StepNotes, response: Response) -> None:
+        logged = log_of(steps, response, self.loop.failure)
+        entry = NewLogEntry(
+            id=response.id,
+            kind="unstored",
+            owner=self._owner,
+            key_name=self._context.key,
+            created_at=float(response.created_at),
+            status=response.status,
+            model=response.model,
+            summary=logged.summary,
+            steps=logged.steps,
+        )
+        self._store.log.add_soon(entry)
 
     def _give_up(self, response: Response) -> None:
         if self.final is None:
@@ -185,10 +206,12 @@ class Run:
                     self._finish(None, response).cancel()
                 except AntiphonError as error:
                     log.error("Failed to store cancelled response %s: %s", response.id, error.message)
+            elif self._context.steps is not None:
+                self._log_unstored(self._context.steps, response)
 
     def _finish(self, events: list[Event] | None, response: Response) -> asyncio.Future[None]:
         """Queue the write of the end of the response, with its last events; None if it is cancelled."""
-        finished = finished_response(response)
+        finished = finished_response(response, self._context.steps, self.loop.failure)
         if self.log is None:
             return self._store.pending.finish(self._owner, finished)
         response.output = shown_output(response, self.loop.include)
@@ -208,8 +231,16 @@ def shown_output(response: Response, include: Container[str]) -> list[Item]:
     return [item if isinstance(item, Message) else for_client(item, include) for item in response.output]
 
 
-def finished_response(response: Response) -> FinishedResponse:
-    """Return a response that has ended, with its complete items, for the store."""
+def finished_response(
+    response: Response, steps: StepNotes | None = None, error: AntiphonError | None = None
+) -> FinishedResponse:
+    """Return a response that has ended, with its complete items and its log, for the store.
+
+    Args:
+        response: The response.
+        steps: The calls of the response; None if it has no log.
+        error: The error that it failed with.
+    """
     status = response.status
     assert status != "queued"
     assert status != "in_progress"
@@ -219,4 +250,5 @@ def finished_response(response: Response) -> FinishedResponse:
         completed_at=response.completed_at,
         body=_encode(msgspec.structs.replace(response, output=[])).decode(),
         output=[new_item(item) for item in response.output],
+        log=None if steps is None else log_of(steps, response, error),
     )

@@ -58,6 +58,12 @@ class NewResponse(Struct, frozen=True, kw_only=True):
     """The conversation of the response."""
     conversation_position: int | None = None
     """The position that `ConversationRecords.context` returned."""
+    key_name: str | None = None
+    """The name of the API key."""
+    forked_from: str | None = None
+    """The response that this one is a fork of."""
+    summary: str | None = None
+    """The summary for lists, as JSON text; None if responses are not logged."""
 
 
 class FinishedResponse(Struct, frozen=True, kw_only=True):
@@ -73,6 +79,21 @@ class FinishedResponse(Struct, frozen=True, kw_only=True):
     """The final response without `output`."""
     output: list[NewItem]
     """The output items in order."""
+    log: "ResponseLog | None" = None
+    """The log of the response; None if responses are not logged."""
+
+
+class ResponseLog(Struct, frozen=True):
+    """The log of a response that has ended; texts are JSON (see `wire.log`)."""
+
+    summary: str
+    """The summary for lists."""
+    steps: str
+    """The steps."""
+    tools: list[str]
+    """The names of the tools that the response called, each once."""
+    is_searchable: bool
+    """Whether the full-text search finds the response."""
 
 
 class StoredResponse(Struct, frozen=True, kw_only=True):

@@ -5,12 +5,13 @@ from functools import lru_cache
 from itertools import chain
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, func, select, update
 
 from antiphon.store.errors import DuplicateItem, ItemNotFound
+from antiphon.store.log.tables import response_tools, unindexed
 from antiphon.store.responses.items import append_items, hold_items
 from antiphon.store.responses.locks import release_locks
-from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse
+from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse, ResponseLog
 from antiphon.store.tables import items, response_items, responses
 
 _MOST_ROWS = 32
@@ -84,14 +85,20 @@ class Insert:
 _insert = Insert(responses)
 _insert_items = Insert(items, "ON CONFLICT DO NOTHING")
 _insert_links = Insert(response_items)
-_FIND_BEGUN = select(responses.c.id, responses.c.owner, responses.c.conversation_id).where(
-    responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.deleted_at.is_(None)
-)
+_insert_tools = Insert(response_tools, "ON CONFLICT DO NOTHING")
+_insert_unindexed = Insert(unindexed, "ON CONFLICT DO NOTHING")
+_FIND_BEGUN = select(
+    responses.c.id, responses.c.owner, responses.c.conversation_id, responses.c.created_at
+).where(responses.c.id.in_(bindparam("ids", expanding=True)), responses.c.deleted_at.is_(None))
 _FINISH = (
     update(responses)
     .where(responses.c.id == bindparam("response_id"))
     .values(
-        status=bindparam("new_status"), completed_at=bindparam("new_completed_at"), body=bindparam("new_body")
+        status=bindparam("new_status"),
+        completed_at=bindparam("new_completed_at"),
+        summary=func.coalesce(bindparam("new_summary"), responses.c.summary),
+        body=bindparam("new_body"),
+        steps=bindparam("new_steps"),
     )
 )
 _LINKED = (
@@ -115,7 +122,7 @@ def begin_responses(connection: Connection, batch: list[Beginning]) -> None:
         require_stored(connection, beginning.owner, new.input_ids, new.input_new)
         new_items += item_rows(beginning.owner, new.input_new)
         links += _link_rows(new.id, "input", new.input_ids)
-    _insert(connection, [_row(b, "in_progress", None, b.new.body) for b in batch])
+    _insert(connection, [_row(b, "in_progress", None, b.new.body, None) for b in batch])
     insert_items(connection, new_items)
     _insert_links(connection, links)
 
@@ -135,13 +142,16 @@ def store_responses(connection: Connection, batch: list[Whole]) -> None:
     for whole in batch:
         owner, new, finished = whole.beginning.owner, whole.beginning.new, whole.finished
         require_stored(connection, owner, new.input_ids, new.input_new)
-        rows.append(_row(whole.beginning, finished.status, finished.completed_at, finished.body))
+        rows.append(
+            _row(whole.beginning, finished.status, finished.completed_at, finished.body, finished.log)
+        )
         new_items += item_rows(owner, [*new.input_new, *finished.output])
         links += _link_rows(new.id, "input", new.input_ids)
         links += _link_rows(new.id, "output", [item.id for item in finished.output])
     _insert(connection, rows)
     insert_items(connection, new_items)
     _insert_links(connection, links)
+    _keep_logs(connection, [(whole.finished, whole.beginning.new.created_at) for whole in batch])
     ended = [(whole.finished, whole.beginning.new.conversation_id) for whole in batch]
     if _add_to_conversations(connection, ended):
         release_locks(connection, [finished.id for finished, _ in ended])
@@ -158,8 +168,8 @@ def finish_responses(connection: Connection, batch: list[Ending]) -> None:
     """
     ids = [ending.finished.id for ending in batch]
     begun = {
-        (response_id, owner): conversation_id
-        for response_id, owner, conversation_id in connection.execute(_FIND_BEGUN, {"ids": ids})
+        (response_id, owner): (conversation_id, created_at)
+        for response_id, owner, conversation_id, created_at in connection.execute(_FIND_BEGUN, {"ids": ids})
     }
     present = [ending for ending in batch if (ending.finished.id, ending.owner) in begun]
     endings = [
@@ -168,6 +178,8 @@ def finish_responses(connection: Connection, batch: list[Ending]) -> None:
             "new_status": ending.finished.status,
             "new_completed_at": ending.finished.completed_at,
             "new_body": ending.finished.body,
+            "new_summary": None if ending.finished.log is None else ending.finished.log.summary,
+            "new_steps": None if ending.finished.log is None else ending.finished.log.steps,
         }
         for ending in present
     ]
@@ -180,7 +192,9 @@ def finish_responses(connection: Connection, batch: list[Ending]) -> None:
         connection.execute(_FINISH, endings)
     insert_items(connection, new_items)
     _insert_links(connection, links)
-    ended = [(ending.finished, begun[ending.finished.id, ending.owner]) for ending in present]
+    found = [(ending.finished, *begun[ending.finished.id, ending.owner]) for ending in present]
+    _keep_logs(connection, [(finished, created_at) for finished, _, created_at in found])
+    ended = [(finished, conversation_id) for finished, conversation_id, _ in found]
     if _add_to_conversations(connection, ended) or len(present) < len(batch):
         release_locks(connection, ids)
 
@@ -191,7 +205,7 @@ def linked_items(connection: Connection, response_id: str) -> list[str]:
 
 
 def _row(
-    beginning: Beginning, status: str, completed_at: float | None, body: str
+    beginning: Beginning, status: str, completed_at: float | None, body: str, log: ResponseLog | None
 ) -> tuple[str | float | None, ...]:
     new = beginning.new
     return (
@@ -205,9 +219,26 @@ def _row(
         new.conversation_id,
         new.conversation_position,
         beginning.server_id,
+        new.key_name,
+        new.forked_from,
+        new.summary if log is None else log.summary,
         body,
         None,
+        None if log is None else log.steps,
     )
+
+
+def _keep_logs(connection: Connection, ended: Sequence[tuple[FinishedResponse, float]]) -> None:
+    """Note the tools of responses that have ended, and queue their texts for the search index."""
+    tools = []
+    texts = []
+    for finished, created_at in ended:
+        if (log := finished.log) is not None:
+            tools += [(tool, created_at, finished.id) for tool in log.tools]
+            if log.is_searchable:
+                texts.append((finished.id,))
+    _insert_tools(connection, tools)
+    _insert_unindexed(connection, texts)
 
 
 def _add_to_conversations(

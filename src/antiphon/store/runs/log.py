@@ -58,7 +58,9 @@ def write_runs(connection: Connection, batch: list[RunWrite]) -> None:
         if not passes_fence(connection, write):
             raise Fenced(write.id)
     insert_events(connection, batch)
-    _keep_steps(connection, [(write.id, *write.step) for write in batch if write.step is not None])
+    steps = [(write.id, *write.step) for write in batch if write.step is not None]
+    steps += [(write.id, *logged) for write in batch for logged in write.logged]
+    _keep_steps(connection, steps)
 
 
 def end_runs(connection: Connection, batch: list[RunEnd]) -> None:

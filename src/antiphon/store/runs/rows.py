@@ -89,6 +89,8 @@ class RunWrite(Struct, frozen=True, kw_only=True):
     """Name and result of a step that has finished; the result is None if it has only begun."""
     open_call: int | None | UnsetType = UNSET
     """The model call that begins after the events; None if it has finished."""
+    logged: list[tuple[str, str]] = []
+    """Names and texts of steps for the step log, which an execution after a crash keeps."""
 
 
 class RunEnd(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""The log of responses: lists, timelines, forks and comparisons."""

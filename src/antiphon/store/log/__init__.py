@@ -1,0 +1,1 @@
+"""The log of responses: their steps, refused requests, and full-text search."""
