@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
 from antiphon.net.guard import Guard
 from antiphon.service.files.files import FileDetails
-from antiphon.service.services import FileServices
+from antiphon.service.services import FileServices, Services
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
+from antiphon.store.database import Job
 from antiphon.wire.lists import PageQuery
 from antiphon.wire.tools import FileSearchTool
 from antiphon.wire.vector_stores import (
@@ -30,6 +32,27 @@ from tests.service.world import Catalogue, ScriptedModel
 T = TypeVar("T")
 ME, HER = "me", "her"
 DAY = 86_400.0
+
+
+def test_the_look_for_background_work_is_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        store = await Store.open(":memory:")
+        async with Services.open(store, Catalogue(ScriptedModel())) as services:
+            database, jobs = store._database, list[object]()
+            enqueue = database.enqueue
+
+            def counted(run: Callable[[Connection, list[object]], None], argument: object) -> Job[object]:
+                jobs.append(run)
+                return enqueue(run, argument)
+
+            monkeypatch.setattr(database, "enqueue", counted)
+            before = asyncio.all_tasks()
+            await services.go_on()
+            assert len(jobs) == 1  # In memory, a read is a write.
+            assert asyncio.all_tasks() == before
+        await store.close()
+
+    asyncio.run(scenario())
 
 
 class Room:

@@ -95,6 +95,21 @@ def test_what_is_sent() -> None:
     talk([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi!"], call)
 
 
+def test_calls_are_in_progress_until_their_responses_have_ended() -> None:
+    async def call(client: HttpClient, server: Server) -> None:
+        counts = [client.calls_in_progress]
+        answer = await get(client, server)
+        counts.append(client.calls_in_progress)
+        await answer.close()
+        await whole(client, server)
+        counts.append(client.calls_in_progress)
+        assert counts == [0, 1, 0]
+
+    talk(
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi!", b"HTTP/1.1 204 No Content\r\nX: !\r\n\r\n"], call
+    )
+
+
 def test_a_path_is_quoted() -> None:
     async def call(client: HttpClient, server: Server) -> None:
         assert await whole(client, server) == (204, b"")

@@ -1,12 +1,17 @@
 """The endpoints of batches."""
 
+from pathlib import Path
+
 import pytest
 
 from antiphon.wire.json import JSON
-from tests.server.batching import CHAT, create, ended, line, results
+from tests.server.batching import CHAT, create, ended, jsonl, line, results
 from tests.server.client import get, post
-from tests.server.forms import uploaded
-from tests.support.upstream import Upstream, reply, silence
+from tests.server.forms import FORM, form, part, uploaded
+from tests.server.keyed import keyed, person
+from tests.server.routes.test_embeddings import recording
+from tests.support.serving import Serving, backend, backends
+from tests.support.upstream import Upstream, completion, reply, silence
 
 
 def test_batches_are_listed_in_pages_newest_first(url: str, upstream: Upstream) -> None:
@@ -77,3 +82,40 @@ def test_the_input_of_another_owner_is_not_found(url: str) -> None:
     text = uploaded(url, "{}", "a.jsonl")
     other = post(url, "/batches", body | {"input_file_id": text})
     assert (other.status, other.error["code"]) == (400, "invalid_file_purpose")
+
+
+def test_a_recorded_batch_is_replayed_without_a_backend(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    lines = [line("one"), line("two")]
+    texts = []
+    with Upstream() as upstream:
+        upstream.script(reply(completion("A line.")))
+        opened = backends(backend(upstream))
+        with Serving(tmp_path / "1.db", recording(opened, folder, "record")) as server:
+            assert ended(server.url, create(server.url, *lines)["id"])["status"] == "completed"
+    with Serving(tmp_path / "2.db", recording(None, folder, "replay")) as server:
+        batch = ended(server.url, create(server.url, *lines, line("three"))["id"])
+        for found in results(server.url, batch["output_file_id"]).values():
+            texts.append(found["response"]["body"]["output"][0]["content"][0]["text"])
+        missing = results(server.url, batch["error_file_id"])["three"]
+    assert texts == ["A line.", "A line."]
+    assert missing["response"]["body"]["error"]["code"] == "recording_not_found"
+
+
+def test_the_tokens_of_lines_count_for_the_key(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.forget()
+    upstream.script(reply())
+    with keyed(tmp_path / "state.db", upstream) as server:
+        alice = person(server, "alice", tokens_per_minute=5)
+        bob = person(server, "bob")
+        parts = [part("purpose", b"batch"), part("file", jsonl([line("1", CHAT)]).encode(), "a.jsonl")]
+        body = {"endpoint": CHAT, "completion_window": "24h"}
+        body["input_file_id"] = alice.call("POST", "/files", form(*parts), FORM).json["id"]
+        stolen = bob.post("/batches", body)
+        assert (stolen.status, stolen.error["param"]) == (404, "input_file_id")
+        batch = alice.made("/batches", body)
+        while alice.get(f"/batches/{batch}").json["status"] != "completed":
+            pass
+        refused = alice.post("/responses", {"model": "up/m", "input": "hi"})
+        assert (refused.status, refused.error["type"]) == (429, "tokens")
