@@ -1,5 +1,6 @@
 """Webhooks, through OpenAI's own client."""
 
+import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,33 @@ def test_the_end_of_a_background_response_is_delivered_once_and_signed(
     client.webhooks.delete(endpoint.id)
     # A foreground response has no event.
     client.responses.create(model="m", input="hi")
+
+
+def test_the_receiver_of_the_documentation_handles_a_delivery(
+    client: OpenAI,
+    server: Serving,
+    upstream: Upstream,
+    receiver: Upstream,
+    hook: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    endpoint = client.webhooks.create(name="jobs", url=hook, event_types=["response.completed"])
+    upstream.script(reply())
+    client.responses.create(model="m", input="hi", background=True)
+    until(lambda: len(receiver.requests) == 1)
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    example = page.partition("```python\n# src/receiver.py\n")[2].partition("```")[0]
+    program = example.replace("http://127.0.0.1:8321/v1", server.url)
+    (tmp_path / "receiver.py").write_text(program.replace("whsec_...", endpoint.signing_secret))
+    spec = importlib.util.spec_from_file_location("receiver", tmp_path / "receiver.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.handle(receiver.requests[0].body, receiver.requests[0].headers)
+    assert capsys.readouterr().out == "Hello.\n"
+    client.webhooks.delete(endpoint.id)
 
 
 def test_the_end_of_a_batch_is_delivered(client: OpenAI, receiver: Upstream, hook: str) -> None:
