@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, text, update
 
 from antiphon.ids import SHORT, new_id
 from antiphon.store.tables import is_left
@@ -16,6 +16,10 @@ from antiphon.store.webhooks.tables import webhook_endpoints as endpoints
 _LOCK = 0x616E7473
 """The key of PostgreSQL's advisory lock: one server claims at a time, so that limits hold."""
 _is_free = deliveries.c.holder.is_(None)
+# Made once, because the end of each background response executes it.
+_ENDPOINTS = select(endpoints.c.id, endpoints.c.event_types).where(
+    endpoints.c.owner == bindparam("the_owner")
+)
 
 
 def queue_event(connection: Connection, owner: str, event_type: str, object_id: str) -> int:
@@ -24,7 +28,6 @@ def queue_event(connection: Connection, owner: str, event_type: str, object_id: 
     Returns:
         How many endpoints receive it.
     """
-    mine = select(endpoints.c.id, endpoints.c.event_types).where(endpoints.c.owner == owner)
     rows = [
         {
             "id": new_id("evt", SHORT),
@@ -36,7 +39,7 @@ def queue_event(connection: Connection, owner: str, event_type: str, object_id: 
             "due_at": 0.0,
             "epoch": 0,
         }
-        for row in connection.execute(mine)
+        for row in connection.execute(_ENDPOINTS, {"the_owner": owner})
         if event_type in msgspec.json.decode(row.event_types)
     ]
     if rows:
