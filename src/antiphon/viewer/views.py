@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from antiphon.recording.seam.history import RecentHit, RecentMiss
 from antiphon.store.responses.overview import ResponseLine
 from antiphon.store.runs.overview import RunLine
 from antiphon.viewer.snippets import Snippets
@@ -167,3 +168,30 @@ class ServerView(Struct, kw_only=True):
     """Lines about backends, recordings and settings, as at start-up."""
     backends: list[BackendView]
     tables: list[SettingsTable]
+
+
+class FileProblem(Struct):
+    """A problem of recorded calls, such as stale or unused ones."""
+
+    kind: str
+    names: list[str]
+    text: str
+
+
+class RecordingsView(Struct, kw_only=True):
+    """The recordings of the server; empty without a directory."""
+
+    mode: str
+    directory: str = ""
+    calls: dict[str, int] = {}
+    """Number of recorded calls by their kind."""
+    hit_count: int = 0
+    """Hits since the start of the server."""
+    miss_count: int = 0
+    hits: list[RecentHit] = []
+    """The latest hits, the newest first."""
+    misses: list[RecentMiss] = []
+    is_checked: bool = False
+    """Whether the files were read again for `problems`."""
+    problem_count: int = 0
+    problems: list[FileProblem] = []

@@ -48,8 +48,10 @@ class RecordingCatalogue:
             ConfigError: The server only replays, and nothing is recorded.
         """
         self._backends = backends
-        self._lookup = lookup
-        self._mode: Mode = mode
+        self.lookup = lookup
+        """The recordings; None without a directory."""
+        self.mode: Mode = mode
+        """The mode of requests that name none."""
         self._faults = faults
         self._modes = _possible_modes(backends, lookup, faults, replay_tools)
         if backends is None and lookup is not None:
@@ -85,20 +87,20 @@ class RecordingCatalogue:
     def begin(self, scope: str) -> None:
         """Start a scope (a test, a scenario) again, as if it had made no call."""
         self._faults.begin(scope)
-        if self._lookup is not None:
-            self._lookup.collection.begin(scope)
+        if self.lookup is not None:
+            self.lookup.collection.begin(scope)
 
     async def list_models(self) -> ModelList:
         """Return the models of the backends; without backends, the recorded models."""
         if self._backends is not None:
             return await self._backends.list_models()
-        return ModelList(data=[] if self._lookup is None else listed_models(self._lookup.collection))
+        return ModelList(data=[] if self.lookup is None else listed_models(self.lookup.collection))
 
     async def providers(self) -> list[Provider]:
         """Return the backends; without backends, the recordings and their backends."""
         if self._backends is not None:
             return await self._backends.providers()
-        return [] if self._lookup is None else listed_providers(self._lookup.collection)
+        return [] if self.lookup is None else listed_providers(self.lookup.collection)
 
     async def backend_health(self, seconds: float) -> list[BackendHealth]:
         """Return the health of the backends; none without backends."""
@@ -111,8 +113,8 @@ class RecordingCatalogue:
     def notices(self) -> list[str]:
         """Return lines for the operator: backends, recorded calls, unreadable files."""
         notices = [] if self._backends is None else self._backends.notices()
-        if self._lookup is not None:
-            collection = self._lookup.collection
+        if self.lookup is not None:
+            collection = self.lookup.collection
             kinds = Counter(call.kind == "tool" for call in collection.calls)
             models, tools = kinds[False], kinds[True]
             counted = f"{models} model calls" + (f" and {tools} tool calls" if tools else "")
@@ -131,7 +133,7 @@ class RecordingCatalogue:
         Raises:
             InvalidRequest: The mode needs backends or recordings, and the server has none.
         """
-        name = context.mode or self._mode
+        name = context.mode or self.mode
         mode = self._modes.get(name)
         if mode is not None:
             return mode

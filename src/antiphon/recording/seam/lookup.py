@@ -13,11 +13,14 @@ from antiphon.recording.calls.recorded import RecordedCall
 from antiphon.recording.collection import Collection
 from antiphon.recording.matching.chats import Hit, Miss
 from antiphon.recording.matching.nearest import Explanation, explain_miss
+from antiphon.recording.seam.history import History
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.json import JSONObject
 
 DEFAULT_CAPABILITIES = Capabilities(think_tags=False)
 """Capabilities of a recorded model without recorded ones: those of OpenAI's models."""
+_UNEXPLAINED = Explanation("", None)
+"""Explanation of a miss whose call is made instead."""
 
 
 class RecordingLookup:
@@ -37,6 +40,8 @@ class RecordingLookup:
         self.collection = collection
         self.speed = speed
         self._hit_log = hit_log
+        self.history = History()
+        """Recent hits and misses."""
 
     async def find(
         self, request: JSONObject, context: RequestContext, backend: str = ""
@@ -52,7 +57,7 @@ class RecordingLookup:
             found = await self._chat(request, context, backend)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
-        context.observer.missed(None)
+        self._report_miss(context)
         return None
 
     async def get(self, request: JSONObject, context: RequestContext, backend: str = "") -> RecordedCall:
@@ -66,7 +71,8 @@ class RecordingLookup:
             if isinstance(found, Hit):
                 return self._report_hit(found, context)
             explained = await in_thread(lambda: self._explain_chat(found, context.scope))
-        raise _not_found(explained, context)
+        self._report_miss(context, explained)
+        raise RecordingNotFound(explained.message)
 
     async def find_result(
         self, provider: str, name: str, arguments: JSONObject, context: RequestContext
@@ -80,7 +86,7 @@ class RecordingLookup:
             found = await self._tool(provider, name, arguments, context)
         if isinstance(found, Hit):
             return self._report_hit(found, context)
-        context.observer.missed(None)
+        self._report_miss(context)
         return None
 
     async def get_result(
@@ -96,15 +102,17 @@ class RecordingLookup:
             if isinstance(found, Hit):
                 return self._report_hit(found, context)
             if found.failure is not None:
-                context.observer.missed(None)
-                raise RecordingNotFound(
+                failed = (
                     "No recording answers this call, because the recorded web search failed: "
                     f"{found.failure}. Record it again, or replay the failure with the setting "
                     "`replay_failures`."
                 )
+                self._report_miss(context, Explanation(failed, None))
+                raise RecordingNotFound(failed)
             explained = await in_thread(lambda: self._explain_tool(found))
             has_model = self._has_call_of(name)
-        raise _not_found(explained, context, has_model=has_model)
+        self._report_miss(context, explained)
+        raise RecordingNotFound(explained.message, has_model=has_model)
 
     def recorded_model(self, model_id: str) -> tuple[str, str]:
         """Return the recorded name of a model, and its backend or an empty string.
@@ -203,6 +211,7 @@ class RecordingLookup:
 
     def _report_hit(self, found: Hit, context: RequestContext) -> RecordedCall:
         context.observer.hit(found.how, found.call.name, found.rules)
+        self.history.add_hit(found, context.scope)
         if self._hit_log is not None:
             line = {
                 "file": found.call.file,
@@ -214,13 +223,9 @@ class RecordingLookup:
                 log.write(msgspec.json.encode(line) + b"\n")
         return found.call
 
-
-def _not_found(
-    explained: Explanation, context: RequestContext, *, has_model: bool = True
-) -> RecordingNotFound:
-    """Report a miss to the observer and return its error."""
-    context.observer.missed(explained.difference)
-    return RecordingNotFound(explained.message, has_model=has_model)
+    def _report_miss(self, context: RequestContext, explained: Explanation = _UNEXPLAINED) -> None:
+        context.observer.missed(explained.difference)
+        self.history.add_miss(explained.message, context.scope)
 
 
 def _too_deep(context: RequestContext) -> RecordingNotFound:

@@ -11,7 +11,7 @@ from antiphon.observe.record import NO_ANSWER
 from antiphon.server.edge.answers import not_allowed
 from antiphon.server.edge.authentication import PAGES
 from antiphon.server.edge.state import ServerState, record_of, request_state
-from antiphon.server.pages import conversations, files, login, queue, responses, server
+from antiphon.server.pages import conversations, files, login, queue, recordings, responses, server
 from antiphon.server.pages.access import DATA, admit
 from antiphon.server.pages.frame import error_page, missing, static
 
@@ -30,6 +30,7 @@ ROUTES = [
     *conversations.routes,
     *files.routes,
     *queue.routes,
+    *recordings.routes,
     *server.routes,
 ]
 

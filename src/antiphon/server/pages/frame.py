@@ -21,7 +21,7 @@ from antiphon.server.pages.access import DATA, is_operator, sealing_of, visit_of
 from antiphon.server.pages.sessions import cookie_of
 from antiphon.viewer.render import STATIC, render
 
-_SAFE = {
+SAFE = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -73,7 +73,7 @@ def page(path: str, template: str, build: Build) -> list[Route]:
         return await html(request, template, await build(request))
 
     async def data(request: Request) -> Response:
-        return json_answer((await build(request)).view, headers=_SAFE)
+        return json_answer((await build(request)).view, headers=SAFE)
 
     return [Route(path + DATA, data, methods=["GET"]), Route(path, shown, methods=["GET"])]
 
@@ -95,7 +95,7 @@ async def html(
         "twin": f"{path}{DATA}{'?' if query else ''}{query}" if has_twin else None,
     }
     text = await in_thread(lambda: render(template, {"page": frame, "view": content.view}))
-    headers = dict(_SAFE)
+    headers = dict(SAFE)
     if visit.is_new:
         headers["set-cookie"] = cookie_of(visit.session, headers_of(request.scope), sealing_of(request))
     return HTMLResponse(text, status, headers)
@@ -128,7 +128,7 @@ async def static(request: Request) -> Response:
         raise missing(request)
     content, media_type = static_files()[name]
     kept = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(content, headers=_SAFE | kept, media_type=media_type)
+    return Response(content, headers=SAFE | kept, media_type=media_type)
 
 
 def missing(request: Request) -> AntiphonError:
