@@ -23,7 +23,7 @@ BOUNDARIES = frozenset(
         ("src/antiphon/server/http/exchange.py", "run"),
         ("src/antiphon/serving/periodic.py", "repeat_forever"),
         ("src/antiphon/durable/worker.py", "_run"),
-        ("src/antiphon/service/responses/background.py", "_drive"),
+        ("src/antiphon/service/responses/background_end.py", "drive"),
         ("src/antiphon/service/batches/lines.py", "run"),
     }
 )

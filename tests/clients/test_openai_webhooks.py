@@ -91,7 +91,6 @@ def test_the_end_of_a_background_response_is_delivered_once_and_signed(
 
 def test_the_receiver_of_the_documentation_handles_a_delivery(
     client: OpenAI,
-    server: Serving,
     upstream: Upstream,
     receiver: Upstream,
     hook: str,
@@ -104,7 +103,7 @@ def test_the_receiver_of_the_documentation_handles_a_delivery(
     until(lambda: len(receiver.requests) == 1)
     page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     example = page.partition("```python\n# src/receiver.py\n")[2].partition("```")[0]
-    program = example.replace("http://127.0.0.1:8321/v1", server.url)
+    program = example.replace("http://127.0.0.1:8321/v1", str(client.base_url).rstrip("/"))
     (tmp_path / "receiver.py").write_text(program.replace("whsec_...", endpoint.signing_secret))
     spec = importlib.util.spec_from_file_location("receiver", tmp_path / "receiver.py")
     assert spec is not None

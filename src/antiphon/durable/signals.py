@@ -18,6 +18,15 @@ class Signals:
         """Return whether anything waits for the response."""
         return run_id in self._waiting
 
+    def waited_for(self) -> list[str]:
+        """Return the IDs of the responses that something waits for."""
+        return [*self._waiting]
+
+    def wake_all(self) -> None:
+        """Wake everything that waits."""
+        for run_id in self.waited_for():
+            self.wake(run_id)
+
     def listen(self, run_id: str) -> "Listener":
         """Return a listener for `with`."""
         return Listener(self._waiting, run_id)

@@ -234,7 +234,7 @@ class Services:
                 readiness=ReadinessChecks(store, catalogue),
                 refusals=Refusals(store.log, settings.log.content),
                 responses=responses,
-                resumable=ResumableStreams.open(store.runs, background.signals, settings.resume_grace),
+                resumable=ResumableStreams.open(store.runs, background.tell, settings.resume_grace),
                 sealing=sealing,
                 store=store,
                 webhooks=webhooks,

@@ -14,6 +14,8 @@ log = logging.getLogger("antiphon.server")
 
 _HEARTBEAT = 5.0
 """Seconds between two heartbeats of this server in the database."""
+_SHORT = 0.5
+"""Seconds between two looks for background responses of other processes on SQLite."""
 _SILENCE = 20.0
 """Seconds without a heartbeat after which another server counts as stopped."""
 _TIDYING = 60.0
@@ -38,7 +40,13 @@ async def stay_alive(store: Store) -> NoReturn:
 
 async def go_on(services: Services) -> NoReturn:
     """Run background responses and batches that wait, and those that stopped servers have left."""
-    await repeat_forever(services.go_on, _HEARTBEAT, "Failed to look for background work")
+    store = services.store
+
+    def pause() -> float:
+        # Without notices of other processes, which may submit more than they can run.
+        return _SHORT if store.has_company() and not store.notices.is_listening else _HEARTBEAT
+
+    await repeat_forever(services.go_on, pause, "Failed to look for background work")
 
 
 async def tidy(store: Store, file_services: FileServices) -> NoReturn:
@@ -86,7 +94,9 @@ async def remove_deleted(store: Store) -> NoReturn:
     await repeat_forever(work, _REST, "Failed to remove deleted objects from the database")
 
 
-async def repeat_forever(work: Callable[[], Awaitable[None]], seconds: float, failure: str) -> NoReturn:
+async def repeat_forever(
+    work: Callable[[], Awaitable[None]], pause: float | Callable[[], float], failure: str
+) -> NoReturn:
     """Repeat `work` with pauses of some seconds; log an error as `failure` and go on.
 
     If heartbeats ended with the first error, other servers would fail the responses that this one makes.
@@ -98,4 +108,4 @@ async def repeat_forever(work: Callable[[], Awaitable[None]], seconds: float, fa
             log.error("%s: %s", failure, error.message)
         except Exception:
             log.exception("%s", failure)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause() if callable(pause) else pause)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import NoReturn
 
 from starlette.types import ASGIApp
 
@@ -125,7 +124,6 @@ async def opened(
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                periodic = _periodic_work(settings, store, services)
                 state = ServerState(
                     services=services,
                     max_body_bytes=settings.max_body_bytes,
@@ -139,11 +137,8 @@ async def opened(
                     watch=watch,
                     settings=settings,
                 )
-                try:
+                async with _periodic_work(settings, services):
                     yield create_app(state), store, services
-                finally:
-                    for task in periodic:
-                        task.cancel()
         finally:
             alive.cancel()
             await store.close()
@@ -160,6 +155,32 @@ async def _open_store(settings: Settings, server_id: str) -> Store:
     )
 
 
+@asynccontextmanager
+async def _periodic_work(settings: Settings, services: Services) -> AsyncGenerator[None, None]:
+    """Do the work of a server beside its requests until the block ends."""
+    store = services.store
+    work = [
+        tidy(store, services.files),
+        remove_deleted(store),
+        index_texts(store),
+        go_on(services),
+        services.background.listen(),
+    ]
+    index_from = settings.tools.file_search.index_from
+    if index_from is not None:
+        work.append(build_indexes(store, index_from))
+    ages = ages_of(settings)
+    if ages and not settings.freeze:  # Frozen times say nothing about the age.
+        work.append(expire(Retention(store, services.files.files.folder, ages)))
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _server_id(port: int, worker: int) -> str:
     """Return the identity of a process among the servers of a database.
 
@@ -168,23 +189,6 @@ def _server_id(port: int, worker: int) -> str:
     """
     server = f"{socket.gethostname()}:{port}"
     return server if worker == 1 else f"{server}/{worker}"
-
-
-def _periodic_work(settings: Settings, store: Store, services: Services) -> list[asyncio.Task[NoReturn]]:
-    """Start the periodic work of a server beside its requests."""
-    work = [
-        tidy(store, services.files),
-        remove_deleted(store),
-        index_texts(store),
-        go_on(services),
-    ]
-    index_from = settings.tools.file_search.index_from
-    if index_from is not None:
-        work.append(build_indexes(store, index_from))
-    ages = ages_of(settings)
-    if ages and not settings.freeze:  # Frozen times say nothing about the age.
-        work.append(expire(Retention(store, services.files.files.folder, ages)))
-    return [asyncio.create_task(each) for each in work]
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

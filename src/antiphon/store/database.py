@@ -68,6 +68,8 @@ class Database:
 
     def __init__(self, opened: Opened) -> None:
         self.location = opened.location
+        self.is_postgresql = opened.writing.dialect.name == "postgresql"
+        """Whether the database is PostgreSQL."""
         self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "antiphon-writer")
@@ -143,6 +145,17 @@ class Database:
         with _explained():
             return await self._loop.run_in_executor(self._readers, self._query, run)
 
+    async def connect(self) -> Connection:
+        """Return a connection to PostgreSQL without transactions, which the caller closes.
+
+        Raises:
+            StoreUnavailable: The database failed.
+        """
+        self._refuse_if_closed()
+        alone = self._opened.writing.execution_options(isolation_level="AUTOCOMMIT")
+        with _explained():
+            return await asyncio.to_thread(alone.connect)
+
     async def maintain(self, run: Callable[[Connection], None]) -> None:
         """Execute `run` on PostgreSQL without a transaction, beside all reads and writes.
 
@@ -151,9 +164,7 @@ class Database:
         Raises:
             AntiphonError: The database failed.
         """
-        self._refuse_if_closed()
-        alone = self._opened.writing.execution_options(isolation_level="AUTOCOMMIT")
-        connection = await asyncio.to_thread(alone.connect)
+        connection = await self.connect()
         running = asyncio.ensure_future(asyncio.to_thread(run, connection))
         try:
             with _explained():

@@ -36,6 +36,7 @@ from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
 from antiphon.store.runs.tables import m013_runs, m020_streams
 from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
+from antiphon.store.sharing.notices import QUEUE, Notices
 from antiphon.store.sharing.usage import UsageRecords, m019_usage
 from antiphon.store.tables import m010_indexes
 from antiphon.store.vector_stores.chunks import ChunkRecords
@@ -119,6 +120,7 @@ class Store:
         self.idempotency = IdempotencyRecords(database, server_id, clock)
         self.batches = BatchRecords(database, server_id, self.webhooks, clock)
         self.usage = UsageRecords(database, server_id, clock, self.has_company)
+        self.notices = Notices(database, server_id, self.has_company)
 
     @classmethod
     async def open(
@@ -193,5 +195,8 @@ class Store:
         self.pending.flush()
         try:
             await self.servers.leave()
+            # Background responses that this server has left wait for another one.
+            self.notices.send(QUEUE)
+            await self.notices.flush()
         finally:
             await self._database.close()

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 
 import msgspec
 from msgspec import Struct
@@ -12,23 +11,23 @@ from msgspec import Struct
 from antiphon.durable.ids import RunIds
 from antiphon.durable.journal import Journal, close_cut_call
 from antiphon.durable.log import FIRST, RunLog, encode
+from antiphon.durable.poller import Poller
 from antiphon.durable.ports import JournaledCatalogue
 from antiphon.durable.streams import READER_BEAT
-from antiphon.durable.worker import Execution, Worker, uninterrupted
-from antiphon.engine.loop import Loop
+from antiphon.durable.worker import Execution, Worker
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext, Seal, StoredContext
-from antiphon.engine.steps import Note, StepNotes
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.service.access.keys import Keys
+from antiphon.service.responses.background_end import BackgroundEnd, drive, notes_of_execution
 from antiphon.service.responses.responses import Responses
-from antiphon.service.responses.run import TERMINAL, finished_response, shown_output
-from antiphon.service.steps import MOST_STEPS, step_of
+from antiphon.service.responses.run import finished_response
 from antiphon.store import Store
-from antiphon.store.runs.rows import ClaimedRun, Fenced, NewRun, RunLimits
+from antiphon.store.runs.rows import ClaimedRun, NewRun, RunLimits
 from antiphon.store.runs.streams import STREAMING
-from antiphon.wire.events import Event, ResponseCreated, ResponseIncomplete, ResponseQueued
+from antiphon.store.sharing.notices import QUEUE
+from antiphon.wire.events import ResponseCreated, ResponseIncomplete, ResponseQueued
 from antiphon.wire.responses import CreateResponse, Response
 
 log = logging.getLogger("antiphon.service")
@@ -36,13 +35,15 @@ log = logging.getLogger("antiphon.service")
 _PRIORITIES = {"soonest": 0, "2h": 1, "8h": 2}
 _MOST_EXECUTIONS = 20
 """Number of executions after which a response fails, because it may be what stops the server."""
-_NEAR, _FAR = 1.0, 0.1
-"""Seconds between two looks for events, if this process executes the response and if another one does."""
+_LOOK = 1.0
+"""Seconds between two looks for events without a wake-up, which can get lost between servers."""
+_CANCEL_LOOK = 0.1
+"""Seconds between two looks for the end of a response that is being cancelled."""
 _CANCEL_WAIT = 5.0
 """Seconds that a cancellation waits for the server that executes the response."""
 _RUNNING = ("queued", "in_progress")
-_LOGGED = "log:"
-"""The beginning of the names under which the steps of the log are stored until the end."""
+_EVENTS, _CANCELLED, _FOLLOWED = "events", "cancelled", "followed"
+"""Notices to other servers, each followed by the ID of a response."""
 
 
 class QueuedRequest(StoredContext, frozen=True, kw_only=True):
@@ -92,8 +93,9 @@ class Background:
         self._seal = seal
         self._keys = keys
         self._worker = Worker(store.runs, self.execute, limits)
-        self.signals = self._worker.signals
-        """Wake-ups of the clients that follow a response."""
+        self._followed_elsewhere: set[str] = set()
+        """Responses that this process runs and that clients of other servers follow."""
+        self._poller = Poller(self._worker.signals, store.runs.progress, self._needs_polls)
 
     async def submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
         """Store a response in the state `queued`, and return it.
@@ -134,6 +136,7 @@ class Background:
             run.keep_lock()
         context.observer.responded(response, None)
         self._worker.wake()
+        self._store.notices.send(QUEUE)
         return response
 
     async def follow(self, owner: str, response_id: str, after: int) -> AsyncGenerator[Events, None]:
@@ -163,8 +166,8 @@ class Background:
         self, response_id: str, after: int, *, is_streaming: bool = False
     ) -> AsyncGenerator[Events, None]:
         """Yield the events of a response that the client has just created, or that `follow` has checked."""
-        noted = time.monotonic()
-        with self.signals.listen(response_id) as listener:
+        noted, tell_at = time.monotonic(), 0.0
+        with self._worker.signals.listen(response_id) as listener:
             while True:
                 if is_streaming and time.monotonic() - noted > READER_BEAT:
                     await self._store.runs.note_reader(response_id)
@@ -179,7 +182,12 @@ class Background:
                 if page.has_ended:
                     return
                 if not page.events:
-                    await listener.wait(_NEAR if self._worker.is_active(response_id) else _FAR)
+                    if time.monotonic() >= tell_at:
+                        self._store.notices.send(f"{_FOLLOWED} {response_id}")
+                        tell_at = time.monotonic() + _LOOK
+                    if self._needs_polls(response_id):
+                        self._poller.begin()
+                    await listener.wait(min(_LOOK, READER_BEAT) if is_streaming else _LOOK)
 
     async def cancel(self, owner: str, response_id: str) -> Response:
         """Cancel a response, and return it; one that has ended stays as it is.
@@ -197,6 +205,7 @@ class Background:
         event = encode(ResponseIncomplete(ended, FIRST))
         state = await self._store.runs.cancel(owner, response_id, finished_response(ended), event)
         self._worker.signals.wake(response_id)
+        self._store.notices.send(f"{_CANCELLED} {response_id}")
         if state == "running":
             await self._wait_for_end(owner, response_id)
         return await self._responses.get(owner, response_id)
@@ -209,7 +218,7 @@ class Background:
                 response = await self._responses.get(owner, response_id)
                 if response.status not in _RUNNING:
                     return
-                await listener.wait(_FAR)
+                await listener.wait(_CANCEL_LOOK)
 
     @property
     def active(self) -> list[str]:
@@ -220,8 +229,46 @@ class Background:
         """Run responses that wait or that a stopped server has left."""
         self._worker.wake()
 
+    async def listen(self) -> None:
+        """Act on the notices of other servers until the task is cancelled."""
+        await self._store.notices.listen(self._receive, self._look_everywhere)
+
+    def _receive(self, notice: str) -> None:
+        what, _, response_id = notice.partition(" ")
+        if what == QUEUE:
+            self._worker.wake()
+        elif what == _CANCELLED:
+            self._worker.cancel(response_id)
+            self._worker.signals.wake(response_id)
+        elif what == _FOLLOWED:
+            self._followed_elsewhere.add(response_id)
+            self._followed_elsewhere = {
+                each for each in self._followed_elsewhere if self._worker.is_active(each)
+            }
+        else:
+            self._worker.signals.wake(response_id)
+
+    def _is_followed(self, response_id: str) -> bool:
+        is_followed_here = self._worker.signals.has_listener(response_id)
+        return is_followed_here or response_id in self._followed_elsewhere
+
+    def _look_everywhere(self) -> None:
+        """Look for what lost notices may have been about."""
+        self._worker.wake()
+        self._worker.signals.wake_all()
+
+    def _needs_polls(self, response_id: str) -> bool:
+        """Return whether nothing else wakes the readers of a response."""
+        return not (self._store.notices.is_listening or self._worker.is_active(response_id))
+
+    def tell(self, response_id: str) -> None:
+        """Wake the readers of a response, here and at other servers."""
+        self._worker.signals.wake(response_id)
+        self._store.notices.send(f"{_EVENTS} {response_id}")
+
     async def close(self) -> None:
         """Stop the executions; other servers or the next start continue them."""
+        self._poller.close()
         await self._worker.close()
 
     async def execute(self, execution: Execution[ClaimedRun]) -> None:
@@ -241,12 +288,12 @@ class Background:
         run_log = RunLog(
             self._store.runs,
             run,
-            wake=lambda: self.signals.wake(run.id),
+            wake=lambda: self.tell(run.id),
             on_failure=execution.stop,
-            is_followed=lambda: self.signals.has_listener(run.id),
+            is_followed=lambda: self._is_followed(run.id),
         )
-        steps = _notes(self._responses.notes_of_stored(), response, run, run_log)
-        end = _End(response, run_log, steps)
+        steps = notes_of_execution(self._responses.notes_of_stored(), response, run, run_log)
+        end = BackgroundEnd(response, run_log, steps)
         sealed = self._seal.open(run.owner, run.request)
         if run.epoch > _MOST_EXECUTIONS:
             await end.fail(InternalError())
@@ -262,7 +309,7 @@ class Background:
         execution: Execution[ClaimedRun],
         run: ClaimedRun,
         queued: QueuedRequest,
-        end: "_End",
+        end: BackgroundEnd,
     ) -> None:
         journal = Journal(run, end.run_log, ids := RunIds(run.id))
         spend = self._keys.spend_of(run.owner, queued.key)
@@ -284,95 +331,4 @@ class Background:
             await end.cancel(Outcome(end.response, time.time).cancel())
             return
         async with opened:
-            await _drive(opened.loop, end, execution)
-
-
-class _End:
-    """The end of a response, which is stored with its log.
-
-    Args:
-        response: The response before its end.
-        run_log: The log of the execution's events.
-        steps: The calls of the response; None if it has no log.
-    """
-
-    def __init__(self, response: Response, run_log: RunLog, steps: StepNotes | None) -> None:
-        self.response = response
-        self.run_log = run_log
-        self.steps = steps
-
-    async def store(self, loop: Loop, events: list[Event]) -> None:
-        """Store the end of a response; one that cannot be stored fails."""
-        try:
-            await self._store(events, loop.include, loop.failure)
-        except StoreUnavailable:
-            raise
-        except AntiphonError as error:
-            await self._store(loop.fail(error, instead_of=events[-1]), loop.include, error)
-
-    async def cancel(self, response: Response) -> None:
-        """Store the cancelled response."""
-        await self._store([ResponseIncomplete(response)], ())
-
-    async def fail(self, error: AntiphonError) -> None:
-        """Store the response as failed before it made a call."""
-        await uninterrupted(self._store(Outcome(self.response, time.time).fail(error), (), error))
-
-    async def _store(
-        self,
-        events: list[Event],
-        include: "frozenset[str] | tuple[()]",
-        error: AntiphonError | None = None,
-    ) -> None:
-        last = events[-1]
-        assert isinstance(last, TERMINAL)
-        finished = finished_response(last.response, self.steps, error)
-        last.response.output = shown_output(last.response, include)
-        await self.run_log.end(events, finished)
-
-
-def _notes(steps: StepNotes | None, response: Response, run: ClaimedRun, run_log: RunLog) -> StepNotes | None:
-    """Return the notes of an execution, with the calls that earlier ones have made.
-
-    Each call is stored at its end, so that a later execution, which does not make it again, has its times.
-    """
-    if steps is None:
-        return None
-    steps.began -= max(0.0, time.time() - response.created_at)
-    steps.earlier = {
-        int(name.removeprefix(_LOGGED)): text
-        for name, text in run.steps.items()
-        if name.startswith(_LOGGED) and text is not None
-    }
-
-    def keep(number: int, note: Note) -> None:
-        if number not in steps.earlier and number < MOST_STEPS:
-            text = encode(step_of(steps, note, time.perf_counter())).decode()
-            run_log.keep_step(f"{_LOGGED}{number}", text)
-
-    steps.on_end = keep
-    return steps
-
-
-async def _drive(loop: Loop, end: _End, execution: Execution[ClaimedRun]) -> None:
-    """Run the engine to the end, and store its events and the outcome."""
-    run_log = end.run_log
-    try:
-        async with aclosing(loop.events()) as batches:
-            async for events in batches:
-                if isinstance(events[-1], TERMINAL):
-                    await uninterrupted(end.store(loop, events))
-                else:
-                    await run_log.append(events)
-    except asyncio.CancelledError:
-        if run_log.error is not None:
-            raise run_log.error from None
-        if not execution.is_cancelled:
-            raise
-        await uninterrupted(end.cancel(loop.cancel()))
-    except (Fenced, StoreUnavailable):
-        raise
-    except Exception:
-        # The boundary of a response: it also ends after a fault of this server.
-        log.exception("Failed to run a background response: %s", loop.response.id)
-        await uninterrupted(end.store(loop, loop.fail(InternalError())))
+            await drive(opened.loop, end, execution)

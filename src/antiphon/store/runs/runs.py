@@ -8,7 +8,15 @@ from sqlalchemy import Connection, select
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses, retrieve_error
 from antiphon.store.responses.rows import FinishedResponse
-from antiphon.store.runs.log import begin_reading, drop, end_runs, events_after, rewind, write_runs
+from antiphon.store.runs.log import (
+    begin_reading,
+    drop,
+    end_runs,
+    events_after,
+    progress,
+    rewind,
+    write_runs,
+)
 from antiphon.store.runs.overview import RunLine, first_events, open_runs
 from antiphon.store.runs.queue import ACTIVE, cancel, claim, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, NewStream, RunEnd, RunLimits, RunWrite
@@ -151,6 +159,10 @@ class RunRecords:
         """
         read_at = await self._database.read(lambda c: last_reader(c, response_id))
         return None if read_at is None else self._clock() - read_at
+
+    async def progress(self, run_ids: Collection[str]) -> dict[str, int]:
+        """Return a number for each response that changes with its events and its end."""
+        return await self._database.read(lambda c: progress(c, run_ids))
 
     async def begin_reading(self, owner: str, response_id: str) -> str | None:
         """Note that a client receives the events of a response from now on.

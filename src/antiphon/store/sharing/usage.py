@@ -30,7 +30,7 @@ from antiphon.store.tables import metadata, servers
 _MINUTE = 60.0
 _OLD = 24 * 60 * 60.0
 """Seconds after the last use of a key until its numbers are deleted."""
-_RANK = 5
+_RANK = 6
 """Rank of the writes, which no other write has: so a group has them in one call."""
 
 key_usage = Table(
