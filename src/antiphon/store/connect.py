@@ -206,6 +206,13 @@ def explain_to_operator(error: AntiphonError) -> str:
     return error.message
 
 
+def describe(error: SQLAlchemyError) -> str:
+    """Return the text about a driver's error for the operator."""
+    reason = _reason(error)
+    found = (words for sign, words in _SQLITE_REASONS.items() if sign in reason)
+    return next((f"The database {words}" for words in found), reason)
+
+
 def _reason(error: SQLAlchemyError) -> str:
     """Return what the driver reports, without SQL and values."""
     return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]

@@ -143,6 +143,19 @@ def _clear(connection: Connection, vector_store_id: str, file_id: str, attempt: 
 def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Sequence[NewChunk]) -> bool:
     if not _is_current(connection, *file):
         return False
+    add_chunks(connection, file[:2], start, new)
+    return True
+
+
+def add_chunks(connection: Connection, file: tuple[str, str], start: int, new: Sequence[NewChunk]) -> None:
+    """Store neighboring chunks of a file, with their words and vectors.
+
+    Args:
+        connection: The connection to use.
+        file: The vector store and the file.
+        start: The position of the first chunk.
+        new: The chunks.
+    """
     rows = [
         {"vector_store_id": file[0], "file_id": file[1], "position": start + at, "text": chunk.text}
         for at, chunk in enumerate(new)
@@ -160,8 +173,7 @@ def _add(connection: Connection, file: tuple[str, str, str], start: int, new: Se
     )
     vectors = [(id_, chunk.vector) for id_, chunk in zip(ids, new, strict=True) if chunk.vector is not None]
     if vectors:
-        _add_vectors(connection, file[:2], vectors)
-    return True
+        _add_vectors(connection, file, vectors)
 
 
 def _add_vectors(connection: Connection, file: tuple[str, str], new: Sequence[tuple[int, bytes]]) -> None:
