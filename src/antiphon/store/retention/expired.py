@@ -12,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     delete,
@@ -71,7 +72,8 @@ def _is_old_response(before: float) -> ColumnElement[bool]:
 
 
 def _find_responses(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
-    return _by_owner(connection, responses, _is_old_response(before) & ~_is_continued, after, most)
+    old = _is_old_response(before) & ~_is_continued
+    return _by_owner(connection, responses, old, before, after, most)
 
 
 def _remove_response(
@@ -172,7 +174,7 @@ def _is_old_file(before: float) -> ColumnElement[bool]:
 
 
 def _find_files(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
-    return _by_owner(connection, files, _is_old_file(before), after, most)
+    return _by_owner(connection, files, _is_old_file(before), before, after, most)
 
 
 def _remove_file(connection: Connection, file_id: str, before: float, now: float) -> Sequence[str] | None:
@@ -185,7 +187,12 @@ def _count_files(connection: Connection, before: float) -> int:
 
 
 def _by_owner(
-    connection: Connection, table: Table, old: ColumnElement[bool], after: Place, most: int
+    connection: Connection,
+    table: Table,
+    old: ColumnElement[bool],
+    before: float,
+    after: Place,
+    most: int,
 ) -> Sequence[Place]:
     """Return the next old rows of a table whose index by time begins with the owner.
 
@@ -200,11 +207,20 @@ def _by_owner(
         found += [(row[0], row[1], row[2]) for row in connection.execute(own.order_by(*order).limit(most))]
         if len(found) >= most:
             return found[:most]
-        following = select(table.c.owner).where(table.c.owner > owner).order_by(table.c.owner).limit(1)
-        later = connection.execute(following).scalar()
+        later = connection.execute(_next_owner(table, owner, before)).scalar()
         if later is None:
             return found
         owner, place = later, [*START[1:]]
+
+
+def _next_owner(table: Table, owner: str, before: float) -> Select[str]:
+    """Return the query for the next owner with a row that is old enough, which reads one row per owner."""
+    first = select(func.min(table.c.owner).label("owner")).where(table.c.owner > owner)
+    owners = first.cte("owners", recursive=True)
+    following = select(func.min(table.c.owner)).where(table.c.owner > owners.c.owner).correlate(owners)
+    owners = owners.union_all(select(following.scalar_subquery()).where(owners.c.owner.is_not(None)))
+    has_old = exists().where(table.c.owner == owners.c.owner, table.c.created_at < before)
+    return select(owners.c.owner).where(has_old).limit(1)
 
 
 EXPIRIES: Mapping[ExpiringKind, Expiry] = {
