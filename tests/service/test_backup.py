@@ -254,6 +254,10 @@ INVALID: dict[str, tuple[Change, str]] = {
         lambda lines: rows_after(lines, begin(lines, "items"))[0].__setitem__(0, {"a": 1}),
         "Expected `str`, got `object`",
     ),
+    "text that commands a terminal": (
+        lambda lines: begin(lines, "items").update({"\x1b[2J\nx": 1}),
+        "unknown field `\\x1b[2J\\nx`",
+    ),
     "too few values": (lambda lines: rows_after(lines, begin(lines, "items"))[0].pop(), "length"),
     "a huge number": (
         lambda lines: rows_after(lines, begin(lines, "files"))[0].__setitem__(8, 2**70),

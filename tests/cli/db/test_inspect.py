@@ -2,6 +2,9 @@ import json
 import os
 from pathlib import Path
 
+from sqlalchemy import text
+
+from antiphon.store.connect import open_engine
 from tests.cli.conftest import Run
 from tests.cli.db.samples import DATABASE, fill, some
 
@@ -40,6 +43,18 @@ def test_problems_are_lines_and_the_exit_code(run: Run) -> None:
         "kind": "wrong_size",
         "text": "the content of file-1 has 5 bytes instead of 10",
     }
+
+
+def test_ids_that_clients_choose_command_no_terminal(run: Run) -> None:
+    fill(some)
+    engine = open_engine(DATABASE).writing
+    with engine.begin() as connection:
+        row = {"id": "\x1b[2J\n"}
+        connection.execute(text("INSERT INTO items VALUES ('me', :id, 'message', '{}')"), row)
+    engine.dispose()
+    _, out, _ = run("db", "check", "--database", DATABASE)
+    assert "\x1b" not in out
+    assert out.splitlines()[0].startswith("unlinked_item: 1 items belong to no response")
 
 
 def test_a_damaged_file_is_one_line(run: Run) -> None:

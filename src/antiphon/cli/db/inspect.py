@@ -23,6 +23,7 @@ def check(settings: "Settings", as_json: bool) -> None:
     from functools import partial
     from pathlib import Path
 
+    from antiphon.recording.matching.nearest import printable
     from antiphon.service.files.check import problems_of_folder
     from antiphon.store.upkeep.check import known_files, pending, problems_of, sizes_of_files
     from antiphon.store.upkeep.schema import reading, require_current
@@ -40,7 +41,7 @@ def check(settings: "Settings", as_json: bool) -> None:
         click.echo(json.dumps({"problems": found, "pending": work}))
     else:
         for problem in problems:
-            click.echo(f"{problem.kind}: {problem.text}")
+            click.echo(printable(f"{problem.kind}: {problem.text}"))
         if not problems:
             click.echo("no problems")
         print_table([(f"pending {name}", f"{number:,}") for name, number in work.items()])

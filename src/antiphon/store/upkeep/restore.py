@@ -41,6 +41,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 """The bytes of lines after which a statement gets no further row."""
 _MOST_DIMENSIONS = 65_536
 """The most numbers of a vector."""
+_SHOWN = 200
+"""The most characters of an error to show."""
 _INT64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[type, tuple[object, object]] = {
     bool: (bool | None, bool),
@@ -272,8 +274,8 @@ def _header(line: bytes) -> Header:
     later = sorted(set(header.migrations).difference(NAMES))
     if later:
         raise StoreUnavailable(
-            f"the export is from a newer version, {header.version[:20]} "
-            f"(unknown migrations: {', '.join(later)[:200]}); update Antiphon"
+            f"the export is from a newer version, {_harmless(header.version)} "
+            f"(unknown migrations: {_harmless(', '.join(later))}); update Antiphon"
         )
     return header
 
@@ -316,8 +318,13 @@ def _located(number: int) -> Iterator[None]:
     try:
         yield
     except (_Invalid, msgspec.MsgspecError) as error:
-        raise StoreUnavailable(f"line {number} of the export is invalid: {error}") from None
+        raise StoreUnavailable(f"line {number} of the export is invalid: {_harmless(str(error))}") from None
     except SQLAlchemyError as error:
         raise StoreUnavailable(
-            f"the rows up to line {number} of the export can't be stored: {describe(error)}"
+            f"the rows up to line {number} of the export can't be stored: {_harmless(describe(error))}"
         ) from error
+
+
+def _harmless(words: str) -> str:
+    """Return text that may contain parts of an export, in a form that no terminal obeys."""
+    return words[:_SHOWN].encode("unicode_escape").decode()
