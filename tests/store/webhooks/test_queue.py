@@ -1,9 +1,14 @@
 """The queue of webhook deliveries."""
 
+from pathlib import Path
+
 import pytest
+import sqlalchemy
 
 from antiphon.store import Store
+from antiphon.store.connect import open_engine
 from antiphon.store.runs.rows import Fenced, RunLimits
+from antiphon.store.webhooks.queue import claim
 from antiphon.store.webhooks.rows import DeliveryLimits, StoredEndpoint
 from tests.store.conftest import Run
 from tests.store.runs.samples import ending, event, submit
@@ -133,3 +138,32 @@ def test_a_deleted_endpoint_receives_nothing_more(store: Store, run: Run) -> Non
         assert await count_deliveries(store) == 0
 
     run(scenario())
+
+
+def test_a_claim_reads_one_delivery_of_each_endpoint_by_index(tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "state.db")
+
+    async def create() -> None:
+        await (await Store.open(path)).close()
+
+    run(create())
+    engine = open_engine(path).writing
+    statements: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(_: object, __: object, statement: str, parameters: tuple[object, ...], *___: object) -> None:
+        statements.append((statement, parameters))
+
+    with engine.begin() as connection:
+        sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+        claim(connection, "server", ["evt_1"], MANY, 1000.0)
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+        plans = [
+            str(row[3])
+            for statement, parameters in statements
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    engine.dispose()
+    reads = [plan for plan in plans if "webhook_deliveries" in plan]
+    assert len(reads) == 2
+    assert "USING INDEX webhook_deliveries_held" in reads[0]
+    assert "USING INDEX webhook_deliveries_of_endpoints" in reads[1]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, text, update
 
 from antiphon.ids import SHORT, new_id
 from antiphon.store.tables import is_left
@@ -110,24 +110,20 @@ def _next_due(connection: Connection, is_due: ColumnElement[bool], limits: Deliv
     for owner, endpoint in connection.execute(running):
         by_owner[owner] += 1
         by_endpoint[endpoint] += 1
-    place = func.row_number().over(
-        partition_by=deliveries.c.endpoint_id, order_by=(deliveries.c.due_at, deliveries.c.created_at)
+    # One look into the index for each endpoint, however many events wait for it.
+    first = (
+        select(deliveries.c.id)
+        .where(deliveries.c.endpoint_id == endpoints.c.id, is_due)
+        .order_by(deliveries.c.due_at, deliveries.c.created_at)
+        .limit(1)
+        .correlate(endpoints)
+        .scalar_subquery()
     )
-    ranked = (
-        select(
-            deliveries.c.id,
-            deliveries.c.owner,
-            deliveries.c.endpoint_id,
-            deliveries.c.due_at,
-            deliveries.c.created_at,
-            place.label("place"),
-        )
-        .where(is_due)
-        .subquery()
-    )
-    first = [
-        (by_owner[row.owner], by_endpoint[row.endpoint_id], row.due_at, row.created_at, row.id)
-        for row in connection.execute(select(ranked).where(ranked.c.place == 1))
-        if by_owner[row.owner] < limits.per_owner and by_endpoint[row.endpoint_id] < limits.per_endpoint
+    found = [
+        (by_owner[row.owner], by_endpoint[row.id], row.delivery_id)
+        for row in connection.execute(select(endpoints.c.id, endpoints.c.owner, first.label("delivery_id")))
+        if row.delivery_id is not None
+        and by_owner[row.owner] < limits.per_owner
+        and by_endpoint[row.id] < limits.per_endpoint
     ]
-    return min(first)[4] if first else None
+    return min(found)[2] if found else None

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Connection, Double, ForeignKey, Index, Integer, Table, Text
 
-from antiphon.store.tables import metadata
+from antiphon.store.tables import metadata, partial_index
 
 webhook_endpoints = Table(
     "webhook_endpoints",
@@ -30,13 +30,7 @@ webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
     Column("id", Text, primary_key=True),  # The ID of the event, the same for all attempts
-    Column(
-        "endpoint_id",
-        Text,
-        ForeignKey("webhook_endpoints.id", ondelete="CASCADE"),
-        nullable=False,
-        index=True,
-    ),
+    Column("endpoint_id", Text, ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False),
     Column("owner", Text, nullable=False),
     Column("event_type", Text, nullable=False),
     Column("object_id", Text, nullable=False),
@@ -47,6 +41,13 @@ webhook_deliveries = Table(
 )
 """The events that their endpoints haven't received; a delivery that has ended has no row."""
 Index("webhook_deliveries_due", webhook_deliveries.c.due_at)
+Index(
+    "webhook_deliveries_of_endpoints",
+    webhook_deliveries.c.endpoint_id,
+    webhook_deliveries.c.due_at,
+    webhook_deliveries.c.created_at,
+)
+partial_index("webhook_deliveries_held", [webhook_deliveries.c.holder], "holder IS NOT NULL")
 
 
 def m016_webhooks(connection: Connection) -> None:
