@@ -120,16 +120,24 @@ def test_the_check_of_the_second_seed_streams_its_three_steps(
     assert (rpcs.count("tools/list"), rpcs.count("tools/call")) == (1, 3)
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[Upstream]:
     with Upstream() as upstream:
         yield upstream
 
 
-@pytest.fixture
-def url(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
-    with Serving(tmp_path / "state.db", backends(backend(upstream)), allow_hosts=["127.0.0.1"]) as server:
+@pytest.fixture(scope="module")
+def url(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    database = tmp_path_factory.mktemp("server") / "state.db"
+    with Serving(database, backends(backend(shared_upstream)), allow_hosts=["127.0.0.1"]) as server:
         yield server.url
+
+
+@pytest.fixture
+def upstream(shared_upstream: Upstream) -> Upstream:
+    """Return the backend of the server, without traces of earlier tests."""
+    shared_upstream.forget()
+    return shared_upstream
 
 
 def request(running: Servers, path: str = "workflow", **tool: object) -> JSONObject:

@@ -29,6 +29,7 @@ from antiphon.settings.tools import FileSearchSettings, ToolsSettings, WebSearch
 from antiphon.wire.json import JSON, JSONObject
 from tests.server.client import get, post
 from tests.support.serving import MAX_FILE, Serving, backends
+from tests.support.thorough import often
 
 CHECKS = [
     not_a_server_error,
@@ -38,9 +39,9 @@ CHECKS = [
     negative_data_rejection,
 ]
 OPERATIONS = operations_of(ROUTES)
-EXAMPLES = 15
+EXAMPLES = often(6, 15)
 """Requests for each operation and mode."""
-EXAMPLES_WITH_ITEMS = 6
+EXAMPLES_WITH_ITEMS = often(3, 6)
 """The same, if the body has items: they take 20 times longer, and all operations have the same items."""
 WITH_ITEMS = {
     "/v1/responses",
