@@ -21,10 +21,9 @@ from pathlib import Path
 from antiphon.wire.json import JSONObject
 from tests.clients.replies import calls, says
 from tests.corpus.asking import ROOT, environment
-from tests.durable.processes import free_port
 from tests.server.client import post
 from tests.server.following import created, followed
-from tests.support.postgresql import postgresql_server, schema
+from tests.support.postgresql import free_port, postgresql_server, schema
 from tests.support.upstream import Answer, Request, Upstream, reply, streaming
 from tests.tools.web_search.searching import KEY, RESULT, place
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ from antiphon.store.runs.tables import run_steps
 from antiphon.wire.json import JSONObject
 from tests.clients.replies import calls, says
 from tests.server.following import BODY
+from tests.support.postgresql import free_port
 from tests.support.upstream import Answer, Request, Upstream, reply, streaming
 from tests.tools.web_search.searching import KEY, RESULT, place
 
@@ -175,11 +175,3 @@ def processes(folder: Path, database: str) -> Iterator[tuple[Processes, Backend,
             yield opened, backend, search
         finally:
             opened.close()
-
-
-def free_port() -> int:
-    """Return a port that no server listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

