@@ -56,6 +56,8 @@ class Backend(Upstream):
         if request.path.endswith("/models"):
             return self.models_answer
         number = sum(message["role"] == "tool" for message in request.json["messages"])
+        if "tools" not in request.json:
+            number = 2
         self.rounds[number] += 1
         answer = ANSWERS[number]
         return streaming(answer) if request.json.get("stream") else answer

@@ -1,10 +1,11 @@
-"""Servers that are killed or frozen while they run background responses."""
+"""Two servers of one database that are killed, frozen or called at the same time."""
 
 import os
 import random
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -160,3 +161,43 @@ def test_a_cancellation_reaches_the_server_that_runs_the_response(
     assert response["status"] == "cancelled"
     assert get(one.url, f"/responses/{response_id}").json == response
     assert followed(one.url, response_id).payloads[-1]["response"] == response
+
+
+@pytest.mark.timeout(120)
+def test_D9_a_hundred_writers_over_two_servers_give_one_order(servers: Processes, backend: Backend) -> None:
+    urls = [server.url for server in servers.pair()]
+    conversation = post(urls[0], "/conversations", {}).json["id"]
+    path = f"/conversations/{conversation}/items"
+
+    def add(number: int) -> list[str]:
+        texts = [f"{number} {part}" for part in ("first", "second")]
+        items = [{"type": "message", "role": "user", "content": text} for text in texts]
+        added = post(urls[number % 2], path, {"items": items})
+        assert added.status == 200, added.body
+        return [item["id"] for item in added.json["data"]]
+
+    def respond(number: int) -> list[str]:
+        body = {"model": "m", "input": f"{number} asks", "conversation": conversation}
+        while (reply := post(urls[number % 2], "/responses", body)).status != 200:
+            assert reply.error["code"] == "conversation_locked"
+        return [item["id"] for item in reply.json["output"]]
+
+    with ThreadPoolExecutor(20) as pool:
+        writers = [pool.submit(respond if number % 20 == 0 else add, number) for number in range(100)]
+        written = [writer.result() for writer in writers]
+
+    orders = []
+    for url in urls:
+        order = get(url, f"{path}?order=asc&limit=100").json["data"]
+        order += get(url, f"{path}?order=asc&limit=100&after={order[-1]['id']}").json["data"]
+        orders.append(order)
+    assert orders[0] == orders[1]
+    ids = [item["id"] for item in orders[0]]
+    assert len(ids) == len(set(ids)) == 200
+    for number, own in enumerate(written):
+        # What one request adds stays together: two items, or a question and the reply to it.
+        last = ids.index(own[-1])
+        if number % 20 == 0:
+            assert orders[0][last - 1]["content"][0]["text"] == f"{number} asks"
+        else:
+            assert ids[last - 1 : last + 1] == own
