@@ -42,10 +42,9 @@ CEILINGS = {"wire": -1, "store": 0, "decode": 0, "agent": 0}
 """Highest layer that a unit may import, where stricter than its own layer."""
 GROUND = frozenset(room for room, layer in LAYERS.items() if layer == 0 and room != "wire")
 ORDERS: dict[str, tuple[str, ...]] = {
-    "cli": ("log",),
+    "cli": ("db", "log"),
     "agent": ("functions", "turns"),
     "backends": ("http", "sample"),
-    "cli": ("db",),
     "engine": ("hosted", "reply", "request"),
     "recording": ("calls", "files", "matching", "seam", "care"),
     "server": ("http", "edge", "describe", "routes", "pages"),
