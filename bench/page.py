@@ -9,9 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import machine, workloads
+from bench import background, growth, machine, workloads
 from bench.goals import goals
-from bench.growth import SECTION
 from bench.machine import About, Python
 from bench.peers import PEERS
 from bench.recordings import NAME as RECORDINGS
@@ -79,7 +78,8 @@ def page(about: About, table: Table) -> str:
             ("responses/s", "CPU ms/response"),
         ),
     )
-    return f"{text}\n{SECTION.read_text(encoding='utf-8')}"
+    sections = [each.SECTION.read_text(encoding="utf-8") for each in (background, growth)]
+    return "\n".join([text, *sections])
 
 
 def _figure(value: float | None) -> str:
