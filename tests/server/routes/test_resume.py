@@ -19,7 +19,7 @@ from tests.support.upstream import Answer, Upstream, chunk, reply, sse
 pytestmark = ON_BOTH
 
 ASK: JSONObject = {"model": "m", "input": "hi", "stream": True}
-GRACE, BEAT = 0.5, 0.1
+GRACE, BEAT = 1.0, 0.1
 HANGING = sse(chunk("Hel"), end="hang", done=False)
 CALL: list[JSONObject] = [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": "{}"}}]
 
@@ -160,7 +160,7 @@ def test_a_reader_at_another_server_keeps_the_response_alive(
     assert get(server.url, f"/responses/{response_id}").status == 200
     with stream(other.url, response_id) as lines:
         [next(lines) for _ in range(3)]
-        threading.Event().wait(3 * GRACE)
+        threading.Event().wait(2 * GRACE)
         held.go_on()
         assert list(lines)[-1]["type"] == "response.completed"
 
