@@ -1,7 +1,7 @@
 """Clients that follow background responses."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, IncompleteRead
 from urllib.parse import urlsplit
@@ -39,19 +39,25 @@ def stream(url: str, response_id: str) -> Iterator[Iterator[JSONObject]]:
 
 
 @contextmanager
-def created(url: str, body: JSONObject) -> Iterator[tuple[str, Iterator[JSONObject]]]:
+def created(
+    url: str, body: JSONObject, headers: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, Iterator[JSONObject]]]:
     """Create a response with a stream; yield its ID, and its events after the first."""
-    with _events(url, "POST", "/responses", body | {"stream": True}) as events:
+    with _events(url, "POST", "/responses", body | {"stream": True}, headers) as events:
         yield next(events)["response"]["id"], events
 
 
 @contextmanager
-def _events(url: str, method: str, path: str, body: JSONObject | None) -> Iterator[Iterator[JSONObject]]:
+def _events(
+    url: str, method: str, path: str, body: JSONObject | None, headers: Mapping[str, str] | None = None
+) -> Iterator[Iterator[JSONObject]]:
     parts = urlsplit(url)
     assert parts.hostname is not None
     connection = HTTPConnection(parts.hostname, parts.port, timeout=2 * SECONDS)
     sent = None if body is None else json.dumps(body)
-    connection.request(method, parts.path + path, sent, {"Content-Type": "application/json"})
+    connection.request(
+        method, parts.path + path, sent, {"Content-Type": "application/json", **(headers or {})}
+    )
     response = connection.getresponse()
     assert response.status == 200
 

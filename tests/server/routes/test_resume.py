@@ -198,6 +198,21 @@ def test_a_conversation_is_locked_until_the_lost_response_has_ended(
     assert [item["role"] for item in items] == ["assistant", "user"]
 
 
+def test_a_repeated_request_with_a_key_gets_the_stream_of_the_lost_one(server: Serving, held: Held) -> None:
+    held.script(sse(chunk("Hel"), chunk("lo"), chunk(finish="stop")))
+    headers = {"Idempotency-Key": f"lost-{id(held)}"}
+    with created(server.url, ASK, headers) as (response_id, _):
+        pass
+    held.go_on()
+    events = followed(server.url, response_id).payloads
+    assert events[-1]["type"] == "response.completed"
+    while (again := post(server.url, "/responses", ASK, headers)).status == 409:
+        pass  # The response with the key is being stored.
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.payloads == events
+    assert len(held.chats) == 1
+
+
 def test_only_stored_streams_can_be_resumed(server: Serving, held: Held) -> None:
     held.go_on()
     held.script(sse(chunk("Hel"), chunk("lo"), chunk(finish="stop")))

@@ -19,8 +19,8 @@ IDEMPOTENCY_KEY = b"idempotency-key"
 class IdempotentPosts:
     """Middleware that stores the responses to idempotent requests and repeats them.
 
-    It doesn't store errors, and no response whose client disconnected: such a request is cancelled, and its
-    repetition begins again. A response is stored before its last byte is sent.
+    It doesn't store errors, and no response whose client disconnected: such a request is cancelled unless its
+    stream can be resumed, and its repetition begins again. A response is stored before its last byte is sent.
     """
 
     def __init__(self, app: ASGIApp, idempotency: Idempotency) -> None:
