@@ -14,7 +14,6 @@ from tests.durable.processes import Processes
 from tests.durable.test_kills import pause
 from tests.server.batching import CHAT, create, ended, line, results
 from tests.server.client import get
-from tests.support.postgresql import free_port
 from tests.support.upstream import Answer, Request, Upstream, completion, reply
 
 pytestmark = pytest.mark.slow

@@ -195,7 +195,7 @@ def test_D9_a_hundred_writers_over_two_servers_give_one_order(servers: Processes
     ids = [item["id"] for item in orders[0]]
     assert len(ids) == len(set(ids)) == 200
     for number, own in enumerate(written):
-        # What one request adds stays together: two items, or a question and the reply to it.
+        # The items of one request stay together: two items, or a question and the reply to it.
         last = ids.index(own[-1])
         if number % 20 == 0:
             assert orders[0][last - 1]["content"][0]["text"] == f"{number} asks"
