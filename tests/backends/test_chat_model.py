@@ -10,10 +10,13 @@ import pytest
 
 from antiphon.backends.chat_model import HttpChatModel
 from antiphon.backends.http import client as http_client
+from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
+from antiphon.engine.steps import ModelNote, StepNotes
 from antiphon.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from antiphon.ids import new_id
 from antiphon.settings.backends import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
 from tests.backends.calls import (
@@ -95,6 +98,28 @@ def test_F1_connect_refused(caplog: pytest.LogCaptureFixture) -> None:
             assert error.message.endswith(": Connection refused")
     assert len(caplog.records) == 3
     assert "retrying in" in caplog.text
+
+
+def test_the_step_log_has_the_retries_of_its_own_call() -> None:
+    def note() -> ModelNote:
+        return ModelNote("house/m", STREAMING, Assembler([], new_id, AssemblyOptions(source="s")), 0)
+
+    async def call() -> tuple[ModelNote, ModelNote]:
+        steps = StepNotes()
+        async with chat_model(backend(upstream.base_url)) as model:
+            for each in (first := note(), second := note()):
+                steps.begin(each)
+                await streamed(model)
+                steps.end(each)
+        return first, second
+
+    with Upstream() as upstream:
+        busy = Answer([b"{}"], status=503, headers=JSON_TYPE | {"Retry-After": "0"})
+        upstream.script(busy, sse(chunk("a")), sse(chunk("b")))
+        first, second = asyncio.run(call())
+    assert len(first.retries) == 1
+    assert "503" in first.retries[0]
+    assert second.retries == []
 
 
 def test_F1_all_addresses_refuse() -> None:

@@ -21,6 +21,7 @@ from antiphon.backends.http.target import Target, target
 from antiphon.backends.refusals import excerpt, failed_inside, refused, speaks
 from antiphon.engine.ports import Endpoint
 from antiphon.engine.reply.whole import fold_chunks, fold_text_chunks
+from antiphon.engine.steps import note_retry
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.settings.backends import BackendSettings, Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -199,6 +200,7 @@ class HttpChatModel:
                 problem.__cause__ = error
             if is_last or pause is None:
                 raise problem
+            note_retry(problem.message)
             _log.warning("Failed to call the backend, retrying in %g s: %s", pause, problem.message)
             await asyncio.sleep(pause)
             is_last = True

@@ -2,12 +2,23 @@
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.items import Item
+
+_retries: ContextVar[list[str] | None] = ContextVar("retries", default=None)
+"""The retries of the model call in the current task; the port has no place for them."""
+
+
+def note_retry(message: str) -> None:
+    """Note the error after which a backend calls its model again, for the call in the current task."""
+    retries = _retries.get()
+    if retries is not None:
+        retries.append(message)
 
 
 class Reply(Protocol):
@@ -45,6 +56,8 @@ class ModelNote:
     """The time of the end."""
     error: BaseException | None = None
     """The error that ended the call."""
+    retries: list[str] = field(default_factory=list)
+    """The errors after which the backend was called again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +101,8 @@ class StepNotes:
     def begin(self, note: Note) -> None:
         """Add a call that begins."""
         self.notes.append(note)
+        if isinstance(note, ModelNote):
+            _retries.set(note.retries)
 
     def end(self, note: Note, error: BaseException | None = None) -> None:
         """Note the end of a call, and the error that ended it."""

@@ -149,6 +149,7 @@ def _model_step(note: ModelNote, at: float, seconds: float, *, keeps_content: bo
         purpose=note.purpose,
         finish=reply.finish_reason,
         usage=None if reply.usage is None else _usage(reply.usage),
+        retries=[retry[:_MOST_MESSAGE] if keeps_content else "" for retry in note.retries],
         error=None if error is None else logged_error(error, keeps_content=keeps_content),
         request=request,
     )

@@ -87,7 +87,12 @@ def test_texts_are_those_of_people_and_models_and_not_ids_or_signatures() -> Non
         "encrypted_content": "AAAA",
         "action": {"query": "ferries", "type": "search", "sources": [{"url": "https://example.org"}]},
     }
-    assert list(texts_of([json.dumps(item)])) == ['{"q": "x"}', "Found.", "ferries", "https://example.org"]
+    assert list(texts_of("mcp_call", json.dumps(item))) == [
+        '{"q": "x"}',
+        "Found.",
+        "ferries",
+        "https://example.org",
+    ]
 
 
 def test_a_word_is_bounded_and_so_is_a_text(store: Store, run: Run) -> None:

@@ -5,20 +5,26 @@ that the stream of a response doesn't wait for it. `search_texts` has the distin
 an FTS5 table on SQLite, a table with a `tsvector` on PostgreSQL. Its rows go with the response.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     Connection,
     ForeignKey,
     Integer,
     Table,
     Text,
+    bindparam,
     delete,
     event,
+    exists,
+    func,
     insert,
     select,
     text,
@@ -34,13 +40,15 @@ _MOST_ITEMS = 50
 """The most items of a response's input, the last ones, and of its output, the first ones, in the index."""
 _MOST_WORDS = 12
 """The most words of a search."""
-_SLICE = 20
+_SLICE = 50
 """The most responses that one transaction indexes."""
 _KEYS = frozenset(
     {"text", "refusal", "arguments", "output", "input", "query", "queries", "code", "url", "title"}
 )
 """The members of items whose texts the index contains."""
 _MOST_WORD = 60
+_MOST_BODY = 65_536
+"""The most characters of an item that are read."""
 
 searchable = Table(
     "searchable_responses",
@@ -62,10 +70,30 @@ _POSTGRESQL = (
     "id BIGINT PRIMARY KEY REFERENCES searchable_responses (id) ON DELETE CASCADE)",
     "CREATE INDEX search_texts_index ON search_texts USING gin (texts)",
 )
-_INSERT_SQLITE = text("INSERT INTO search_texts (rowid, owner, texts) VALUES (:id, :owner, :words)")
 _INSERT_POSTGRESQL = text(
     "INSERT INTO search_texts (id, texts) VALUES (:id, array_to_tsvector(CAST(:words AS TEXT[])))"
 )
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_QUEUED = select(unindexed.c.response_id).order_by(unindexed.c.response_id).limit(_SLICE)
+_QUEUED_FOR_ME = _QUEUED.with_for_update(skip_locked=True)
+_DEQUEUE = delete(unindexed).where(unindexed.c.response_id.in_(_IDS))
+_NEW = select(responses.c.id, responses.c.owner).where(
+    responses.c.id.in_(_IDS),
+    responses.c.deleted_at.is_(None),
+    ~exists().where(searchable.c.response_id == responses.c.id),
+)
+_NUMBER = insert(searchable).returning(searchable.c.response_id, searchable.c.id)
+_LINKS = (
+    select(response_items.c.response_id, response_items.c.direction, response_items.c.item_id)
+    .where(response_items.c.response_id.in_(_IDS))
+    .order_by(response_items.c.response_id, response_items.c.direction, response_items.c.position)
+)
+_BODIES = select(
+    items.c.owner, items.c.id, items.c.kind, func.substr(items.c.body, 1, _MOST_BODY).label("body")
+).where(items.c.id.in_(_IDS))
+_ASCII_WORDS = re.compile(r"[0-9a-z]+").findall
+_WORDS = re.compile(r"[\u2e80-\u9fff]|[^\W_\u2e80-\u9fff]+").findall
+_ACCENTS = re.compile(r"[\u0300-\u036f]")
 
 
 @event.listens_for(searchable, "after_create")
@@ -90,59 +118,78 @@ def has_unindexed(connection: Connection) -> bool:
 
 def index_some(connection: Connection) -> bool:
     """Index some of the queued responses, and return whether more may be queued."""
-    queue = select(unindexed.c.response_id).order_by(unindexed.c.response_id).limit(_SLICE)
-    if connection.dialect.name == "postgresql":
-        queue = queue.with_for_update(skip_locked=True)
+    queue = _QUEUED if connection.dialect.name == "sqlite" else _QUEUED_FOR_ME
     ids = list(connection.execute(queue).scalars())
     if not ids:
         return False
-    found = select(responses.c.id, responses.c.owner).where(
-        responses.c.id.in_(ids), responses.c.deleted_at.is_(None)
-    )
-    owners = dict(connection.execute(found.order_by(responses.c.id)).all())
-    for response_id, owner in owners.items():
-        _index(connection, response_id, owner)
-    connection.execute(delete(unindexed).where(unindexed.c.response_id.in_(ids)))
+    owners = dict(connection.execute(_NEW, {"ids": ids}).all())
+    if owners:
+        _index(connection, owners, _words_of_responses(connection, owners))
+    connection.execute(_DEQUEUE, {"ids": ids})
     return len(ids) == _SLICE
 
 
-def _index(connection: Connection, response_id: str, owner: str) -> None:
-    known = select(searchable.c.id).where(searchable.c.response_id == response_id)
-    if connection.execute(known).first() is not None:
-        return
-    number = connection.execute(
-        insert(searchable).returning(searchable.c.id), {"response_id": response_id}
-    ).scalar_one()
-    words: dict[str, None] = {}
-    for direction in ("input", "output"):
-        bodies = _bodies(connection, response_id, owner, direction)
-        words |= dict.fromkeys(words_of(_cut(texts_of(bodies))))
+def _index(connection: Connection, owners: dict[str, str], words: dict[str, set[str]]) -> None:
+    given = [{"response_id": response_id} for response_id in sorted(owners)]
+    numbers: dict[str, int] = dict(connection.execute(_NUMBER, given).all())
     if connection.dialect.name == "sqlite":
-        values = {"id": number, "owner": _owner_word(owner), "words": " ".join(words)}
-        connection.execute(_INSERT_SQLITE, values)
+        rows = [(numbers[each], _owner_word(owners[each]), " ".join(words[each])) for each in owners]
+        values = ", ".join(["(?, ?, ?)"] * len(rows))
+        insertion = f"INSERT INTO search_texts (rowid, owner, texts) VALUES {values}"  # noqa: S608 (our own text)
+        connection.exec_driver_sql(insertion, tuple(value for row in rows for value in row))
     else:
-        connection.execute(_INSERT_POSTGRESQL, {"id": number, "words": list(words)})
+        texts = [{"id": numbers[each], "words": list(words[each])} for each in owners]
+        connection.execute(_INSERT_POSTGRESQL, texts)
 
 
-def _bodies(connection: Connection, response_id: str, owner: str, direction: str) -> Sequence[str]:
-    position = response_items.c.position
-    found = (
-        select(items.c.body)
-        .join(response_items, items.c.id == response_items.c.item_id)
-        .where(
-            items.c.owner == owner,
-            response_items.c.response_id == response_id,
-            response_items.c.direction == direction,
-        )
-        .order_by(position.desc() if direction == "input" else position)
-        .limit(_MOST_ITEMS)
-    )
-    return connection.execute(found).scalars().all()
+def _words_of_responses(connection: Connection, owners: dict[str, str]) -> dict[str, set[str]]:
+    """Return the words of responses: of the last items of the input, and the first ones of the output."""
+    links: dict[tuple[str, str], list[str]] = {}
+    for response_id, direction, item_id in connection.execute(_LINKS, {"ids": list(owners)}):
+        links.setdefault((response_id, direction), []).append(item_id)
+    chosen = {
+        key: found[: -_MOST_ITEMS - 1 : -1] if key[1] == "input" else found[:_MOST_ITEMS]
+        for key, found in links.items()
+    }
+    item_ids = list({item_id for found in chosen.values() for item_id in found})
+    bodies = {
+        (owner, item_id): (kind, body)
+        for owner, item_id, kind, body in connection.execute(_BODIES, {"ids": item_ids})
+    }
+    words: dict[str, set[str]] = {response_id: set() for response_id in owners}
+    for (response_id, _), found in chosen.items():
+        known = (bodies.get((owners[response_id], item_id)) for item_id in found)
+        texts = (each for item in known if item is not None for each in texts_of(*item))
+        words[response_id].update(words_of(_cut(texts)))
+    return words
 
 
-def texts_of(bodies: Iterable[str]) -> Iterator[str]:
-    """Yield the texts of items that the search finds: messages, arguments, outputs, queries, code."""
-    for body in bodies:
+class _Part(Struct):
+    text: str | None = None
+
+
+class _Message(Struct):
+    content: list[_Part] | str | None = None
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
+
+
+def texts_of(kind: str, body: str) -> Iterator[str]:
+    """Yield the texts of an item that the search finds: messages, arguments, outputs, queries, code."""
+    if len(body) == _MOST_BODY:
+        yield body  # The beginning of a long item, which is not JSON.
+    elif kind == "message":
+        try:
+            content = _decode_message(body).content
+        except msgspec.ValidationError:
+            content = body
+        if isinstance(content, str):
+            yield content
+        for part in content if isinstance(content, list) else ():
+            if part.text:
+                yield part.text
+    else:
         yield from _texts(msgspec.json.decode(body), is_text=False)
 
 
@@ -176,18 +223,12 @@ def words_of(given: str) -> list[str]:
 
     Each character of Chinese and Japanese is a word, because these languages don't separate words.
     """
-    plain = unicodedata.normalize("NFKD", given).casefold()
-    spaced = "".join(
-        f" {character} "
-        if "\u2e80" <= character <= "\u9fff"
-        else character
-        if character.isalnum()
-        else ""
-        if unicodedata.combining(character)
-        else " "
-        for character in plain
-    )
-    return [word[:_MOST_WORD] for word in spaced.split()]
+    if given.isascii():
+        found = _ASCII_WORDS(given.lower())
+    else:
+        plain = unicodedata.normalize("NFKD", given).casefold()
+        found = _WORDS(_ACCENTS.sub("", plain))
+    return [word[:_MOST_WORD] for word in found]
 
 
 def matching(dialect: str, query: str, owner: str | None) -> tuple[str, dict[str, str]] | None:
