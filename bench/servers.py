@@ -45,7 +45,7 @@ class Process:
     def memory(self) -> int:
         """Return the resident bytes of the process and its children."""
         pages = sum(
-            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _family(self.process.pid)
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self.process.pid)
         )
         return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -54,17 +54,17 @@ class Process:
 
         The peak is that since `forget_peak`, or since the start.
         """
-        return sum(_peak(pid) for pid in _family(self.process.pid))
+        return sum(_peak(pid) for pid in family(self.process.pid))
 
     def forget_peak(self) -> None:
         """Restart the measurement of the peak."""
-        for pid in _family(self.process.pid):
+        for pid in family(self.process.pid):
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # See proc_pid_clear_refs(5).
 
 
 def cpu_of(process_id: int) -> float:
     """Return the CPU seconds of a process and its children, exact to the nanosecond."""
-    return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(process_id))
+    return sum(time.clock_gettime(_cpu_clock(pid)) for pid in family(process_id))
 
 
 def _cpu_clock(pid: int) -> int:
@@ -79,10 +79,11 @@ def _peak(pid: int) -> int:
     return 0
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """Yield a process and its children."""
     yield pid
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield from _family(int(child))
+        yield from family(int(child))
 
 
 def free_port() -> int:

