@@ -240,9 +240,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument(
-        "--postgresql", nargs="?", const="", help="Lists on PostgreSQL."
-    )
+    parser.add_argument("--postgresql", nargs="?", const="", help="Lists on PostgreSQL.")
     options = parser.parse_args()
     table = Table()
     if options.only in (None, "bytes"):

@@ -19,6 +19,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── IdempotencyKeyReused           400  idempotency key of a different request (service)
 ├── SecretInRecording              400  apparent secret in a call that was to be recorded
 ├── InvalidApiKey                  401  missing or invalid API key (service)
+├── MissingScope                   403  request that the API key isn't for (service)
 ├── OriginNotAllowed               403  request from a web page of another site (service)
 ├── HostNotAllowed                 403  unexpected `Host` header, as in DNS rebinding (service)
 ├── PageRefused                    403  form of another session, or page for the operator (server)
@@ -222,8 +223,7 @@ class RequestTimeout(AntiphonError):
     code = "request_timeout"
 
     def __init__(self) -> None:
-        # The rest of the body may still arrive, so the connection cannot be reused:
-        # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9
+        # The rest of the body may still arrive: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9
         super().__init__("The request body did not arrive in time.", headers={"connection": "close"})
 
 

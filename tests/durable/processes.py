@@ -108,6 +108,8 @@ class Processes:
 
     def __init__(self, folder: Path, database: str, backend: Upstream, search: Upstream) -> None:
         self.database = database
+        self.variables: dict[str, str] = {}
+        """More variables of the processes."""
         self._folder = folder
         self._ports = [free_port(), free_port()]
         self._running: dict[int, Server] = {}
@@ -140,6 +142,7 @@ class Processes:
     def _start(self, port: int) -> Server:
         command = [sys.executable, "-c", _SERVE, "serve", "--port", str(port), "--print-url"]
         env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+        env |= self.variables
         with (self._folder / f"{port}.log").open("a") as log:
             process = subprocess.Popen(
                 command, cwd=self._folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True

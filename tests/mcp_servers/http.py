@@ -50,7 +50,8 @@ class Watch:
         body = await Request(scope, receive).body() if scope["method"] == "POST" else b""
         message = json.loads(body) if body else {}
         rpc = message.get("method")
-        entry = {"http": scope["method"], "path": path, "rpc": rpc, "headers": dict(headers)}
+        meta = (message.get("params") or {}).get("_meta")
+        entry = {"http": scope["method"], "path": path, "rpc": rpc, "headers": dict(headers), "meta": meta}
         self._log.append(entry)
         refusal = self._refusal(path, headers, message)
         if refusal is not None:

@@ -22,7 +22,7 @@ class Servers:
     url: str
 
     def log(self, path: str = "/") -> list[JSONObject]:
-        """Return the requests below a path so far: `http`, `path`, `rpc` and `headers` of each."""
+        """Return the requests below a path so far: `http`, `path`, `rpc`, `headers` and `meta` of each."""
         entries: list[JSONObject] = httpx2.get(f"{self.url}/log", trust_env=False).json()
         return [entry for entry in entries if entry["path"].startswith(path)]
 

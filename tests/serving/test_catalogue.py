@@ -48,7 +48,7 @@ def test_recordings_are_opened_in_every_mode(mode: str, tmp_path: Path) -> None:
 
 
 def test_in_replay_no_backend_is_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, **__: object) -> None:
         raise AssertionError("backends were opened")
 
     monkeypatch.setattr(Models, "open", refuse)

@@ -90,7 +90,8 @@ OTHER_BODIES = r"POST /v1/models|DELETE /v1/conversations/[^/]+/items/[^/]+"
 """Routes with another body for llama-stack's clients, which `tests/dialects` checks."""
 UNDESCRIBED = (
     r"/v1/(moderations|tools|toolgroups|shields|scoring-functions"
-    r"|webhook_endpoints(/.*)?|webhook_event_types|prompts(/.*)?|providers(/.*)?|inspect/routes|health|ready|version|openapi\.json)|/docs"
+    r"|webhook_endpoints(/.*)?|webhook_event_types|prompts(/.*)?|providers(/.*)?|inspect/routes"
+    r"|health|ready|version|openapi\.json)|/docs|/metrics"
 )
 """Routes that OpenAI's description does not have, and one whose answers are the backend's."""
 

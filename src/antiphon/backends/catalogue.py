@@ -17,6 +17,7 @@ from antiphon.backends.http.protocol import Client
 from antiphon.backends.listing import Listing
 from antiphon.backends.probing import EmbeddingProbe
 from antiphon.backends.sample.model import SampleModel
+from antiphon.backends.tracing import TracedClient, TraceHeaders
 from antiphon.engine.ports import CountTokens, Endpoint, JudgeUrl, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, ModelNotFound
@@ -106,14 +107,20 @@ class Models:
     one backend lists it.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, trace_headers: TraceHeaders | None = None) -> None:
         self._guard = guard
+        self._trace_headers = trace_headers
         self._clients = Clients()
         self._backends: dict[str, _Backend] = {}
         self._sample = SampleModel()
 
     @classmethod
-    async def open(cls, settings: Settings, ports: Mapping[int, Kind] = USUAL_PORTS) -> "Models":
+    async def open(
+        cls,
+        settings: Settings,
+        ports: Mapping[int, Kind] = USUAL_PORTS,
+        trace_headers: TraceHeaders | None = None,
+    ) -> "Models":
         """Find local servers and start to load model lists.
 
         An unreachable backend isn't an error.
@@ -121,13 +128,14 @@ class Models:
         Args:
             settings: The configured backends.
             ports: The ports to search for local servers, with the kind usual on each.
+            trace_headers: Returns the headers that continue a trace in backends; None without traces.
 
         Raises:
             ConfigError: An entry of `allow_hosts` is invalid.
         """
         began = time.monotonic()
         async with AsyncExitStack() as stack:
-            models = cls(Guard(settings.allow_hosts))
+            models = cls(Guard(settings.allow_hosts), trace_headers)
             stack.push_async_callback(models.close)
             for backend in settings.models.values():
                 client = models._clients.of(backend)
@@ -146,6 +154,8 @@ class Models:
             return models
 
     def _add(self, backend: BackendSettings, client: Client, listing: Listing) -> None:
+        if self._trace_headers is not None:
+            client = TracedClient(client, self._trace_headers)
         chat_model = HttpChatModel(client, backend)
         text_model = HttpChatModel(client, backend, TEXT)
         count_tokens = chat_model.count_tokens if can_count(backend.kind) else None

@@ -27,6 +27,8 @@ def keys() -> None:
       antiphon keys create alice              create a key for alice, with access to her objects only
       antiphon keys create alice-2 --owner alice
                                               create another key for the same objects
+      antiphon keys create prometheus --scope metrics
+                                              create a key that reads the metrics and nothing else
       antiphon keys revoke alice              revoke the first key
 
     As long as a key exists, every request needs one, and the server may listen on addresses that other
@@ -40,10 +42,20 @@ def keys() -> None:
 @click.option("--requests-per-minute", type=_LIMIT, help="Request limit in place of the server's.")
 @click.option("--tokens-per-minute", type=_LIMIT, help="Token limit in place of the server's.")
 @click.option("--concurrent-streams", type=_LIMIT, help="Stream limit in place of the server's.")
+@click.option(
+    "--scope",
+    type=click.Choice(["metrics"]),
+    help="Access to the metrics of the server, not to the API.",
+)
 @_database
 @debug_flag
 def create(
-    name: str | None, owner: str | None, database: str | None, debug: bool, **limits: int | None
+    name: str | None,
+    owner: str | None,
+    scope: str | None,
+    database: str | None,
+    debug: bool,
+    **limits: int | None,
 ) -> None:
     """Create an API key and print it; it cannot be shown again.
 
@@ -54,7 +66,7 @@ def create(
         from antiphon.service.access.limits import Limits
 
         async def work(records: "KeyRecords") -> "tuple[str, StoredKey, bool]":
-            key, stored = await create_key(records, name, owner, Limits(**limits))
+            key, stored = await create_key(records, name, owner, Limits(**limits), scope)
             return key, stored, len(await records.all()) == 1
 
         key, stored, is_first = _with_keys(database, work)
@@ -75,7 +87,7 @@ def create(
 def list_keys(database: str | None, debug: bool) -> None:
     """List the API keys.
 
-    Each line contains the name, the owner, the end of the key, its creation date and its own limits.
+    Each line contains the name, the owner, the end of the key, its creation date, its scope and limits.
     """
     with one_line(debug):
         found = _with_keys(database, lambda records: records.all())
@@ -134,5 +146,6 @@ def _row(key: "StoredKey") -> list[str]:
         (key.concurrent_streams, "streams"),
     )
     day = datetime.fromtimestamp(key.created_at, UTC).date().isoformat()
-    own = ", ".join(f"{limit} {what}" for limit, what in limits if limit is not None)
+    scope = [] if key.access is None else [key.access]
+    own = ", ".join([*scope, *(f"{limit} {what}" for limit, what in limits if limit is not None)])
     return [key.name, key.owner, f"...{key.hint}", day, own]

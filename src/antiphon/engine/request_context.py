@@ -95,6 +95,14 @@ class Observer(Protocol):
         """Note the state of a response at its beginning and at its end."""
         ...
 
+    def carried(self) -> dict[str, str]:
+        """Return the trace context for work that outlives the request."""
+        ...
+
+    def ended(self) -> None:
+        """Note the end of the work."""
+        ...
+
 
 class Unobserved:
     """An `Observer` that ignores everything, for work outside of requests."""
@@ -121,6 +129,13 @@ class Unobserved:
         """Ignore it."""
 
     def responded(self, response: Response, error: AntiphonError | None) -> None:
+        """Ignore it."""
+
+    def carried(self) -> dict[str, str]:
+        """Return no trace context."""
+        return {}
+
+    def ended(self) -> None:
         """Ignore it."""
 
 
@@ -169,6 +184,8 @@ class StoredContext(Struct, frozen=True, kw_only=True):
     """The mode of recordings."""
     faults: str | None = None
     """The fault rules of the request."""
+    trace: dict[str, str] = {}
+    """The trace context, which all executions continue."""
 
     @classmethod
     def of(cls, context: RequestContext, key: str | None) -> "StoredContext":
@@ -179,10 +196,16 @@ class StoredContext(Struct, frozen=True, kw_only=True):
             scope=context.scope,
             mode=context.mode,
             faults=context.faults,
+            trace=context.observer.carried(),
         )
 
     def restored(
-        self, owner: str, ids: Ids, seal: Seal, spend: Callable[[int], None] | None
+        self,
+        owner: str,
+        ids: Ids,
+        seal: Seal,
+        spend: Callable[[int], None] | None,
+        observer: Observer | None = None,
     ) -> RequestContext:
         """Return the context for an execution of the request."""
         return RequestContext(
@@ -193,6 +216,7 @@ class StoredContext(Struct, frozen=True, kw_only=True):
             ids=ids,
             spend=spend,
             seal=seal,
+            observer=observer or Unobserved(),
             behavior=self.behavior,
             key=self.key,
         )

@@ -35,6 +35,18 @@ class Hit:
     """Rules that normalized the request, if it matched only then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A stored response that the request fetched."""
+
+    response_id: str
+    """The ID of the response."""
+    status: str | None = None
+    """The status of the response; None for a stream."""
+    cursor: int | None = None
+    """The number of the event after which a stream begins."""
+
+
 @dataclass(slots=True)
 class Record:
     """Facts about one request, or about one frame over a WebSocket (method `WS`).
@@ -69,6 +81,7 @@ class Record:
     faults: list[str] = field(default_factory=list)
     """The fault rules that applied."""
     compaction_error: AntiphonError | None = None
+    fetched: Fetched | None = None
 
     def __post_init__(self) -> None:
         self.path = self.path[:_MAX_PATH]
@@ -82,6 +95,20 @@ class Record:
     def is_about_recordings(self) -> bool:
         """Whether recording, replay or fault injection had a part in the request."""
         return bool(self.hits or self.misses or self.recorded_count or self.faults)
+
+    def answered(self, status: int, *, is_stream: bool) -> None:
+        """Note the head of the response."""
+        self.status, self.is_stream = status, is_stream
+
+    def opened(self) -> None:
+        """Note that a WebSocket connection is open."""
+
+    def ended(self) -> None:
+        """Note the end of the request."""
+
+    def carried(self) -> dict[str, str]:
+        """Return the trace context for work that outlives the request; this record has none."""
+        return {}
 
     def model_called(self, model: str) -> None:
         """Note a call to a model, by its public id."""

@@ -43,7 +43,7 @@ def create_app(state: ServerState) -> ASGIApp:
     app = Application(ROUTES, state)
     pages = _pages(state) if state.has_pages else None
     checked = Authentication(app, state.services.keys, is_local=state.is_local, pages=pages)
-    return Boundary(checked, state.watch, state.services.refusals)
+    return Boundary(checked, state.watch, state.services.refusals, state.new_record)
 
 
 def _pages(state: ServerState) -> ASGIApp:

@@ -8,7 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
+from antiphon.engine.ports import NO_TOOLS, HostedTools, Instruments, ModelCatalogue, Uninstrumented
 from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.service.access.idempotency import Idempotency
@@ -184,56 +184,57 @@ class Services:
         store: Store,
         catalogue: ModelCatalogue,
         settings: ServiceSettings | None = None,
+        instruments: Instruments | None = None,
     ) -> AsyncGenerator[Self, None]:
-        """Open the use cases until the block ends.
+        """Open the use cases until the block ends; the database and the models remain open.
 
         Args:
-            store: The database, which remains open after the block.
-            catalogue: The models, which remain open after the block.
+            store: The database.
+            catalogue: The models.
             settings: The settings; None for the defaults.
+            instruments: Measures the calls of models and tools; None for no measurement.
 
         Raises:
             ConfigError: An entry of `allow_hosts` is invalid.
             StoreUnavailable: The folder of files cannot be created.
         """
-        settings = settings or ServiceSettings()
+        settings, instruments = settings or ServiceSettings(), instruments or Uninstrumented()
+        measured = instruments.models(catalogue)
         seal_key = settings.seal_key or await _kept_seal_key(store)
         sealing = Sealing(seal_key.reveal())
         keys = Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
-            files = FileServices.open(store, catalogue, settings.tools, tools.guard)
+            files = FileServices.open(store, measured, settings.tools, tools.guard)
             stack.push_async_callback(files.close)
 
             def responses_of(models: ModelCatalogue) -> Responses:
-                open_tools = _tools_of(tools, files, models)
-                return Responses(store, models, open_tools, files.attachments, settings.log)
+                opened = _tools_of(tools, files, models, instruments)
+                return Responses(store, models, opened, files.attachments, settings.log)
 
             webhooks = Webhooks(store, tools.guard, sealing)
-            stack.push_async_callback(webhooks.close)
-            background = Background(store, catalogue, responses_of, sealing, keys, settings.background)
-            stack.push_async_callback(background.close)
-            responses = responses_of(catalogue)
-            chat, embeddings = ChatCompletions(catalogue), Embeddings(catalogue)
-            lines = Lines(responses, chat, embeddings, settings.bodies)
+            background = Background(store, measured, responses_of, sealing, keys, settings.background)
+            background.observer_of = instruments.execution
+            lines = _lines_of(responses_of(measured), measured, settings)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys)
             batches = Batches(store, parts, settings.batch_lines)
-            stack.push_async_callback(batches.close)
+            for each in (webhooks, background, batches):
+                stack.push_async_callback(each.close)
             yield cls(
                 background=background,
                 batches=batches,
                 catalogue=catalogue,
-                chat=chat,
-                completions=Completions(catalogue),
-                embeddings=embeddings,
+                chat=ChatCompletions(measured),
+                completions=Completions(measured),
+                embeddings=Embeddings(measured),
                 files=files,
                 idempotency=Idempotency(store.idempotency, seal_key.reveal()),
                 keys=keys,
                 models=RegisteredModels(store, catalogue),
                 readiness=ReadinessChecks(store, catalogue),
                 refusals=Refusals(store.log, settings.log.content),
-                responses=responses,
+                responses=responses_of(measured),
                 resumable=ResumableStreams.open(store.runs, background.tell, settings.resume_grace),
                 sealing=sealing,
                 store=store,
@@ -246,7 +247,13 @@ async def _kept_seal_key(store: Store) -> Secret:
     return Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
 
 
-def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatalogue) -> OpenTools:
+def _lines_of(responses: Responses, catalogue: ModelCatalogue, settings: ServiceSettings) -> Lines:
+    return Lines(responses, ChatCompletions(catalogue), Embeddings(catalogue), settings.bodies)
+
+
+def _tools_of(
+    services: ToolServices, files: FileServices, catalogue: ModelCatalogue, instruments: Instruments
+) -> OpenTools:
     """Return the function that opens the hosted tools of a request."""
 
     async def opened(context: RequestContext, request: CreateResponse) -> HostedTools:
@@ -259,6 +266,7 @@ def _tools_of(services: ToolServices, files: FileServices, catalogue: ModelCatal
             wrap=lambda inner: catalogue.tool_calls(inner, context),
             file_search=files.search.for_owner(context),
         )
-        return HostedTools(open_tools(request.tools, given), services.settings.max_rounds)
+        opened = HostedTools(open_tools(request.tools, given), services.settings.max_rounds)
+        return instruments.tools(opened, context)
 
     return opened

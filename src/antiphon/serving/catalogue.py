@@ -8,23 +8,28 @@ from antiphon.errors import ConfigError
 from antiphon.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from antiphon.backends.tracing import TraceHeaders
     from antiphon.recording.seam.lookup import RecordingLookup
 
 
-async def open_catalogue(settings: Settings) -> ModelCatalogue:
+async def open_catalogue(settings: Settings, trace_headers: "TraceHeaders | None" = None) -> ModelCatalogue:
     """Open the catalogue of the settings; replay mode looks for no backends.
+
+    Args:
+        settings: The settings in effect.
+        trace_headers: Returns the headers that continue a trace in backends; None without traces.
 
     Raises:
         ConfigError: Recordings, patterns or fault rules are wrong.
     """
     if settings.recordings is None and not settings.fault and not settings.recording_header:
-        return await _backends(settings)
+        return await _backends(settings, trace_headers)
     from antiphon.recording.seam.catalogue import RecordingCatalogue
     from antiphon.recording.seam.faults import Faults
 
     faults = Faults(settings.fault)
     replay = None if settings.recordings is None else _replay(settings, Path(settings.recordings))
-    backends = None if settings.recording == "replay" else await _backends(settings)
+    backends = None if settings.recording == "replay" else await _backends(settings, trace_headers)
     return RecordingCatalogue(backends, replay, settings.recording, faults, settings.replay_tools)
 
 
@@ -43,10 +48,10 @@ def mode_line(settings: Settings) -> str:
     return what + frozen + faults + workers
 
 
-async def _backends(settings: Settings) -> ModelCatalogue:
+async def _backends(settings: Settings, trace_headers: "TraceHeaders | None") -> ModelCatalogue:
     from antiphon.backends.catalogue import Models
 
-    return await Models.open(settings)
+    return await Models.open(settings, trace_headers=trace_headers)
 
 
 def _replay(settings: Settings, directory: Path) -> "RecordingLookup":

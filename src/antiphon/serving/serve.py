@@ -6,8 +6,8 @@ import ipaddress
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
 from starlette.types import ASGIApp
@@ -15,9 +15,12 @@ from starlette.types import ASGIApp
 from antiphon.dialects.llama_stack import DIALECTS
 from antiphon.errors import ConfigError
 from antiphon.observe import logging
+from antiphon.observe.telemetry.shared import shared_metrics
+from antiphon.observe.telemetry.telemetry import Telemetry, open_telemetry
 from antiphon.recording.seam.frozen import Freeze
-from antiphon.server.app import create_app
-from antiphon.server.edge.state import ServerState, Watch
+from antiphon.server.app import ROUTES, create_app
+from antiphon.server.edge.routing import route_of
+from antiphon.server.edge.state import ServerState, Watch, plain_record
 from antiphon.service.retention import Retention, ages_of
 from antiphon.service.services import Services
 from antiphon.serving.banner import banner
@@ -37,6 +40,7 @@ from antiphon.serving.sockets import address, listen
 from antiphon.serving.supervisor import Supervisor, Worker
 from antiphon.settings.schema import Settings
 from antiphon.store import Store
+from antiphon.store.database import Timing
 
 _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
@@ -66,12 +70,14 @@ def run(settings: Settings, *, print_url: bool) -> None:
         # Objects that are loaded by now stay. Garbage collections need not visit them.
         gc.freeze()
         gc.set_threshold(_YOUNG)
+        has_workers = settings.workers > 1
         worker: Worker | None = Worker(1, announce)
-        if settings.workers > 1:
-            worker = Supervisor(listener, settings.workers, announce).run()
-        if worker is not None:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_serve_on(listener, settings, worker, print_url))
+        with shared_metrics() if settings.metrics and has_workers else nullcontext():
+            if has_workers:
+                worker = Supervisor(listener, settings.workers, announce).run()
+            if worker is not None:
+                with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                    runner.run(_serve_on(listener, settings, worker, print_url))
 
 
 async def _serve_on(listener: socket.socket, settings: Settings, worker: Worker, print_url: bool) -> None:
@@ -115,48 +121,75 @@ async def opened(
     """
     host, port = bound[:2]
     is_local = ipaddress.ip_address(host).is_loopback
-    catalogue = await open_catalogue(settings)
+    telemetry = open_telemetry(settings, route_of(ROUTES))
+    catalogue = await open_catalogue(settings, None if telemetry is None else telemetry.trace_headers)
     try:
-        store = await _open_store(settings, _server_id(port, worker))
+        timing = None if telemetry is None or telemetry.metrics is None else telemetry.metrics.store
+        store = await _open_store(settings, _server_id(port, worker), timing)
         alive = asyncio.create_task(stay_alive(store))
         try:
-            async with Services.open(store, catalogue, service_settings(settings)) as services:
+            async with Services.open(store, catalogue, service_settings(settings), telemetry) as services:
                 needs_key = await services.keys.is_needed()
                 if not (needs_key or is_local or settings.allow_anonymous):
                     raise ConfigError(_OPEN_TO_ALL.format(host=settings.host))
-                state = ServerState(
-                    services=services,
-                    max_body_bytes=settings.max_body_bytes,
-                    max_items=settings.max_items,
-                    recording_header=settings.recording_header,
-                    freeze=Freeze() if settings.freeze else None,
-                    is_local=is_local and not settings.allow_anonymous,
-                    strict=settings.strict,
-                    reasoning_events=settings.reasoning_events,
-                    dialect=DIALECTS.get(settings.dialect),
-                    watch=watch,
-                    settings=settings,
-                )
-                async with _periodic_work(settings, services):
+                state = _state(settings, services, telemetry, watch, is_local=is_local)
+                async with _periodic_work(settings, services, telemetry):
                     yield create_app(state), store, services
         finally:
             alive.cancel()
             await store.close()
     finally:
         await catalogue.close()
+        if telemetry is not None:
+            await telemetry.close()
 
 
-async def _open_store(settings: Settings, server_id: str) -> Store:
+def _state(
+    settings: Settings,
+    services: Services,
+    telemetry: Telemetry | None,
+    watch: Watch | None,
+    *,
+    is_local: bool,
+) -> ServerState:
+    return ServerState(
+        services=services,
+        max_body_bytes=settings.max_body_bytes,
+        max_items=settings.max_items,
+        recording_header=settings.recording_header,
+        freeze=Freeze() if settings.freeze else None,
+        is_local=is_local and not settings.allow_anonymous,
+        strict=settings.strict,
+        reasoning_events=settings.reasoning_events,
+        dialect=DIALECTS.get(settings.dialect),
+        watch=watch,
+        settings=settings,
+        new_record=plain_record if telemetry is None else telemetry.record,
+        metrics=_scrape(telemetry, services.store),
+    )
+
+
+def _scrape(telemetry: Telemetry | None, store: Store) -> Callable[[], Awaitable[bytes]] | None:
+    """Return the function that returns the metrics; None if they are off."""
+    if telemetry is None or telemetry.metrics is None:
+        return None
+    return lambda: telemetry.text(store.runs.counts)
+
+
+async def _open_store(settings: Settings, server_id: str, timing: Timing | None) -> Store:
     return await Store.open(
         settings.database,
         server_id=server_id,
         synchronous=settings.sqlite_synchronous,
         is_worker=settings.workers > 1,
+        timing=timing,
     )
 
 
 @asynccontextmanager
-async def _periodic_work(settings: Settings, services: Services) -> AsyncGenerator[None, None]:
+async def _periodic_work(
+    settings: Settings, services: Services, telemetry: Telemetry | None
+) -> AsyncGenerator[None, None]:
     """Do the work of a server beside its requests until the block ends."""
     store = services.store
     work = [
@@ -172,6 +205,8 @@ async def _periodic_work(settings: Settings, services: Services) -> AsyncGenerat
     ages = ages_of(settings)
     if ages and not settings.freeze:  # Frozen times say nothing about the age.
         work.append(expire(Retention(store, services.files.files.folder, ages)))
+    if telemetry is not None and telemetry.metrics is not None:
+        work.append(telemetry.metrics.measure_lag())
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield

@@ -244,6 +244,21 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"table": "security"},
         ),
     ] = False
+    metrics: Annotated[
+        bool,
+        Meta(
+            description="Metrics for Prometheus at `/metrics`.",
+            extra={"table": "telemetry"},
+        ),
+    ] = False
+    trace_content: Annotated[
+        bool,
+        Meta(
+            description="Whether traces contain messages, arguments and results. Traces are on if a variable "
+            "such as `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
+            extra={"table": "telemetry"},
+        ),
+    ] = False
     requests_per_minute: Annotated[
         Annotated[int, Meta(gt=0)] | None,
         Meta(

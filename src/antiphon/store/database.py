@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,12 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
+
+Timing = Callable[[str, float, int], None]
+"""Function that a thread calls after a transaction.
+
+It receives `read` or `write`, the seconds of the transaction, and the number of its writes.
+"""
 
 _PATIENCE = 0.002
 """Seconds that a patient write waits for others to share its transaction."""
@@ -66,10 +73,11 @@ class Database:
     the faulty one fails. Use all methods in the event loop that created the object.
     """
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, timing: Timing | None = None) -> None:
         self.location = opened.location
         self.is_postgresql = opened.writing.dialect.name == "postgresql"
         """Whether the database is PostgreSQL."""
+        self._timing = timing
         self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "antiphon-writer")
@@ -221,6 +229,14 @@ class Database:
         Raises:
             StoreUnavailable: The database failed, and running the jobs one by one wouldn't help.
         """
+        if self._timing is None:
+            self._commit_now(group)
+        else:
+            began = time.perf_counter()
+            self._commit_now(group)
+            self._timing("write", time.perf_counter() - began, len(group))
+
+    def _commit_now(self, group: list[Job[object]]) -> None:
         self._check_file()
         with _explained():
             connection = self._opened.writing.connect()
@@ -254,8 +270,12 @@ class Database:
 
     def _query(self, run: Callable[[Connection], R]) -> R:
         self._check_file()
+        began = 0.0 if self._timing is None else time.perf_counter()
         with self._opened.reading.connect() as connection:
-            return run(connection)
+            result = run(connection)
+        if self._timing is not None:
+            self._timing("read", time.perf_counter() - began, 0)
+        return result
 
     def _dispose(self) -> None:
         self._writer.shutdown()

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Connection, Double, Integer, Table, Text, delete,
 from antiphon.ids import new_id
 from antiphon.store.database import Database
 from antiphon.store.errors import KeyNameTaken
-from antiphon.store.tables import metadata
+from antiphon.store.tables import add_column, metadata
 
 api_keys = Table(
     "api_keys",
@@ -19,6 +19,7 @@ api_keys = Table(
     Column("requests_per_minute", Integer),
     Column("tokens_per_minute", Integer),
     Column("concurrent_streams", Integer),
+    Column("access", Text),  # The scope of the key; NULL is the API
 )
 """The API keys, as hashes only."""
 
@@ -41,6 +42,11 @@ def m011_versions(connection: Connection) -> None:
     metadata.create_all(connection, [versions])
 
 
+def m030_key_access(connection: Connection) -> None:
+    """Add the access of API keys."""
+    add_column(connection, api_keys.c.access)
+
+
 class StoredKey(Struct, frozen=True, kw_only=True):
     """An API key; limits that are None have the server's settings."""
 
@@ -60,6 +66,8 @@ class StoredKey(Struct, frozen=True, kw_only=True):
     """The limit of tokens per minute."""
     concurrent_streams: int | None = None
     """The limit of concurrent streams."""
+    access: str | None = None
+    """The scope of the key: None is the API, `metrics` is the metrics of the server alone."""
 
 
 class KeyList(Struct, frozen=True):

@@ -11,12 +11,12 @@ from antiphon.store.batches.batches import BatchRecords
 from antiphon.store.batches.queue import waiting as batch_waiting
 from antiphon.store.batches.tables import m015_batches
 from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
-from antiphon.store.database import Database
+from antiphon.store.database import Database, Timing
 from antiphon.store.deletions.queue import Kind, Step, m009_deletions
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
 from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
-from antiphon.store.keys import KeyRecords, m004_keys, m011_versions
+from antiphon.store.keys import KeyRecords, m004_keys, m011_versions, m030_key_access
 from antiphon.store.log.records import LogRecords
 from antiphon.store.log.search import m018_search
 from antiphon.store.log.tables import m017_steps
@@ -72,6 +72,7 @@ MIGRATIONS = (
     m019_usage,
     m020_streams,
     m021_retention,
+    m030_key_access,
 )
 """The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
@@ -131,6 +132,7 @@ class Store:
         clock: Callable[[], float] = time.time,
         synchronous: Synchronous = "normal",
         is_worker: bool = False,
+        timing: Timing | None = None,
     ) -> "Store":
         """Open the database, bring its tables up to date and register this server.
 
@@ -141,12 +143,13 @@ class Store:
             clock: Returns the time in seconds since 1970.
             synchronous: When SQLite waits for the disk.
             is_worker: Whether this server is one of several, also while the others are starting.
+            timing: Receives the duration of each transaction; None for no measurement.
 
         Raises:
             ConfigError: The URL cannot be used. The message is for the operator.
             StoreUnavailable: The database cannot be used. The message is for the operator.
         """
-        database = Database(open_engine(url, synchronous))
+        database = Database(open_engine(url, synchronous), timing)
         store = cls(database, server_id or new_id("server", 8), clock, is_worker=is_worker)
         try:
             await database.write(lambda connection: migrate(connection, MIGRATIONS))

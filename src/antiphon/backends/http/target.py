@@ -1,13 +1,16 @@
 """Requests to backends, prepared for any number of calls."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Headers = tuple[tuple[str, str], ...]
 """Pairs of names and values."""
 
+_LENGTH = "Content-Length: "
 _PATH_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -54,5 +57,13 @@ def target(method: str, url: str, headers: Headers = ()) -> Target:
     # A key may come from a file of two lines.
     headers = tuple((name, " ".join(value.splitlines())) for name, value in headers)
     lines = [f"{method} {path} HTTP/1.1", f"Host: {shown}", *(f"{name}: {value}" for name, value in headers)]
-    head = "\r\n".join([*lines, "Content-Length: "]).encode()
+    head = "\r\n".join([*lines, _LENGTH]).encode()
     return Target(method, url, headers, Origin(host, parts.port or (443 if is_tls else 80), is_tls), head)
+
+
+def with_headers(target: Target, headers: Mapping[str, str]) -> Target:
+    """Return the target of one request with more headers, whose values are ASCII without line breaks."""
+    added = tuple(headers.items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in added)
+    head = target.head.removesuffix(_LENGTH.encode()) + (lines + _LENGTH).encode("ascii")
+    return replace(target, headers=target.headers + added, head=head)

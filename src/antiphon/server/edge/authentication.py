@@ -19,6 +19,8 @@ OPEN_PATHS = frozenset({"/v1/health", "/v1/ready", "/v1/version", "/v1/openapi.j
 PAGES = "/viewer"
 """Path of the pages for people."""
 _API = "/v1/"
+METRICS_PATH = "/metrics"
+"""Path with a scope of its own."""
 _PATIENCE = 0.2
 """Seconds to look up the key of a request for an open path."""
 _LOCAL_NAMES = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
@@ -59,6 +61,8 @@ class Authentication:
         headers = headers_of(scope)
         if await self._keys.is_needed():
             caller = await self._keys.caller(bearer(headers.get(b"authorization", b"")))
+            if caller is not None:
+                caller.check("metrics" if scope["path"] == METRICS_PATH else "api")
         else:
             check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=self._is_local)
             caller = self._keys.without_key()

@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, InternalError, ServerStopping
 from antiphon.observe import request_log
-from antiphon.observe.record import NO_ANSWER, Record
+from antiphon.observe.record import NO_ANSWER
 from antiphon.server.edge.answers import error_answer, nobody_there
-from antiphon.server.edge.state import Watch, begin_request, note_refusal
+from antiphon.server.edge.state import NewRecord, Watch, begin_request, note_refusal, plain_record
 from antiphon.service.log.refusals import Refusals
 
 _ANSWERS = frozenset({"http.response.start", "websocket.http.response.start"})
@@ -33,10 +33,17 @@ class Boundary:
     clients receive an error.
     """
 
-    def __init__(self, app: ASGIApp, watch: Watch | None = None, refusals: Refusals | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        watch: Watch | None = None,
+        refusals: Refusals | None = None,
+        new_record: NewRecord = plain_record,
+    ) -> None:
         self.app = app
         self._watch = watch
         self._refusals = refusals
+        self._new_record = new_record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -44,7 +51,8 @@ class Boundary:
         if not is_http and scope["type"] == "lifespan":
             await _lifespan(scope, receive, send)
             return
-        record = Record(scope["method"] if is_http else "WS", scope["path"])
+        method = scope["method"] if is_http else "WS"
+        record = self._new_record(method, scope["path"], scope["headers"], is_connection=not is_http)
         state = begin_request(scope, record)
         # Each frame of a WebSocket connection has a record of its own.
         if self._watch is not None and is_http:
@@ -59,7 +67,7 @@ class Boundary:
                 if record.ignored:
                     headers.append((b"x-antiphon-ignored", _ignored(record.ignored)))
                 message["headers"] = headers
-                record.status, record.is_stream = message["status"], _STREAM in headers
+                record.answered(message["status"], is_stream=_STREAM in headers)
             return send(message)
 
         try:
@@ -83,6 +91,7 @@ class Boundary:
                 await error_answer(InternalError())(scope, receive, answer)
             raise  # The connection logs the traceback.
         finally:
+            record.ended()
             # The frames of a WebSocket connection have lines of their own.
             if is_http or record.status != NO_ANSWER:
                 request_log.write(record)

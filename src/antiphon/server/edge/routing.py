@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.routing import BaseRoute, Match, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -80,3 +80,20 @@ class Application:
         path = BASE_PATH + scope["path"]
         exists = any(route.matches({**scope, "path": path})[0] is not Match.NONE for route in self.routes)
         return path if exists else None
+
+
+def route_of(routes: Sequence[BaseRoute]) -> Callable[[str], str]:
+    """Return a function that returns the route of a path, such as `/v1/responses/{response_id}`.
+
+    A path without a route has `other`, so that clients can't make up values.
+    """
+    known = [route for route in routes if isinstance(route, Route | WebSocketRoute)]
+    fixed = {route.path for route in known if not route.param_convertors}
+    patterns = [(route.path_regex, route.path) for route in known if route.param_convertors]
+
+    def found(path: str) -> str:
+        if path in fixed:
+            return path
+        return next((route for pattern, route in patterns if pattern.match(path)), "other")
+
+    return found

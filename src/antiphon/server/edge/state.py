@@ -1,7 +1,8 @@
 """State of the server and of one request, for endpoints and middleware."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -27,6 +28,30 @@ Headers = dict[bytes, bytes]
 """Value of each header by its name in lower case."""
 Watch = Callable[[Record], None]
 """Function that receives each request's record, which is complete at its end."""
+
+
+class NewRecord(Protocol):
+    """Function that returns the record of a new request."""
+
+    def __call__(
+        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], *, is_connection: bool = False
+    ) -> Record:
+        """Return the record.
+
+        Args:
+            method: The method of the request, or `WS`.
+            path: The path.
+            headers: The headers, which may name a trace.
+            is_connection: Whether the request opens a WebSocket, whose frames have records of their own.
+        """
+        ...
+
+
+def plain_record(
+    method: str, path: str, headers: Sequence[tuple[bytes, bytes]], *, is_connection: bool = False
+) -> Record:
+    """Return the record of a request on a server without metrics and traces."""
+    return Record(method, path)
 
 
 class Overloaded(AntiphonError):
@@ -89,6 +114,10 @@ class ServerState:
     """Whether the server has pages for people."""
     settings: Settings | None = None
     """Settings in effect, for the page that shows them."""
+    new_record: NewRecord = plain_record
+    """Function that returns the record of each request."""
+    metrics: Callable[[], Awaitable[bytes]] | None = None
+    """Function that returns the metrics; None if they are off."""
     incomplete: IncompleteBodies = field(default_factory=IncompleteBodies)
     """Memory of the bodies that clients are sending."""
 

@@ -9,16 +9,18 @@ from antiphon import __version__
 from antiphon.errors import NotFound
 from antiphon.server.describe.operation import ANY_OBJECT, ApiRoute, Operation, object_with
 from antiphon.server.edge.answers import json_answer, json_text
-from antiphon.server.edge.authentication import is_known
+from antiphon.server.edge.authentication import METRICS_PATH, is_known
 from antiphon.server.edge.requests import path_id, refuse_own
 from antiphon.server.edge.routing import Application
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import server_state, services_of
 from antiphon.service.readiness import without_messages
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import Health, Provider, ProviderList, Readiness, RouteInfo, RouteList, Version
 
 _OWN = ("responses", "conversations", "prompts", "files", "vector_io", "tool_runtime")
 """llama-stack's names for the parts of the API that this server implements."""
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of Prometheus' text format."""
 _NOTHING = object_with(data={"type": "array", "maxItems": 0})
 
 
@@ -80,6 +82,14 @@ async def docs(request: Request) -> Response:
     return HTMLResponse(docs_page(_document(request)), headers=headers)
 
 
+async def metrics(request: Request) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    read = server_state(request).metrics
+    if read is None:
+        raise NotFound("Metrics are off. Set ANTIPHON_METRICS=true, and restart the server.")
+    return Response(await read(), headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
+
+
 routes = [
     ApiRoute("GET", "/v1/health", health, Operation("Check that the process lives", Health)),
     ApiRoute("GET", "/v1/ready", ready, Operation("Check the database and the backends", Readiness)),
@@ -95,6 +105,7 @@ routes = [
     ApiRoute("GET", "/v1/inspect/routes", routes_of_api, Operation("List the routes", RouteList)),
     ApiRoute("GET", "/v1/openapi.json", openapi, Operation("Get this description (OpenAPI 3.1)", ANY_OBJECT)),
     Route("/docs", docs, methods=["GET"]),
+    Route(METRICS_PATH, metrics, methods=["GET"]),
 ]
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from antiphon.decode import bodies
 from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
+from antiphon.observe.record import Fetched
 from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, nobody_there
 from antiphon.server.edge.dialects import in_dialect
@@ -29,7 +30,7 @@ from antiphon.server.edge.requests import (
     query_text,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames, stored_frames
-from antiphon.server.edge.state import services_of
+from antiphon.server.edge.state import record_of, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
 from antiphon.service.responses.background import Events
 from antiphon.service.responses.run import Run
@@ -94,9 +95,12 @@ async def get(request: Request) -> Response:
     if boolean(request, "stream"):
         await begin_stream(request)
         after = integer(request, "starting_after", default=-1)
+        record_of(request).fetched = Fetched(response_id, cursor=None if after < 0 else after)
         events = await services_of(request).background.follow(owner_of(request), response_id, after)
         return EventStream(_stored_frames(request, response_id, events))
-    return json_answer(await services_of(request).responses.get(owner_of(request), response_id, include))
+    response = await services_of(request).responses.get(owner_of(request), response_id, include)
+    record_of(request).fetched = Fetched(response_id, response.status)
+    return json_answer(response)
 
 
 async def delete(request: Request) -> Response:

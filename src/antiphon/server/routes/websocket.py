@@ -33,7 +33,13 @@ from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
 from antiphon.server.edge.dialects import in_dialect
 from antiphon.server.edge.requests import context_of, decode, dialect, has_openai_events, refuse_own
-from antiphon.server.edge.state import RequestState, begin_request, note_refusal, server_state
+from antiphon.server.edge.state import (
+    RequestState,
+    begin_request,
+    note_refusal,
+    record_of,
+    server_state,
+)
 from antiphon.service.access.keys import Caller
 from antiphon.service.responses.gather import Turn
 from antiphon.wire.json import JSON
@@ -55,6 +61,7 @@ async def connect(websocket: WebSocket) -> None:
     """Open a connection for responses."""
     refuse_own(websocket)
     await websocket.accept()
+    record_of(websocket).opened()
     await Session(websocket).run(LIMIT)
 
 
@@ -109,6 +116,8 @@ class Session:
                     await self._refuse(error, record)
                 except WebSocketDisconnect:
                     return
+                finally:
+                    record.ended()
                 request_log.write(record)
 
     async def _work(self) -> None:
@@ -142,6 +151,7 @@ class Session:
             self._forget(frame)
             await self._refuse(InternalError(), record, state)
         finally:
+            record.ended()
             request_log.write(record)
 
     async def _respond(self, frame: str | bytes, request: HTTPConnection, state: RequestState) -> None:
@@ -204,7 +214,8 @@ class Session:
             self._latest = None
 
     def _record(self) -> Record:
-        record = Record("WS", self._websocket.url.path)
+        scope = self._websocket.scope
+        record = self._server.new_record("WS", scope["path"], scope["headers"])
         record.is_stream = True
         return record
 

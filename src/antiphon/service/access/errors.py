@@ -2,6 +2,7 @@
 
 AntiphonError
 ├── InvalidApiKey                  401  the API key is missing, unknown or revoked
+├── MissingScope                   403  the API key is for the API or for the metrics, but not for this
 ├── OriginNotAllowed               403  a page of another site sent a request to a server without keys
 ├── HostNotAllowed                 403  the Host header isn't a name of this machine; the server has no keys
 ├── RateLimited                    429  the API key has reached its limit of requests, tokens or streams
@@ -38,6 +39,25 @@ class InvalidApiKey(AntiphonError):
         # RFC 9110, section 11.6.1: a 401 response names the authentication scheme.
         super().__init__(
             message, code=None if key is None else "invalid_api_key", headers={"www-authenticate": "Bearer"}
+        )
+
+
+class MissingScope(AntiphonError):
+    """A request that the API key isn't for; the message begins as api.openai.com's.
+
+    Args:
+        scope: The scope of the request, `api` or `metrics`.
+    """
+
+    status = 403
+    type = "invalid_request_error"
+    code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        way = "antiphon keys create --scope metrics" if scope == "metrics" else "antiphon keys create"
+        super().__init__(
+            f"You have insufficient permissions for this operation. Missing scopes: {scope}. Create another "
+            f"key with `{way}`."
         )
 
 

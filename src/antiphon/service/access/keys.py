@@ -8,13 +8,14 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec import Struct
 
 from antiphon.engine.request_context import LOCAL_OWNER
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ids import new_id
-from antiphon.service.access.errors import InvalidApiKey
+from antiphon.service.access.errors import InvalidApiKey, MissingScope
 from antiphon.service.access.limits import Limits, Meter
 from antiphon.service.access.sharing import SharedMeter
 from antiphon.settings.values import Secret
@@ -42,6 +43,10 @@ class KeySettings(Struct, frozen=True, kw_only=True):
     """Limits of keys that have none of their own."""
 
 
+Access = Literal["api", "metrics", "all"]
+"""Scope of a key: the API, the metrics of the server, or both."""
+
+
 @dataclass(slots=True)
 class Caller:
     """The client of a request or of a connection."""
@@ -54,7 +59,18 @@ class Caller:
     """Usage of the key at this server; None without limits."""
     shared: SharedMeter | None = None
     """Usage of the key at all servers; None without limits, and for a server that is alone."""
+    access: Access = "all"
+    """The scope of the key."""
     _is_streaming: bool = False
+
+    def check(self, access: Access) -> None:
+        """Check that the client may use the API, or the metrics.
+
+        Raises:
+            MissingScope: The key is for something else.
+        """
+        if self.access != "all" and self.access != access:
+            raise MissingScope(access)
 
     async def begin_request(self) -> None:
         """Count a request.
@@ -100,6 +116,7 @@ class _Known:
     owner: str
     name: str | None
     limits: Limits
+    access: Access
 
 
 class Keys:
@@ -125,7 +142,7 @@ class Keys:
         self._clock = clock
         self._own: dict[str, _Known] = {}
         if settings.api_key is not None:
-            own = _Known(LOCAL_OWNER, None, settings.limits)
+            own = _Known(LOCAL_OWNER, None, settings.limits, "all")
             self._own[hash_of(settings.api_key.reveal())] = own
         self._known = {**self._own}
         self._is_needed = bool(self._own)
@@ -174,7 +191,9 @@ class Keys:
             known = self._from(stored)
             if version == self._version:  # Otherwise, it may have been revoked before the latest reading.
                 self._known[key_hash] = known
-        return self._caller(known.owner, known.name, key_hash, self._meter(key_hash, known.limits))
+        caller = self._caller(known.owner, known.name, key_hash, self._meter(key_hash, known.limits))
+        caller.access = known.access
+        return caller
 
     def without_key(self) -> Caller | None:
         """Return the client of a server that needs no key; None if there are no limits."""
@@ -224,7 +243,7 @@ class Keys:
             tokens_per_minute=stored.tokens_per_minute or ours.tokens_per_minute,
             concurrent_streams=stored.concurrent_streams or ours.concurrent_streams,
         )
-        return _Known(stored.owner, stored.name, limits)
+        return _Known(stored.owner, stored.name, limits, "metrics" if stored.access == "metrics" else "api")
 
     def _caller(self, owner: str, name: str | None, key_hash: str, meter: Meter | None) -> Caller:
         if meter is None or not self._usage.is_shared:
@@ -241,7 +260,7 @@ class Keys:
 
 
 async def create_key(
-    records: KeyRecords, name: str | None, owner: str | None, limits: Limits
+    records: KeyRecords, name: str | None, owner: str | None, limits: Limits, scope: str | None = None
 ) -> tuple[str, StoredKey]:
     """Create a key and return it with its stored record, which holds only its hash.
 
@@ -250,6 +269,7 @@ async def create_key(
         name: Name of the key; None generates one.
         owner: Owner of the objects that the key gives access to; None takes the name of the key.
         limits: Limits of the key; None in a field takes the limit of the settings.
+        scope: `metrics` for a key that reads the metrics of the server and nothing else; None for the API.
 
     Raises:
         InvalidRequest: The name or the owner has invalid characters, or the name is taken.
@@ -273,6 +293,7 @@ async def create_key(
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,
         concurrent_streams=limits.concurrent_streams,
+        access=scope,
     )
     await records.add(stored)
     return key, stored

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +17,7 @@ from antiphon.durable.streams import READER_BEAT
 from antiphon.durable.worker import Execution, Worker
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.engine.request_context import RequestContext, Seal, StoredContext
+from antiphon.engine.request_context import Observer, RequestContext, Seal, StoredContext, Unobserved
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.service.access.keys import Keys
 from antiphon.service.responses.background_end import BackgroundEnd, drive, notes_of_execution
@@ -96,6 +96,8 @@ class Background:
         self._followed_elsewhere: set[str] = set()
         """Responses that this process runs and that clients of other servers follow."""
         self._poller = Poller(self._worker.signals, store.runs.progress, self._needs_polls)
+        self.observer_of: Callable[[Mapping[str, str]], Observer] = lambda trace: Unobserved()
+        """Returns the observer of an execution that continues a trace."""
 
     async def submit(self, context: RequestContext, request: CreateResponse, key: str | None) -> Response:
         """Store a response in the state `queued`, and return it.
@@ -313,8 +315,23 @@ class Background:
     ) -> None:
         journal = Journal(run, end.run_log, ids := RunIds(run.id))
         spend = self._keys.spend_of(run.owner, queued.key)
-        context = queued.restored(run.owner, ids, self._seal, spend)
+        context = queued.restored(run.owner, ids, self._seal, spend, self.observer_of(queued.trace))
         context = msgspec.structs.replace(context, steps=end.steps)
+        try:
+            await self._run(execution, context, journal, queued, end)
+        finally:
+            if end.final is not None:
+                context.observer.responded(end.final, end.failure)
+            context.observer.ended()
+
+    async def _run(
+        self,
+        execution: Execution[ClaimedRun],
+        context: RequestContext,
+        journal: Journal,
+        queued: QueuedRequest,
+        end: BackgroundEnd,
+    ) -> None:
         responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
         try:
             # The backend streams in any case, so that clients can follow the response.

@@ -36,6 +36,10 @@ class BackgroundEnd:
         self.response = response
         self.run_log = run_log
         self.steps = steps
+        self.final: Response | None = None
+        """The response as it ended; None before its end was stored."""
+        self.failure: AntiphonError | None = None
+        """The error that it failed with."""
 
     async def store(self, loop: Loop, events: list[Event]) -> None:
         """Store the end of a response; one that cannot be stored fails."""
@@ -65,6 +69,7 @@ class BackgroundEnd:
         finished = finished_response(last.response, self.steps, error)
         last.response.output = shown_output(last.response, include)
         await self.run_log.end(events, finished)
+        self.final, self.failure = last.response, error
 
 
 def notes_of_execution(

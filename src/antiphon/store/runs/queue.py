@@ -131,6 +131,13 @@ def waiting(server_id: str) -> ColumnElement[bool]:
     return select(runs.c.id).where(is_open, or_(_is_queued, _is_left(server_id))).exists()
 
 
+def counts(connection: Connection) -> tuple[int, int]:
+    """Return the number of runs that wait, and of those that run, on all servers."""
+    found = select(runs.c.state, func.count()).where(is_open).group_by(runs.c.state)
+    by_state: dict[str, int] = dict(connection.execute(found).all())
+    return by_state.get("queued", 0), by_state.get("running", 0)
+
+
 def claim(
     connection: Connection, server_id: str, active: Collection[str], limits: RunLimits
 ) -> ClaimedRun | None:

@@ -18,7 +18,7 @@ from antiphon.store.runs.log import (
     write_runs,
 )
 from antiphon.store.runs.overview import RunLine, first_events, open_runs
-from antiphon.store.runs.queue import ACTIVE, cancel, claim, held, submit, waiting
+from antiphon.store.runs.queue import ACTIVE, cancel, claim, counts, held, submit, waiting
 from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, NewStream, RunEnd, RunLimits, RunWrite
 from antiphon.store.runs.streams import begin_streams, end_streams, last_reader, note_reader
 from antiphon.store.webhooks.webhooks import WebhookRecords
@@ -62,6 +62,10 @@ class RunRecords:
         """Return whether a run is queued or was left by its server; `active` are the runs of this one."""
         found = select(waiting(self._server_id))
         return await self._database.read(lambda c: c.execute(found, {ACTIVE: list(active)}).scalar_one())
+
+    async def counts(self) -> tuple[int, int]:
+        """Return the number of runs that wait, and of those that run, on all servers."""
+        return await self._database.read(counts)
 
     async def claim(self, active: Collection[str], limits: RunLimits) -> ClaimedRun | None:
         """Begin an execution of the next run; None if no run waits or can begin within the limits."""

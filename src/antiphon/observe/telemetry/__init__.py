@@ -1,0 +1,1 @@
+"""Traces and metrics, which are off unless the operator switches them on."""
