@@ -10,6 +10,7 @@ import click
 from antiphon.build import version_text
 from antiphon.cli.config import config
 from antiphon.cli.db import db
+from antiphon.cli.doctor import doctor
 from antiphon.cli.failures import usage_text
 from antiphon.cli.keys import keys
 from antiphon.cli.log.forks import diff, replay_run
@@ -31,7 +32,7 @@ class ServeByDefault(click.Group):
 
 @click.group(
     cls=ServeByDefault,
-    commands=[serve, config, db, diff, keys, logs, recordings, replay_run, show],
+    commands=[serve, config, db, diff, doctor, keys, logs, recordings, replay_run, show],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(version_text(), message="%(prog)s %(version)s")
@@ -47,6 +48,7 @@ def antiphon() -> None:
       antiphon serve --replay recordings/ replay recordings, without any backend
       antiphon config                     show the settings and their sources
       antiphon db backup backup.jsonl     back up the database and the files
+      antiphon doctor                     check the database, the backends and the tools
       antiphon keys create alice          create an API key for a client
       antiphon logs -f                    show each response when it ends
       antiphon show -1                    show the steps of the last response

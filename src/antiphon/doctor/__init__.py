@@ -1,0 +1,1 @@
+"""Checks of an installation: settings, database, backends, tools, port."""
