@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextvars import ContextVar
 
 INSTANCE = os.urandom(16).hex()
 """Random ID of this process, sent with every backend request.
@@ -18,6 +19,8 @@ CALL = 12
 """Bytes of a tool call ID; api.openai.com accepts up to 40 characters."""
 
 
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
+"""The ID of the request, or of the background response, that the code runs for; None for other work."""
 _TIMED = 16
 """Bytes from which on an ID begins with the time."""
 

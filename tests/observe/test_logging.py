@@ -1,11 +1,13 @@
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from antiphon.ids import current_request
 from antiphon.observe.logging import JsonFormatter, TextFormatter, configure
 from antiphon.settings.schema import Settings
 
@@ -25,21 +27,37 @@ def broken() -> logging.LogRecord:
 
 def test_text_is_one_line_with_the_time() -> None:
     line = TextFormatter().format(record("GET %s", "/v1/models"))
-    time, _, rest = line.partition(" ")
+    date, time, rest = line.split(" ", 2)
     assert rest == "GET /v1/models"
-    assert len(time) == len("12:01:03")
+    written = datetime.fromisoformat(f"{date}T{time}")
+    assert abs(datetime.now() - written) < timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(
     ("level", "word"), [(logging.WARNING, "warning: "), (logging.ERROR, "error: "), (logging.DEBUG, "")]
 )
 def test_the_level_is_named_where_it_matters(level: int, word: str) -> None:
-    assert TextFormatter().format(record("Hm", level=level)).partition(" ")[2] == f"{word}Hm"
+    assert TextFormatter().format(record("Hm", level=level)).split(" ", 2)[2] == f"{word}Hm"
+
+
+def test_a_line_about_a_request_has_its_id() -> None:
+    token = current_request.set("req_12ab")
+    try:
+        assert TextFormatter().format(record("Hm")).endswith(" Hm [req_12ab]")
+        assert json.loads(JsonFormatter().format(record("Hm")))["request_id"] == "req_12ab"
+    finally:
+        current_request.reset(token)
+    assert "request_id" not in json.loads(JsonFormatter().format(record("Hm")))
+
+
+def test_the_time_of_json_has_the_format_of_RFC_3339() -> None:
+    entry = json.loads(JsonFormatter().format(record("Hm")))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", entry["time"])
 
 
 def test_nobody_can_forge_a_line_or_colour_it() -> None:
     line = TextFormatter().format(record("GET %s", "/a\nb\r\x1b[31mc\u2028d é"))
-    assert line.partition(" ")[2] == r"GET /a\nb\r\x1b[31mc\u2028d é"
+    assert line.split(" ", 2)[2] == r"GET /a\nb\r\x1b[31mc\u2028d é"
 
 
 def test_text_keeps_tracebacks() -> None:

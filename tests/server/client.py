@@ -31,7 +31,7 @@ class Reply:
     def error(self) -> JSONObject:
         """The error, which must be in the API's envelope."""
         envelope = self.json
-        assert list(envelope) == ["error"], envelope
+        assert list(envelope) in (["error"], ["error", "request_id"]), envelope
         error: JSONObject = envelope["error"]
         assert set(error) == {"message", "type", "param", "code"}, error
         assert isinstance(error["message"], str)

@@ -101,7 +101,7 @@ def test_what_is_not_there(tmp_path: Path, method: str, path: str, status: int, 
         answer = await answered(app, method, path)
         assert answer.status == status
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-        assert answer.json == {"error": error}
+        assert answer.json == {"error": error, "request_id": answer.headers["x-request-id"]}
         assert answer.headers["x-request-id"].startswith("req_")
 
     with_app(tmp_path, Catalogue(), check)

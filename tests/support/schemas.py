@@ -137,8 +137,8 @@ def check_response(body: JSON) -> None:
 
 
 def check_error(body: JSON) -> None:
-    """Assert that `body` is the error envelope: `error` with its four keys, and nothing else."""
-    assert list(body) == ["error"], body
+    """Assert that `body` is the error envelope: `error` with its four keys, and perhaps the request ID."""
+    assert list(body) in (["error"], ["error", "request_id"]), body
     assert set(body["error"]) == {"message", "type", "param", "code"}, body
     check_openai("Error", body["error"])
 

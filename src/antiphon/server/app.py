@@ -43,7 +43,8 @@ def create_app(state: ServerState) -> ASGIApp:
     app = Application(ROUTES, state)
     pages = _pages(state) if state.has_pages else None
     checked = Authentication(app, state.services.keys, is_local=state.is_local, pages=pages)
-    return Boundary(checked, state.watch, state.services.refusals, state.new_record)
+    refusals, is_frozen = state.services.refusals, state.freeze is not None
+    return Boundary(checked, state.watch, refusals, state.new_record, is_frozen=is_frozen)
 
 
 def _pages(state: ServerState) -> ASGIApp:

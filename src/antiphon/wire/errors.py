@@ -1,6 +1,6 @@
 """Error envelope."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class ErrorBody(Struct):
@@ -47,3 +47,5 @@ class ErrorEnvelope(Struct):
     """Body of every HTTP error."""
 
     error: ErrorBody
+    request_id: str | UnsetType = UNSET
+    """The ID in `x-request-id`, for clients that keep only the body; absent outside of a request."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from antiphon.errors import AntiphonError
+from antiphon.ids import current_request
 from antiphon.wire.errors import ErrorBody, ErrorEnvelope
 
 _encode = msgspec.json.Encoder().encode
@@ -38,7 +39,7 @@ class JsonText(Response):
 
 def error_answer(error: AntiphonError) -> Response:
     """Return an error in its envelope."""
-    return json_answer(ErrorEnvelope(error.body()), error.status, error.headers)
+    return json_answer(_envelope(error.body()), error.status, error.headers)
 
 
 def nobody_there() -> Response:
@@ -67,4 +68,9 @@ def not_allowed(request: Request, methods: Iterable[str]) -> Response:
 
 def _no_route(message: str, status: int, headers: dict[str, str] | None = None) -> Response:
     body = ErrorBody(message, "invalid_request_error", None, None)
-    return json_answer(ErrorEnvelope(body), status, headers)
+    return json_answer(_envelope(body), status, headers)
+
+
+def _envelope(body: ErrorBody) -> ErrorEnvelope:
+    request_id = current_request.get()
+    return ErrorEnvelope(body) if request_id is None else ErrorEnvelope(body, request_id)

@@ -9,6 +9,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, InternalError, ServerStopping
+from antiphon.ids import current_request
 from antiphon.observe import request_log
 from antiphon.observe.record import NO_ANSWER
 from antiphon.server.edge.answers import error_answer, nobody_there
@@ -29,8 +30,8 @@ class Boundary:
     """Middleware that turns errors into responses, and logs requests.
 
     Every response has an `x-request-id`, the rate limits of its client and the ignored fields of the body, if
-    there are any. When the server stops, it cancels requests: streams in progress are cut, and all other
-    clients receive an error.
+    there are any. Log lines and errors have the request ID, too. When the server stops, it cancels requests:
+    streams in progress are cut, and all other clients receive an error.
     """
 
     def __init__(
@@ -39,8 +40,11 @@ class Boundary:
         watch: Watch | None = None,
         refusals: Refusals | None = None,
         new_record: NewRecord = plain_record,
+        *,
+        is_frozen: bool = False,
     ) -> None:
         self.app = app
+        self._is_frozen = is_frozen
         self._watch = watch
         self._refusals = refusals
         self._new_record = new_record
@@ -54,6 +58,8 @@ class Boundary:
         method = scope["method"] if is_http else "WS"
         record = self._new_record(method, scope["path"], scope["headers"], is_connection=not is_http)
         state = begin_request(scope, record)
+        if not self._is_frozen:  # Two runs of a frozen server return the same bytes, also of errors.
+            current_request.set(record.request_id)
         # Each frame of a WebSocket connection has a record of its own.
         if self._watch is not None and is_http:
             self._watch(record)

@@ -28,6 +28,7 @@ from antiphon.errors import (
     InvalidRequest,
     RequestTooLarge,
 )
+from antiphon.ids import current_request
 from antiphon.observe import request_log
 from antiphon.observe.record import Record
 from antiphon.server.edge.authentication import bearer
@@ -135,6 +136,8 @@ class Session:
         record = self._record()
         request: HTTPConnection = HTTPConnection({**self._websocket.scope})
         state = begin_request(request.scope, record)
+        if current_request.get() is not None:  # None for a frozen server
+            current_request.set(record.request_id)
         if self._server.watch is not None:
             self._server.watch(record)
         try:

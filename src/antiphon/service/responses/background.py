@@ -19,6 +19,7 @@ from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import Observer, RequestContext, Seal, StoredContext, Unobserved
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
+from antiphon.ids import current_request
 from antiphon.service.access.keys import Keys
 from antiphon.service.responses.background_end import BackgroundEnd, drive, notes_of_execution
 from antiphon.service.responses.responses import Responses
@@ -281,6 +282,7 @@ class Background:
             StoreUnavailable: The database failed; another execution continues.
         """
         run = execution.run
+        current_request.set(run.id)
         try:
             response = await self._responses.get(run.owner, run.id)
         except NotFound:
