@@ -16,6 +16,8 @@ from antiphon.cli import antiphon
 from antiphon.cli.options import default_text
 from antiphon.cli.recordings import recordings
 from antiphon.dialects.llama_stack import DIFFERENCES, Era
+from antiphon.observe.fields import FIELDS
+from antiphon.observe.telemetry import names, series
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
 from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
@@ -167,6 +169,41 @@ def dialects() -> str:
     return _table(["difference", *(f"`{era}`" for era in get_args(Era)), "reason"], rows)
 
 
+def log_fields() -> str:
+    """Return the table of the fields of log lines."""
+    return _table(
+        ["field", "lines", "meaning"], [[f"`{each.name}`", each.lines, each.meaning] for each in FIELDS]
+    )
+
+
+def metrics() -> str:
+    """Return the table of the metrics for Prometheus."""
+    rows = [
+        [f"`{each.shown}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.meaning]
+        for each in series.ALL
+    ]
+    return _table(["metric", "type", "labels", "meaning"], rows)
+
+
+def spans() -> str:
+    """Return the table of the spans."""
+    return _table(["span", "meaning"], [[f"`{each.name}`", each.meaning] for each in names.SPANS])
+
+
+def span_attributes() -> str:
+    """Return the table of the attributes of spans."""
+    return _table(["attribute", "value"], [[f"`{each.name}`", each.meaning] for each in names.ATTRIBUTES])
+
+
+def otlp_metrics() -> str:
+    """Return the table of the metrics that OTLP exporters send."""
+    rows = [
+        [f"`{each.name}`", f"`{each.latest or each.name}`", each.unit, each.meaning]
+        for each in names.OTLP_METRICS
+    ]
+    return _table(["metric", "latest name", "unit", "meaning"], rows)
+
+
 def _value(value: bool | str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -191,6 +228,11 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "file_search_settings": file_search_settings,
     "capabilities": capabilities,
     "dialects": dialects,
+    "log_fields": log_fields,
+    "metrics": metrics,
+    "spans": spans,
+    "span_attributes": span_attributes,
+    "otlp_metrics": otlp_metrics,
     "dependency_sizes": dependency_sizes,
 }
 

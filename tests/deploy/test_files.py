@@ -65,10 +65,11 @@ def test_files_match_the_schema_of_their_format(schema: str, pattern: str) -> No
     run(TOOLS / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
-def test_kubernetes_manifests_match_their_schemas() -> None:
-    kinds = re.findall(r"^kind: (\w+)$", (DEPLOY / "kubernetes.yaml").read_text(), re.MULTILINE)
-    output = run(TOOLS / "kubernetes-validate", "--strict", DEPLOY / "kubernetes.yaml")
-    assert output.count(" passed for resource ") == len(kinds) == 5
+@pytest.mark.parametrize(("name", "count"), [("kubernetes.yaml", 5), ("kubernetes.queue.yaml", 1)])
+def test_kubernetes_manifests_match_their_schemas(name: str, count: int) -> None:
+    kinds = re.findall(r"^kind: (\w+)$", (DEPLOY / name).read_text(), re.MULTILINE)
+    output = run(TOOLS / "kubernetes-validate", "--strict", DEPLOY / name)
+    assert output.count(" passed for resource ") == len(kinds) == count
 
 
 def test_the_unit_is_valid_and_hardened(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from antiphon.engine.response import new_response
 from antiphon.errors import InvalidRequest, ModelNotFound, UpstreamError
+from antiphon.observe.fields import FIELDS
 from antiphon.observe.record import Record
 from antiphon.observe.request_log import write
 from antiphon.wire.json import JSONObject
@@ -27,6 +28,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Logged:
         entry = caplog.records[-1]
         fields: JSONObject = entry.__dict__["fields"]
         msgspec.json.encode(fields)
+        assert fields.keys() <= {each.name for each in FIELDS}, "a field is not documented"
         return entry.getMessage().replace(f" {fields['seconds']:.2f}s", ""), fields
 
     return log

@@ -9,7 +9,14 @@ import os
 from pathlib import Path
 from typing import Final, NoReturn
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -65,6 +72,7 @@ class Metrics:
     """All metrics of a server."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Few dashboards use these series.
         self._registry = CollectorRegistry()
         self._model, self._tool, self._backend = Bounded(), Bounded(), Bounded()
         self._requests = self._counter(series.REQUESTS)
