@@ -191,7 +191,7 @@ class Services:
         Args:
             store: The database.
             catalogue: The models.
-            settings: The settings; None for the defaults.
+            settings: None for the defaults.
             instruments: Measures the calls of models and tools; None for no measurement.
 
         Raises:
@@ -199,11 +199,10 @@ class Services:
             StoreUnavailable: The folder of files cannot be created.
         """
         settings, instruments = settings or ServiceSettings(), instruments or Uninstrumented()
-        measured = instruments.models(catalogue)
-        seal_key = settings.seal_key or await _kept_seal_key(store)
-        sealing = Sealing(seal_key.reveal())
-        keys = Keys(store.keys, store.usage, settings.keys)
+        seal_key = (settings.seal_key or await _kept_seal_key(store)).reveal()
+        sealing, keys = Sealing(seal_key), Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
+            measured = instruments.models(catalogue)
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
             files = FileServices.open(store, measured, settings.tools, tools.guard)
@@ -229,7 +228,7 @@ class Services:
                 completions=Completions(measured),
                 embeddings=Embeddings(measured),
                 files=files,
-                idempotency=Idempotency(store.idempotency, seal_key.reveal()),
+                idempotency=Idempotency(store.idempotency, seal_key),
                 keys=keys,
                 models=RegisteredModels(store, catalogue),
                 readiness=ReadinessChecks(store, catalogue),
