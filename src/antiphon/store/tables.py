@@ -169,9 +169,6 @@ is_running = responses.c.status.in_(
 )
 """The condition that a response has no final status yet."""
 partial_index("responses_running", [responses.c.server_id], "status IN ('queued', 'in_progress')")
-index_continued_responses = partial_index(
-    "responses_continued", [responses.c.previous_response_id], "previous_response_id IS NOT NULL"
-)
 index_responses_of_conversations = partial_index(
     "responses_of_conversations",
     [responses.c.conversation_id, responses.c.conversation_position],

@@ -87,6 +87,6 @@ def test_the_sizes_of_all_tables(store: Store, url: str, run: Run) -> None:
     run(fill(store))
     with reading(url) as connection:
         sizes = {each.name: each for each in table_sizes(connection)}
-    assert sizes.keys() == metadata.tables.keys() | {"chunk_terms", "chunk_vectors"}
+    assert sizes.keys() == metadata.tables.keys() | {"chunk_terms", "chunk_vectors", "search_texts"}
     assert (sizes["responses"].rows, sizes["items"].rows, sizes["files"].rows) == (3, 5, 1)
     assert all(each.bytes for each in sizes.values())

@@ -12,8 +12,6 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
-    Table,
     and_,
     delete,
     exists,
@@ -72,8 +70,9 @@ def _is_old_response(before: float) -> ColumnElement[bool]:
 
 
 def _find_responses(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
-    old = _is_old_response(before) & ~_is_continued
-    return _by_owner(connection, responses, old, before, after, most)
+    key = (responses.c.created_at, responses.c.id)
+    old = select(*key).where(_is_old_response(before), ~_is_continued, tuple_(*key) > after[1:])
+    return [("", *row) for row in connection.execute(old.order_by(*key).limit(most))]
 
 
 def _remove_response(
@@ -174,7 +173,17 @@ def _is_old_file(before: float) -> ColumnElement[bool]:
 
 
 def _find_files(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
-    return _by_owner(connection, files, _is_old_file(before), before, after, most)
+    """Return the next old files, owner by owner, as in their index by time."""
+    owner, *place = after
+    key = (files.c.created_at, files.c.id)
+    found: list[Place] = []
+    while True:
+        own = select(*key).where(files.c.owner == owner, _is_old_file(before), tuple_(*key) > tuple(place))
+        found += [(owner, *row) for row in connection.execute(own.order_by(*key).limit(most))]
+        later = _next_owner(connection, owner, before)
+        if len(found) >= most or later is None:
+            return found[:most]
+        owner, place = later, [*START[1:]]
 
 
 def _remove_file(connection: Connection, file_id: str, before: float, now: float) -> Sequence[str] | None:
@@ -186,41 +195,14 @@ def _count_files(connection: Connection, before: float) -> int:
     return connection.execute(select(func.count()).where(_is_old_file(before))).scalar_one()
 
 
-def _by_owner(
-    connection: Connection,
-    table: Table,
-    old: ColumnElement[bool],
-    before: float,
-    after: Place,
-    most: int,
-) -> Sequence[Place]:
-    """Return the next old rows of a table whose index by time begins with the owner.
-
-    A further index for all owners would cost something at every request.
-    """
-    owner, *place = after
-    key = tuple_(table.c.created_at, table.c.id)
-    order = (table.c.created_at, table.c.id)
-    found: list[Place] = []
-    while True:
-        own = select(table.c.owner, *order).where(table.c.owner == owner, old, key > tuple(place))
-        found += [(row[0], row[1], row[2]) for row in connection.execute(own.order_by(*order).limit(most))]
-        if len(found) >= most:
-            return found[:most]
-        later = connection.execute(_next_owner(table, owner, before)).scalar()
-        if later is None:
-            return found
-        owner, place = later, [*START[1:]]
-
-
-def _next_owner(table: Table, owner: str, before: float) -> Select[str]:
-    """Return the query for the next owner with a row that is old enough, which reads one row per owner."""
-    first = select(func.min(table.c.owner).label("owner")).where(table.c.owner > owner)
+def _next_owner(connection: Connection, owner: str, before: float) -> str | None:
+    """Return the next owner with an old file, by a query that reads one row per owner."""
+    first = select(func.min(files.c.owner).label("owner")).where(files.c.owner > owner)
     owners = first.cte("owners", recursive=True)
-    following = select(func.min(table.c.owner)).where(table.c.owner > owners.c.owner).correlate(owners)
+    following = select(func.min(files.c.owner)).where(files.c.owner > owners.c.owner).correlate(owners)
     owners = owners.union_all(select(following.scalar_subquery()).where(owners.c.owner.is_not(None)))
-    has_old = exists().where(table.c.owner == owners.c.owner, table.c.created_at < before)
-    return select(owners.c.owner).where(has_old).limit(1)
+    has_old = exists().where(files.c.owner == owners.c.owner, files.c.created_at < before)
+    return connection.execute(select(owners.c.owner).where(has_old).limit(1)).scalar()
 
 
 EXPIRIES: Mapping[ExpiringKind, Expiry] = {

@@ -8,7 +8,6 @@ from antiphon.store.runs.tables import index_ended_runs
 from antiphon.store.tables import (
     add_column,
     conversations,
-    index_continued_responses,
     index_conversations_by_time,
 )
 
@@ -23,5 +22,4 @@ def m021_retention(connection: Connection) -> None:
     unknown = conversations.c.used_at.is_(None)
     connection.execute(update(conversations).where(unknown).values(used_at=time.time()))
     index_conversations_by_time.create(connection, checkfirst=True)
-    index_continued_responses(connection)
     index_ended_runs(connection)

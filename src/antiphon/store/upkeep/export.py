@@ -14,6 +14,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, select, text
 
 from antiphon.build import version_text
+from antiphon.store.log.search import searchable
+from antiphon.store.log.tables import unindexed
 from antiphon.store.tables import files, metadata, schema_version, servers
 from antiphon.store.upkeep.schema import NAMES, require_current
 from antiphon.store.vector_stores.tables import chunks, pgvector_schema, vector_blocks
@@ -58,8 +60,8 @@ CHUNKS = "chunks"
 """The name of the table of chunks, which contains the vectors in an export."""
 CHUNK_COLUMNS = ["vector_store_id", "file_id", "position", "text", "vector"]
 """The columns of chunks in an export; the vector is packed 32-bit floats, or null."""
-_OMITTED = {schema_version, servers, chunks, vector_blocks}
-"""Tables that describe the database or running servers, or that have a form of their own."""
+_OMITTED = {schema_version, servers, chunks, vector_blocks, searchable, unindexed}
+"""Tables of the database itself, of running servers and of indexes, and one that has a form of its own."""
 
 FileContent = tuple[str, Iterable[bytes]]
 """The ID of a file, and its bytes in blocks."""

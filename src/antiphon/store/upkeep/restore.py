@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from antiphon.errors import StoreUnavailable
 from antiphon.store.connect import describe
 from antiphon.store.files import hide_file
+from antiphon.store.log.search import m018_search
 from antiphon.store.migrations import migrate
 from antiphon.store.store import MIGRATIONS
 from antiphon.store.tables import files, metadata, schema_version
@@ -128,8 +129,8 @@ def import_rows(connection: Connection, lines: Iterable[bytes], sink: ContentSin
     count_all(connection)  # Triggers have counted the files in addition to the imported counters.
     _continue_sequences(connection)
     for migration in MIGRATIONS:
-        if migration.__name__ not in header.migrations:
-            migration(connection)
+        if migration.__name__ not in header.migrations or migration is m018_search:
+            migration(connection)  # The one of the search queues all responses for its index.
     return outcome
 
 

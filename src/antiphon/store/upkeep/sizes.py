@@ -4,8 +4,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, inspect, select, table, text
 from sqlalchemy.exc import OperationalError
 
-_WORDS = "chunk_terms"
-"""The index of words."""
+_WORDS = ("chunk_terms", "search_texts")
+"""The indexes of words, which SQLite keeps in several tables."""
 
 
 class TableSize(Struct, frozen=True):
@@ -21,8 +21,7 @@ class TableSize(Struct, frozen=True):
 
 def table_sizes(connection: Connection) -> list[TableSize]:
     """Return the sizes of all tables, the largest first."""
-    # SQLite keeps an FTS5 table in several others.
-    names = [name for name in inspect(connection).get_table_names() if not name.startswith(f"{_WORDS}_")]
+    names = [name for name in inspect(connection).get_table_names() if _shown(name) == name]
     sizes = _postgresql(connection, names) if connection.dialect.name == "postgresql" else _sqlite(connection)
     found = [TableSize(name, _rows(connection, name), sizes.get(name)) for name in names]
     return sorted(found, key=lambda each: (-(each.bytes or 0), each.name))
@@ -49,6 +48,10 @@ def _sqlite(connection: Connection) -> dict[str, int]:
         return {}
     sizes: dict[str, int] = {}
     for name, size in found:
-        shown = _WORDS if name.startswith(f"{_WORDS}_") else name
-        sizes[shown] = sizes.get(shown, 0) + int(size)
+        sizes[_shown(name)] = sizes.get(_shown(name), 0) + int(size)
     return sizes
+
+
+def _shown(name: str) -> str:
+    """Return the table to which a table belongs."""
+    return next((words for words in _WORDS if name.startswith(f"{words}_")), name)
