@@ -20,5 +20,5 @@ def db() -> None:
       antiphon db import backup.jsonl.gz --database copy.db
                                          restore a backup into a new database
 
-    All commands except upgrade and import may run beside servers.
+    All commands except import may run beside servers.
     """

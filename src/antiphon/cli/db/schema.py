@@ -23,7 +23,7 @@ def path(settings: "Settings", files: bool) -> None:
 def upgrade(settings: "Settings") -> None:
     """Bring the tables up to date, and print what was done.
 
-    A server does the same when it starts. Stop all servers of the database first.
+    A server does the same when it starts. Servers of the older version may run on until you restart them.
     """
     from antiphon.store.upkeep.schema import upgrade_schema
 
