@@ -1,13 +1,19 @@
 import pytest
 
 from antiphon.build import version_text
-from antiphon.serving.banner import MAX_LINES, banner
+from antiphon.serving.banner import MAX_LINES, banner, size_text
 
 
 def lines(
-    *notices: str, url: str = "http://127.0.0.1:8321/v1", size: int = 0, mode: str = "live", keys: int = 0
+    *notices: str,
+    url: str = "http://127.0.0.1:8321/v1",
+    mode: str = "live",
+    keys: int = 0,
+    has_pages: bool = True,
 ) -> list[str]:
-    return banner(url=url, store="state.db", store_bytes=size, mode=mode, keys=keys, notices=[*notices])
+    return banner(
+        url=url, store="state.db (0 B)", mode=mode, keys=keys, has_pages=has_pages, notices=[*notices]
+    )
 
 
 def test_everything_is_said() -> None:
@@ -17,19 +23,24 @@ def test_everything_is_said() -> None:
         "store     state.db (0 B)",
         "mode      live",
         "access    no authentication; this machine only",
+        "pages     http://127.0.0.1:8321/",
         "export OPENAI_BASE_URL=http://127.0.0.1:8321/v1",
     ]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 4, 50])
+def test_a_server_without_pages_names_none() -> None:
+    assert not any(line.startswith("pages") for line in lines(has_pages=False))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_at_most_eight_lines_and_the_url_is_last(count: int) -> None:
     notices = [f"notice {number}" for number in range(count)]
     shown = lines(*notices)
     assert len(shown) <= MAX_LINES == 8
     assert shown[-1] == "export OPENAI_BASE_URL=http://127.0.0.1:8321/v1"
-    if count > 3:
-        assert shown[1:3] == ["notice 0", "notice 1"]
-        assert shown[3] == f"... and {count - 2} more lines"
+    if count > 2:
+        assert shown[1] == "notice 0"
+        assert shown[2] == f"... and {count - 1} more lines"
     else:
         assert [line for line in shown if line.startswith("notice")] == notices
 
@@ -68,4 +79,4 @@ def test_the_mode_is_named() -> None:
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (45_600_000, "45.6 MB"), (7_800_000_000, "7.8 GB")],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert f"store     state.db ({text})" in lines(size=size)
+    assert size_text(size) == text

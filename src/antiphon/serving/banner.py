@@ -6,22 +6,23 @@ MAX_LINES = 8
 """Lines of the output, at most."""
 
 
-def banner(*, url: str, store: str, store_bytes: int, mode: str, keys: int, notices: list[str]) -> list[str]:
-    """Return the lines: name, notices, store, mode, access, and the URL to paste.
+def banner(*, url: str, store: str, mode: str, keys: int, has_pages: bool, notices: list[str]) -> list[str]:
+    """Return the lines: name, notices, store, mode, access, pages, and the URL to paste.
 
     Args:
         url: Base URL of the API.
-        store: Location of the database.
-        store_bytes: Size of the database.
+        store: Location and size of the database.
         mode: Handling of model and tool calls, in words.
         keys: Number of valid API keys.
+        has_pages: Whether the server has pages for people.
         notices: Lines about backends and settings. The last line counts the notices that don't fit.
     """
     lines = [f"Antiphon {version_text()}"]
     tail = [
-        f"store     {store} ({_size(store_bytes)})",
+        f"store     {store}",
         f"mode      {mode}",
         f"access    {_access(url, keys)}",
+        *([f"pages     {url.removesuffix('v1')}"] if has_pages else []),
         f"export OPENAI_BASE_URL={url}",
     ]
     room = MAX_LINES - len(lines) - len(tail)
@@ -42,7 +43,8 @@ def _access(url: str, keys: int) -> str:
     return f"WARNING: no authentication; anyone who can reach {host} has access"
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
+    """Return a number of bytes for people."""
     for unit in ("B", "KB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -23,7 +23,7 @@ from antiphon.server.edge.routing import route_of
 from antiphon.server.edge.state import ServerState, Watch, plain_record
 from antiphon.service.retention import Retention, ages_of
 from antiphon.service.services import Services
-from antiphon.serving.banner import banner
+from antiphon.serving.banner import banner, size_text
 from antiphon.serving.catalogue import mode_line, open_catalogue
 from antiphon.serving.http import http_server
 from antiphon.serving.periodic import (
@@ -85,10 +85,10 @@ async def _serve_on(listener: socket.socket, settings: Settings, worker: Worker,
         url = f"{address(listener)}/v1"
         lines = banner(
             url=url,
-            store=store.location,
-            store_bytes=await store.size(),
+            store=f"{store.location} ({size_text(await store.size())})",
             mode=mode_line(settings),
             keys=len(services.keys),
+            has_pages=settings.viewer,
             notices=[*settings.notices, *services.catalogue.notices()],
         )
         server = http_server(app, settings, grace=_GRACE, is_worker=worker.supervisor is not None)
@@ -163,6 +163,7 @@ def _state(
         reasoning_events=settings.reasoning_events,
         dialect=DIALECTS.get(settings.dialect),
         watch=watch,
+        has_pages=settings.viewer,
         settings=settings,
         new_record=plain_record if telemetry is None else telemetry.record,
         metrics=_scrape(telemetry, services.store),

@@ -362,6 +362,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"own_key": "files", "table": "retention"},
         ),
     ] = None
+    viewer: Annotated[
+        bool,
+        Meta(
+            description="Pages for people, below the path `/viewer`.",
+            extra={"own_key": "enabled", "table": "viewer"},
+        ),
+    ] = True
     tools: ToolsSettings = ToolsSettings()
     """Settings of the hosted tools."""
     models: dict[str, BackendSettings] = {}
