@@ -5,13 +5,18 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.recording.seam.history import RecentHit, RecentMiss
+from antiphon.service.log.compare import Comparison
+from antiphon.service.log.timeline import StepView
 from antiphon.store.responses.overview import ResponseLine
 from antiphon.store.runs.overview import RunLine
 from antiphon.viewer.snippets import Snippets
+from antiphon.viewer.timeline import Timeline
+from antiphon.wire.batches import Batch
 from antiphon.wire.conversations import Conversation
 from antiphon.wire.files import File
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON
+from antiphon.wire.log import SentRequest
 from antiphon.wire.models import BackendHealth, Model
 from antiphon.wire.responses import Response
 from antiphon.wire.vector_stores import VectorStore, VectorStoreFile
@@ -29,6 +34,14 @@ class Event(Struct, kw_only=True):
     """The event as JSON text."""
 
 
+class Upstream(Struct, kw_only=True):
+    """A model call with the request that was sent."""
+
+    step: StepView
+    sent: SentRequest | None
+    """The request; None if the log or the database doesn't have its parts."""
+
+
 class ResponseView(Struct, kw_only=True):
     """A response."""
 
@@ -38,9 +51,17 @@ class ResponseView(Struct, kw_only=True):
     input: list[Item]
     """The latest items of the input."""
     input_has_more: bool
-    following: list[ResponseLine]
-    """Responses that continue this one."""
+    following: list[str]
+    """IDs of responses that continue this one."""
+    forks: list[str]
+    """IDs of forks of this response."""
+    forked_from: str | None
+    timeline: Timeline
+    live: str | None = None
+    """Address of a stream that ends with the response; None if it has ended."""
     snippets: Snippets
+    requests: list[Upstream] = []
+    """The requests to backends, on their tab."""
     events: list[Event] | None = None
     """The first events; None for a response without stored events, and on other tabs."""
 
@@ -124,11 +145,15 @@ class VectorStoreView(Struct, kw_only=True):
 
 
 class QueueView(Struct, kw_only=True):
-    """Background responses that have not ended."""
+    """Background responses that have not ended, and batches."""
 
     data: list[RunLine]
     most: int
-    """Largest number of entries."""
+    """Largest number of background responses."""
+    batches: list[Batch]
+    next: str | None
+    """Address of the next page of batches."""
+    first: str | None
 
 
 class BackendView(Struct, kw_only=True):
@@ -195,3 +220,12 @@ class RecordingsView(Struct, kw_only=True):
     """Whether the files were read again for `problems`."""
     problem_count: int = 0
     problems: list[FileProblem] = []
+
+
+class DiffView(Struct, kw_only=True):
+    """Two runs side by side."""
+
+    left: str
+    right: str
+    comparison: Comparison | None
+    """None until both responses are named."""

@@ -33,9 +33,9 @@ def made(url: str, upstream: Upstream) -> str:
 
 def test_a_browser_at_the_address_of_the_server_gets_the_pages(browser: Browser) -> None:
     browser.open("/")
-    assert browser.page.headers["location"] == "/viewer/conversations"
+    assert browser.page.headers["location"] == "/viewer/responses"
     browser.open("/viewer")
-    assert browser.page.headers["location"] == "/viewer/conversations"
+    assert browser.page.headers["location"] == "/viewer/responses"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", None])
@@ -56,7 +56,7 @@ def test_every_page_has_the_headers_that_keep_strangers_out(browser: Browser, ma
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
 
 
 def test_text_of_models_and_clients_is_text(browser: Browser, made: str) -> None:
@@ -101,19 +101,16 @@ def test_the_script_is_short_and_everything_is_small() -> None:
 
 
 def test_a_response_with_its_chain(url: str, browser: Browser, upstream: Upstream, made: str) -> None:
-    following = post(url, "/responses", {"model": "up/m", "input": "On", "previous_response_id": made}).json[
-        "id"
-    ]
+    body = {"model": "up/m", "input": "On", "previous_response_id": made}
+    following = post(url, "/responses", body).json["id"]
     browser.open(f"/viewer/responses/{made}")
-    assert f'href="/viewer/responses/{following}"' in browser.text
+    assert f'<a rel="next" href="/viewer/responses/{following}">' in browser.text
     browser.open(f"/viewer/responses/{following}")
     assert f'<a rel="prev" href="/viewer/responses/{made}">' in browser.text
     twin = browser.open(f"/viewer/responses/{following}.json").json
     assert twin["response"]["previous_response_id"] == made
     assert [item["content"][0]["text"] for item in twin["input"]] == ["On"]
-    assert [each["id"] for each in browser.open(f"/viewer/responses/{made}.json").json["following"]] == [
-        following
-    ]
+    assert browser.open(f"/viewer/responses/{made}.json").json["following"] == [following]
 
 
 def test_the_events_of_a_background_response(url: str, browser: Browser, upstream: Upstream) -> None:
@@ -194,6 +191,29 @@ def test_the_queue_shows_background_responses(url: str, browser: Browser, upstre
     created = post(url, "/responses", {"model": "up/m", "input": "Hi", "background": True}).json["id"]
     get(url, f"/responses/{created}?stream=true")
     assert browser.open("/viewer/queue.json").json["data"] == []
+
+
+def test_batches_are_beside_the_queue(url: str, browser: Browser) -> None:
+    lines = b'{"custom_id": "<b>", "method": "POST", "url": "/v1/responses", "body": {"model": "x"}}'
+    file_id = call(
+        url,
+        "POST",
+        "/files",
+        form(part("purpose", b"batch"), part("file", lines, "lines.jsonl")),
+        {"Content-Type": FORM["Content-Type"]},
+    ).json["id"]
+    body = {
+        "input_file_id": file_id,
+        "endpoint": "/v1/responses",
+        "completion_window": "24h",
+        "metadata": {"<i>": "x"},
+    }
+    created = post(url, "/batches", body).json["id"]
+    (batch,) = browser.open("/viewer/queue.json").json["batches"]
+    assert batch["id"] == created
+    browser.open("/viewer/queue")
+    assert created in browser.text
+    assert "&lt;i&gt;: x" in browser.text
 
 
 def test_the_server_shows_its_backends(browser: Browser) -> None:

@@ -11,14 +11,23 @@ from antiphon.observe.record import NO_ANSWER
 from antiphon.server.edge.answers import not_allowed
 from antiphon.server.edge.authentication import PAGES
 from antiphon.server.edge.state import ServerState, record_of, request_state
-from antiphon.server.pages import conversations, files, login, queue, recordings, responses, server
+from antiphon.server.pages import (
+    conversations,
+    files,
+    forks,
+    listing,
+    login,
+    recordings,
+    responses,
+    server,
+)
 from antiphon.server.pages.access import DATA, admit
 from antiphon.server.pages.frame import error_page, missing, static
 
 
 async def home(request: Request) -> Response:
-    """Lead to the first list."""
-    return RedirectResponse(f"{PAGES}/conversations", 303, {"cache-control": "no-store"})
+    """Lead to the list of responses."""
+    return RedirectResponse(f"{PAGES}/responses", 303, {"cache-control": "no-store"})
 
 
 ROUTES = [
@@ -26,10 +35,11 @@ ROUTES = [
     Route(PAGES, home, methods=["GET"]),
     Route(f"{PAGES}/static/{{name}}", static, methods=["GET"]),
     *login.routes,
+    *listing.routes,
+    *forks.routes,
     *responses.routes,
     *conversations.routes,
     *files.routes,
-    *queue.routes,
     *recordings.routes,
     *server.routes,
 ]

@@ -29,7 +29,8 @@ SAFE = {
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    # With `no-referrer`, the origin of forms would be `null`, as that of another site.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
 """Headers of every page: nothing foreign is loaded, and no other site can frame or read it."""
@@ -48,7 +49,7 @@ SECTIONS = (
     Section("Conversations", f"{PAGES}/conversations"),
     Section("Files", f"{PAGES}/files"),
     Section("Vector stores", f"{PAGES}/vector_stores"),
-    Section("Queue", f"{PAGES}/queue"),
+    Section("Background", f"{PAGES}/queue"),
     Section("Recordings", f"{PAGES}/recordings", True),
     Section("Server", f"{PAGES}/server", True),
 )

@@ -11,14 +11,19 @@ from antiphon.server.edge.authentication import PAGES
 from antiphon.server.edge.requests import owner_of, path_id
 from antiphon.server.edge.state import headers_of, services_of, store_of
 from antiphon.server.pages.frame import Shown, page
+from antiphon.server.pages.listing import log_of
 from antiphon.server.pages.sessions import is_secure
+from antiphon.service.log.sent import SentRequests
 from antiphon.viewer.snippets import snippets
-from antiphon.viewer.views import Event, ResponseView, Tab
+from antiphon.viewer.timeline import waterfall
+from antiphon.viewer.views import Event, ResponseView, Tab, Upstream
 from antiphon.wire.lists import PageQuery
+from antiphon.wire.responses import Include
 
+_EVERYTHING = frozenset(get_args(Include))
 _MOST_ITEMS = 100
 _MOST_EVENTS = 500
-_MOST_FOLLOWING = 10
+_MOST_LINKS = 10
 
 
 class _Head(Struct):
@@ -32,21 +37,35 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 async def response(request: Request) -> Shown:
     """Show a response."""
     owner, response_id, tab = owner_of(request), path_id(request, "response_id"), _tab(request)
-    responses, overview = services_of(request).responses, store_of(request).overview
-    found = await responses.get(owner, response_id)
-    given = await responses.input_items(owner, response_id, PageQuery(limit=_MOST_ITEMS))
+    services, store = services_of(request), store_of(request)
+    responses = services.responses
+    found = await responses.get(owner, response_id, _EVERYTHING)
+    given = await responses.input_items(owner, response_id, PageQuery(limit=_MOST_ITEMS), _EVERYTHING)
     given.data.reverse()  # The latest items, in their order.
+    logged = await log_of(request).get(owner, response_id)
+    is_running = found.status in ("queued", "in_progress")
     view = ResponseView(
         tab=tab,
         response=found,
         instructions=found.instructions,
         input=given.data,
         input_has_more=given.has_more,
-        following=await overview.continuing(owner, response_id, _MOST_FOLLOWING),
+        following=logged.next_ids[:_MOST_LINKS],
+        forks=logged.forks[:_MOST_LINKS],
+        forked_from=logged.entry.forked_from,
+        timeline=waterfall(logged.timeline, logged.entry.summary.seconds, logged.left_out),
+        live=f"{PAGES}/live/responses/{response_id}" if is_running else None,
         snippets=snippets(found, given.data, base_url(request)),
     )
+    if tab == "request":
+        found_requests = await SentRequests(responses, services.sealing).of(logged)
+        view.requests = [
+            Upstream(step=step, sent=sent)
+            for step, sent in zip(logged.timeline, found_requests, strict=True)
+            if step.kind == "model"
+        ]
     if tab == "events":
-        events = await store_of(request).runs.first_events(owner, response_id, _MOST_EVENTS)
+        events = await store.runs.first_events(owner, response_id, _MOST_EVENTS)
         view.events = None if events is None else [_event(text) for text in events]
     return Shown(f"Response {response_id}", view)
 

@@ -16,6 +16,8 @@ LIFETIME = 12 * 3600
 """Seconds from which on a person has to sign in again."""
 _OWNER = "session of the viewer"
 """Owner in the encrypted data; the spaces set it apart from owners of keys."""
+_FORM = "-form"
+"""End of the name of the cookie of a browser that has not signed in."""
 _LONGEST = 4096
 
 _encode = msgspec.json.Encoder().encode
@@ -48,7 +50,12 @@ def new_session(key_hash: str | None = None) -> Session:
 
 def session_of(headers: Headers, sealing: Sealing) -> Session | None:
     """Return the session of a request; None without one, or after its end."""
-    text = _cookie(headers)
+    name = _name(headers)
+    return _opened(headers, name, sealing) or _opened(headers, name + _FORM, sealing)
+
+
+def _opened(headers: Headers, name: str, sealing: Sealing) -> Session | None:
+    text = _cookie(headers, name)
     content = None if text is None else sealing.open(_OWNER, text)
     if content is None:
         return None
@@ -61,13 +68,14 @@ def session_of(headers: Headers, sealing: Sealing) -> Session | None:
 
 def cookie_of(session: Session, headers: Headers, sealing: Sealing) -> str:
     """Return the `Set-Cookie` header of a session."""
-    value = sealing.seal(_OWNER, _encode(session))
-    return _set_cookie(headers, value, LIFETIME)
+    # Requests that other sites cause have no cookie. Their answers must not replace that of a session.
+    name = _name(headers) + (_FORM if session.key_hash is None else "")
+    return _set_cookie(name, sealing.seal(_OWNER, _encode(session)), LIFETIME, headers)
 
 
 def no_cookie(headers: Headers) -> str:
     """Return the `Set-Cookie` header that ends a session."""
-    return _set_cookie(headers, "", 0)
+    return _set_cookie(_name(headers), "", 0, headers)
 
 
 def check_token(session: Session | None, token: str) -> None:
@@ -96,11 +104,11 @@ def _name(headers: Headers) -> str:
     return f"antiphon-{port}" if port.isascii() and port.isdigit() else "antiphon"
 
 
-def _cookie(headers: Headers) -> str | None:
+def _cookie(headers: Headers, name: str) -> str | None:
     given = headers.get(b"cookie", b"")
     if not given:
         return None
-    prefix = f"{_name(headers)}="
+    prefix = f"{name}="
     for part in given.decode("latin-1").split(";"):
         name_and_value = part.strip()
         if name_and_value.startswith(prefix):
@@ -109,7 +117,7 @@ def _cookie(headers: Headers) -> str | None:
     return None
 
 
-def _set_cookie(headers: Headers, value: str, seconds: int) -> str:
+def _set_cookie(name: str, value: str, seconds: int, headers: Headers) -> str:
     secure = "; Secure" if is_secure(headers) else ""
     # Browsers send the cookie to the pages only, and never to the API.
-    return f"{_name(headers)}={value}; Path={PAGES}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+    return f"{name}={value}; Path={PAGES}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"

@@ -1,9 +1,9 @@
-"""Reads that only people need: lists of conversations, and chains in both directions."""
+"""Reads that only people need: lists of conversations and of their responses."""
 
 from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from antiphon.store.database import Database
 from antiphon.store.paging import page_by_time
@@ -65,19 +65,14 @@ class OverviewRecords:
     async def responses_of(self, owner: str, conversation_id: str, most: int) -> list[ResponseLine]:
         """Return the latest responses of a conversation, at most so many, in their order."""
         newest = (responses.c.conversation_position.desc(), responses.c.created_at.desc())
-        of = _lines_of(owner, responses.c.conversation_id == conversation_id).order_by(*newest).limit(most)
+        of = _lines_of(owner, conversation_id).order_by(*newest).limit(most)
         return (await self._database.read(lambda c: _lines(c.execute(of).all())))[::-1]
 
-    async def continuing(self, owner: str, response_id: str, most: int) -> list[ResponseLine]:
-        """Return the responses that continue a response, at most so many."""
-        after = _lines_of(owner, responses.c.previous_response_id == response_id)
-        oldest = after.order_by(responses.c.created_at).limit(most)
-        return await self._database.read(lambda c: _lines(c.execute(oldest).all()))
 
-
-def _lines_of(owner: str, where: ColumnElement[bool]) -> Select[str, float, str, str]:
+def _lines_of(owner: str, conversation_id: str) -> Select[str, float, str, str]:
     line = (responses.c.id, responses.c.created_at, responses.c.status, responses.c.model)
-    return select(*line).where(where, responses.c.owner == owner, responses.c.deleted_at.is_(None))
+    of = responses.c.conversation_id == conversation_id
+    return select(*line).where(of, responses.c.owner == owner, responses.c.deleted_at.is_(None))
 
 
 def _lines(rows: Sequence[Row[str, float, str, str]]) -> list[ResponseLine]:

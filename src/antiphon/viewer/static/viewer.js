@@ -107,7 +107,12 @@ function pressed(event) {
 async function clicked(event) {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
-    await navigator.clipboard.writeText(one("pre", copy.parentElement).textContent);
+    const text = one("pre", copy.parentElement);
+    if (!navigator.clipboard) { // Browsers have it for HTTPS and for this machine only.
+      getSelection().selectAllChildren(text);
+      return;
+    }
+    await navigator.clipboard.writeText(text.textContent);
     copy.textContent = "Copied";
     setTimeout(() => (copy.textContent = "Copy"), 1500);
     return;
