@@ -26,7 +26,7 @@ AVAILABLE := $(if $(wildcard ../shared),,-m 'not shared')
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-shared test-fast test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-shared test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -58,6 +58,14 @@ test-install: .venv/installed-dev .clients/wheel/installed
 # Needs downloads, and nginx, Caddy and systemd-analyze: checks the files of deploy/, and runs them as far as it can.
 test-deploy: .venv/installed-dev .clients/deploy/installed
 	@$(BIN)/pytest tests/deploy -rs $(ARGS)
+
+# The pages in Chromium without a window; .pytest_cache/screenshots has what it saw.
+test-browser: .venv/installed-dev
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q >&2 && \
+		apt-get install -y -q --no-install-recommends chromium >&2; } || \
+		{ echo "make test-browser: install Chromium" >&2; exit 1; }
+	@$(BIN)/pytest tests/browser $(ARGS)
 
 # Prints what each package of a plain installation costs, and fails above the limit.
 install-size: .venv/installed-dev
