@@ -98,3 +98,21 @@ def test_indexes_of_large_vector_stores_are_built_until_the_server_stops() -> No
 
     asyncio.run(run())
     assert asked == [50_000]
+
+
+def test_a_server_that_stops_at_once_ends_its_removal_of_deleted_objects() -> None:
+    async def run() -> None:
+        store = await Store.open(":memory:")
+        try:
+            for looks in range(4):
+                task = asyncio.create_task(remove_deleted(store))
+                store.deletions.notify()
+                for _ in range(looks):
+                    await asyncio.sleep(0)
+                task.cancel()
+                done, _ = await asyncio.wait([task], timeout=5)
+                assert done, f"cancelled after {looks} iterations of the event loop, and still running"
+        finally:
+            await store.close()
+
+    asyncio.run(run())

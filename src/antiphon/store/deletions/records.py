@@ -1,6 +1,7 @@
 """Removal of deleted objects from the database, between other writes."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -36,10 +37,10 @@ class DeletionRecords:
 
     async def wait(self, seconds: float) -> None:
         """Wait until `notify` has been called, but not longer than `seconds`."""
-        try:
-            await asyncio.wait_for(self._wanted.wait(), seconds)
-        except TimeoutError:
-            return
+        # Not `wait_for`: with Python 3.11, it can lose the cancellation by a stopping server.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
 
     async def remove_all(self) -> None:
         """Remove all queued objects, one slice per transaction.
