@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
+from bench.client import percentile
 from bench.servers import Process, antiphon, stub
 
 _BODY = {"model": "openai/paced-50-20", "input": "hi", "background": True}
@@ -61,11 +62,10 @@ def postgresql(folder: str) -> Iterator[str]:
 
 
 def _show(what: str, seconds: list[float]) -> None:
-    ordered = sorted(seconds)
-    p95 = ordered[int(0.95 * (len(ordered) - 1))]
     print(
-        f"{what:30} median {statistics.median(ordered) * 1000:7.1f} ms   p95 {p95 * 1000:7.1f} ms"
-        f"   max {ordered[-1] * 1000:7.1f} ms   n {len(ordered)}"
+        f"{what:30} median {statistics.median(seconds) * 1000:7.1f} ms"
+        f"   p95 {percentile(seconds, 0.95) * 1000:7.1f} ms   max {max(seconds) * 1000:7.1f} ms"
+        f"   n {len(seconds)}"
     )
 
 
