@@ -72,7 +72,7 @@ async def expire(retention: Retention) -> NoReturn:
 
 async def index_texts(store: Store) -> NoReturn:
     """Index the texts of the responses that have ended, for the full-text search."""
-    await repeat_forever(store.log.index, _INDEXING, "Failed to index the texts of responses")
+    await repeat_forever(store.log.index_a_few, _INDEXING, "Failed to index the texts of responses")
 
 
 async def build_indexes(store: Store, least: int) -> NoReturn:

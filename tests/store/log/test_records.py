@@ -66,6 +66,19 @@ def test_each_condition_selects_its_lines(store: Store, run: Run) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("owners", [3, 25])
+def test_a_model_is_found_with_few_and_with_many_owners(store: Store, run: Run, owners: int) -> None:
+    async def scenario() -> None:
+        for number in range(30):
+            facts = Facts(owner=f"owner{number % owners}", model="rare" if number % 5 == 0 else "usual")
+            await logged(store, number, "", facts)
+        assert await numbers(store, model="rare", limit=4) == [25, 20, 15, 10]
+        assert await numbers(store, model="rare", limit=4, after="resp_010") == [5, 0]
+        assert await numbers(store, model="none") == []
+
+    run(scenario())
+
+
 def test_a_line_has_its_items_its_forks_and_its_continuations(store: Store, run: Run) -> None:
     async def scenario() -> None:
         first = await logged(store, 1, "Go.")

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from sqlalchemy import select
 
 from antiphon.store import Store
+from antiphon.store.log import records
 from antiphon.store.log.search import texts_of, words_of
+from antiphon.store.log.tables import unindexed
 from tests.store.conftest import Run
 from tests.store.log.samples import Facts, logged, numbers
 from tests.store.samples import ME
@@ -73,6 +76,22 @@ def test_a_response_that_was_indexed_twice_is_found_once(store: Store, run: Run)
         await store.log.index()
         await store.log.index()
         assert await numbers(store, text="ferries") == [1]
+
+    run(scenario())
+
+
+def test_a_busy_server_indexes_a_few_responses_and_a_search_the_rest(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_SLICES", 1)
+
+    async def scenario() -> None:
+        for number in range(60):
+            await logged(store, number, "ferries")
+        await store.log.index_a_few()
+        assert await store._database.read(lambda c: len(c.execute(select(unindexed)).all())) == 10
+        assert len(await numbers(store, text="ferries", limit=100)) == 60
+        await store.log.index_a_few()
 
     run(scenario())
 

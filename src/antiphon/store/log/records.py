@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -53,6 +55,15 @@ _RESPONSES = (
     responses.c.forked_from,
     responses.c.summary,
 )
+_SLICES = 4
+"""The most transactions of `index_a_few`."""
+_MOST_OWNERS = 20
+_OWNERS = text(
+    "WITH RECURSIVE owners (owner, number) AS (SELECT min(owner), 1 FROM responses UNION ALL SELECT "
+    "(SELECT min(owner) FROM responses WHERE owner > owners.owner), number + 1 FROM owners "
+    "WHERE owners.owner IS NOT NULL AND number <= :most) SELECT owner FROM owners WHERE owner IS NOT NULL"
+).bindparams(most=_MOST_OWNERS)
+"""The owners of responses, of which an index finds each with one step; one more than are looked up."""
 _ENTRIES = (
     log_entries.c.id,
     log_entries.c.kind,
@@ -119,9 +130,18 @@ class LogRecords:
             log.error("Failed to log a request: %s", error.message)
 
     async def index(self) -> None:
-        """Index the texts of all responses that have ended; call it periodically."""
+        """Index the texts of all responses that have ended."""
         if await self._database.read(has_unindexed):
             await write_in_slices(self._database, index_some)
+
+    async def index_a_few(self) -> None:
+        """Index the texts of some responses that have ended; call it periodically.
+
+        They are few, so that a busy server has its time for requests. A search indexes the rest.
+        """
+        for _ in range(_SLICES):
+            if not (await self._database.read(has_unindexed) and await self._database.write(index_some)):
+                return
 
     async def delete_excess(self) -> None:
         """Delete all but the last refused requests of each owner; call it periodically."""
@@ -135,7 +155,7 @@ def _add(connection: Connection, entries: list[NewLogEntry]) -> None:
 
 def _list(connection: Connection, query: LogQuery) -> LogPage:
     after = None if query.after is None else _place(connection, query.owner, query.after)
-    rows = [] if query.status == "refused" else _responses(connection, query, after)
+    rows = [] if query.status == "refused" else _found(connection, query, after)
     if not query.concerns_responses_only:
         rows = sorted([*rows, *_entries(connection, query, after)], key=_order, reverse=True)
     return LogPage(rows[: query.limit], has_more=len(rows) > query.limit)
@@ -154,6 +174,20 @@ def _place(connection: Connection, owner: str | None, entry_id: str) -> _Place:
         if created_at is not None:
             return _Place(created_at, entry_id)
     raise CursorNotFound(entry_id)
+
+
+def _found(connection: Connection, query: LogQuery, after: _Place | None) -> list[LogRow]:
+    """Return the first responses; those of one model are looked up for each owner, if owners are few.
+
+    The index of models begins with the owner. Without it, a search for a rare model reads all responses.
+    """
+    if query.owner is None and query.model is not None and query.tool is None and query.text is None:
+        owners = connection.execute(_OWNERS).scalars().all()
+        if len(owners) <= _MOST_OWNERS:
+            each = (_responses(connection, replace(query, owner=owner), after) for owner in owners)
+            rows = sorted(chain.from_iterable(each), key=_order, reverse=True)
+            return rows[: query.limit + 1]
+    return _responses(connection, query, after)
 
 
 def _responses(connection: Connection, query: LogQuery, after: _Place | None) -> list[LogRow]:
