@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import Connection
 
-from antiphon.errors import ConversationLocked
+from antiphon.errors import ConversationLocked, StoreUnavailable
 from antiphon.store import Store
+from antiphon.store.responses import conversations
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, begin_in, converse, finished, seen_in
 
@@ -52,3 +54,33 @@ def test_of_many_lockers_in_two_stores_one_wins(open_store: OpenStore, run: Run)
         return await asyncio.gather(*[try_lock(number) for number in range(40)])
 
     assert run(scenario()).count(True) == 1
+
+
+def test_a_lock_whose_request_was_cancelled_is_released(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        await converse(store, "conv_1")
+        locking = asyncio.create_task(store.conversations.lock(ME, "conv_1", "resp_1"))
+        await asyncio.sleep(0)
+        locking.cancel()
+        await asyncio.gather(locking, return_exceptions=True)
+        await store.conversations.lock(ME, "conv_1", "resp_2")
+
+    run(scenario())
+
+
+def test_a_lock_that_could_not_be_released_is_released_later(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_connection: Connection, _response_ids: list[str]) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    async def scenario() -> None:
+        await converse(store, "conv_1")
+        await store.conversations.lock(ME, "conv_1", "resp_1")
+        with monkeypatch.context() as patched:
+            patched.setattr(conversations, "release_locks", fail)
+            with pytest.raises(StoreUnavailable):
+                await store.conversations.unlock("resp_1")
+        await store.conversations.lock(ME, "conv_1", "resp_2")
+
+    run(scenario())

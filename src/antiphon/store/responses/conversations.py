@@ -1,10 +1,11 @@
 """Conversations, their items in order and their locks."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from antiphon.errors import ConversationLocked
+from antiphon.errors import ConversationLocked, StoreUnavailable
 from antiphon.store.database import Database
 from antiphon.store.deletions.queue import remove_or_queue
 from antiphon.store.deletions.records import DeletionRecords
@@ -176,11 +177,20 @@ class ConversationRecords:
                 _require(connection, owner, conversation_id)
                 raise ConversationLocked
 
-        await self._pending.write_after_cleanup(lock)
+        try:
+            await self._pending.write_after_cleanup(lock)
+        except (StoreUnavailable, asyncio.CancelledError):
+            # The lock may be committed all the same, and no response would release it.
+            self._pending.clean_up_later(response_id)
+            raise
 
     async def unlock(self, response_id: str) -> None:
         """Release the lock of a response that did not begin or whose end was not stored."""
-        await self._database.write(lambda c: release_locks(c, [response_id]))
+        try:
+            await self._database.write(lambda c: release_locks(c, [response_id]))
+        except StoreUnavailable:
+            self._pending.clean_up_later(response_id)
+            raise
 
 
 def _create(connection: Connection, owner: str, new: NewConversation, now: float) -> None:

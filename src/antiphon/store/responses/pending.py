@@ -117,6 +117,10 @@ class PendingResponses:
         if begun is not None:
             await asyncio.wait([begun.future])
 
+    def clean_up_later(self, response_id: str) -> None:
+        """Leave the conversation lock of a response that did not begin to the next `write_after_cleanup`."""
+        self._unfinished.add(response_id)
+
     async def write_after_cleanup(self, run: Callable[[Connection, int], R]) -> R:
         """Fail the unfinished responses and run `run` in the same transaction.
 

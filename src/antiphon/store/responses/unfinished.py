@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from antiphon.store.responses.locks import release_locks_where
-from antiphon.store.tables import conversations, is_running, responses
+from antiphon.store.tables import DURABLE, conversations, is_running, responses
 from antiphon.wire.json import JSONObject
 
 _FAIL = (
@@ -19,11 +19,15 @@ _FAIL = (
 def fail_unfinished(connection: Connection, response_ids: Collection[str]) -> int:
     """Fail the responses that are in progress; release the conversation locks of all.
 
+    Background responses and their locks stay as they are.
+
     Returns:
         How many responses were in progress.
     """
     return fail_where(
-        connection, responses.c.id.in_(response_ids), conversations.c.locked_by.in_(response_ids)
+        connection,
+        responses.c.id.in_(response_ids) & (responses.c.server_id != DURABLE),
+        conversations.c.locked_by.in_(response_ids) & (conversations.c.locked_server != DURABLE),
     )
 
 
