@@ -42,7 +42,7 @@ def test_print_url_prints_the_url_and_nothing_else(start: Start) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_server_ends_well(start: Start, stop: signal.Signals) -> None:
+def test_D2_a_stopped_server_ends_well(start: Start, stop: signal.Signals) -> None:
     server = start("--port", "0", "--print-url")
     listening(server)
     server.send_signal(stop)

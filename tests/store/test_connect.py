@@ -1,8 +1,12 @@
 import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Pool, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from antiphon.errors import ConfigError, StoreUnavailable
@@ -83,13 +87,13 @@ def test_a_url_of_another_kind(run: Run, url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path, run: Run) -> None:
+def test_D6_a_file_that_is_no_database(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("These are only notes. " * 100)
     assert run(refusal(str(file))) == f"{file}: The database is not an SQLite database (or it is encrypted)."
 
 
-def test_a_damaged_file(tmp_path: Path, run: Run) -> None:
+def test_D6_a_damaged_file(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "state.db"
 
     async def fill() -> None:
@@ -113,7 +117,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, run: Run) -> None:
     assert "cannot be created" in run(refusal(str(tmp_path / "file" / "state.db")))
 
 
-def test_a_read_only_database(tmp_path: Path, run: Run) -> None:
+def test_D5_a_read_only_database(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "state.db"
 
     async def create() -> None:
@@ -127,6 +131,62 @@ def test_a_read_only_database(tmp_path: Path, run: Run) -> None:
     explained = explain(caught.value)
     assert isinstance(explained, StoreUnavailable)
     assert explained.message.startswith("The database is read-only.")
+
+
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """Let SQLite files grow by 20 pages at most."""
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        [[pages]] = connection.execute("PRAGMA page_count").fetchall()
+        connection.execute(f"PRAGMA max_page_count = {pages + 20}")
+
+    event.listen(Pool, "connect", limit)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", limit)
+
+
+def test_D3_a_full_disk_loses_nothing_that_was_stored(tmp_path: Path, run: Run) -> None:
+    file = str(tmp_path / "state.db")
+
+    async def check(store: Store, stored: int) -> None:
+        for number in range(stored):
+            found = await store.responses.get(ME, f"resp_{number}")
+            assert found is not None
+            assert found.status == "completed"
+
+    async def fill() -> int:
+        store = await Store.open(file)
+        stored: list[int] = []
+
+        async def respond_forever() -> None:
+            for number in count():
+                await respond(store, f"resp_{number}", [f"in_{number}"], [f"out_{number}_{'x' * 1000}"])
+                stored.append(number)
+
+        with pytest.raises(StoreUnavailable, match="cannot grow: the disk is full"):
+            await respond_forever()
+        await check(store, len(stored))
+        with suppress(StoreUnavailable):  # Its last write may find no space either.
+            await store.close()
+        return len(stored)
+
+    async def scenario() -> None:
+        await (await Store.open(file)).close()
+        with small_disk():
+            stored = await fill()
+        assert stored > 3
+        store = await Store.open(file)
+        await store.servers.recover(0)
+        await check(store, stored)
+        failed = await store.responses.get(ME, f"resp_{stored}")
+        assert failed is None or failed.status == "failed"
+        await respond(store, "resp_later", ["in_later"], ["out_later"])
+        await store.close()
+
+    run(scenario())
 
 
 def test_a_postgresql_that_is_not_there(tmp_path: Path, run: Run) -> None:

@@ -307,7 +307,7 @@ def test_a_lost_connection_costs_one_group(postgresql: str, run: Run) -> None:
     run(scenario())
 
 
-def test_a_database_that_stays_locked_is_tried_once(
+def test_D4_a_database_that_stays_locked_is_tried_once(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("antiphon.store.connect._PATIENCE", 0.01)

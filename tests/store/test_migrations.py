@@ -46,7 +46,7 @@ def test_the_migrations_are_in_the_order_of_their_numbers() -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_later_migrations_run_once_and_in_order(new_url: str, run: Run) -> None:
+def test_D7_later_migrations_run_once_and_in_order(new_url: str, run: Run) -> None:
     async def keep() -> None:
         store = await Store.open(new_url)
         await respond(store, "resp_1", ["a"], ["b"])
@@ -152,7 +152,7 @@ def say(started: subprocess.Popen[str]) -> None:
     started.stdin.flush()
 
 
-def test_a_migrated_database_has_the_schema_of_a_new_one(tmp_path: Path) -> None:
+def test_D7_a_migrated_database_has_the_schema_of_a_new_one(tmp_path: Path) -> None:
     """From 0.1.0, whose database SQLite wrote. Only the order of columns may differ."""
 
     def schema_of(name: str) -> tuple[object, ...]:

@@ -87,7 +87,7 @@ def test_what_a_killed_server_acknowledged_is_there(url: str, open_store: OpenSt
     run(check())
 
 
-def test_several_processes_write_to_one_database(url: str, open_store: OpenStore, run: Run) -> None:
+def test_D8_several_processes_write_to_one_database(url: str, open_store: OpenStore, run: Run) -> None:
     names = ["first", "second", "third"]
     store = open_store()
     run(converse(store, "conv_1"))

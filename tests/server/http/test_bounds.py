@@ -263,7 +263,7 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("reads", [0, 1, 10])
-def test_a_client_that_reads_nothing_is_disconnected(reads: int) -> None:
+def test_D12_a_client_that_reads_nothing_is_disconnected(reads: int) -> None:
     """The time counts from the last byte that it read."""
 
     async def scenario(loop: TurnedLoop, connection: HttpConnection, wire: Wire) -> list[bool]:

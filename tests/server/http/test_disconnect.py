@@ -198,7 +198,7 @@ def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None
     assert get(server.url, "/responses").json == before
 
 
-def test_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None:
+def test_D12_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None:
     database = str(tmp_path / "state.db")
     with Upstream() as upstream:
         upstream.script(sse(*[chunk("x" * 200_000)] * 100, end="cut"))
@@ -213,7 +213,7 @@ def test_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None:
 
 
 @STREAM_OR_JSON
-def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool) -> None:
+def test_D2_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool) -> None:
     database = tmp_path / "state.db"
     with ExitStack() as stack:
         upstream = stack.enter_context(Upstream())

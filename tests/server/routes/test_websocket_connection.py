@@ -151,7 +151,7 @@ def test_a_connection_that_is_left(server: Serving, upstream: Upstream) -> None:
     assert response["output"][0]["content"][0]["text"] == "Hel"
 
 
-def test_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_D2_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     database = tmp_path / "state.db"
     with Upstream() as upstream:
         upstream.script(hanging(chunk("Hel")))

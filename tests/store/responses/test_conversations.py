@@ -146,7 +146,7 @@ def test_a_deleted_conversation_is_gone_with_its_items(store: Store, run: Run) -
     run(scenario())
 
 
-def test_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> None:
+def test_D9_a_hundred_writers_give_one_order(open_store: OpenStore, run: Run) -> None:
     stores = [open_store(), open_store()]
 
     async def add(number: int) -> None:

@@ -27,7 +27,7 @@ def test_one_response_at_a_time(store: Store, run: Run) -> None:
     run(scenario())
 
 
-def test_the_lock_of_a_deleted_response_is_released_at_its_end(store: Store, run: Run) -> None:
+def test_D19_the_lock_of_a_deleted_response_is_released_at_its_end(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await converse(store, "conv_1")
         await begin_in(store, "conv_1", "resp_1", "a")
