@@ -7,7 +7,8 @@ BIN := .venv/bin
 # The tests start many processes, which compile all modules again unless the bytecode is on disk.
 unexport PYTHONDONTWRITEBYTECODE
 # A module's tests share servers and databases, so that they stay in one process.
-PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile
+# Modules run in the order of their names: by default, those with few but long tests would come last.
+PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 # Prints its progress: the first installation takes a minute or more.
 PIP := $(BIN)/python -m scripts.install
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
