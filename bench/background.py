@@ -38,6 +38,8 @@ _POLLED = 40
 """Background responses of a round without streams."""
 _RESUMED = 30
 """Resumed streams of each kind."""
+_SETTLE = 12.0
+"""Seconds in which the server indexes the texts of the responses that have ended."""
 _IDLE = 10.0
 """Seconds in which an idle server is measured."""
 _PLAIN = "Stream in the foreground"
@@ -163,6 +165,7 @@ def idle(table: Table, kind: str, url: str | None, stub_port: int, folder: str) 
         client.send("POST", "/responses", body("burst-1", store=False))
         rest("no background response yet")
         polled(server, server.cpu, "burst-200")
+        time.sleep(_SETTLE)
         rest("after 40 background responses")
         made = client.send("POST", "/responses", body("paced-2-60000", background=True))
         rest("one background response whose model is silent")
