@@ -144,7 +144,7 @@ From a run of its own: {about.date}, commit {about.commit}, `{about.command}`, o
 | An idle connection, of {open:,} | {connection} |
 | An open stream whose model is silent, of {open:,} | {stream} |
 
-Responses of one process that are stored per second, each with its beginning, its end and two items of 1 kB /
+Responses that one process stores per second, with beginning, end and two items of 1 kB in one transaction /
 transactions per second / CPU milliseconds of the process per response / the same of PostgreSQL:
 
 {commits}
