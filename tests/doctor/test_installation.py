@@ -23,7 +23,7 @@ from antiphon.settings.tools import McpServerSettings, ToolsSettings, WebSearchS
 from antiphon.settings.values import Secret
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS
 from tests.support.upstream import Upstream, reply
 
 

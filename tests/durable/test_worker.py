@@ -78,7 +78,7 @@ def test_a_look_finds_what_other_servers_have_left(store: Store, run: Run) -> No
         await submit(store, "resp_1")
         assert await store.runs.claim((), RunLimits()) is not None
         found = Worker(store.runs, work.execute, RunLimits())
-        assert await store.waiting([], [], []) == (True, False, False)
+        assert await store.servers.waiting([], [], []) == (True, False, False)
         found.wake()
         await work.until(lambda: len(work.begun) == 1)
         assert work.begun[0].run.epoch == 2

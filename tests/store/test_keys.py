@@ -6,8 +6,7 @@ from antiphon.store import Store
 from antiphon.store.connect import open_engine
 from antiphon.store.errors import KeyNameTaken
 from antiphon.store.keys import StoredKey
-from antiphon.store.migrations import migrate
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS, migrate
 from tests.store.conftest import OpenStore, Run
 
 

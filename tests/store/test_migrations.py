@@ -12,8 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from antiphon.errors import StoreUnavailable
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
-from antiphon.store.migrations import migrate
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS, migrate
 from antiphon.store.tables import metadata
 from tests.corpus.test_v0_1_0 import DATA
 from tests.store.conftest import Run
@@ -91,7 +90,7 @@ import sys
 from sqlalchemy import text
 from antiphon.store.connect import open_engine
 from antiphon.store.migrations import migrate
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS
 
 def m900_notes(connection):
     connection.execute(text("CREATE TABLE notes (id TEXT PRIMARY KEY)"))

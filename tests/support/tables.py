@@ -3,8 +3,7 @@
 from sqlalchemy import text
 
 from antiphon.store.connect import open_engine
-from antiphon.store.migrations import migrate
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS, migrate
 from antiphon.store.tables import metadata, schema_version
 
 

@@ -14,7 +14,7 @@ from antiphon.net.guard import Guard
 from antiphon.observe.telemetry import export
 from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import McpServerSettings
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS
 from antiphon.tools.context import ToolServices
 from antiphon.tools.mcp.client import McpClient
 from antiphon.tools.mcp.servers import McpServer

@@ -167,7 +167,7 @@ class Services:
 
     async def go_on(self) -> None:
         """Run work that waits or that a stopped server has left, after one query; call it periodically."""
-        runs, batches, deliveries = await self.store.waiting(
+        runs, batches, deliveries = await self.store.servers.waiting(
             self.background.active, self.batches.active, self.webhooks.active
         )
         if runs:

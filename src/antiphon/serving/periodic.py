@@ -44,7 +44,7 @@ async def go_on(services: Services) -> NoReturn:
 
     def pause() -> float:
         # Without notices of other processes, which may submit more than they can run.
-        return _SHORT if store.has_company() and not store.notices.is_listening else _HEARTBEAT
+        return _SHORT if store.servers.has_company() and not store.notices.is_listening else _HEARTBEAT
 
     await repeat_forever(services.go_on, pause, "Failed to look for background work")
 

@@ -42,7 +42,7 @@ def m011_versions(connection: Connection) -> None:
     metadata.create_all(connection, [versions])
 
 
-def m030_key_access(connection: Connection) -> None:
+def m022_key_access(connection: Connection) -> None:
     """Add the access of API keys."""
     add_column(connection, api_keys.c.access)
 

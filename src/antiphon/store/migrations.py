@@ -1,7 +1,7 @@
 """Migrations of the database schema, tracked by name in the database.
 
-A migration is a function `m002_...` beside the tables that it adds or changes. `MIGRATIONS` in `store.py`
-lists it last. It gives existing databases the current schema, with which a new database is created.
+A migration is a function `m002_...` beside the tables that it adds or changes. `MIGRATIONS` lists it last. It
+gives existing databases the current schema, with which a new database is created.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,23 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
-from antiphon.store.tables import metadata, schema_version
+from antiphon.store.batches.tables import m015_batches
+from antiphon.store.deletions.queue import m009_deletions
+from antiphon.store.idempotency import m007_idempotency
+from antiphon.store.keys import m004_keys, m011_versions, m022_key_access
+from antiphon.store.log.search import m018_search
+from antiphon.store.log.tables import m017_steps
+from antiphon.store.models import m008_registered_models
+from antiphon.store.prompts import m005_prompts
+from antiphon.store.retention.tables import m021_retention
+from antiphon.store.runs.tables import m013_runs, m020_streams
+from antiphon.store.servers import m006_secrets
+from antiphon.store.sharing.usage import m019_usage
+from antiphon.store.tables import m010_indexes, metadata, schema_version
+from antiphon.store.vector_stores.counters import m012_counters
+from antiphon.store.vector_stores.search.blocks import m014_vector_blocks
+from antiphon.store.vector_stores.tables import m003_chunks
+from antiphon.store.webhooks.tables import m016_webhooks
 
 Migration = Callable[[Connection], None]
 
@@ -69,3 +85,30 @@ def missing_migrations(connection: Connection, names: Sequence[str]) -> list[str
             f"{', '.join(unknown)}). Update Antiphon, or use another database."
         )
     return [name for name in names if name not in applied]
+
+
+MIGRATIONS = (
+    m001_initial,
+    m002_files,
+    m003_chunks,
+    m004_keys,
+    m005_prompts,
+    m006_secrets,
+    m007_idempotency,
+    m008_registered_models,
+    m009_deletions,
+    m010_indexes,
+    m011_versions,
+    m012_counters,
+    m013_runs,
+    m014_vector_blocks,
+    m015_batches,
+    m016_webhooks,
+    m017_steps,
+    m018_search,
+    m019_usage,
+    m020_streams,
+    m021_retention,
+    m022_key_access,
+)
+"""The migrations of the database, in order."""

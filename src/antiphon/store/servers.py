@@ -1,15 +1,19 @@
 """Servers of a database, recovery from stopped ones, and shared secrets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
 
+from antiphon.store.batches.queue import waiting as batch_waiting
 from antiphon.store.database import Database
 from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.unfinished import fail_where
+from antiphon.store.runs.queue import ACTIVE
+from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.streams import end_lost_streams
 from antiphon.store.tables import DURABLE, conversations, metadata, responses, servers, vector_store_files
 from antiphon.store.vector_stores.vector_store_files import fail_lost
+from antiphon.store.webhooks.queue import waiting as delivery_waiting
 
 secrets = Table(
     "secrets",
@@ -33,10 +37,16 @@ class ServerRecords:
     """
 
     def __init__(
-        self, database: Database, pending: PendingResponses, server_id: str, clock: Callable[[], float]
+        self,
+        database: Database,
+        pending: PendingResponses,
+        server_id: str,
+        clock: Callable[[], float],
+        *,
+        is_worker: bool = False,
     ) -> None:
-        self.is_alone = True
-        """Whether no other server used the database at the last heartbeat."""
+        self._is_alone = not is_worker
+        self._is_worker = is_worker
         self._database = database
         self._pending = pending
         self._server_id = server_id
@@ -48,7 +58,11 @@ class ServerRecords:
         Responses that an earlier server of the same id left in progress fail first.
         """
         await self._database.write(lambda c: _join(c, self._server_id, self._clock()))
-        self.is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
+        self._is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
+
+    def has_company(self) -> bool:
+        """Return whether other servers use the database, as far as the last heartbeat has shown."""
+        return self._is_worker or not self._is_alone
 
     async def heartbeat(self) -> None:
         """Record that this server is running."""
@@ -75,8 +89,28 @@ class ServerRecords:
             return failed
 
         recovered = await self._pending.write_after_cleanup(write)
-        self.is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
+        self._is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
         return recovered
+
+    async def waiting(
+        self, runs: Collection[str], batches: Collection[str], deliveries: Collection[str]
+    ) -> tuple[bool, bool, bool]:
+        """Return which kinds of work wait, or were left by a stopped server, in one query.
+
+        Args:
+            runs: The background responses that this server executes.
+            batches: The batches that it executes.
+            deliveries: The webhook events that it delivers.
+        """
+        found = select(
+            run_waiting(self._server_id),
+            batch_waiting(self._server_id, batches),
+            delivery_waiting(self._server_id, deliveries, self._clock()),
+        )
+        active = {ACTIVE: list(runs)}
+        row = await self._database.read(lambda c: c.execute(found, active).one())
+        in_runs, in_batches, in_deliveries = row
+        return in_runs, in_batches, in_deliveries
 
     async def leave(self) -> None:
         """Deregister this server.

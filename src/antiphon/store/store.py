@@ -1,28 +1,22 @@
 """The store: opens and closes the database and holds its record classes."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
-
-from sqlalchemy import select
+from collections.abc import Callable, Mapping
 
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store.batches.batches import BatchRecords
-from antiphon.store.batches.queue import waiting as batch_waiting
-from antiphon.store.batches.tables import m015_batches
 from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
 from antiphon.store.database import Database, Timing
-from antiphon.store.deletions.queue import Kind, Step, m009_deletions
+from antiphon.store.deletions.queue import Kind, Step
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.files import FileRecords
-from antiphon.store.idempotency import IdempotencyRecords, m007_idempotency
-from antiphon.store.keys import KeyRecords, m004_keys, m011_versions, m030_key_access
+from antiphon.store.idempotency import IdempotencyRecords
+from antiphon.store.keys import KeyRecords
 from antiphon.store.log.records import LogRecords
-from antiphon.store.log.search import m018_search
-from antiphon.store.log.tables import m017_steps
-from antiphon.store.migrations import m001_initial, m002_files, migrate
-from antiphon.store.models import ModelRecords, m008_registered_models
-from antiphon.store.prompts import PromptRecords, m005_prompts
+from antiphon.store.migrations import MIGRATIONS, migrate
+from antiphon.store.models import ModelRecords
+from antiphon.store.prompts import PromptRecords
 from antiphon.store.responses.conversations import ConversationRecords
 from antiphon.store.responses.items import ItemRecords
 from antiphon.store.responses.overview import OverviewRecords
@@ -30,51 +24,16 @@ from antiphon.store.responses.pending import PendingResponses
 from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.retention.records import ExpiryRecords
-from antiphon.store.retention.tables import m021_retention
-from antiphon.store.runs.queue import ACTIVE
-from antiphon.store.runs.queue import waiting as run_waiting
 from antiphon.store.runs.runs import RunRecords
-from antiphon.store.runs.tables import m013_runs, m020_streams
-from antiphon.store.servers import SecretRecords, ServerRecords, m006_secrets
+from antiphon.store.servers import SecretRecords, ServerRecords
 from antiphon.store.sharing.notices import QUEUE, Notices
-from antiphon.store.sharing.usage import UsageRecords, m019_usage
-from antiphon.store.tables import m010_indexes
+from antiphon.store.sharing.usage import UsageRecords
 from antiphon.store.vector_stores.chunks import ChunkRecords
-from antiphon.store.vector_stores.counters import m012_counters
 from antiphon.store.vector_stores.removal import remove_detached_files, remove_file, remove_vector_store
-from antiphon.store.vector_stores.search.blocks import m014_vector_blocks
-from antiphon.store.vector_stores.tables import m003_chunks
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
 from antiphon.store.vector_stores.vector_stores import VectorStoreRecords
-from antiphon.store.webhooks.queue import waiting as delivery_waiting
-from antiphon.store.webhooks.tables import m016_webhooks
 from antiphon.store.webhooks.webhooks import WebhookRecords
 
-MIGRATIONS = (
-    m001_initial,
-    m002_files,
-    m003_chunks,
-    m004_keys,
-    m005_prompts,
-    m006_secrets,
-    m007_idempotency,
-    m008_registered_models,
-    m009_deletions,
-    m010_indexes,
-    m011_versions,
-    m012_counters,
-    m013_runs,
-    m014_vector_blocks,
-    m015_batches,
-    m016_webhooks,
-    m017_steps,
-    m018_search,
-    m019_usage,
-    m020_streams,
-    m021_retention,
-    m030_key_access,
-)
-"""The migrations of the database, in order."""
 _REMOVALS: Mapping[Kind, Step] = {
     "conversation": trim_conversation,
     "detached_files": remove_detached_files,
@@ -96,9 +55,6 @@ class Store:
         self, database: Database, server_id: str, clock: Callable[[], float], *, is_worker: bool = False
     ) -> None:
         self._database = database
-        self._server_id = server_id
-        self._is_worker = is_worker
-        self._clock = clock
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
@@ -108,7 +64,7 @@ class Store:
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.overview = OverviewRecords(database)
-        self.servers = ServerRecords(database, self.pending, server_id, clock)
+        self.servers = ServerRecords(database, self.pending, server_id, clock, is_worker=is_worker)
         self.secrets = SecretRecords(database)
         self.keys = KeyRecords(database)
         self.files = FileRecords(database, self.deletions, clock)
@@ -120,8 +76,8 @@ class Store:
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)
         self.batches = BatchRecords(database, server_id, self.webhooks, clock)
-        self.usage = UsageRecords(database, server_id, clock, self.has_company)
-        self.notices = Notices(database, server_id, self.has_company)
+        self.usage = UsageRecords(database, server_id, clock, self.servers.has_company)
+        self.notices = Notices(database, server_id, self.servers.has_company)
 
     @classmethod
     async def open(
@@ -159,35 +115,10 @@ class Store:
             raise StoreUnavailable(f"{database.location}: {explain_to_operator(error)}") from error
         return store
 
-    async def waiting(
-        self, runs: Collection[str], batches: Collection[str], deliveries: Collection[str]
-    ) -> tuple[bool, bool, bool]:
-        """Return which kinds of work wait, or were left by a stopped server, in one query.
-
-        Args:
-            runs: The background responses that this server executes.
-            batches: The batches that it executes.
-            deliveries: The webhook events that it delivers.
-        """
-        found = select(
-            run_waiting(self._server_id),
-            batch_waiting(self._server_id, batches),
-            delivery_waiting(self._server_id, deliveries, self._clock()),
-        )
-        active = {ACTIVE: list(runs)}
-        in_runs, in_batches, in_deliveries = await self._database.read(
-            lambda c: c.execute(found, active).one()
-        )
-        return in_runs, in_batches, in_deliveries
-
     @property
     def location(self) -> str:
         """Path, or host and name, of the database, without user and password."""
         return self._database.location
-
-    def has_company(self) -> bool:
-        """Return whether other servers use the database."""
-        return self._is_worker or not self.servers.is_alone
 
     async def size(self) -> int:
         """Return the size of the database in bytes."""

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from antiphon.store.connect import open_engine
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS
 from tests.cli.conftest import Run
 from tests.cli.db.samples import DATABASE, fill, some
 from tests.corpus.test_v0_1_0 import DATA

@@ -43,8 +43,8 @@ def test_the_owner_with_the_fewest_batches_is_next(store: Store, run: Run) -> No
         assert active == ["mine_0", "other", "mine_1", "mine_2"]
         assert not await store.batches.is_waiting(active)
         assert await store.batches.is_waiting(active[1:])
-        assert (await store.waiting([], active, [])) == (False, False, False)
-        assert (await store.waiting([], [], [])) == (False, True, False)
+        assert (await store.servers.waiting([], active, [])) == (False, False, False)
+        assert (await store.servers.waiting([], [], [])) == (False, True, False)
 
     run(scenario())
 

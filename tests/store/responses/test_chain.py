@@ -8,9 +8,8 @@ from sqlalchemy import Engine, event
 from antiphon.store import Store
 from antiphon.store.connect import open_engine
 from antiphon.store.errors import PreviousResponseNotFound
-from antiphon.store.migrations import migrate
+from antiphon.store.migrations import MIGRATIONS, migrate
 from antiphon.store.responses.chain import HISTORY
-from antiphon.store.store import MIGRATIONS
 from tests.store.conftest import Run
 from tests.store.samples import ME, begin_in, bodies, converse, finished, item, new_response, respond
 

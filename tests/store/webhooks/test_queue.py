@@ -114,7 +114,7 @@ def test_a_postponed_delivery_is_due_later_under_the_same_id(url: str, run: Run)
         assert await claimed(store) is None
         assert not await store.webhooks.is_waiting([])
         now[0] += 61
-        assert (await store.waiting([], [], [])) == (False, False, True)
+        assert (await store.servers.waiting([], [], [])) == (False, False, True)
         again = await store.webhooks.claim((), MANY)
         assert again is not None
         assert (again.id, again.epoch) == (delivery.id, 2)

@@ -23,8 +23,7 @@ from antiphon.errors import StoreUnavailable
 from antiphon.store.connect import describe
 from antiphon.store.files import hide_file
 from antiphon.store.log.search import m018_search
-from antiphon.store.migrations import migrate
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS, migrate
 from antiphon.store.tables import files, metadata, schema_version
 from antiphon.store.upkeep.export import CHUNK_COLUMNS, CHUNKS, FORMAT, Header, Mark, exported_tables
 from antiphon.store.upkeep.schema import NAMES

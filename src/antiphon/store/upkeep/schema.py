@@ -9,8 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.connect import Opened, describe, file_of, open_engine
-from antiphon.store.migrations import migrate, missing_migrations
-from antiphon.store.store import MIGRATIONS
+from antiphon.store.migrations import MIGRATIONS, migrate, missing_migrations
 
 NAMES = tuple(migration.__name__ for migration in MIGRATIONS)
 """The names of all migrations, in order."""
