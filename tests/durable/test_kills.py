@@ -3,10 +3,11 @@
 import os
 import random
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -133,13 +134,31 @@ def test_D8_a_client_of_another_server_sees_no_gap_when_a_server_ends(
     assert followed(two.url, response_id).payloads == events
 
 
+def freeze(server: Server, database: str) -> None:
+    """Stop a server at a moment in which it doesn't hold the write lock of an SQLite file."""
+    server.process.send_signal(signal.SIGSTOP)
+    while not database.startswith("postgresql") and is_locked(database):
+        server.process.send_signal(signal.SIGCONT)
+        server.process.send_signal(signal.SIGSTOP)
+
+
+def is_locked(path: str) -> bool:
+    """Return whether nobody can write to an SQLite file for a second."""
+    with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
 @pytest.mark.timeout(120)
 def test_a_frozen_server_writes_nothing_when_it_wakes_up(servers: Processes, backend: Backend) -> None:
     one, two = servers.pair()
     backend.pause = 0.3
     with created(one.url, ASK) as (response_id, _), stream(two.url, response_id) as lines:
         read = [next(lines) for _ in range(3)]
-        one.process.send_signal(signal.SIGSTOP)
+        freeze(one, servers.database)
         read.append(next(lines))
         one.process.send_signal(signal.SIGCONT)
         backend.pause = 0.05
