@@ -67,6 +67,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return
     server = request.getfixturevalue("postgresql")
     with schema(server) as url, psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         dump = (DATA / "antiphon.sql").read_text("utf-8").replace(SCHEMA, schema_in(url))
         connection.execute(dump.encode())
         yield url

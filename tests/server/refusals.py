@@ -22,7 +22,7 @@ class Bad(NamedTuple):
 
 
 def rows(database: Path, *, running: int = 0) -> dict[str, int]:
-    """Return the number of rows of each table, and of locked conversations.
+    """Return the number of rows of each table but the log of refusals, and of locked conversations.
 
     The function waits until at most `running` responses are in progress, because a response is stored a
     moment after its client disconnected.
@@ -33,7 +33,9 @@ def rows(database: Path, *, running: int = 0) -> dict[str, int]:
         while connection.execute(unfinished).fetchone()[0] > running and time.monotonic() < until:
             time.sleep(0.01)
         tables = [
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if name != "log_entries"
         ]
         count = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
         locked = "SELECT count(*) FROM conversations WHERE locked_by IS NOT NULL"

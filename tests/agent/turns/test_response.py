@@ -133,6 +133,7 @@ def _text(content: JSON) -> str:
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
+@pytest.mark.shared
 def test_each_recorded_chat_that_our_server_replays_is_a_well_formed_turn() -> None:
     calls = [call for call in calls_in(recordings("llama-stack")) if call.kind == "chat" and call.streamed]
     seen = {"completed": 0, "failed": 0}

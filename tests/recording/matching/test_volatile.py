@@ -160,6 +160,7 @@ def test_our_own_ids_of_files_are_folded_as_those_of_others_are() -> None:
     assert not same(found("see file-cabinet"), found("see file-drawers"))
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["llama-stack"])
 def test_real_file_searches_answer_requests_with_our_ids(name: str) -> None:
     """Ids, scores and attributes differ between two servers that searched the same file."""

@@ -1,6 +1,5 @@
 """The command `antiphon logs`, which lists responses and refused requests."""
 
-import asyncio
 import re
 import time
 from typing import TYPE_CHECKING
@@ -115,6 +114,8 @@ async def _follow(
     log: "Log", query: "LogQuery", printed: "list[LogEntry]", began: float, *, as_json: bool
 ) -> None:
     """Print responses when they end, and refused requests."""
+    import asyncio
+
     import msgspec
 
     wants_running = query.status in _RUNNING

@@ -1,6 +1,5 @@
 """Access of commands to the log in the server's database."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -44,6 +43,8 @@ def with_store(database: str | None, work: "Callable[[Store], Awaitable[R]]") ->
     Raises:
         AntiphonError: The database failed, or `work` did.
     """
+    import asyncio
+
     from antiphon.store import Store
 
     settings = settings_of(database)
@@ -64,6 +65,8 @@ def with_services(database: str | None, work: "Callable[[Services], Awaitable[R]
     Raises:
         AntiphonError: The database failed, or `work` did.
     """
+    import asyncio
+
     from antiphon.serving.services import opened_services
 
     settings = settings_of(database)
