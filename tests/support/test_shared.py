@@ -23,9 +23,7 @@ def test_a_test_with_the_marker_reads_the_data() -> None:
 def test_without_the_data_tests_with_the_marker_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tests.support.shared.ROOT", tmp_path / "nowhere")
     monkeypatch.setattr(Access, "is_allowed", True)
-    with pytest.raises(
-        pytest.fail.Exception, match=r"openai-openapi\.json of .*nowhere"
-    ):
+    with pytest.raises(pytest.fail.Exception, match=r"openai-openapi\.json of .*nowhere"):
         shared(DOCUMENT)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from antiphon.store import Store
 from antiphon.store.errors import CursorNotFound
+from antiphon.store.log import records
 from antiphon.store.log.rows import LogQuery, NewLogEntry
 from tests.store.conftest import Run
 from tests.store.log.samples import Facts, logged, numbers
@@ -147,5 +148,22 @@ def test_of_refused_requests_only_the_last_thousand_of_an_owner_remain(store: St
         await store.log.delete_excess()
         found = await numbers(store, limit=2000)
         assert (len(found), found[0], found[-1]) == (1001, 5000, 2)
+
+    run(scenario())
+
+
+def test_the_requests_of_each_kind_have_a_bound(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_MOST_PER_OWNER", {"refused": 2, "unstored": 3})
+
+    async def scenario() -> None:
+        for number in range(5):
+            await store.log.add(refused(number))
+            await store.log.add(
+                msgspec.structs.replace(refused(10 + number), kind="unstored", status="completed")
+            )
+        await store.log.delete_excess()
+        assert await numbers(store, limit=20) == [14, 13, 12, 4, 3]
 
     run(scenario())

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 Chosen = TypeVar("Chosen", bound=tuple[object, ...])
 
-_REFUSED_PER_OWNER = 1000
-"""The most refused requests of one owner in the log; older ones are deleted."""
+_MOST_PER_OWNER = {"refused": 1000, "unstored": 10_000}
+"""The most requests of one owner that the log keeps of each kind; older ones are deleted."""
 _MOST_LINKS = 100
 """The most forks and continuations that are listed with a response."""
 _MOST_FOUND = 20
@@ -144,7 +144,7 @@ class LogRecords:
                 return
 
     async def delete_excess(self) -> None:
-        """Delete all but the last refused requests of each owner; call it periodically."""
+        """Delete all but the last refused and unstored requests of each owner; call it periodically."""
         await self._database.write(_delete_excess)
 
 
@@ -345,6 +345,7 @@ def _delete_excess(connection: Connection) -> None:
         partition_by=log_entries.c.owner,
         order_by=(log_entries.c.created_at.desc(), log_entries.c.id.desc()),
     )
-    ranked = select(log_entries.c.id, place.label("place")).where(log_entries.c.kind == "refused").subquery()
-    excess = select(ranked.c.id).where(ranked.c.place > _REFUSED_PER_OWNER)
-    connection.execute(delete(log_entries).where(log_entries.c.id.in_(excess)))
+    for kind, most in _MOST_PER_OWNER.items():
+        ranked = select(log_entries.c.id, place.label("place")).where(log_entries.c.kind == kind).subquery()
+        excess = select(ranked.c.id).where(ranked.c.place > most)
+        connection.execute(delete(log_entries).where(log_entries.c.id.in_(excess)))
