@@ -8,11 +8,16 @@ from pathlib import Path
 from tests.wheel.conftest import ROOT, TOOLS, VERSIONS, run
 
 
-def test_the_wheel_has_every_module_and_nothing_else(wheel: Path) -> None:
+KINDS = (".py", ".html", ".css", ".js", ".svg")
+
+
+def test_the_wheel_has_every_module_and_page_and_nothing_else(wheel: Path) -> None:
     run([str(TOOLS / "check-wheel-contents"), str(wheel)])
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     sources = {
-        file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src" / "antiphon").rglob("*.py")
+        file.relative_to(ROOT / "src").as_posix()
+        for file in (ROOT / "src" / "antiphon").rglob("*")
+        if file.suffix in KINDS
     }
     assert names == sources | {"antiphon/py.typed"}
 
@@ -26,7 +31,7 @@ def test_the_metadata_are_complete(wheel: Path) -> None:
         assert metadata[field], field
     classifiers = metadata.get_all("Classifier") or []
     assert {f"Programming Language :: Python :: {version}" for version in VERSIONS} <= set(classifiers)
-    assert set(metadata.get_all("Provides-Extra") or []) == {"agent", "dev", "postgres"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"agent", "dev", "otel", "postgres"}
 
 
 def test_no_link_of_the_description_needs_a_clone(wheel: Path) -> None:
