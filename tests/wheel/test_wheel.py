@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.wheel.conftest import ROOT, TOOLS, VERSIONS, run
 
-
 KINDS = (".py", ".html", ".css", ".js", ".svg")
 
 
