@@ -83,7 +83,7 @@ coverage: .venv/installed-dev
 	@$(BIN)/coverage run -m pytest tests/engine tests/wire $(AVAILABLE) $(ARGS)
 	@$(BIN)/coverage report
 
-# mypy and the project's own rules run at the same time, which takes under a minute on two cores.
+# mypy and the project's own rules run at the same time.
 check: .venv/installed-dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
