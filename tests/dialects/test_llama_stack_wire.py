@@ -5,8 +5,9 @@ import pytest
 
 from antiphon.dialects.llama_stack import DIALECTS, OPENAI, Dialect
 from antiphon.dialects.llama_stack_wire import shown_events, with_defaults
-from antiphon.wire.events import Event, McpCallArgumentsDelta, McpCallArgumentsDone, McpCallInProgress
+from antiphon.wire.events import Event
 from antiphon.wire.responses import CreateResponse
+from antiphon.wire.tool_events import McpCallArgumentsDelta, McpCallArgumentsDone, McpCallInProgress
 from antiphon.wire.tools import McpTool, Tool, WebSearchTool
 
 THEIRS = [DIALECTS["llama-stack-2025"], DIALECTS["llama-stack"]]

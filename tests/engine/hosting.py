@@ -18,19 +18,7 @@ from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
-from antiphon.wire.events import (
-    Event,
-    McpCallCompleted,
-    McpCallInProgress,
-    McpListToolsCompleted,
-    McpListToolsFailed,
-    McpListToolsInProgress,
-    OutputItemAdded,
-    OutputItemDone,
-    WebSearchCallCompleted,
-    WebSearchCallInProgress,
-    WebSearchCallSearching,
-)
+from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import (
     Item,
     McpApprovalRequest,
@@ -41,6 +29,16 @@ from antiphon.wire.items import (
     WebSearchCall,
 )
 from antiphon.wire.json import JSONObject
+from antiphon.wire.tool_events import (
+    McpCallCompleted,
+    McpCallInProgress,
+    McpListToolsCompleted,
+    McpListToolsFailed,
+    McpListToolsInProgress,
+    WebSearchCallCompleted,
+    WebSearchCallInProgress,
+    WebSearchCallSearching,
+)
 from tests.engine.life_cycle import check_life_cycles
 from tests.engine.looping import NOW, collect
 from tests.engine.replies import STOP, call, chunk, counted_ids, raw

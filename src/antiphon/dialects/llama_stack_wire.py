@@ -6,16 +6,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from antiphon.dialects.llama_stack import Dialect
-from antiphon.wire.events import (
-    ContentPartAdded,
-    ContentPartDone,
-    Event,
-    McpCallArgumentsDelta,
-    McpCallArgumentsDone,
-    OutputItemAdded,
-    OutputItemDone,
-)
+from antiphon.wire.events import ContentPartAdded, ContentPartDone, Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.responses import CreateResponse
+from antiphon.wire.tool_events import McpCallArgumentsDelta, McpCallArgumentsDone
 from antiphon.wire.tools import McpTool, Tool
 
 RequestType = TypeVar("RequestType", bound=CreateResponse)

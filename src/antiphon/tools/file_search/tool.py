@@ -13,16 +13,14 @@ from antiphon.tools.context import FileSearch as Searching
 from antiphon.tools.context import ToolContext
 from antiphon.tools.file_search.items import CALLS
 from antiphon.wire.chat import ChatTool
-from antiphon.wire.events import (
-    Event,
+from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
+from antiphon.wire.items import ITEM_PREFIXES, FileSearchCall
+from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tool_events import (
     FileSearchCallCompleted,
     FileSearchCallInProgress,
     FileSearchCallSearching,
-    OutputItemAdded,
-    OutputItemDone,
 )
-from antiphon.wire.items import ITEM_PREFIXES, FileSearchCall
-from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tools import FileSearchTool
 
 

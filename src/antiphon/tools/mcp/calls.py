@@ -10,8 +10,10 @@ from antiphon.engine.request_context import Ids
 from antiphon.errors import AntiphonError, ToolListFailed, UpstreamError, UpstreamRefused
 from antiphon.tools.mcp.approvals import Policy
 from antiphon.tools.mcp.results import INVALID_PARAMS, entries, failed, outcome, protocol_error
-from antiphon.wire.events import (
-    Event,
+from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
+from antiphon.wire.items import McpApprovalRequest, McpCall, McpListTools
+from antiphon.wire.json import JSONObject
+from antiphon.wire.tool_events import (
     McpCallArgumentsDelta,
     McpCallArgumentsDone,
     McpCallCompleted,
@@ -20,11 +22,7 @@ from antiphon.wire.events import (
     McpListToolsCompleted,
     McpListToolsFailed,
     McpListToolsInProgress,
-    OutputItemAdded,
-    OutputItemDone,
 )
-from antiphon.wire.items import McpApprovalRequest, McpCall, McpListTools
-from antiphon.wire.json import JSONObject
 
 _log = logging.getLogger(__name__)
 

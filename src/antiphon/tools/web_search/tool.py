@@ -21,12 +21,10 @@ from antiphon.wire.events import (
     FunctionCallArgumentsDone,
     OutputItemAdded,
     OutputItemDone,
-    WebSearchCallCompleted,
-    WebSearchCallInProgress,
-    WebSearchCallSearching,
 )
 from antiphon.wire.items import ITEM_PREFIXES, WebSearchCall
 from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.tool_events import WebSearchCallCompleted, WebSearchCallInProgress, WebSearchCallSearching
 from antiphon.wire.tools import WebSearchTool
 
 

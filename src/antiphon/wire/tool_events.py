@@ -1,0 +1,81 @@
+"""Events of hosted tools in a response's stream.
+
+`sequence_number` is set once, when the event is added to the stream. See
+https://platform.openai.com/docs/api-reference/responses-streaming.
+"""
+
+from msgspec import Struct
+
+
+class _ToolEvent(Struct):
+    """Event of a hosted tool that has no content besides its type."""
+
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
+class WebSearchCallInProgress(_ToolEvent, tag="response.web_search_call.in_progress"):
+    """Start of a web search call."""
+
+
+class WebSearchCallSearching(_ToolEvent, tag="response.web_search_call.searching"):
+    """Start of the search in a web search call."""
+
+
+class WebSearchCallCompleted(_ToolEvent, tag="response.web_search_call.completed"):
+    """Completed web search call."""
+
+
+class FileSearchCallInProgress(_ToolEvent, tag="response.file_search_call.in_progress"):
+    """Start of a file search call."""
+
+
+class FileSearchCallSearching(_ToolEvent, tag="response.file_search_call.searching"):
+    """Start of the search in a file search call."""
+
+
+class FileSearchCallCompleted(_ToolEvent, tag="response.file_search_call.completed"):
+    """Completed file search call."""
+
+
+class McpListToolsInProgress(_ToolEvent, tag="response.mcp_list_tools.in_progress"):
+    """Start of the listing of an MCP server's tools."""
+
+
+class McpListToolsCompleted(_ToolEvent, tag="response.mcp_list_tools.completed"):
+    """Completed listing of an MCP server's tools."""
+
+
+class McpListToolsFailed(_ToolEvent, tag="response.mcp_list_tools.failed"):
+    """Failed listing of an MCP server's tools."""
+
+
+class McpCallInProgress(_ToolEvent, tag="response.mcp_call.in_progress"):
+    """Start of an MCP tool call."""
+
+
+class McpCallCompleted(_ToolEvent, tag="response.mcp_call.completed"):
+    """Completed MCP tool call."""
+
+
+class McpCallFailed(_ToolEvent, tag="response.mcp_call.failed"):
+    """Failed MCP tool call."""
+
+
+class McpCallArgumentsDelta(Struct, tag="response.mcp_call_arguments.delta"):
+    """Piece of an MCP tool call's arguments."""
+
+    item_id: str
+    output_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
+    """Complete arguments of an MCP tool call."""
+
+    item_id: str
+    output_index: int
+    arguments: str
+    sequence_number: int = 0
