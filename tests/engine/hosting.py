@@ -15,6 +15,7 @@ from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.steering import Steering
 from antiphon.errors import AntiphonError
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
@@ -287,6 +288,8 @@ class FakeMcp(FakeTool):
 class Hosting:
     """Response with hosted tools: the loop, its events and their checks."""
 
+    steering: Steering | None = None
+
     def __init__(
         self,
         model: Replies,
@@ -305,7 +308,7 @@ class Hosting:
             request,
             new_response(request, "resp_1", int(NOW)),
             prompt,
-            RequestContext(clock=lambda: NOW, ids=counted_ids()),
+            RequestContext(clock=lambda: NOW, ids=counted_ids(), steering=self.steering),
             HostedTools(hosted, max_rounds),
         )
         at_once(self.loop.prepare())

@@ -44,6 +44,14 @@ def _takes_also(*values: str) -> Callable[[JSONObject, str], None]:
     return add
 
 
+def _has_reasons(*reasons: str) -> Callable[[JSONObject, str], None]:
+    def add(component: JSONObject, name: str) -> None:
+        details = component["properties"][name]["anyOf"][0]
+        details["properties"]["reason"]["enum"] += reasons
+
+    return add
+
+
 def _means_itself(component: JSONObject, name: str) -> None:
     inner = component["properties"][name]["items"]
     inner["oneOf"] = [part for part in inner["oneOf"] if "$recursiveRef" not in part]
@@ -60,6 +68,12 @@ EXEMPTIONS = (
     Exemption("ModelResponseProperties", "user", _may_be_null, "every recorded response has `user: null`"),
     Exemption("OpenAIFile", "expires_at", _may_be_null, "null for a file that never expires"),
     Exemption("Response", "usage", _may_be_null, "recorded null until the response has ended"),
+    Exemption(
+        "Response",
+        "incomplete_details",
+        _has_reasons("steered"),
+        "newer than the description; openai-python has it",
+    ),
     Exemption(
         "ResponseErrorCode",
         "",

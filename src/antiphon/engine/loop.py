@@ -141,7 +141,7 @@ class Loop:
                     async with aclosing(self._hosted_work(reply)) as batches:
                         async for events in batches:
                             yield outcome.number(events)
-                    is_answered = self._ends_turn(reply)
+                    is_answered = self._ends_turn(reply) or self._is_steered()
                 if not is_answered:
                     self._prompt.next_round(self._said(reply))
                 elif await self._has_grown_too_long(reply):
@@ -247,6 +247,12 @@ class Loop:
         self._outcome.is_exhausted = is_spent or self._prompt.rounds + 1 >= self._max_rounds
         return self._outcome.is_exhausted
 
+    def _is_steered(self) -> bool:
+        """Return whether the response ends because the client has sent input for the next model call."""
+        steering = self._context.steering
+        self._outcome.is_steered = steering is not None and steering.has_input()
+        return self._outcome.is_steered
+
     async def _compact(self, items: list[Item]) -> list[Event]:
         """Add a compaction of `items` to the output, for this response and later ones."""
         assert self._compactor is not None
@@ -280,7 +286,7 @@ class Loop:
         compactor = self._compactor
         if compactor is None or compactor.has_tried or self._outcome.is_exhausted:
             return False
-        if reply.stopped_early or self._waits or _asks_client(reply.said):
+        if self._outcome.is_steered or reply.stopped_early or self._waits or _asks_client(reply.said):
             return False
         self._prompt.remember(reply.said)
         return await compactor.is_due(self._chat_request(), reply.usage)

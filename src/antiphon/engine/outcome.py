@@ -49,6 +49,8 @@ class Outcome:
         """The error that the response failed with."""
         self.is_exhausted = False
         """Whether the response is incomplete, because no tokens or no rounds are left."""
+        self.is_steered = False
+        """Whether the response is incomplete, because another one continues it with steering input."""
         self.summary_usage: Usage | None = None
         """The usage of the latest compaction."""
         self._clock = clock
@@ -129,11 +131,13 @@ class Outcome:
 
     def _ended(self) -> Event:
         reply = self._reply
-        if not (self.is_exhausted or (reply is not None and reply.stopped_early)):
+        if not (self.is_steered or self.is_exhausted or (reply is not None and reply.stopped_early)):
             completed_at = int(self._clock())
             return ResponseCompleted(self._terminal(status="completed", completed_at=completed_at))
         too_long = self.is_exhausted or (reply is not None and reply.finish_reason == "length")
         details = IncompleteDetails("max_output_tokens" if too_long else "content_filter")
+        if self.is_steered:
+            details = IncompleteDetails("steered")
         return ResponseIncomplete(self._terminal(status="incomplete", incomplete_details=details))
 
     def _failed(self, error: AntiphonError) -> list[Event]:

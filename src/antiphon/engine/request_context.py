@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from antiphon.engine.behavior import Behavior
+from antiphon.engine.steering import Steering
 from antiphon.engine.steps import StepNotes
 from antiphon.errors import AntiphonError
 from antiphon.ids import LONG, new_id
@@ -169,6 +170,8 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     """The name of the API key."""
     steps: StepNotes | None = None
     """Notes the calls of a response for its log; None if it has no log."""
+    steering: Steering | None = None
+    """Input that the client sends while the response runs; None if it can send none."""
 
 
 class StoredContext(Struct, frozen=True, kw_only=True):

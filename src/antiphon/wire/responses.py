@@ -211,7 +211,7 @@ class ResponseError(Struct):
 class IncompleteDetails(Struct):
     """Reason for an incomplete response."""
 
-    reason: Literal["max_output_tokens", "content_filter"]
+    reason: Literal["max_output_tokens", "content_filter", "steered"]
 
 
 class Response(Struct, kw_only=True):
