@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from antiphon.decode.bodies import create_response
+from antiphon.decode.bodies import create_response, response_create_event
 from antiphon.engine.loop import is_warm_up
-from antiphon.wire.json import JSONObject
+from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import ResponseCreateEvent
 from tests.engine.looping import ScriptedModel, collect, loop
 
@@ -21,9 +21,30 @@ def test_a_warm_up_is_asked_for_over_a_websocket(body: JSONObject, expected: boo
     assert not is_warm_up(create_response.decode(msgspec.json.encode({"model": "m", "generate": False})))
 
 
-def test_a_warm_up_calls_no_model() -> None:
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (None, False),
+        ({}, False),
+        ({"prewarm": None}, False),
+        ({"prewarm": False}, False),
+        ({"prewarm": True}, True),
+    ],
+)
+def test_filling_the_prompt_cache_in_advance_is_a_warm_up(options: JSON, expected: bool) -> None:
+    body = {"model": "m", "generate": True, "prompt_cache_options": options}
+    assert is_warm_up(create_response.decode(msgspec.json.encode(body))) is expected
+    frame = {"type": "response.create"} | body
+    assert is_warm_up(response_create_event.decode(msgspec.json.encode(frame))) is expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"type": "response.create", "generate": False}, {"prompt_cache_options": {"prewarm": True}}],
+)
+def test_a_warm_up_calls_no_model(body: JSONObject) -> None:
     model = ScriptedModel([])
-    events = asyncio.run(collect(loop(model, {"type": "response.create", "generate": False})))
+    events = asyncio.run(collect(loop(model, body)))
     assert [event["type"] for event in events] == [
         "response.created",
         "response.in_progress",

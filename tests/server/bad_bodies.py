@@ -57,6 +57,21 @@ BAD: dict[str, Bad] = {
         "invalid_value",
         says="Invalid value: 'zzz'. Supported values are: 'user', 'assistant', 'system', 'developer'.",
     ),
+    "image_compression": Bad(
+        ask(image={"context_compression": "enabled"}),
+        "image.context_compression",
+        "unsupported_value",
+        says="Unsupported value: 'image.context_compression' does not support 'enabled' on this server. Use "
+        "'auto' or 'disabled'.",
+    ),
+    "image_compression_unknown": Bad(
+        ask(image={"context_compression": "zzz"}), "image.context_compression", "invalid_value"
+    ),
+    "cache_ttl": Bad(ask(prompt_cache_options={"ttl": "1h"}), "prompt_cache_options.ttl", "invalid_value"),
+    "access_program": Bad(ask(access_programs={"cyber": "zzz"}), "access_programs.cyber", "invalid_value"),
+    "safety_identifier": Bad(
+        ask(safety_identifier="s" * 129), "safety_identifier", "string_above_max_length"
+    ),
     "B9_item_type": Bad(ask(input=[{"type": "zzz"}]), "input[0].type", "invalid_value"),
     "B9_no_type": Bad(ask(input=[{"foo": 1}]), "input[0].type", "missing_required_parameter"),
     "B9_item_string": Bad(ask(input=["x"]), "input[0]", "invalid_type"),

@@ -355,11 +355,15 @@ class _ModelCall:
 
 
 def is_warm_up(request: CreateResponse) -> bool:
-    """Return whether a request only stores its context (`generate: false`, WebSocket).
+    """Return whether a request only stores its context.
 
-    Codex CLI sends such a request at the beginning of every connection, and continues it with the user's
-    request. api.openai.com returns no output for it and counts no output tokens.
+    It has `generate: false` (WebSocket), or `prompt_cache_options.prewarm`, which implies that. Codex CLI
+    sends such a request at the beginning of every connection, and continues it with the user's request.
+    api.openai.com returns no output for it and counts no output tokens.
     """
+    options = request.prompt_cache_options
+    if options is not None and options.prewarm is True:
+        return True
     return isinstance(request, ResponseCreateEvent) and request.generate is False
 
 

@@ -50,7 +50,9 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         metadata=request.metadata or {},
     )
     if request.prompt_cache_options is not None:
-        response.prompt_cache_options = request.prompt_cache_options
+        response.prompt_cache_options = msgspec.structs.replace(request.prompt_cache_options, prewarm=UNSET)
+    if request.access_programs is not None:
+        response.access_programs = None
     if request.prompt is not None:
         prompt = request.prompt
         response.prompt = PromptReference(id=prompt.id, version=prompt.version, variables=prompt.variables)

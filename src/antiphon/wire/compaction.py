@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from antiphon.wire.items import InputItem, Item
-from antiphon.wire.responses import PromptCacheOptions, ServiceTier, Usage
+from antiphon.wire.responses import ImageOptions, PromptCacheOptions, ServiceTier, Usage
 
 
 class CompactResponse(Struct, kw_only=True):
@@ -19,6 +19,7 @@ class CompactResponse(Struct, kw_only=True):
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     service_tier: ServiceTier | None = None
+    image: ImageOptions | None = None
 
 
 class CompactedResponse(Struct, kw_only=True):

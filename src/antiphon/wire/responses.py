@@ -80,11 +80,29 @@ class PromptReference(Struct, kw_only=True):
     variables: dict[str, str | InputText | InputImage | InputFile] | None | UnsetType = UNSET
 
 
-class PromptCacheOptions(Struct):
-    """Options of the prompt cache."""
+class PromptCacheOptions(Struct, kw_only=True):
+    """Options of the prompt cache.
+
+    A response shows them without `prewarm`. `comparison_response_id` names an earlier response that
+    `prompt_cache_diagnostics` compares the request with.
+    """
 
     mode: Literal["implicit", "explicit"] = "implicit"
-    ttl: Literal["30m"] = "30m"
+    ttl: Literal["30m", "12h"] = "30m"
+    prewarm: bool | None | UnsetType = UNSET
+    comparison_response_id: str | None | UnsetType = UNSET
+
+
+class ImageOptions(Struct, kw_only=True):
+    """Options of the images in the input."""
+
+    context_compression: Literal["auto", "enabled", "disabled"] = "auto"
+
+
+class AccessPrograms(Struct, kw_only=True):
+    """Programs of OpenAI that the request relies on; this server has none."""
+
+    cyber: Literal["standard", "daybreak_blue", "daybreak_red"] | UnsetType = UNSET
 
 
 class ContextManagement(Struct, kw_only=True):
@@ -135,13 +153,15 @@ class CreateResponse(Struct, kw_only=True):
     context_management: Annotated[list[ContextManagement], Meta(min_length=1)] | None = None
     prompt: PromptReference | None = None
     metadata: Metadata | None = None
-    safety_identifier: Annotated[str, Meta(max_length=64)] | None = None
+    safety_identifier: Annotated[str, Meta(max_length=128)] | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=64)] | None = None
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     user: str | None = None
     service_tier: ServiceTier | None = None
     moderation: JSONObject | None = None
+    image: ImageOptions | None = None
+    access_programs: AccessPrograms | None = None
 
 
 class ResponseCreateEvent(CreateResponse, kw_only=True):
@@ -255,6 +275,7 @@ class Response(Struct, kw_only=True):
     prompt_cache_options: PromptCacheOptions | UnsetType = UNSET
     context_management: list[ContextManagement] | UnsetType = UNSET
     moderation: JSON | UnsetType = UNSET
+    access_programs: None | UnsetType = UNSET
 
 
 class DeletedResponse(Struct):

@@ -42,6 +42,7 @@ def gathered_by(body: CompactResponse) -> CreateResponse:
         prompt_cache_retention=body.prompt_cache_retention,
         prompt_cache_options=body.prompt_cache_options,
         service_tier=body.service_tier,
+        image=body.image,
     )
 
 

@@ -92,6 +92,13 @@ def _check_unsupported(request: CreateResponse) -> None:
             code="unsupported_parameter",
             param="moderation",
         )
+    if request.image is not None and request.image.context_compression == "enabled":
+        raise InvalidRequest(
+            "Unsupported value: 'image.context_compression' does not support 'enabled' on this server. Use "
+            "'auto' or 'disabled'.",
+            code="unsupported_value",
+            param="image.context_compression",
+        )
 
 
 def _check_background(request: CreateResponse) -> None:
