@@ -51,6 +51,19 @@ def test_D2_a_stopped_server_ends_well(start: Start, stop: signal.Signals) -> No
     assert server.returncode == 0
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_open_page_does_not_delay_the_end(start: Start, workers: str) -> None:
+    server = start("--port", "0", "--print-url", "--workers", workers)
+    url = listening(server).strip().removesuffix("/v1")
+    with urllib.request.urlopen(f"{url}/viewer/live/responses", timeout=30) as stream:
+        assert stream.readline() == b"retry: 2000\n"
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=30)
+    # After the grace of five seconds, it would be cancelled, with an error in the log.
+    assert "Cancel" not in err
+    assert server.returncode == 0
+
+
 def test_a_start_loads_nothing_for_tools_documents_and_other_databases(tmp_path: Path) -> None:
     heavy = {"mcp", "mcp_types", "pydantic", "httpx2", "ddgs", "lxml", "pypdf", "llguidance", "psycopg"}
     heavy |= {"openai", "sqlalchemy.dialects.postgresql"}

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from antiphon.server.http.connection import HttpConnection
+from antiphon.server.http.exchange import CLIENT, Client, StoppedByDisconnect
 from tests.server.http.test_connection import OK, REQUEST, echo, turned
 from tests.server.wires import TurnedLoop, Wire, connected, settled
 
@@ -57,3 +59,32 @@ def test_at_the_end_of_the_server_idle_connections_are_closed_soon() -> None:
         return seen
 
     assert turned(scenario) == [False, True]
+
+
+def test_at_the_end_of_the_server_a_response_that_only_watches_ends_at_once() -> None:
+    ended: list[str] = []
+
+    async def watch(scope: Scope, receive: Receive, send: Send) -> None:
+        client: Client = scope[CLIENT]
+        client.only_watches = scope["path"] == "/watch"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        with StoppedByDisconnect(scope):
+            await asyncio.Event().wait()
+        ended.append(scope["path"])
+
+    async def scenario() -> list[bool]:
+        seen = []
+        for path in (b"/watch", b"/response"):
+            connection, wire = connected(watch)
+            connection.data_received(b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % path)
+            await settled()
+            connection.shutdown()
+            await settled()
+            seen.append(wire.is_closed)
+            connection.connection_lost(None)
+            await settled()
+        return seen
+
+    assert asyncio.run(scenario()) == [True, False]
+    assert ended == ["/watch", "/response"]

@@ -170,6 +170,8 @@ class HttpConnection(asyncio.Protocol):
         self._timers = self._timers.stopping
         if self._current is None:
             self._timers.idle.set(self._end)
+        elif self._current.only_watches:
+            self._end()
         elif not self._current.has_begun:
             self._current.keep_alive = False
 

@@ -37,10 +37,12 @@ class Client:
     request.
     """
 
-    __slots__ = ("_callback", "is_gone")
+    __slots__ = ("_callback", "is_gone", "only_watches")
 
     def __init__(self) -> None:
         self.is_gone = False
+        self.only_watches = False
+        """Whether the response has no end of its own, so that a stopping server doesn't wait for it."""
         self._callback: Callable[[], None] | None = None
 
     def leave(self) -> None:
@@ -230,6 +232,11 @@ class Exchange:
         self._is_body_whole = True
         self._expects_continue = False
         self._wake()
+
+    @property
+    def only_watches(self) -> bool:
+        """Whether a stopping server need not wait for the end of the response."""
+        return self._client.only_watches
 
     def lose(self) -> None:
         """Note that the client has disconnected."""

@@ -16,6 +16,7 @@ from antiphon.server.edge.authentication import PAGES
 from antiphon.server.edge.requests import begin_stream, owner_of, path_id
 from antiphon.server.edge.sse import EventStream, Frames
 from antiphon.server.edge.state import services_of, store_of
+from antiphon.server.http.exchange import CLIENT, Client
 from antiphon.server.pages.frame import SAFE, Shown, page
 from antiphon.server.pages.lists import SIZE, address, first_of, next_of, query_of
 from antiphon.service.log.entries import Log
@@ -71,7 +72,7 @@ async def live(request: Request) -> Response:
     """Stream the changed rows of the list as fragments of the page."""
     filters, seen = _filters(request), _seen(request)
     await begin_stream(request)
-    return _stream(_changes(request, filters, seen))
+    return _stream(request, _changes(request, filters, seen))
 
 
 async def _changes(request: Request, filters: Filters, seen: float) -> AsyncGenerator[Frames, None]:
@@ -104,7 +105,7 @@ async def follow(request: Request) -> Response:
     owner, response_id = owner_of(request), path_id(request, "response_id")
     await services_of(request).responses.get(owner, response_id)
     await begin_stream(request)
-    return _stream(_end(request, owner, response_id))
+    return _stream(request, _end(request, owner, response_id))
 
 
 async def _end(request: Request, owner: str, response_id: str) -> AsyncGenerator[Frames, None]:
@@ -122,7 +123,10 @@ async def _end(request: Request, owner: str, response_id: str) -> AsyncGenerator
     yield Frames(b"event: end\ndata: {}\n\n", is_last=True)
 
 
-def _stream(frames: AsyncGenerator[Frames, None]) -> Response:
+def _stream(request: Request, frames: AsyncGenerator[Frames, None]) -> Response:
+    client: Client | None = request.scope.get(CLIENT)
+    if client is not None:
+        client.only_watches = True
     stream = EventStream(frames)
     for name, value in SAFE.items():
         stream.headers[name] = value
