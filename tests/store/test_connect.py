@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,39 @@ def test_a_file_in_a_new_folder(tmp_path: Path, run: Run, form: str) -> None:
 
     run(scenario())
     assert [found.name for found in file.parent.iterdir()] == ["state.db"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
+def test_other_users_cannot_read_a_new_database(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "data"
+    before = os.umask(0)
+    try:
+
+        async def scenario() -> dict[str, int]:
+            store = await Store.open(str(folder / "state.db"))
+            await respond(store, "resp_1", ["a"], ["b"])
+            modes = {found.name: found.stat().st_mode & 0o777 for found in folder.iterdir()}
+            await store.close()
+            return modes
+
+        modes = run(scenario())
+    finally:
+        os.umask(before)
+    assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
+def test_an_operator_may_share_an_existing_database(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "state.db"
+    file.touch()
+    file.chmod(0o660)
+
+    async def scenario() -> None:
+        await (await Store.open(str(file))).close()
+
+    run(scenario())
+    assert file.stat().st_mode & 0o777 == 0o660
 
 
 @pytest.mark.parametrize("url", [":memory:", "sqlite://", "sqlite:///:memory:"])
@@ -264,3 +298,5 @@ def test_a_file_may_be_a_link(tmp_path: Path, run: Run) -> None:
 
     run(scenario())
     assert (tmp_path / "real.db").stat().st_size > 0
+    if os.name != "nt":
+        assert (tmp_path / "real.db").stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from functools import partial
@@ -35,6 +36,14 @@ class OpenFile:
         self.path = path
         self.identity: tuple[int, int] | None = None
         """Its device and inode, once a connection has opened it."""
+
+    def create(self, *_: object) -> None:
+        """Create the file for its owner alone, unless it exists: it has keys and texts.
+
+        SQLite gives the files of its log the same permissions.
+        """
+        with contextlib.suppress(OSError):  # SQLite reports the problem.
+            os.close(os.open(self.path.resolve(), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     def note(self, _connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         """Note the file that the first connection has opened."""
@@ -101,7 +110,7 @@ def _open_sqlite(path: str, synchronous: Synchronous) -> Opened:
     if path:
         file = Path(path).expanduser().absolute()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{file}: The folder cannot be created: {error.strerror}.") from error
         opened = OpenFile(file)
@@ -120,6 +129,7 @@ def _open_sqlite(path: str, synchronous: Synchronous) -> Opened:
         )
     event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
     if path:
+        event.listen(engine, "do_connect", opened.create)
         event.listen(engine, "connect", opened.note)
     reading, writing = engine.execution_options(), engine.execution_options()
     # A transaction that reads first and then writes fails at once if another process has written in between,

@@ -56,6 +56,7 @@ def test_what_is_kept_has_its_place_and_what_is_not_is_gone(tmp_path: Path) -> N
             await upload.write(b"lost")
         assert names(tmp_path) == ["file-1"]
         assert folder.path_of("file-1").read_bytes() == b"hello you"
+        assert stat.S_IMODE(folder.path_of("file-1").stat().st_mode) == 0o600
         await folder.delete("file-1")
         await folder.delete("file-1")
         assert names(tmp_path) == []

@@ -103,7 +103,7 @@ class Upload:
 
     async def __aenter__(self) -> Self:
         with _explained():
-            self._file = await asyncio.to_thread(self._path.open, "xb")
+            self._file = await asyncio.to_thread(open, self._path, "xb", opener=_private)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -139,6 +139,11 @@ class Upload:
         os.fsync(self._file.fileno())
         self._file.close()
         self._path.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that other users of the machine can't read."""
+    return os.open(path, flags, 0o600)
 
 
 def _delete_abandoned(folder: Path) -> None:
