@@ -133,7 +133,7 @@ def test_a_backup_of_a_running_server_has_everything(
         imported = restore_backup(copy, restored, archive)
         assert (imported.files, imported.missing) == (2, 0)
         assert rows_of(copy) == before
-        store = await Store.open(copy, server_id="another")
+        store = await Store.open(copy)
         assert [path.name for path in sorted(restored.iterdir())] == ["file-1", "file-2"]
         assert (restored / "file-1").read_bytes() == CONTENT
         secret = await store.secrets.find_or_keep("seal_key", "another")

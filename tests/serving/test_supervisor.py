@@ -61,7 +61,7 @@ class Command:
             found = connection.execute("SELECT id FROM servers").fetchall()
         finally:
             connection.close()
-        return {name.rpartition(":")[2].partition("/")[2] for (name,) in found}
+        return {name.partition("#")[0].rpartition(":")[2].partition("/")[2] for (name,) in found}
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and the log."""

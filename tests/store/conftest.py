@@ -8,7 +8,9 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from antiphon.ids import new_id
 from antiphon.store import Store
+from antiphon.store.servers import Member
 from tests.support.postgresql import schema
 from tests.support.tables import create_tables, empty_tables
 
@@ -24,7 +26,13 @@ class Run(Protocol):
 class OpenStore(Protocol):
     """Function that opens another store on the test's database; it is closed after the test."""
 
-    def __call__(self, *, server_id: str | None = None, clock: Callable[[], float] = ...) -> Store: ...
+    def __call__(
+        self,
+        *,
+        server_id: str | None = None,
+        clock: Callable[[], float] = ...,
+        has_ended: Callable[[str], bool] = ...,
+    ) -> Store: ...
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -66,8 +74,14 @@ def run() -> Iterator[Run]:
 def open_store(url: str, run: Run) -> Iterator[OpenStore]:
     opened: list[Store] = []
 
-    def open_one(*, server_id: str | None = None, clock: Callable[[], float] = lambda: 1000.0) -> Store:
-        opened.append(run(Store.open(url, server_id=server_id, clock=clock)))
+    def open_one(
+        *,
+        server_id: str | None = None,
+        clock: Callable[[], float] = lambda: 1000.0,
+        has_ended: Callable[[str], bool] = lambda _: False,
+    ) -> Store:
+        member = Member(id=server_id or new_id("server", 8), has_ended=has_ended)
+        opened.append(run(Store.open(url, member=member, clock=clock)))
         return opened[-1]
 
     yield open_one

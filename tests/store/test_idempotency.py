@@ -73,7 +73,7 @@ def test_D20_another_server_gives_the_answer_too(open_store: OpenStore, run: Run
 def test_D20_what_died_with_its_server_is_released_when_it_starts_again(
     open_store: OpenStore, run: Run
 ) -> None:
-    died = open_store(server_id="host:8321")
+    died = open_store(server_id="died")
 
     async def scenario() -> None:
         assert await died.idempotency.claim(ME, "answered") == GRANTED
@@ -81,7 +81,7 @@ def test_D20_what_died_with_its_server_is_released_when_it_starts_again(
         assert await died.idempotency.claim(ME, "lost") == GRANTED
 
     run(scenario())
-    again = open_store(server_id="host:8321")
+    again = open_store(has_ended=lambda server_id: server_id == "died")
 
     async def after() -> None:
         assert await again.idempotency.claim(ME, "answered") == Claim(answer=b"before")

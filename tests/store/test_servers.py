@@ -42,12 +42,12 @@ def test_what_a_silent_server_left_has_failed(open_store: OpenStore, run: Run) -
 
 
 @pytest.mark.parametrize("many", [2, 100])
-def test_all_that_a_server_left_has_failed_whether_silent_or_back(
+def test_all_that_a_server_left_has_failed_whether_silent_or_ended(
     open_store: OpenStore, run: Run, many: int
 ) -> None:
     clock = Clock()
     silent, other = open_store(clock=clock), open_store(clock=clock)
-    killed = open_store(server_id="host:8321", clock=clock)
+    killed = open_store(server_id="killed", clock=clock)
     ids = [f"resp_{number}" for number in range(many)]
 
     async def begin(store: Store, prefix: str) -> None:
@@ -60,9 +60,11 @@ def test_all_that_a_server_left_has_failed_whether_silent_or_back(
 
     run(begin(silent, "silent_"))
     run(begin(killed, "killed_"))
-    clock.now += 31
-    back = open_store(server_id="host:8321", clock=clock)
+    clock.now += 29
+    back = open_store(has_ended=lambda server_id: server_id == "killed", clock=clock)
     assert run(statuses(back, "killed_")) == {"failed"}
+    assert run(statuses(other, "silent_")) == {"in_progress"}
+    clock.now += 2
     assert run(other.servers.recover(silent_for=30)) == many
     assert run(statuses(other, "silent_")) == {"failed"}
 
@@ -151,15 +153,15 @@ def test_a_server_that_closed_needs_no_silence(url: str, open_store: OpenStore, 
     run(scenario())
 
 
-def test_a_server_that_returns_under_its_id_recovers_at_once(open_store: OpenStore, run: Run) -> None:
-    before = open_store(server_id="host:8321")
+def test_a_server_recovers_at_once_from_one_that_has_certainly_ended(open_store: OpenStore, run: Run) -> None:
+    before = open_store(server_id="before")
 
     async def begin() -> None:
         await converse(before, "conv_1")
         await begin_in(before, "conv_1", "resp_1", "a")
 
     run(begin())
-    after = open_store(server_id="host:8321")
+    after = open_store(has_ended=lambda server_id: server_id == "before")
     assert run(status_of(after, "resp_1")) == "failed"
     run(after.conversations.lock(ME, "conv_1", "resp_2"))
 

@@ -26,6 +26,7 @@ from antiphon.service.services import Services
 from antiphon.serving.banner import banner, size_text
 from antiphon.serving.catalogue import mode_line, open_catalogue
 from antiphon.serving.http import http_server
+from antiphon.serving.identity import has_ended, new_identity
 from antiphon.serving.periodic import (
     build_indexes,
     expire,
@@ -41,6 +42,7 @@ from antiphon.serving.supervisor import Supervisor, Worker
 from antiphon.settings.schema import Settings
 from antiphon.store import Store
 from antiphon.store.database import Timing
+from antiphon.store.servers import Member
 
 _GRACE = 5
 """Seconds that open streams have to end after a signal to stop."""
@@ -125,7 +127,7 @@ async def opened(
     catalogue = await open_catalogue(settings, None if telemetry is None else telemetry.trace_headers)
     try:
         timing = None if telemetry is None or telemetry.metrics is None else telemetry.metrics.store
-        store = await _open_store(settings, _server_id(port, worker), timing)
+        store = await _open_store(settings, new_identity(port, worker), timing)
         alive = asyncio.create_task(stay_alive(store))
         try:
             async with Services.open(store, catalogue, service_settings(settings), telemetry) as services:
@@ -178,12 +180,9 @@ def _scrape(telemetry: Telemetry | None, store: Store) -> Callable[[], Awaitable
 
 
 async def _open_store(settings: Settings, server_id: str, timing: Timing | None) -> Store:
+    member = Member(id=server_id, has_ended=has_ended, is_worker=settings.workers > 1)
     return await Store.open(
-        settings.database,
-        server_id=server_id,
-        synchronous=settings.sqlite_synchronous,
-        is_worker=settings.workers > 1,
-        timing=timing,
+        settings.database, member=member, synchronous=settings.sqlite_synchronous, timing=timing
     )
 
 
@@ -215,16 +214,6 @@ async def _periodic_work(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _server_id(port: int, worker: int) -> str:
-    """Return the identity of a process among the servers of a database.
-
-    Servers of one machine have different ports. After a crash, the next server on the port recovers, and the
-    next worker with the number.
-    """
-    server = f"{socket.gethostname()}:{port}"
-    return server if worker == 1 else f"{server}/{worker}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

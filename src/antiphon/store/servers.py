@@ -1,7 +1,9 @@
 """Servers of a database, recovery from stopped ones, and shared secrets."""
 
+import math
 from collections.abc import Callable, Collection
 
+from msgspec import Struct
 from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
 
 from antiphon.store.batches.queue import waiting as batch_waiting
@@ -29,6 +31,17 @@ def m006_secrets(connection: Connection) -> None:
     metadata.create_all(connection, [secrets])
 
 
+class Member(Struct, frozen=True, kw_only=True):
+    """A server among those of a database."""
+
+    id: str
+    """An ID that no other server has."""
+    has_ended: Callable[[str], bool] = lambda _: False
+    """Returns whether the server of an ID has certainly ended, although it hasn't been silent for long."""
+    is_worker: bool = False
+    """Whether this server is one of several, also while the others are starting."""
+
+
 class ServerRecords:
     """The servers of a database, and this one among them.
 
@@ -40,24 +53,23 @@ class ServerRecords:
         self,
         database: Database,
         pending: PendingResponses,
-        server_id: str,
+        member: Member,
         clock: Callable[[], float],
-        *,
-        is_worker: bool = False,
     ) -> None:
-        self._is_alone = not is_worker
-        self._is_worker = is_worker
+        self._has_ended = member.has_ended
+        self._is_alone = not member.is_worker
+        self._is_worker = member.is_worker
         self._database = database
         self._pending = pending
-        self._server_id = server_id
+        self._server_id = member.id
         self._clock = clock
 
     async def join(self) -> None:
         """Register this server.
 
-        Responses that an earlier server of the same id left in progress fail first.
+        The responses of servers that have certainly ended fail first.
         """
-        await self._database.write(lambda c: _join(c, self._server_id, self._clock()))
+        await self.recover(math.inf)
         self._is_alone = await self._database.read(lambda c: _is_alone(c, self._server_id))
 
     def has_company(self) -> bool:
@@ -71,9 +83,9 @@ class ServerRecords:
     async def recover(self, silent_for: float) -> int:
         """Fail what stopped servers left in progress.
 
-        A stopped server has left, or was silent for too long. Its responses and the files that it was
-        reading become failed, and its conversation locks are released. The same happens to responses of
-        this server whose end could not be stored.
+        A stopped server has left, has certainly ended, or was silent for too long. Its responses and the
+        files that it was reading become failed, and its conversation locks are released. The same happens to
+        responses of this server whose end could not be stored.
 
         Args:
             silent_for: Seconds since the last heartbeat after which a server counts as stopped.
@@ -83,7 +95,10 @@ class ServerRecords:
         """
 
         def write(connection: Connection, failed: int) -> int:
-            failed += _recover(connection, self._server_id, self._clock(), silent_for)
+            now = self._clock()
+            _heartbeat(connection, self._server_id, now)
+            _remove_stopped(connection, now - silent_for, self._has_ended)
+            failed += _recover(connection)
             if failed:
                 end_lost_streams(connection)
             return failed
@@ -139,22 +154,20 @@ class SecretRecords:
         return found
 
 
-def _join(connection: Connection, server_id: str, now: float) -> None:
-    if fail_where(connection, responses.c.server_id == server_id, conversations.c.locked_server == server_id):
-        end_lost_streams(connection)
-    fail_lost(connection, vector_store_files.c.server_id == server_id)
-    _heartbeat(connection, server_id, now)
-
-
 def _heartbeat(connection: Connection, server_id: str, now: float) -> None:
     seen = update(servers).where(servers.c.id == server_id).values(seen_at=now)
     if connection.execute(seen).rowcount == 0:
         connection.execute(insert(servers), {"id": server_id, "seen_at": now})
 
 
-def _recover(connection: Connection, server_id: str, now: float, silent_for: float) -> int:
-    _heartbeat(connection, server_id, now)
-    connection.execute(delete(servers).where(servers.c.seen_at < now - silent_for))
+def _remove_stopped(connection: Connection, before: float, has_ended: Callable[[str], bool]) -> None:
+    known = connection.execute(select(servers.c.id, servers.c.seen_at)).all()
+    stopped = [server_id for server_id, seen_at in known if seen_at < before or has_ended(server_id)]
+    if stopped:
+        connection.execute(delete(servers).where(servers.c.id.in_(stopped)))
+
+
+def _recover(connection: Connection) -> int:
     alive = select(servers.c.id)
     fail_lost(connection, vector_store_files.c.server_id.not_in(alive))
     # Another server goes on with background responses.

@@ -25,7 +25,7 @@ from antiphon.store.responses.removal import remove_response, trim_conversation
 from antiphon.store.responses.responses import ResponseRecords
 from antiphon.store.retention.records import ExpiryRecords
 from antiphon.store.runs.runs import RunRecords
-from antiphon.store.servers import SecretRecords, ServerRecords
+from antiphon.store.servers import Member, SecretRecords, ServerRecords
 from antiphon.store.sharing.notices import QUEUE, Notices
 from antiphon.store.sharing.usage import UsageRecords
 from antiphon.store.vector_stores.chunks import ChunkRecords
@@ -51,10 +51,9 @@ class Store:
     `StoreUnavailable` if the database fails.
     """
 
-    def __init__(
-        self, database: Database, server_id: str, clock: Callable[[], float], *, is_worker: bool = False
-    ) -> None:
+    def __init__(self, database: Database, member: Member, clock: Callable[[], float]) -> None:
         self._database = database
+        server_id = member.id
         self.pending = PendingResponses(database, server_id)
         self.deletions = DeletionRecords(database, _REMOVALS)
         self.responses = ResponseRecords(database, self.pending, self.deletions, clock)
@@ -64,7 +63,7 @@ class Store:
         self.conversations = ConversationRecords(database, self.pending, self.deletions, server_id, clock)
         self.items = ItemRecords(database)
         self.overview = OverviewRecords(database)
-        self.servers = ServerRecords(database, self.pending, server_id, clock, is_worker=is_worker)
+        self.servers = ServerRecords(database, self.pending, member, clock)
         self.secrets = SecretRecords(database)
         self.keys = KeyRecords(database)
         self.files = FileRecords(database, self.deletions, clock)
@@ -84,21 +83,18 @@ class Store:
         cls,
         url: str,
         *,
-        server_id: str | None = None,
+        member: Member | None = None,
         clock: Callable[[], float] = time.time,
         synchronous: Synchronous = "normal",
-        is_worker: bool = False,
         timing: Timing | None = None,
     ) -> "Store":
         """Open the database, bring its tables up to date and register this server.
 
         Args:
             url: `sqlite:///path`, a plain path, `:memory:` or `postgresql://user:password@host/database`.
-            server_id: An id that one server uses at a time; random if None. Responses that an earlier
-                server of the same id left in progress fail.
+            member: This server; None for one with a random ID.
             clock: Returns the time in seconds since 1970.
             synchronous: When SQLite waits for the disk.
-            is_worker: Whether this server is one of several, also while the others are starting.
             timing: Receives the duration of each transaction; None for no measurement.
 
         Raises:
@@ -106,7 +102,7 @@ class Store:
             StoreUnavailable: The database cannot be used. The message is for the operator.
         """
         database = Database(open_engine(url, synchronous), timing)
-        store = cls(database, server_id or new_id("server", 8), clock, is_worker=is_worker)
+        store = cls(database, member or Member(id=new_id("server", 8)), clock)
         try:
             await database.write(lambda connection: migrate(connection, MIGRATIONS))
             await store.servers.join()

@@ -191,13 +191,13 @@ def test_what_takes_long_is_in_progress_meanwhile(store: Store, run: Run) -> Non
 
 def test_what_runs_when_the_store_is_closed_is_not_lost(url: str, open_store: OpenStore, run: Run) -> None:
     async def begin() -> None:
-        store = await Store.open(url, server_id="a", clock=lambda: 1000.0)
+        store = await Store.open(url, clock=lambda: 1000.0)
         store.pending.begin_later(ME, new_response("resp_1", "msg_1"), LONG)
         await store.close()
 
+    another = open_store()
     run(begin())
-    another = open_store(server_id="b")
-    assert run(another.servers.recover(0.0)) == 1
+    assert run(another.servers.recover(1.0)) == 1
     found = run(another.responses.get(ME, "resp_1"))
     assert found is not None
     assert found.status == "failed"

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from antiphon.store import Store
+from antiphon.store.servers import Member
 from antiphon.store.sharing import notices
 from tests.store.conftest import Run
 
@@ -16,7 +17,7 @@ from tests.store.conftest import Run
 @pytest.fixture
 def servers(postgresql_tables: str, run: Run) -> Iterator[list[Store]]:
     """Open two servers of a PostgreSQL database."""
-    opened = [run(Store.open(postgresql_tables, is_worker=True)) for _ in range(2)]
+    opened = [run(Store.open(postgresql_tables, member=Member(id=name, is_worker=True))) for name in "ab"]
     yield opened
     for store in opened:
         run(store.close())
@@ -102,7 +103,7 @@ def test_a_stopped_server_tells_the_others_what_it_has_left(servers: list[Store]
 def test_a_server_that_is_alone_and_one_on_sqlite_send_nothing(postgresql_tables: str, run: Run) -> None:
     async def scenario() -> None:
         for url, is_worker in ((postgresql_tables, False), (":memory:", True)):
-            store = await Store.open(url, is_worker=is_worker)
+            store = await Store.open(url, member=Member(id="a", is_worker=is_worker))
             store.notices.send("queue")
             assert store.notices._sending is None
             if url == ":memory:":

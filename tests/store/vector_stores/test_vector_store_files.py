@@ -135,7 +135,7 @@ def test_what_a_server_was_reading_when_it_died_has_failed_at_its_next_start(
     open_store: OpenStore, run: Run
 ) -> None:
     run(attach(open_store(server_id="one"), "vs_1", "file-1"))
-    again = open_store(server_id="one")
+    again = open_store(has_ended=lambda server_id: server_id == "one")
     failed = run(again.attachments.get("vs_1", "file-1"))
     assert (failed.status, failed.error_code) == ("failed", "server_error")
     assert "stopped" in str(failed.error_message)
