@@ -136,9 +136,9 @@ def test_B6_B15_B22_B23_wrong_types(body: JSONObject, param: str, expected: str)
             "decimal below minimum value. Expected a value >= -2, but got -2.5",
         ),
         (
-            {"safety_identifier": "x" * 65},
+            {"safety_identifier": "x" * 129},
             "string_above_max_length",
-            "string too long. Expected a string with maximum length 64, but got a string with length 65",
+            "string too long. Expected a string with maximum length 128, but got a string with length 129",
         ),
         (
             {"context_management": []},

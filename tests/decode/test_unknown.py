@@ -5,8 +5,9 @@ import pytest
 
 from antiphon.decode.bodies import BodyDecoder, create_conversation, create_response
 from antiphon.errors import InvalidRequest
+from antiphon.wire.configuration import JsonSchemaFormat
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.responses import CreateResponse, JsonSchemaFormat
+from antiphon.wire.responses import CreateResponse
 
 SAID: JSONObject = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
 FUNCTION: JSONObject = {"type": "function", "name": "f", "parameters": {"zzz": {"yyy": 1}}}
