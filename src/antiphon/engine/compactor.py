@@ -7,6 +7,7 @@ from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.usage import spent, usage_of
 from antiphon.engine.reply.whole import unfold_reply
+from antiphon.engine.request.configuration import configuration_of
 from antiphon.engine.request.content import plain_text
 from antiphon.engine.request.summary import kept_messages, request_of_summary, without_loaded_files
 from antiphon.engine.request.translate import translate
@@ -85,10 +86,17 @@ class Compactor:
         self.has_tried = True
         summary = await self.sum_up(items)
         kept = [without_loaded_files(message) for message in kept_messages(items)]
-        return self.item(SealedCompaction(summary, kept))
+        return self.item(summary, kept, items)
 
-    def item(self, content: SealedCompaction) -> Compaction:
-        """Return a new compaction item with `content`, encrypted."""
+    def item(self, summary: str, kept: list[Message] | None, items: list[Item]) -> Compaction:
+        """Return a new compaction item.
+
+        Args:
+            summary: The summary.
+            kept: The messages that the item contains; None if they precede it.
+            items: The items that the compaction replaces, whose settings it contains.
+        """
+        content = SealedCompaction(summary, kept, configuration_of(items, self._sealed))
         return Compaction(id=self._context.ids("cmp"), encrypted_content=self._sealed.seal(content))
 
     async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:

@@ -10,6 +10,7 @@ from antiphon.engine.kept import Kept
 from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.citations import sources_of
+from antiphon.engine.request.configuration import configured
 from antiphon.engine.request.functions import HostedFunction
 from antiphon.engine.request.messages import translate_reply
 from antiphon.engine.request.summary import kept_messages
@@ -45,7 +46,7 @@ class PromptState:
         """Number of the oldest items that `shorten` has dropped."""
         self.kept: Kept | None = None
         """The part of an earlier response that this one begins with."""
-        self._request = request
+        self._request = configured(request, items, sealed)
         self._sealed = sealed
         self._offered: Offered = {}
         self._said: list[ChatMessage] = []

@@ -4,15 +4,14 @@ import msgspec
 from msgspec import UNSET
 
 from antiphon.engine.hosted.kinds import echoed
+from antiphon.wire.configuration import JsonSchemaFormat, TextFormat
 from antiphon.wire.responses import (
     ConversationReference,
     CreateResponse,
-    JsonSchemaFormat,
     PromptReference,
     ReasoningConfig,
     Response,
     TextConfig,
-    TextFormat,
 )
 from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from antiphon.engine.request_context import LOCAL_OWNER, Seal
 from antiphon.errors import InvalidEncryptedContent
 from antiphon.wire.chat import ReasoningDetail
+from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.items import Compaction, Item, Message, Reasoning
 
 
@@ -33,6 +34,8 @@ class SealedCompaction(Struct, tag="compaction", omit_defaults=True):
     """The model's summary."""
     messages: list[Message] | None = None
     """The messages that were kept; None if they precede the compaction as items of their own."""
+    configuration: ConfigurationUpdate | None = None
+    """The settings that the context had changed; None without a change."""
 
 
 _encode = msgspec.json.Encoder().encode

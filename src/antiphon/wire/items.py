@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.content import (
     ContentPart,
     ReasoningText,
@@ -340,6 +341,7 @@ Item = (
     | Program
     | ProgramOutput
     | Compaction
+    | ConfigurationUpdate
 )
 """Item that can be stored and listed."""
 
@@ -375,5 +377,6 @@ ITEM_PREFIXES = {
     "program": "cm",
     "program_output": "cmo",
     "compaction": "cmp",
+    "configuration_update": "cfg",
 }
 """ID prefix of each item type, without the underscore."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from antiphon.wire.configuration import Effort, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
@@ -26,23 +27,6 @@ _MOST = 2**63 - 1
 """Largest integer that backends are expected to accept; JSON itself has no limit."""
 
 
-class TextFormat(Struct, tag="text"):
-    """Plain text as the output format."""
-
-
-class JsonObjectFormat(Struct, tag="json_object"):
-    """Any JSON object as the output format."""
-
-
-class JsonSchemaFormat(Struct, tag="json_schema", kw_only=True):
-    """JSON that conforms to a schema as the output format."""
-
-    description: str | None | UnsetType = UNSET
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
-    schema: JSONObject
-    strict: bool | None | UnsetType = UNSET
-
-
 class TextConfig(Struct, kw_only=True):
     """Format and verbosity of the output text."""
 
@@ -53,7 +37,7 @@ class TextConfig(Struct, kw_only=True):
 class ReasoningConfig(Struct, kw_only=True):
     """Options of reasoning models."""
 
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None | UnsetType = UNSET
     context: Literal["auto", "current_turn", "all_turns"] | None | UnsetType = UNSET

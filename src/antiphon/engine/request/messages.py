@@ -24,6 +24,7 @@ from antiphon.wire.chat import (
     ChatToolCall,
     ReasoningDetail,
 )
+from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.items import (
     Compaction,
     CustomToolCall,
@@ -158,7 +159,7 @@ class _Translation:
                 self._hosted_call(request.id, denied(request, item))
         elif (foreign := as_message(item)) is not None:
             self._item(foreign)
-        elif not isinstance(item, McpListTools | McpApprovalRequest):
+        elif not isinstance(item, McpListTools | McpApprovalRequest | ConfigurationUpdate):
             raise InvalidRequest(
                 f"Invalid 'input': chat models don't support items of type '{item.__struct_config__.tag}'.",
                 code="unsupported_item",

@@ -13,9 +13,10 @@ from antiphon.engine.request.tool_choice import NO_CHOICE, Chosen, choose
 from antiphon.engine.sealed import Sealed
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatMessage, ChatRequest, ChatTool
+from antiphon.wire.configuration import JsonObjectFormat, JsonSchemaFormat
 from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
-from antiphon.wire.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat
+from antiphon.wire.responses import CreateResponse
 from antiphon.wire.tools import CustomGrammarFormat
 
 

@@ -14,10 +14,11 @@ from antiphon.service.log.timeline import output_of
 from antiphon.service.responses.responses import Responses
 from antiphon.service.steps import FROM_ITEMS, checksum
 from antiphon.wire.chat import ChatRequest
+from antiphon.wire.configuration import JsonSchemaFormat
 from antiphon.wire.items import Compaction, Item, McpListTools
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.log import LoggedRequest, ModelStep, SentRequest, Step
-from antiphon.wire.responses import CreateResponse, JsonSchemaFormat, Response, ServiceTier
+from antiphon.wire.responses import CreateResponse, Response, ServiceTier
 from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
 
 _SAME = frozenset(

@@ -5,7 +5,6 @@ import msgspec
 from antiphon.engine.compactor import Compactor
 from antiphon.engine.request.summary import kept_messages, without_loaded_files
 from antiphon.engine.request_context import RequestContext
-from antiphon.engine.sealed import SealedCompaction
 from antiphon.service.items import shown_attachments
 from antiphon.service.responses.tokens import estimate_tokens
 from antiphon.wire.chat import ChatRequest
@@ -65,7 +64,7 @@ async def compacted(
         )
         for message in kept_messages(items)
     ]
-    output.append(compactor.item(SealedCompaction(summary)))
+    output.append(compactor.item(summary, None, items))
     usage = compactor.usage or Usage(
         input_tokens_details=InputTokensDetails(), output_tokens_details=OutputTokensDetails()
     )

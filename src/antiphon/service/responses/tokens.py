@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import msgspec
 
 from antiphon.engine.ports import HostedTools, ResolvedModel
+from antiphon.engine.request.configuration import configured
 from antiphon.engine.request.translate import translate
 from antiphon.engine.sealed import Sealed
 from antiphon.engine.slices import in_slices
@@ -146,6 +147,7 @@ async def count_input(
         # As before the set-ups of a response: `tool_choice` may name a tool that isn't listed yet.
         offered |= {tool.position: [] for tool in hosted.tools if tool.position not in offered}
         request = msgspec.structs.replace(request, tool_choice=None)
+    request = configured(request, items, sealed)
     capabilities = model.chat_model.capabilities
     chat = (await translate(request, items, model.name, capabilities, offered, sealed)).chat_request
     if model.count_tokens is not None:

@@ -4,6 +4,7 @@ from antiphon.decode.explain import mutually_exclusive, wrong_prefix
 from antiphon.errors import InvalidRequest, MissingParameter
 from antiphon.service.metadata import check_metadata
 from antiphon.service.responses.gather import conversation_id
+from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.conversations import CONVERSATION_PREFIX
 from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem
 from antiphon.wire.responses import CreateResponse
@@ -76,6 +77,8 @@ def check_items(items: list[InputItem], param: str) -> None:
                 code="invalid_value",
                 param=f"{param}[{position}]",
             )
+        if isinstance(item, ConfigurationUpdate) and not (item.reasoning or item.text):
+            raise MissingParameter(f"{param}[{position}].reasoning")
         kind = str(item.__struct_config__.tag)
         if kind not in _CHECKED_PREFIXES or not isinstance(item.id, str):
             continue
