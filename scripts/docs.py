@@ -19,6 +19,7 @@ from antiphon.dialects.llama_stack import DIFFERENCES, Era
 from antiphon.observe.fields import FIELDS
 from antiphon.observe.telemetry import names, series
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
+from antiphon.settings.moderation import CHECK_SETTINGS, MODERATION_SETTINGS
 from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
@@ -131,6 +132,16 @@ def file_search_settings() -> str:
     return _keys(_without_limits(FILE_SEARCH_SETTINGS))
 
 
+def moderation_settings() -> str:
+    """Return the table of the keys of `[moderation]`."""
+    return _keys(MODERATION_SETTINGS)
+
+
+def check_settings() -> str:
+    """Return the table of the keys of `[moderation.checks.NAME]`."""
+    return _keys(CHECK_SETTINGS)
+
+
 def _without_limits(settings: Iterable[Setting]) -> list[Setting]:
     """Return the settings of a tool that are not inherited from `[tools]`."""
     return [each for each in settings if each not in TOOLS_SETTINGS]
@@ -226,6 +237,8 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "web_search_settings": web_search_settings,
     "mcp_settings": mcp_settings,
     "file_search_settings": file_search_settings,
+    "moderation_settings": moderation_settings,
+    "check_settings": check_settings,
     "capabilities": capabilities,
     "dialects": dialects,
     "log_fields": log_fields,

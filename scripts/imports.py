@@ -50,7 +50,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "observe": ("telemetry",),
     "recording": ("calls", "files", "matching", "seam", "care"),
     "server": ("http", "edge", "describe", "routes", "pages"),
-    "service": ("access", "files", "responses", "log", "passthrough", "batches", "webhooks"),
+    "service": ("access", "files", "moderation", "responses", "log", "passthrough", "batches", "webhooks"),
     "store": (
         "deletions",
         "log",

@@ -95,7 +95,6 @@ def test_a_tag_may_be_absent_where_it_decides_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("guardrails", "Check the input and the output with 'POST /v1/moderations'."),
         ("max_infer_iters", "Use 'max_tool_calls' to limit the calls of hosted tools."),
         ("max_tokens", "Use 'max_output_tokens'."),
         ("max_completion_tokens", "Use 'max_output_tokens'."),
@@ -115,7 +114,7 @@ def test_a_field_that_promises_protection_or_a_limit_is_rejected(name: str, advi
 
 @pytest.mark.parametrize("value", [None, [], {}])
 def test_without_a_value_it_promises_nothing(value: JSON) -> None:
-    assert unknown({"guardrails": value}) == ["guardrails"]
+    assert unknown({"max_tokens": value}) == ["max_tokens"]
 
 
 def test_only_the_body_itself_can_promise_something() -> None:

@@ -144,9 +144,9 @@ def test_the_nearer_file_replaces_a_backend(tmp_path: Path) -> None:
         ("[security]\nport = 1", ["[security]: port is not part of a table; write it above the first table"]),
         (
             "[model.lab]\nbase_url = 'http://h/v1'",
-            ["unknown table [model]; did you mean [models]? Use one of [models], [tools], [security], "],
+            ["unknown table [model]; did you mean [models]? Use one of [models], [moderation], [tools], "],
         ),
-        ("[xyzzy]", ["unknown table [xyzzy]; use one of [models], [tools], [security], "]),
+        ("[xyzzy]", ["unknown table [xyzzy]; use one of [models], [moderation], [tools], "]),
         ("port = 70000", ["port", "<= 65535"]),
         ("log_format = 'xml'", ["antiphon.toml: log_format: expected one of text, json, got 'xml'"]),
         ("port = ", ["antiphon.toml", "not valid TOML"]),

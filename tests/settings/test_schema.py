@@ -1,4 +1,5 @@
 from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS, BackendSettings
+from antiphon.settings.moderation import CHECK_SETTINGS, MODERATION_SETTINGS
 from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import (
     FILE_SEARCH_SETTINGS,
@@ -9,6 +10,8 @@ from antiphon.settings.tools import (
 from antiphon.settings.values import Secret, mask_url
 
 TOOLS = (*TOOLS_SETTINGS, *WEB_SEARCH_SETTINGS, *MCP_SERVER_SETTINGS, *FILE_SEARCH_SETTINGS)
+
+MODERATION = (*MODERATION_SETTINGS, *CHECK_SETTINGS)
 
 
 def test_a_secret_is_never_printed() -> None:
@@ -36,6 +39,7 @@ def test_a_database_password_is_masked() -> None:
 def test_every_setting_is_documented_and_named_everywhere() -> None:
     assert {setting.name for setting in SETTINGS} == set(Settings.__struct_fields__) - {
         "tools",
+        "moderation",
         "models",
         "origins",
         "notices",
@@ -45,7 +49,7 @@ def test_every_setting_is_documented_and_named_everywhere() -> None:
         "capabilities",
         "origin",
     }
-    for setting in (*SETTINGS, *BACKEND_SETTINGS, *CAPABILITIES, *TOOLS):
+    for setting in (*SETTINGS, *BACKEND_SETTINGS, *CAPABILITIES, *TOOLS, *MODERATION):
         assert setting.doc.endswith(".")
     port = next(setting for setting in SETTINGS if setting.name == "max_body_bytes")
     assert (port.flag, port.env) == ("--max-body-bytes", "ANTIPHON_MAX_BODY_BYTES")

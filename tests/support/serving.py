@@ -31,6 +31,7 @@ from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.services import FileServices, Services, ServiceSettings
 from antiphon.settings.backends import PRESETS, BackendSettings, Capabilities
+from antiphon.settings.moderation import ModerationSettings
 from antiphon.settings.schema import Settings
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
@@ -143,6 +144,8 @@ class Serving:
         self._keys = keys
         self.resume_grace: float | None = None
         """Seconds that the response of a lost client goes on; set it before the block."""
+        self.moderation = ModerationSettings()
+        """The checks of the server; set them before the block."""
         self._loop = asyncio.new_event_loop()
         self._ready: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="antiphon")
@@ -195,6 +198,7 @@ class Serving:
                 allow_hosts=self._allow_hosts,
                 keys=self._keys or KeySettings(),
                 resume_grace=self.resume_grace,
+                moderation=self.moderation,
             )
             async with Services.open(self.store, catalogue, settings) as services:
                 self.file_services = services.files

@@ -40,7 +40,7 @@ def config(debug: bool, **flags: JSON) -> None:
         for setting in SETTINGS:
             if setting.table == table:
                 click.echo(_line(setting.file_key, shown[setting.name], settings.origins[setting.name]))
-    for name, values in settings.tools.tables().items():
+    for name, values in (settings.tools.tables() | settings.moderation.tables()).items():
         click.echo(f"\n[{name}]")
         for key, value in values.items():
             click.echo(_line(key, value))

@@ -15,7 +15,6 @@ from antiphon.wire.json import JSON, JSONObject
 _MOST = 20
 """Unknown fields of one body that are named."""
 _PROMISES = {
-    "guardrails": "Check the input and the output with 'POST /v1/moderations'.",
     "max_infer_iters": "Use 'max_tool_calls' to limit the calls of hosted tools.",
     "max_tokens": "Use 'max_output_tokens'.",
     "max_completion_tokens": "Use 'max_output_tokens'.",

@@ -49,7 +49,7 @@ class Loop:
     ) -> None:
         self.include = frozenset(request.include or ())
         """The `include` of the request."""
-        self._outcome = Outcome(response, context.clock)
+        self._outcome = Outcome(response, context.clock, prompt.model.moderation)
         self._prompt = prompt
         self._context = context
         self._compactor = compactor

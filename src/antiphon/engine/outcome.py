@@ -1,5 +1,6 @@
 """The outcome of a response: output, sequence numbers, usage and terminal event."""
 
+from collections.abc import Callable
 from typing import get_args
 
 import msgspec
@@ -19,6 +20,7 @@ from antiphon.wire.events import (
     ResponseInProgress,
 )
 from antiphon.wire.items import Item
+from antiphon.wire.moderation import Moderation
 from antiphon.wire.responses import (
     IncompleteDetails,
     Response,
@@ -38,9 +40,12 @@ class Outcome:
     Args:
         response: The response in progress, which never changes; the terminal event carries the finished one.
         clock: Returns the time of completion.
+        moderation: Returns the verdicts on the request; None if nothing judges it.
     """
 
-    def __init__(self, response: Response, clock: Clock) -> None:
+    def __init__(
+        self, response: Response, clock: Clock, moderation: Callable[[], Moderation] | None = None
+    ) -> None:
         self.response = response
         """The response in progress."""
         self.output: list[Item] = []
@@ -54,6 +59,7 @@ class Outcome:
         self.summary_usage: Usage | None = None
         """The usage of the latest compaction."""
         self._clock = clock
+        self._moderation = moderation
         self._sequence = 0
         self._held: list[Event] = []
         self._usage: Usage | None = None
@@ -159,6 +165,8 @@ class Outcome:
     def _terminal(self, status: ResponseStatus, **changes: object) -> Response:
         # Before a reply reports a tier, api.openai.com's `response.failed` has the requested one.
         unknown = "default" if status in ("completed", "incomplete") else self.response.service_tier
+        if self._moderation is not None:
+            changes["moderation"] = self._moderation()
         tier = (self._reply and self._reply.service_tier) or self._service_tier
         return msgspec.structs.replace(
             self.response,

@@ -16,6 +16,7 @@ from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.models import BackendHealth, ModelList, Provider
+from antiphon.wire.moderation import Moderation
 
 
 class ChatModel(Protocol):
@@ -76,6 +77,8 @@ class ResolvedModel(Struct, frozen=True):
 
     None if no call can have been interrupted.
     """
+    moderation: Callable[[], Moderation] | None = None
+    """Returns the verdicts on the request so far; None if nothing judges it."""
 
 
 class ModelCatalogue(Protocol):

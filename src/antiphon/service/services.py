@@ -26,8 +26,8 @@ from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.files.vector_stores import VectorStores
 from antiphon.service.log.refusals import Refusals
 from antiphon.service.models import RegisteredModels
-from antiphon.service.passthrough.chat import ChatCompletions
-from antiphon.service.passthrough.completions import Completions
+from antiphon.service.moderation.moderator import Moderator
+from antiphon.service.passthrough.proxied import Proxied
 from antiphon.service.readiness import ReadinessChecks
 from antiphon.service.responses.background import Background
 from antiphon.service.responses.input_files import Attachments
@@ -35,6 +35,7 @@ from antiphon.service.responses.responses import LogSettings, OpenTools, Respons
 from antiphon.service.responses.resumable import ResumableStreams
 from antiphon.service.responses.sealing import Sealing
 from antiphon.service.webhooks.webhooks import Webhooks
+from antiphon.settings.moderation import ModerationSettings
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Secret
 from antiphon.store import Store
@@ -121,6 +122,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """Seconds that the response of a lost client goes on; None if its stream cannot be resumed."""
     log: LogSettings = LogSettings()
     """The settings of the step log."""
+    moderation: ModerationSettings = ModerationSettings()
+    """The settings of moderation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +139,6 @@ class Services:
     """Batches."""
     catalogue: ModelCatalogue
     """The models."""
-    chat: ChatCompletions
-    """Chat completions."""
-    completions: Completions
-    """Text completions and moderations."""
-    embeddings: Embeddings
-    """Embeddings."""
     files: FileServices
     """Files and vector stores."""
     idempotency: Idempotency
@@ -150,6 +147,8 @@ class Services:
     """API keys."""
     models: RegisteredModels
     """Models as resources."""
+    proxied: Proxied
+    """Endpoints that are proxied to backends."""
     readiness: ReadinessChecks
     """Checks of the database and the backends."""
     refusals: Refusals
@@ -203,6 +202,7 @@ class Services:
         sealing, keys = Sealing(seal_key), Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
             measured = instruments.models(catalogue)
+            moderator = Moderator(measured, settings.moderation)
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
             files = FileServices.open(store, measured, settings.tools, tools.guard)
@@ -210,12 +210,13 @@ class Services:
 
             def responses_of(models: ModelCatalogue) -> Responses:
                 opened = _tools_of(tools, files, models, instruments)
-                return Responses(store, models, opened, files.attachments, settings.log)
+                return Responses(store, models, opened, files.attachments, settings.log, moderator)
 
             webhooks = Webhooks(store, tools.guard, sealing)
             background = Background(store, measured, responses_of, sealing, keys, settings.background)
             background.observer_of = instruments.execution
-            lines = _lines_of(responses_of(measured), measured, settings)
+            proxied = Proxied.open(measured, moderator)
+            lines = Lines(responses_of(measured), proxied.chat, proxied.embeddings, settings.bodies)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys)
             batches = Batches(store, parts, settings.batch_lines)
             for each in (webhooks, background, batches):
@@ -224,13 +225,11 @@ class Services:
                 background=background,
                 batches=batches,
                 catalogue=catalogue,
-                chat=ChatCompletions(measured),
-                completions=Completions(measured),
-                embeddings=Embeddings(measured),
                 files=files,
                 idempotency=Idempotency(store.idempotency, seal_key),
                 keys=keys,
                 models=RegisteredModels(store, catalogue),
+                proxied=proxied,
                 readiness=ReadinessChecks(store, catalogue),
                 refusals=Refusals(store.log, settings.log.content),
                 responses=responses_of(measured),
@@ -244,10 +243,6 @@ class Services:
 async def _kept_seal_key(store: Store) -> Secret:
     """Return the secret in the database, which is made the first time."""
     return Secret(await store.secrets.find_or_keep("seal_key", secrets.token_hex(32)))
-
-
-def _lines_of(responses: Responses, catalogue: ModelCatalogue, settings: ServiceSettings) -> Lines:
-    return Lines(responses, ChatCompletions(catalogue), Embeddings(catalogue), settings.bodies)
 
 
 def _tools_of(

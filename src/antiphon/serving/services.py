@@ -44,6 +44,7 @@ def service_settings(settings: Settings) -> ServiceSettings:
     """Return the settings of the use cases."""
     return ServiceSettings(
         tools=settings.tools,
+        moderation=settings.moderation,
         allow_hosts=settings.allow_hosts,
         keys=_key_settings(settings),
         seal_key=_seal_key(settings),

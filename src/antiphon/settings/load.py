@@ -29,7 +29,9 @@ from antiphon.settings.checks import (
     secret_values,
     user_folder,
 )
+from antiphon.settings.load_moderation import merged
 from antiphon.settings.load_tools import ToolTables
+from antiphon.settings.moderation import ModerationSettings
 from antiphon.settings.names import check_names, check_places, closest
 from antiphon.settings.network import check_connection, check_headers, environment_proxy, take_proxy
 from antiphon.settings.schema import SETTINGS, Settings
@@ -40,7 +42,12 @@ from antiphon.wire.json import JSON, JSONObject
 _OPENAI_URL = "https://api.openai.com/v1"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 _RESERVED = "antiphon"
-_TABLES = ("models", "tools", *dict.fromkeys(setting.table for setting in SETTINGS if setting.table))
+_TABLES = (
+    "models",
+    "moderation",
+    "tools",
+    *dict.fromkeys(setting.table for setting in SETTINGS if setting.table),
+)
 """Tables of a configuration file."""
 
 
@@ -64,12 +71,14 @@ def load_settings(
     """
     gathered = _Gathered(env)
     tools = ToolTables(env, search_providers)
+    moderation = ModerationSettings()
     backends: dict[str, BackendSettings] = {}
     for path in files_of_settings(env, cwd):
         document = _read(path)
         for name, table in _tables(document.pop("models", {}), path).items():
             backends[name] = _backend(name, table, path, env)
         tools.take(document.pop("tools", {}), path)
+        moderation = merged(moderation, document.pop("moderation", {}), path)
         gathered.take(_settings_of(document, path), path.parent, strict=True)
     gathered.take({s.name: (env[s.env], s.env) for s in SETTINGS if env.get(s.env)}, cwd, strict=False)
     given = {s.name: (flags[s.name], s.flag) for s in SETTINGS if flags.get(s.name) is not None}
@@ -82,6 +91,7 @@ def load_settings(
         settings,
         models=others,
         tools=tools.settings(settings.database),
+        moderation=moderation,
         notices=(*_misspelt(env), *notices, *_unverified(others)),
     )
 

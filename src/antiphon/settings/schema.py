@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from antiphon.settings.backends import BackendSettings
+from antiphon.settings.moderation import ModerationSettings
 from antiphon.settings.tools import ToolsSettings
 from antiphon.settings.values import Duration, Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
@@ -371,6 +372,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = True
     tools: ToolsSettings = ToolsSettings()
     """Settings of the hosted tools."""
+    moderation: ModerationSettings = ModerationSettings()
+    """Settings of moderation."""
     models: dict[str, BackendSettings] = {}
     """Backends by name, from the files and the environment."""
     origins: dict[str, str] = {}

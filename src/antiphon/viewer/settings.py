@@ -28,7 +28,7 @@ def tables(settings: Settings) -> list[SettingsTable]:
         )
         for name in names
     ]
-    for name, values in settings.tools.tables().items():
+    for name, values in (settings.tools.tables() | settings.moderation.tables()).items():
         rows = [
             SettingView(name=key, value=_plain(value), origin="", doc="") for key, value in values.items()
         ]

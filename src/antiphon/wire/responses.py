@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from antiphon.wire.configuration import Effort, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
-from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.json import JSONObject
+from antiphon.wire.moderation import Guardrail, Moderation, ModerationParam
 from antiphon.wire.tools import Tool, ToolChoice
 
 Include = Literal[
@@ -143,9 +144,11 @@ class CreateResponse(Struct, kw_only=True):
     prompt_cache_options: PromptCacheOptions | None = None
     user: str | None = None
     service_tier: ServiceTier | None = None
-    moderation: JSONObject | None = None
     image: ImageOptions | None = None
     access_programs: AccessPrograms | None = None
+    moderation: ModerationParam | None = None
+    guardrails: Annotated[list[str | Guardrail], Meta(max_length=16)] | None = None
+    """Checks of the settings that block input and output, in llama-stack's form."""
 
 
 class ResponseCreateEvent(CreateResponse, kw_only=True):
@@ -258,8 +261,8 @@ class Response(Struct, kw_only=True):
     prompt: PromptReference | UnsetType = UNSET
     prompt_cache_options: PromptCacheOptions | UnsetType = UNSET
     context_management: list[ContextManagement] | UnsetType = UNSET
-    moderation: JSON | UnsetType = UNSET
     access_programs: None | UnsetType = UNSET
+    moderation: Moderation | UnsetType | None = UNSET
 
 
 class DeletedResponse(Struct):

@@ -34,7 +34,6 @@ def refused(**request: JSON) -> InvalidRequest:
             "mutually_exclusive_parameters",
         ),
         ({"background": True, "store": False}, "store", "invalid_value"),
-        ({"moderation": {"model": "m"}}, "moderation", "unsupported_parameter"),
         ({"input": [{"type": "compaction_trigger"}]}, "input", "empty_array"),
         (
             {"input": [{"type": "compaction_trigger"}, {"role": "user", "content": "Hi"}]},

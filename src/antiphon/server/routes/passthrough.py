@@ -31,12 +31,12 @@ class _Completions(Protocol):
 
 async def chat_completions(request: Request) -> Response:
     """Create a chat completion."""
-    return await _complete(request, services_of(request).chat)
+    return await _complete(request, services_of(request).proxied.chat)
 
 
 async def completions(request: Request) -> Response:
     """Create a text completion."""
-    return await _complete(request, services_of(request).completions)
+    return await _complete(request, services_of(request).proxied.completions)
 
 
 async def embeddings(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def embeddings(request: Request) -> Response:
     body = decode_object(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await services_of(request).embeddings.create(body, context))
+        return json_answer(await services_of(request).proxied.embeddings.create(body, context))
     return nobody_there()
 
 
@@ -53,7 +53,7 @@ async def moderations(request: Request) -> Response:
     body = decode_object(await read_body(request), server_state(request).max_items)
     context = context_of(request)
     with StoppedByDisconnect(request.scope):
-        return json_answer(await services_of(request).completions.moderate(body, context))
+        return json_answer(await services_of(request).proxied.completions.moderate(body, context))
     return nobody_there()
 
 

@@ -12,17 +12,24 @@ from antiphon.engine.ports import ModelCatalogue, ResolvedModel
 from antiphon.engine.reply.usage import spent
 from antiphon.engine.reply.whole import unfold_reply
 from antiphon.engine.request_context import RequestContext
+from antiphon.errors import InvalidRequest
 from antiphon.net.urls import urls_in
+from antiphon.service.moderation.moderator import Moderator
+from antiphon.service.moderation.plan import parts_of_messages, rules_of
 from antiphon.service.passthrough.chunks import ProxiedStream, decode_chunk
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
+from antiphon.wire.moderation import Moderation, ModerationError, ModerationParam, ModerationResult
+
+_decode_object = msgspec.json.Decoder(JSONObject).decode
 
 
 class ChatCompletions:
     """The use cases of `/v1/chat/completions`, routed like responses."""
 
-    def __init__(self, catalogue: ModelCatalogue) -> None:
+    def __init__(self, catalogue: ModelCatalogue, moderator: Moderator | None = None) -> None:
         self._catalogue = catalogue
+        self._moderator = moderator or Moderator(catalogue)
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
         """Return the JSON text of a non-streaming completion."""
@@ -30,7 +37,7 @@ class ChatCompletions:
         answer = await model.chat_model.complete(request)
         if context.spend is not None:
             context.spend(spent(_usage(decode_chunk(answer).usage), request, 1, answer))
-        return answer
+        return answer if model.moderation is None else _with_moderation(answer, model.moderation())
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
         """Yield the chunks of a streamed completion in batches.
@@ -48,6 +55,8 @@ class ChatCompletions:
             async with aclosing(stream.chunks(partial(unfold_reply, include_usage=include_usage))) as batches:
                 async for chunks in batches:
                     yield chunks
+            if model.moderation is not None:
+                yield [_moderation_chunk(context, model)]
         finally:
             if context.spend is not None:
                 context.spend(spent(_usage(stream.usage), request, stream.count))
@@ -59,8 +68,65 @@ class ChatCompletions:
         if model.judge_url is not None:
             for url, path in urls_in(body):
                 await model.judge_url(url, path)
+        asked = {**body, "model": model.name}
+        if (moderation := _moderation_of(asked)) is not None:
+            rules = rules_of(self._moderator.checks, moderation, ())
+            model = self._moderator.with_rules(model, rules, parts_of_messages(body["messages"]), context)
         # The backend checks everything else in the body, of which a typed request is a subset.
-        return model, cast(ChatRequest, {**body, "model": model.name})
+        return model, cast(ChatRequest, asked)
+
+
+def _moderation_of(body: JSONObject) -> ModerationParam | None:
+    """Take the parameter `moderation`, which this server carries out, from a body.
+
+    Raises:
+        InvalidRequest: The parameter is invalid.
+    """
+    given = body.pop("moderation", None)
+    if given is None:
+        return None
+    try:
+        return msgspec.convert(given, ModerationParam)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(
+            f"Invalid 'moderation': {error}.", code="invalid_value", param="moderation"
+        ) from error
+
+
+def _with_moderation(answer: bytes, moderation: Moderation) -> bytes:
+    """Return a chat completion with the verdicts on its request."""
+    try:
+        completion = _decode_object(answer)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return answer
+    return msgspec.json.encode({**completion, "moderation": _shown(moderation)})
+
+
+def _moderation_chunk(context: RequestContext, model: ResolvedModel) -> bytes:
+    """Return the last chunk of a stream, with the verdicts on its request."""
+    assert model.moderation is not None
+    return msgspec.json.encode(
+        {
+            "id": context.ids("chatcmpl"),
+            "object": "chat.completion.chunk",
+            "created": int(context.clock()),
+            "model": model.name,
+            "choices": [],
+            "moderation": _shown(model.moderation()),
+        }
+    )
+
+
+def _shown(moderation: Moderation) -> JSONObject:
+    """Return verdicts in the form of chat completions, which has a list of results."""
+    return {"input": _results(moderation.input), "output": _results(moderation.output)}
+
+
+def _results(verdict: ModerationResult | ModerationError) -> JSONObject:
+    if isinstance(verdict, ModerationError):
+        error: JSONObject = msgspec.to_builtins(verdict)
+        return error
+    return {"type": "moderation_results", "model": verdict.model, "results": [msgspec.to_builtins(verdict)]}
 
 
 def _usage(usage: JSON) -> ChatUsage | None:

@@ -9,6 +9,7 @@ import msgspec
 from antiphon.decode.proxied import require
 from antiphon.engine.ports import ChatModel, Endpoint, ModelCatalogue
 from antiphon.engine.request_context import RequestContext
+from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.passthrough.chunks import ProxiedStream
 from antiphon.service.responses.tokens import estimate_text_tokens
 from antiphon.wire.chat import ChatRequest
@@ -17,20 +18,29 @@ from antiphon.wire.json import JSON, JSONObject
 MODERATION_MODEL = "omni-moderation-latest"
 """Default model of moderations, as at api.openai.com."""
 
+_SHOWN = ("flagged", "categories", "category_scores", "category_applied_input_types")
+"""The fields of a result in the response of `/v1/moderations`."""
+
 _encode = msgspec.json.Encoder().encode
 
 
 class Completions:
     """The use cases of `/v1/completions` and `/v1/moderations`, routed like responses."""
 
-    def __init__(self, catalogue: ModelCatalogue) -> None:
+    def __init__(self, catalogue: ModelCatalogue, moderator: Moderator | None = None) -> None:
         self._catalogue = catalogue
+        self._moderator = moderator or Moderator(catalogue)
 
     async def moderate(self, body: JSONObject, context: RequestContext) -> JSONObject:
-        """Return the backend's response to a moderation request; `model` is optional."""
+        """Return the result of a check of the settings, or of the backend; `model` is optional."""
         body = {"model": MODERATION_MODEL, **body}
         _check(body, "input")
-        return await self._ask("moderations", body, context)
+        check = self._moderator.checks.find(body["model"])
+        if check is None:
+            return await self._ask("moderations", body, context)
+        results = await self._moderator.results(check, body["input"], context)
+        shown = [{key: each[key] for key in _SHOWN} for each in map(msgspec.to_builtins, results)]
+        return {"id": context.ids("modr"), "model": check.name, "results": shown}
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
         """Return the JSON text of a non-streaming completion."""

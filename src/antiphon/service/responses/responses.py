@@ -18,6 +18,7 @@ from antiphon.engine.slices import mapped
 from antiphon.engine.steps import StepNotes
 from antiphon.errors import NotFound
 from antiphon.service.items import decode_item, item_page, shown_item
+from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.pages import page_of
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
@@ -80,6 +81,7 @@ class Responses:
         open_tools: Opens the hosted tools of a request.
         attachments: The sources of files that requests refer to; None rejects such files.
         log: The settings of the step log; None for the defaults.
+        moderator: Judges requests that ask for it; None for a server without checks.
     """
 
     def __init__(
@@ -89,9 +91,11 @@ class Responses:
         open_tools: OpenTools = _no_tools,
         attachments: Attachments | None = None,
         log: LogSettings | None = None,
+        moderator: Moderator | None = None,
     ) -> None:
         self._store = store
         self._log = log or LogSettings()
+        self._moderator = moderator or Moderator(catalogue)
         self._catalogue = catalogue
         self._open_tools = open_tools
         self._attachments = attachments
@@ -138,6 +142,8 @@ class Responses:
             if request.tools:
                 resources.hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, model, latest)
+            if request.moderation is not None or request.guardrails:
+                model = self._moderator.judged(model, request, gathered.input, context)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             prompt.kept = kept
             compactor = None
@@ -148,9 +154,7 @@ class Responses:
             if (steps := context.steps) is not None:
                 steps.text = preview(request.input, gathered.input) if steps.keeps_content else ""
                 steps.kept = [] if kept is None else kept.steps
-            start = _start(request, response, gathered, now, context) if response.store else None
-            if start is not None and kept is not None:
-                start = msgspec.structs.replace(start, forked_from=kept.source)
+            start = _start(request, response, gathered, now, context, kept) if response.store else None
             run = Run(loop, self._store, context, start, resources)
             return run
         finally:
@@ -327,7 +331,12 @@ def _is_text_alone(request: CreateResponse) -> bool:
 
 
 def _start(
-    request: CreateResponse, response: Response, gathered: Context, now: float, context: RequestContext
+    request: CreateResponse,
+    response: Response,
+    gathered: Context,
+    now: float,
+    context: RequestContext,
+    kept: Kept | None,
 ) -> NewResponse:
     return NewResponse(
         id=response.id,
@@ -341,6 +350,7 @@ def _start(
         conversation_position=gathered.conversation_position,
         key_name=context.key,
         summary=None if context.steps is None else beginning(context.steps),
+        forked_from=None if kept is None else kept.source,
     )
 
 

@@ -54,7 +54,6 @@ def check_create_response(request: CreateResponse) -> None:
             raise wrong_prefix(param, named, CONVERSATION_PREFIX)
     if request.metadata:
         check_metadata(request.metadata)
-    _check_unsupported(request)
     if request.background or request.background_options is not None:
         _check_background(request)
     if isinstance(request.input, list):
@@ -89,12 +88,6 @@ def check_items(items: list[InputItem], param: str) -> None:
 
 def _check_unsupported(request: CreateResponse) -> None:
     """Reject unsupported parameters, so that no client relies on them by mistake."""
-    if request.moderation:
-        raise InvalidRequest(
-            "Unsupported parameter: 'moderation' is not supported by this server.",
-            code="unsupported_parameter",
-            param="moderation",
-        )
     if request.image is not None and request.image.context_compression == "enabled":
         raise InvalidRequest(
             "Unsupported value: 'image.context_compression' does not support 'enabled' on this server. Use "

@@ -1,0 +1,1 @@
+"""Moderation: checks of the settings, and models whose input and output they judge."""
