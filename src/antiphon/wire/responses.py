@@ -7,7 +7,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from antiphon.wire.configuration import Effort, JsonObjectFormat, JsonSchemaFormat, TextFormat
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
-from antiphon.wire.json import JSONObject
 from antiphon.wire.moderation import Guardrail, Moderation, ModerationParam
 from antiphon.wire.tools import Tool, ToolChoice
 

@@ -54,6 +54,7 @@ def check_create_response(request: CreateResponse) -> None:
             raise wrong_prefix(param, named, CONVERSATION_PREFIX)
     if request.metadata:
         check_metadata(request.metadata)
+    _check_unsupported(request)
     if request.background or request.background_options is not None:
         _check_background(request)
     if isinstance(request.input, list):
