@@ -10,8 +10,10 @@ from msgspec import Struct
 
 @cache
 def fields_of(struct: type[Struct]) -> Mapping[str, object]:
-    """Return the annotation of each field of a wire type, except its tag."""
-    return get_type_hints(struct, include_extras=True)
+    """Return the annotation of each field of a wire type by its name on the wire, except its tag."""
+    hints = get_type_hints(struct, include_extras=True)
+    names = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
+    return {names.get(name, name): annotation for name, annotation in hints.items()}
 
 
 def options(annotation: object) -> list[object]:

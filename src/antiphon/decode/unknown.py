@@ -152,7 +152,14 @@ def _outline_of(option: object) -> object:
 @cache
 def _outline_of_object(struct: type[Struct]) -> type[Struct]:
     config = struct.__struct_config__
-    fields = [(name, _outline(annotation), None) for name, annotation in fields_of(struct).items()]
+    # Names on the wire can be keywords of Python, such as `async`, so that the fields are only numbered.
+    names = {f"field_{number}": name for number, name in enumerate(fields_of(struct))}
+    annotations = zip(names, fields_of(struct).values(), strict=True)
     return defstruct(
-        struct.__name__, fields, tag=config.tag, tag_field=config.tag_field, forbid_unknown_fields=True
+        struct.__name__,
+        [(field, _outline(annotation), None) for field, annotation in annotations],
+        rename=names,
+        tag=config.tag,
+        tag_field=config.tag_field,
+        forbid_unknown_fields=True,
     )

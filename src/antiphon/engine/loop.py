@@ -134,13 +134,14 @@ class Loop:
                 reply = call.reply
                 if reply.stopped_early:
                     outcome.hold(self._cut_off(reply))
-                is_answered = reply.stopped_early or not reply.hosted_calls
+                is_answered = reply.stopped_early or not (reply.hosted_calls or _goes_on(reply.said))
                 if not is_answered:
                     if events:
                         yield outcome.release()
-                    async with aclosing(self._hosted_work(reply)) as batches:
-                        async for events in batches:
-                            yield outcome.number(events)
+                    if reply.hosted_calls:
+                        async with aclosing(self._hosted_work(reply)) as batches:
+                            async for events in batches:
+                                yield outcome.number(events)
                     is_answered = self._ends_turn(reply) or self._is_steered()
                 if not is_answered:
                     self._prompt.next_round(self._said(reply))
@@ -369,4 +370,11 @@ def is_warm_up(request: CreateResponse) -> bool:
 
 def _asks_client(items: list[Item]) -> bool:
     """Return whether the items contain a call that the client has to answer."""
-    return any(isinstance(item, FunctionCall | CustomToolCall) for item in items)
+    return any(
+        isinstance(item, FunctionCall | CustomToolCall) and item.is_async is not True for item in items
+    )
+
+
+def _goes_on(items: list[Item]) -> bool:
+    """Return whether the items contain a call whose output the model does not wait for."""
+    return any(isinstance(item, FunctionCall | CustomToolCall) and item.is_async is True for item in items)

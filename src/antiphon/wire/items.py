@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.content import (
@@ -38,6 +38,7 @@ class FunctionCall(Struct, tag="function_call", kw_only=True):
     name: str
     namespace: str | None | UnsetType = UNSET
     caller: JSONObject | None | UnsetType = UNSET
+    is_async: bool | None | UnsetType = field(default=UNSET, name="async")
 
 
 class FunctionCallOutput(Struct, tag="function_call_output", kw_only=True):
@@ -66,7 +67,7 @@ class WebSearchCall(Struct, tag="web_search_call", kw_only=True):
     """Call of the hosted web search."""
 
     id: str | None | UnsetType = UNSET
-    status: Literal["in_progress", "searching", "completed", "failed"]
+    status: Literal["in_progress", "searching", "completed", "incomplete", "failed"]
     action: JSONObject | None | UnsetType = UNSET
     results: list[JSON] | None | UnsetType = UNSET
 
@@ -235,6 +236,7 @@ class CustomToolCall(Struct, tag="custom_tool_call", kw_only=True):
     name: str
     namespace: str | None | UnsetType = UNSET
     caller: JSONObject | None | UnsetType = UNSET
+    is_async: bool | None | UnsetType = field(default=UNSET, name="async")
 
 
 class CustomToolCallOutput(Struct, tag="custom_tool_call_output", kw_only=True):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from antiphon.wire.json import JSON, JSONObject
 
@@ -10,7 +10,10 @@ ToolName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0
 
 
 class FunctionTool(Struct, tag="function", kw_only=True):
-    """Function that the client runs; an absent `strict` means true."""
+    """Function that the client runs; an absent `strict` means true.
+
+    With `async`, the model goes on without the output, which the client sends in a later request.
+    """
 
     description: str | None | UnsetType = UNSET
     name: ToolName
@@ -19,6 +22,7 @@ class FunctionTool(Struct, tag="function", kw_only=True):
     output_schema: JSONObject | None | UnsetType = UNSET
     defer_loading: bool | None | UnsetType = UNSET
     allowed_callers: list[str] | None | UnsetType = UNSET
+    is_async: bool | None | UnsetType = field(default=UNSET, name="async")
 
 
 class CustomTextFormat(Struct, tag="text", kw_only=True):
@@ -36,13 +40,14 @@ class CustomGrammarFormat(Struct, tag="grammar", kw_only=True):
 
 
 class CustomTool(Struct, tag="custom", kw_only=True):
-    """Tool that the client runs and that receives text instead of JSON."""
+    """Tool that the client runs and that receives text instead of JSON; for `async` see functions."""
 
     description: str | None | UnsetType = UNSET
     name: ToolName
     format: CustomTextFormat | CustomGrammarFormat | None | UnsetType = UNSET
     defer_loading: bool | None | UnsetType = UNSET
     allowed_callers: list[str] | None | UnsetType = UNSET
+    is_async: bool | None | UnsetType = field(default=UNSET, name="async")
 
 
 class NamespaceTool(Struct, tag="namespace", kw_only=True):

@@ -33,6 +33,8 @@ class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
     """Functions that the server itself runs."""
     custom: Mapping[str, Grammar | None] = {}
     """Custom tools, and the grammars of their inputs."""
+    asynchronous: Container[str] = frozenset()
+    """Tools whose calls the model does not wait for."""
 
 
 _NONE = KnownTools()
@@ -181,6 +183,8 @@ class CallBuilder:
             )
         if namespace is not None:
             item.namespace = namespace
+        if self.name in self._known.asynchronous:
+            item.is_async = True
         return item
 
 

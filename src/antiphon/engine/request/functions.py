@@ -58,12 +58,16 @@ class Functions(msgspec.Struct, frozen=True, dict=True):
     """The custom tools, whose input is text."""
     grammars: Mapping[str, Grammar]
     """The grammars of custom tools that the backend doesn't enforce."""
+    asynchronous: Container[str] = frozenset()
+    """The client's tools whose calls the model does not wait for."""
 
     @cached_property
     def known(self) -> KnownTools:
         """The tools in the form that parsing the model's calls needs."""
         custom = {name: self.grammars.get(name) for name in self.custom}
-        return KnownTools(names=self.names, hosted=self.hosted.keys(), custom=custom)
+        return KnownTools(
+            names=self.names, hosted=self.hosted.keys(), custom=custom, asynchronous=self.asynchronous
+        )
 
     @cached_property
     def renamed(self) -> Renamed:
@@ -85,6 +89,7 @@ class _Tables:
     hosted: dict[str, HostedFunction] = field(default_factory=dict)
     custom: dict[str, CustomTool] = field(default_factory=dict)
     grammars: dict[str, Grammar] = field(default_factory=dict)
+    asynchronous: set[str] = field(default_factory=set)
 
 
 def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
@@ -109,7 +114,14 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
                 _add_hosted(functions, position, tool, chat_tool, taken)
         elif not is_switched_off(tool):
             raise _unsupported(place, tool_type(tool))
-    return Functions(functions.tools, functions.names, functions.hosted, functions.custom, functions.grammars)
+    return Functions(
+        functions.tools,
+        functions.names,
+        functions.hosted,
+        functions.custom,
+        functions.grammars,
+        functions.asynchronous,
+    )
 
 
 def is_switched_off(tool: Tool) -> bool:
@@ -156,6 +168,8 @@ def _add(
             code="invalid_value",
             param=param,
         )
+    if tool.is_async is True:
+        functions.asynchronous.add(name)
     if isinstance(tool, CustomTool):
         functions.custom[name] = tool
         if capabilities.custom_tools:

@@ -43,6 +43,8 @@ Call = FunctionCall | CustomToolCall
 Output = FunctionCallOutput | CustomToolCallOutput
 
 _NO_BOXES = Sealed()
+_PENDING = "The result is pending. It arrives in a later message; go on without it."
+"""The output of an `async` call for the model. Chat Completions knows only one output of a call."""
 
 
 async def translate_items(
@@ -55,7 +57,8 @@ async def translate_items(
 
     An assistant message, the tool calls after it and the reasoning before it become one message. The tool
     outputs follow this message directly, in the order of the calls. A user message after them has the
-    outputs' images and files, which tool messages can't contain.
+    outputs' images and files, which tool messages can't contain. The output of an `async` call is a user
+    message at the output's own place.
 
     Args:
         items: The items of the context.
@@ -111,13 +114,16 @@ class _Translation:
         self._one_reply = one_reply
         self._limit = limit
         self._items = items
-        self._outputs = _outputs_by_call(items)
+        self._outputs, orphans = _outputs_by_call(items)
         self._assistant: ChatMessage | None = None
         self._answers: list[ChatMessage] = []
         self._shown: list[ChatContentPart] = []
         self._answered = False
+        self._goes_on = False
         self._reasoning: list[str] = []
         self._details: list[ReasoningDetail] = []
+        self._pending = dict.fromkeys(orphans, "a tool")
+        """The names of the calls whose outputs are late, by call ID."""
 
     def add(self, items: Sequence[Item]) -> None:
         """Translate the next of the items."""
@@ -143,10 +149,13 @@ class _Translation:
         elif isinstance(item, Call):
             self._call(item)
         elif isinstance(item, Output):
-            # Its message already follows the call. The next item belongs to a new reply.
-            self._answered = self._assistant is not None
+            if item.call_id in self._pending:
+                self._late_output(item)
+            else:
+                # Its message already follows the call. The next item belongs to a new reply.
+                self._answered = self._assistant is not None
         elif isinstance(item, Reasoning):
-            self._open_reply(has_text=False)
+            self._open_reply()
             self._reason(item)
         elif isinstance(item, Compaction):
             self._flush()
@@ -200,6 +209,12 @@ class _Translation:
     def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
         """Return the output of a call, or None for an incomplete call without one."""
         outputs = self._outputs.get(item.call_id)
+        if item.is_async is True and (outputs or item.status != "incomplete"):
+            self._pending[item.call_id] = item.name
+            # In a context, the next text is the model's reaction.
+            self._goes_on = not self._one_reply
+            return _PENDING
+        self._pending.pop(item.call_id, None)
         if outputs:
             answer, shown = tool_output(outputs.popleft().output)
             self._shown += shown
@@ -207,6 +222,23 @@ class _Translation:
         if item.status == "incomplete":
             return None
         raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
+
+    def _late_output(self, item: Output) -> None:
+        """Add the output of an `async` call, which has an answer already."""
+        self._flush()
+        if self._outputs[item.call_id]:
+            self._outputs[item.call_id].popleft()
+        answer, shown = tool_output(item.output)
+        text = f"The result of the call {item.call_id} of {self._pending[item.call_id]}:"
+        content: str | list[ChatContentPart]
+        if isinstance(answer, str) and not shown:
+            content = f"{text}\n{answer}"
+        else:
+            answers: list[ChatContentPart] = (
+                [{"type": "text", "text": answer}] if isinstance(answer, str) else answer
+            )
+            content = [{"type": "text", "text": text}, *answers, *shown]
+        self._messages.append({"role": "user", "content": content})
 
     def _hosted_call(self, item_id: str | UnsetType | None, call: ForModel | None) -> None:
         """Add a call of a hosted tool together with its output."""
@@ -217,14 +249,16 @@ class _Translation:
             self._answered = not self._one_reply
 
     def _add_call(self, call: ChatToolCall, answer: str | list[ChatContentPart]) -> None:
-        self._open_reply(has_text=False).setdefault("tool_calls", []).append(call)
+        self._open_reply(is_call=True).setdefault("tool_calls", []).append(call)
         self._answers.append({"role": "tool", "tool_call_id": call["id"], "content": answer})
 
-    def _open_reply(self, has_text: bool) -> ChatMessage:
+    def _open_reply(self, *, has_text: bool = False, is_call: bool = False) -> ChatMessage:
         """Return the assistant message for the next part of a reply, perhaps a new one."""
         reply = self._assistant
         if reply is not None and (
-            self._answered or (has_text and not reply.get("tool_calls") and reply.get("content"))
+            self._answered
+            or (self._goes_on and not is_call)
+            or (has_text and not reply.get("tool_calls") and reply.get("content"))
         ):
             self._flush()
             reply = None
@@ -247,21 +281,31 @@ class _Translation:
         if self._shown:
             self._messages.append({"role": "user", "content": self._shown})
         self._assistant = None
-        self._answers, self._shown, self._answered = [], [], False
+        self._answers, self._shown, self._answered, self._goes_on = [], [], False, False
         self._reasoning, self._details = [], []
 
 
-def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
-    """Return the outputs by call ID, in order; backends reuse IDs in later turns."""
+def _outputs_by_call(items: list[Item]) -> tuple[dict[str, deque[Output]], list[str]]:
+    """Return the outputs by call ID, in order; backends reuse IDs in later turns.
+
+    The list has the call IDs of outputs whose `async` calls a compaction has replaced.
+    """
     outputs: dict[str, deque[Output]] = defaultdict(deque)
     calls: dict[str, int] = defaultdict(int)
+    orphans: list[str] = []
+    is_compacted = False
     for item in items:
         if isinstance(item, Message):
             continue  # Most items are messages.
         if isinstance(item, Call):
             calls[item.call_id] += 1
+        elif isinstance(item, Compaction):
+            is_compacted = True
         elif isinstance(item, Output):
             call_id = item.call_id
+            if is_compacted and not calls[call_id] and call_id not in orphans:
+                orphans.append(call_id)
+                continue
             outputs[call_id].append(item)
             if not calls[call_id]:
                 raise InvalidRequest(
@@ -271,7 +315,7 @@ def _outputs_by_call(items: list[Item]) -> dict[str, deque[Output]]:
                 raise InvalidRequest(
                     f"Duplicate tool output found for function call {call_id}.", param="input"
                 )
-    return outputs
+    return outputs, orphans
 
 
 def _tool_call(item: Call, capabilities: Capabilities) -> ChatToolCall:

@@ -24,9 +24,11 @@ def _cuts(items: list[Item]) -> list[int]:
     """Return the indexes that separate no call from its output."""
     cuts: list[int] = []
     unanswered: dict[str, int] = {}
+    answered = {item.call_id for item in items if isinstance(item, FunctionCallOutput | CustomToolCallOutput)}
     for position, item in enumerate(items[:-1]):
         if isinstance(item, FunctionCall | CustomToolCall):
-            unanswered[item.call_id] = unanswered.get(item.call_id, 0) + 1
+            is_pending = item.is_async is True and item.call_id not in answered
+            unanswered[item.call_id] = unanswered.get(item.call_id, 0) + (not is_pending)
         elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
             unanswered[item.call_id] = unanswered.get(item.call_id, 0) - 1
         if not any(unanswered.values()):
