@@ -195,6 +195,7 @@ class _LifeCycles:
 
 _STAGES = {
     "web_search_call": ["in_progress", "searching", "completed"],
+    "file_search_call": ["in_progress", "searching", "completed"],
     "mcp_list_tools": ["in_progress", "completed", "failed"],
     "mcp_call": ["in_progress", "completed", "failed"],
     "mcp_approval_request": [],

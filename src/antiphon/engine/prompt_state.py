@@ -11,7 +11,7 @@ from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.citations import sources_of
 from antiphon.engine.request.configuration import configured
-from antiphon.engine.request.functions import HostedFunction
+from antiphon.engine.request.functions import HostedFunction, Renamed
 from antiphon.engine.request.messages import translate_reply
 from antiphon.engine.request.summary import kept_messages
 from antiphon.engine.request.translate import Translated, continued, translate
@@ -100,11 +100,16 @@ class PromptState:
         """Return the hosted function that the model calls by this name."""
         return self._translated.functions.hosted[name]
 
+    @property
+    def renamed(self) -> Renamed:
+        """The hosted functions that have another name at the backend."""
+        return self._translated.functions.renamed
+
     def remember(self, items: list[Item]) -> None:
         """Add items to the conversation."""
         capabilities = self.model.chat_model.capabilities
-        renamed, limit = self._translated.functions.renamed, self._request.max_tool_calls
-        self._said += translate_reply(items, capabilities, renamed, limit, self._sealed)
+        limit = self._request.max_tool_calls
+        self._said += translate_reply(items, capabilities, self.renamed, limit, self._sealed)
 
     def next_round(self, items: list[Item]) -> None:
         """Add a reply and the results of its hosted tools, for another model call."""

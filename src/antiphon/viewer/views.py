@@ -9,6 +9,7 @@ from antiphon.service.log.compare import Comparison
 from antiphon.service.log.timeline import StepView
 from antiphon.store.responses.overview import ResponseLine
 from antiphon.store.runs.overview import RunLine
+from antiphon.viewer.recording import Recording
 from antiphon.viewer.snippets import Snippets
 from antiphon.viewer.timeline import Timeline
 from antiphon.wire.batches import Batch
@@ -62,8 +63,12 @@ class ResponseView(Struct, kw_only=True):
     snippets: Snippets
     requests: list[Upstream] = []
     """The requests to backends, on their tab."""
-    events: list[Event] | None = None
-    """The first events; None for a response without stored events, and on other tabs."""
+    events: list[Event] = []
+    """The first events, on their tab."""
+    are_events_stored: bool = False
+    """Whether the events are those that the client received; otherwise they come from the items."""
+    recording: Recording | None = None
+    """The response as a recording, on the tab of copies."""
 
 
 class ConversationSummary(Struct, kw_only=True):

@@ -1,6 +1,8 @@
-"""A database with responses, for the commands."""
+"""Databases with responses, for the commands: a file, and one of PostgreSQL."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -10,6 +12,9 @@ from antiphon.errors import ModelNotFound
 from antiphon.service.log.refusals import Refusals
 from antiphon.store import Store
 from tests.service.log.runs import Runs
+from tests.support.postgresql import schema
+
+NewDatabase = Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -17,16 +22,34 @@ class Filled:
     """A database with two responses and a refused request."""
 
     path: str
-    """The path of the file."""
+    """The path of the file, or the URL."""
     first: str
     """The ID of the first response, with hosted tools."""
     second: str
     """The ID of the second response, which continues the first one."""
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewDatabase]:
+    """Yield a function that returns the path or URL of a new database."""
+    with ExitStack() as opened:
+
+        def new() -> str:
+            if request.param == "sqlite":
+                return str(tmp_path_factory.mktemp("log") / "state.db")
+            return opened.enter_context(schema(request.getfixturevalue("postgresql")))
+
+        yield new
+
+
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    path = str(tmp_path_factory.mktemp("log") / "state.db")
+def filled(new_database: NewDatabase) -> Filled:
+    return _filled(new_database())
+
+
+def _filled(path: str) -> Filled:
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(path))
         runs = Runs(runner, store)

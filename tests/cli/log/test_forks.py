@@ -14,7 +14,7 @@ from antiphon.serving.services import opened_services
 from antiphon.settings.schema import Settings
 from antiphon.wire.responses import CreateResponse
 from tests.cli.conftest import Run
-from tests.cli.log.conftest import Filled
+from tests.cli.log.conftest import Filled, NewDatabase
 
 
 def test_two_responses_are_compared_and_the_first_difference_is_marked(run: Run, filled: Filled) -> None:
@@ -36,9 +36,9 @@ def test_a_response_equals_itself(run: Run, filled: Filled) -> None:
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the path of a database with one response of the sample model."""
-    path = str(tmp_path_factory.mktemp("sampled") / "state.db")
+def sampled(new_database: NewDatabase) -> str:
+    """Return the path or URL of a database with one response of the sample model."""
+    path = new_database()
 
     async def respond() -> None:
         async with opened_services(Settings(database=path, discover=False)) as services:

@@ -9,6 +9,7 @@ from antiphon.cli.log.opening import database_option, with_services, with_store
 
 if TYPE_CHECKING:
     from antiphon.cli.log.pages import Shown
+    from antiphon.service.log.entries import Log, LoggedResponse
     from antiphon.service.services import Services
     from antiphon.store import Store
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Format of the output.",
 )
-@click.option("--events", is_flag=True, help="Also the events of a background response.")
+@click.option(
+    "--events", is_flag=True, help="Also the events; except for background responses, each text is one."
+)
 @click.option(
     "--request", "requests", is_flag=True, help="Also the chat requests that were sent to the backend."
 )
@@ -58,7 +61,19 @@ async def _shown(store: "Store", name: str, *, events: bool) -> "Shown":
 
     log = Log(store)
     found = await log.get(None, await log.find(None, name))
-    return Shown(found, await log.events(found.entry.id) if events else [], [])
+    return Shown(found, await _events(log, found) if events else [], [])
+
+
+async def _events(log: "Log", found: "LoggedResponse") -> list[bytes]:
+    """Return the stored events of a response, or else those that follow from its items."""
+    import msgspec
+
+    from antiphon.viewer.events import events_of
+
+    events = await log.events(found.entry.id)
+    if not events and found.response is not None:
+        events = [msgspec.json.encode(event) for event in events_of(found.response)]
+    return events
 
 
 async def _with_requests(services: "Services", name: str, *, events: bool) -> "Shown":

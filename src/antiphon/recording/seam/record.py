@@ -178,9 +178,7 @@ class Recorder:
         return reply
 
     async def _begin(self, request: ChatRequest, *, streamed: bool) -> PendingCall:
-        usual = asdict(DEFAULT_CAPABILITIES)
-        unusual = {name: value for name, value in asdict(self.capabilities).items() if value != usual[name]}
-        address = Address(metadata=_metadata(self._backend, unusual))
+        address = chat_address(self._backend, self.capabilities)
         body = cast(JSONObject, request)
         return await self._writer.begin(
             RecordedCall(kind="chat", request=body, streamed=streamed, address=address)
@@ -217,6 +215,13 @@ class ToolRecorder:
             return RecordedCall(kind=KINDS[provider], request=body, address=address)
         address = Address(url="", endpoint="", provider=provider, tool_name=name)
         return RecordedCall(kind="tool", request=arguments, address=address)
+
+
+def chat_address(backend: str, capabilities: Capabilities) -> Address:
+    """Return the address of the chats of a backend, with its unusual capability switches."""
+    usual = asdict(DEFAULT_CAPABILITIES)
+    unusual = {name: value for name, value in asdict(capabilities).items() if value != usual[name]}
+    return Address(metadata=_metadata(backend, unusual))
 
 
 def backend_of(model: ResolvedModel) -> str:

@@ -5,15 +5,22 @@ from typing import get_args
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from antiphon.decode.explain import unsupported_value
+from antiphon.engine.slices import in_thread
+from antiphon.errors import InvalidRequest
 from antiphon.server.edge.authentication import PAGES
 from antiphon.server.edge.requests import owner_of, path_id
 from antiphon.server.edge.state import headers_of, services_of, store_of
-from antiphon.server.pages.frame import Shown, page
+from antiphon.server.pages.frame import SAFE, Shown, page
 from antiphon.server.pages.listing import log_of
 from antiphon.server.pages.sessions import is_secure
+from antiphon.service.log.entries import LoggedResponse
 from antiphon.service.log.sent import SentRequests
+from antiphon.viewer.events import events_of
+from antiphon.viewer.recording import Recording, recording_of
 from antiphon.viewer.snippets import snippets
 from antiphon.viewer.timeline import waterfall
 from antiphon.viewer.views import Event, ResponseView, Tab, Upstream
@@ -32,6 +39,7 @@ class _Head(Struct):
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
+_encode = msgspec.json.Encoder().encode
 
 
 async def response(request: Request) -> Shown:
@@ -66,8 +74,29 @@ async def response(request: Request) -> Shown:
         ]
     if tab == "events":
         events = await store.runs.first_events(owner, response_id, _MOST_EVENTS)
-        view.events = None if events is None else [_event(text) for text in events]
+        view.are_events_stored = events is not None
+        if events is None:
+            events = [_encode(event).decode() for event in events_of(found)[:_MOST_EVENTS]]
+        view.events = [_event(text) for text in events]
+    if tab == "copy":
+        view.recording = await _recording(request, logged)
     return Shown(f"Response {response_id}", view)
+
+
+async def recording(request: Request) -> Response:
+    """Return the recording of a response as a file."""
+    logged = await log_of(request).get(owner_of(request), path_id(request, "response_id"))
+    found = await _recording(request, logged)
+    if found.problem:
+        raise InvalidRequest(found.problem, code="recording_not_possible")
+    headers = {**SAFE, "content-disposition": f'attachment; filename="{found.file}"'}
+    return Response(found.text, headers=headers, media_type="application/json")
+
+
+async def _recording(request: Request, logged: LoggedResponse) -> Recording:
+    services = services_of(request)
+    calls = await SentRequests(services.responses, services.sealing).calls(logged)
+    return await in_thread(lambda: recording_of(logged, calls))
 
 
 def base_url(request: Request) -> str:
@@ -91,4 +120,7 @@ def _event(text: str) -> Event:
     return Event(sequence_number=head.sequence_number, type=head.type, text=text)
 
 
-routes = [*page(f"{PAGES}/responses/{{response_id}}", "response.html", response)]
+routes = [
+    Route(f"{PAGES}/responses/{{response_id}}/recording", recording, methods=["GET"]),
+    *page(f"{PAGES}/responses/{{response_id}}", "response.html", response),
+]

@@ -1,19 +1,21 @@
-"""The chat requests of a stored response, put together from its items again."""
+"""The model calls of a stored response, put together from its items again."""
 
 from collections.abc import Iterator
 from typing import TypeGuard, cast
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext, Seal
 from antiphon.errors import AntiphonError
 from antiphon.service.log.entries import LoggedResponse
+from antiphon.service.log.replies import reply_of
 from antiphon.service.log.timeline import output_of
 from antiphon.service.responses.responses import Responses
 from antiphon.service.steps import FROM_ITEMS, checksum
-from antiphon.wire.chat import ChatRequest
+from antiphon.settings.backends import Capabilities
+from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.configuration import JsonSchemaFormat
 from antiphon.wire.items import Compaction, Item, McpListTools
 from antiphon.wire.json import JSON, JSONObject
@@ -48,6 +50,19 @@ _OPTIONAL: dict[str, JSON] = {
 """Fields of a request and members of a chat request, with the values of a response without them."""
 
 
+class ModelCall(Struct, frozen=True, kw_only=True):
+    """A model call that the log can put together."""
+
+    sent: SentRequest
+    """The request."""
+    reply: ChatMessage
+    """The message of the model."""
+    backend: str
+    """Name of the backend."""
+    capabilities: Capabilities
+    """Capability switches of the backend, as they are now."""
+
+
 class SentRequests:
     """The requests to backends.
 
@@ -66,6 +81,10 @@ class SentRequests:
         A request is None for a tool call, for a compaction, without a stored response, and if the log or the
         database doesn't have its parts any more.
         """
+        return [None if call is None else call.sent for call in await self.calls(logged)]
+
+    async def calls(self, logged: LoggedResponse) -> list[ModelCall | None]:
+        """Return the model call of each step; None where `of` returns None."""
         _, found = await self._found(logged)
         return found
 
@@ -74,20 +93,20 @@ class SentRequests:
         request, _ = await self._found(logged)
         return request
 
-    async def _found(self, logged: LoggedResponse) -> tuple[CreateResponse, list[SentRequest | None]]:
-        """Return the first request that explains all that were sent, or else the first one, with these."""
+    async def _found(self, logged: LoggedResponse) -> tuple[CreateResponse, list[ModelCall | None]]:
+        """Return the first request that explains all calls, or else the first one, with the calls."""
         if logged.response is None:
             return CreateResponse(), [None] * len(logged.steps)
         first = next((step.request for step in logged.steps if _is_answer(step) and step.request), None)
         candidates = list(_candidates(logged.response, first))
         context = RequestContext(owner=logged.entry.owner, seal=self._seal)
-        best: list[SentRequest | None] = [None] * len(logged.steps)
+        best: list[ModelCall | None] = [None] * len(logged.steps)
         if first is None:
             return candidates[0], best
         try:
             for request in candidates:
                 found = await self._built(context, request, logged)
-                if all(sent is None or sent.is_exact for sent in found):
+                if all(call is None or call.sent.is_exact for call in found):
                     return request, found
                 best = found if request is candidates[0] else best
         except AntiphonError:  # A part of the request does not exist any more.
@@ -96,13 +115,14 @@ class SentRequests:
 
     async def _built(
         self, context: RequestContext, request: CreateResponse, logged: LoggedResponse
-    ) -> list[SentRequest | None]:
+    ) -> list[ModelCall | None]:
         assert logged.response is not None
         output = logged.response.output
         items = await self._responses.items_before(context, logged.response)
         prompt = await self._responses.prompt_of(context, request, items, [*items, *output])
-        built: list[SentRequest | None] = []
+        built: list[ModelCall | None] = []
         place, dropped = 0, 0
+        last = max((number for number, step in enumerate(logged.steps) if _is_answer(step)), default=0)
         for number, step in enumerate(logged.steps):
             if not _is_answer(step) or step.request is None:
                 built.append(None)
@@ -114,9 +134,10 @@ class SentRequests:
             if step.request.dropped != dropped:
                 dropped = step.request.dropped
                 await prompt.shorten_to(dropped)
-            built.append(_sent(prompt.chat_request(0), step.request))
             said = output_of(logged.steps, number, output)
-            if said and step.error is None:
+            built.append(_call(prompt, step.request, said))
+            # The last reply can have calls of functions, whose outputs only another request has.
+            if said and step.error is None and number < last:
                 prompt.next_round(said)
                 place += len(said)
         return built
@@ -135,6 +156,17 @@ async def _remember(prompt: PromptState, before: list[Item], context: list[Item]
     approved: list[Item] = [item for item in before if not isinstance(item, McpListTools)]
     if approved:
         prompt.remember(approved)
+
+
+def _call(prompt: PromptState, logged: LoggedRequest, said: list[Item]) -> ModelCall:
+    model = prompt.model
+    capabilities = model.chat_model.capabilities
+    return ModelCall(
+        sent=_sent(prompt.chat_request(0), logged),
+        reply=reply_of(said, prompt.renamed, capabilities),
+        backend=model.id.removesuffix(model.name).removesuffix("/"),
+        capabilities=capabilities,
+    )
 
 
 def _sent(chat: ChatRequest, logged: LoggedRequest) -> SentRequest:
