@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from antiphon.durable.worker import Execution
+from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import StoreUnavailable
 from antiphon.ids import LONG
@@ -19,10 +20,10 @@ from antiphon.service.access.keys import Keys, KeySettings
 from antiphon.service.batches.batches import Batches, BatchServices
 from antiphon.service.batches.lines import BodyLimits, Lines
 from antiphon.service.batches.slots import LineLimits
-from antiphon.service.embeddings import Embeddings
 from antiphon.service.files.files import FileDetails, Files
 from antiphon.service.files.folder import FileFolder
-from antiphon.service.passthrough.chat import ChatCompletions
+from antiphon.service.moderation.moderator import Moderator
+from antiphon.service.passthrough.proxied import Proxied
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.sealing import Sealing
 from antiphon.store import Store
@@ -31,6 +32,7 @@ from antiphon.store.database import Job
 from antiphon.wire.batches import Batch, BatchEndpoint, CreateBatch
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
+from tests.durable.crashing import Servers
 from tests.server.batching import RESPONSES, jsonl
 from tests.service.world import ME, Catalogue, ScriptedModel, say
 from tests.support.upstream import completion
@@ -72,18 +74,26 @@ class BatchServers:
         store: The database.
         folder: The folder of files.
         limits: The most lines that run at the same time.
+        responding: Servers whose model and tool the lines call; None for the model of this object.
     """
 
-    def __init__(self, store: Store, folder: Path, limits: LineLimits | None = None) -> None:
+    def __init__(
+        self, store: Store, folder: Path, limits: LineLimits | None = None, responding: Servers | None = None
+    ) -> None:
         self.store = store
         self.model = EchoModel()
-        self.catalogue = Catalogue(self.model)
+        self.catalogue = Catalogue(self.model if responding is None else responding.model)
+
+        def responses_of(catalogue: ModelCatalogue) -> Responses:
+            plain = Responses(store, catalogue)
+            return plain if responding is None else responding.responses_of(catalogue)
+
         self.files = Files(store, FileFolder(folder, max_file_bytes=10_000_000))
         self.responses = Responses(store, self.catalogue)
         lines = Lines(
-            self.responses,
-            ChatCompletions(self.catalogue),
-            Embeddings(self.catalogue),
+            responses_of,
+            self.catalogue,
+            Proxied.open(self.catalogue, Moderator(self.catalogue)),
             BodyLimits(max_body_bytes=100_000),
         )
         keys = Keys(store.keys, store.usage, KeySettings())

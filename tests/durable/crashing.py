@@ -131,12 +131,12 @@ class Servers:
         self.background = Background(
             store,
             Catalogue(self.model),
-            self._responses_of,
+            self.responses_of,
             Sealing(secret),
             Keys(store.keys, store.usage, KeySettings()),
             limits,
         )
-        self.responses = self._responses_of(Catalogue(self.model))
+        self.responses = self.responses_of(Catalogue(self.model))
 
     async def submit(self, **changes: JSON) -> str:
         """Queue the response."""
@@ -171,7 +171,9 @@ class Servers:
             after = page.last_seq
         return found
 
-    def _responses_of(self, catalogue: ModelCatalogue) -> Responses:
+    def responses_of(self, catalogue: ModelCatalogue) -> Responses:
+        """Return the use cases of responses, with the hosted tool."""
+
         async def opened(context: RequestContext, request: CreateResponse) -> HostedTools:
             return HostedTools([_Hosted(context, catalogue, self.tool)])
 

@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
 from antiphon.durable.cut import CutCall, close_items
 from antiphon.durable.ids import RunIds
-from antiphon.durable.log import RunLog, encode
+from antiphon.durable.log import encode
 from antiphon.errors import InternalError
 from antiphon.store.runs.rows import ClaimedRun, RunWrite
 from antiphon.store.runs.runs import RunRecords
@@ -36,6 +38,26 @@ _decode_outcome = msgspec.json.Decoder(ToolOutcome).decode
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
+class StepLog(Protocol):
+    """The storage of the steps of one execution."""
+
+    def skip(self, events: int) -> None:
+        """Skip the numbers of events that an interrupted call has left."""
+        ...
+
+    async def begin_call(self, number: int) -> None:
+        """Note that a model call begins."""
+        ...
+
+    async def end_call(self, name: str, result: str) -> None:
+        """Store the result of the model call that has finished."""
+        ...
+
+    async def record(self, name: str, result: str | None) -> None:
+        """Store the result of a tool call; None if it begins."""
+        ...
+
+
 class Journal:
     """The finished calls of a response, from earlier executions and from this one.
 
@@ -43,21 +65,23 @@ class Journal:
     Tool calls run at the same time, and are named by what they call.
 
     Args:
-        run: The claimed run, after `close_cut_call`.
-        log: The log of the execution.
+        steps: The finished calls by name; None for a tool call that has only begun.
+        log: The log of the execution, after `close_cut_call`.
         ids: The IDs of the execution.
+        is_cancelled: Whether the response ends at the next call that is not in the journal.
     """
 
-    def __init__(self, run: ClaimedRun, log: RunLog, ids: RunIds) -> None:
-        self.is_cancelled = run.is_cancelled
-        """Whether the response ends at the next call that is not in the journal."""
-        self._steps = dict(run.steps)
+    def __init__(
+        self, steps: Mapping[str, str | None], log: StepLog, ids: RunIds, *, is_cancelled: bool = False
+    ) -> None:
+        self._is_cancelled = is_cancelled
+        self._steps = dict(steps)
         self._log = log
         self._ids = ids
         self._calls = 0
         self._made: Counter[str] = Counter()
         self._cuts: dict[int, list[CutCall]] = {}
-        for name, body in sorted(run.steps.items()):
+        for name, body in sorted(steps.items()):
             if name.startswith(_CUT) and body is not None:
                 cut = _decode_cut(body)
                 self._cuts.setdefault(cut.call, []).append(cut)
@@ -119,7 +143,7 @@ class Journal:
         await self._log.record(name, encode(outcome).decode())
 
     def _stop_if_cancelled(self) -> None:
-        if self.is_cancelled:
+        if self._is_cancelled:
             raise asyncio.CancelledError
 
 

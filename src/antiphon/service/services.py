@@ -216,7 +216,7 @@ class Services:
             background = Background(store, measured, responses_of, sealing, keys, settings.background)
             background.observer_of = instruments.execution
             proxied = Proxied.open(measured, moderator)
-            lines = Lines(responses_of(measured), proxied.chat, proxied.embeddings, settings.bodies)
+            lines = Lines(responses_of, measured, proxied, settings.bodies)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys)
             batches = Batches(store, parts, settings.batch_lines)
             for each in (webhooks, background, batches):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
-from antiphon.store.batches.tables import m015_batches
+from antiphon.store.batches.tables import m015_batches, m023_batch_steps
 from antiphon.store.deletions.queue import m009_deletions
 from antiphon.store.idempotency import m007_idempotency
 from antiphon.store.keys import m004_keys, m011_versions, m022_key_access
@@ -110,5 +110,6 @@ MIGRATIONS = (
     m020_streams,
     m021_retention,
     m022_key_access,
+    m023_batch_steps,
 )
 """The migrations of the database, in order."""

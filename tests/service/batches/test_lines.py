@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -11,7 +12,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import ConversationLocked, UpstreamError, UpstreamRefused, UpstreamUnreachable
 from antiphon.service.batches import lines as module
 from antiphon.service.batches.input import Line
-from antiphon.service.batches.lines import Attempt, BodyLimits, Lines
+from antiphon.service.batches.lines import Attempt, BodyLimits, LineSteps
 from antiphon.store import Store
 from antiphon.wire.batches import BatchEndpoint, BatchUsage
 from antiphon.wire.json import JSON, JSONObject
@@ -35,14 +36,14 @@ def answer(
     servers: BatchServers, run: Run, request: JSONObject, *, strict: bool = False
 ) -> tuple[int, JSON, BatchUsage]:
     """Run a line; return status, body and usage."""
-    chat = servers.batches._services.lines._chat
-    embeddings = servers.batches._services.lines._embeddings
-    lines = Lines(servers.responses, chat, embeddings, BodyLimits(is_strict=strict))
+    lines = servers.batches._services.lines
+    lines.limits = BodyLimits(is_strict=strict)
     endpoint: BatchEndpoint = request["url"]
     attempt = Attempt(
         batch_id=f"batch_{next(NUMBERS)}", endpoint=endpoint, epoch=1, context=RequestContext(owner=ME)
     )
-    output, usage = run(lines.run(attempt, Line(1, json.dumps(request).encode())))
+    steps = LineSteps({}, AsyncMock())
+    output, usage = run(lines.run(attempt, Line(1, json.dumps(request).encode()), steps))
     assert output.custom_id == request["custom_id"]
     assert output.response is not None
     assert output.response.request_id.startswith("req_")

@@ -16,12 +16,12 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.engine.slices import in_thread
 from antiphon.errors import AntiphonError, NotFound, StoreUnavailable
 from antiphon.service.batches.input import InputCheck, Line, read_lines
-from antiphon.service.batches.lines import Attempt, Lines, not_executed
+from antiphon.service.batches.lines import Attempt, Lines, LineSteps, not_executed
 from antiphon.service.batches.output import write_file
 from antiphon.service.batches.slots import Slots
 from antiphon.service.files.files import Files
 from antiphon.store.batches.batches import BatchRecords
-from antiphon.store.batches.rows import BatchEnd, ClaimedBatch, LineResult
+from antiphon.store.batches.rows import BatchEnd, ClaimedBatch, LineResult, LineStep
 from antiphon.wire.batches import Batch, BatchError, BatchErrors, BatchStatus
 
 log = logging.getLogger("antiphon.service")
@@ -77,6 +77,8 @@ class BatchExecution:
         self._files = files
         self._lines = lines
         self._total = self._run.total
+        self._begun: set[int] = set()
+        """The lines that an earlier execution has left with finished calls."""
         self._batch = decode_batch(self._run.body)
         self._attempt = Attempt(
             batch_id=self._run.id, endpoint=self._batch.endpoint, epoch=self._run.epoch, context=context
@@ -175,7 +177,10 @@ class BatchExecution:
             return model.partition("/")[0]
 
     async def _run_lines(self, backend: str, slots: Slots) -> None:
-        finished = await self._records.finished_lines(self._run.id) if self._run.epoch > 1 else set()
+        finished: set[int] = set()
+        if self._run.epoch > 1:
+            finished = await self._records.finished_lines(self._run.id)
+            self._begun = await self._records.begun_lines(self._run.id)
         try:
             async with asyncio.TaskGroup() as group, aclosing(self._input()) as pages:
                 async for lines in pages:
@@ -190,7 +195,15 @@ class BatchExecution:
             raise several.exceptions[0] from None
 
     async def _run_line(self, line: Line) -> None:
-        output, usage = await self._lines.run(self._attempt, line)
+        found = await self._records.steps(self._run.id, line.number) if line.number in self._begun else {}
+
+        async def keep(name: str, body: str | None) -> None:
+            batch_id, epoch = self._run.id, self._run.epoch
+            await self._records.add_step(
+                LineStep(batch_id=batch_id, epoch=epoch, number=line.number, name=name, body=body)
+            )
+
+        output, usage = await self._lines.run(self._attempt, line, LineSteps(found, keep))
         answer = output.response
         result = LineResult(
             batch_id=self._run.id,

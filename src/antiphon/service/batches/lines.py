@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +15,9 @@ from antiphon.decode.bounds import FLAT, LONG, check_structure
 from antiphon.decode.proxied import decode_object
 from antiphon.decode.unknown import unknown_parameter
 from antiphon.durable.ids import RunIds
+from antiphon.durable.journal import Journal
+from antiphon.durable.ports import JournaledCatalogue
+from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.slices import in_thread
 from antiphon.errors import (
@@ -31,9 +34,9 @@ from antiphon.errors import (
 from antiphon.ids import LONG as LONG_ID
 from antiphon.ids import new_id
 from antiphon.service.batches.input import Line, decode_line
-from antiphon.service.embeddings import Embeddings
-from antiphon.service.passthrough.chat import ChatCompletions
+from antiphon.service.passthrough.proxied import Proxied
 from antiphon.service.responses.responses import Responses
+from antiphon.store.runs.rows import Fenced
 from antiphon.wire.batches import BatchEndpoint, BatchInputDetails, BatchOutputDetails, BatchUsage
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON
@@ -129,61 +132,113 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The context of the request that created the batch."""
 
 
+class LineSteps:
+    """The finished calls of one line, which neither a repetition nor a later execution makes again.
+
+    Args:
+        found: The calls that earlier executions have finished.
+        keep: Stores a call.
+    """
+
+    def __init__(
+        self, found: dict[str, str | None], keep: Callable[[str, str | None], Awaitable[None]]
+    ) -> None:
+        self.found = found
+        """The finished calls by name; None for a tool call that has only begun."""
+        self.error: StoreUnavailable | Fenced | None = None
+        """The error of a write, after which the execution cannot go on."""
+        self._keep = keep
+
+    def skip(self, events: int) -> None:
+        """Do nothing: a line has no event log."""
+
+    async def begin_call(self, number: int) -> None:
+        """Do nothing: an interrupted model call is made again."""
+
+    async def end_call(self, name: str, result: str) -> None:
+        """Store the result of a model call."""
+        await self.record(name, result)
+
+    async def record(self, name: str, result: str | None) -> None:
+        """Store the result of a tool call; None if it begins."""
+        try:
+            await self._keep(name, result)
+        except (StoreUnavailable, Fenced) as error:
+            self.error = error
+            raise
+        self.found[name] = result
+
+
 class Lines:
     """The execution of lines, by the use cases of their endpoints.
 
     Args:
-        responses: The use cases of responses.
-        chat: The use cases of chat completions.
-        embeddings: The use cases of embeddings.
+        responses_of: Returns the use cases of responses that use a catalogue.
+        catalogue: The models.
+        proxied: The use cases of the other endpoints.
         limits: The limits of bodies.
     """
 
     def __init__(
-        self, responses: Responses, chat: ChatCompletions, embeddings: Embeddings, limits: BodyLimits
+        self,
+        responses_of: Callable[[ModelCatalogue], Responses],
+        catalogue: ModelCatalogue,
+        proxied: Proxied,
+        limits: BodyLimits,
     ) -> None:
-        self._responses = responses
-        self._chat = chat
-        self._embeddings = embeddings
+        self._responses_of = responses_of
+        self._responses = responses_of(catalogue)
+        self._catalogue = catalogue
+        self._proxied = proxied
         self.limits = limits
 
-    async def run(self, attempt: Attempt, line: Line) -> tuple[LineOutput, BatchUsage]:
+    async def run(self, attempt: Attempt, line: Line, steps: LineSteps) -> tuple[LineOutput, BatchUsage]:
         """Run a line to its end; return its result and the tokens that it used.
 
         An error of the request or of the backend is a result.
 
+        Args:
+            attempt: The execution.
+            line: The line.
+            steps: The finished calls of the line.
+
         Raises:
+            Fenced: Another execution has replaced this one.
             StoreUnavailable: The database failed; the line has no result.
         """
         assert line.text is not None  # The input file was checked.
         request = decode_line(line.text)
         try:
-            body, status = await self._repeated(attempt, line.number, bytes(request.body)), 200
+            body, status = await self._repeated(attempt, line.number, bytes(request.body), steps), 200
             usage = _usage(body)
         except StoreUnavailable:
             raise
         except AntiphonError as error:
             body, status, usage = _encode(ErrorEnvelope(error.body())), error.status, BatchUsage()
+        except Fenced:
+            raise
         except Exception:
             # The boundary of a line: the batch goes on after a fault of this server.
             log.exception("Failed to run line %d of batch %s", line.number, attempt.batch_id)
             body, status, usage = _encode(ErrorEnvelope(InternalError().body())), 500, BatchUsage()
+        if steps.error is not None:  # The response failed because of it.
+            raise steps.error
         answer = LineAnswer(status, new_id("req", 16), Raw(body))
         return LineOutput(line_id(attempt.batch_id, line.number), request.custom_id, answer, None), usage
 
-    async def _repeated(self, attempt: Attempt, number: int, body: bytes) -> bytes:
+    async def _repeated(self, attempt: Attempt, number: int, body: bytes, steps: LineSteps) -> bytes:
         """Return the response to a line; repeat the call while the backend is busy or unreachable."""
         found = await self._found(attempt, number) if attempt.epoch > 1 else None
         if found is not None:
             return found
         for repeated, pause in enumerate(_PAUSES):
             try:
-                return await self._called(attempt, response_id(attempt, number, repeated), body)
+                return await self._called(attempt, response_id(attempt, number, repeated), body, steps)
             except (UpstreamError, ConversationLocked) as error:
                 if not _is_passing(error):
                     raise
             await asyncio.sleep(pause * (1 + random.random()))  # noqa: S311 (no secret)
-        return await self._called(attempt, response_id(attempt, number, len(_PAUSES)), body)
+        return await self._called(attempt, response_id(attempt, number, len(_PAUSES)), body, steps)
 
     async def _found(self, attempt: Attempt, number: int) -> bytes | None:
         """Return the stored response that an earlier execution has finished, just before it was stopped."""
@@ -202,20 +257,21 @@ class Lines:
                     return _encode(response)
         return None
 
-    async def _called(self, attempt: Attempt, new_response: str, body: bytes) -> bytes:
+    async def _called(self, attempt: Attempt, new_response: str, body: bytes, steps: LineSteps) -> bytes:
         if len(body) > FLAT:
             await check_structure(body)
-        context = msgspec.structs.replace(attempt.context, ids=RunIds(new_response))
+        context = msgspec.structs.replace(attempt.context, ids=(ids := RunIds(new_response)))
         if attempt.endpoint == "/v1/responses":
-            return await self._create_response(context, body)
+            return await self._create_response(context, body, Journal(steps.found, steps, ids))
         request = await _decoded(lambda: decode_object(body, self.limits.max_items), body)
         if attempt.endpoint == "/v1/embeddings":
-            return _encode(await self._embeddings.create(request, context))
-        return _in_one_line(await self._chat.complete(request, context))
+            return _encode(await self._proxied.embeddings.create(request, context))
+        return _in_one_line(await self._proxied.chat.complete(request, context))
 
-    async def _create_response(self, context: RequestContext, body: bytes) -> bytes:
+    async def _create_response(self, context: RequestContext, body: bytes, journal: Journal) -> bytes:
         request = await _decoded(lambda: self._decode_response(body), body)
-        async with await self._responses.create(context, request) as run:
+        responses = self._responses_of(JournaledCatalogue(self._catalogue, journal))
+        async with await responses.create(context, request) as run:
             return _encode(await run.response())
 
     def _decode_response(self, body: bytes) -> CreateResponse:

@@ -315,7 +315,7 @@ class Background:
         queued: QueuedRequest,
         end: BackgroundEnd,
     ) -> None:
-        journal = Journal(run, end.run_log, ids := RunIds(run.id))
+        journal = Journal(run.steps, end.run_log, ids := RunIds(run.id), is_cancelled=run.is_cancelled)
         spend = self._keys.spend_of(run.owner, queued.key)
         context = queued.restored(run.owner, ids, self._seal, spend, self.observer_of(queued.trace))
         context = msgspec.structs.replace(context, steps=end.steps)

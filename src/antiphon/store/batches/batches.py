@@ -15,16 +15,18 @@ from antiphon.store.batches.queue import (
     submit,
     waiting,
     write_lines,
+    write_steps,
 )
 from antiphon.store.batches.rows import (
     BatchEnd,
     BatchLimits,
     ClaimedBatch,
     LineResult,
+    LineStep,
     NewBatch,
     StoredBatch,
 )
-from antiphon.store.batches.tables import batch_lines, batches
+from antiphon.store.batches.tables import batch_lines, batch_steps, batches
 from antiphon.store.database import Database
 from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import ObjectNotFound
@@ -33,8 +35,8 @@ from antiphon.store.vector_stores.rows import Rows
 from antiphon.store.webhooks.webhooks import WebhookRecords
 from antiphon.wire.lists import PageQuery
 
-_RANK = 5
-"""Rank of the frequent writes."""
+_STEP_RANK, _RANK = 4, 5
+"""Ranks of the frequent writes: finished calls, then results of lines."""
 _ROWS = 16
 """Results that are read at once; each can have megabytes."""
 _COLUMNS = tuple(batches.c[name] for name in StoredBatch.__struct_fields__)
@@ -136,6 +138,26 @@ class BatchRecords:
             Fenced: Another execution has replaced this one.
         """
         await self._database.enqueue(write_lines, result, rank=_RANK, patient=True).future
+
+    async def add_step(self, step: LineStep) -> None:
+        """Store a finished call of a line.
+
+        Raises:
+            Fenced: Another execution has replaced this one.
+        """
+        await self._database.enqueue(write_steps, step, rank=_STEP_RANK, patient=True).future
+
+    async def begun_lines(self, batch_id: str) -> set[int]:
+        """Return the numbers of the lines that have finished calls, but no result."""
+        numbers = select(batch_steps.c.number).where(batch_steps.c.batch_id == batch_id).distinct()
+        return set(await self._database.read(lambda c: c.execute(numbers).scalars().all()))
+
+    async def steps(self, batch_id: str, number: int) -> dict[str, str | None]:
+        """Return the finished calls of a line by name; None for a tool call that has only begun."""
+        chosen = select(batch_steps.c.name, batch_steps.c.body).where(
+            batch_steps.c.batch_id == batch_id, batch_steps.c.number == number
+        )
+        return dict(await self._database.read(lambda c: c.execute(chosen).all()))
 
     async def finished_lines(self, batch_id: str) -> set[int]:
         """Return the numbers of the lines that have results."""

@@ -6,6 +6,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Update,
+    bindparam,
     delete,
     func,
     insert,
@@ -16,8 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 
-from antiphon.store.batches.rows import BatchEnd, BatchLimits, ClaimedBatch, LineResult, NewBatch
-from antiphon.store.batches.tables import batch_lines, batches, is_open
+from antiphon.store.batches.rows import BatchEnd, BatchLimits, ClaimedBatch, LineResult, LineStep, NewBatch
+from antiphon.store.batches.tables import batch_lines, batch_steps, batches, is_open
 from antiphon.store.files import file_row
 from antiphon.store.responses.writes import Insert
 from antiphon.store.runs.rows import Fenced
@@ -30,6 +31,11 @@ _SLICE = 500
 _is_queued = batches.c.state == literal_column("'queued'")
 _is_running = batches.c.state == literal_column("'running'")
 _insert_lines = Insert(batch_lines)
+_keep_steps = Insert(batch_steps, "ON CONFLICT (batch_id, number, name) DO UPDATE SET body = excluded.body")
+_DELETE_STEPS = delete(batch_steps).where(
+    batch_steps.c.batch_id == bindparam("the_batch"),
+    batch_steps.c.number.in_(bindparam("numbers", expanding=True)),
+)
 
 
 def submit(connection: Connection, owner: str, new: NewBatch, now: float) -> None:
@@ -146,8 +152,21 @@ def write_lines(connection: Connection, results: list[LineResult]) -> None:
             + sum(usage.output_tokens_details.reasoning_tokens for usage in usages),
         )
         _pass_fence(connection, counted, batch_id)
+        numbers = {"the_batch": batch_id, "numbers": [result.number for result in some]}
+        connection.execute(_DELETE_STEPS, numbers)
     rows = [(result.batch_id, result.number, result.is_error, result.body) for result in results]
     _insert_lines(connection, rows)
+
+
+def write_steps(connection: Connection, steps: list[LineStep]) -> None:
+    """Store finished calls of lines.
+
+    Raises:
+        Fenced: Another execution has replaced one of theirs.
+    """
+    for batch_id, epoch in {(step.batch_id, step.epoch) for step in steps}:
+        _pass_fence(connection, _held_by(batch_id, epoch).values(epoch=epoch), batch_id)
+    _keep_steps(connection, [(step.batch_id, step.number, step.name, step.body) for step in steps])
 
 
 def change(
@@ -190,6 +209,7 @@ def close(connection: Connection, batch: ClaimedBatch) -> bool:
     some = select(batch_lines.c.number).where(mine).limit(_SLICE)
     if connection.execute(delete(batch_lines).where(mine, batch_lines.c.number.in_(some))).rowcount:
         return True
+    connection.execute(delete(batch_steps).where(batch_steps.c.batch_id == batch.id))
     over = {"state": "ended", "holder": None}
     _pass_fence(connection, _held_by(batch.id, batch.epoch).values(over), batch.id)
     return False

@@ -93,6 +93,21 @@ class LineResult(Struct, frozen=True, kw_only=True):
     """The tokens of the line."""
 
 
+class LineStep(Struct, frozen=True, kw_only=True):
+    """A finished call of one line, which is rejected if another execution has replaced this one."""
+
+    batch_id: str
+    """The ID of the batch."""
+    epoch: int
+    """The number of the execution."""
+    number: int
+    """The number of the line, from 1."""
+    name: str
+    """The name of the step."""
+    body: str | None
+    """The result; None for a tool call that has begun."""
+
+
 class BatchEnd(Struct, frozen=True, kw_only=True):
     """The end of a batch."""
 

@@ -58,7 +58,23 @@ batch_lines = Table(
 )
 """The results of finished lines, until the batch has ended and its files contain them."""
 
+batch_steps = Table(
+    "batch_steps",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),  # The number of the line
+    Column("name", Text, nullable=False),
+    Column("body", Text),  # None for a tool call that has begun
+    PrimaryKeyConstraint("batch_id", "number", "name"),
+)
+"""The finished model and tool calls of lines that have no result yet."""
+
 
 def m015_batches(connection: Connection) -> None:
     """Add the tables of batches."""
     metadata.create_all(connection, [batches, batch_lines])
+
+
+def m023_batch_steps(connection: Connection) -> None:
+    """Add the table of finished calls."""
+    metadata.create_all(connection, [batch_steps])
