@@ -46,7 +46,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "cli": ("db", "log"),
     "agent": ("functions", "turns"),
     "backends": ("http", "sample"),
-    "engine": ("hosted", "reply", "request"),
+    "engine": ("client", "hosted", "reply", "request"),
     "observe": ("telemetry",),
     "recording": ("calls", "files", "matching", "seam", "care"),
     "server": ("http", "edge", "describe", "routes", "pages"),
@@ -64,7 +64,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
         "upkeep",
     ),
     "store.vector_stores": ("search",),
-    "tools": ("code_interpreter", "file_search", "mcp", "web_search"),
+    "tools": ("client", "code_interpreter", "file_search", "mcp", "web_search"),
     "tools.web_search": ("providers",),
 }
 """Sub-packages of each package, from the lowest to the highest."""

@@ -40,6 +40,8 @@ class _LifeCycles:
         self._arguments = ""
         self._arguments_done: str | None = None
         self._stages: list[str] = []
+        self._commands: list[str] = []
+        self._done_commands: list[str] = []
 
     def take(self, event: JSONObject) -> None:
         kind: str = event["type"]
@@ -51,8 +53,13 @@ class _LifeCycles:
         if kind == "response.output_item.done":
             self._end_item(event["item"])
             return
+        if kind.startswith("response.shell_call_command."):
+            self._command_event(event)
+            return
         assert event["item_id"] == self.item["id"], event
-        if kind.startswith(("response.function_call_arguments", "response.mcp_call_arguments")):
+        if kind.startswith("response.apply_patch_call_operation_diff."):
+            self._diff_event(event)
+        elif kind.startswith(("response.function_call_arguments", "response.mcp_call_arguments")):
             self._arguments_event(event)
         elif kind.startswith("response.custom_tool_call_input"):
             self._input_event(event)
@@ -84,6 +91,17 @@ class _LifeCycles:
                 assert item["input"] == ""
                 assert item["status"] == "in_progress"
                 assert item["call_id"]
+            case "shell_call":
+                assert item["action"]["commands"] == []
+                assert item["status"] == "in_progress"
+            case "local_shell_call":
+                assert item["action"] == {"type": "exec", "command": [], "env": {}}
+                assert item["status"] == "in_progress"
+            case "apply_patch_call":
+                assert item["operation"].get("diff", "") == ""
+                assert item["status"] == "in_progress"
+            case "computer_call":
+                assert item["status"] == "in_progress"
             case "reasoning":
                 assert item["summary"] == []
                 assert "status" not in item
@@ -92,6 +110,7 @@ class _LifeCycles:
         self._stages = []
         self._parts, self._open, self._texts = {"content": [], "summary": []}, {}, {}
         self._arguments, self._arguments_done = "", None
+        self._commands, self._done_commands = [], []
 
     def _end_item(self, item: JSONObject) -> None:
         assert self.item is not None
@@ -105,11 +124,18 @@ class _LifeCycles:
             assert item["arguments"] == self._arguments == self._arguments_done
         elif item["type"] == "custom_tool_call":
             assert item["input"] == self._arguments == self._arguments_done
-        else:
+        elif item["type"] == "shell_call":
+            assert item["action"]["commands"] == self._commands == self._done_commands
+        elif item["type"] == "apply_patch_call":
+            assert {**item["operation"], "diff": ""} == {**self.item["operation"], "diff": ""}
+            diff = self._arguments if self._arguments_done is not None else None
+            assert item["operation"].get("diff") == diff == self._arguments_done
+        elif item["type"] not in _BUILT_IN:
             assert item.get("content", []) == self._parts["content"]
             assert item.get("summary", []) == self._parts["summary"]
         if item["type"] != "reasoning":
-            assert item["status"] in ("completed", "incomplete")
+            cut = "in_progress" if item["type"] == "apply_patch_call" else "incomplete"
+            assert item["status"] in ("completed", cut)
         self.done.append(item)
         self.item = None
 
@@ -182,6 +208,31 @@ class _LifeCycles:
             assert event.get("name", self.item["name"]) == self.item["name"]
             self._arguments_done = event["arguments"]
 
+    def _command_event(self, event: JSONObject) -> None:
+        assert self.item is not None
+        assert self.item["type"] == "shell_call"
+        stage = event["type"].rpartition(".")[2]
+        if stage == "added":
+            assert event["command"] == ""
+            assert len(self._commands) == len(self._done_commands), "the command before is open"
+            self._commands.append("")
+        assert event["command_index"] == len(self._commands) - 1, event
+        if stage == "delta":
+            assert event["delta"], "an empty delta tells nothing"
+            self._commands[-1] += event["delta"]
+        elif stage == "done":
+            self._done_commands.append(event["command"])
+
+    def _diff_event(self, event: JSONObject) -> None:
+        assert self.item is not None
+        assert self.item["type"] == "apply_patch_call"
+        assert self._arguments_done is None, f"after the end of the diff: {event}"
+        if event["type"].endswith(".delta"):
+            assert event["delta"], "an empty delta tells nothing"
+            self._arguments += event["delta"]
+        else:
+            self._arguments_done = event["diff"]
+
     def _input_event(self, event: JSONObject) -> None:
         assert self.item is not None
         assert self.item["type"] == "custom_tool_call"
@@ -202,7 +253,17 @@ _STAGES = {
 }
 """The stages of hosted calls between their beginning and their end, in order."""
 
-_GROWING = frozenset({"content", "summary", "arguments", "input", "status", "encrypted_content", "phase"})
+_BUILT_IN = frozenset(
+    {"shell_call", "local_shell_call", "apply_patch_call", "computer_call", "tool_search_call"}
+)
+"""Calls of built-in tools that the client runs."""
+
+_GROWING = frozenset(
+    {
+        *("content", "summary", "arguments", "input", "status", "encrypted_content", "phase"),
+        *("action", "actions", "operation"),
+    }
+)
 
 
 def _place(event: JSONObject) -> tuple[str, JSON]:

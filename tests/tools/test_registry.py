@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.engine.client import kinds
 from antiphon.engine.request.functions import SUPPORTED_TOOLS
 from antiphon.engine.request_context import RequestContext
 from antiphon.settings.tools import WebSearchSettings
@@ -50,7 +51,8 @@ def test_tools_are_opened_in_the_order_of_the_request() -> None:
 
 
 def test_messages_about_unsupported_tools_name_the_tools_that_run() -> None:
-    hosted = {str(tool_type.__struct_config__.tag) for tool_type in table._factories}
+    tools = {*table._factories, *kinds._by_tool}
+    hosted = {str(tool_type.__struct_config__.tag) for tool_type in tools}
     own = {"function", "custom", "namespace"}
     named = set(re.findall(r"'(\w+)'", SUPPORTED_TOOLS))
     assert named - own == {name for name in hosted if not name.startswith("web_search_")}

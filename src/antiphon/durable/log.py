@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.engine.client.pairs import called_id
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.store.responses.rows import FinishedResponse
 from antiphon.store.runs.rows import ClaimedRun, Fenced, RunEnd, RunWrite
 from antiphon.store.runs.runs import RunRecords
 from antiphon.wire.events import ErrorEvent, Event, OutputItemAdded, ResponseCreated, Terminal
-from antiphon.wire.items import CustomToolCall, FunctionCall
 
 _DELAY, _DELAY_UNREAD = 0.02, 0.25
 """Seconds that events wait for others to share their write: with a client that follows them, and without."""
@@ -137,9 +137,7 @@ class RunLog:
             self._held_or_pending(event).append(encode(event))
 
     def _held_or_pending(self, event: Event) -> list[bytes]:
-        begins_call = isinstance(event, OutputItemAdded) and isinstance(
-            event.item, FunctionCall | CustomToolCall
-        )
+        begins_call = isinstance(event, OutputItemAdded) and called_id(event.item) is not None
         return self._held if self._is_in_call and (self._held or begins_call) else self._pending
 
     def _write_soon(self) -> None:

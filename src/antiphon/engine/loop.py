@@ -6,6 +6,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
+from antiphon.engine.client.pairs import asks_client
 from antiphon.engine.compactor import Compactor, SummaryTooLong
 from antiphon.engine.hosted.run import HostedWork, shown
 from antiphon.engine.outcome import Outcome
@@ -241,7 +242,7 @@ class Loop:
 
     def _ends_turn(self, reply: Assembler) -> bool:
         """Return whether the response ends though its last reply called hosted tools."""
-        if self._waits or _asks_client(reply.said):
+        if self._waits or asks_client(reply.said):
             return True
         limit = self.response.max_output_tokens
         is_spent = limit is not None and self._outcome.output_tokens >= limit
@@ -287,7 +288,7 @@ class Loop:
         compactor = self._compactor
         if compactor is None or compactor.has_tried or self._outcome.is_exhausted:
             return False
-        if self._outcome.is_steered or reply.stopped_early or self._waits or _asks_client(reply.said):
+        if self._outcome.is_steered or reply.stopped_early or self._waits or asks_client(reply.said):
             return False
         self._prompt.remember(reply.said)
         return await compactor.is_due(self._chat_request(), reply.usage)
@@ -366,13 +367,6 @@ def is_warm_up(request: CreateResponse) -> bool:
     if options is not None and options.prewarm is True:
         return True
     return isinstance(request, ResponseCreateEvent) and request.generate is False
-
-
-def _asks_client(items: list[Item]) -> bool:
-    """Return whether the items contain a call that the client has to answer."""
-    return any(
-        isinstance(item, FunctionCall | CustomToolCall) and item.is_async is not True for item in items
-    )
 
 
 def _goes_on(items: list[Item]) -> bool:

@@ -11,13 +11,22 @@ from antiphon.engine.slices import in_slices
 from antiphon.ids import LONG
 from antiphon.service.pages import page_of
 from antiphon.store.responses.rows import ItemPage, NewItem
-from antiphon.wire.content import ContentPart, InputFile, InputImage, InputText, OutputText
+from antiphon.wire.content import (
+    ComputerScreenshot,
+    ContentPart,
+    InputFile,
+    InputImage,
+    InputText,
+    OutputText,
+)
 from antiphon.wire.items import (
     ITEM_PREFIXES,
+    ComputerCallOutput,
     CustomToolCallOutput,
     FunctionCallOutput,
     InputItem,
     Item,
+    LocalShellCallOutput,
     Message,
 )
 from antiphon.wire.lists import Page
@@ -85,7 +94,10 @@ def normal_form(item: Item, ids: Ids, id_size: int = LONG) -> Item:
     for name, value in _DEFAULTS.get(kind, {}).items():
         if getattr(item, name) in (None, UNSET):
             changes[name] = value
-    if not isinstance(item.id, str):
+    if isinstance(item, LocalShellCallOutput) and item.id and not item.call_id:
+        # OpenAI's types have no `call_id` here, and the ID of the call as `id`.
+        changes |= {"call_id": item.id, "id": ids(ITEM_PREFIXES[kind], id_size)}
+    elif not isinstance(item.id, str):
         changes["id"] = ids(ITEM_PREFIXES[kind], id_size)
     if isinstance(item, Message):
         changes["content"] = _parts(item)
@@ -161,6 +173,8 @@ def content_parts(item: InputItem) -> tuple[str, Sequence[ContentPart]]:
         return "content", () if isinstance(item.content, str) else item.content
     if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
         return "output", () if isinstance(item.output, str) else item.output
+    if isinstance(item, ComputerCallOutput):
+        return "output", (item.output,)
     return "", ()
 
 
@@ -176,6 +190,7 @@ async def visit_parts(
         for position in positions:
             name, parts = content_parts(items[position])
             for index, part in enumerate(parts):
-                visit(part, f"{place}[{position}].{name}[{index}]" if place else "input")
+                path = name if isinstance(part, ComputerScreenshot) else f"{name}[{index}]"
+                visit(part, f"{place}[{position}].{path}" if place else "input")
 
     await in_slices(work, range(len(items)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from antiphon.engine.client.kinds import kind_of_call, kind_of_output
 from antiphon.engine.hosted.items import has_failed, tool_name
 from antiphon.engine.request.content import plain_text
 from antiphon.engine.steps import ModelNote, Note, StepNotes
@@ -71,6 +72,9 @@ def preview(given: str | list[InputItem] | None, items: list[Item]) -> str:
         text = plain_text(item.content)
     elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
         text = item.output if isinstance(item.output, str) else plain_text([*item.output])
+    elif item is not None and (kind := kind_of_output(item)) is not None:
+        answer = kind.answer(item)
+        text = answer if isinstance(answer, str) else plain_text([*answer])
     return " ".join(text[: 2 * _MOST_TEXT].split())[:_MOST_TEXT]
 
 
@@ -195,7 +199,11 @@ def tools_called(output: Iterable[Item]) -> list[str]:
     for item in output:
         if isinstance(item, Message):
             continue
-        name = item.name if isinstance(item, FunctionCall | CustomToolCall) else tool_name(item)
+        kind = kind_of_call(item)
+        if isinstance(item, FunctionCall | CustomToolCall):
+            name: str | None = item.name
+        else:
+            name = tool_name(item) if kind is None else kind.name
         if name:
             names[name[:_MOST_NAME]] = None
     return list(names)[:_MOST_TOOLS]

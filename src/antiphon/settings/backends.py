@@ -66,6 +66,9 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     safety_identifier: Annotated[
         bool, Meta(description="Off: `safety_identifier` and `user` are omitted.")
     ] = True
+    images: Annotated[
+        bool, Meta(description="Off: images in outputs of tools are sent as the text `[image]`.")
+    ] = True
     reasoning_input: Annotated[
         Literal["none", "reasoning", "reasoning_content", "reasoning_details"],
         Meta(description="Key of assistant messages in which earlier reasoning is sent."),

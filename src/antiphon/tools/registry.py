@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from antiphon.engine.ports import HostedTool
 from antiphon.engine.request.functions import is_switched_off
-from antiphon.tools import code_interpreter, file_search, mcp, web_search
+from antiphon.tools import client, code_interpreter, file_search, mcp, web_search
 from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp.servers import check_labels
 from antiphon.tools.table import open_tool
 from antiphon.wire.tools import Tool
 
-_TOOLS = (web_search, file_search, mcp, code_interpreter)
-"""The packages of the hosted tools."""
+_TOOLS = (client, web_search, file_search, mcp, code_interpreter)
+"""The packages of the tools."""
 
 for _tool in _TOOLS:
     _tool.register_all()

@@ -65,6 +65,9 @@ class Logprob(Struct):
     top_logprobs: list[TopLogprob] | None = []
 
 
+ImageDetail = Literal["low", "high", "auto", "original"]
+
+
 class InputText(Struct, tag="input_text"):
     """Text input to the model."""
 
@@ -77,7 +80,7 @@ class InputImage(Struct, tag="input_image", kw_only=True):
 
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
-    detail: Literal["low", "high", "auto", "original"] | None | UnsetType = UNSET
+    detail: ImageDetail | None | UnsetType = UNSET
     prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 
@@ -135,7 +138,7 @@ class ComputerScreenshot(Struct, tag="computer_screenshot", kw_only=True):
 
     image_url: str | None | UnsetType = UNSET
     file_id: str | None | UnsetType = UNSET
-    detail: str | None | UnsetType = UNSET
+    detail: ImageDetail | None | UnsetType = UNSET
     prompt_cache_breakpoint: JSONObject | None | UnsetType = UNSET
 
 

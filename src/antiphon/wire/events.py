@@ -13,6 +13,8 @@ from antiphon.wire.errors import ErrorBody
 from antiphon.wire.items import Item
 from antiphon.wire.responses import Response
 from antiphon.wire.tool_events import (
+    ApplyPatchCallOperationDiffDelta,
+    ApplyPatchCallOperationDiffDone,
     FileSearchCallCompleted,
     FileSearchCallInProgress,
     FileSearchCallSearching,
@@ -24,6 +26,9 @@ from antiphon.wire.tool_events import (
     McpListToolsCompleted,
     McpListToolsFailed,
     McpListToolsInProgress,
+    ShellCallCommandAdded,
+    ShellCallCommandDelta,
+    ShellCallCommandDone,
     WebSearchCallCompleted,
     WebSearchCallInProgress,
     WebSearchCallSearching,
@@ -334,6 +339,11 @@ Event = (
     | McpCallFailed
     | McpCallArgumentsDelta
     | McpCallArgumentsDone
+    | ShellCallCommandAdded
+    | ShellCallCommandDelta
+    | ShellCallCommandDone
+    | ApplyPatchCallOperationDiffDelta
+    | ApplyPatchCallOperationDiffDone
     | ErrorEvent
 )
 """Event of a stream."""

@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.content import (
+    ComputerScreenshot,
     ContentPart,
     ReasoningText,
     SummaryText,
@@ -162,7 +163,7 @@ class ComputerCallOutput(Struct, tag="computer_call_output", kw_only=True):
     id: str | None | UnsetType = UNSET
     status: str | None | UnsetType = UNSET
     call_id: str
-    output: JSONObject
+    output: ComputerScreenshot
     acknowledged_safety_checks: list[JSONObject] | None | UnsetType = UNSET
 
 

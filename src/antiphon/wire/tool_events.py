@@ -79,3 +79,48 @@ class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
     output_index: int
     arguments: str
     sequence_number: int = 0
+
+
+class ShellCallCommandAdded(Struct, tag="response.shell_call_command.added"):
+    """Start of a command of a shell call."""
+
+    output_index: int
+    command_index: int
+    command: str
+    sequence_number: int = 0
+
+
+class ShellCallCommandDelta(Struct, tag="response.shell_call_command.delta"):
+    """Piece of a command of a shell call."""
+
+    output_index: int
+    command_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class ShellCallCommandDone(Struct, tag="response.shell_call_command.done"):
+    """Complete command of a shell call."""
+
+    output_index: int
+    command_index: int
+    command: str
+    sequence_number: int = 0
+
+
+class ApplyPatchCallOperationDiffDelta(Struct, tag="response.apply_patch_call_operation_diff.delta"):
+    """Piece of the diff of a patch; api.openai.com sends it, although its description doesn't have it."""
+
+    item_id: str
+    output_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class ApplyPatchCallOperationDiffDone(Struct, tag="response.apply_patch_call_operation_diff.done"):
+    """Complete diff of a patch; api.openai.com sends it, although its description doesn't have it."""
+
+    item_id: str
+    output_index: int
+    diff: str
+    sequence_number: int = 0

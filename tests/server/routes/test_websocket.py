@@ -254,5 +254,6 @@ def test_a_response_that_only_takes_its_context_in(
 def test_a_warm_up_is_checked_like_any_request(server: Serving, upstream: Upstream) -> None:
     with Socket(server.url) as socket:
         assert socket.error(generate=False, previous_response_id=MISSING) == not_found(MISSING)
-        assert socket.error(generate=False, tools=[{"type": "computer"}])["code"] == "unsupported_tool"
+        refused = socket.error(generate=False, tools=[{"type": "programmatic_tool_calling"}])
+        assert refused["code"] == "unsupported_tool"
     assert upstream.chats == []

@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
+from antiphon.engine.client.kinds import ClientCall, ClientFunctions, as_item
 from antiphon.engine.reply.grammar import Grammar, InputCheck
 from antiphon.engine.reply.tool_input import InputReader
 from antiphon.engine.request_context import Ids
@@ -18,7 +19,7 @@ from antiphon.wire.events import (
     OutputItemAdded,
     OutputItemDone,
 )
-from antiphon.wire.items import CustomToolCall, FunctionCall, ItemStatus
+from antiphon.wire.items import CustomToolCall, FunctionCall, Item, ItemStatus
 
 ToolNames = Mapping[str, tuple[str, str]]
 """The (namespace, name) of each function that has another name at the backend."""
@@ -33,6 +34,8 @@ class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
     """Functions that the server itself runs."""
     custom: Mapping[str, Grammar | None] = {}
     """Custom tools, and the grammars of their inputs."""
+    client: ClientFunctions = {}
+    """Built-in tools that the client runs."""
     asynchronous: Container[str] = frozenset()
     """Tools whose calls the model does not wait for."""
 
@@ -41,7 +44,7 @@ _NONE = KnownTools()
 
 
 class CallBuilder:
-    """The builder of a call of a function or a custom tool.
+    """The builder of a call of a function, a custom tool or a built-in tool that the client runs.
 
     It announces the item once its name is complete, since a name may arrive in parts. A call of a hosted
     function is only collected, without events or an item.
@@ -64,6 +67,8 @@ class CallBuilder:
         self._reader = InputReader()
         self._input: list[str] = []
         self._check: InputCheck | None = None
+        self._built_in: ClientCall[msgspec.Struct] | None = None
+        """The call of a built-in tool, once its name is complete."""
 
     @property
     def is_hosted(self) -> bool:
@@ -107,6 +112,10 @@ class CallBuilder:
 
     def end_input(self, events: list[Event], status: ItemStatus) -> None:
         """Send the rest of a custom tool's input; check a complete one (sets `fault`)."""
+        if self.name in self._known.client:
+            fault = self._client_call().finish(self.arguments, status)
+            if fault is not None:
+                self.fault = f"the call of the tool '{self.name}' {fault}"
         if not self._is_custom:
             return
         self._announce(events)
@@ -115,8 +124,12 @@ class CallBuilder:
         if self._check is not None and self.fault is None and status == "completed":
             self._find(self._check.end())
 
-    def close(self, events: list[Event], status: ItemStatus) -> FunctionCall | CustomToolCall:
+    def close(self, events: list[Event], status: ItemStatus) -> Item:
         """End the item and return it."""
+        if self._built_in is not None:
+            self.closed = True
+            events += self._built_in.closing(self._output_index)
+            return as_item(self._built_in.item)
         self._announce(events)
         self.closed = True
         item = self._item(status)
@@ -128,8 +141,12 @@ class CallBuilder:
         events.append(OutputItemDone(self._output_index, item))
         return item
 
-    def snapshot(self) -> FunctionCall | CustomToolCall:
+    def snapshot(self) -> Item:
         """Return the item so far, with status incomplete."""
+        if self.name in self._known.client:
+            call = self._client_call()
+            call.finish(self.arguments, "incomplete")
+            return as_item(call.item)
         return self._item("incomplete")
 
     @property
@@ -139,6 +156,9 @@ class CallBuilder:
     def _send(self, events: list[Event]) -> None:
         """Send the arguments not sent yet; without a name they wait for it."""
         if self.name and self._sent < len(self._arguments) and not self.is_hosted:
+            if self.name in self._known.client:
+                self._send_to_built_in(events)
+                return
             self._announce(events)
             for arguments in self._arguments[self._sent :]:
                 if self._is_custom:
@@ -146,6 +166,20 @@ class CallBuilder:
                 else:
                     events.append(FunctionCallArgumentsDelta(self._item_id, self._output_index, arguments))
             self._sent = len(self._arguments)
+
+    def _send_to_built_in(self, events: list[Event]) -> None:
+        call = self._client_call()
+        for arguments in self._arguments[self._sent :]:
+            events += call.feed(arguments, self._output_index)
+        self._sent = len(self._arguments)
+
+    def _client_call(self) -> ClientCall[msgspec.Struct]:
+        if self._built_in is None:
+            function = self._known.client[self.name]
+            self._item_id = self._ids(function.kind.prefix)
+            self.call_id = self.call_id or self._ids("call", CALL)
+            self._built_in = function.begin(self._item_id, self.call_id)
+        return self._built_in
 
     def _send_input(self, events: list[Event], text: str) -> None:
         if text:

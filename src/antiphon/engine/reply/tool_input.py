@@ -4,29 +4,12 @@ import re
 
 import msgspec
 
+from antiphon.engine.client.strings import READABLE, unescaped
+
 INPUT = "input"
 """The one parameter of a custom tool that is sent as a function."""
 
 _OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-_READABLE = re.compile(
-    r'(?:[^"\\]+'
-    r"|\\(?:"
-    r"[^u]"
-    r"|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
-    r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    # The second half of a surrogate pair alone, or a first half that certainly has no second one:
-    r"|u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|u[dD][89abAB][0-9a-fA-F]{2}(?=[^\\]|\\[^u]|\\u(?:[^dD]|[dD][^c-fC-F]))"
-    # An invalid escape:
-    r"|u(?=[0-9a-fA-F]{0,3}[^0-9a-fA-F])"
-    r"))*+",
-    re.DOTALL,
-)
-"""A JSON string up to its end, or to an escape that may be incomplete."""
-_ESCAPES = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
-)
-_SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class InputReader:
@@ -52,11 +35,11 @@ class InputReader:
                 return ""
             self._begun = True
             self._kept = self._kept[opening.end() :]
-        readable = _READABLE.match(self._kept)
+        readable = READABLE.match(self._kept)
         assert readable is not None, "the pattern also matches the empty string"
         self._kept = self._kept[readable.end() :]
         self._ended = self._kept.startswith('"')
-        return _ESCAPES.sub(_character, readable.group())
+        return unescaped(readable.group())
 
     def close(self, *, is_cut: bool) -> str:
         """Return the rest of the input; uncertain text of truncated arguments is dropped."""
@@ -70,10 +53,3 @@ class InputReader:
 
 class _Input(msgspec.Struct):
     input: str
-
-
-def _character(escape: re.Match[str]) -> str:
-    text = escape.group()
-    if len(text) == 2:
-        return _SIMPLE.get(text[1], text)
-    return bytes.fromhex(text.replace("\\u", "")).decode("utf-16-be", "replace")

@@ -42,12 +42,16 @@ def user_content(
 
 
 def tool_output(
-    output: str | list[ToolOutputPart],
+    output: str | list[ToolOutputPart], *, images: bool = True
 ) -> tuple[str | list[ChatContentPart], list[ChatContentPart]]:
     """Translate the output of a tool call.
 
     In chats, only user messages can have images and files, also at api.openai.com. Without any text, the tool
     message names their kinds in llama-stack's words.
+
+    Args:
+        output: The output.
+        images: Whether the backend accepts images; otherwise, they are only named.
 
     Returns:
         The content of the tool message, and the parts that it can't contain.
@@ -57,9 +61,12 @@ def tool_output(
         return content, []
     texts = [part for part in content if part["type"] == "text"]
     others = [part for part in content if part["type"] != "text"]
+    shown = [part for part in others if images or part["type"] != "image_url"]
     if others and not texts:
-        return ", ".join(f"[{part['type'].removesuffix('_url')}]" for part in others), others
-    return texts[0]["text"] if len(texts) == 1 else texts, others
+        return ", ".join(map(_named, others)), shown
+    if len(shown) < len(others):
+        texts += [{"type": "text", "text": _named(part)} for part in others if part not in shown]
+    return texts[0]["text"] if len(texts) == 1 else texts, shown
 
 
 def plain_text(content: str | list[ContentPart]) -> str:
@@ -70,6 +77,10 @@ def plain_text(content: str | list[ContentPart]) -> str:
     if isinstance(content, str):
         return content
     return "".join(map(_written, content))
+
+
+def _named(part: ChatContentPart) -> str:
+    return f"[{part['type'].removesuffix('_url')}]"
 
 
 def _add_breakpoints(parts: list[ChatContentPart], content: list[ContentPart]) -> None:

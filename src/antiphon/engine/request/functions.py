@@ -11,6 +11,7 @@ from typing import Never
 
 import msgspec
 
+from antiphon.engine.client.kinds import ClientFunction, ClientFunctions, kind_of_tool
 from antiphon.engine.hosted.run import Offered
 from antiphon.engine.reply.grammar import Grammar
 from antiphon.engine.reply.tool_calls import KnownTools, ToolNames
@@ -25,8 +26,11 @@ MAX_NAME = 64
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 """Characters that MCP allows in tool names but api.openai.com not in functions."""
 
-SUPPORTED_TOOLS = "'function', 'custom', 'namespace', 'web_search', 'file_search' or 'mcp'"
-"""Types of tools in messages; a test compares them with the table of hosted tools."""
+SUPPORTED_TOOLS = (
+    "'function', 'custom', 'namespace', 'web_search', 'file_search', 'mcp', 'shell', 'local_shell', "
+    "'apply_patch', 'computer' or 'computer_use_preview'"
+)
+"""Types of tools in messages; a test compares them with the tables of tools."""
 
 Renamed = Mapping[tuple[str, str], str]
 """Maps (owner, name) of a renamed hosted function to its name at the backend."""
@@ -58,6 +62,8 @@ class Functions(msgspec.Struct, frozen=True, dict=True):
     """The custom tools, whose input is text."""
     grammars: Mapping[str, Grammar]
     """The grammars of custom tools that the backend doesn't enforce."""
+    client: ClientFunctions
+    """The built-in tools that the client runs."""
     asynchronous: Container[str] = frozenset()
     """The client's tools whose calls the model does not wait for."""
 
@@ -66,17 +72,23 @@ class Functions(msgspec.Struct, frozen=True, dict=True):
         """The tools in the form that parsing the model's calls needs."""
         custom = {name: self.grammars.get(name) for name in self.custom}
         return KnownTools(
-            names=self.names, hosted=self.hosted.keys(), custom=custom, asynchronous=self.asynchronous
+            names=self.names,
+            hosted=self.hosted.keys(),
+            custom=custom,
+            client=self.client,
+            asynchronous=self.asynchronous,
         )
 
     @cached_property
     def renamed(self) -> Renamed:
-        """The hosted functions that have another name at the backend."""
-        return {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
+        """The hosted functions and built-in tools that have another name at the backend."""
+        hosted = {(its.owner, its.name): name for name, its in self.hosted.items() if name != its.name}
+        client = {(its.kind.name, its.kind.name): name for name, its in self.client.items()}
+        return hosted | client
 
 
 _NONE: Mapping[str, Never] = MappingProxyType({})
-NO_FUNCTIONS = Functions(_NONE, _NONE, _NONE, _NONE, _NONE)
+NO_FUNCTIONS = Functions(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 """The functions of all requests without tools."""
 
 
@@ -89,6 +101,7 @@ class _Tables:
     hosted: dict[str, HostedFunction] = field(default_factory=dict)
     custom: dict[str, CustomTool] = field(default_factory=dict)
     grammars: dict[str, Grammar] = field(default_factory=dict)
+    client: dict[str, ClientFunction] = field(default_factory=dict)
     asynchronous: set[str] = field(default_factory=set)
 
 
@@ -99,7 +112,7 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
         InvalidRequest: No chat backend supports a tool, or two tools have the same name.
     """
     functions = _Tables()
-    taken = _own_names(tools) if offered else frozenset()
+    taken = _own_names(tools)
     for position, tool in enumerate(tools):
         place = f"tools[{position}]"
         if isinstance(tool, FunctionTool | CustomTool):
@@ -112,7 +125,7 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
         elif position in offered:
             for chat_tool in offered[position]:
                 _add_hosted(functions, position, tool, chat_tool, taken)
-        elif not is_switched_off(tool):
+        elif not (is_switched_off(tool) or _add_built_in(functions, tool, place, taken)):
             raise _unsupported(place, tool_type(tool))
     return Functions(
         functions.tools,
@@ -120,6 +133,7 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
         functions.hosted,
         functions.custom,
         functions.grammars,
+        functions.client,
         functions.asynchronous,
     )
 
@@ -162,12 +176,7 @@ def _add(
     functions: _Tables, tool: FunctionTool | CustomTool, name: str, place: str, capabilities: Capabilities
 ) -> None:
     if name in functions.tools:
-        param = f"{place}.name"
-        raise InvalidRequest(
-            f"Invalid '{param}': two tools have the name '{name}'. Tool names must be unique.",
-            code="invalid_value",
-            param=param,
-        )
+        raise _twice(f"{place}.name", name)
     if tool.is_async is True:
         functions.asynchronous.add(name)
     if isinstance(tool, CustomTool):
@@ -201,6 +210,24 @@ def _add_hosted(
     functions.tools[name] = {"type": "function", "function": {**chat_tool["function"], "name": name}}
 
 
+def _add_built_in(functions: _Tables, tool: Tool, place: str, own: Container[str]) -> bool:
+    """Add a built-in tool that the client runs; return False for any other tool."""
+    kind = kind_of_tool(tool)
+    function = None if kind is None else kind.function(tool, place)
+    if kind is None or function is None:
+        return False
+    if any(its.kind is kind for its in functions.client.values()):
+        raise _twice(f"{place}.type", tool_type(tool))
+    name = next(
+        name
+        for name in _possible_names(kind.name, kind.name)
+        if name not in own and name not in functions.tools
+    )
+    functions.client[name] = ClientFunction(kind, tool)
+    functions.tools[name] = {"type": "function", "function": {**function, "name": name}}
+    return True
+
+
 def _possible_names(owner: str, name: str) -> Iterator[str]:
     """Yield the name, if it is valid, then others that include the owner."""
     name = _NOT_IN_NAMES.sub("_", name)
@@ -210,6 +237,14 @@ def _possible_names(owner: str, name: str) -> Iterator[str]:
     yield flat
     for number in count(2):
         yield flat_name(flat, str(number))
+
+
+def _twice(param: str, name: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid '{param}': two tools have the name '{name}'. Tool names must be unique.",
+        code="invalid_value",
+        param=param,
+    )
 
 
 def _unsupported(place: str, kind: str) -> InvalidRequest:

@@ -7,6 +7,8 @@ from functools import cached_property
 import msgspec
 from msgspec import UnsetType
 
+from antiphon.engine.client.kinds import kind_of_call, kind_of_output
+from antiphon.engine.client.pairs import answered_id, called_id, words_of
 from antiphon.engine.hosted.items import ForModel, denied, for_model
 from antiphon.engine.hosted.kinds import kind_of
 from antiphon.engine.request.content import plain_text, tool_output, user_content
@@ -25,6 +27,7 @@ from antiphon.wire.chat import (
     ReasoningDetail,
 )
 from antiphon.wire.configuration import ConfigurationUpdate
+from antiphon.wire.content import ToolOutputPart
 from antiphon.wire.items import (
     Compaction,
     CustomToolCall,
@@ -38,9 +41,6 @@ from antiphon.wire.items import (
     Message,
     Reasoning,
 )
-
-Call = FunctionCall | CustomToolCall
-Output = FunctionCallOutput | CustomToolCallOutput
 
 _NO_BOXES = Sealed()
 _PENDING = "The result is pending. It arrives in a later message; go on without it."
@@ -146,20 +146,18 @@ class _Translation:
             else:
                 self._flush()
                 self._messages.append(self._message(item))
-        elif isinstance(item, Call):
+        elif isinstance(item, FunctionCall | CustomToolCall):
             self._call(item)
-        elif isinstance(item, Output):
-            if item.call_id in self._pending:
-                self._late_output(item)
-            else:
-                # Its message already follows the call. The next item belongs to a new reply.
-                self._answered = self._assistant is not None
+        elif (answered := answered_id(item)) is not None:
+            self._output(item, answered)
         elif isinstance(item, Reasoning):
             self._open_reply()
             self._reason(item)
         elif isinstance(item, Compaction):
             self._flush()
             self._messages.append(as_told(self._sealed.compaction(item).summary))
+        elif kind_of_call(item) is not None:
+            self._call(item)
         elif kind_of(item) is not None:
             self._hosted_call(item.id, for_model(item, self._limit))
         elif isinstance(item, McpApprovalResponse):
@@ -201,35 +199,46 @@ class _Translation:
         ):  # Other models can't read the details.
             self._details.extend(encrypted.details)
 
-    def _call(self, item: Call) -> None:
+    def _call(self, item: Item) -> None:
         answer = self._answer(item)
         if answer is not None:
-            self._add_call(_tool_call(item, self._capabilities), answer)
+            self._add_call(_tool_call(item, self._capabilities, self._renamed), answer)
 
-    def _answer(self, item: Call) -> str | list[ChatContentPart] | None:
-        """Return the output of a call, or None for an incomplete call without one."""
-        outputs = self._outputs.get(item.call_id)
-        if item.is_async is True and (outputs or item.status != "incomplete"):
-            self._pending[item.call_id] = item.name
-            # In a context, the next text is the model's reaction.
-            self._goes_on = not self._one_reply
-            return _PENDING
-        self._pending.pop(item.call_id, None)
+    def _output(self, item: Item, call_id: str) -> None:
+        if call_id in self._pending:
+            self._late_output(item, call_id)
+        else:
+            # Its message already follows the call. The next item belongs to a new reply.
+            self._answered = self._assistant is not None
+
+    def _answer(self, item: Item) -> str | list[ChatContentPart] | None:
+        """Return the output of a call, or None for an unfinished call without one."""
+        call_id = called_id(item) or ""
+        outputs = self._outputs.get(call_id)
+        status: object = getattr(item, "status", None)
+        if isinstance(item, FunctionCall | CustomToolCall) and item.is_async is True:
+            if outputs or status != "incomplete":
+                self._pending[call_id] = item.name
+                # In a context, the next text is the model's reaction.
+                self._goes_on = not self._one_reply
+                return _PENDING
+            return None
+        self._pending.pop(call_id, None)
         if outputs:
-            answer, shown = tool_output(outputs.popleft().output)
+            answer, shown = tool_output(_content(outputs.popleft()), images=self._capabilities.images)
             self._shown += shown
             return answer
-        if item.status == "incomplete":
+        if status == "incomplete" or (status == "in_progress" and kind_of_call(item) is not None):
             return None
-        raise InvalidRequest(f"No tool output found for function call {item.call_id}.", param="input")
+        raise InvalidRequest(f"No tool output found for {words_of(item)} {call_id}.", param="input")
 
-    def _late_output(self, item: Output) -> None:
+    def _late_output(self, item: Item, call_id: str) -> None:
         """Add the output of an `async` call, which has an answer already."""
         self._flush()
-        if self._outputs[item.call_id]:
-            self._outputs[item.call_id].popleft()
-        answer, shown = tool_output(item.output)
-        text = f"The result of the call {item.call_id} of {self._pending[item.call_id]}:"
+        if self._outputs[call_id]:
+            self._outputs[call_id].popleft()
+        answer, shown = tool_output(_content(item), images=self._capabilities.images)
+        text = f"The result of the call {call_id} of {self._pending[call_id]}:"
         content: str | list[ChatContentPart]
         if isinstance(answer, str) and not shown:
             content = f"{text}\n{answer}"
@@ -285,45 +294,63 @@ class _Translation:
         self._reasoning, self._details = [], []
 
 
-def _outputs_by_call(items: list[Item]) -> tuple[dict[str, deque[Output]], list[str]]:
+def _outputs_by_call(items: list[Item]) -> tuple[dict[str, deque[Item]], list[str]]:
     """Return the outputs by call ID, in order; backends reuse IDs in later turns.
 
     The list has the call IDs of outputs whose `async` calls a compaction has replaced.
     """
-    outputs: dict[str, deque[Output]] = defaultdict(deque)
+    outputs: dict[str, deque[Item]] = defaultdict(deque)
     calls: dict[str, int] = defaultdict(int)
     orphans: list[str] = []
     is_compacted = False
     for item in items:
         if isinstance(item, Message):
             continue  # Most items are messages.
-        if isinstance(item, Call):
-            calls[item.call_id] += 1
-        elif isinstance(item, Compaction):
+        if isinstance(item, Compaction):
             is_compacted = True
-        elif isinstance(item, Output):
-            call_id = item.call_id
+        elif (call_id := called_id(item)) is not None:
+            calls[call_id] += 1
+        elif (call_id := answered_id(item)) is not None:
             if is_compacted and not calls[call_id] and call_id not in orphans:
                 orphans.append(call_id)
                 continue
             outputs[call_id].append(item)
             if not calls[call_id]:
                 raise InvalidRequest(
-                    f"No tool call found for function call output with call_id {call_id}.", param="input"
+                    f"No tool call found for {words_of(item)} output with call_id {call_id}.", param="input"
                 )
             if len(outputs[call_id]) > calls[call_id]:
                 raise InvalidRequest(
-                    f"Duplicate tool output found for function call {call_id}.", param="input"
+                    f"Duplicate tool output found for {words_of(item)} {call_id}.", param="input"
                 )
     return outputs, orphans
 
 
-def _tool_call(item: Call, capabilities: Capabilities) -> ChatToolCall:
-    name = flat_name(item.namespace, item.name) if item.namespace else item.name
+def _content(output: Item) -> str | list[ToolOutputPart]:
+    if isinstance(output, FunctionCallOutput | CustomToolCallOutput):
+        return output.output
+    kind = kind_of_output(output)
+    assert kind is not None
+    return kind.answer(output)
+
+
+def _tool_call(item: Item, capabilities: Capabilities, renamed: Renamed) -> ChatToolCall:
     if isinstance(item, CustomToolCall):
         of_its_kind = native_call if capabilities.custom_tools else call_as_function
-        return of_its_kind(item.call_id, name, item.input)
-    return _chat_call(item.call_id, name, item.arguments)
+        return of_its_kind(item.call_id, _name(item), item.input)
+    if isinstance(item, FunctionCall):
+        return _chat_call(item.call_id, _name(item), item.arguments)
+    kind = kind_of_call(item)
+    assert kind is not None
+    name = renamed.get((kind.name, kind.name), kind.name)
+    return _chat_call(called_id(item) or _short_id(str(item.id)), name, kind.arguments(item))
+
+
+def _name(item: FunctionCall | CustomToolCall) -> str:
+    """Return a function's name at the backend; a function that was searched for is its own namespace."""
+    if not item.namespace or item.namespace == item.name:
+        return item.name
+    return flat_name(item.namespace, item.name)
 
 
 def _chat_call(call_id: str, name: str, arguments: str) -> ChatToolCall:

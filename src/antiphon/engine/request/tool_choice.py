@@ -93,18 +93,21 @@ def _own(functions: Functions, kind: str) -> list[str]:
     return [
         name
         for name in functions.tools
-        if name not in functions.hosted and (name in functions.custom) == (kind == "custom")
+        if name not in functions.hosted
+        and name not in functions.client
+        and (name in functions.custom) == (kind == "custom")
     ]
 
 
 def _of_kind(functions: Functions, kind: str) -> list[str]:
-    """Return the functions of a hosted tool's type; types of web search are equal."""
+    """Return the functions of a built-in tool's type; types of web search are equal."""
     same = _WEB_SEARCH if kind.startswith(_WEB_SEARCH) else kind
-    return [
+    hosted = [
         name
         for name, its in functions.hosted.items()
         if its.kind == kind or (same == _WEB_SEARCH and its.kind.startswith(same))
     ]
+    return hosted + [name for name, its in functions.client.items() if kind in its.kind.choices]
 
 
 def _of_server(functions: Functions, label: str, name: object) -> list[str]:

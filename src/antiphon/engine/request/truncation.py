@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from antiphon.wire.items import CustomToolCall, CustomToolCallOutput, FunctionCall, FunctionCallOutput, Item
+from antiphon.engine.client.pairs import answered_id, called_id
+from antiphon.wire.items import Item, Message
 
 
 def shortened(items: list[Item]) -> Iterator[list[Item]]:
@@ -24,13 +25,15 @@ def _cuts(items: list[Item]) -> list[int]:
     """Return the indexes that separate no call from its output."""
     cuts: list[int] = []
     unanswered: dict[str, int] = {}
-    answered = {item.call_id for item in items if isinstance(item, FunctionCallOutput | CustomToolCallOutput)}
+    answered = {answered_id(item) for item in items if not isinstance(item, Message)}
     for position, item in enumerate(items[:-1]):
-        if isinstance(item, FunctionCall | CustomToolCall):
-            is_pending = item.is_async is True and item.call_id not in answered
-            unanswered[item.call_id] = unanswered.get(item.call_id, 0) + (not is_pending)
-        elif isinstance(item, FunctionCallOutput | CustomToolCallOutput):
-            unanswered[item.call_id] = unanswered.get(item.call_id, 0) - 1
+        if isinstance(item, Message):
+            pass  # Most items are messages.
+        elif (call_id := called_id(item)) is not None:
+            is_pending = getattr(item, "is_async", None) is True and call_id not in answered
+            unanswered[call_id] = unanswered.get(call_id, 0) + (not is_pending)
+        elif (call_id := answered_id(item)) is not None:
+            unanswered[call_id] = unanswered.get(call_id, 0) - 1
         if not any(unanswered.values()):
             cuts.append(position + 1)
     return cuts

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from antiphon.engine.client.kinds import kind_of_call
 from antiphon.engine.hosted.items import for_model, has_failed
 from antiphon.engine.hosted.kinds import kind_of
 from antiphon.engine.request.content import plain_text
@@ -120,6 +121,8 @@ def _model_view(number: int, step: ModelStep, items: list[Item]) -> StepView:
             calls.append(f"{item.name}({item.arguments})")
         elif isinstance(item, CustomToolCall):
             calls.append(f"{item.name}({item.input})")
+        elif (kind := kind_of_call(item)) is not None:
+            calls.append(f"{kind.name}({kind.arguments(item)})")
     return StepView(
         number=number,
         kind="model",

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct, UnsetType
 
 from antiphon.engine.behavior import Behavior
+from antiphon.engine.client.pairs import answered_id, called_id
 from antiphon.engine.hosted.items import client_forms
-from antiphon.engine.request.messages import Call, Output
 from antiphon.engine.request_context import Ids, RequestContext
 from antiphon.engine.slices import in_slices, mapped
 from antiphon.errors import InvalidRequest
@@ -120,21 +120,26 @@ async def gather(
 
 def _repeated_outputs(history: list[Item], given: list[Item]) -> set[str | UnsetType | None]:
     """Return the ids of outputs that equal an output of the history and answer no later call."""
-    if not any(isinstance(item, Output) for item in given):
+    if all(isinstance(item, Message) or answered_id(item) is None for item in given):
         return set()
-    unanswered, outputs = Counter[str](), defaultdict[str, list[Output]](list)
+    unanswered, outputs = Counter[str](), defaultdict[str, list[Item]](list)
     repeated: set[str | UnsetType | None] = set()
     for position, item in enumerate([*history, *given]):
-        if isinstance(item, Call):
-            unanswered[item.call_id] += 1
-        elif isinstance(item, Output):
-            earlier = outputs[item.call_id]
-            if unanswered[item.call_id] > 0 or position < len(history):
-                unanswered[item.call_id] -= 1
+        if (call_id := called_id(item)) is not None:
+            unanswered[call_id] += 1
+        elif (call_id := answered_id(item)) is not None:
+            earlier = outputs[call_id]
+            if unanswered[call_id] > 0 or position < len(history):
+                unanswered[call_id] -= 1
                 earlier.append(item)
-            elif any(type(each) is type(item) and each.output == item.output for each in earlier):
+            elif any(type(each) is type(item) and _content(each) == _content(item) for each in earlier):
                 repeated.add(item.id)
     return repeated
+
+
+def _content(output: Item) -> object:
+    """Return what an output says."""
+    return getattr(output, "output", None)
 
 
 def _without_repeated(history: list[Item], given: list[Item]) -> list[Item]:

@@ -15,7 +15,7 @@ from antiphon.net.guard import Guard
 from antiphon.service.files.folder import FileFolder
 from antiphon.service.items import visit_parts
 from antiphon.store import Store
-from antiphon.wire.content import ContentPart, InputFile, InputImage
+from antiphon.wire.content import ComputerScreenshot, ContentPart, InputFile, InputImage
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.json import JSON, JSONObject
 
@@ -28,7 +28,7 @@ _PROVIDER, _DOWNLOAD = "attachments", "download"
 """Names of downloads in recordings."""
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
-Attachment = InputImage | InputFile
+Attachment = InputImage | ComputerScreenshot | InputFile
 Seam = Callable[[ToolCalls], ToolCalls]
 
 
@@ -118,7 +118,7 @@ class Attaching:
         if isinstance(part, InputFile) and part.file_id and not part.file_data:
             part.file_data, name = await self._loaded(part.file_id, f"{where}.file_id")
             part.filename = part.filename or name
-        elif isinstance(part, InputImage) and part.file_id and not part.image_url:
+        elif isinstance(part, InputImage | ComputerScreenshot) and part.file_id and not part.image_url:
             part.image_url, name = await self._loaded(part.file_id, f"{where}.file_id")
             if not part.image_url.startswith("data:image/"):
                 raise InvalidRequest(
@@ -206,7 +206,7 @@ class _Download:
 
 
 def _check_something_named(part: Attachment, where: str) -> None:
-    if isinstance(part, InputImage) and not (part.image_url or part.file_id):
+    if isinstance(part, InputImage | ComputerScreenshot) and not (part.image_url or part.file_id):
         names = "'image_url' and 'file_id'"
     elif isinstance(part, InputFile) and not (part.file_data or part.file_id or part.file_url):
         names = "'file_data', 'file_id' and 'file_url'"
