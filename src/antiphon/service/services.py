@@ -219,6 +219,7 @@ class Services:
             lines = Lines(responses_of, measured, proxied, settings.bodies)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys)
             batches = Batches(store, parts, settings.batch_lines)
+            batches.observer_of = instruments.execution
             for each in (webhooks, background, batches):
                 stack.push_async_callback(each.close)
             yield cls(

@@ -1,6 +1,7 @@
 """Traces of servers in processes of their own, as a real receiver gets them."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ def test_a_background_response_has_one_trace_though_its_server_was_killed(tmp_pa
         assert received.resources[0]["deployment.environment.name"] == "test"
         assert received.headers[0]["authorization"] == "Basic abc"
         assert "gen_ai.client.operation.duration" in received.metrics
+
+
+@pytest.mark.slow
+def test_a_receiver_that_does_not_answer_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with processes(tmp_path, str(tmp_path / "state.db")) as (servers, _, _), socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        host, port = silent.getsockname()
+        servers.variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{host}:{port}",
+            "OTEL_METRICS_EXPORTER": "otlp",
+        }
+        process, base = servers.server(0)
+        assert post(base, "/responses", ASK | {"background": False}).status == 200
+        process.send_signal(signal.SIGTERM)
+        # The SDK alone would wait for 10 seconds for each of spans and metrics, twice.
+        assert process.wait(timeout=12) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from antiphon.testing.server import LocalServer
 from antiphon.wire.json import JSON, JSONObject
 from tests.mcp_servers.running import servers
 from tests.observe.telemetry.spans import Spans, exported
+from tests.server.batching import CHAT, RESPONSES, ended, jsonl, line
+from tests.server.forms import uploaded
 from tests.support.upstream import Upstream, chunk, reply, sse
 
 pytestmark = pytest.mark.slow
@@ -180,6 +182,7 @@ def test_a_tool_of_an_mcp_server_has_a_span_and_receives_the_trace(
     assert f"{span.context.trace_id:032x}" == TRACE
     assert values(spans, span.name)["gen_ai.tool.name"] == "work.get_user_id"
     assert calls[0]["meta"]["traceparent"].split("-")[1] == TRACE
+    assert calls[0]["headers"]["traceparent"].split("-")[1] == TRACE
     assert len([each for each in spans.all() if each.name == "chat up/m"]) == 2
 
 
@@ -192,3 +195,25 @@ def test_a_proxied_chat_completion_has_a_span_of_its_own(
     span = spans.one("chat up/m")
     assert f"{span.context.trace_id:032x}" == TRACE
     assert values(spans, "chat up/m")["gen_ai.usage.output_tokens"] == 2
+
+
+def test_the_lines_of_a_batch_continue_the_trace_of_its_creation(
+    server: LocalServer, spans: Spans, upstream: Upstream
+) -> None:
+    upstream.script(reply(), reply())
+    chat: JSONObject = {"messages": [{"role": "user", "content": "Hi."}]}
+    lines = [line("a", model="up/m", input="Hi."), line("b", CHAT, model="up/m", **chat)]
+    for number, (each, endpoint) in enumerate(zip(lines, (RESPONSES, CHAT), strict=True)):
+        file_id = uploaded(server.url, jsonl([each]), "lines.jsonl", "batch")
+        body = {"input_file_id": file_id, "endpoint": endpoint, "completion_window": "24h"}
+        made = httpx2.post(f"{server.url}/batches", json=body, headers=PARENT, timeout=30).json()
+        assert ended(server.url, made["id"])["request_counts"]["completed"] == 1, number
+    agent = spans.one("invoke_agent")
+    chats = [span for span in spans.all() if span.name == "chat up/m"]
+    submitted = [span for span in spans.all() if span.name == "enqueue_response"]
+    assert {f"{span.context.trace_id:032x}" for span in (agent, *chats, *submitted)} == {TRACE}
+    assert len(submitted) == 2
+    assert agent.parent is not None
+    assert agent.parent.span_id in {span.context.span_id for span in submitted}
+    assert agent.context.span_id in {span.parent.span_id for span in chats if span.parent is not None}
+    assert upstream.chats[0].headers["traceparent"].split("-")[1] == TRACE

@@ -1,6 +1,9 @@
 """Export of traces and metrics by OTLP, configured by OpenTelemetry's standard variables."""
 
+import asyncio
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from antiphon import __version__
@@ -10,7 +13,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-_FLUSH_MILLISECONDS = 3000
+_PATIENCE = 3.0
+"""Seconds that a stopping server waits for the receiver."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _METRICS_ENDPOINT = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
@@ -65,10 +69,30 @@ class Export:
             if values is not None:
                 metrics.set_meter_provider(values)
         self._spans = spans
+        self._values = metrics.get_meter_provider()
 
-    def flush(self) -> None:
-        """Send the spans that wait, for at most some seconds."""
-        self._spans.force_flush(_FLUSH_MILLISECONDS)
+    async def flush(self) -> None:
+        """Send the spans and metrics that wait, for at most some seconds."""
+        loop, sent = asyncio.get_running_loop(), asyncio.Event()
+
+        def send() -> None:
+            self._flush()
+            with suppress(RuntimeError):  # The loop has been closed since.
+                loop.call_soon_threadsafe(sent.set)
+
+        # The SDK repeats failed requests for longer than its time limit for a flush. The end of the process
+        # waits for every other kind of thread.
+        threading.Thread(target=send, name="antiphon-export", daemon=True).start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await sent.wait()
+
+    def _flush(self) -> None:
+        from opentelemetry.sdk.metrics import MeterProvider
+
+        self._spans.force_flush()
+        if isinstance(self._values, MeterProvider):
+            self._values.force_flush()
 
 
 def _resource() -> "Resource":
@@ -83,7 +107,8 @@ def _tracer_provider(environment: Mapping[str, str]) -> "TracerProvider":
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
-    provider = TracerProvider(resource=_resource())
+    # At the exit of the process, the SDK would wait for the receiver, without a limit that holds.
+    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
     kind = environment.get("OTEL_TRACES_EXPORTER") or "otlp"
     if kind == "console":
         provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
@@ -110,4 +135,4 @@ def _meter_provider(environment: Mapping[str, str]) -> "MeterProvider | None":
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-    return MeterProvider(metric_readers=[reader], resource=_resource())
+    return MeterProvider(metric_readers=[reader], resource=_resource(), shutdown_on_exit=False)

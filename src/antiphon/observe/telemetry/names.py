@@ -49,7 +49,7 @@ EXECUTE_TOOL = Name("execute_tool {name}", "One call of a hosted tool. INTERNAL.
 FETCH_RESPONSE = Name("fetch_response", "One GET of a stored response, also as a stream. INTERNAL.")
 ENQUEUE_RESPONSE = Name(
     "enqueue_response",
-    "Submission of a background response, the parent of all its executions. PRODUCER; Antiphon's own.",
+    "Submission of a background response or batch, the parent of its executions. PRODUCER; Antiphon's own.",
 )
 SPANS = (INVOKE_AGENT, CHAT, EXECUTE_TOOL, FETCH_RESPONSE, ENQUEUE_RESPONSE)
 """All spans."""

@@ -95,7 +95,7 @@ class Telemetry:
     async def close(self) -> None:
         """Send the spans that wait."""
         if self._export is not None:
-            await asyncio.to_thread(self._export.flush)
+            await self._export.flush()
 
 
 def open_telemetry(settings: Settings, route_of: Callable[[str], str]) -> Telemetry | None:

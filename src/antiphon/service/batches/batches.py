@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
 
 from antiphon.durable.worker import Execution, Worker
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.engine.request_context import RequestContext, Seal, StoredContext
+from antiphon.engine.request_context import Observer, RequestContext, Seal, StoredContext, Unobserved
 from antiphon.errors import InvalidRequest
 from antiphon.ids import SHORT, new_id
 from antiphon.service.access.keys import Keys
@@ -73,6 +74,8 @@ class Batches:
         self._worker: Worker[ClaimedBatch, BatchLimits] = Worker(
             store.batches, self.execute, BatchLimits(), "batch"
         )
+        self.observer_of: Callable[[Mapping[str, str]], Observer] = lambda trace: Unobserved()
+        """Returns the observer of a call of a line, which continues the trace of the batch."""
 
     async def create(self, context: RequestContext, request: CreateBatch, key: str | None) -> Batch:
         """Store a batch in the status `validating`, and return it.
@@ -180,7 +183,14 @@ class Batches:
         stored = _decode_context(run.context)
         spend = services.keys.spend_of(run.owner, stored.key)
         context = stored.restored(run.owner, new_id, services.seal, spend)
-        work = BatchExecution(execution, context, self._records, services.files, services.lines)
+        work = BatchExecution(
+            execution,
+            context,
+            lambda: self.observer_of(stored.trace),
+            self._records,
+            services.files,
+            services.lines,
+        )
         await work.run(services.catalogue, self._slots)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import msgspec
 
 from antiphon.durable.worker import Execution, uninterrupted
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.engine.request_context import RequestContext
+from antiphon.engine.request_context import Observer, RequestContext
 from antiphon.engine.slices import in_thread
 from antiphon.errors import AntiphonError, NotFound, StoreUnavailable
 from antiphon.service.batches.input import InputCheck, Line, read_lines
@@ -57,6 +57,7 @@ class BatchExecution:
     Args:
         execution: The claimed batch.
         context: The context of the request that created the batch.
+        observer: Returns the observer of a call of a line.
         records: The batches of the database.
         files: The files, which contain the input.
         lines: The execution of lines.
@@ -66,6 +67,7 @@ class BatchExecution:
         self,
         execution: Execution[ClaimedBatch],
         context: RequestContext,
+        observer: Callable[[], Observer],
         records: BatchRecords,
         files: Files,
         lines: Lines,
@@ -81,7 +83,11 @@ class BatchExecution:
         """The lines that an earlier execution has left with finished calls."""
         self._batch = decode_batch(self._run.body)
         self._attempt = Attempt(
-            batch_id=self._run.id, endpoint=self._batch.endpoint, epoch=self._run.epoch, context=context
+            batch_id=self._run.id,
+            endpoint=self._batch.endpoint,
+            epoch=self._run.epoch,
+            context=context,
+            observer=observer,
         )
 
     async def run(self, catalogue: ModelCatalogue, slots: Slots) -> None:

@@ -18,7 +18,7 @@ from antiphon.durable.ids import RunIds
 from antiphon.durable.journal import Journal
 from antiphon.durable.ports import JournaledCatalogue
 from antiphon.engine.ports import ModelCatalogue
-from antiphon.engine.request_context import RequestContext
+from antiphon.engine.request_context import Observer, RequestContext, Unobserved
 from antiphon.engine.slices import in_thread
 from antiphon.errors import (
     AntiphonError,
@@ -130,6 +130,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The number of the execution."""
     context: RequestContext
     """The context of the request that created the batch."""
+    observer: Callable[[], Observer] = Unobserved
+    """Returns the observer of a call."""
 
 
 class LineSteps:
@@ -260,11 +262,20 @@ class Lines:
     async def _called(self, attempt: Attempt, new_response: str, body: bytes, steps: LineSteps) -> bytes:
         if len(body) > FLAT:
             await check_structure(body)
-        context = msgspec.structs.replace(attempt.context, ids=(ids := RunIds(new_response)))
-        if attempt.endpoint == "/v1/responses":
-            return await self._create_response(context, body, Journal(steps.found, steps, ids))
+        observer, ids = attempt.observer(), RunIds(new_response)
+        context = msgspec.structs.replace(attempt.context, ids=ids, observer=observer)
+        try:
+            return await self._answer(attempt.endpoint, context, body, Journal(steps.found, steps, ids))
+        finally:
+            observer.ended()
+
+    async def _answer(
+        self, endpoint: BatchEndpoint, context: RequestContext, body: bytes, journal: Journal
+    ) -> bytes:
+        if endpoint == "/v1/responses":
+            return await self._create_response(context, body, journal)
         request = await _decoded(lambda: decode_object(body, self.limits.max_items), body)
-        if attempt.endpoint == "/v1/embeddings":
+        if endpoint == "/v1/embeddings":
             return _encode(await self._proxied.embeddings.create(request, context))
         return _in_one_line(await self._proxied.chat.complete(request, context))
 

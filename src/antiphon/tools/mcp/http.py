@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import httpx2
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from antiphon.net.guard import Guard
 from antiphon.net.transport import GuardedTransport
@@ -28,6 +29,8 @@ class Exchange:
     refused: anyio.Event = field(default_factory=anyio.Event)
     """Set by an error response."""
 
+
+_propagator = TraceContextTextMapPropagator()
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
 """Set for each MCP request; the SDK sends messages in the context of their task."""
@@ -53,8 +56,13 @@ def http_client(server: McpServer, guard: Guard) -> httpx2.AsyncClient:
         transport=GuardedTransport(guard, param=server.param) if is_named else None,
         trust_env=False,
         proxy=proxy,
-        event_hooks={"response": [_watch]},
+        event_hooks={"request": [_trace], "response": [_watch]},
     )
+
+
+async def _trace(request: httpx2.Request) -> None:
+    """Add the headers that continue the current trace, if there is one."""
+    _propagator.inject(request.headers)
 
 
 async def _watch(response: httpx2.Response) -> None:
