@@ -217,9 +217,8 @@ class Services:
             background.observer_of = instruments.execution
             proxied = Proxied.open(measured, moderator)
             lines = Lines(responses_of, measured, proxied, settings.bodies)
-            parts = BatchServices(catalogue, files.files, lines, sealing, keys)
+            parts = BatchServices(catalogue, files.files, lines, sealing, keys, instruments.execution)
             batches = Batches(store, parts, settings.batch_lines)
-            batches.observer_of = instruments.execution
             for each in (webhooks, background, batches):
                 stack.push_async_callback(each.close)
             yield cls(

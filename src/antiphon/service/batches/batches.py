@@ -53,6 +53,8 @@ class BatchServices(Struct, frozen=True):
     """Encrypts the encrypted content of responses."""
     keys: Keys
     """The API keys, whose limits count tokens."""
+    observer_of: Callable[[Mapping[str, str]], Observer] = lambda trace: Unobserved()
+    """Returns the observer of a call of a line, which continues the trace of the batch."""
 
 
 class Batches:
@@ -74,8 +76,6 @@ class Batches:
         self._worker: Worker[ClaimedBatch, BatchLimits] = Worker(
             store.batches, self.execute, BatchLimits(), "batch"
         )
-        self.observer_of: Callable[[Mapping[str, str]], Observer] = lambda trace: Unobserved()
-        """Returns the observer of a call of a line, which continues the trace of the batch."""
 
     async def create(self, context: RequestContext, request: CreateBatch, key: str | None) -> Batch:
         """Store a batch in the status `validating`, and return it.
@@ -186,7 +186,7 @@ class Batches:
         work = BatchExecution(
             execution,
             context,
-            lambda: self.observer_of(stored.trace),
+            lambda: services.observer_of(stored.trace),
             self._records,
             services.files,
             services.lines,
