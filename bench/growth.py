@@ -4,8 +4,8 @@
 
 For each size, the program fills a new database with so many responses, a tenth as many chunks in a vector
 store, a hundredth as many files, and a conversation with a hundredth as many items. It then sends requests of
-each kind one after another. `--sizes 1000,100000,1000000` takes an hour more. With `--page`, the tables
-replace those of docs/performance.md.
+each kind one after another; the sizes take turns. `--sizes 1000,100000,1000000` needs 12 GB per database and
+up to an hour more. With `--page`, the tables replace those of docs/performance.md.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -133,16 +133,42 @@ async def filled(url: str, size: int) -> None:
     await store.close()
 
 
-def measured(cpu: Callable[[], float], client: Client, operation: Operation) -> dict[str, float]:
-    """Send the requests of an operation, and return its figures; `cpu` returns CPU seconds."""
-    walls, cpus = [], []
-    for number in range(operation.requests):
-        body = b"" if operation.body is None else json.dumps(operation.body(number)).encode()
-        before, began = cpu(), time.perf_counter()
-        client.send(operation.method, operation.path(number), body)
-        walls.append(time.perf_counter() - began)
-        cpus.append(cpu() - before)
-    return {"CPU ms": statistics.median(cpus) * 1000, "wall ms": statistics.median(walls) * 1000}
+@dataclass(frozen=True)
+class Server:
+    """A server on a database of one size, with a client."""
+
+    size: int
+    """The number of responses in the database."""
+    pids: Sequence[int]
+    """The processes whose CPU time counts."""
+    client: Client
+    """The client of the server."""
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of the processes so far."""
+        return sum(map(cpu_of, self.pids))
+
+
+def measured(servers: Sequence[Server], each: Sequence[Operation]) -> list[dict[str, float]]:
+    """Send the requests of an operation to all servers in turn, and return the figures of each.
+
+    Args:
+        servers: The servers. They take turns, so that other processes of the machine delay all alike.
+        each: The operation for the size of each server.
+    """
+    walls: list[list[float]] = [[] for _ in servers]
+    cpus: list[list[float]] = [[] for _ in servers]
+    for number in range(each[0].requests):
+        for at, (server, operation) in enumerate(zip(servers, each, strict=True)):
+            body = b"" if operation.body is None else json.dumps(operation.body(number)).encode()
+            before, began = server.cpu(), time.perf_counter()
+            server.client.send(operation.method, operation.path(number), body)
+            walls[at].append(time.perf_counter() - began)
+            cpus[at].append(server.cpu() - before)
+    return [
+        {"CPU ms": statistics.median(cpu) * 1000, "wall ms": statistics.median(wall) * 1000}
+        for cpu, wall in zip(cpus, walls, strict=True)
+    ]
 
 
 def postmaster(url: str) -> int | None:
@@ -154,22 +180,35 @@ def postmaster(url: str) -> int | None:
     return int((folder / "postmaster.pid").read_text().split()[0])
 
 
-def run(table: Table, url: str, kind: str, size: int, stub_port: int, folder: str) -> None:
-    """Add the rows of one database of one size."""
-    began = time.monotonic()
-    asyncio.run(filled(url, size))
-    print(f"{kind}: {size:,} responses stored in {time.monotonic() - began:.0f} s", flush=True)
-    with antiphon(stub_port, folder, database=url) as server:
-        table.add(
-            "start of the server",
-            f"{kind} {size}",
-            {"CPU ms": server.cpu() * 1000, "wall ms": server.ready * 1000},
-        )
-        pids = [pid for pid in (server.process.pid, postmaster(url)) if pid is not None]
-        client = Client(server.port)
-        for operation in operations(size):
-            found = measured(lambda: sum(map(cpu_of, pids)), client, operation)
-            table.add(operation.name, f"{kind} {size}", found)
+@contextmanager
+def filled_database(kind: str, size: int) -> Iterator[str]:
+    """Yield the URL of a new database with so many responses."""
+    with ExitStack() as stack:
+        if kind == "SQLite":
+            url = f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/growth.db"
+        else:
+            url = stack.enter_context(postgresql(None))
+        began = time.monotonic()
+        asyncio.run(filled(url, size))
+        print(f"{kind}: {size:,} responses stored in {time.monotonic() - began:.0f} s", flush=True)
+        yield url
+
+
+def run(table: Table, kind: str, sizes: Sequence[int], stub_port: int) -> None:
+    """Add the rows of one kind of database."""
+    with ExitStack() as stack:
+        urls = [stack.enter_context(filled_database(kind, size)) for size in sizes]
+        servers = []
+        for size, url in zip(sizes, urls, strict=True):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            process = stack.enter_context(antiphon(stub_port, folder, database=url))
+            started = {"CPU ms": process.cpu() * 1000, "wall ms": process.ready * 1000}
+            table.add("start of the server", f"{kind} {size}", started)
+            pids = [pid for pid in (process.process.pid, postmaster(url)) if pid is not None]
+            servers.append(Server(size, pids, Client(process.port)))
+        for each in zip(*(operations(size) for size in sizes), strict=True):
+            for server, found in zip(servers, measured(servers, each), strict=True):
+                table.add(each[0].name, f"{kind} {server.size}", found)
 
 
 def growth(first: float, last: float, rows: float) -> str:
@@ -209,8 +248,8 @@ Cost of a request with few and with many stored responses, from a run of its own
 {about.commit}, `{about.command}`. During the run, other processes and the host used
 {others:.0f}% of the machine. For each size, the database also has a vector store with a tenth as many chunks,
 and a conversation with a hundredth as many items. Figures are CPU milliseconds / milliseconds until the
-complete response, as medians of {requests} requests that one client sends in turn. CPU times include those of
-PostgreSQL's processes.
+complete response, as medians of {requests} requests. One client sends a request to each size in turn, so
+that a busy machine delays all sizes alike. CPU times include those of PostgreSQL's processes.
 
 The last column compares the CPU times of the largest and the smallest size:
 
@@ -261,15 +300,8 @@ def main() -> None:
     kinds = ["SQLite", *["PostgreSQL"] * options.postgresql]
     with stub() as port:
         for kind in kinds:
-            for size in sizes:
-                with ExitStack() as stack:
-                    folder = stack.enter_context(tempfile.TemporaryDirectory())
-                    url = (
-                        f"sqlite:///{folder}/growth.db"
-                        if kind == "SQLite"
-                        else stack.enter_context(postgresql(None))
-                    )
-                    run(table, url, kind, size, port, folder)
+            run(table, kind, sizes, port)
+            print(f"\n{markdown(table, kind, sizes)}\n", flush=True)
     about.other_load = others.share()
     found = section(about, [markdown(table, kind, sizes) for kind in kinds])
     print(f"\n{found}")
