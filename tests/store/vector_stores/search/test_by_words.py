@@ -183,6 +183,35 @@ def test_sqlite_asks_its_index_of_words_once(tmp_path: Path, run: Run) -> None:
     assert any(line.startswith("SCAN chunk_terms VIRTUAL TABLE INDEX 0:M") for line in run(plan()))
 
 
+def test_sqlite_searches_the_list_of_a_store_only_if_it_is_a_small_part(tmp_path: Path, run: Run) -> None:
+    """The intersection with the list of all chunks of a large store would take longer than the ranking."""
+    queries: list[str] = []
+
+    def note(
+        connection: object, cursor: object, statement: str, given: tuple[object, ...], *_: object
+    ) -> None:
+        if "bm25" in statement:
+            queries.extend(map(str, given))
+
+    async def scenario() -> None:
+        store = await Store.open(f"sqlite:///{tmp_path}/parts.db")
+        for name, number in (("vs_large", 40), ("vs_small", 4)):
+            await new_store(store, name)
+            await keep(store, name, f"file_{name}", chunks(*(f"owl {name} {at}" for at in range(number))))
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            for name, number in (("vs_large", 40), ("vs_small", 4), ("vs_none", 0)):
+                found = (await search(store, "owl", stores=[name], limit=100)).by_words
+                assert len(found) == number
+                assert all(name in each for each in await texts(store, found))
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+            await store.close()
+
+    run(scenario())
+    assert ["store" in query for query in queries] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("written", "found"),
     [

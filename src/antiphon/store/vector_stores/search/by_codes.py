@@ -5,7 +5,8 @@ some more chunks than the search needs. Their vectors in `chunk_vectors`, with 3
 the order and the cosines.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Literal, TypeAlias, cast
 
@@ -57,27 +58,34 @@ def _nearest(connection: Connection, blocks: Blocks, vector: bytes, scope: Scope
     """Return the IDs of the `wanted` nearest chunks by their codes, the nearest first."""
     sought = codes_of(vector)
     nearest: list[tuple[float, int]] = []
-    farthest = 2.0
+    farthest = math.inf
     for store in scope.vector_store_ids:
         for part in blocks.parts(connection, store, len(sought)):
             distances = _distances(sought, part.codes, "b")
-            near: Iterator[tuple[float, int]] = zip(distances, part.ids, strict=True)
+            near = [at for at, distance in enumerate(distances) if distance <= farthest]
             if scope.has_filter:
-                near = _allowed(distances, part, store, scope)
-            nearest += [each for each in near if each[0] <= farthest]
-            if len(nearest) > wanted:
-                nearest.sort()
-                del nearest[wanted:]
+                near = list(_allowed(near, part, store, scope))
+            if len(near) > wanted:  # Numbers are sorted faster than pairs.
+                farthest = sorted([distances[at] for at in near])[wanted - 1]
+                near = [at for at in near if distances[at] <= farthest]
+            nearest += [(distances[at], part.ids[at]) for at in near]
+            nearest.sort()
+            del nearest[wanted:]
+            if len(nearest) == wanted:
                 farthest = nearest[-1][0]
-    return [chunk_id for _, chunk_id in sorted(nearest)]
+    return [chunk_id for _, chunk_id in nearest]
 
 
-def _allowed(distances: list[float], part: Part, store: str, scope: Scope) -> Iterator[tuple[float, int]]:
-    start = 0
-    for file_id, end in part.files:
-        if scope.has_file(store, file_id):
-            yield from zip(distances[start:end], part.ids[start:end], strict=True)
-        start = end
+def _allowed(near: Iterable[int], part: Part, store: str, scope: Scope) -> Iterator[int]:
+    """Yield those of the vectors, in the order of the part, whose file the filters allow."""
+    files = iter(part.files)
+    end, is_allowed = 0, False
+    for at in near:
+        while at >= end:
+            file_id, end = next(files)
+            is_allowed = at < end and scope.has_file(store, file_id)
+        if is_allowed:
+            yield at
 
 
 def _distances(vector: bytes, others: bytes, kind: Literal["b", "f"]) -> list[float]:
