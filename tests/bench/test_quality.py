@@ -4,9 +4,9 @@ from bench.quality import Figures
 from bench.questions import KINDS, LANGUAGES, load, load_vectors
 
 
-def test_there_are_a_hundred_documents_and_questions_in_three_languages() -> None:
+def test_there_are_a_hundred_documents_and_questions_in_several_languages() -> None:
     asked = load()
-    assert len(LANGUAGES) == 3
+    assert len(LANGUAGES) >= 3
     assert min(len(asked.documents), len(asked.questions)) >= 100
     assert len(set(asked.documents)) == len(asked.documents)
     assert {question.kind for question in asked.questions} == set(KINDS)

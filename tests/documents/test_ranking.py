@@ -37,6 +37,14 @@ def test_a_weak_match_of_words_changes_nothing() -> None:
     assert [key for key, _ in fuse([[vectors, words]], 10)][:3] == ["right", "near", "other"]
 
 
+def test_a_weak_match_of_words_does_not_reorder_neighboring_vectors() -> None:
+    """The nearest of many vectors differ little."""
+    cosines = {f"nearest {number}": 0.9 - number * 0.005 for number in range(40)}
+    words = Found("keyword", 1.0, {"nearest 2": 0.1, "nearest 6": 0.08, "elsewhere": 0.1})
+    ranked = [key for key, _ in fuse([[Found("semantic", 1.0, cosines), words]], 10)]
+    assert ranked == list(cosines)[:10]
+
+
 def test_a_strong_match_of_words_comes_first_although_its_vector_is_far() -> None:
     """Vectors hardly represent part numbers."""
     vectors = Found("semantic", 1.0, {f"similar {number}": 0.9 - number / 1000 for number in range(100)})
