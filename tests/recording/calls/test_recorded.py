@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from antiphon.recording.calls.exact_hash import request_hash, tool_hash
+from antiphon.recording.calls.endpoints import address_of
+from antiphon.recording.calls.exact_hash import real_url, request_hash, tool_hash
 from antiphon.recording.calls.recorded import Address, RecordedCall
 from tests.recording.samples import chat_request
 
@@ -14,6 +15,27 @@ CHAT = RecordedCall(kind="chat", request=chat_request(), scope="tests/test_a.py:
 
 def test_the_hash_is_that_of_llama_stacks_client_for_openai() -> None:
     assert CHAT.exact_hash == request_hash("POST", URL, chat_request(), "tests/test_a.py::test_b")
+
+
+def test_a_call_of_ours_has_a_real_url() -> None:
+    """llama-stack's client for OpenAI repeats `/v1`; its files and hashes do, too."""
+    assert CHAT.address.url == "https://api.openai.com/v1/chat/completions"
+    assert CHAT.hashed_url == URL
+    assert address_of("/v1/embeddings", {}).url == "https://api.openai.com/v1/embeddings"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.openai.com/v1/v1/models",
+        "http://0.0.0.0:11434/v1/v1/chat/completions",
+        "https://lls-test.openai.azure.com/openai/v1/v1/chat/completions",
+        "https://generativelanguage.googleapis.com/v1beta/openai/v1/models",
+    ],
+)
+def test_a_url_of_llama_stack_keeps_its_hash(url: str) -> None:
+    assert replace(CHAT, address=Address(url=url)).hashed_url == url
+    assert replace(CHAT, address=Address(url=real_url(url))).hashed_url == url
 
 
 def test_the_default_scope_is_no_test() -> None:

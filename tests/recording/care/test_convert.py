@@ -146,7 +146,7 @@ def test_a_non_streaming_answer_is_found_by_llama_stacks_responses_too(tmp_path:
     assert (whole.stale, whole.streamed, whole.request) == (False, False, chat_request())
     asked = {**chat_request(), "stream": True, "stream_options": {"include_usage": True}}
     assert (stream.stale, stream.streamed, stream.request) == (False, True, asked)
-    assert stream.name == f"{request_hash('POST', Address().url, asked, None)}.json"
+    assert stream.name == f"{request_hash('POST', stream.hashed_url, asked, None)}.json"
     assert (whole.type_name, stream.type_name) == ("", "")  # The usual types.
     said = json.loads(fold_chunks(stream.payloads()))
     assert said["choices"][0]["message"]["content"] == "Hi"

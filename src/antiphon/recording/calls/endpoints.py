@@ -27,8 +27,8 @@ def path_of(endpoint: Endpoint) -> str:
 
 
 def address_of(path: str, metadata: Mapping[str, JSON]) -> Address:
-    """Return the address of a call, as llama-stack's client for OpenAI sends it."""
-    return Address(url=f"https://api.openai.com/v1{path}", endpoint=path, metadata=metadata)
+    """Return the address of a call."""
+    return Address(url=f"https://api.openai.com{path}", endpoint=path, metadata=metadata)
 
 
 def canonical_body(kind: Kind, body: JSONObject) -> JSONObject:

@@ -29,6 +29,19 @@ _FOUR_DIGITS = re.compile(r"\.\d{4}")
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{4,}")
 _encode = json.JSONEncoder(sort_keys=True).encode
 _MODEL_LISTS = ("/api/tags", "/v1/models", "/v1/openai/v1/models")
+_OPENAI = "https://api.openai.com/v1/"
+_OPENAI_TWICE = "https://api.openai.com/v1/v1/"
+"""Its address in llama-stack's recordings, whose base URL and paths both have the `/v1`."""
+
+
+def llama_stack_url(url: str) -> str:
+    """Return the address of a call as llama-stack records it, with `/v1/v1` at api.openai.com."""
+    return url if url.startswith(_OPENAI_TWICE) else url.replace(_OPENAI, _OPENAI_TWICE)
+
+
+def real_url(url: str) -> str:
+    """Return the address of a call that llama-stack recorded, with one `/v1` at api.openai.com."""
+    return url.replace(_OPENAI_TWICE, _OPENAI)
 
 
 def request_hash(method: str, url: str, body: JSON, test_id: str | None) -> str:

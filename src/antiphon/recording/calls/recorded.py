@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.recording.calls.canonical import canonical_key, canonical_request
-from antiphon.recording.calls.exact_hash import request_hash, tool_hash
+from antiphon.recording.calls.exact_hash import llama_stack_url, request_hash, tool_hash
 from antiphon.wire.json import JSON, JSONObject
 
 Kind = Literal["chat", "completion", "embedding", "moderation", "models", "tool", "other"]
@@ -56,8 +56,8 @@ class Address(Struct, frozen=True, omit_defaults=True):
     """Address of a call: the URL of a model, or the provider and name of a tool."""
 
     method: str = "POST"
-    url: str = "https://api.openai.com/v1/v1/chat/completions"
-    """The default is the URL of llama-stack's client for OpenAI. Only the path counts in the hash."""
+    url: str = "https://api.openai.com/v1/chat/completions"
+    """The URL; our own calls have that of api.openai.com, whatever their backend."""
     endpoint: str = "/v1/chat/completions"
     provider: str = ""
     """The provider of a tool, or the label of an MCP server."""
@@ -118,9 +118,14 @@ class RecordedCall:
             if self.kind == "tool":
                 return tool_hash(self.address.provider, self.address.tool_name, self.request)
             test_id = None if self.scope == DEFAULT_SCOPE else self.scope
-            return request_hash(self.address.method, self.address.url, self.request, test_id)
+            return request_hash(self.address.method, self.hashed_url, self.request, test_id)
         except (ValueError, RecursionError):
             return None
+
+    @property
+    def hashed_url(self) -> str:
+        """The URL in llama-stack's files and hash."""
+        return llama_stack_url(self.address.url)
 
     @property
     def model(self) -> str | None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from antiphon.engine.request_context import DEFAULT_SCOPE
+from antiphon.recording.calls.exact_hash import real_url
 from antiphon.recording.calls.recorded import Address, Kind, RecordedCall
 from antiphon.recording.files.llama_stack import kind_of
 from antiphon.recording.files.scope_file import MARK, VERSION
@@ -121,7 +122,7 @@ def _llama_stack_head(file: _LlamaStackFile, name: str, share: Share) -> Head:
     model: JSON = request.kwargs.model if kind == "tool" else request.body and request.body.model
     address = Address(
         method=request.method,
-        url=request.url,
+        url=real_url(request.url),
         endpoint=request.endpoint,
         provider=request.provider,
         tool_name=request.tool_name or "",

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from antiphon.engine.request_context import DEFAULT_SCOPE
 from antiphon.errors import ConfigError
+from antiphon.recording.calls.exact_hash import real_url
 from antiphon.recording.calls.recorded import USUAL_TYPES, Address, Kind, RecordedCall, RecordedError
 from antiphon.recording.files.folder import LazyParts, Source
 from antiphon.wire.json import JSONObject
@@ -128,7 +129,7 @@ def _call(file: _File | _ObjectFile, name: str, answer: _Answer) -> RecordedCall
         error=_error(file.response),
         address=Address(
             method=request.method,
-            url=request.url,
+            url=real_url(request.url),
             endpoint=request.endpoint,
             provider=request.provider,
             tool_name=request.tool_name or "",

@@ -76,7 +76,7 @@ def file_content(call: RecordedCall) -> bytes:
 def _request(call: RecordedCall) -> JSONObject:
     request = {
         "method": call.address.method,
-        "url": call.address.url,
+        "url": call.hashed_url,
         "headers": {},
         "body": call.request,
         "endpoint": call.address.endpoint,

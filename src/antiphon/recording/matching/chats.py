@@ -183,11 +183,11 @@ class ChatIndex:
         self._by_hash[call.hash_name.removesuffix(".json")] = call
         self._continuations.add(call)
         try:
-            address = urlsplit(call.address.url)
+            address = urlsplit(call.hashed_url)
         except ValueError:
             return
         place = (call.address.method, address.path, "bedrock" in address.netloc)
-        self._addresses[call.scope].setdefault(place, call.address.url)
+        self._addresses[call.scope].setdefault(place, call.hashed_url)
 
     def _exact(self, request: JSONObject, scope: str) -> RecordedCall | None:
         test_id = None if scope == DEFAULT_SCOPE else scope
