@@ -49,7 +49,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "engine": ("client", "hosted", "reply", "request"),
     "observe": ("telemetry",),
     "recording": ("calls", "files", "matching", "seam", "care"),
-    "server": ("http", "edge", "describe", "routes", "pages"),
+    "server": ("http", "edge", "describe", "websocket", "routes", "pages"),
     "service": ("access", "files", "moderation", "responses", "log", "passthrough", "batches", "webhooks"),
     "store": (
         "deletions",

@@ -18,7 +18,7 @@ BOUNDARIES = frozenset(
         ("src/antiphon/agent/functions/execution.py", "_call"),
         ("src/antiphon/agent/functions/threads.py", "work"),
         ("src/antiphon/service/responses/run.py", "events"),
-        ("src/antiphon/server/routes/websocket.py", "_answer"),
+        ("src/antiphon/server/websocket/requests.py", "_handle"),
         ("src/antiphon/server/edge/boundary.py", "__call__"),
         ("src/antiphon/server/http/exchange.py", "run"),
         ("src/antiphon/serving/periodic.py", "repeat_forever"),

@@ -10,11 +10,14 @@ AntiphonError                           API errors, sent to the client in OpenAI
 │   ├── ContextLengthExceeded      400  input larger than the model's context window
 │   ├── ConversationLocked         400  another response in progress in the conversation
 │   ├── InvalidEncryptedContent    400  encrypted content of another server or owner, or altered
-│   ├── ConnectionExpired          400  WebSocket connection at its maximum age
 │   ├── PreviousResponseNotFound   400  missing response in a chain (store)
 │   ├── ItemAlreadyInConversation  400  item that the conversation contains already (store)
 │   ├── DuplicateItem              400  item ID in use for different content (store)
 │   ├── NotLatestVersion           400  prompt update based on an outdated version (store)
+│   ├── InvalidStreamId            400  name that no WebSocket lane can have (server)
+│   ├── StreamLimitReached         400  too many lanes on a WebSocket connection (server)
+│   ├── ConnectionExpired          400  WebSocket connection at its maximum age (server)
+│   ├── SteerRefused               400  steering input that the client gets back (server)
 │   └── KeyNameTaken               400  name in use by another API key (store)
 ├── IdempotencyKeyReused           400  idempotency key of a different request (service)
 ├── SecretInRecording              400  apparent secret in a call that was to be recorded
@@ -36,7 +39,8 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── IdempotencyKeyInUse            409  first request with the key still in progress (service)
 ├── AnswerNotKept                  409  repeated request whose response was not kept (service)
 ├── RequestTooLarge                413  request body over the limit
-├── ConnectionBusy                 429  too many requests queued on one WebSocket connection
+├── UpgradeRequired                426  WebSocket handshake without its upgrade (server)
+├── ConnectionBusy                 429  too many requests queued on a WebSocket connection (server)
 ├── RateLimited                    429  rate limit of the API key exceeded (service)
 ├── UpstreamError                  502  failure of a backend or a tool server
 │   ├── UpstreamRefused                 HTTP error from upstream; the status class is kept
@@ -171,18 +175,6 @@ class ConversationLocked(InvalidRequest):
         )
 
 
-class ConnectionExpired(InvalidRequest):
-    """WebSocket connection at its maximum age; the text is OpenAI's."""
-
-    code = "websocket_connection_limit_reached"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Responses websocket connection limit reached (60 minutes). Create a new websocket connection to "
-            "continue."
-        )
-
-
 class InvalidEncryptedContent(InvalidRequest):
     """Encrypted content of another server or owner, or altered content."""
 
@@ -233,20 +225,6 @@ class RequestTooLarge(AntiphonError):
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
-
-
-class ConnectionBusy(AntiphonError):
-    """Too many requests queued on one WebSocket connection."""
-
-    status = 429
-    type = "rate_limit_error"
-    code = "rate_limit_exceeded"
-
-    def __init__(self, queued: int) -> None:
-        super().__init__(
-            f"The queue of this connection is full (requests: {queued}). Wait for a response, or open "
-            "another connection."
-        )
 
 
 class UpstreamError(AntiphonError):

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from antiphon.decode import bodies
-from antiphon.engine.ports import Endpoint, ResolvedModel, ToolCalls
+from antiphon.engine.ports import ChatModel, Endpoint, ResolvedModel, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.conversations import Conversations
@@ -96,7 +96,7 @@ class ScriptedModel:
 class Catalogue:
     """Catalogue with the single model `up/m`."""
 
-    def __init__(self, model: ScriptedModel) -> None:
+    def __init__(self, model: ChatModel) -> None:
         self._model = model
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:

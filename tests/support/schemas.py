@@ -4,12 +4,19 @@ They supplement the assertions of a test. Without `../shared`, they do nothing, 
 say so.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
 import jsonschema_rs
 import msgspec
+from openai import BaseModel
+from openai.types.responses import (
+    ResponseSteerAcceptedEvent,
+    ResponseSteerFailedEvent,
+    ResponseSteerPendingEvent,
+)
 
 from antiphon.wire.json import JSON, JSONObject
 from tests.support.newer import add_newer
@@ -17,6 +24,14 @@ from tests.support.shared import ROOT, is_there
 
 OPENAI = "reference/openai-openapi.json"
 OPENRESPONSES = "reference/openresponses-openapi.json"
+
+
+STEERING: dict[str, type[BaseModel]] = {
+    "response.steer.accepted": ResponseSteerAcceptedEvent,
+    "response.steer.pending": ResponseSteerPendingEvent,
+    "response.steer.failed": ResponseSteerFailedEvent,
+}
+"""The types of openai-python for events that OpenAI's description doesn't have yet."""
 
 
 class Exemption(NamedTuple):
@@ -191,8 +206,18 @@ _UNDESCRIBED = {
 
 
 def check_frame(event: JSON) -> None:
-    """Assert that `event` is a message of a WebSocket: an event of a stream, or an error with a status."""
-    if event["type"] == "error" and "status" in event:
+    """Assert that `event` is a message of a WebSocket.
+
+    It is an event of a stream, an error with a status, or an event about steering; a named lane is in each.
+    """
+    event = dict(event)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", event.pop("stream_id", "default"))
+    if event["type"] in STEERING:
+        if "input" in event["steer"]:  # As the client sent it, which needs no `type` for a message.
+            assert isinstance(event["steer"]["input"], str | list)
+            event["steer"] = event["steer"] | {"input": ""}
+        STEERING[event["type"]].model_validate(event, strict=True, extra="forbid")
+    elif event["type"] == "error" and "status" in event:
         assert set(event) == {"type", "status", "error"}, event
         assert set(event["error"]) - {"headers"} == {"message", "type", "param", "code"}, event
         _check(OPENRESPONSES, "WebSocketErrorEvent", event)

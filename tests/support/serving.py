@@ -331,14 +331,19 @@ def as_openai(event: JSON, before: list[JSON]) -> None:
 
 
 def check_frames(frames: list[str]) -> None:
-    """Check the frames of one WebSocket connection: errors, and the events of consecutive responses."""
-    expected = 0
+    """Check the frames of one WebSocket connection: errors, and the events of the responses of each lane."""
+    expected: dict[str | None, int] = {}
     for frame in frames:
         event = msgspec.json.decode(frame)
         check_frame(event)
-        if "status" not in event:
-            assert event["sequence_number"] in (0, expected)
-            expected = event["sequence_number"] + 1
+        lane = event.get("stream_id")
+        if event["type"] == "response.created":
+            assert event["sequence_number"] == 0
+        elif "status" not in event and event.get("error", {}).get("code") != "response_not_found":
+            assert event["sequence_number"] == expected[lane]
+        else:
+            continue
+        expected[lane] = event["sequence_number"] + 1
 
 
 def check_body(method: str, path: str, body: JSON) -> None:

@@ -18,6 +18,7 @@ from antiphon.wire.compaction import CompactResponse
 from antiphon.wire.conversations import CreateConversation, CreateItems
 from antiphon.wire.json import JSON
 from antiphon.wire.responses import CountInputTokens, CreateResponse, ResponseCreateEvent
+from antiphon.wire.steering import ResponseSteerEvent
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -127,6 +128,7 @@ def decode_json(body: bytes) -> JSON:
 
 create_response = BodyDecoder(CreateResponse, ("input",))
 response_create_event = BodyDecoder(ResponseCreateEvent, ("input",))
+response_steer_event = BodyDecoder(ResponseSteerEvent, ("input",))
 count_input_tokens = BodyDecoder(CountInputTokens, ("input",))
 compact_response = BodyDecoder(CompactResponse, ("input",))
 create_conversation = BodyDecoder(CreateConversation, ("items",))

@@ -156,8 +156,8 @@ class ResponseCreateEvent(CreateResponse, kw_only=True):
     type: Literal["response.create"]
     generate: bool | None = None
     """Whether to generate output; false only prepares the context of later requests."""
-    stream_id: str | None = None
-    """ID for several concurrent streams; rejected, because only one is supported."""
+    stream_id: Annotated[str, Meta(min_length=1, max_length=256, pattern="^[A-Za-z0-9_.-]+$")] | None = None
+    """Lane of the response; the responses of one lane run one after another."""
 
 
 class CountInputTokens(Struct, kw_only=True):

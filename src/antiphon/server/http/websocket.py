@@ -2,12 +2,15 @@
 
 import asyncio
 
+import msgspec
 import uvicorn
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode, Frame, Opcode
 
+from antiphon.errors import RequestTooLarge
 from antiphon.server.http.alarms import SendTimeout, Timers
 
 _MAX_FRAGMENTS = 16 * 1024
@@ -80,6 +83,26 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             self.handle_parser_exception()
 
+    def handle_parser_exception(self) -> None:
+        """End a connection whose client breaks the protocol; a message that is too big gets an error first.
+
+        The client may still be sending the message. Its data is read and dropped, because unread data would
+        reset the connection before the client has read the error.
+        """
+        assert self.conn.close_sent is not None
+        if self.close_sent:
+            return
+        if self.conn.close_sent.code != CloseCode.MESSAGE_TOO_BIG or not self.transport.can_write_eof():
+            super().handle_parser_exception()
+            return
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.MESSAGE_TOO_BIG})
+        error = Frame(Opcode.TEXT, _too_big(self.config.ws_max_size)).serialize(mask=False)
+        self.transport.write(error + b"".join(self.conn.data_to_send()))
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """Limit the time in which the client reads the last data."""
         super().on_task_complete(task)
@@ -88,6 +111,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message of the application, as ASGI's `send`."""
+        if self.close_sent:
+            raise ClientDisconnected
         await super().send(message)
         if self._early is not None and self.handshake_complete:
             early, self._early = self._early, None
@@ -109,3 +134,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+
+def _too_big(limit: int) -> bytes:
+    """Return the error event for a message over the limit of a connection, in bytes or in fragments."""
+    error = RequestTooLarge(f"The message is larger than {limit} bytes, or has too many fragments.")
+    return msgspec.json.encode({"type": "error", "status": error.status, "error": error.body()})

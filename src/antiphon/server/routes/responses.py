@@ -30,8 +30,9 @@ from antiphon.server.edge.requests import (
     query_text,
 )
 from antiphon.server.edge.sse import EventStream, Frames, event_frames, stored_frames
-from antiphon.server.edge.state import record_of, services_of
+from antiphon.server.edge.state import headers_of, record_of, services_of
 from antiphon.server.http.exchange import StoppedByDisconnect
+from antiphon.server.websocket.errors import UpgradeRequired
 from antiphon.service.responses.background import Events
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
@@ -82,7 +83,9 @@ async def compact(request: Request) -> Response:
 
 
 async def list_responses(request: Request) -> Response:
-    """List responses, as other self-hosted servers do."""
+    """List responses, as other self-hosted servers do; reject a WebSocket that isn't one any more."""
+    if _HANDSHAKE in headers_of(request.scope):
+        raise UpgradeRequired
     query, model = page_query(request), query_text(request, "model")
     include = include_of(request)
     return json_answer(await services_of(request).responses.list(owner_of(request), query, model, include))
@@ -129,6 +132,8 @@ async def input_items(request: Request) -> Response:
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _decode_event = _event_decoder.decode
 
+_HANDSHAKE = b"sec-websocket-key"
+"""Header of every opening handshake, which proxies pass on even if they remove the upgrade."""
 _RESPONSES = "/v1/responses"
 _RESPONSE = _RESPONSES + "/{response_id}"
 _STREAM: JSONObject = {

@@ -151,7 +151,7 @@ def test_a_failure_that_continues_nothing_evicts_nothing(server: Serving, upstre
         assert socket.error(model="none")["code"] == "model_not_found"
         socket.send("{broken")
         assert socket.refusal()["code"] == "invalid_json"
-        socket.send({"type": "response.steer", "previous_response_id": first["id"], "input": "Stop"})
+        socket.send({"type": "response.cancel", "previous_response_id": first["id"]})
         assert socket.refusal()["param"] == "type"
         socket.response(store=False, previous_response_id=first["id"])
 
@@ -222,8 +222,8 @@ def test_openai_python(server: Serving, upstream: Upstream) -> None:
         assert (error.status, error.error.code) == (400, "previous_response_not_found")
         connection.response.steer(input="Stop", previous_response_id=ids[-1])
         refused = connection.recv()
-        assert refused.type == "error"
-        assert refused.error.param == "type"
+        assert refused.type == "response.steer.failed"
+        assert (refused.error.code, refused.steer.input) == ("response_already_completed", "Stop")
 
 
 # Warming up.

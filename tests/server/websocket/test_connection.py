@@ -3,89 +3,27 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from starlette.types import Message
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 
 from antiphon.errors import InternalError, RequestTooLarge
 from antiphon.ids import INSTANCE, INSTANCE_HEADER
-from antiphon.server.routes import websocket
-from antiphon.server.routes.websocket import MAX_WAITING, Session
+from antiphon.server.websocket import connection
+from antiphon.server.websocket.connection import MAX_WAITING, Connection
 from antiphon.service.responses.responses import Responses
 from antiphon.testing import serve
-from tests.server import asgi
 from tests.server.client import SECONDS, check_life_cycle, ended, tasks, types
 from tests.server.faults import TEXT
 from tests.server.http.test_disconnect import hanging, settled
 from tests.server.sockets import Socket
 from tests.server.test_request_log import fields, line
+from tests.server.websocket.stage import F, asked, stage
+from tests.service.world import call_function
 from tests.support.serving import Serving, backend, backends
 from tests.support.upstream import Upstream, chunk, sse
-
-# Frames.
-
-BAD: dict[str, tuple[str | bytes, int, str, str | None]] = {
-    "broken": ("{", 400, "invalid_json", None),
-    "empty": ("", 400, "invalid_json", None),
-    "too_deep": ("[" * 100_000, 400, "invalid_json", None),
-    "nul": ('{"type": "response.create", "input": "\\u0000"}', 400, "invalid_json", None),
-    "array": ("[]", 400, "invalid_type", None),
-    "no_type": ('{"model": "up/m"}', 400, "missing_required_parameter", "type"),
-    "type_is_a_number": ('{"type": 1}', 400, "invalid_type", "type"),
-    "unknown_type": ('{"type": "response.cancel"}', 400, "invalid_value", "type"),
-    "no_input": ('{"type": "response.create", "model": "up/m"}', 400, "missing_required_parameter", "input"),
-    "binary": (b'{"type": "response.create"}', 400, "unsupported_content_type", None),
-    "too_big": ('{"input": "' + "x" * 1_000_000 + '"}', 413, "request_too_large", None),
-    "background": (
-        '{"type": "response.create", "model": "up/m", "input": "x", "background": true}',
-        400,
-        "unsupported_parameter",
-        "background",
-    ),
-    "stream_id": (
-        '{"type": "response.create", "model": "up/m", "input": "x", "stream_id": "a"}',
-        400,
-        "unsupported_parameter",
-        "stream_id",
-    ),
-}
-
-
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_bad_frame(
-    server: Serving, upstream: Upstream, bad: tuple[str | bytes, int, str, str | None]
-) -> None:
-    frame, status, code, param = bad
-    upstream.script(TEXT)
-    with Socket(server.url) as socket:
-        socket.send(frame)
-        error = socket.refusal()
-        assert (error["status"], error["code"], error["param"]) == (status, code, param)
-        assert error["type"] == "invalid_request_error"
-        assert upstream.chats == []
-        assert socket.response(store=False)["status"] == "completed"
-
-
-def test_stream_means_nothing(server: Serving, upstream: Upstream) -> None:
-    upstream.script(TEXT)
-    with Socket(server.url) as socket:
-        for stream in (True, False, None):
-            events = socket.ask(stream=stream, stream_options={"include_obfuscation": False})
-            check_life_cycle(events)
-
-
-def test_a_frame_that_is_far_too_big_ends_the_connection() -> None:
-    with serve(mode="live", backends=[], max_body_bytes=1000) as server, Socket(server.url) as socket:
-        socket.send("x" * 1001)
-        assert socket.refusal()["code"] == "request_too_large"
-        socket.send("x" * 2001)
-        assert socket.closed()[0] == 1009
 
 
 def test_frames_are_answered_in_their_order(server: Serving, upstream: Upstream) -> None:
@@ -121,7 +59,7 @@ def test_no_more_than_some_may_wait(server: Serving, upstream: Upstream) -> None
 def test_what_waits_is_bounded_in_size(
     server: Serving, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "MAX_WAITING_SIZE", 1000)
+    monkeypatch.setattr(connection, "MAX_WAITING_SIZE", 1000)
     upstream.script(hanging(chunk("Hel")))
     with Socket(server.url) as socket:
         socket.create()
@@ -167,7 +105,7 @@ def test_D2_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 
 
 def test_the_age_limit(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "LIMIT", 0.0)
+    monkeypatch.setattr(connection, "LIMIT", 0.0)
     with Socket(server.url) as socket:
         assert socket.refusal() == {
             "status": 400,
@@ -180,69 +118,68 @@ def test_the_age_limit(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None
         assert socket.closed() == (1000, "")
 
 
-class NoKeys:
-    """Keys of a server that needs none."""
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
+    """Return the connections that the server opens."""
+    opened: list[Connection] = []
 
-    async def caller(self, key: str | None) -> None:
-        return None
+    class Kept(Connection):
+        def __init__(self, websocket: WebSocket) -> None:
+            super().__init__(websocket)
+            opened.append(self)
 
-
-class SlowRun:
-    """A response that ends when the test allows it."""
-
-    def __init__(self) -> None:
-        self.may_end = asyncio.Event()
-
-    async def events(self) -> AsyncGenerator[list[str], None]:
-        yield ["begins"]
-        await self.may_end.wait()
-        yield ["ends"]
-
-    def turn(self) -> None:
-        return None
+    monkeypatch.setattr(connection, "Connection", Kept)
+    return opened
 
 
-def test_running_responses_end_before_an_old_connection_closes() -> None:
-    sent: list[Message] = []
+def test_running_responses_end_before_an_old_connection_closes(connections: list[Connection]) -> None:
+    """Their steering input is applied, and later requests and input are rejected."""
 
     async def scenario() -> None:
-        run = SlowRun()
-        session: Session
-
-        class OneResponse:
-            async def create(self, *given: object) -> AbstractAsyncContextManager[SlowRun]:
-                return nullcontext(run)
-
-        state = asgi.server(limit=1000, responses=OneResponse(), keys=NoKeys())
-        app = SimpleNamespace(state=state)
-        frames: asyncio.Queue[Message] = asyncio.Queue()
-        frames.put_nowait({"type": "websocket.connect"})
-        begins = asyncio.Event()
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-            if message.get("text") == '"begins"':
-                begins.set()
-            if message["type"] == "websocket.close":
-                frames.put_nowait({"type": "websocket.disconnect", "code": 1000})
-
-        scope = {**asgi.scope(path="/v1/responses"), "type": "websocket", "app": app}
-        connection = WebSocket(scope, frames.get, send)
-        await connection.accept()
-        session = Session(connection)
-        serving = asyncio.create_task(session.run(3600))
-        create = json.dumps({"type": "response.create", "model": "m", "input": "Hi"})
-        frames.put_nowait({"type": "websocket.receive", "text": create})
-        await begins.wait()
-        session.expire()
-        run.may_end.set()
-        await serving
+        async with stage() as given:
+            given.brain.hold("Hi", "Stop")
+            given.create("Hi")
+            given.create("waiting")
+            first = (await given.until("response.created"))["response"]["id"]
+            given.steer(first, "Stop")
+            await given.until("response.steer.accepted")
+            connections[0].expire()
+            given.create("late", stream_id="a")
+            refused = await given.until("error", "a")
+            assert refused["error"]["code"] == "websocket_connection_limit_reached"
+            given.steer(first, "Late")
+            returned = await given.until("response.steer.failed")
+            assert returned["error"]["code"] == "response_not_active"
+            for gate in given.brain.gates.values():
+                gate.set()
+            error = await given.until("error")
+            assert error["error"]["code"] == "websocket_connection_limit_reached"
+            assert given.kinds()[-1] == "error"
+            assert [asked(each) for each in given.brain.requests] == ["Hi", "Stop", "waiting"]
+            await given.left()
+            assert given.closed == 1000
 
     asyncio.run(scenario())
-    texts = [json.loads(message["text"]) for message in sent if message["type"] == "websocket.send"]
-    assert texts[:2] == ["begins", "ends"]
-    assert texts[2]["error"]["code"] == "websocket_connection_limit_reached"
-    assert sent[-1]["type"] == "websocket.close"
+
+
+def test_an_old_connection_returns_the_input_that_waits(connections: list[Connection]) -> None:
+    async def scenario() -> None:
+        async with stage() as given:
+            given.brain.hold("Hi")
+            given.brain.replies["Hi"] = [call_function("call_1")]
+            given.create("Hi", tools=[F])
+            first = (await given.until("response.created"))["response"]["id"]
+            given.steer(first, "Stop")
+            await given.until("response.steer.accepted")
+            given.brain.gates["Hi"].set()
+            await given.until("response.steer.pending")
+            connections[0].expire()
+            returned = await given.until("response.steer.failed")
+            assert returned["steer"]["input"] == "Stop"
+            await given.left()
+            assert given.kinds()[-2:] == ["steer.failed", "error"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
