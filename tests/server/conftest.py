@@ -29,6 +29,16 @@ def database(
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield a database of its own for each test: a file, then a schema."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "state.db")
+        return
+    with schema(request.getfixturevalue("postgresql")) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def shared_server(database: Path | str, shared_upstream: Upstream) -> Iterator[Serving]:
     with Serving(database, backends(backend(shared_upstream)), max_body_bytes=1_000_000) as server:

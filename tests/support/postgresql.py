@@ -1,6 +1,7 @@
 """PostgreSQL for tests: one server per run, and an empty schema for each database."""
 
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -65,6 +66,31 @@ class Cluster:
         """Stop the server in the middle of everything, as a crash does, and start it again."""
         options = f"-h 127.0.0.1 -p {self._port} -k {self._data} -c fsync=off"
         self._control("-m", "immediate", "-o", options, "-l", str(self._data / "log"), "restart")
+
+    @contextmanager
+    def full_disk(self, size: int) -> Iterator[None]:
+        """Let no file of the server grow beyond a size in the block."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            self.restart()  # The new processes inherit the limit.
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        try:
+            yield
+        finally:
+            self.restart()
+
+    def damage(self, name: str, table: str) -> None:
+        """Overwrite the file of a table, and start the server again, so that it reads the file."""
+        with psycopg.connect(self.url("tcp", name), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+            found = connection.execute("SELECT pg_relation_filepath(%s)", [table]).fetchone()
+        assert found is not None
+        file = self._data / found[0]
+        self._control("-m", "fast", "stop")
+        file.write_bytes(b"\xff" * file.stat().st_size)
+        self.restart()
 
     def create(self, name: str) -> None:
         """Create a database."""

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -198,11 +197,12 @@ def test_store_false_leaves_nothing(server: Serving, upstream: Upstream) -> None
     assert get(server.url, "/responses").json == before
 
 
-def test_D12_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None:
-    database = str(tmp_path / "state.db")
+def test_D12_a_client_that_reads_nothing_is_disconnected(new_database: str) -> None:
     with Upstream() as upstream:
         upstream.script(sse(*[chunk("x" * 200_000)] * 100, end="cut"))
-        with serve(mode="live", backends=[backend(upstream)], send_timeout=0.2, database=database) as server:
+        with serve(
+            mode="live", backends=[backend(upstream)], send_timeout=0.2, database=new_database
+        ) as server:
             with sent(server.url, "/responses", request(), receives=4096) as connection:
                 watching = select.poll()
                 watching.register(connection, 0)  # Tells that it is reset, and reads nothing.
@@ -213,12 +213,11 @@ def test_D12_a_client_that_reads_nothing_is_disconnected(tmp_path: Path) -> None
 
 
 @STREAM_OR_JSON
-def test_D2_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture, stream: bool) -> None:
-    database = tmp_path / "state.db"
+def test_D2_the_server_is_stopped(new_database: str, caplog: pytest.LogCaptureFixture, stream: bool) -> None:
     with ExitStack() as stack:
         upstream = stack.enter_context(Upstream())
         upstream.script(hanging(chunk("Hel")))
-        with Serving(database, backends(backend(upstream))) as server:
+        with Serving(new_database, backends(backend(upstream))) as server:
             conversation = post(server.url, "/conversations", {}).json["id"]
             body = request(conversation=conversation, stream=stream)
             client = stack.enter_context(sent(server.url, "/responses", body))
@@ -240,7 +239,7 @@ def test_D2_the_server_is_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert "Traceback" not in caplog.text
 
     async def look() -> tuple[str, JSONObject]:
-        store = await Store.open(str(database))
+        store = await Store.open(new_database)
         try:
             (stored,) = (await store.responses.list("local", PageQuery())).responses
             await store.conversations.lock("local", conversation, "resp_next")
