@@ -36,6 +36,5 @@ def new_id(prefix: str, size: int = LONG) -> str:
     if size >= _TIMED:
         # In units of 2^20 ns. IDs created together are neighbors in a database index, so that a transaction
         # writes a few pages and not one page per ID.
-        began = f"{time.time_ns() >> 20:x}"
-        digits = began + digits[len(began) :]
+        digits = f"{time.time_ns() >> 20:x}{digits}"[: 2 * size]
     return f"{prefix}_{digits}"

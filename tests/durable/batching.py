@@ -1,7 +1,6 @@
 """A batch in servers of one database that stop at any point."""
 
 import asyncio
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -192,7 +191,7 @@ class FailingStore:
         if fails:
             failed = asyncio.get_running_loop().create_future()
             job.future.add_done_callback(lambda _: failed.set_exception(self._error()))
-            return dataclasses.replace(job, future=failed)
+            return msgspec.structs.replace(job, future=failed)
         return job
 
     async def _counted_read(self, run: Callable[[Connection], R]) -> R:

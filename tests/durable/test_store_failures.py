@@ -1,10 +1,10 @@
 """Responses of each form, during which any one call of the store fails."""
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
 import pytest
 from sqlalchemy import Connection
 
@@ -49,7 +49,7 @@ class FailingDatabase(FailingStore):
             return self._enqueue(fail, argument, on_failure=on_failure, **options)
         # The connection is lost after the commit.
         job = self._enqueue(run, argument, on_failure=on_failure, **options)
-        lost = dataclasses.replace(job, future=asyncio.get_running_loop().create_future())
+        lost = msgspec.structs.replace(job, future=asyncio.get_running_loop().create_future())
 
         def lose(_: object) -> None:
             lost.error = self._error()

@@ -4,8 +4,6 @@ Clients keep `encrypted_content` and send it back; they can neither read nor cha
 this module defines the plain content.
 """
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec import Struct
 
@@ -42,8 +40,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(SealedReasoning | SealedCompaction).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """Encrypted content of one response."""
 
     sealing: Seal | None = None

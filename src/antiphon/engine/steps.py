@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatRequest, ChatUsage
@@ -32,8 +33,7 @@ class Reply(Protocol):
     """The tokens that the backend counted."""
 
 
-@dataclass(slots=True, eq=False)
-class ModelNote:
+class ModelNote(Struct, eq=False):
     """A model call, in progress or ended."""
 
     model: str
@@ -56,12 +56,11 @@ class ModelNote:
     """The time of the end."""
     error: BaseException | None = None
     """The error that ended the call."""
-    retries: list[str] = field(default_factory=list)
+    retries: list[str] = []
     """The errors after which the backend was called again."""
 
 
-@dataclass(slots=True, eq=False)
-class ToolNote:
+class ToolNote(Struct, eq=False):
     """A call of a hosted tool, in progress or ended."""
 
     item: Callable[[], Item]
@@ -79,8 +78,7 @@ class ToolNote:
 Note = ModelNote | ToolNote
 
 
-@dataclass(slots=True, eq=False)
-class StepNotes:
+class StepNotes(Struct, eq=False):
     """The calls of one response, and what its log keeps of them."""
 
     keeps_content: bool = True
@@ -89,11 +87,11 @@ class StepNotes:
     """The beginning of the last input, for lists."""
     began: float = field(default_factory=time.perf_counter)
     """The time of the beginning."""
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Note] = []
     """The calls, in the order in which they began."""
-    kept: list[str] = field(default_factory=list)
+    kept: list[str] = []
     """The JSON texts of the steps that a fork has kept from its original."""
-    earlier: dict[int, str] = field(default_factory=dict)
+    earlier: dict[int, str] = {}
     """The JSON texts of calls that an earlier execution made, by their numbers in the list."""
     on_end: Callable[[int, Note], None] | None = None
     """Called at the end of each call, with its number in the list; None if nothing has to know."""

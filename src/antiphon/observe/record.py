@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from antiphon.errors import AntiphonError
 from antiphon.ids import new_id
@@ -13,8 +14,7 @@ NO_ANSWER = 499
 _MAX_PATH = 200
 
 
-@dataclass(slots=True)
-class ToolUse:
+class ToolUse(Struct):
     """Counts of a hosted tool's calls."""
 
     calls: int = 0
@@ -23,8 +23,7 @@ class ToolUse:
     """Calls that failed."""
 
 
-@dataclass(slots=True)
-class Hit:
+class Hit(Struct):
     """A call that a recording answered."""
 
     how: str
@@ -35,8 +34,7 @@ class Hit:
     """Rules that normalized the request, if it matched only then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """A stored response that the request fetched."""
 
     response_id: str
@@ -47,8 +45,7 @@ class Fetched:
     """The number of the event after which a stream begins."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(Struct, eq=False):
     """Facts about one request, or about one frame over a WebSocket (method `WS`).
 
     The record is the `Observer` of the request's context.
@@ -67,18 +64,18 @@ class Record:
     response: Response | None = None
     """Latest state of the response."""
     error: AntiphonError | None = None
-    models: list[str] = field(default_factory=list)
+    models: list[str] = []
     """The public id of the model, for each model call."""
-    tools: dict[str, ToolUse] = field(default_factory=dict)
-    hits: list[Hit] = field(default_factory=list)
-    misses: list[str | None] = field(default_factory=list)
+    tools: dict[str, ToolUse] = {}
+    hits: list[Hit] = []
+    misses: list[str | None] = []
     """For each miss, the first difference from the nearest recording, if any."""
-    recordings: list[str] = field(default_factory=list)
+    recordings: list[str] = []
     """The names of the recordings that answered, and of those that were made."""
     recorded_count: int = 0
-    ignored: list[str] = field(default_factory=list)
+    ignored: list[str] = []
     """The paths of the fields of the body that the server ignored."""
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = []
     """The fault rules that applied."""
     compaction_error: AntiphonError | None = None
     fetched: Fetched | None = None

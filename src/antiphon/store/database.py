@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
+from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -41,8 +41,7 @@ _FILE_IS_GONE = (
 )
 
 
-@dataclass(slots=True, eq=False)
-class Job(Generic[A]):
+class Job(Struct, Generic[A], eq=False):
     """A write that waits for the next transaction."""
 
     run: Callable[[Connection, list[A]], None]

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from antiphon.engine.hosted.items import has_failed, tool_name
 from antiphon.engine.ports import HostedCall
@@ -39,57 +39,44 @@ class Sinks(Struct, frozen=True):
     """Returns the route of a path."""
 
 
-class ObservedRecord(Record):
+class ObservedRecord(Record, eq=False, kw_only=True):
     """A record that writes metrics and spans at the end of calls and of the request.
 
-    Args:
-        sinks: The receivers.
-        method: The method of the request; `WS` for frames and connections, `RUN` for executions.
-        path: The path of the request.
-        trace: The headers with the trace of the client.
-        is_connection: Whether the request opens a WebSocket, whose frames have records of their own.
+    Its method is `WS` for frames and connections, and `RUN` for executions.
     """
 
-    __slots__ = (
-        "_began_at",
-        "_is_connection",
-        "_is_counted",
-        "_is_queued",
-        "_model",
-        "_parent",
-        "_sinks",
-        "_span",
-    )
+    sinks: Sinks
+    """The receivers."""
+    trace: Mapping[str, str]
+    """The headers with the trace of the client."""
+    is_connection: bool = False
+    """Whether the request opens a WebSocket, whose frames have records of their own."""
+    _is_counted: bool = False
+    _is_queued: bool = False
+    _model: str | None = None
+    _began_at: float = field(default_factory=time.time)
+    _span: "Span | None" = None
+    _parent: "Context | None" = None
 
-    def __init__(
-        self, sinks: Sinks, method: str, path: str, trace: Mapping[str, str], *, is_connection: bool = False
-    ) -> None:
-        Record.__init__(self, method, path)
-        self._sinks = sinks
-        self._is_connection = is_connection
-        self._is_counted = False
-        self._is_queued = False
-        self._model: str | None = None
-        self._began_at = time.time()
-        self._span: Span | None = None
-        self._parent: Context | None = None
-        if sinks.traces is not None:
+    def __post_init__(self) -> None:
+        Record.__post_init__(self)
+        if self.sinks.traces is not None:
             from antiphon.observe.telemetry.traces import context_of
 
-            self._parent = context_of(trace)
+            self._parent = context_of(self.trace)
 
     def answered(self, status: int, *, is_stream: bool) -> None:
         """Note the head of the response."""
         Record.answered(self, status, is_stream=is_stream)
-        if self._sinks.metrics is not None and is_stream:
+        if self.sinks.metrics is not None and is_stream:
             self._is_counted = True
-            self._sinks.metrics.streams.inc()
+            self.sinks.metrics.streams.inc()
 
     def opened(self) -> None:
         """Note that a WebSocket connection is open."""
-        if self._sinks.metrics is not None:
+        if self.sinks.metrics is not None:
             self._is_counted = True
-            self._sinks.metrics.websockets.inc()
+            self.sinks.metrics.websockets.inc()
 
     def responded(self, response: Response, error: AntiphonError | None) -> None:
         """Note the current state of the response, and begin its span."""
@@ -97,9 +84,9 @@ class ObservedRecord(Record):
         Record.responded(self, response, error)
         if not is_first:
             return
-        if self._sinks.metrics is not None and not self._is_queued:
-            self._sinks.metrics.responses_open.inc()
-        traces = self._sinks.traces
+        if self.sinks.metrics is not None and not self._is_queued:
+            self.sinks.metrics.responses_open.inc()
+        traces = self.sinks.traces
         if traces is not None and self._parent is not None:
             if self._span is None:
                 self._span = traces.begin_response(self._parent, is_queued=False)
@@ -108,9 +95,9 @@ class ObservedRecord(Record):
     def ended(self) -> None:
         """Note the end of the request: write its metrics, and end its span."""
         seconds = time.monotonic() - self.began
-        if self._sinks.metrics is not None:
-            self._count(self._sinks.metrics, seconds)
-        traces = self._sinks.traces
+        if self.sinks.metrics is not None:
+            self._count(self.sinks.metrics, seconds)
+        traces = self.sinks.traces
         if traces is None or self._parent is None:
             return
         if self._span is not None:
@@ -124,7 +111,7 @@ class ObservedRecord(Record):
         They name the span of the submission, which begins here.
         """
         self._is_queued = True
-        traces = self._sinks.traces
+        traces = self.sinks.traces
         if traces is None or self._parent is None:
             return {}
         if self._span is None:
@@ -136,13 +123,13 @@ class ObservedRecord(Record):
     def begin_call(self, model: str, request: ChatRequest, operation: str = "chat") -> "ActiveCall":
         """Begin a model call."""
         self._model = model
-        traces = self._sinks.traces
+        traces = self.sinks.traces
         keeps_reply = traces is not None and traces.has_content
         call = ModelCall(model, request, keeps_reply=keeps_reply, operation=operation)
         context = self._context()
         if traces is None or context is None:
-            return ActiveCall(call, self._sinks, None, None)
-        return ActiveCall(call, self._sinks, traces.begin_call(call, context), context)
+            return ActiveCall(call, self.sinks, None, None)
+        return ActiveCall(call, self.sinks, traces.begin_call(call, context), context)
 
     async def run_tool(self, call: HostedCall, run: Callable[[], Awaitable[None]]) -> None:
         """Run a call of a hosted tool."""
@@ -150,7 +137,7 @@ class ObservedRecord(Record):
         if name is None or call.ends_turn:  # An approval that the client has to give
             await run()
             return
-        with ActiveTool(call, name, self._sinks, self._context()):
+        with ActiveTool(call, name, self.sinks, self._context()):
             await run()
 
     def _context(self) -> "Context | None":
@@ -162,15 +149,15 @@ class ObservedRecord(Record):
 
     def _count(self, metrics: "Metrics", seconds: float) -> None:
         if self._is_counted:
-            (metrics.websockets if self._is_connection else metrics.streams).dec()
+            (metrics.websockets if self.is_connection else metrics.streams).dec()
         if self.response is not None and not self._is_queued:
             metrics.responses_open.dec()
             metrics.response(self.response.model, self.response.status)
         if self.error is not None:
             metrics.failure(self._model, self.error)
-        if self.method != RUN and not (self._is_connection and self._is_counted):
+        if self.method != RUN and not (self.is_connection and self._is_counted):
             method = self.method if self.method in _METHODS else "other"
-            metrics.request(method, self._sinks.route_of(self.path), self.status, seconds)
+            metrics.request(method, self.sinks.route_of(self.path), self.status, seconds)
 
 
 class ActiveCall:

@@ -54,11 +54,11 @@ class Telemetry:
             for name, value in headers
             if name in _TRACE and len(value) <= _MAX_HEADER
         }
-        return ObservedRecord(self._sinks, method, path, trace, is_connection=is_connection)
+        return ObservedRecord(method, path, sinks=self._sinks, trace=trace, is_connection=is_connection)
 
     def execution(self, trace: Mapping[str, str]) -> ObservedRecord:
         """Return the record of an execution in the background, which continues a trace."""
-        return ObservedRecord(self._sinks, RUN, _RESPONSES, trace)
+        return ObservedRecord(RUN, _RESPONSES, sinks=self._sinks, trace=trace)
 
     def models(self, inner: ModelCatalogue) -> ModelCatalogue:
         """Return the models, with the record of each request around their calls."""

@@ -1,6 +1,7 @@
 """Parts of a request: body, query parameters, owner, recording headers."""
 
 import time
+from operator import methodcaller
 from typing import TypeVar, get_args
 
 import msgspec
@@ -36,6 +37,7 @@ _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _JSON = b"application/json"
 _IDENTITY = b"identity"
+_is_theirs = methodcaller("startswith", HEADERS)
 
 
 def owner_of(connection: HTTPConnection) -> str:
@@ -54,7 +56,7 @@ def is_llama_stack(request: HTTPConnection) -> bool:
     """Return whether a client of llama-stack sent a request, by user agent or header."""
     headers = headers_of(request.scope)
     agent = headers.get(b"user-agent", b"")
-    return agent.startswith(AGENTS) or any(name.startswith(HEADERS) for name in headers)
+    return agent.startswith(AGENTS) or any(map(_is_theirs, headers))
 
 
 def dialect(connection: HTTPConnection) -> Dialect:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
@@ -122,8 +123,7 @@ class ServerState:
     """Memory of the bodies that clients are sending."""
 
 
-@dataclass(slots=True)
-class RequestState:
+class RequestState(Struct, eq=False):
     """State of one request, or of one frame over a WebSocket."""
 
     record: Record

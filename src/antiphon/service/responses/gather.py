@@ -108,7 +108,7 @@ async def gather(
         new_items = await mapped(new_item, new) if request.store is not False else []
     elif request.input is not None:
         message = message_of(request.input, context.ids)
-        items, new_items = [message], [new_item(message)]
+        items, new_items = [message], [new_item(message)] if request.store is not False else []
     return Context(
         history=history,
         input=items,

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -35,8 +34,7 @@ _UNSEEN = 0.2
 TERMINAL = (ResponseCompleted, ResponseIncomplete, ResponseFailed)
 
 
-@dataclass(slots=True)
-class Resources:
+class Resources(msgspec.Struct, eq=False):
     """The open tools and the conversation lock of a response."""
 
     store: Store
