@@ -31,7 +31,7 @@ from antiphon.store.connect import open_engine
 from antiphon.store.log.rows import LogQuery
 from antiphon.store.responses.rows import FinishedResponse, NewItem, NewResponse, ResponseLog
 from antiphon.wire.json import JSONObject
-from antiphon.wire.log import ModelStep, Steps, Summary
+from antiphon.wire.log import StoredModelStep, StoredSteps, StoredSummary
 from bench.client import Load
 from bench.search import postgresql
 from bench.servers import OTHER_CORES, antiphon, stub
@@ -162,8 +162,8 @@ def _stored(store: Store, number: int) -> "asyncio.Future[None]":
     is_rare = number % _RARE == 0
     question = words(number, 30) + (" zeppelin" if is_rare else "")
     given = _message(f"msg_in{number}", question)
-    summary = Summary(text=question[:100], seconds=1.5, first=0.2, input=30, output=60, calls=1)
-    step = ModelStep(at=0.001, seconds=1.4, model="up/m", first=0.2, finish="stop")
+    summary = StoredSummary(text=question[:100], seconds=1.5, first=0.2, input=30, output=60, calls=1)
+    step = StoredModelStep(at=0.001, seconds=1.4, model="up/m", first=0.2, finish="stop")
     new = NewResponse(
         id=response_id,
         created_at=1_000_000.0 + number,
@@ -174,7 +174,7 @@ def _stored(store: Store, number: int) -> "asyncio.Future[None]":
         key_name=owner,
     )
     tools = ["rare_tool" if is_rare else "web_search"] if number % 4 == 0 else []
-    steps = msgspec.json.encode(Steps(steps=[step])).decode()
+    steps = msgspec.json.encode(StoredSteps(steps=[step])).decode()
     log = ResponseLog(msgspec.json.encode(summary).decode(), steps, tools, is_searchable=True)
     store.pending.begin_later(owner, new, 60)
     finished = FinishedResponse(

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from antiphon.engine.request_context import RequestContext
+from antiphon.service.log.stored import Steps, steps_of, summary_of
 from antiphon.service.responses.responses import LogSettings, Responses
 from antiphon.settings.schema import LogContent
 from antiphon.store.log.rows import LogQuery
-from antiphon.wire.log import ModelStep, Steps, Summary, ToolStep
+from antiphon.wire.log import ModelStep, Summary, ToolStep
 from tests.durable.crashing import ID, Crash, Crashing, HarmlessTool, Servers
 from tests.service.log.runs import Runs, opened
 from tests.service.world import ME, Catalogue, ScriptedModel, call_function, say
@@ -22,8 +23,7 @@ def stored(runs: Runs, response_id: str) -> tuple[Steps, Summary]:
     assert found is not None
     assert found.steps is not None
     assert found.row.summary is not None
-    steps = msgspec.json.decode(found.steps, type=Steps)
-    return steps, msgspec.json.decode(found.row.summary, type=Summary)
+    return steps_of(found.steps), summary_of(found.row.summary)
 
 
 def responses(runs: Runs, model: ScriptedModel, settings: LogSettings | None = None) -> Responses:
@@ -244,6 +244,6 @@ def test_the_log_of_a_response_is_bounded() -> None:
     response = new_response(CreateResponse(model="m", input="x"), "resp_1", 1)
     response.output = [item]
     logged = log_of(notes, response, None)
-    assert msgspec.json.decode(logged.steps, type=Steps).left_out == 5
+    assert steps_of(logged.steps).left_out == 5
     assert len(logged.steps) < 100_000
     assert len(logged.tools[0]) == 200

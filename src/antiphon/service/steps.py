@@ -26,19 +26,20 @@ from antiphon.wire.items import (
     Message,
 )
 from antiphon.wire.log import (
+    STREAM,
     LoggedError,
-    LoggedRequest,
     LoggedUsage,
-    ModelStep,
-    Step,
-    Steps,
-    Summary,
-    ToolStep,
+    StoredModelStep,
+    StoredRequest,
+    StoredStep,
+    StoredSteps,
+    StoredSummary,
+    StoredToolStep,
 )
 from antiphon.wire.responses import Response
 
 encode = msgspec.json.Encoder().encode
-_decode_step: Callable[[str], Step] = msgspec.json.Decoder(Step).decode
+_decode_step: Callable[[str], StoredStep] = msgspec.json.Decoder(StoredStep).decode
 
 MOST_STEPS = 200
 """The most steps of one response in the log."""
@@ -80,7 +81,7 @@ def preview(given: str | list[InputItem] | None, items: list[Item]) -> str:
 
 def beginning(notes: StepNotes) -> str:
     """Return the summary of a response in progress."""
-    return encode(Summary(text=notes.text)).decode()
+    return encode(StoredSummary(text=notes.text)).decode()
 
 
 def log_of(notes: StepNotes, response: Response, error: AntiphonError | None) -> ResponseLog:
@@ -88,7 +89,7 @@ def log_of(notes: StepNotes, response: Response, error: AntiphonError | None) ->
     ended = time.perf_counter()
     failure = None if error is None else logged_error(error, keeps_content=notes.keeps_content)
     tools = tools_called(response.output)
-    steps: list[Step] = [_decode_step(kept) for kept in notes.kept] if notes.kept else []
+    steps: list[StoredStep] = [_decode_step(kept) for kept in notes.kept] if notes.kept else []
     offset = len(steps)
     first, calls = None, 0
     for note in notes.notes if len(notes.notes) <= MOST_STEPS else notes.notes[:MOST_STEPS]:
@@ -99,7 +100,7 @@ def log_of(notes: StepNotes, response: Response, error: AntiphonError | None) ->
             if first is None and note.first is not None:
                 first = round(note.first - notes.began, 4)
     usage = response.usage
-    summary = Summary(
+    summary = StoredSummary(
         text=notes.text,
         seconds=round(ended - notes.began, 4),
         first=first,
@@ -109,20 +110,20 @@ def log_of(notes: StepNotes, response: Response, error: AntiphonError | None) ->
         tools=tools,
         error=failure,
     )
-    logged = Steps(steps=steps, left_out=len(notes.notes) + offset - len(steps), error=failure)
+    logged = StoredSteps(steps=steps, left_out=len(notes.notes) + offset - len(steps), error=failure)
     return ResponseLog(
         encode(summary).decode(), encode(logged).decode(), tools, is_searchable=notes.keeps_content
     )
 
 
-def step_of(notes: StepNotes, note: Note, now: float) -> Step:
+def step_of(notes: StepNotes, note: Note, now: float) -> StoredStep:
     """Return a step as the log keeps it; one in progress has lasted until `now`."""
     at = round(note.began - notes.began, 4)
     seconds = round((note.ended or now) - note.began, 4)
     if isinstance(note, ModelNote):
         return _model_step(note, at, seconds, keeps_content=notes.keeps_content)
     item = note.item()
-    return ToolStep(
+    return StoredToolStep(
         at=at,
         seconds=seconds,
         tool=(tool_name(item) or str(item.__struct_config__.tag))[:_MOST_NAME],
@@ -132,19 +133,24 @@ def step_of(notes: StepNotes, note: Note, now: float) -> Step:
     )
 
 
-def _model_step(note: ModelNote, at: float, seconds: float, *, keeps_content: bool) -> ModelStep:
+def _model_step(note: ModelNote, at: float, seconds: float, *, keeps_content: bool) -> StoredModelStep:
     reply, request = note.reply, None
     error = note.error or reply.failure
     if keeps_content:
         sent = note.request
-        request = LoggedRequest(
+        settings = {name: value for name, value in sent.items() if name not in FROM_ITEMS}
+        if is_stream := STREAM.items() <= settings.items():
+            for name in STREAM:
+                del settings[name]
+        request = StoredRequest(
             crc=checksum(sent) if _is_short(sent["messages"]) else None,
             messages=len(sent["messages"]),
             tools=len(sent["tools"]) if "tools" in sent else 0,
             dropped=note.dropped,
-            settings={name: value for name, value in sent.items() if name not in FROM_ITEMS},
+            settings=settings,
+            is_stream=is_stream,
         )
-    return ModelStep(
+    return StoredModelStep(
         at=at,
         seconds=seconds,
         model=note.model,

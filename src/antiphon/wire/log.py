@@ -100,17 +100,6 @@ class ToolStep(Struct, tag_field="kind", tag="tool", omit_defaults=True, kw_only
 Step = ModelStep | ToolStep
 
 
-class Steps(Struct, omit_defaults=True, kw_only=True):
-    """The steps of a response, in the order in which they began."""
-
-    steps: list[Step] = []
-    """The steps; only the first ones of very many."""
-    left_out: int = 0
-    """Number of further steps that the log does not have."""
-    error: LoggedError | None = None
-    """Error of a failed response, with the backend's own words."""
-
-
 class Summary(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The facts about a response that a list shows beside its columns."""
 
@@ -130,6 +119,45 @@ class Summary(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Names of the tools that were called, hosted tools and functions, each once."""
     error: LoggedError | None = None
     """Error of a failed response or a refused request."""
+
+
+class StoredRequest(LoggedRequest, array_like=True, kw_only=True):
+    """A reference to a chat request as the database has it: an array of the values."""
+
+    is_stream: bool = False
+    """Whether the settings are without those of `STREAM`, which the request had as well."""
+
+
+STREAM: JSONObject = {"stream": True, "stream_options": {"include_usage": True}}
+"""The usual settings of a streamed request."""
+
+
+class StoredModelStep(ModelStep, array_like=True, kw_only=True):
+    """A model call as the database has it."""
+
+    request: StoredRequest | None = None
+
+
+class StoredToolStep(ToolStep, array_like=True, kw_only=True):
+    """A tool call as the database has it."""
+
+
+StoredStep = StoredModelStep | StoredToolStep
+
+
+class StoredSteps(Struct, array_like=True, kw_only=True):
+    """The steps of a response, in the order in which they began."""
+
+    steps: list[StoredStep] = []
+    """The steps; only the first ones of very many."""
+    left_out: int = 0
+    """Number of further steps that the log does not have."""
+    error: LoggedError | None = None
+    """Error of a failed response, with the backend's own words."""
+
+
+class StoredSummary(Summary, frozen=True, array_like=True, kw_only=True):
+    """A summary as the database has it."""
 
 
 LogKind = Literal["response", "unstored", "refused"]

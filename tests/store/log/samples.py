@@ -44,10 +44,10 @@ async def logged(store: Store, number: int, text: str = "", facts: Facts = _PLAI
         input_ids=[f"msg_{number}"],
         key_name=facts.key,
         forked_from=facts.forked_from,
-        summary='{"text": "begun"}',
+        summary='["begun"]',
     )
     await store.pending.begin(facts.owner, new)
-    summary, steps = f'{{"text": {json.dumps(text)}}}', '{"steps": []}'
+    summary, steps = json.dumps([text]), "[]"
     log = ResponseLog(summary, steps, list(facts.tools), is_searchable=True)
     end = msgspec.structs.replace(finished(response_id, status=facts.status), log=log)
     await store.pending.finish(facts.owner, end)

@@ -21,7 +21,7 @@ def refused(number: int, owner: str = ME, key: str | None = None) -> NewLogEntry
         created_at=float(number),
         status="refused",
         model="m",
-        summary="{}",
+        summary="[]",
     )
 
 
@@ -87,7 +87,7 @@ def test_a_line_has_its_items_its_forks_and_its_continuations(store: Store, run:
         await logged(store, 3, "", Facts(forked_from=first))
         found = await store.log.get(ME, first)
         assert found is not None
-        assert (found.steps, found.row.summary) == ('{"steps": []}', '{"text": "Go."}')
+        assert (found.steps, found.row.summary) == ("[]", '["Go."]')
         assert [msgspec.json.decode(item)["id"] for item in found.input] == ["msg_1"]
         assert (found.next_ids, found.forks) == (["resp_002"], ["resp_003"])
         assert await store.log.get("other", first) is None
@@ -103,12 +103,12 @@ def test_a_response_in_progress_has_its_first_summary_and_keeps_it_without_a_log
     store: Store, run: Run
 ) -> None:
     async def scenario() -> None:
-        new = msgspec.structs.replace(new_response("resp_1"), summary='{"text": "Go."}')
+        new = msgspec.structs.replace(new_response("resp_1"), summary='["Go."]')
         await store.pending.begin(ME, new)
         for _ in range(2):
             found = await store.log.get(ME, "resp_1")
             assert found is not None
-            assert (found.row.summary, found.steps) == ('{"text": "Go."}', None)
+            assert (found.row.summary, found.steps) == ('["Go."]', None)
             await store.pending.finish(ME, finished("resp_1"))
 
     run(scenario())

@@ -5,12 +5,13 @@ from msgspec import Struct
 
 from antiphon.errors import InvalidRequest
 from antiphon.service.items import decode_item
+from antiphon.service.log.stored import Steps, steps_of, summary_of
 from antiphon.service.log.timeline import StepView, timeline
 from antiphon.store import Store
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.log.rows import LoggedRun, LogQuery, LogRow
 from antiphon.wire.items import Item
-from antiphon.wire.log import LogEntry, LogList, Step, Steps, Summary
+from antiphon.wire.log import LogEntry, LogList, Step, Summary
 from antiphon.wire.responses import Response
 
 LAST = "-1"
@@ -18,8 +19,6 @@ LAST = "-1"
 
 _MOST_EVENTS = 100_000
 
-_decode_summary = msgspec.json.Decoder(Summary).decode
-_decode_steps = msgspec.json.Decoder(Steps).decode
 _decode_response = msgspec.json.Decoder(Response).decode
 
 
@@ -120,7 +119,7 @@ def logged_response(found: LoggedRun) -> LoggedResponse:
     if found.body is not None:
         response = _decode_response(found.body)
         response.output = [decode_item(body) for body in found.output]
-    steps = Steps() if found.steps is None else _decode_steps(found.steps)
+    steps = Steps() if found.steps is None else steps_of(found.steps)
     return LoggedResponse(
         entry=_entry(found.row),
         steps=steps.steps,
@@ -145,5 +144,5 @@ def _entry(row: LogRow) -> LogEntry:
         conversation_id=row.conversation_id,
         previous_response_id=row.previous_response_id,
         forked_from=row.forked_from,
-        summary=Summary() if row.summary is None else _decode_summary(row.summary),
+        summary=Summary() if row.summary is None else summary_of(row.summary),
     )

@@ -1,6 +1,5 @@
 """Forks: a stored response again, from one of its model calls on."""
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from antiphon.engine.kept import Kept
@@ -9,10 +8,10 @@ from antiphon.errors import InvalidRequest
 from antiphon.service.items import message_of
 from antiphon.service.log.entries import Log, LoggedResponse
 from antiphon.service.log.sent import SentRequests
+from antiphon.service.log.stored import kept_step
 from antiphon.service.log.timeline import output_of
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
-from antiphon.service.steps import encode
 from antiphon.wire.items import Compaction, Item, Message
 from antiphon.wire.log import ModelStep, Step
 
@@ -112,7 +111,7 @@ def _kept(logged: LoggedResponse, step: int) -> Kept:
         if _is_answer(each) and (said := output_of(steps, number, items))
     ]
     kept = Kept(
-        source=response.id, before=before, rounds=rounds, steps=[_as_kept(each) for each in steps[:place]]
+        source=response.id, before=before, rounds=rounds, steps=[kept_step(each) for each in steps[:place]]
     )
     if any(isinstance(item, Compaction) for item in kept.items):
         raise _impossible(response.id, f"the context was compacted before step {step}")
@@ -126,10 +125,6 @@ def _is_answer(step: Step) -> bool:
 def _output(step: Step) -> int:
     assert isinstance(step, ModelStep)
     return step.output
-
-
-def _as_kept(step: Step) -> str:
-    return encode(msgspec.structs.replace(step, is_kept=True)).decode()
 
 
 def _with_input(given: list[Item], message: Message) -> list[Item]:

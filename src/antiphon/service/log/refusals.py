@@ -7,7 +7,7 @@ from antiphon.service.steps import encode, logged_error
 from antiphon.settings.schema import LogContent
 from antiphon.store.log.records import LogRecords
 from antiphon.store.log.rows import NewLogEntry
-from antiphon.wire.log import Summary
+from antiphon.wire.log import StoredSummary
 
 _PER_MINUTE = 600
 """The most lines per minute; further refusals are in the request log only."""
@@ -52,7 +52,7 @@ class Refusals:
             created_at=time.time(),
             status="refused",
             model=error.model[:_MOST_NAME] if isinstance(error, ModelNotFound) else "",
-            summary=encode(Summary(error=logged)).decode().replace("\\u0000", ""),
+            summary=encode(StoredSummary(error=logged)).decode().replace("\\u0000", ""),
         )
         self._records.add_soon(entry)
 

@@ -7,10 +7,11 @@ from antiphon.engine.client.kinds import kind_of_call
 from antiphon.engine.hosted.items import for_model, has_failed
 from antiphon.engine.hosted.kinds import kind_of
 from antiphon.engine.request.content import plain_text
+from antiphon.service.log.stored import Steps
 from antiphon.tools.registry import open_tools as open_tools  # Registers the kinds of the tools' items.
 from antiphon.wire.chat import ChatContentPart
 from antiphon.wire.items import CustomToolCall, FunctionCall, Item, McpListTools, Message, Reasoning
-from antiphon.wire.log import LoggedError, LoggedUsage, ModelStep, Step, Steps
+from antiphon.wire.log import LoggedError, LoggedUsage, ModelStep, Step
 
 
 class StepView(Struct, omit_defaults=True, frozen=True, kw_only=True):
