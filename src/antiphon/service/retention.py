@@ -52,5 +52,6 @@ def ages_of(settings: Settings) -> dict[ExpiringKind, float]:
         "conversations": settings.retention_conversations,
         "event_logs": settings.retention_event_logs,
         "files": settings.retention_files,
+        "log_entries": settings.retention_log_entries,
     }
     return {kind: age.seconds for kind in EXPIRIES if (age := set_to[kind]) is not None}

@@ -363,6 +363,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"own_key": "files", "table": "retention"},
         ),
     ] = None
+    retention_log_entries: Annotated[
+        Duration | None,
+        Meta(
+            description="Age at which the log forgets a request without a stored response. If not set: never.",
+            extra={"own_key": "log_entries", "table": "retention"},
+        ),
+    ] = None
     viewer: Annotated[
         bool,
         Meta(

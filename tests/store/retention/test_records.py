@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from antiphon.store import Store
 from antiphon.store.batches.rows import NewBatch
 from antiphon.store.connect import open_engine
+from antiphon.store.log.rows import NewLogEntry
 from antiphon.store.responses import removal
 from antiphon.store.retention import records
 from antiphon.store.retention.expired import ExpiringKind
@@ -205,6 +206,30 @@ def test_the_events_of_a_response_go_and_the_response_stays(
 
     run(scenario())
     assert count_rows(url)["run_events"] == 2
+
+
+def test_a_request_without_a_stored_response_leaves_the_log_at_its_age(
+    store: Store, url: str, run: Run, clock: Clock
+) -> None:
+    async def scenario() -> None:
+        old, young = clock.now - AGE - 1, clock.now - AGE + 1
+        for name, at in (("req_old", old), ("req_young", young)):
+            await store.log.add(
+                NewLogEntry(
+                    id=name,
+                    kind="refused",
+                    owner=ME,
+                    key_name=None,
+                    created_at=at,
+                    status="refused",
+                    model="m",
+                    summary="[]",
+                )
+            )
+        assert await removed(store, "log_entries") == ["req_old"]
+
+    run(scenario())
+    assert count_rows(url)["log_entries"] == 1
 
 
 def test_the_age_of_events_begins_with_the_end_of_the_response(store: Store, run: Run, clock: Clock) -> None:

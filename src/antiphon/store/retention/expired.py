@@ -24,6 +24,7 @@ from sqlalchemy import (
 from antiphon.store.batches.tables import batches, is_open
 from antiphon.store.deletions.queue import remove_or_queue
 from antiphon.store.files import hide_file
+from antiphon.store.log.tables import log_entries
 from antiphon.store.responses.removal import trim_conversation
 from antiphon.store.responses.responses import remove_or_hide
 from antiphon.store.runs.tables import has_ended, runs
@@ -36,7 +37,7 @@ from antiphon.store.tables import (
     vector_store_files,
 )
 
-ExpiringKind = Literal["responses", "conversations", "event_logs", "files"]
+ExpiringKind = Literal["responses", "conversations", "event_logs", "files", "log_entries"]
 """A kind of object that expires by the settings; the setting has the same name."""
 
 Place = tuple[str, float, str]
@@ -195,6 +196,22 @@ def _count_files(connection: Connection, before: float) -> int:
     return connection.execute(select(func.count()).where(_is_old_file(before))).scalar_one()
 
 
+def _find_entries(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
+    key = (log_entries.c.created_at, log_entries.c.id)
+    old = select(*key).where(log_entries.c.created_at < before, tuple_(*key) > after[1:])
+    return [("", *row) for row in connection.execute(old.order_by(*key).limit(most))]
+
+
+def _remove_entry(connection: Connection, entry_id: str, before: float, _: float) -> Sequence[str] | None:
+    old = (log_entries.c.id == entry_id) & (log_entries.c.created_at < before)
+    return [] if connection.execute(delete(log_entries).where(old)).rowcount else None
+
+
+def _count_entries(connection: Connection, before: float) -> int:
+    old = select(func.count()).where(log_entries.c.created_at < before)
+    return connection.execute(old).scalar_one()
+
+
 def _next_owner(connection: Connection, owner: str, before: float) -> str | None:
     """Return the next owner with an old file, by a query that reads one row per owner."""
     first = select(func.min(files.c.owner).label("owner")).where(files.c.owner > owner)
@@ -211,5 +228,6 @@ EXPIRIES: Mapping[ExpiringKind, Expiry] = {
     "responses": Expiry(_find_responses, _remove_response, _count_responses),
     "conversations": Expiry(_find_conversations, _remove_conversation, _count_conversations),
     "files": Expiry(_find_files, _remove_file, _count_files),
+    "log_entries": Expiry(_find_entries, _remove_entry, _count_entries),
 }
 """The kinds of objects that can expire."""
