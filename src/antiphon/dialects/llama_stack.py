@@ -6,6 +6,7 @@ every client, such as the error bodies.
 
 import re
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import Literal, get_args
 
 import msgspec
@@ -165,6 +166,8 @@ AGENTS = (b"OgxClient/", b"AsyncOgxClient/", b"LlamaStackClient/", b"AsyncLlamaS
 """Starts of the user agents of llama-stack's clients."""
 HEADERS = (b"x-ogx-", b"x-llamastack-")
 """Starts of the names of headers that only programs for llama-stack send."""
+is_theirs = methodcaller("startswith", HEADERS)
+"""Returns whether a header has such a name."""
 _FIRST_OF_2026 = (0, 6, 1)
 """The first version of `llama-stack-client` whose streams may end with `[DONE]`."""
 _AGENT = re.compile(rb"(?:Async)?LlamaStackClient/(?:[^ ]+ )?(.*)")

@@ -328,16 +328,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(
             gt=0,
-            description="Maximum number of lines of batches that use one backend at the same time, on this "
-            "server.",
+            description="Maximum number of lines of batches for one backend at a time, on this server.",
             extra={"table": "limits"},
         ),
     ] = 8
     retention_responses: Annotated[
         Duration | None,
         Meta(
-            description="Age at which a response is deleted, unless a younger one continues it. If not set: "
-            "never.",
+            description="Age at which a response goes, unless a younger one continues it. If not set: never.",
             extra={"own_key": "responses", "table": "retention"},
         ),
     ] = None
@@ -366,7 +364,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention_log_entries: Annotated[
         Duration | None,
         Meta(
-            description="Age at which the log forgets a request without a stored response. If not set: never.",
+            description="Age at which log lines without a stored response go. If not set: never.",
             extra={"own_key": "log_entries", "table": "retention"},
         ),
     ] = None

@@ -1,7 +1,6 @@
 """Parts of a request: body, query parameters, owner, recording headers."""
 
 import time
-from operator import methodcaller
 from typing import TypeVar, get_args
 
 import msgspec
@@ -11,7 +10,7 @@ from antiphon.decode.bodies import BodyDecoder
 from antiphon.decode.bounds import FLAT, LONG, check_structure
 from antiphon.decode.explain import unsupported_value
 from antiphon.decode.unknown import unknown_parameter
-from antiphon.dialects.llama_stack import AGENTS, DIALECTS, HEADERS, OPENAI, Dialect, era_of
+from antiphon.dialects.llama_stack import AGENTS, DIALECTS, OPENAI, Dialect, era_of, is_theirs
 from antiphon.engine.request_context import DEFAULT_SCOPE, LOCAL_OWNER, RequestContext
 from antiphon.engine.slices import in_thread
 from antiphon.errors import CallsItself, InvalidRequest, RequestTooLarge
@@ -37,7 +36,6 @@ _INSTANCE = INSTANCE.encode()
 _INSTANCE_HEADER = INSTANCE_HEADER.encode()
 _JSON = b"application/json"
 _IDENTITY = b"identity"
-_is_theirs = methodcaller("startswith", HEADERS)
 
 
 def owner_of(connection: HTTPConnection) -> str:
@@ -56,7 +54,7 @@ def is_llama_stack(request: HTTPConnection) -> bool:
     """Return whether a client of llama-stack sent a request, by user agent or header."""
     headers = headers_of(request.scope)
     agent = headers.get(b"user-agent", b"")
-    return agent.startswith(AGENTS) or any(map(_is_theirs, headers))
+    return agent.startswith(AGENTS) or any(map(is_theirs, headers))
 
 
 def dialect(connection: HTTPConnection) -> Dialect:
