@@ -240,10 +240,14 @@ def test_a_trigger_compacts_at_once_and_asks_nothing_else() -> None:
         "created",
         "in_progress",
         "output_item.added",
+        "compaction.compacting",
         "output_item.done",
         "completed",
     ]
     assert done.response["usage"]["total_tokens"] == 910
+    added, compacting, finished = done.events[2:5]
+    assert added["item"] == {"type": "compaction", "id": finished["item"]["id"], "encrypted_content": ""}
+    assert (compacting["item_id"], compacting["output_index"]) == (finished["item"]["id"], 0)
 
 
 def test_a_compacted_context_is_compacted_again() -> None:

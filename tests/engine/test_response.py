@@ -125,6 +125,20 @@ def test_null_is_the_default() -> None:
     assert response(nulls) == response({})
 
 
+@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "image_generation"])
+def test_the_use_of_tools_is_counted_only_where_there_are_some(kind: str) -> None:
+    assert response({"tools": [{"type": kind}]})["tool_usage"] == {
+        "image_gen": {
+            "input_tokens": 0,
+            "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+            "output_tokens": 0,
+            "total_tokens": 0,
+        },
+        "web_search": {"num_requests": 0},
+    }
+    assert "tool_usage" not in response({"tools": [{"type": "function", "name": "f"}]})
+
+
 @pytest.mark.parametrize("conversation", ["conv_1", {"id": "conv_1"}])
 def test_a_conversation_is_named_only_where_there_is_one(conversation: JSON) -> None:
     assert response({"conversation": conversation})["conversation"] == {"id": "conv_1"}

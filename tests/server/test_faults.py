@@ -124,7 +124,12 @@ def check_failed(response: JSONObject, fault: Fault, message: str) -> None:
     assert response["status"] == "failed"
     assert response["completed_at"] is None
     assert response["incomplete_details"] is None
-    assert response["error"] == {"code": fault.response_code, "message": message}
+    assert response["error"] == {
+        "code": fault.response_code,
+        "message": message,
+        "param": fault.param,
+        "type": fault.kind,
+    }
     assert contents(response) == fault.output
     if fault.output:
         assert response["output"][-1]["status"] == "incomplete"

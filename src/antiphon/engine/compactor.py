@@ -16,6 +16,7 @@ from antiphon.engine.sealed import Sealed, SealedCompaction
 from antiphon.engine.steps import ModelNote
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.wire.chat import ChatRequest, ChatUsage
+from antiphon.wire.events import CompactionCompacting, Event, OutputItemAdded
 from antiphon.wire.items import Compaction, CompactionTrigger, Item, Message
 from antiphon.wire.responses import CreateResponse, Usage
 
@@ -62,6 +63,13 @@ class Compactor:
         self._context = context
         self._estimate = estimate
         self._sealed = Sealed(context.seal, model.name, context.owner)
+        self._item_id: str | None = None
+
+    def opening(self) -> list[Event]:
+        """Return the events before the summary of a response that is only a compaction."""
+        item_id = self._item_id = self._context.ids("cmp")
+        item = Compaction(id=item_id, encrypted_content="")
+        return [OutputItemAdded(0, item), CompactionCompacting(item_id, 0)]
 
     async def is_due(self, chat: ChatRequest, usage: ChatUsage | None = None) -> bool:
         """Return whether the context exceeds the threshold.
@@ -97,7 +105,8 @@ class Compactor:
             items: The items that the compaction replaces, whose settings it contains.
         """
         content = SealedCompaction(summary, kept, configuration_of(items, self._sealed))
-        return Compaction(id=self._context.ids("cmp"), encrypted_content=self._sealed.seal(content))
+        item_id = self._item_id or self._context.ids("cmp")
+        return Compaction(id=item_id, encrypted_content=self._sealed.seal(content))
 
     async def sum_up(self, items: list[Item], instructions: str | None = None) -> str:
         """Return the model's summary of `items`.

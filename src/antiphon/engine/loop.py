@@ -92,6 +92,8 @@ class Loop:
             await self._prompt.offer({}, are_set_up=True)
         else:
             await self._prompt.offer(self._work.offered(), are_set_up=self._work.is_set_up)
+        if self._prompt.withheld:
+            self.response.input_transformations = self._prompt.withheld
         self._outcome.output += self._prompt.go_on()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
@@ -103,11 +105,11 @@ class Loop:
         outcome = self._outcome
         yield outcome.begin(self._kept_events() if outcome.output else [])
         try:
-            is_answered = False
-            if not self._generates:
+            is_answered = not self._generates
+            if is_answered:
                 outcome.count_nothing()
-                is_answered = True
             elif self._compactor is not None and self._compactor.is_all:
+                yield outcome.number(self._compactor.opening())
                 outcome.hold(await self._compact(self._prompt.items))
                 is_answered = True
             elif self._work is not None or self._compactor is not None:
@@ -264,7 +266,8 @@ class Loop:
             self._outcome.summary_usage = self._compactor.usage
         index = len(self._outcome.output)
         self._outcome.output.append(item)
-        return [OutputItemAdded(index, item), OutputItemDone(index, item)]
+        done = OutputItemDone(index, item)
+        return [done] if self._compactor.is_all else [OutputItemAdded(index, item), done]
 
     async def _compact_before_the_answer(self) -> list[Event]:
         """Compact the context and the calls that the client has approved.

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import get_args
 
 import msgspec
+from msgspec import UNSET
 
 from antiphon.engine.reply.assemble import Assembler
-from antiphon.engine.reply.usage import total, usage_of
+from antiphon.engine.reply.usage import tool_usage_of, total, usage_of
 from antiphon.engine.request_context import Clock
 from antiphon.errors import AntiphonError
 from antiphon.wire.chat import ChatUsage
@@ -152,7 +153,7 @@ class Outcome:
         Like at api.openai.com, a rate limit has only the latter.
         """
         self._abandon()
-        reason = ResponseError(error.response_code, error.message)
+        reason = ResponseError(error.response_code, error.message, error.param, error.type)
         failed = ResponseFailed(self._terminal(status="failed", error=reason))
         if error.response_code == "rate_limit_exceeded":
             return [failed]
@@ -168,6 +169,8 @@ class Outcome:
         if self._moderation is not None:
             changes["moderation"] = self._moderation()
         tier = (self._reply and self._reply.service_tier) or self._service_tier
+        if self.response.tool_usage is not UNSET:
+            changes["tool_usage"] = tool_usage_of(self.output)
         return msgspec.structs.replace(
             self.response,
             status=status,

@@ -1,6 +1,6 @@
 """The conversation with the model in one response: the context and later items."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -21,6 +21,7 @@ from antiphon.engine.sealed import Sealed
 from antiphon.wire.chat import ChatMessage, ChatRequest
 from antiphon.wire.items import Item, Message
 from antiphon.wire.responses import CreateResponse
+from antiphon.wire.transformations import InputTransformation
 
 
 class PromptState:
@@ -67,6 +68,11 @@ class PromptState:
         self._offered = offered
         request = self._request if are_set_up else msgspec.structs.replace(self._request, tool_choice=None)
         self._translated = await self._translate(request, self.items)
+
+    @property
+    def withheld(self) -> Sequence[InputTransformation]:
+        """The reasoning of the context that the model does not receive."""
+        return self._translated.withheld
 
     def chat_request(self, spent: int) -> ChatRequest:
         """Return the request for the next model call, after `spent` output tokens."""

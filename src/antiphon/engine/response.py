@@ -13,7 +13,8 @@ from antiphon.wire.responses import (
     Response,
     TextConfig,
 )
-from antiphon.wire.tools import FunctionTool, NamespaceTool, Tool
+from antiphon.wire.tool_usage import ToolUsage
+from antiphon.wire.tools import FunctionTool, ImageGenerationTool, NamespaceTool, Tool, WebSearchTool
 
 
 def new_response(request: CreateResponse, response_id: str, created_at: int) -> Response:
@@ -55,6 +56,8 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
     if request.prompt is not None:
         prompt = request.prompt
         response.prompt = PromptReference(id=prompt.id, version=prompt.version, variables=prompt.variables)
+    if any(isinstance(tool, WebSearchTool | ImageGenerationTool) for tool in response.tools):
+        response.tool_usage = ToolUsage()
     if request.conversation is not None:
         conversation = request.conversation
         response.conversation = (

@@ -289,6 +289,14 @@ class OutputTextAnnotationAdded(Struct, tag="response.output_text.annotation.add
     sequence_number: int = 0
 
 
+class CompactionCompacting(Struct, tag="response.compaction.compacting"):
+    """Start of the summary in a response that is only a compaction."""
+
+    item_id: str
+    output_index: int
+    sequence_number: int = 0
+
+
 class ErrorEvent(Struct, tag="error"):
     """Error, nested as at api.openai.com; its OpenAPI description has a flat form."""
 
@@ -325,6 +333,7 @@ Event = (
     | CustomToolCallInputDelta
     | CustomToolCallInputDone
     | OutputTextAnnotationAdded
+    | CompactionCompacting
     | WebSearchCallInProgress
     | WebSearchCallSearching
     | WebSearchCallCompleted

@@ -1,5 +1,6 @@
 """Response object, and the requests that create a response or count its input."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -8,7 +9,9 @@ from antiphon.wire.configuration import Effort, JsonObjectFormat, JsonSchemaForm
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.moderation import Guardrail, Moderation, ModerationParam
+from antiphon.wire.tool_usage import ToolUsage
 from antiphon.wire.tools import Tool, ToolChoice
+from antiphon.wire.transformations import InputTransformation
 
 Include = Literal[
     "file_search_call.results",
@@ -212,6 +215,8 @@ class ResponseError(Struct):
 
     code: str
     message: str
+    param: str | None = None
+    type: str | None = None
 
 
 class IncompleteDetails(Struct):
@@ -261,6 +266,8 @@ class Response(Struct, kw_only=True):
     prompt_cache_options: PromptCacheOptions | UnsetType = UNSET
     context_management: list[ContextManagement] | UnsetType = UNSET
     access_programs: None | UnsetType = UNSET
+    input_transformations: Sequence[InputTransformation] | UnsetType = UNSET
+    tool_usage: ToolUsage | UnsetType = UNSET
     moderation: Moderation | UnsetType | None = UNSET
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from antiphon.engine.reply.usage import spent, total, usage_of
+from antiphon.engine.reply.usage import spent, tool_usage_of, total, usage_of
 from antiphon.wire.chat import ChatRequest, ChatUsage, CompletionTokensDetails, PromptTokensDetails
+from antiphon.wire.items import Item, Message, WebSearchCall
 from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
 
 CHAT = ChatUsage(
@@ -65,3 +66,17 @@ def test_a_non_streaming_answer_is_charged_by_its_length() -> None:
     assert spent(CHAT, request, 1, b"y" * 4000) == 42
     assert spent(None, request, 1, b"y" * 4000) == pytest.approx(100 + 15 + 1000, abs=5)
     assert spent(None, request, 70, b"y" * 40) == pytest.approx(100 + 15 + 70, abs=5)
+
+
+def test_completed_searches_count_as_use_of_tools() -> None:
+    output: list[Item] = [
+        WebSearchCall(status="completed", action={"type": "search", "query": "q"}),
+        WebSearchCall(status="completed"),
+        WebSearchCall(status="completed", action={"type": "open_page", "url": "https://a.example"}),
+        WebSearchCall(status="failed", action={"type": "search", "query": "q"}),
+        WebSearchCall(status="incomplete"),
+        Message(role="assistant", content="So."),
+    ]
+    used = tool_usage_of(output)
+    assert used.web_search.num_requests == 2
+    assert used.image_gen.total_tokens == 0

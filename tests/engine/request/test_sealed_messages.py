@@ -12,6 +12,7 @@ from antiphon.wire.chat import ChatMessage, ReasoningDetail
 from antiphon.wire.content import ReasoningText, SummaryText
 from antiphon.wire.items import Compaction, FunctionCall, FunctionCallOutput, Item, Message, Reasoning
 from antiphon.wire.json import JSONObject
+from antiphon.wire.transformations import InputTransformation
 from tests.engine.seals import OpenSeal
 from tests.support.immediate import at_once
 
@@ -52,6 +53,30 @@ def test_a_backend_gets_its_reasoning_in_its_own_form(key: Key, expected: JSONOb
 def test_nobody_gets_what_only_another_model_can_read() -> None:
     messages = told(reasoning("other/model", "hm", DETAIL), ANSWER, key="reasoning_details")
     assert messages == [{"role": "assistant", "content": "42", "reasoning": "hm"}]
+
+
+FOREIGN = "gAAAAABpzfWE"
+OTHERS = BOXES.seal(SealedReasoning("other/model", "", [DETAIL]))
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (Reasoning(id="rs_1", summary=[], encrypted_content=FOREIGN), "organization_mismatch"),
+        (Reasoning(id="rs_1", summary=[], encrypted_content=OTHERS), "model_mismatch"),
+        (Reasoning(id="rs_1", summary=[SummaryText("short")], encrypted_content=FOREIGN), None),
+        (Reasoning(id="rs_1", summary=[], content=[ReasoningText("hm")], encrypted_content=OTHERS), None),
+        (Reasoning(id="rs_1", summary=[]), None),
+        (reasoning(), None),
+        (reasoning("other/model"), None),
+        (reasoning("backend/model", "", DETAIL), None),
+    ],
+)
+def test_reasoning_of_which_the_model_receives_nothing_is_named(item: Reasoning, reason: str | None) -> None:
+    withheld: list[InputTransformation] = []
+    capabilities = Capabilities(reasoning_input="reasoning_details")
+    at_once(translate_items([item, ANSWER], capabilities, sealed=BOXES, withheld=withheld))
+    assert [(each.id, each.reason) for each in withheld] == ([] if reason is None else [("rs_1", reason)])
 
 
 def test_entries_of_several_items_of_a_reply_stay_together() -> None:

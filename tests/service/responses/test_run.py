@@ -58,7 +58,12 @@ def test_an_end_that_cannot_be_stored_is_a_failure(world: World, monkeypatch: py
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     failed = events[-1]["response"]
     assert failed["status"] == "failed"
-    assert failed["error"] == {"code": "server_error", "message": "The disk is full."}
+    assert failed["error"] == {
+        "code": "server_error",
+        "message": "The disk is full.",
+        "param": None,
+        "type": "server_error",
+    }
     assert failed["completed_at"] is None
     with pytest.raises(StoreUnavailable, match="The disk is full"):
         world.respond("Hi")

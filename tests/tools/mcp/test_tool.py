@@ -161,7 +161,12 @@ def failed(hosting: Hosting) -> tuple[int, str]:
         "tools",
     )
     assert output(hosting, "mcp_list_tools")[0]["error"] == error["message"]
-    assert hosting.response["error"] == {"code": "server_error", "message": error["message"]}
+    assert hosting.response["error"] == {
+        "code": "server_error",
+        "message": error["message"],
+        "param": "tools",
+        "type": "external_connector_error",
+    }
     assert hosting.model.requests == [], "the model is not asked"
     return hosting.loop.failure.status, error["message"]
 

@@ -1,9 +1,13 @@
 """Token counts of model calls, converted to the form of a response."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from antiphon.wire.chat import ChatRequest, ChatUsage
+from antiphon.wire.items import Item, WebSearchCall
 from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
+from antiphon.wire.tool_usage import ToolUsage, WebSearchUsage
 
 
 def usage_of(usage: ChatUsage | None) -> Usage | None:
@@ -61,3 +65,14 @@ def total(one: Usage | None, other: Usage | None) -> Usage | None:
         ),
         total_tokens=one.total_tokens + other.total_tokens,
     )
+
+
+def tool_usage_of(output: Sequence[Item]) -> ToolUsage:
+    """Return the use of hosted tools: completed searches, without actions on pages."""
+    searches = sum(
+        isinstance(item, WebSearchCall)
+        and item.status == "completed"
+        and (item.action or {}).get("type", "search") == "search"
+        for item in output
+    )
+    return ToolUsage(web_search=WebSearchUsage(searches))

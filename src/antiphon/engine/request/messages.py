@@ -16,7 +16,7 @@ from antiphon.engine.request.custom_tools import call_as_function, native_call
 from antiphon.engine.request.foreign import as_message
 from antiphon.engine.request.functions import Renamed, flat_name, hosted_name
 from antiphon.engine.request.summary import as_told
-from antiphon.engine.sealed import Sealed
+from antiphon.engine.sealed import Sealed, SealedReasoning
 from antiphon.engine.slices import SLICE, in_slices
 from antiphon.errors import InvalidRequest
 from antiphon.settings.backends import Capabilities
@@ -41,6 +41,7 @@ from antiphon.wire.items import (
     Message,
     Reasoning,
 )
+from antiphon.wire.transformations import InputTransformation
 
 _NO_BOXES = Sealed()
 _PENDING = "The result is pending. It arrives in a later message; go on without it."
@@ -52,6 +53,7 @@ async def translate_items(
     capabilities: Capabilities,
     renamed: Renamed | None = None,
     sealed: Sealed = _NO_BOXES,
+    withheld: list[InputTransformation] | None = None,
 ) -> list[ChatMessage]:
     """Translate the whole context, oldest item first.
 
@@ -65,6 +67,7 @@ async def translate_items(
         capabilities: The features of the backend.
         renamed: The hosted functions that have another name at the backend.
         sealed: Encryption of reasoning and summaries.
+        withheld: Receives the reasoning items of which nothing is readable.
 
     Raises:
         InvalidRequest: Calls and outputs don't match (texts as on api.openai.com), chat models don't support
@@ -76,6 +79,8 @@ async def translate_items(
         translation.add(items)
     else:
         await in_slices(translation.add, items)
+    if withheld is not None and translation.withheld:
+        withheld += translation.withheld
     return translation.finish()
 
 
@@ -107,6 +112,7 @@ class _Translation:
         one_reply: bool = False,
         limit: int | None = None,
     ) -> None:
+        self.withheld: list[InputTransformation] = []
         self._messages: list[ChatMessage] = []
         self._capabilities = capabilities
         self._renamed = renamed
@@ -192,12 +198,21 @@ class _Translation:
         encrypted = self._sealed.reasoning(item)
         if encrypted is not None and encrypted.text:
             self._reasoning.append(encrypted.text)
+        elif parts := item.content or item.summary:
+            self._reasoning.extend(part.text for part in parts)
         else:
-            self._reasoning.extend(part.text for part in item.content or item.summary)
+            self._withhold(item, encrypted)
         if (
             encrypted is not None and encrypted.source == self._sealed.source
         ):  # Other models can't read the details.
             self._details.extend(encrypted.details)
+
+    def _withhold(self, item: Reasoning, encrypted: SealedReasoning | None) -> None:
+        """Note reasoning without a text that only another server or another model can read."""
+        if encrypted is None and isinstance(item.encrypted_content, str):
+            self.withheld.append(InputTransformation(str(item.id), "organization_mismatch"))
+        elif encrypted is not None and encrypted.source != self._sealed.source:
+            self.withheld.append(InputTransformation(str(item.id), "model_mismatch"))
 
     def _call(self, item: Item) -> None:
         answer = self._answer(item)

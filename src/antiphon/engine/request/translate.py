@@ -18,6 +18,7 @@ from antiphon.wire.items import Item, Message
 from antiphon.wire.json import JSONObject
 from antiphon.wire.responses import CreateResponse
 from antiphon.wire.tools import CustomGrammarFormat
+from antiphon.wire.transformations import InputTransformation
 
 
 class Translated(msgspec.Struct, frozen=True):
@@ -31,6 +32,8 @@ class Translated(msgspec.Struct, frozen=True):
     """The tools of the response's next model calls."""
     input_of: str | None = None
     """The backend's name of the custom tool whose input is the reply."""
+    withheld: Sequence[InputTransformation] = ()
+    """The reasoning of the context that the model does not receive."""
 
 
 async def translate(
@@ -62,7 +65,8 @@ async def translate(
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
     if prompt is not None and prompt.parts:
         items = [*items, Message(role="user", content=[*prompt.parts])]
-    messages = await translate_items(items, capabilities, functions.renamed, sealed or Sealed())
+    withheld: list[InputTransformation] = []
+    messages = await translate_items(items, capabilities, functions.renamed, sealed or Sealed(), withheld)
     instructions = request.instructions
     held = _held_to_a_grammar(chosen, functions, capabilities)
     if held is not None:
@@ -90,7 +94,7 @@ async def translate(
         assert isinstance(text_format, CustomGrammarFormat)
         chat["structured_outputs"] = structured_outputs(text_format)
     _accounting(chat, request, capabilities)
-    return Translated(chat, functions, chosen.later_tools, held)
+    return Translated(chat, functions, chosen.later_tools, held, withheld)
 
 
 def continued(
