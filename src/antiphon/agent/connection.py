@@ -101,12 +101,16 @@ def events_of(responses: ResponsesClient, request: JSONObject) -> Generator[obje
             try:
                 yield from _read(source(), position)
             except Exception as error:  # noqa: BLE001
+                # Client libraries have errors of their own, which this package can't name, because it imports
+                # none of them. `lose` tells a lost connection from a refusal by the fields of the error.
                 time.sleep(position.lose(error))
             source = partial(
                 responses.retrieve, position.response_id, stream=True, starting_after=position.number
             )
     finally:
         if request.get("background") and position.is_running:
+            # The turn has its outcome. An error of the client library, which can have any class, must not
+            # replace it.
             with suppress(Exception):
                 responses.cancel(position.response_id)
 
@@ -122,6 +126,7 @@ async def async_events_of(responses: ResponsesClient, request: JSONObject) -> As
                     async for event in events:
                         yield event
             except Exception as error:  # noqa: BLE001
+                # As in `events_of`.
                 import asyncio  # Here, because it takes longer to import than this package.
 
                 await asyncio.sleep(position.lose(error))
@@ -130,7 +135,7 @@ async def async_events_of(responses: ResponsesClient, request: JSONObject) -> As
             )
     finally:
         if request.get("background") and position.is_running:
-            with suppress(Exception):
+            with suppress(Exception):  # As in `events_of`.
                 await responses.cancel(position.response_id)
 
 

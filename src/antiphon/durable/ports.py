@@ -8,18 +8,17 @@ import msgspec
 from antiphon.durable.journal import Journal, ToolOutcome
 from antiphon.engine.ports import (
     ChatModel,
-    Endpoint,
     ModelCatalogue,
     Repeatable,
     ResolvedModel,
     ToolCalls,
+    WrappedCatalogue,
 )
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamError, UpstreamRefused
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.models import BackendHealth, ModelList, Provider
 
 _LIST = "tools/list"
 _MOST_BYTES = 1024 * 1024
@@ -118,11 +117,14 @@ class JournaledTools:
         return outcome
 
 
-class JournaledCatalogue:
-    """A `ModelCatalogue` for one background response, with its journal between the engine and the world."""
+class JournaledCatalogue(WrappedCatalogue):
+    """A `ModelCatalogue` for one background response, with its journal between the engine and the world.
+
+    The journal has calls of models and tools, and no other requests to backends.
+    """
 
     def __init__(self, inner: ModelCatalogue, journal: Journal) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._journal = journal
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
@@ -131,41 +133,10 @@ class JournaledCatalogue:
         chat_model = JournaledModel(resolved.chat_model, self._journal)
         return msgspec.structs.replace(resolved, chat_model=chat_model, interrupted=self._journal.interrupted)
 
-    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
-        """Return the backend's response, which is not in the journal."""
-        return await self._inner.ask(endpoint, request, context)
-
     def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
         """Return the tool calls of one request, with the journal around them."""
         calls = self._inner.tool_calls(inner, context)
         return JournaledTools(calls, self._journal, is_repeatable=isinstance(inner, Repeatable))
-
-    async def list_models(self) -> ModelList:
-        """Return the public ids of all models."""
-        return await self._inner.list_models()
-
-    async def embedding_model(self, context: RequestContext) -> str | None:
-        """Return the public id of the embedding model for a request that names none."""
-        return await self._inner.embedding_model(context)
-
-    async def providers(self) -> list[Provider]:
-        """Return the backends with their health."""
-        return await self._inner.providers()
-
-    async def backend_health(self, seconds: float) -> list[BackendHealth]:
-        """Return the health of the backends."""
-        return await self._inner.backend_health(seconds)
-
-    def calls_in_progress(self) -> int:
-        """Return the number of calls of backends that are in progress."""
-        return self._inner.calls_in_progress()
-
-    def notices(self) -> list[str]:
-        """Return no notices: a response has no start-up."""
-        return []
-
-    async def close(self) -> None:
-        """Do nothing: the server closes the connections."""
 
 
 def _declared_harmless(listed: JSON) -> set[str]:

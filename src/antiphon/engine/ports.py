@@ -144,6 +144,53 @@ class ModelCatalogue(Protocol):
         ...
 
 
+class WrappedCatalogue:
+    """A `ModelCatalogue` that passes every call on; a wrapper of another one overrides what it changes."""
+
+    def __init__(self, inner: ModelCatalogue) -> None:
+        self._inner = inner
+
+    async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
+        """Return the model."""
+        return await self._inner.resolve(model_id, context)
+
+    async def ask(self, endpoint: Endpoint, request: JSONObject, context: RequestContext) -> JSONObject:
+        """Return the backend's response to a request that isn't a chat request."""
+        return await self._inner.ask(endpoint, request, context)
+
+    def tool_calls(self, inner: "ToolCalls", context: RequestContext) -> "ToolCalls":
+        """Return the tool calls of one request."""
+        return self._inner.tool_calls(inner, context)
+
+    async def list_models(self) -> ModelList:
+        """Return the public ids of all models."""
+        return await self._inner.list_models()
+
+    async def embedding_model(self, context: RequestContext) -> str | None:
+        """Return the public id of the embedding model for a request that names none."""
+        return await self._inner.embedding_model(context)
+
+    async def providers(self) -> list[Provider]:
+        """Return the backends with their health."""
+        return await self._inner.providers()
+
+    async def backend_health(self, seconds: float) -> list[BackendHealth]:
+        """Return the health of the backends."""
+        return await self._inner.backend_health(seconds)
+
+    def calls_in_progress(self) -> int:
+        """Return the number of calls of backends that are in progress."""
+        return self._inner.calls_in_progress()
+
+    def notices(self) -> list[str]:
+        """Return the notices for the operator at start-up."""
+        return self._inner.notices()
+
+    async def close(self) -> None:
+        """Close the connections to backends."""
+        await self._inner.close()
+
+
 class ToolCalls(Protocol):
     """Local and remote tools: the seam for recording and replaying their calls."""
 

@@ -68,6 +68,7 @@ async def _call(tool: FunctionTool, arguments: Mapping[str, object]) -> Outcome[
         value = tool.function(**arguments)
         return Outcome(value=encode(await value if inspect.isawaitable(value) else value))
     except Exception as error:  # noqa: BLE001
+        # The function is the user's, so that its error can have any class. The model receives it.
         return Outcome(error=error)
 
 

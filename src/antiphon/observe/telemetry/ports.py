@@ -11,9 +11,8 @@ from antiphon.engine.ports import (
     HostedCall,
     HostedTool,
     HostedTools,
-    ModelCatalogue,
     ResolvedModel,
-    ToolCalls,
+    WrappedCatalogue,
 )
 from antiphon.engine.request_context import RequestContext
 from antiphon.observe.telemetry.record import ObservedRecord
@@ -22,14 +21,13 @@ from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSONObject
-from antiphon.wire.models import BackendHealth, ModelList, Provider
 
 
-class ObservedCatalogue:
-    """A `ModelCatalogue` that reports its calls to the record of their request."""
+class ObservedCatalogue(WrappedCatalogue):
+    """A `ModelCatalogue` that reports its calls to the record of their request.
 
-    def __init__(self, inner: ModelCatalogue) -> None:
-        self._inner = inner
+    `observed_tools` reports those of tools.
+    """
 
     async def resolve(self, model_id: str, context: RequestContext) -> ResolvedModel:
         """Return the model, with the record around its calls."""
@@ -55,38 +53,6 @@ class ObservedCatalogue:
                 answer = await self._inner.ask(endpoint, request, context)
             active.call.count(answer)
             return answer
-
-    def tool_calls(self, inner: ToolCalls, context: RequestContext) -> ToolCalls:
-        """Return the tool calls of one request: `observed_tools` reports them."""
-        return self._inner.tool_calls(inner, context)
-
-    async def list_models(self) -> ModelList:
-        """Return the public ids of all models."""
-        return await self._inner.list_models()
-
-    async def embedding_model(self, context: RequestContext) -> str | None:
-        """Return the public id of the embedding model for a request that names none."""
-        return await self._inner.embedding_model(context)
-
-    async def providers(self) -> list[Provider]:
-        """Return the backends with their health."""
-        return await self._inner.providers()
-
-    async def backend_health(self, seconds: float) -> list[BackendHealth]:
-        """Return the health of the backends."""
-        return await self._inner.backend_health(seconds)
-
-    def calls_in_progress(self) -> int:
-        """Return the number of calls of backends that are in progress."""
-        return self._inner.calls_in_progress()
-
-    def notices(self) -> list[str]:
-        """Return the notices for the operator at start-up."""
-        return self._inner.notices()
-
-    async def close(self) -> None:
-        """Close the connections to backends."""
-        await self._inner.close()
 
 
 def observed_tools(tools: HostedTools, context: RequestContext) -> HostedTools:

@@ -30,19 +30,16 @@ from antiphon.store.batches.tables import batch_lines, batch_steps, batches
 from antiphon.store.database import Database
 from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import ObjectNotFound
-from antiphon.store.paging import page_by_time
-from antiphon.store.vector_stores.rows import Rows
+from antiphon.store.paging import OwnedRecords
 from antiphon.store.webhooks.webhooks import WebhookRecords
-from antiphon.wire.lists import PageQuery
 
 _STEP_RANK, _RANK = 4, 5
 """Ranks of the frequent writes: finished calls, then results of lines."""
 _ROWS = 16
 """Results that are read at once; each can have megabytes."""
-_COLUMNS = tuple(batches.c[name] for name in StoredBatch.__struct_fields__)
 
 
-class BatchRecords:
+class BatchRecords(OwnedRecords[StoredBatch]):
     """The batches of all owners.
 
     `claim` begins an execution with an epoch of its own; writes of earlier executions raise `Fenced` from
@@ -52,7 +49,7 @@ class BatchRecords:
     def __init__(
         self, database: Database, server_id: str, webhooks: WebhookRecords, clock: Callable[[], float]
     ) -> None:
-        self._database = database
+        super().__init__(database, batches, StoredBatch, "Batch")
         self._server_id = server_id
         self._webhooks = webhooks
         self._clock = clock
@@ -60,30 +57,6 @@ class BatchRecords:
     async def submit(self, owner: str, new: NewBatch) -> None:
         """Store a batch, and queue it."""
         await self._database.write(lambda c: submit(c, owner, new, self._clock()))
-
-    async def get(self, owner: str, batch_id: str) -> StoredBatch:
-        """Return a batch.
-
-        Raises:
-            ObjectNotFound: The owner has no such batch.
-        """
-        mine = select(*_COLUMNS).where(batches.c.id == batch_id, batches.c.owner == owner)
-        row = await self._database.read(lambda c: c.execute(mine).one_or_none())
-        if row is None:
-            raise ObjectNotFound("Batch", batch_id)
-        return StoredBatch(**row._asdict())
-
-    async def page(self, owner: str, query: PageQuery) -> Rows[StoredBatch]:
-        """Return a page of the owner's batches.
-
-        Raises:
-            CursorNotFound: The cursor isn't in the list.
-        """
-        listed = select(*_COLUMNS).where(batches.c.owner == owner)
-        rows, has_more = await self._database.read(
-            lambda c: page_by_time(c, listed, (batches.c.created_at, batches.c.id), query)
-        )
-        return Rows([StoredBatch(**row._asdict()) for row in rows], has_more)
 
     async def cancel(self, owner: str, batch_id: str, changed: Callable[[str], str | None]) -> str:
         """Change the object of a batch to the one that is being cancelled; return the one before.

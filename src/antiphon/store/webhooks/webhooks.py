@@ -6,28 +6,24 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound
-from antiphon.store.paging import page_by_time
-from antiphon.store.vector_stores.rows import Rows
+from antiphon.store.paging import OwnedRecords
 from antiphon.store.webhooks.queue import claim, end, held, postpone, queue_event, waiting
 from antiphon.store.webhooks.rows import ClaimedDelivery, DeliveryLimits, StoredEndpoint
 from antiphon.store.webhooks.tables import webhook_endpoints as endpoints
-from antiphon.wire.lists import PageQuery
-
-_COLUMNS = tuple(endpoints.c[name] for name in StoredEndpoint.__struct_fields__)
 
 
 def _ignore() -> None:
     pass
 
 
-class WebhookRecords:
+class WebhookRecords(OwnedRecords[StoredEndpoint]):
     """The webhook endpoints of all owners, and the queue of events that they have not received.
 
     The transactions that end background responses and batches queue the events.
     """
 
     def __init__(self, database: Database, server_id: str, clock: Callable[[], float]) -> None:
-        self._database = database
+        super().__init__(database, endpoints, StoredEndpoint, "Webhook endpoint")
         self._server_id = server_id
         self._clock = clock
         self._has_queued = False
@@ -57,30 +53,6 @@ class WebhookRecords:
         """Return how many endpoints an owner has."""
         mine = select(func.count()).select_from(endpoints).where(endpoints.c.owner == owner)
         return await self._database.read(lambda c: c.execute(mine).scalar_one())
-
-    async def get(self, owner: str, endpoint_id: str) -> StoredEndpoint:
-        """Return an endpoint.
-
-        Raises:
-            ObjectNotFound: The owner has no such endpoint.
-        """
-        mine = select(*_COLUMNS).where(endpoints.c.id == endpoint_id, endpoints.c.owner == owner)
-        row = await self._database.read(lambda c: c.execute(mine).one_or_none())
-        if row is None:
-            raise ObjectNotFound("Webhook endpoint", endpoint_id)
-        return StoredEndpoint(**row._asdict())
-
-    async def page(self, owner: str, query: PageQuery) -> Rows[StoredEndpoint]:
-        """Return a page of the owner's endpoints.
-
-        Raises:
-            CursorNotFound: The cursor isn't in the list.
-        """
-        listed = select(*_COLUMNS).where(endpoints.c.owner == owner)
-        rows, has_more = await self._database.read(
-            lambda c: page_by_time(c, listed, (endpoints.c.created_at, endpoints.c.id), query)
-        )
-        return Rows([StoredEndpoint(**row._asdict()) for row in rows], has_more)
 
     async def update(
         self, owner: str, endpoint_id: str, changes: dict[str, str | float | None]
