@@ -86,6 +86,11 @@ BAD: dict[str, Bad] = {
         "missing_required_parameter",
     ),
     "B11_tool_type": Bad(ask(tools=[F, {"type": "zzz"}]), "tools[1].type", "invalid_value"),
+    "B11_programs": Bad(
+        ask(tools=[{"type": "programmatic_tool_calling"}]),
+        "tools[0]",
+        "unsupported_tool",
+    ),
     "B11_hosted_tool": Bad(ask(tools=[{"type": "image_generation"}]), "tools[0]", "unsupported_tool"),
     "B12_duplicate_names": Bad(ask(tools=[F, F]), "tools[1].name", "invalid_value"),
     "B12_custom_too": Bad(ask(tools=[F, CUSTOM]), "tools[1].name", "invalid_value"),

@@ -1,4 +1,5 @@
 import msgspec
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,6 +51,15 @@ def test_an_error_has_four_keys_its_status_and_its_headers() -> None:
             "code": "rate_limit_exceeded",
         }
     }
+
+
+@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/live/sessions", "/v1/realtime"])
+def test_endpoints_that_only_openai_has_are_named(path: str) -> None:
+    message = body(not_found(Request(scope("POST", path))))["error"]["message"]
+    name = path.split("/")[2]
+    assert (
+        message == f"Invalid URL (POST {path}). Antiphon does not have OpenAI's endpoints below /v1/{name}."
+    )
 
 
 def test_an_unknown_url_is_named_and_a_long_one_is_cut() -> None:

@@ -65,7 +65,13 @@ BODIES: dict[str, JSON] = {
 """Every route that names an object, with a body that would change it."""
 
 HOOK: JSONObject = {"name": "hers", "url": "https://192.0.1.1/", "event_types": ["batch.failed"]}
-NOBODYS = frozenset({"GET /v1/models/{model:path}", "GET /v1/providers/{provider_id}"})
+NOBODYS = frozenset(
+    {
+        "GET /v1/models/{model:path}",
+        "DELETE /v1/models/{model:path}",
+        "GET /v1/providers/{provider_id}",
+    }
+)
 """Routes whose ids are the server's own."""
 
 LISTS = ("/responses", "/files", "/batches", "/webhook_endpoints", "/vector_stores", "/prompts")

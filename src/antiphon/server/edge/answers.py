@@ -12,6 +12,29 @@ from antiphon.wire.errors import ErrorBody, ErrorEnvelope
 
 _encode = msgspec.json.Encoder().encode
 
+_ELSEWHERE = frozenset(
+    {
+        "agents",
+        "assistants",
+        "audio",
+        "chatkit",
+        "decisions",
+        "evals",
+        "fine_tuning",
+        "live",
+        "organization",
+        "projects",
+        "realtime",
+        "safety",
+        "skills",
+        "threads",
+        "vaults",
+        "videos",
+        "voices",
+    }
+)
+"""First parts of the paths of OpenAI's API that this server does not have."""
+
 
 def json_answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON response with a wire type as its body."""
@@ -55,6 +78,9 @@ def not_found(request: Request, path_in_api: str | None = None) -> Response:
         path_in_api: Path that the client probably means.
     """
     message = f"Invalid URL ({request.method} {request.url.path[:200]})"
+    _, version, name = [*request.url.path.split("/", 3), "", ""][:3]
+    if version == "v1" and name in _ELSEWHERE:
+        message = f"{message}. Antiphon does not have OpenAI's endpoints below /v1/{name}."
     if path_in_api is not None:
         message += f". The base URL ends with /v1, so that the path is {path_in_api[:200]}."
     return _no_route(message, 404)

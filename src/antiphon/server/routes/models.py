@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from antiphon.decode import bodies
-from antiphon.errors import ModelNotFound
+from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.server.describe.operation import ApiRoute, Operation
 from antiphon.server.edge.answers import json_answer, not_allowed
 from antiphon.server.edge.requests import context_of, decoded_body, dialect, owner_of, refuse_own
@@ -52,6 +53,20 @@ async def get_model(request: Request) -> Response:
     return json_answer(model)
 
 
+async def delete_model(request: Request) -> Response:
+    """Refuse to delete a model, which belongs to its backend."""
+    refuse_own(request)
+    model = (
+        await services_of(request).catalogue.resolve(request.path_params["model"], context_of(request))
+    ).id
+    raise InvalidRequest(
+        f"The model '{model[:200]}' cannot be deleted, because it belongs to a backend. Remove it from the "
+        "backend, or the backend from the settings.",
+        code="model_not_deletable",
+        param="model",
+    )
+
+
 routes = [
     ApiRoute("GET", "/v1/models", list_models, Operation("List models", ModelList)),
     ApiRoute(
@@ -63,4 +78,5 @@ routes = [
     ApiRoute(
         "GET", "/v1/models/{model:path}", get_model, Operation("Get a model; IDs may contain slashes", Model)
     ),
+    Route("/v1/models/{model:path}", delete_model, methods=["DELETE"]),
 ]
