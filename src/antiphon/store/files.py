@@ -9,10 +9,10 @@ from antiphon.store.deletions.queue import remove_later, remove_or_queue
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import FileNotStored
-from antiphon.store.paging import page_by_time
+from antiphon.store.paging import Rows, page_by_time
 from antiphon.store.tables import files, vector_store_files
 from antiphon.store.vector_stores.removal import detach_some, remove_file
-from antiphon.store.vector_stores.rows import Rows, StoredFile
+from antiphon.store.vector_stores.rows import StoredFile
 from antiphon.wire.lists import PageQuery
 
 _MOST_EXPIRED = 500

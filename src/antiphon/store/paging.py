@@ -8,11 +8,19 @@ from sqlalchemy import Column, Connection, Row, Select, Table, select, tuple_
 
 from antiphon.store.database import Database
 from antiphon.store.errors import CursorNotFound, ObjectNotFound
-from antiphon.store.vector_stores.rows import Rows
 from antiphon.wire.lists import PageQuery
 
 Ts = TypeVarTuple("Ts")
 R = TypeVar("R", bound=Struct)
+
+
+class Rows(Struct, Generic[R], frozen=True):
+    """A page of a list."""
+
+    rows: list[R]
+    """The records of the page."""
+    has_more: bool
+    """Whether there are more records after the page."""
 
 
 def page_by_time(

@@ -14,11 +14,11 @@ from antiphon.service.metadata import check_metadata
 from antiphon.service.pages import page_of
 from antiphon.store import Store
 from antiphon.store.errors import AttachedFileNotFound
+from antiphon.store.paging import Rows
 from antiphon.store.vector_stores.rows import (
     AttachedFile,
     Attachment,
     NewBatch,
-    Rows,
     StoredBatch,
     StoredVectorStore,
 )

@@ -1,21 +1,8 @@
 """Records of files and vector stores; times are seconds since 1970."""
 
-from typing import Generic, TypeVar
-
 from msgspec import Struct
 
 from antiphon.wire.vector_stores import FileCounts, FileErrorCode, FileStatus
-
-T = TypeVar("T")
-
-
-class Rows(Struct, Generic[T], frozen=True):
-    """A page of a list."""
-
-    rows: list[T]
-    """The records of the page."""
-    has_more: bool
-    """Whether there are more records after the page."""
 
 
 class StoredFile(Struct, frozen=True, kw_only=True):

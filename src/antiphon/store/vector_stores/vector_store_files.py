@@ -9,7 +9,7 @@ from antiphon.store.database import Database
 from antiphon.store.deletions.queue import remove_or_queue
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.errors import AttachedFileNotFound, FileBatchNotFound, FileNotStored, ObjectNotFound
-from antiphon.store.paging import page_by_time
+from antiphon.store.paging import Rows, page_by_time
 from antiphon.store.tables import (
     file_batches,
     files,
@@ -25,7 +25,6 @@ from antiphon.store.vector_stores.rows import (
     Attachment,
     NamedFile,
     NewBatch,
-    Rows,
     StoredBatch,
     Unread,
 )

@@ -9,11 +9,11 @@ from antiphon.store.deletions.queue import remove_later, remove_or_queue
 from antiphon.store.deletions.records import DeletionRecords
 from antiphon.store.deletions.slices import write_in_slices
 from antiphon.store.errors import ObjectNotFound
-from antiphon.store.paging import page_by_time
+from antiphon.store.paging import Rows, page_by_time
 from antiphon.store.tables import vector_store_files, vector_stores
 from antiphon.store.vector_stores.counters import STATUSES, file_counts
 from antiphon.store.vector_stores.removal import detach_some, remove_vector_store
-from antiphon.store.vector_stores.rows import NewVectorStore, Rows, StoredVectorStore
+from antiphon.store.vector_stores.rows import NewVectorStore, StoredVectorStore
 from antiphon.wire.lists import PageQuery
 
 DAY = 86_400.0
