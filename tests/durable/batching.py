@@ -21,7 +21,6 @@ from antiphon.service.batches.lines import BodyLimits, Lines
 from antiphon.service.batches.slots import LineLimits
 from antiphon.service.files.files import FileDetails, Files
 from antiphon.service.files.folder import FileFolder
-from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.passthrough.proxied import Proxied
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.sealing import Sealing
@@ -92,7 +91,7 @@ class BatchServers:
         lines = Lines(
             responses_of,
             self.catalogue,
-            Proxied.open(self.catalogue, Moderator(self.catalogue)),
+            Proxied.open(store, self.catalogue),
             BodyLimits(max_body_bytes=100_000),
         )
         keys = Keys(store.keys, store.usage, KeySettings())

@@ -17,6 +17,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import AntiphonError, NotFound
 from antiphon.service.conversations import Conversations
 from antiphon.service.passthrough.chat import ChatCompletions
+from antiphon.service.passthrough.stored import StoredCompletions
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import Run
 from antiphon.settings.backends import Capabilities
@@ -142,7 +143,7 @@ class World:
         catalogue = Catalogue(self.model)
         self.responses = Responses(store, catalogue)
         self.conversations = Conversations(store)
-        self.chat = ChatCompletions(catalogue)
+        self.chat = ChatCompletions(catalogue, StoredCompletions(self.store.completions))
         self.opened = AsyncExitStack()
         """Holds the responses that were created; closed with the world."""
         self._ticks = count(1000)

@@ -18,6 +18,7 @@ def test_each_kind_has_its_own_key(tmp_path: Path) -> None:
     toml += 'log_entries = "7d"\n'
     assert ages_of(load(tmp_path, toml)) == {
         "event_logs": 12 * 3600,
+        "chat_completions": 30 * 86_400,
         "responses": 30 * 86_400,
         "conversations": 14 * 86_400,
         "files": 90 * 60,
@@ -29,7 +30,7 @@ def test_variables_and_flags_take_precedence(tmp_path: Path) -> None:
     toml = '[retention]\nresponses = "30d"\nfiles = "30d"\n'
     env = {"ANTIPHON_RETENTION_RESPONSES": "20d", "ANTIPHON_RETENTION_FILES": "20d"}
     settings = load(tmp_path, toml, env, {"retention_files": "10s"})
-    assert ages_of(settings) == {"responses": 20 * 86_400, "files": 10}
+    assert ages_of(settings) == {"responses": 20 * 86_400, "chat_completions": 20 * 86_400, "files": 10}
     assert str(settings.retention_responses) == "20d"
 
 

@@ -12,16 +12,16 @@ from antiphon.server.edge.state import ServerState
 from antiphon.server.routes import (
     about,
     batches,
+    chat,
     conversations,
-    files,
     models,
     passthrough,
     prompts,
     responses,
-    vector_stores,
     webhooks,
     websocket,
 )
+from antiphon.server.routes.files import files, uploads, vector_stores
 
 ROUTES = [
     *responses.routes,
@@ -29,11 +29,13 @@ ROUTES = [
     *conversations.routes,
     *models.routes,
     *files.routes,
+    *uploads.routes,
     *batches.routes,
     *webhooks.routes,
     *vector_stores.routes,
     *prompts.routes,
     *passthrough.routes,
+    *chat.routes,
     *about.routes,
 ]
 

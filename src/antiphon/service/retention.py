@@ -49,6 +49,7 @@ def ages_of(settings: Settings) -> dict[ExpiringKind, float]:
     """Return the seconds after which objects expire, by kind, in the order in which to delete them."""
     set_to = {
         "responses": settings.retention_responses,
+        "chat_completions": settings.retention_responses,
         "conversations": settings.retention_conversations,
         "event_logs": settings.retention_event_logs,
         "files": settings.retention_files,

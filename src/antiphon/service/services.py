@@ -22,11 +22,11 @@ from antiphon.service.files.folder import FileFolder
 from antiphon.service.files.ingestion import Ingestion
 from antiphon.service.files.retrieval import Retrieval
 from antiphon.service.files.search import Search
+from antiphon.service.files.uploads import Uploads
 from antiphon.service.files.vector_store_files import AttachedFiles
 from antiphon.service.files.vector_stores import VectorStores
 from antiphon.service.log.refusals import Refusals
 from antiphon.service.models import RegisteredModels
-from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.passthrough.proxied import Proxied
 from antiphon.service.readiness import ReadinessChecks
 from antiphon.service.responses.background import Background
@@ -51,6 +51,8 @@ class FileServices:
 
     files: Files
     """Uploaded files."""
+    uploads: Uploads
+    """Uploads in parts."""
     vector_stores: VectorStores
     """Vector stores."""
     attached_files: AttachedFiles
@@ -83,6 +85,7 @@ class FileServices:
         attached_files = AttachedFiles(store, ingestion)
         return cls(
             files=Files(store, folder),
+            uploads=Uploads(store, folder),
             vector_stores=VectorStores(store, attached_files, settings.embedding_model, catalogue),
             attached_files=attached_files,
             search=Search(store, retrieval),
@@ -93,6 +96,7 @@ class FileServices:
     async def delete_expired(self) -> None:
         """Delete expired files, and empty expired vector stores; call it periodically."""
         await self.files.delete_expired()
+        await self.uploads.delete_left_parts()
         await self.vector_stores.empty_expired()
 
     async def close(self) -> None:
@@ -202,7 +206,7 @@ class Services:
         sealing, keys = Sealing(seal_key), Keys(store.keys, store.usage, settings.keys)
         async with AsyncExitStack() as stack:
             measured = instruments.models(catalogue)
-            moderator = Moderator(measured, settings.moderation)
+            proxied = Proxied.open(store, measured, settings.moderation)
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
             files = FileServices.open(store, measured, settings.tools, tools.guard)
@@ -210,12 +214,11 @@ class Services:
 
             def responses_of(models: ModelCatalogue) -> Responses:
                 opened = _tools_of(tools, files, models, instruments)
-                return Responses(store, models, opened, files.attachments, settings.log, moderator)
+                return Responses(store, models, opened, files.attachments, settings.log, proxied.moderator)
 
             webhooks = Webhooks(store, tools.guard, sealing)
             background = Background(store, measured, responses_of, sealing, keys, settings.background)
             background.observer_of = instruments.execution
-            proxied = Proxied.open(measured, moderator)
             lines = Lines(responses_of, measured, proxied, settings.bodies)
             parts = BatchServices(catalogue, files.files, lines, sealing, keys, instruments.execution)
             batches = Batches(store, parts, settings.batch_lines)

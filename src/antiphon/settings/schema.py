@@ -6,8 +6,9 @@ from msgspec import Meta, Struct
 
 from antiphon.settings.backends import BackendSettings
 from antiphon.settings.moderation import ModerationSettings
+from antiphon.settings.retention import RetentionSettings
 from antiphon.settings.tools import ToolsSettings
-from antiphon.settings.values import Duration, Seconds, Secret, describe, mask_url
+from antiphon.settings.values import Seconds, Secret, describe, mask_url
 from antiphon.wire.json import JSON
 
 Mode = Literal["live", "record", "replay", "record-missing"]
@@ -28,7 +29,7 @@ LogContent = Literal["full", "metadata", "off"]
 """Content of the step log: everything, no texts, or nothing."""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(RetentionSettings, Struct, frozen=True, kw_only=True):
     """Settings of the server, in effect."""
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
@@ -332,42 +333,6 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"table": "limits"},
         ),
     ] = 8
-    retention_responses: Annotated[
-        Duration | None,
-        Meta(
-            description="Age at which a response goes, unless a younger one continues it. If not set: never.",
-            extra={"own_key": "responses", "table": "retention"},
-        ),
-    ] = None
-    retention_conversations: Annotated[
-        Duration | None,
-        Meta(
-            description="Time since its last use after which a conversation is deleted. If not set: never.",
-            extra={"own_key": "conversations", "table": "retention"},
-        ),
-    ] = None
-    retention_event_logs: Annotated[
-        Duration | None,
-        Meta(
-            description="Time since the end of a background response after which its events are deleted; the "
-            "response remains. If not set: never.",
-            extra={"own_key": "event_logs", "table": "retention"},
-        ),
-    ] = None
-    retention_files: Annotated[
-        Duration | None,
-        Meta(
-            description="Age at which a file is deleted, unless it is in a vector store. If not set: never.",
-            extra={"own_key": "files", "table": "retention"},
-        ),
-    ] = None
-    retention_log_entries: Annotated[
-        Duration | None,
-        Meta(
-            description="Age at which log lines without a stored response go. If not set: never.",
-            extra={"own_key": "log_entries", "table": "retention"},
-        ),
-    ] = None
     viewer: Annotated[
         bool,
         Meta(
@@ -396,5 +361,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return values | {"database": mask_url(self.database)}
 
 
-SETTINGS = describe(Settings)
+SETTINGS = tuple(
+    sorted(describe(Settings), key=lambda each: each.name in RetentionSettings.__struct_fields__)
+)
 """Settings of the server, each with a key, an environment variable and a flag."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from antiphon.errors import StoreUnavailable
 from antiphon.store.batches.tables import m015_batches, m023_batch_steps
+from antiphon.store.chat.completions import m024_chat_completions
 from antiphon.store.deletions.queue import m009_deletions
 from antiphon.store.idempotency import m007_idempotency
 from antiphon.store.keys import m004_keys, m011_versions, m022_key_access
@@ -22,6 +23,7 @@ from antiphon.store.runs.tables import m013_runs, m020_streams
 from antiphon.store.servers import m006_secrets
 from antiphon.store.sharing.usage import m019_usage
 from antiphon.store.tables import m010_indexes, metadata, schema_version
+from antiphon.store.uploads.uploads import m025_uploads
 from antiphon.store.vector_stores.counters import m012_counters
 from antiphon.store.vector_stores.search.blocks import m014_vector_blocks
 from antiphon.store.vector_stores.tables import m003_chunks
@@ -111,5 +113,7 @@ MIGRATIONS = (
     m021_retention,
     m022_key_access,
     m023_batch_steps,
+    m024_chat_completions,
+    m025_uploads,
 )
 """The migrations of the database, in order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.ids import new_id
 from antiphon.store.batches.batches import BatchRecords
+from antiphon.store.chat.completions import CompletionRecords
 from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
 from antiphon.store.database import Database, Timing
 from antiphon.store.deletions.queue import Kind, Step
@@ -28,6 +29,7 @@ from antiphon.store.runs.runs import RunRecords
 from antiphon.store.servers import Member, SecretRecords, ServerRecords
 from antiphon.store.sharing.notices import QUEUE, Notices
 from antiphon.store.sharing.usage import UsageRecords
+from antiphon.store.uploads.uploads import UploadRecords
 from antiphon.store.vector_stores.chunks import ChunkRecords
 from antiphon.store.vector_stores.removal import remove_detached_files, remove_file, remove_vector_store
 from antiphon.store.vector_stores.vector_store_files import AttachmentRecords
@@ -71,6 +73,8 @@ class Store:
         self.attachments = AttachmentRecords(database, self.deletions, server_id)
         self.chunks = ChunkRecords(database)
         self.expiry = ExpiryRecords(database, self.deletions, clock)
+        self.uploads = UploadRecords(database, clock)
+        self.completions = CompletionRecords(database)
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)

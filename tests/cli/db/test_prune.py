@@ -20,15 +20,19 @@ def test_a_dry_run_only_counts(run: Run, settings: None) -> None:
     fill(some)
     before = count_rows(DATABASE)
     code, out, err = run("db", "prune", "--dry-run")
-    assert (code, out) == (0, "responses  2\nfiles      1\n")
+    assert (code, out) == (0, "responses         2\nchat_completions  0\nfiles             1\n")
     assert err == "antiphon: nothing was deleted; omit --dry-run to delete these objects\n"
     assert count_rows(DATABASE) == before
-    assert json.loads(run("db", "prune", "--dry-run", "--json")[1]) == {"responses": 2, "files": 1}
+    assert json.loads(run("db", "prune", "--dry-run", "--json")[1]) == {
+        "responses": 2,
+        "chat_completions": 0,
+        "files": 1,
+    }
 
 
 def test_expired_objects_are_deleted_at_once(run: Run, settings: None) -> None:
     fill(some)
-    assert run("db", "prune") == (0, "responses  2\nfiles      1\n", "")
+    assert run("db", "prune") == (0, "responses         2\nchat_completions  0\nfiles             1\n", "")
     rows = count_rows(DATABASE)
     assert (rows["responses"], rows["items"], rows["files"], rows["deletions"]) == (0, 0, 0, 0)
     assert list(Path(f"{DATABASE}.files").iterdir()) == []

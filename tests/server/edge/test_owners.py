@@ -30,6 +30,13 @@ BODIES: dict[str, JSON] = {
     "GET /v1/conversations/{conversation_id}/items": None,
     "GET /v1/conversations/{conversation_id}/items/{item_id}": None,
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": None,
+    "GET /v1/chat/completions/{completion_id}": None,
+    "POST /v1/chat/completions/{completion_id}": {"metadata": {"stolen": "yes"}},
+    "DELETE /v1/chat/completions/{completion_id}": None,
+    "GET /v1/chat/completions/{completion_id}/messages": None,
+    "POST /v1/uploads/{upload_id}/parts": None,
+    "POST /v1/uploads/{upload_id}/complete": {"part_ids": ["part_1"]},
+    "POST /v1/uploads/{upload_id}/cancel": None,
     "GET /v1/files/{file_id}": None,
     "DELETE /v1/files/{file_id}": None,
     "GET /v1/files/{file_id}/content": None,
@@ -65,6 +72,12 @@ BODIES: dict[str, JSON] = {
 """Every route that names an object, with a body that would change it."""
 
 HOOK: JSONObject = {"name": "hers", "url": "https://192.0.1.1/", "event_types": ["batch.failed"]}
+STORED_CHAT: JSONObject = {
+    "model": "up/m",
+    "messages": [{"role": "user", "content": "Her secret"}],
+    "store": True,
+}
+UPLOAD: JSONObject = {"filename": "a.txt", "purpose": "assistants", "bytes": 1, "mime_type": "text/plain"}
 NOBODYS = frozenset(
     {
         "GET /v1/models/{model:path}",
@@ -74,7 +87,15 @@ NOBODYS = frozenset(
 )
 """Routes whose ids are the server's own."""
 
-LISTS = ("/responses", "/files", "/batches", "/webhook_endpoints", "/vector_stores", "/prompts")
+LISTS = (
+    "/responses",
+    "/chat/completions",
+    "/files",
+    "/batches",
+    "/webhook_endpoints",
+    "/vector_stores",
+    "/prompts",
+)
 """Every list of an owner's objects."""
 OTHER_GETS = frozenset(
     {
@@ -169,6 +190,8 @@ def hers(alice: Person) -> dict[str, str]:
         "file_batch_id": alice.made(f"/vector_stores/{store}/file_batches", {"file_ids": [file_id]}),
         "batch_id": created_batch(alice),
         "webhook_endpoint_id": alice.made("/webhook_endpoints", HOOK),
+        "completion_id": alice.made("/chat/completions", STORED_CHAT),
+        "upload_id": alice.made("/uploads", UPLOAD),
         "prompt_id": alice.made("/prompts", {"prompt": "Her secret", "variables": []}, "prompt_id"),
     }
 

@@ -214,7 +214,7 @@ def path_id(request: Request, name: str) -> str:
     return _checked(request.path_params[name], name)
 
 
-def page_query(request: Request, *, default: int = 20, most: int = 100) -> PageQuery:
+def page_query(request: Request, *, default: int = 20, most: int = 100, order: Order = "desc") -> PageQuery:
     """Return `limit` (1 to `most`), `order` and `after` of a list request.
 
     Raises:
@@ -222,16 +222,16 @@ def page_query(request: Request, *, default: int = 20, most: int = 100) -> PageQ
     """
     include_of(request)
     query = request.query_params
-    order = query.get("order", "desc")
-    if order not in get_args(Order):
+    given = query.get("order", order)
+    if given not in get_args(Order):
         raise InvalidRequest(
-            f"Invalid value: '{order[:100]}'. Supported values are: 'asc' and 'desc'.",
+            f"Invalid value: '{given[:100]}'. Supported values are: 'asc' and 'desc'.",
             code="invalid_value",
             param="order",
         )
     return PageQuery(
         limit=_limit(query.get("limit", str(default)), most),
-        order="asc" if order == "asc" else "desc",
+        order="asc" if given == "asc" else "desc",
         after=query_text(request, "after"),
     )
 

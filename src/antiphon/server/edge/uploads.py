@@ -10,14 +10,13 @@ from starlette.requests import Request
 
 from antiphon.decode.explain import unsupported_value
 from antiphon.errors import InvalidRequest, MissingParameter, RequestTooLarge
-from antiphon.service.files.files import FileDetails
+from antiphon.service.files.files import FileDetails, display_name
 from antiphon.service.files.folder import Upload
 from antiphon.wire.files import FilePurpose
 
 _MAX_TEXT = 64 * 1024
 """Size limit of the form without the file, in bytes."""
 _MAX_PARTS = 20
-_MAX_FILENAME = 255
 _LIFETIMES = (3600, 2_592_000)
 """Bounds of a file's lifetime, an hour and 30 days, as at api.openai.com."""
 
@@ -29,15 +28,32 @@ async def read_upload(request: Request, upload: Upload) -> FileDetails:
         InvalidRequest: The form is malformed, or a field is missing or wrong.
         RequestTooLarge: The file or the form is over its limit.
     """
+    return _details(await _received(request, upload, "file"))
+
+
+async def read_part(request: Request, upload: Upload) -> None:
+    """Write the form's `data` to `upload`.
+
+    Raises:
+        InvalidRequest: The form is malformed, or has no data.
+        RequestTooLarge: The data or the form is over its limit.
+    """
+    form = await _received(request, upload, "data")
+    if form.file is None:
+        raise MissingParameter("data")
+
+
+async def _received(request: Request, upload: Upload, field: str) -> "_Form":
+    """Write the content of a field to `upload`, and return the form."""
     try:
-        form = _Form(_boundary(request))
+        form = _Form(_boundary(request), field)
     except FormParserError as error:  # The boundary is too long.
         raise _unreadable(str(error)) from None
     async for piece in request.stream():
         if piece:
             await upload.write(form.feed(piece))
     form.finish()
-    return _details(form)
+    return form
 
 
 class _Part(Struct):
@@ -49,7 +65,8 @@ class _Part(Struct):
 class _Form:
     """A form as it arrives: it keeps the values, and returns the bytes of the file."""
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, field: str) -> None:
+        self._field = field
         self.values: dict[str, str] = {}
         self.file: _Part | None = None
         self._parser = MultipartParser(
@@ -126,7 +143,7 @@ class _Form:
             filename=None if filename is None else _text(filename),
             media_type=_text(self._headers.get(b"content-type", b"")) or None,
         )
-        if self._part.name == "file" and filename is not None:
+        if self._part.name == self._field and filename is not None:
             if self.file is not None:
                 raise _unreadable("it has more than one file")
             self.file = self._part
@@ -166,23 +183,11 @@ def _details(form: _Form) -> FileDetails:
             )
         raise MissingParameter("file")
     return FileDetails(
-        filename=_filename(form.file.filename),
+        filename=display_name(form.file.filename, "file"),
         media_type=form.file.media_type,
         purpose=_purpose(form.values),
         expires_after=_lifetime(form.values),
     )
-
-
-def _filename(given: str) -> str:
-    """Return the last part of a path without control characters, for display only."""
-    name = "".join(each for each in given.replace("\\", "/").rpartition("/")[2] if each.isprintable())
-    if not name or len(name) > _MAX_FILENAME:
-        raise InvalidRequest(
-            f"Invalid 'file': the file's name must have between 1 and {_MAX_FILENAME} characters.",
-            code="invalid_value",
-            param="file",
-        )
-    return name
 
 
 def _purpose(values: Mapping[str, str]) -> FilePurpose:

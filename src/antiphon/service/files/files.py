@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from antiphon.engine.request_context import Ids, RequestContext
-from antiphon.errors import StoreUnavailable
+from antiphon.errors import InvalidRequest, StoreUnavailable
 from antiphon.ids import SHORT
 from antiphon.service.files.folder import FileFolder, Upload
 from antiphon.service.pages import page_of
@@ -16,6 +16,7 @@ from antiphon.store.vector_stores.rows import StoredFile
 from antiphon.wire.files import DeletedFile, File, FilePurpose
 from antiphon.wire.lists import Page, PageQuery
 
+_MAX_FILENAME = 255
 _BATCH_LIFETIME = 30 * 86_400
 """Default lifetime of files with the purpose `batch`, in seconds.
 
@@ -48,35 +49,23 @@ class Files:
 
     async def create(self, context: RequestContext, upload: Upload, details: FileDetails) -> File:
         """Store a complete upload."""
-        now = context.clock()
-        lifetime = details.expires_after
-        if lifetime is None and details.purpose == "batch":
-            lifetime = _BATCH_LIFETIME
-        stored = StoredFile(
-            id=_file_id(context.ids),
-            created_at=now,
-            expires_at=None if lifetime is None else now + lifetime,
-            purpose=details.purpose,
-            filename=details.filename,
-            media_type=details.media_type,
-            bytes=upload.size,
-        )
+        stored = new_file(context, details, upload.size)
         await upload.keep(stored.id)
         try:
             await self._store.files.add(context.owner, stored)
         except StoreUnavailable:
             await self.folder.delete(stored.id)
             raise
-        return _file(stored)
+        return shown_file(stored)
 
     async def get(self, owner: str, file_id: str) -> File:
         """Return the description of a file."""
-        return _file(await self._store.files.get(owner, file_id))
+        return shown_file(await self._store.files.get(owner, file_id))
 
     async def page(self, owner: str, query: PageQuery, purpose: str | None) -> Page[File]:
         """Return a page of the files with `purpose`; None for all purposes."""
         found = await self._store.files.page(owner, query, purpose=purpose)
-        files = [_file(stored) for stored in found.rows]
+        files = [shown_file(stored) for stored in found.rows]
         return page_of(files, [stored.id for stored in found.rows], has_more=found.has_more)
 
     async def content(self, owner: str, file_id: str) -> tuple[Path, str]:
@@ -108,12 +97,45 @@ class Files:
                 await self.folder.delete(file_id)
 
 
+def new_file(context: RequestContext, details: FileDetails, size: int) -> StoredFile:
+    """Return the record of a new file of `size` bytes."""
+    now, lifetime = context.clock(), details.expires_after
+    if lifetime is None and details.purpose == "batch":
+        lifetime = _BATCH_LIFETIME
+    return StoredFile(
+        id=_file_id(context.ids),
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
+        purpose=details.purpose,
+        filename=details.filename,
+        media_type=details.media_type,
+        bytes=size,
+    )
+
+
+def display_name(given: str, param: str) -> str:
+    """Return the last part of a client's path without control characters, for display only.
+
+    Raises:
+        InvalidRequest: Nothing remains of the path, or too much.
+    """
+    name = "".join(each for each in given.replace("\\", "/").rpartition("/")[2] if each.isprintable())
+    if not name or len(name) > _MAX_FILENAME:
+        raise InvalidRequest(
+            f"Invalid '{param}': the file's name must have between 1 and {_MAX_FILENAME} characters.",
+            code="invalid_value",
+            param=param,
+        )
+    return name
+
+
 def _file_id(ids: Ids) -> str:
     """Return a new id with a hyphen, like OpenAI's; citation markers rely on it."""
     return ids("file", SHORT).replace("_", "-", 1)
 
 
-def _file(stored: StoredFile) -> File:
+def shown_file(stored: StoredFile) -> File:
+    """Return a file as clients receive it."""
     return File(
         id=stored.id,
         bytes=stored.bytes,

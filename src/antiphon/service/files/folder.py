@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -15,6 +15,7 @@ from antiphon.ids import new_id
 
 _UPLOAD = "upload"
 """Prefix of incomplete uploads; stored files begin with `file-`."""
+_PIECE = 1024 * 1024
 _ABANDONED = 86_400.0
 """Seconds without a write after which an upload counts as abandoned."""
 
@@ -71,13 +72,25 @@ class FileFolder:
         """
         return self.path / file_id
 
-    def receive(self) -> "Upload":
-        """Return a new upload, to be used with `async with`."""
-        return Upload(self, self.max_file_bytes)
+    def receive(self, most: int | None = None) -> "Upload":
+        """Return a new upload, to be used with `async with`; `most` is a lower limit of its size."""
+        return Upload(self, self.max_file_bytes if most is None else min(most, self.max_file_bytes))
 
     def create(self) -> "Upload":
         """Return a new file of this server, which has no size limit."""
         return Upload(self, None)
+
+    async def pieces(self, file_id: str) -> AsyncGenerator[bytes, None]:
+        """Yield the content of a file."""
+        with _explained():
+            file = await asyncio.to_thread(self.path_of(file_id).open, "rb")
+        with file:
+            while True:
+                with _explained():
+                    piece = await asyncio.to_thread(file.read, _PIECE)
+                if not piece:
+                    return
+                yield piece
 
     async def delete(self, file_id: str) -> None:
         """Delete the content of a file, if it exists."""

@@ -10,13 +10,14 @@ import msgspec
 from antiphon.decode.proxied import require
 from antiphon.engine.ports import ModelCatalogue, ResolvedModel
 from antiphon.engine.reply.usage import spent
-from antiphon.engine.reply.whole import unfold_reply
+from antiphon.engine.reply.whole import fold_chunks, unfold_reply
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.net.urls import urls_in
 from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.moderation.plan import parts_of_messages, rules_of
 from antiphon.service.passthrough.chunks import ProxiedStream, decode_chunk
+from antiphon.service.passthrough.stored import NewCompletion, StoredCompletions, wants_storage
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.moderation import Moderation, ModerationError, ModerationParam, ModerationResult
@@ -27,17 +28,27 @@ _decode_object = msgspec.json.Decoder(JSONObject).decode
 class ChatCompletions:
     """The use cases of `/v1/chat/completions`, routed like responses."""
 
-    def __init__(self, catalogue: ModelCatalogue, moderator: Moderator | None = None) -> None:
+    def __init__(
+        self, catalogue: ModelCatalogue, stored: StoredCompletions, moderator: Moderator | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._moderator = moderator or Moderator(catalogue)
+        self.stored = stored
+        """The completions that clients have stored."""
 
     async def complete(self, body: JSONObject, context: RequestContext) -> bytes:
         """Return the JSON text of a non-streaming completion."""
+        new = NewCompletion(body := dict(body), context) if wants_storage(body) else None
         model, request = await self._routed(body, context)
         answer = await model.chat_model.complete(request)
         if context.spend is not None:
             context.spend(spent(_usage(decode_chunk(answer).usage), request, 1, answer))
-        return answer if model.moderation is None else _with_moderation(answer, model.moderation())
+        if model.moderation is not None:
+            answer = _with_moderation(answer, model.moderation())
+        if new is not None:
+            answer = new.renamed(answer)
+            await self.stored.add(context.owner, new, answer, model.id)
+        return answer
 
     async def stream(self, body: JSONObject, context: RequestContext) -> AsyncGenerator[list[bytes], None]:
         """Yield the chunks of a streamed completion in batches.
@@ -47,19 +58,38 @@ class ChatCompletions:
         Raises:
             UpstreamError: The stream fails, contains an error, or ends before it is finished.
         """
+        new = NewCompletion(body := dict(body), context) if wants_storage(body) else None
         model, request = await self._routed(body, context)
         options = body.get("stream_options")
         include_usage = isinstance(options, dict) and options.get("include_usage") is True
         stream = ProxiedStream(model.id, model.chat_model.stream(request))
+        sent: list[bytes] = []
         try:
             async with aclosing(stream.chunks(partial(unfold_reply, include_usage=include_usage))) as batches:
                 async for chunks in batches:
+                    if new is not None:
+                        chunks = list(map(new.renamed, chunks))
+                        sent += chunks
                     yield chunks
             if model.moderation is not None:
                 yield [_moderation_chunk(context, model)]
+            if new is not None:
+                await self._store(new, sent, model, context)
         finally:
             if context.spend is not None:
                 context.spend(spent(_usage(stream.usage), request, stream.count))
+
+    async def _store(
+        self, new: NewCompletion, sent: list[bytes], model: ResolvedModel, context: RequestContext
+    ) -> None:
+        """Store a completion that was streamed."""
+        try:
+            answer = fold_chunks(sent)
+        except UpstreamBroken:
+            return  # The client received what the backend sent; it isn't a completion.
+        if model.moderation is not None:
+            answer = _with_moderation(answer, model.moderation())
+        await self.stored.add(context.owner, new, answer, model.id)
 
     async def _routed(self, body: JSONObject, context: RequestContext) -> tuple[ResolvedModel, ChatRequest]:
         require(body, "model", str, "a string")

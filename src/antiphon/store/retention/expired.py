@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from antiphon.store.batches.tables import batches, is_open
+from antiphon.store.chat.completions import chat_completions
 from antiphon.store.deletions.queue import remove_or_queue
 from antiphon.store.files import hide_file
 from antiphon.store.log.tables import log_entries
@@ -37,8 +38,8 @@ from antiphon.store.tables import (
     vector_store_files,
 )
 
-ExpiringKind = Literal["responses", "conversations", "event_logs", "files", "log_entries"]
-"""A kind of object that expires by the settings; the setting has the same name."""
+ExpiringKind = Literal["responses", "chat_completions", "conversations", "event_logs", "files", "log_entries"]
+"""A kind of object that expires by the settings."""
 
 Place = tuple[str, float, str]
 """The owner, the time and the ID of an object, in the order in which objects are found."""
@@ -99,6 +100,24 @@ def _count_responses(connection: Connection, before: float) -> int:
     )
     kept = kept.union(select(previous).where(responses.c.id == kept.c.id, previous.is_not(None)))
     old = select(func.count()).where(_is_old_response(before), responses.c.id.not_in(select(kept.c.id)))
+    return connection.execute(old).scalar_one()
+
+
+def _find_completions(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
+    key = (chat_completions.c.created_at, chat_completions.c.id)
+    old = select(*key).where(chat_completions.c.created_at < before, tuple_(*key) > after[1:])
+    return [("", *row) for row in connection.execute(old.order_by(*key).limit(most))]
+
+
+def _remove_completion(
+    connection: Connection, completion_id: str, before: float, _: float
+) -> Sequence[str] | None:
+    chosen = and_(chat_completions.c.id == completion_id, chat_completions.c.created_at < before)
+    return [] if connection.execute(delete(chat_completions).where(chosen)).rowcount else None
+
+
+def _count_completions(connection: Connection, before: float) -> int:
+    old = select(func.count()).where(chat_completions.c.created_at < before)
     return connection.execute(old).scalar_one()
 
 
@@ -226,6 +245,7 @@ EXPIRIES: Mapping[ExpiringKind, Expiry] = {
     # The order matters: a response that goes may be the last that needs a deleted conversation.
     "event_logs": Expiry(_find_logs, _remove_log, _count_logs),
     "responses": Expiry(_find_responses, _remove_response, _count_responses),
+    "chat_completions": Expiry(_find_completions, _remove_completion, _count_completions),
     "conversations": Expiry(_find_conversations, _remove_conversation, _count_conversations),
     "files": Expiry(_find_files, _remove_file, _count_files),
     "log_entries": Expiry(_find_entries, _remove_entry, _count_entries),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, union_all
 
 from antiphon.store.deletions.queue import deletions
 from antiphon.store.runs.tables import is_open, runs
@@ -17,6 +17,7 @@ from antiphon.store.tables import (
     responses,
     servers,
 )
+from antiphon.store.uploads.uploads import upload_parts
 
 _MOST = 20
 """The most problems of one kind that SQLite reports."""
@@ -74,8 +75,10 @@ def sizes_of_files(connection: Connection) -> Iterator[tuple[str, int]]:
 
 
 def known_files(connection: Connection, names: Collection[str]) -> set[str]:
-    """Return which of some names are IDs of files, even of files that are being deleted."""
-    return set(connection.execute(select(files.c.id).where(files.c.id.in_(names))).scalars())
+    """Return which of some names are IDs of files, even of deleted ones, or of parts of uploads."""
+    found = select(files.c.id).where(files.c.id.in_(names))
+    parts = select(upload_parts.c.id).where(upload_parts.c.id.in_(names))
+    return set(connection.execute(union_all(found, parts)).scalars())
 
 
 def _integrity(connection: Connection) -> Iterator[Problem]:

@@ -1,0 +1,1 @@
+"""Routes of files, uploads and vector stores."""
