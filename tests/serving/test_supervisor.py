@@ -12,9 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from antiphon.wire.json import JSON, JSONObject
+from tests.server.sockets import Socket
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tests find the workers in /proc")
 
@@ -108,6 +112,36 @@ def test_workers_answer_on_one_port_and_a_dead_one_is_replaced(serve: Callable[.
     assert code == 0
     assert log.count("was killed by SIGKILL; starting it again") == 1
     assert "Traceback" not in log
+
+
+def test_lanes_at_all_workers_continue_each_others_responses(serve: Callable[..., Command]) -> None:
+    command = serve()
+    command.wait_for_url()
+    lanes = ("a", "b", None)
+
+    def answers(socket: Socket, lane: str | None, **body: JSON) -> JSONObject:
+        named: JSONObject = {} if lane is None else {"stream_id": lane}
+        socket.create(model="antiphon/sample", **named, **body)
+        end = socket.events()[-1]
+        assert (end["type"], end.get("stream_id")) == ("response.completed", lane)
+        response: JSONObject = end["response"]
+        return response
+
+    with ExitStack() as stack:
+        sockets: list[Socket] = []
+        for stopped in command.workers():  # The other one accepts the connections.
+            os.kill(stopped, signal.SIGSTOP)
+            sockets += [stack.enter_context(Socket(command.url)) for _ in range(3)]
+            os.kill(stopped, signal.SIGCONT)
+        stored = [answers(socket, lane)["id"] for socket in sockets for lane in lanes]
+        unstored = [answers(socket, "c", store=False)["id"] for socket in sockets]
+        for number, socket in enumerate(sockets):
+            for place, previous in enumerate(stored):
+                continued = answers(socket, lanes[place % 3], previous_response_id=previous, store=False)
+                assert continued["previous_response_id"] == previous
+            assert answers(socket, "c", previous_response_id=unstored[number], store=False)
+            error = socket.error(model="antiphon/sample", previous_response_id=unstored[number - 1])
+            assert error["code"] == "previous_response_not_found"
 
 
 def test_connections_outlive_the_worker_that_would_have_accepted_them(serve: Callable[..., Command]) -> None:

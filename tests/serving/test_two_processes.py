@@ -205,6 +205,22 @@ def test_a_websocket_continues_a_response_of_the_other_process(pair: Pair) -> No
     assert pair.post(0, key, ASK | {"previous_response_id": second}).status == 200
 
 
+def test_lanes_of_two_processes_share_the_limits_of_their_key(pair: Pair) -> None:
+    key = pair.key(concurrent_streams=2)
+    pair.backend.script(HANGING)
+    with Socket(pair.urls[0], key) as first, Socket(pair.urls[1], key) as second:
+        for socket, lane in ((first, "a"), (second, "b")):
+            socket.create(model="m", stream_id=lane)
+            created = socket.until("response.output_text.delta")[0]["response"]["id"]
+        second.create(model="antiphon/sample", stream_id="c")
+        refused = second.until("error")[-1]
+        assert (refused["stream_id"], refused["error"]["code"]) == ("c", "rate_limit_exceeded")
+        # A response is steered on its own connection alone.
+        first.send({"type": "response.steer", "previous_response_id": created, "input": "Stop"})
+        failed = first.until("response.steer.failed")[-1]
+        assert failed["error"]["code"] == "response_not_found"
+
+
 def test_both_processes_refuse_a_revoked_key(pair: Pair) -> None:
     key = pair.key()
     name = pair.name
