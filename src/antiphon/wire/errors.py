@@ -12,6 +12,24 @@ class ErrorBody(Struct):
     code: str | None
 
 
+class FrameError(Struct, kw_only=True):
+    """Error object of a WebSocket frame, which always has a code."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    headers: dict[str, str] | UnsetType = UNSET
+    """Headers that the error has over HTTP."""
+
+
+class ErrorFrame(Struct, tag="error"):
+    """WebSocket frame with an error outside of a response; `status` is the status over HTTP."""
+
+    status: int
+    error: FrameError
+
+
 RESPONSE_CODES = frozenset(
     {
         "server_error",

@@ -7,7 +7,7 @@ import msgspec
 from starlette.routing import BaseRoute
 
 from antiphon import __version__
-from antiphon.server.describe.operation import ApiRoute, Operation
+from antiphon.server.describe.operation import ApiRoute, Operation, SocketFrames
 from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON, JSONObject
 
@@ -50,7 +50,7 @@ class _Schemas:
     """JSON schemas of all types in operations."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        named = [each for op in operations for each in (op.answer, op.body, op.events)]
+        named = [each for op in operations for each in (op.answer, op.body, op.events, *_frames(op))]
         self._types = [ErrorEnvelope, *(each for each in named if each and not isinstance(each, dict))]
         made, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         text = msgspec.json.encode([list(made), components]).decode()
@@ -88,11 +88,27 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
     parameters += [_parameter(name, "query", schema) for name, schema in operation.query.items()]
     if parameters:
         said["parameters"] = parameters
+    if operation.frames is not None:
+        said["x-websocket"] = _websocket(operation.frames, schemas)
     if operation.body is not None:
         schema = schemas.of(operation.body)
         content = {"multipart/form-data": {"schema": schema}} if operation.is_form else _json(schema)
         said["requestBody"] = {"required": True, "content": content}
     return said
+
+
+def _frames(operation: Operation) -> tuple[object, ...]:
+    frames = operation.frames
+    return () if frames is None else (*frames.client, *frames.server)
+
+
+def _websocket(frames: SocketFrames, schemas: _Schemas) -> JSONObject:
+    """Return the schemas of the frames, for which OpenAPI has no place of its own."""
+    lane: JSONObject = {"properties": {"stream_id": {"type": "string"}}}
+    return {
+        "client": {"anyOf": [schemas.of(each) for each in frames.client]},
+        "server": {"anyOf": [schemas.of(each) for each in frames.server], **lane},
+    }
 
 
 def _success(operation: Operation, schemas: _Schemas) -> JSONObject:

@@ -23,6 +23,15 @@ ANY_OBJECT: JSONObject = {"type": "object"}
 """Schema of a body that this server doesn't define."""
 
 
+class SocketFrames(Struct, frozen=True):
+    """Types of the frames of a WebSocket."""
+
+    client: tuple[object, ...]
+    """Frames that the client sends."""
+    server: tuple[object, ...]
+    """Frames that the server sends, each with the `stream_id` of its lane."""
+
+
 class Operation(Struct, frozen=True):
     """Description of one method of one path.
 
@@ -39,6 +48,8 @@ class Operation(Struct, frozen=True):
     """Schemas of the query parameters by name."""
     events: object = None
     """Type of the events, if the body can request a stream."""
+    frames: SocketFrames | None = None
+    """Types of the frames, if the path is also that of a WebSocket."""
     is_form: bool = False
     """Whether the request body is a form with a file."""
     is_file: bool = False

@@ -11,7 +11,7 @@ from antiphon.decode import bodies
 from antiphon.dialects.llama_stack import OPENAI
 from antiphon.dialects.llama_stack_wire import with_defaults
 from antiphon.observe.record import Fetched
-from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation
+from antiphon.server.describe.operation import INCLUDE, PAGE, TEXT, ApiRoute, Operation, SocketFrames
 from antiphon.server.edge.answers import json_answer, nobody_there
 from antiphon.server.edge.dialects import in_dialect
 from antiphon.server.edge.requests import (
@@ -36,12 +36,20 @@ from antiphon.server.websocket.errors import UpgradeRequired
 from antiphon.service.responses.background import Events
 from antiphon.service.responses.run import Run
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
+from antiphon.wire.errors import ErrorFrame
 from antiphon.wire.events import Event
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSONObject
 from antiphon.wire.lists import Page
-from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens
+from antiphon.wire.responses import (
+    CountInputTokens,
+    CreateResponse,
+    DeletedResponse,
+    InputTokens,
+    ResponseCreateEvent,
+)
 from antiphon.wire.responses import Response as ResponseObject
+from antiphon.wire.steering import ResponseSteerEvent, SteerEvent
 
 
 async def create(request: Request) -> Response:
@@ -152,7 +160,12 @@ routes = [
         "GET",
         _RESPONSES,
         list_responses,
-        Operation("List responses", Page[ResponseObject], query=PAGE | {"model": TEXT} | INCLUDE),
+        Operation(
+            "List responses, or open a WebSocket",
+            Page[ResponseObject],
+            query=PAGE | {"model": TEXT} | INCLUDE,
+            frames=SocketFrames((ResponseCreateEvent, ResponseSteerEvent), (Event, SteerEvent, ErrorFrame)),
+        ),
     ),
     ApiRoute(
         "POST",

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from antiphon.errors import AntiphonError
 from antiphon.server.websocket.lanes import Lane
+from antiphon.wire.errors import ErrorFrame, FrameError
 from antiphon.wire.events import Event
-from antiphon.wire.json import JSON
 from antiphon.wire.steering import SteerEvent
 
 _encode = msgspec.json.Encoder().encode
@@ -53,12 +54,15 @@ class Channel:
 
         The event always has a code, which Open Responses requires.
         """
-        body: dict[str, JSON] = msgspec.structs.asdict(error.body())
-        body["code"] = error.code or error.type
-        if error.headers:
-            body["headers"] = error.headers
+        body = FrameError(
+            message=error.message,
+            type=error.type,
+            param=error.param,
+            code=error.code or error.type,
+            headers=error.headers or UNSET,
+        )
         async with self._turn:
-            await self._write({"type": "error", "status": error.status, "error": body}, stream_id)
+            await self._write(ErrorFrame(error.status, body), stream_id)
 
     async def close(self) -> None:
         """Close the connection."""
