@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 
 from antiphon.store import Store
+from antiphon.store.vector_stores.search import by_words
 from antiphon.store.vector_stores.search.by_words import MAX_WORDS, words
 from tests.store.conftest import Run
 from tests.store.vector_stores.searching import chunks, keep, new_store, search, texts
@@ -210,6 +211,29 @@ def test_sqlite_searches_the_list_of_a_store_only_if_it_is_a_small_part(tmp_path
 
     run(scenario())
     assert ["store" in query for query in queries] == [False, True, True]
+
+
+def test_a_search_ranks_a_limited_number_of_chunks_by_their_rarest_words(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_MOST_MATCHED", "_MOST_RANKED"):
+        monkeypatch.setattr(by_words, name, 10)
+
+    async def scenario() -> None:
+        await new_store(store, "vs_1")
+        new = chunks(
+            *(f"An owl of the barn number{at}." for at in range(40)), "A falcon.", "An owl, a falcon."
+        )
+        await keep(store, "vs_1", "file_1", new)
+        # FTS5 ranks all chunks with the rarest word of a query; PostgreSQL the first of them.
+        assert len((await search(store, "owl", limit=100)).by_words) >= 10
+        found = (await search(store, "What do the owl and the falcon do?", limit=100)).by_words
+        assert sorted(await texts(store, found)) == ["A falcon.", "An owl, a falcon."]
+        assert all(0 < score < 0.9 for score in found.values())
+        found = (await search(store, "owl number7 heron", limit=100)).by_words
+        assert await texts(store, found) == ["An owl of the barn number7."]
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(

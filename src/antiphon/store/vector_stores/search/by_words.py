@@ -19,6 +19,8 @@ NUMBER_WEIGHT = 8
 """The weight of a word with digits; other words have 1. Chosen with the questions of `bench.search`."""
 _MOST_RANKED = 10_000
 """The most chunks that SQLite ranks; it omits the most frequent words of a query instead, which say least."""
+_MOST_MATCHED = 5000
+"""The most chunks that PostgreSQL ranks, which takes it longer; a smaller scope has no limit for words."""
 _MOST_CHECKED = 2000
 """The most chunks per query that tests whether they are in the scope."""
 _SAMPLED = 64
@@ -89,7 +91,7 @@ def _find_sqlite(connection: Connection, sought: list[str], scope: Scope, limit:
     known = sum(smooth[word] for word in held) / sum(smooth.values())
     # FTS5 adds up the scores of repeated words. Words have only letters and digits, so that it finds no
     # syntax inside the quotes.
-    terms = [term for word in _telling(having) for term in [_term(word)] * _repeats(word)]
+    terms = [term for word in _telling(having, _MOST_RANKED) for term in [_term(word)] * _repeats(word)]
     if not terms:
         return {}
     ranked = connection.execute(_RANK, {"words": f"{_of_stores(connection, scope)}({' OR '.join(terms)})"})
@@ -143,13 +145,13 @@ def _repeats(word: str) -> int:
     return NUMBER_WEIGHT if any(character.isdigit() for character in word) else 1
 
 
-def _telling(having: Mapping[str, int]) -> list[str]:
-    """Return the rarest words, which are in at most `_MOST_RANKED` chunks together."""
+def _telling(having: Mapping[str, int], most: int) -> list[str]:
+    """Return the rarest words, which are in at most `most` chunks together; one of them in any case."""
     chosen: list[str] = []
     ranked = 0
     for word in sorted((word for word, n in having.items() if n), key=lambda word: having[word]):
         ranked += having[word]
-        if chosen and ranked > _MOST_RANKED:
+        if chosen and ranked > most:
             break
         chosen.append(word)
     return chosen
@@ -160,11 +162,11 @@ WITH matched AS MATERIALIZED (
     SELECT chunk_id, terms, words FROM chunk_terms
     WHERE chunk_id IN ({scope})
     AND terms @@ (SELECT string_agg(term::text, ' | ')::tsquery FROM ({terms}) AS any_of)
+    LIMIT :most
 ),
 stores AS (
     -- The mean length of the matched chunks, because that of all would be a scan of the vector stores.
-    SELECT count(*) AS total, (SELECT avg(words) FROM matched) AS usual FROM chunks
-    WHERE vector_store_id IN (SELECT json_array_elements_text(CAST(:store_list AS json)))
+    SELECT CAST(:total AS double precision) AS total, avg(words) AS usual FROM matched
 ),
 places AS (
     -- For one word without weights, ts_rank is 0.1 * 6 / pi^2 * (1/1^2 + 1/2^2 + ... ), with one term per
@@ -183,7 +185,7 @@ rarity AS (
 )
 SELECT chunk_id,
     sum(weight * places / (places + 1.2 * (0.25 + 0.75 * words / usual)))
-    / (SELECT sum(weight) FROM rarity) AS score
+    / (SELECT sum(weight) + :omitted FROM rarity) AS score
 FROM counts JOIN rarity USING (term), stores
 GROUP BY chunk_id ORDER BY score DESC, chunk_id LIMIT :limit
 """
@@ -192,14 +194,36 @@ _TERMS = (
     "FROM unnest(CAST(:words AS text[]), CAST(:weights AS integer[])) AS given (word, weight), "
     "plainto_tsquery('english', word) AS term WHERE numnode(term) > 0 GROUP BY term"
 )
+_SIZE = "SELECT count(*) FROM ({scope} LIMIT :most) AS counted"
+_TOTAL = text("SELECT greatest(reltuples, :least) FROM pg_class WHERE oid = to_regclass('chunks')")
+_HAVING = text(
+    "SELECT word, (SELECT count(*) FROM "
+    "(SELECT FROM chunk_terms WHERE terms @@ plainto_tsquery('english', word) LIMIT :most) AS counted) "
+    "FROM unnest(CAST(:words AS text[])) AS word"
+)
 
 
 def _find_postgresql(connection: Connection, sought: list[str], scope: Scope, limit: int) -> dict[int, float]:
     chosen, given = scope.postgresql()
+    most = {"most": _MOST_MATCHED}
+    total = float(connection.execute(text(_SIZE.format(scope=chosen)), {**given, **most}).scalar_one())
+    omitted = 0.0
+    if total == _MOST_MATCHED:
+        total = float(connection.execute(_TOTAL, {"least": total}).scalar_one())
+        counted = connection.execute(_HAVING, {"words": sought, **most})
+        having = {str(row[0]): int(row[1]) for row in counted}
+        kept = _telling(having, _MOST_MATCHED) or sought
+        for word in having.keys() - kept:
+            if number := having[word]:
+                omitted += _repeats(word) * math.log(1 + max(total - number, 0) / number)
+        sought = [word for word in sought if word in kept or not having[word]]
     own: dict[str, JSON] = {
         "words": [*sought],
         "weights": [_repeats(word) for word in sought],
+        "total": total,
+        "omitted": omitted,
         "limit": limit,
     }
-    found = connection.execute(text(_POSTGRESQL.format(scope=chosen, terms=_TERMS)), {**given, **own})
+    query = text(_POSTGRESQL.format(scope=chosen, terms=_TERMS))
+    found = connection.execute(query, {**given, **own, **most})
     return {chunk_id: min(float(score), 1.0) for chunk_id, score in found}
