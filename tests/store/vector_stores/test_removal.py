@@ -6,7 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 
 from antiphon.ids import new_id
 from antiphon.store import Store
@@ -20,6 +20,7 @@ from tests.store.conftest import OpenStore, Run
 from tests.store.file_samples import ALL, attachment, file, vector_store
 from tests.store.samples import ME
 from tests.store.test_servers import Clock
+from tests.support.postgresql import schema
 from tests.support.thorough import some_of
 
 TABLES = ("chunks", "chunk_terms", "chunk_vectors", "vector_store_files", "file_batches", "deletions")
@@ -298,3 +299,38 @@ def test_sqlite_merges_its_index_of_words_as_before_after_a_deletion(tmp_path: P
         await store.close()
 
     run(scenario())
+
+
+def test_a_slice_on_postgresql_takes_few_round_trips(
+    postgresql: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other writes of the server wait for each of them."""
+    monkeypatch.setattr(removal, "_SLICE", 10)
+
+    async def scenario(url: str) -> None:
+        store = await Store.open(url)
+        await create(store, "vs_1")
+        await fill(store, "vs_1", *(f"file_{number}" for number in range(12)), chunks=3)
+        await store.vector_stores.delete(ME, "vs_1")
+        transactions: list[int] = []
+
+        def begin(_: Connection) -> None:
+            transactions.append(0)
+
+        def count(*_: object) -> None:
+            transactions[-1] += 1
+
+        event.listen(Engine, "begin", begin)
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            await store.deletions.remove_all()
+        finally:
+            event.remove(Engine, "begin", begin)
+            event.remove(Engine, "before_cursor_execute", count)
+        assert await counted(store) == NOTHING
+        assert len(transactions) > 4
+        assert max(transactions) <= 6
+        await store.close()
+
+    with schema(postgresql) as own:
+        run(scenario(own))
