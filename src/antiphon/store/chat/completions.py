@@ -23,9 +23,8 @@ from sqlalchemy import (
 
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound
-from antiphon.store.paging import page_by_time
+from antiphon.store.paging import Rows, page_by_time
 from antiphon.store.tables import metadata
-from antiphon.store.vector_stores.rows import Rows
 from antiphon.wire.lists import PageQuery
 
 chat_completions = Table(
