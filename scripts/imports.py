@@ -67,7 +67,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
         "upkeep",
     ),
     "store.vector_stores": ("search",),
-    "tools": ("client", "code_interpreter", "file_search", "mcp", "web_search"),
+    "tools": ("client", "code_interpreter", "file_search", "mcp", "tool_search", "web_search"),
     "tools.web_search": ("providers",),
 }
 """Sub-packages of each package, from the lowest to the highest."""

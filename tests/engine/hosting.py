@@ -122,6 +122,7 @@ class FakeCall:
     ) -> None:
         self.item = begun
         self.ends_turn = False
+        self.following: list[Item] = []
         self._done = done
         self._log = log
         self._gate = gate

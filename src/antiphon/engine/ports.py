@@ -239,6 +239,11 @@ class HostedCall(Protocol):
         """Whether the response ends because the client must answer this approval item."""
         ...
 
+    @property
+    def following(self) -> Sequence[Item]:
+        """The output items after `item`, whose events `closing` returns."""
+        ...
+
     def opening(self, output_index: int) -> list[Event]:
         """Return the item's first events: `output_item.added` and `in_progress`."""
         ...

@@ -14,12 +14,12 @@ from antiphon.engine.request.configuration import configured
 from antiphon.engine.request.functions import HostedFunction, Renamed
 from antiphon.engine.request.messages import translate_reply
 from antiphon.engine.request.summary import kept_messages
-from antiphon.engine.request.translate import Translated, continued, translate
+from antiphon.engine.request.translate import Translated, continued, translate, with_loaded
 from antiphon.engine.request.truncation import shortened
 from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Sealed
 from antiphon.wire.chat import ChatMessage, ChatRequest
-from antiphon.wire.items import Item, Message
+from antiphon.wire.items import Item, Message, ToolSearchOutput
 from antiphon.wire.responses import CreateResponse
 from antiphon.wire.transformations import InputTransformation
 
@@ -51,6 +51,8 @@ class PromptState:
         self._sealed = sealed
         self._offered: Offered = {}
         self._said: list[ChatMessage] = []
+        self._found: list[Item] = []
+        """The results of searches for tools in this response."""
         self._shorter: Iterator[list[Item]] | None = None
         self._translated: Translated
 
@@ -121,6 +123,9 @@ class PromptState:
         """Add a reply and the results of its hosted tools, for another model call."""
         self.remember(items)
         self.rounds += 1
+        if found := [item for item in items if isinstance(item, ToolSearchOutput)]:
+            self._found += found
+            self._translated = self._with_loaded(self._translated)
 
     def go_on(self) -> list[Item]:
         """Add the part of an earlier response that this one begins with, and return its items."""
@@ -163,4 +168,12 @@ class PromptState:
 
     async def _translate(self, request: CreateResponse, items: list[Item]) -> Translated:
         capabilities = self.model.chat_model.capabilities
-        return await translate(request, items, self.model.name, capabilities, self._offered, self._sealed)
+        translated = await translate(
+            request, items, self.model.name, capabilities, self._offered, self._sealed
+        )
+        return self._with_loaded(translated) if self._found else translated
+
+    def _with_loaded(self, translated: Translated) -> Translated:
+        items = [*self.items, *self._found]
+        capabilities = self.model.chat_model.capabilities
+        return with_loaded(translated, self._request, items, capabilities, self._offered)

@@ -42,7 +42,7 @@ def new_response(request: CreateResponse, response_id: str, created_at: int) -> 
         temperature=1.0 if request.temperature is None else request.temperature,
         text=_text(request.text) if request.text else TextConfig(format=TextFormat(), verbosity="medium"),
         tool_choice=request.tool_choice or "auto",
-        tools=[_tool(tool) for tool in request.tools or ()],
+        tools=[shown_tool(tool) for tool in request.tools or ()],
         top_logprobs=request.top_logprobs or 0,
         top_p=1.0 if request.top_p is None else request.top_p,
         truncation=request.truncation or "disabled",
@@ -77,7 +77,7 @@ def _text(text: TextConfig) -> TextConfig:
     return TextConfig(format=text_format, verbosity=text.verbosity or "medium")
 
 
-def _tool(tool: Tool) -> Tool:
+def shown_tool(tool: Tool) -> Tool:
     """Return a tool as api.openai.com echoes it."""
     if isinstance(tool, NamespaceTool):
         return msgspec.structs.replace(

@@ -1,5 +1,6 @@
 """Base classes of hosted tools."""
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -49,6 +50,11 @@ class BasicCall(Generic[ItemType]):
     def ends_turn(self) -> bool:
         """False: the client has nothing to answer."""
         return False
+
+    @property
+    def following(self) -> Sequence[Item]:
+        """No items: the call is the only one."""
+        return ()
 
     def opening(self, output_index: int) -> list[Event]:
         """Return `output_item.added`."""

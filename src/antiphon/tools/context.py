@@ -1,7 +1,7 @@
 """Context of hosted tools: for the life of the server, and for one request."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -12,8 +12,9 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
 from antiphon.tools.page_cache import PageCache
+from antiphon.wire.chat import ChatTool
 from antiphon.wire.json import JSONObject
-from antiphon.wire.tools import FileSearchTool
+from antiphon.wire.tools import FileSearchTool, McpTool, Tool
 
 if TYPE_CHECKING:
     import httpx2
@@ -89,6 +90,21 @@ class ToolServices:
             await self.client.aclose()
 
 
+@dataclass(kw_only=True)
+class Deferred:
+    """The tools of a request that a search can find."""
+
+    tools: Sequence[Tool] = ()
+    """All tools of the request."""
+    servers: dict[str, Callable[[], list[ChatTool]]] = field(default_factory=dict)
+    """The functions of MCP servers, by their labels."""
+
+    def listed(self, tool: McpTool) -> list[ChatTool]:
+        """Return the functions of an MCP server."""
+        functions = self.servers.get(tool.server_label)
+        return [] if functions is None else functions()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolContext:
     """Context of the tools of one request."""
@@ -99,5 +115,7 @@ class ToolContext:
     """Wraps calls for recording, replay and faults: `catalogue.tool_calls(inner, context)`."""
     file_search: FileSearch | None = None
     """None if the server stores no files."""
+    deferred: Deferred = field(default_factory=Deferred)
+    """The tools that a search can find, for the tools of the request that search."""
     connections: list[ToolCalls] = field(default_factory=list)
     """Connections that tools of the request share, such as one to an MCP server."""

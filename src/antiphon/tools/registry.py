@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from antiphon.engine.ports import HostedTool
 from antiphon.engine.request.functions import is_switched_off
-from antiphon.tools import client, code_interpreter, file_search, mcp, web_search
+from antiphon.tools import client, code_interpreter, file_search, mcp, tool_search, web_search
 from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp.servers import check_labels
 from antiphon.tools.table import open_tool
 from antiphon.wire.tools import Tool
 
-_TOOLS = (client, web_search, file_search, mcp, code_interpreter)
+_TOOLS = (client, web_search, file_search, mcp, code_interpreter, tool_search)
 """The packages of the tools."""
 
 for _tool in _TOOLS:
@@ -26,6 +26,7 @@ def open_tools(tools: Sequence[Tool], context: ToolContext) -> list[HostedTool]:
         InvalidRequest: A tool cannot be used as the request declares it.
     """
     check_labels(tools)
+    context.deferred.tools = tools
     opened = (
         open_tool(tool, position, context) for position, tool in enumerate(tools) if not is_switched_off(tool)
     )

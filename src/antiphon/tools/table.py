@@ -11,17 +11,17 @@ from antiphon.wire.tools import Tool
 
 T = TypeVar("T", bound=Struct)
 
-_factories: dict[type[Struct], Callable[[Tool, int, ToolContext], HostedTool]] = {}
+_factories: dict[type[Struct], Callable[[Tool, int, ToolContext], HostedTool | None]] = {}
 
 
-def register(tool_type: type[T], factory: Callable[[T, int, ToolContext], HostedTool]) -> None:
+def register(tool_type: type[T], factory: Callable[[T, int, ToolContext], HostedTool | None]) -> None:
     """Run the tools of a type with `factory`; the last registration of a type counts.
 
     The factory receives the tool and its place in `tools`. It connects to nothing yet, and raises
-    `InvalidRequest` for a wrong tool.
+    `InvalidRequest` for a wrong tool. It returns None for a tool that the client runs.
     """
 
-    def make(tool: Tool, position: int, context: ToolContext) -> HostedTool:
+    def make(tool: Tool, position: int, context: ToolContext) -> HostedTool | None:
         assert isinstance(tool, tool_type)
         return factory(tool, position, context)
 

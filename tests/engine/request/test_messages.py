@@ -18,7 +18,6 @@ from antiphon.wire.items import (
     McpListTools,
     Message,
     Reasoning,
-    ToolSearchOutput,
     WebSearchCall,
 )
 from tests.support.immediate import at_once
@@ -252,12 +251,6 @@ def test_items_that_the_answer_behind_them_makes_superfluous() -> None:
         assistant("a"),
     ]
     assert translated(*items) == [{"role": "assistant", "content": "a"}]
-
-
-def test_items_without_a_form_for_chat_models() -> None:
-    error = refusal_of(ToolSearchOutput(tools=[]))
-    assert error.message == "Invalid 'input': chat models don't support items of type 'tool_search_output'."
-    assert error.code == "unsupported_item"
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ class HostedWork:
                 await asyncio.wait([task])
                 events = self._shown(call.closing(index))
                 self._open = None
-                self._output.append(call.item)
+                self._output += [call.item, *call.following]
                 self._note(call.item)
                 self.waits = self.waits or call.ends_turn
                 yield events

@@ -15,6 +15,7 @@ from antiphon.engine.client.kinds import ClientFunction, ClientFunctions, kind_o
 from antiphon.engine.hosted.run import Offered
 from antiphon.engine.reply.grammar import Grammar
 from antiphon.engine.reply.tool_calls import KnownTools, ToolNames
+from antiphon.engine.request.available import Key
 from antiphon.engine.request.custom_tools import as_function, grammar_of, native_tool
 from antiphon.errors import InvalidRequest
 from antiphon.settings.backends import Capabilities
@@ -28,7 +29,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 SUPPORTED_TOOLS = (
     "'function', 'custom', 'namespace', 'web_search', 'file_search', 'mcp', 'shell', 'local_shell', "
-    "'apply_patch', 'computer' or 'computer_use_preview'"
+    "'apply_patch', 'computer', 'computer_use_preview' or 'tool_search'"
 )
 """Types of tools in messages; a test compares them with the tables of tools."""
 
@@ -105,8 +106,16 @@ class _Tables:
     asynchronous: set[str] = field(default_factory=set)
 
 
-def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offered) -> Functions:
+def translate_tools(
+    tools: list[Tool], capabilities: Capabilities, offered: Offered, loaded: Container[Key] | None = None
+) -> Functions:
     """Translate tools into chat functions.
+
+    Args:
+        tools: The tools of the request.
+        capabilities: The features of the backend.
+        offered: The functions of hosted tools.
+        loaded: The deferred functions that a search has found; None if the model has all functions.
 
     Raises:
         InvalidRequest: No chat backend supports a tool, or two tools have the same name.
@@ -116,15 +125,22 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
     for position, tool in enumerate(tools):
         place = f"tools[{position}]"
         if isinstance(tool, FunctionTool | CustomTool):
-            _add(functions, tool, tool.name, place, capabilities)
+            if not _waits(tool, ("", tool.name), loaded):
+                if loaded is not None and tool.defer_loading is True:
+                    functions.names[tool.name] = (tool.name, tool.name)  # As at api.openai.com.
+                _add(functions, tool, tool.name, place, capabilities)
         elif isinstance(tool, NamespaceTool):
             for inner, function in enumerate(tool.tools):
-                name = flat_name(tool.name, function.name)
-                functions.names[name] = (tool.name, function.name)
-                _add(functions, function, name, f"{place}.tools[{inner}]", capabilities)
+                key = tool.name, function.name
+                if not _waits(function, key, loaded):
+                    name = flat_name(*key)
+                    functions.names[name] = key
+                    _add(functions, function, name, f"{place}.tools[{inner}]", capabilities)
         elif position in offered:
             for chat_tool in offered[position]:
-                _add_hosted(functions, position, tool, chat_tool, taken)
+                name = chat_tool["function"]["name"]
+                if not (isinstance(tool, McpTool) and _waits(tool, (tool.server_label, name), loaded)):
+                    _add_hosted(functions, position, tool, chat_tool, taken)
         elif not (is_switched_off(tool) or _add_built_in(functions, tool, place, taken)):
             raise _unsupported(place, tool_type(tool))
     return Functions(
@@ -136,6 +152,11 @@ def translate_tools(tools: list[Tool], capabilities: Capabilities, offered: Offe
         functions.client,
         functions.asynchronous,
     )
+
+
+def _waits(tool: FunctionTool | CustomTool | McpTool, key: Key, loaded: Container[Key] | None) -> bool:
+    """Return whether the model doesn't have a function yet, because a search must find it first."""
+    return loaded is not None and tool.defer_loading is True and key not in loaded
 
 
 def is_switched_off(tool: Tool) -> bool:

@@ -26,7 +26,6 @@ from antiphon.wire.chat import (
     ChatToolCall,
     ReasoningDetail,
 )
-from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.content import ToolOutputPart
 from antiphon.wire.items import (
     Compaction,
@@ -37,7 +36,6 @@ from antiphon.wire.items import (
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
-    McpListTools,
     Message,
     Reasoning,
 )
@@ -70,9 +68,8 @@ async def translate_items(
         withheld: Receives the reasoning items of which nothing is readable.
 
     Raises:
-        InvalidRequest: Calls and outputs don't match (texts as on api.openai.com), chat models don't support
-        an
-            item, or encrypted content that the model needs can't be decrypted.
+        InvalidRequest: Calls and outputs don't match (texts as on api.openai.com), or encrypted content that
+            the model needs can't be decrypted.
     """
     translation = _Translation(items, capabilities, renamed or {}, sealed)
     if len(items) <= SLICE:
@@ -172,12 +169,7 @@ class _Translation:
                 self._hosted_call(request.id, denied(request, item))
         elif (foreign := as_message(item)) is not None:
             self._item(foreign)
-        elif not isinstance(item, McpListTools | McpApprovalRequest | ConfigurationUpdate):
-            raise InvalidRequest(
-                f"Invalid 'input': chat models don't support items of type '{item.__struct_config__.tag}'.",
-                code="unsupported_item",
-                param="input",
-            )
+        # Lists of tools, requests of approvals and updates of the configuration have no message.
 
     def _message(self, item: Message) -> ChatMessage:
         role = item.role

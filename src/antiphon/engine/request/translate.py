@@ -1,10 +1,11 @@
 """Translation of a Responses request into a chat completion request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from antiphon.engine.hosted.run import Offered
+from antiphon.engine.request.available import loaded_in
 from antiphon.engine.request.custom_tools import asked_for, structured_outputs
 from antiphon.engine.request.functions import NO_FUNCTIONS, Functions, translate_tools
 from antiphon.engine.request.messages import translate_items
@@ -58,8 +59,9 @@ async def translate(
         InvalidRequest: No chat backend supports a part of the request.
     """
     tools = request.tools or []
-    functions = translate_tools(tools, capabilities, offered or {}) if tools else NO_FUNCTIONS
-    chosen = NO_CHOICE
+    functions, chosen = NO_FUNCTIONS, NO_CHOICE
+    if tools:
+        functions = translate_tools(tools, capabilities, offered or {}, loaded_in(tools, items))
     if tools or request.tool_choice is not None:
         chosen = choose(request.tool_choice, tools, functions, capabilities)
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
@@ -95,6 +97,30 @@ async def translate(
         chat["structured_outputs"] = structured_outputs(text_format)
     _accounting(chat, request, capabilities)
     return Translated(chat, functions, chosen.later_tools, held, withheld)
+
+
+def with_loaded(
+    translated: Translated,
+    request: CreateResponse,
+    items: Iterable[Item],
+    capabilities: Capabilities,
+    offered: Offered,
+) -> Translated:
+    """Return a translation with the functions that searches in its response have found.
+
+    Args:
+        translated: The translation.
+        request: The request.
+        items: The context, and the items of the response.
+        capabilities: The features of the backend.
+        offered: The functions of the hosted tools that this server runs.
+    """
+    tools = request.tools or []
+    functions = translate_tools(tools, capabilities, offered, loaded_in(tools, items))
+    chosen = choose(request.tool_choice, tools, functions, capabilities)
+    chat = translated.chat_request.copy()
+    chat["tools"] = [*chosen.tools]
+    return Translated(chat, functions, chosen.later_tools, translated.input_of)
 
 
 def continued(

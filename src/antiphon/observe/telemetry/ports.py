@@ -1,6 +1,6 @@
 """The engine's ports with metrics and traces around every call."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -132,6 +132,10 @@ class _ObservedCall:
     @property
     def ends_turn(self) -> bool:
         return self._inner.ends_turn
+
+    @property
+    def following(self) -> Sequence[Item]:
+        return self._inner.following
 
     def opening(self, output_index: int) -> list[Event]:
         return self._inner.opening(output_index)

@@ -139,7 +139,7 @@ def _repeated_outputs(history: list[Item], given: list[Item]) -> set[str | Unset
 
 def _content(output: Item) -> object:
     """Return what an output says."""
-    return getattr(output, "output", None)
+    return getattr(output, "output", None) or getattr(output, "tools", None)
 
 
 def _without_repeated(history: list[Item], given: list[Item]) -> list[Item]:

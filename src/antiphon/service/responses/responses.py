@@ -10,6 +10,7 @@ from antiphon.engine.kept import Kept
 from antiphon.engine.loop import Loop, is_warm_up
 from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
+from antiphon.engine.request.available import with_added_tools
 from antiphon.engine.request.prompts import FilledPrompt
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
@@ -35,7 +36,7 @@ from antiphon.store import Store
 from antiphon.store.errors import ObjectNotFound
 from antiphon.store.responses.rows import NewResponse, StoredResponse
 from antiphon.wire.compaction import CompactedResponse, CompactResponse
-from antiphon.wire.items import Item
+from antiphon.wire.items import AdditionalTools, Item, ToolSearchOutput
 from antiphon.wire.lists import Page, PageQuery
 from antiphon.wire.responses import CountInputTokens, CreateResponse, DeletedResponse, InputTokens, Response
 
@@ -139,9 +140,9 @@ class Responses:
             await self._store.conversations.lock(context.owner, conversation_id(request), response.id)
             resources.lock = response.id
         try:
-            if request.tools:
-                resources.hosted = await self._open_tools(context, request)
             gathered, items = await self._gather(context, request, model, latest)
+            if (request := _with_added_tools(request, items)).tools:
+                resources.hosted = await self._open_tools(context, request)
             if request.moderation is not None or request.guardrails:
                 model = self._moderator.judged(model, request, gathered.input, context)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
@@ -238,6 +239,7 @@ class Responses:
             InvalidRequest: No chat backend accepts the request.
             NotFound: The request names something that does not exist.
         """
+        request = _with_added_tools(request, items)
         model = await self._catalogue.resolve(request.model or "", context)
         prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
         hosted = await self._open_tools(context, request)
@@ -264,9 +266,10 @@ class Responses:
         behavior = msgspec.structs.replace(context.behavior, repeats_tool_lists=False)
         context = msgspec.structs.replace(context, behavior=behavior)
         model = await self._catalogue.resolve(full.model or "", context)
+        _, items = await self._gather(context, full, model)
+        full = _with_added_tools(full, items)
         hosted = await self._open_tools(context, full)
         try:
-            _, items = await self._gather(context, full, model)
             sealed = Sealed(context.seal, model.name, context.owner)
             return InputTokens(input_tokens=await count_input(full, items, model, hosted, sealed))
         finally:
@@ -328,6 +331,13 @@ def _is_text_alone(request: CreateResponse) -> bool:
     """Return whether the context of a request is a single text, without attachments."""
     continues = request.previous_response_id is not None or request.conversation is not None
     return isinstance(request.input, str) and not continues and request.prompt is None
+
+
+def _with_added_tools(request: CreateResponse, items: list[Item]) -> CreateResponse:
+    """Return the request with the tools that only its context declares."""
+    if not any(isinstance(item, AdditionalTools | ToolSearchOutput) for item in items):
+        return request
+    return with_added_tools(request, items)
 
 
 def _start(

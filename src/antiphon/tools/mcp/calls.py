@@ -1,6 +1,7 @@
 """Output items for an MCP server: tool lists, calls and approval requests."""
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from antiphon.errors import AntiphonError, ToolListFailed, UpstreamError, Upstre
 from antiphon.tools.mcp.approvals import Policy
 from antiphon.tools.mcp.results import INVALID_PARAMS, entries, failed, outcome, protocol_error
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
-from antiphon.wire.items import McpApprovalRequest, McpCall, McpListTools
+from antiphon.wire.items import Item, McpApprovalRequest, McpCall, McpListTools
 from antiphon.wire.json import JSONObject
 from antiphon.wire.tool_events import (
     McpCallArgumentsDelta,
@@ -34,6 +35,7 @@ class ToolListing:
     """The setup of a server: its list of tools."""
 
     ends_turn = False
+    following: Sequence[Item] = ()
 
     def __init__(
         self,
@@ -115,6 +117,7 @@ class ToolCall:
     """A call of a server's tool, requested by the model or approved by the client."""
 
     ends_turn = False
+    following: Sequence[Item] = ()
 
     def __init__(self, item: McpCall, calls: ToolCalls, max_bytes: int) -> None:
         """Create a call.
@@ -172,6 +175,7 @@ class ApprovalRequest:
     """A call that the client must approve first; it ends the response."""
 
     ends_turn = True
+    following: Sequence[Item] = ()
 
     def __init__(self, item: McpApprovalRequest) -> None:
         self.item = item

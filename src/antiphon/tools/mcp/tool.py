@@ -29,7 +29,10 @@ def mcp_tool(tool: tools.McpTool, position: int, context: ToolContext) -> "McpTo
         accepts_authorization_header=context.request.behavior.accepts_authorization_header,
     )
     policy = Policy.of(tool, position)
-    return McpTools(position, server, policy, _connection(server, context), context)
+    opened = McpTools(position, server, policy, _connection(server, context), context)
+    if tool.defer_loading is True:
+        context.deferred.servers[tool.server_label] = opened.functions
+    return opened
 
 
 def _connection(server: McpServer, context: ToolContext) -> McpConnection:
