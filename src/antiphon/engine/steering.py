@@ -29,6 +29,11 @@ class Submission(Struct, frozen=True):
     given: Raw
     """The input as the client sent it, to be returned if it cannot be applied."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the input."""
+        return memoryview(self.given).nbytes
+
 
 class SteerQueue:
     """Steering input in memory, in the order of submission.
@@ -49,7 +54,7 @@ class SteerQueue:
     @property
     def size(self) -> int:
         """Bytes of the input that waits."""
-        return sum(len(bytes(each.given)) for each in self._waiting)
+        return sum(each.size for each in self._waiting)
 
     def add(self, submission: Submission) -> None:
         """Add input."""

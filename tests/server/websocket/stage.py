@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -251,3 +251,18 @@ async def stage(database: str = ":memory:", keys: KeySettings | None = None) -> 
             await made.leave()
     finally:
         await store.close()
+
+
+def staged(scenario: Callable[[Stage], Awaitable[None]], keys: KeySettings | None = None) -> None:
+    """Run a scenario with a connection of its own."""
+
+    async def run() -> None:
+        async with stage(keys=keys) as given:
+            await scenario(given)
+
+    asyncio.run(run())
+
+
+def failure(event: JSONObject) -> tuple[str, JSON]:
+    """Return the code and the input of `response.steer.failed`."""
+    return event["error"]["code"], event["steer"]["input"]

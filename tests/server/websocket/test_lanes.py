@@ -1,8 +1,5 @@
 """Lanes of a connection: order, limits, memory, forks."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from antiphon.errors import UpstreamUnreachable
@@ -13,15 +10,7 @@ from antiphon.service.access.limits import Limits
 from antiphon.service.responses.gather import Turn
 from antiphon.wire.items import Message
 from antiphon.wire.json import JSONObject
-from tests.server.websocket.stage import ENDS, Stage, stage, text_of
-
-
-def staged(scenario: Callable[[Stage], Awaitable[None]], keys: KeySettings | None = None) -> None:
-    async def run() -> None:
-        async with stage(keys=keys) as given:
-            await scenario(given)
-
-    asyncio.run(run())
+from tests.server.websocket.stage import ENDS, Stage, staged, text_of
 
 
 async def error_code(given: Stage, lane: str | None = None, count: int = 1) -> str:

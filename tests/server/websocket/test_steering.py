@@ -1,27 +1,15 @@
 """Steering over a WebSocket: input that is accepted, pending, applied or returned."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from antiphon.errors import UpstreamUnreachable
 from antiphon.server.websocket import steering
+from antiphon.service.responses.run import Run
 from antiphon.wire.json import JSON, JSONObject
-from tests.server.websocket.stage import SEARCH, F, Stage, search, stage
+from tests.server.websocket.stage import SEARCH, F, Stage, failure, search, staged
 from tests.service.world import call_function, say
-
-
-def staged(scenario: Callable[[Stage], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with stage() as given:
-            await scenario(given)
-
-    asyncio.run(run())
-
-
-def failure(event: JSONObject) -> tuple[str, JSON]:
-    return event["error"]["code"], event["steer"]["input"]
 
 
 async def searching(given: Stage, **body: JSON) -> str:
@@ -139,68 +127,6 @@ def test_a_request_that_came_first_takes_the_input() -> None:
         await given.until("response.completed", count=2)
         assert given.kinds() == ["created", "steer.accepted", "completed", "created", "completed"]
         assert ("user", "Stop") in given.brain.told("Stop")
-
-    staged(scenario)
-
-
-INVALID: dict[str, JSON] = {
-    "empty": [],
-    "assistant": [{"role": "assistant", "content": "x"}],
-    "output": [{"type": "function_call_output", "call_id": "call_1", "output": "x"}],
-    "reference": [{"type": "item_reference", "id": "msg_1"}],
-    "id": [{"role": "user", "content": "x", "id": "msg_1"}],
-    "part": [{"role": "user", "content": [{"type": "output_text", "text": "x"}]}],
-    "unknown_key": [{"role": "user", "content": "x", "extra": 1}],
-    "broken_item": [{"role": "user"}],
-    "not_an_object": [1],
-}
-
-
-@pytest.mark.parametrize("wrong", INVALID.values(), ids=INVALID)
-def test_invalid_input_is_returned(wrong: JSON) -> None:
-    async def scenario(given: Stage) -> None:
-        given.brain.hold("Hi")
-        given.create("Hi", stream_id="a")
-        first = (await given.until("response.created", "a"))["response"]["id"]
-        given.steer(first, wrong)
-        event = await given.until("response.steer.failed", "a")
-        assert failure(event) == ("invalid_input", wrong)
-        assert event["steer"] == {"previous_response_id": first, "input": wrong}
-        given.brain.gates["Hi"].set()
-        await given.until("response.completed", "a")
-        assert len(given.brain.requests) == 1
-
-    staged(scenario)
-
-
-def test_an_event_has_no_other_keys() -> None:
-    async def scenario(given: Stage) -> None:
-        given.brain.hold("Hi")
-        given.create("Hi", stream_id="a")
-        first = (await given.until("response.created", "a"))["response"]["id"]
-        given.steer(first, "Stop", stream_id="a")
-        assert failure(await given.until("response.steer.failed", "a")) == ("invalid_input", "Stop")
-        given.brain.gates["Hi"].set()
-
-    staged(scenario)
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        {"input": "Stop"},
-        {"previous_response_id": 1, "input": "Stop"},
-        {"previous_response_id": "resp_1"},
-        {"previous_response_id": "resp_1", "input": 1},
-    ],
-)
-def test_an_event_without_input_to_return_is_an_error(frame: JSONObject) -> None:
-    async def scenario(given: Stage) -> None:
-        given.send({"type": "response.steer"} | frame)
-        error = await given.until("error")
-        assert error["status"] == 400
-        assert error["error"]["param"] in ("previous_response_id", "input")
-        assert (await given.ask("Hi"))["status"] == "completed"
 
     staged(scenario)
 
@@ -381,5 +307,24 @@ def test_a_client_that_leaves_ends_the_successor_too() -> None:
         await given.leave()
         assert await given.statuses(first, second) == ["completed", "cancelled"]
         assert given.brain.running == []
+
+    staged(scenario)
+
+
+def test_a_fault_of_the_server_returns_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(given: Stage) -> None:
+        given.brain.hold("Hi")
+        given.create("Hi")
+        first = (await given.until("response.created"))["response"]["id"]
+        given.steer(first, "Stop")
+        await given.until("response.steer.accepted")
+
+        def broken(*args: object) -> None:
+            raise ZeroDivisionError("an inner detail")
+
+        monkeypatch.setattr(Run, "turn", broken)
+        given.brain.gates["Hi"].set()
+        assert failure(await given.until("response.steer.failed")) == ("response_not_active", "Stop")
+        assert given.kinds() == ["created", "steer.accepted", "completed", "error", "steer.failed"]
 
     staged(scenario)

@@ -210,6 +210,8 @@ class Requests:
             await self._channel.send_error(error, lane.stream_id)
         if lane.pending is not None and lane.pending.response_id == request.continues:
             await self.steers.give_back(lane, "successor_creation_failed", error.message)
+        elif record.response is not None:  # A bug in this server has ended the response.
+            await self.steers.give_back(lane, "response_not_active", error.message)
         record.status = error.status
 
     async def _caller(self) -> Caller | None:

@@ -99,7 +99,7 @@ class Steers:
         target = self._targets.get(response_id)
         lane = target.lane if target is not None else self._ended.get(response_id, (None, False))[0]
         if refusal is None:
-            refusal = self._refusal(response_id, target, len(bytes(given.input)))
+            refusal = self._refusal(response_id, target, memoryview(given.input).nbytes)
         if refusal is not None:
             returned = ReturnedSteer(previous_response_id=response_id, input=given.input)
             await self._fail(lane, returned, refusal)
@@ -171,8 +171,9 @@ class Steers:
     def _size(self) -> int:
         """Return the bytes of all input that waits."""
         queued = sum(each.queue.size for each in self._targets.values() if each.queue is not None)
-        pending = [each for lane in self._lanes if lane.pending for each in lane.pending.submissions]
-        return queued + sum(len(bytes(each.given)) for each in pending)
+        return queued + sum(
+            each.size for lane in self._lanes if lane.pending for each in lane.pending.submissions
+        )
 
 
 async def _read(body: bytes) -> tuple[_Given, list[Message], SteerRefused | None]:
