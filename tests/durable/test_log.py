@@ -77,7 +77,7 @@ def test_many_events_are_written_before_the_next(store: Store, run: Run) -> None
 def test_function_calls_wait_for_the_end_of_their_model_call(store: Store, run: Run) -> None:
     async def scenario() -> None:
         run_log, _ = await opened(store)
-        await run_log.begin_call(0)
+        run_log.begin_call(0)
         await run_log.append([OutputItemAdded(0, MESSAGE), OutputItemDone(0, MESSAGE)])
         await run_log.append([OutputItemAdded(1, CALL), OutputItemDone(1, CALL)])
         await run_log.append([OutputItemAdded(2, MESSAGE)])

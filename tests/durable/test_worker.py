@@ -194,3 +194,24 @@ def test_an_execution_that_is_cancelled_before_it_begins_is_repeated(
         await busy.close()
 
     run(scenario())
+
+
+def test_places_are_reserved_up_to_the_limit(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        work = Work(store)
+        busy = Worker(store.runs, work.execute, RunLimits(per_process=2))
+        assert [busy.reserve() for _ in range(3)] == [True, True, False]
+        await submit(store, "resp_1")
+        busy.wake()
+        await asyncio.sleep(0)
+        assert await store.runs.is_waiting([]), "reserved places are not free"
+        busy.start(None)
+        busy.wake()
+        await work.until(lambda: len(work.begun) == 1)
+        assert not busy.reserve()
+        busy.start(None)
+        work.release.set()
+        await busy.close()
+        assert not busy.reserve()
+
+    run(scenario())

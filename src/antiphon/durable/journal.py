@@ -45,7 +45,7 @@ class StepLog(Protocol):
         """Skip the numbers of events that an interrupted call has left."""
         ...
 
-    async def begin_call(self, number: int) -> None:
+    def begin_call(self, number: int) -> None:
         """Note that a model call begins."""
         ...
 
@@ -103,9 +103,9 @@ class Journal:
             return None
         return [bytes(chunk) for chunk in _decode_chunks(body)]
 
-    async def begin_call(self) -> None:
+    def begin_call(self) -> None:
         """Note that the next model call begins."""
-        await self._log.begin_call(self._calls)
+        self._log.begin_call(self._calls)
 
     async def end_call(self, chunks: list[bytes]) -> None:
         """Store the model call that has finished."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.durable.tail import Tail
 from antiphon.engine.client.pairs import called_id
 from antiphon.errors import AntiphonError, StoreUnavailable
 from antiphon.store.responses.rows import FinishedResponse
@@ -57,9 +58,13 @@ class RunLog:
         self._held: list[bytes] = []
         self._logged: list[tuple[str, str]] = []
         self._is_in_call = False
+        self._opening: tuple[int, int] | None = None
+        """The model call that no write has noted yet, and the number of its first event."""
         self._writing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Future[None]] = set()
+        self.tail = Tail(run.next_seq)
+        """The events that this execution has written, for readers of this process."""
         self.error: AntiphonError | Fenced | None = None
         """The error of a write, after which the execution cannot go on."""
 
@@ -91,11 +96,12 @@ class RunLog:
         """Skip the numbers of events that an interrupted call has left in the log."""
         self._position += events
 
-    async def begin_call(self, number: int) -> None:
+    def begin_call(self, number: int) -> None:
         """Note that a model call begins after the events so far."""
         # Nothing of a new call is in the log, even if this execution sent less than the earlier one.
         self._position = max(self._position, self._next)
-        await self._write(open_call=number)
+        # The next write notes it: without events, an interrupted call leaves nothing.
+        self._opening = (number, self._next)
         self._is_in_call = True
 
     async def end_call(self, name: str, result: str) -> None:
@@ -103,6 +109,7 @@ class RunLog:
         self._is_in_call = False
         self._pending += self._held
         self._held = []
+        self._opening = None
         await self._write((name, result), open_call=None)
 
     async def record(self, name: str, result: str | None) -> None:
@@ -153,7 +160,9 @@ class RunLog:
             self._on_failure()
 
     async def _write(
-        self, step: tuple[str, str | None] | None = None, open_call: int | None | UnsetType = UNSET
+        self,
+        step: tuple[str, str | None] | None = None,
+        open_call: tuple[int, int] | None | UnsetType = UNSET,
     ) -> None:
         await self._shielded(self._write_now(step, open_call))
 
@@ -166,11 +175,13 @@ class RunLog:
         await asyncio.shield(task)
 
     async def _write_now(
-        self, step: tuple[str, str | None] | None, open_call: int | None | UnsetType
+        self, step: tuple[str, str | None] | None, open_call: tuple[int, int] | None | UnsetType
     ) -> None:
         async with self._writing:
             events = self._take()
             if events or step is not None or open_call is not UNSET:
+                if self._opening is not None and open_call is UNSET:
+                    open_call, self._opening = self._opening, None
                 write = self._as_write(events, step, open_call)
                 try:
                     await self._records.write(write)
@@ -178,6 +189,7 @@ class RunLog:
                     self.error = error
                     raise
                 self._stored += len(events)
+                self.tail.add(events)
         self._wake()
 
     async def _end(self, finished: FinishedResponse) -> None:
@@ -196,6 +208,7 @@ class RunLog:
                 self._position -= 1
                 raise
             self._stored += len(events)
+            self.tail.add(events, are_last=True)
         self._wake()
 
     def _take(self) -> list[bytes]:
@@ -211,7 +224,7 @@ class RunLog:
         self,
         events: list[bytes],
         step: tuple[str, str | None] | None = None,
-        open_call: int | None | UnsetType = UNSET,
+        open_call: tuple[int, int] | None | UnsetType = UNSET,
     ) -> RunWrite:
         logged, self._logged = self._logged, []
         return RunWrite(

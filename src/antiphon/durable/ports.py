@@ -43,7 +43,7 @@ class JournaledModel:
         if finished is not None:
             yield finished
         else:
-            await self._journal.begin_call()
+            self._journal.begin_call()
             chunks: list[bytes] = []
             async with aclosing(self._inner.stream(request)) as batches:
                 async for batch in batches:
@@ -56,7 +56,7 @@ class JournaledModel:
         """Return the chat completion of the finished call, or of a new one."""
         finished = self._journal.finished_call()
         if finished is None:
-            await self._journal.begin_call()
+            self._journal.begin_call()
             finished = [await self._inner.complete(request)]
             await self._journal.end_call(finished)
         self._journal.next_call()

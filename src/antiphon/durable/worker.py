@@ -126,6 +126,9 @@ class Worker(Generic[C, L]):
         self._limits = limits
         self._noun = noun
         self._active: dict[str, Execution[C]] = {}
+        self._reserved = 0
+        self._may_wait = False
+        """Whether work may wait that this process could not begin."""
         self._missing: set[Execution[C]] = set()
         """Executions whose work the last look did not find."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,7 +147,28 @@ class Worker(Generic[C, L]):
 
     def wake(self) -> None:
         """Look for work now."""
+        self._may_wait = True
         self._woken.set()
+        self._go_on()
+
+    def reserve(self) -> bool:
+        """Reserve a place for work that is claimed as it is submitted; return whether one is free.
+
+        Call `start` afterwards.
+        """
+        if self._is_closed or len(self._active) + self._reserved >= self._limits.per_process:
+            return False
+        self._reserved += 1
+        return True
+
+    def start(self, run: C | None) -> None:
+        """Give back a reserved place, and execute the claimed work, if any."""
+        self._reserved -= 1
+        if run is not None and not self._is_closed:
+            self._begin(run)
+            self._go_on()
+
+    def _go_on(self) -> None:
         if not self._is_closed and (self._working is None or self._working.done()):
             self._working = asyncio.create_task(self._work())
 
@@ -187,19 +211,24 @@ class Worker(Generic[C, L]):
                 pass
 
     async def _claim_all(self) -> None:
-        while len(self._active) < self._limits.per_process:
+        while len(self._active) + self._reserved < self._limits.per_process:
+            self._may_wait = False
             # The write of a claim would disturb other writes; most looks find nothing.
             if not await self._records.is_waiting(list(self._active)):
                 return
+            self._may_wait = True
             run = await self._records.claim(list(self._active), self._limits)
             if run is None:
                 return
-            execution = self._active[run.id] = Execution(run)
-            task = execution.begin(self._run(execution))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            # Not at the end of the coroutine: a task that is cancelled before its first step never enters it.
-            task.add_done_callback(partial(self._ended, run.id))
+            self._begin(run)
+
+    def _begin(self, run: C) -> None:
+        execution = self._active[run.id] = Execution(run)
+        task = execution.begin(self._run(execution))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        # Not at the end of the coroutine: a task that is cancelled before its first step never enters it.
+        task.add_done_callback(partial(self._ended, run.id))
 
     async def _stop_lost(self) -> None:
         """Stop executions whose work was cancelled, deleted, or taken over."""
@@ -224,16 +253,19 @@ class Worker(Generic[C, L]):
             log.info("Stopped a %s that another server runs or that was deleted: %s", self._noun, run.id)
         except AntiphonError as error:
             log.error("Failed to run %s %s: %s", self._noun, run.id, error.message)
+            self._may_wait = True
             await self._pause(run)
         except Exception:
             # The boundary of background work: it is tried again, and fails after some attempts.
             log.exception("Failed to run %s %s", self._noun, run.id)
+            self._may_wait = True
             await self._pause(run)
 
-    def _ended(self, run_id: str, _: "asyncio.Task[None]") -> None:
+    def _ended(self, run_id: str, task: "asyncio.Task[None]") -> None:
         del self._active[run_id]
+        self._may_wait = self._may_wait or task.cancelled()
         self.signals.wake(run_id)
-        if not self._is_closed:
+        if self._may_wait and not self._is_closed:
             self.wake()
 
     async def _pause(self, run: C) -> None:

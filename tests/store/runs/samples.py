@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from antiphon.store import Store
@@ -30,14 +29,11 @@ async def submit(
     at: float = 1.0,
 ) -> None:
     """Queue a response with two events."""
-    new = msgspec.structs.replace(
-        new_response(response_id, f"in_{response_id}", at=at),
-        body=json.dumps({"id": response_id, "status": "queued"}),
-    )
     await store.runs.submit(
         owner,
         NewRun(
-            response=new,
+            response=new_response(response_id, f"in_{response_id}", at=at),
+            queued=json.dumps({"id": response_id, "status": "queued"}),
             backend=backend,
             priority=priority,
             is_streamed=False,
@@ -58,7 +54,7 @@ def write(
     begin: int,
     end: int,
     step: tuple[str, str | None] | None = None,
-    open_call: int | None | UnsetType = UNSET,
+    open_call: tuple[int, int] | None | UnsetType = UNSET,
 ) -> RunWrite:
     return RunWrite(
         id=run.id, epoch=run.epoch, seq=begin, events=events(begin, end), step=step, open_call=open_call

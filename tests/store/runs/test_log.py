@@ -79,7 +79,7 @@ def test_steps_and_events_are_stored_together(store: Store, run: Run) -> None:
     async def scenario() -> None:
         await submit(store, "resp_1")
         execution = await claimed(store)
-        await store.runs.write(write(execution, 2, 3, open_call=0))
+        await store.runs.write(write(execution, 2, 3, open_call=(0, 3)))
         await store.runs.write(write(execution, 3, 3, step=("tool:a", None)))
         await store.runs.write(write(execution, 3, 5, step=("tool:a", '"done"')))
         again = await claimed(store)
@@ -96,13 +96,13 @@ def test_events_of_a_cut_call_are_removed_unless_a_client_may_have_them(store: S
     async def scenario() -> None:
         await submit(store, "resp_1")
         execution = await claimed(store)
-        await store.runs.write(write(execution, 2, 3, open_call=0))
+        await store.runs.write(write(execution, 2, 3, open_call=(0, 3)))
         await store.runs.write(write(execution, 3, 6))
         again = await claimed(store)
         assert not await store.runs.rewind(execution), "the earlier execution is fenced"
         assert await store.runs.rewind(again)
         assert await numbers_after(store, "resp_1") == [0, 1, 2]
-        await store.runs.write(write(again, 3, 3, open_call=0))
+        await store.runs.write(write(again, 3, 3, open_call=(0, 3)))
         await store.runs.write(write(again, 3, 4))
         assert await store.runs.begin_reading(ME, "resp_1")
         third = await claimed(store)

@@ -207,12 +207,17 @@ def test_a_conversation_stays_locked_until_the_end(open_store: OpenStore, run: R
         await first.conversations.lock(ME, "conv_1", "resp_1")
         new = msgspec.structs.replace(
             new_response("resp_1", "in"),
-            body=json.dumps({"id": "resp_1", "status": "queued"}),
             conversation_id="conv_1",
             conversation_position=0,
         )
         queued = NewRun(
-            response=new, backend="up", priority=0, is_streamed=False, request="{}", events=events(0, 2)
+            response=new,
+            queued=json.dumps({"id": "resp_1", "status": "queued"}),
+            backend="up",
+            priority=0,
+            is_streamed=False,
+            request="{}",
+            events=events(0, 2),
         )
         await first.runs.submit(ME, queued)
         await first.servers.leave()
@@ -254,3 +259,71 @@ def test_looks_and_claims_read_only_runs_that_have_not_ended(tmp_path: Path, run
     reads = [plan for plan in plans if plan.startswith(("SCAN runs", "SEARCH runs"))]
     assert len(reads) == 4
     assert all("USING INDEX runs_open" in plan for plan in reads), reads
+
+
+def new_run(response_id: str, backend: str = "up") -> NewRun:
+    return NewRun(
+        response=new_response(response_id, f"in_{response_id}"),
+        queued=json.dumps({"id": response_id, "status": "queued"}),
+        backend=backend,
+        priority=0,
+        is_streamed=False,
+        request="{}",
+        events=events(0, 2),
+    )
+
+
+def test_a_run_is_claimed_as_it_is_submitted_if_nothing_waits(open_store: OpenStore, run: Run) -> None:
+    here, other = open_store(), open_store()
+
+    async def scenario() -> None:
+        execution = await here.runs.submit(ME, new_run("resp_1"), MANY)
+        assert execution is not None
+        assert (execution.epoch, execution.next_seq, execution.steps) == (1, 2, {})
+        assert await status_of(other, "resp_1") == "in_progress"
+        assert await here.runs.held(["resp_1"]) == {"resp_1": False}
+        assert await other.runs.claim((), MANY) is None
+        await here.runs.end(ending(execution, 2, "out"))
+        assert await status_of(other, "resp_1") == "completed"
+
+    run(scenario())
+
+
+def test_a_claimed_run_of_a_stopped_server_belongs_to_another(open_store: OpenStore, run: Run) -> None:
+    here, other = open_store(), open_store()
+
+    async def scenario() -> None:
+        execution = await here.runs.submit(ME, new_run("resp_1"), MANY)
+        assert execution is not None
+        await here.servers.leave()
+        again = await claimed(other)
+        assert (again.id, again.epoch) == ("resp_1", 2)
+        with pytest.raises(Fenced):
+            await here.runs.write(write(execution, 2, 3))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("limits", [RunLimits(per_owner=1), RunLimits(per_backend=1)])
+def test_a_run_beyond_a_limit_waits(open_store: OpenStore, run: Run, limits: RunLimits) -> None:
+    here = open_store()
+
+    async def scenario() -> None:
+        first = await here.runs.submit(ME, new_run("resp_1"), limits)
+        assert first is not None
+        assert await here.runs.submit(ME, new_run("resp_2"), limits) is None
+        assert await status_of(here, "resp_2") == "queued"
+        await here.runs.end(ending(first, 2, "out"))
+        # One that waits comes before a new one.
+        assert await here.runs.submit(ME, new_run("resp_3"), limits) is None
+        assert (await claimed(here, limits=limits)).id == "resp_2"
+
+    run(scenario())
+
+
+def test_without_a_free_place_a_run_waits(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        assert await store.runs.submit(ME, new_run("resp_1")) is None
+        assert await status_of(store, "resp_1") == "queued"
+
+    run(scenario())

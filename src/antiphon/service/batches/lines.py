@@ -154,7 +154,7 @@ class LineSteps:
     def skip(self, events: int) -> None:
         """Do nothing: a line has no event log."""
 
-    async def begin_call(self, number: int) -> None:
+    def begin_call(self, number: int) -> None:
         """Do nothing: an interrupted model call is made again."""
 
     async def end_call(self, name: str, result: str) -> None:

@@ -14,6 +14,7 @@ from antiphon.durable.log import FIRST, RunLog, encode
 from antiphon.durable.poller import Poller
 from antiphon.durable.ports import JournaledCatalogue
 from antiphon.durable.streams import READER_BEAT
+from antiphon.durable.tail import Tail
 from antiphon.durable.worker import Execution, Worker
 from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
@@ -25,7 +26,7 @@ from antiphon.service.responses.background_end import BackgroundEnd, drive, note
 from antiphon.service.responses.responses import Responses
 from antiphon.service.responses.run import finished_response
 from antiphon.store import Store
-from antiphon.store.runs.rows import ClaimedRun, NewRun, RunLimits
+from antiphon.store.runs.rows import ClaimedRun, EventPage, NewRun, RunLimits
 from antiphon.store.runs.streams import STREAMING
 from antiphon.store.sharing.notices import QUEUE
 from antiphon.wire.events import ResponseCreated, ResponseIncomplete, ResponseQueued
@@ -93,7 +94,12 @@ class Background:
         self._responses = responses_of(catalogue)
         self._seal = seal
         self._keys = keys
+        self._limits = limits
         self._worker = Worker(store.runs, self.execute, limits)
+        self._submitted: dict[str, Response] = {}
+        """Responses that this process has claimed as they were submitted, until their execution begins."""
+        self._tails: dict[str, Tail] = {}
+        """The latest events of the responses that this process runs."""
         self._followed_elsewhere: set[str] = set()
         """Responses that this process runs and that clients of other servers follow."""
         self._poller = Poller(self._worker.signals, store.runs.progress, self._needs_polls)
@@ -128,18 +134,28 @@ class Background:
             options = request.background_options
             window = (options and options.completion_window) or "soonest"
             new = NewRun(
-                response=msgspec.structs.replace(run.start, body=encode(response).decode()),
+                response=run.start,
+                queued=encode(response).decode(),
                 backend=run.loop.model.id.partition("/")[0],
                 priority=_PRIORITIES[window],
                 is_streamed=request.stream is True,
                 request=sealed,
                 events=[encode(ResponseCreated(response, 0)), encode(ResponseQueued(response, 1))],
             )
-            await self._store.runs.submit(context.owner, new)
-            run.keep_lock()
+            has_place, claimed = self._worker.reserve(), None
+            try:
+                limits = self._limits if has_place else None
+                claimed = await self._store.runs.submit(context.owner, new, limits)
+                run.keep_lock()
+            finally:
+                if has_place:
+                    self._worker.start(claimed)
+            if claimed is not None and self._worker.is_active(claimed.id):
+                self._submitted[claimed.id] = run.loop.response
         context.observer.responded(response, None)
-        self._worker.wake()
-        self._store.notices.send(QUEUE)
+        if claimed is None:
+            self._worker.wake()
+            self._store.notices.send(QUEUE)
         return response
 
     async def follow(self, owner: str, response_id: str, after: int) -> AsyncGenerator[Events, None]:
@@ -169,13 +185,14 @@ class Background:
         self, response_id: str, after: int, *, is_streaming: bool = False
     ) -> AsyncGenerator[Events, None]:
         """Yield the events of a response that the client has just created, or that `follow` has checked."""
-        noted, tell_at = time.monotonic(), 0.0
+        noted, tell_at, tail = time.monotonic(), 0.0, None
         with self._worker.signals.listen(response_id) as listener:
             while True:
                 if is_streaming and time.monotonic() - noted > READER_BEAT:
                     await self._store.runs.note_reader(response_id)
                     noted = time.monotonic()
-                page = await self._store.runs.events_after(response_id, after)
+                tail = self._tails.get(response_id, tail)
+                page = await self._page(response_id, after, tail)
                 if page is None:  # The response was deleted.
                     yield Events([], is_last=True)
                     return
@@ -191,6 +208,13 @@ class Background:
                     if self._needs_polls(response_id):
                         self._poller.begin()
                     await listener.wait(min(_LOOK, READER_BEAT) if is_streaming else _LOOK)
+
+    async def _page(self, response_id: str, after: int, tail: Tail | None) -> EventPage | None:
+        """Return the next events: those of an execution of this process without a query."""
+        events = None if tail is None else tail.after(after)
+        if tail is None or events is None:
+            return await self._store.runs.events_after(response_id, after)
+        return EventPage(events=events, last_seq=after + len(events), has_ended=tail.has_ended)
 
     async def cancel(self, owner: str, response_id: str) -> Response:
         """Cancel a response, and return it; one that has ended stays as it is.
@@ -284,7 +308,7 @@ class Background:
         run = execution.run
         current_request.set(run.id)
         try:
-            response = await self._responses.get(run.owner, run.id)
+            response = self._submitted.pop(run.id, None) or await self._responses.get(run.owner, run.id)
         except NotFound:
             await self._store.runs.drop(run)  # The response was deleted.
             return
@@ -296,6 +320,16 @@ class Background:
             on_failure=execution.stop,
             is_followed=lambda: self._is_followed(run.id),
         )
+        self._tails[run.id] = run_log.tail
+        try:
+            await self._execute(execution, run, response, run_log)
+        finally:
+            run_log.tail.is_open = False
+            del self._tails[run.id]
+
+    async def _execute(
+        self, execution: Execution[ClaimedRun], run: ClaimedRun, response: Response, run_log: RunLog
+    ) -> None:
         steps = notes_of_execution(self._responses.notes_of_stored(), response, run, run_log)
         end = BackgroundEnd(response, run_log, steps)
         sealed = self._seal.open(run.owner, run.request)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from functools import cache
 
+from msgspec import UnsetType
 from sqlalchemy import Connection, Update, bindparam, case, delete, exists, func, select, update
 
 from antiphon.store.responses.writes import Ending, Insert, finish_responses
@@ -149,12 +150,11 @@ def passes_fence(connection: Connection, write: RunWrite, state: str | None = No
     values: dict[str, int | str | None] = {"next_seq": after}
     if state is not None:
         values["state"] = state
-    if not isinstance(write.open_call, int | None):
-        pass
-    elif write.open_call is None:
+    if write.open_call is None:
         values["open_call"] = None
-    else:
-        values |= {"open_call": write.open_call, "call_seq": after}
+    elif not isinstance(write.open_call, UnsetType):
+        number, seq = write.open_call
+        values |= {"open_call": number, "call_seq": seq}
     place = {"the_id": write.id, "the_epoch": write.epoch, "the_seq": write.seq}
     return connection.execute(_passing(tuple(values)), place | values).rowcount > 0
 
@@ -173,5 +173,11 @@ def _passing(columns: tuple[str, ...]) -> Update:
 
 def insert_events(connection: Connection, batch: Iterable[RunWrite]) -> None:
     """Store the events of writes that have passed the fence."""
-    rows = [(write.id, write.seq, b"\n".join(write.events).decode()) for write in batch if write.events]
+    rows: list[tuple[str, int, str]] = []
+    for write in batch:
+        # The events of a model call begin a row, so that they can be removed.
+        cut = write.open_call[1] - write.seq if isinstance(write.open_call, tuple) else 0
+        for seq, events in ((write.seq, write.events[:cut]), (write.seq + cut, write.events[cut:])):
+            if events:
+                rows.append((write.id, seq, b"\n".join(events).decode()))
     _insert_events(connection, rows)

@@ -32,7 +32,11 @@ _is_running = runs.c.state == literal_column("'running'")
 ACTIVE = "active_runs"
 """The parameter of `waiting` for the runs that this server executes."""
 # Making a statement takes longer than most of these take to run.
-_QUEUE = update(responses).where(responses.c.id == bindparam("the_id")).values(status="queued")
+_QUEUE = (
+    update(responses)
+    .where(responses.c.id == bindparam("the_id"))
+    .values(status="queued", body=bindparam("queued_body"))
+)
 _LOCK_FOR_ALL = (
     update(conversations)
     .where(conversations.c.locked_by == bindparam("the_id"))
@@ -79,6 +83,11 @@ _COUNTS = (
     .where(is_open, _is_running)
     .group_by(runs.c.owner, runs.c.backend)
 )
+_OPEN_COUNTS = (
+    select(runs.c.state, runs.c.owner, runs.c.backend, func.count())
+    .where(is_open)
+    .group_by(runs.c.state, runs.c.owner, runs.c.backend)
+)
 _place = func.row_number().over(
     partition_by=(runs.c.owner, runs.c.backend),
     order_by=(runs.c.priority, runs.c.queued_at, runs.c.id),
@@ -91,14 +100,28 @@ _ranked = (
 _FIRST_QUEUED = select(_ranked).where(_ranked.c.place == 1)
 
 
-def submit(connection: Connection, owner: str, new: NewRun) -> None:
-    """Store a response with its input, and queue it.
+def submit(
+    connection: Connection, owner: str, new: NewRun, claimant: str | None, limits: RunLimits
+) -> ClaimedRun | None:
+    """Store a response with its input, and queue it, or claim it if nothing waits.
 
     Its conversation stays locked until the response ends, whatever becomes of this server.
+
+    Args:
+        connection: The connection.
+        owner: The owner of the response.
+        new: The response.
+        claimant: The server that has a free place for it; None without one.
+        limits: The limits for claimed runs.
+
+    Returns:
+        The claimed run; None if it is queued.
     """
     response = new.response
+    is_claimed = claimant is not None and _is_next(connection, owner, new.backend, limits)
     begin_responses(connection, [Beginning(owner, DURABLE, response)])
-    connection.execute(_QUEUE, {"the_id": response.id})
+    if not is_claimed:
+        connection.execute(_QUEUE, {"the_id": response.id, "queued_body": new.queued})
     if response.conversation_id is not None:
         connection.execute(_LOCK_FOR_ALL, {"the_id": response.id})
     connection.execute(
@@ -109,8 +132,9 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
             "backend": new.backend,
             "priority": new.priority,
             "queued_at": response.created_at,
-            "state": "queued",
-            "epoch": 0,
+            "state": "running" if is_claimed else "queued",
+            "holder": claimant if is_claimed else None,
+            "epoch": int(is_claimed),
             "next_seq": len(new.events),
             "call_seq": 0,
             "is_streamed": new.is_streamed,
@@ -120,6 +144,39 @@ def submit(connection: Connection, owner: str, new: NewRun) -> None:
     )
     body = b"\n".join(new.events).decode()
     connection.execute(insert(run_events), {"run_id": response.id, "seq": 0, "body": body})
+    if not is_claimed:
+        return None
+    return ClaimedRun(
+        id=response.id,
+        owner=owner,
+        epoch=1,
+        next_seq=len(new.events),
+        open_call=None,
+        call_seq=0,
+        is_cancelled=False,
+        is_streamed=new.is_streamed,
+        request=new.request,
+        steps={},
+    )
+
+
+def _is_next(connection: Connection, owner: str, backend: str, limits: RunLimits) -> bool:
+    """Return whether a run can begin at once: none waits, and the limits allow it.
+
+    On PostgreSQL, it waits if another server claims a run at this moment.
+    """
+    if connection.dialect.name == "postgresql":
+        locked = text("SELECT pg_try_advisory_xact_lock(:key)")
+        if not connection.execute(locked, {"key": _LOCK}).scalar_one():
+            return False
+    by_owner = by_backend = 0
+    for state, its_owner, its_backend, count in connection.execute(_OPEN_COUNTS):
+        if state == "queued":
+            return False
+        if state == "running":
+            by_owner += count if its_owner == owner else 0
+            by_backend += count if its_backend == backend else 0
+    return by_owner < limits.per_owner and by_backend < limits.per_backend
 
 
 @cache

@@ -13,7 +13,9 @@ class NewRun(Struct, frozen=True, kw_only=True):
     """A background response to store and to queue."""
 
     response: NewResponse
-    """The response with its input."""
+    """The response with its input, as it is in progress."""
+    queued: str
+    """The body of the response while it waits."""
     backend: str
     """The name of the backend, for the limit of runs per backend."""
     priority: int
@@ -87,8 +89,8 @@ class RunWrite(Struct, frozen=True, kw_only=True):
     """JSON texts of events."""
     step: tuple[str, str | None] | None = None
     """Name and result of a step that has finished; the result is None if it has only begun."""
-    open_call: int | None | UnsetType = UNSET
-    """The model call that begins after the events; None if it has finished."""
+    open_call: tuple[int, int] | None | UnsetType = UNSET
+    """The model call in progress, and the number of its first event; None if it has finished."""
     logged: list[tuple[str, str]] = []
     """Names and texts of steps for the step log, which an execution after a crash keeps."""
 

@@ -49,14 +49,23 @@ class RunRecords:
         self._webhooks = webhooks
         self._clock = clock
 
-    async def submit(self, owner: str, new: NewRun) -> None:
-        """Store a response in the state `queued`, with its input.
+    async def submit(self, owner: str, new: NewRun, limits: RunLimits | None = None) -> ClaimedRun | None:
+        """Store a response with its input, and queue it, or claim it for this server if nothing waits.
+
+        Args:
+            owner: The owner of the response.
+            new: The response.
+            limits: The limits for a claim; None if this server has no free place.
+
+        Returns:
+            The claimed run; None if it is queued.
 
         Raises:
             DuplicateItem: The id of a new item is taken by an item with another body.
             ItemNotFound: An id is neither new nor stored.
         """
-        await self._database.write(lambda c: submit(c, owner, new))
+        claimant = None if limits is None else self._server_id
+        return await self._database.write(lambda c: submit(c, owner, new, claimant, limits or RunLimits()))
 
     async def is_waiting(self, active: Collection[str]) -> bool:
         """Return whether a run is queued or was left by its server; `active` are the runs of this one."""
