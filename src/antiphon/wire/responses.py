@@ -9,6 +9,7 @@ from antiphon.wire.configuration import Effort, JsonObjectFormat, JsonSchemaForm
 from antiphon.wire.content import InputFile, InputImage, InputText
 from antiphon.wire.items import InputItem, Item
 from antiphon.wire.moderation import Guardrail, Moderation, ModerationParam
+from antiphon.wire.prompt_cache import PromptCacheDiagnostics
 from antiphon.wire.tool_usage import ToolUsage
 from antiphon.wire.tools import Tool, ToolChoice
 from antiphon.wire.transformations import InputTransformation
@@ -268,6 +269,7 @@ class Response(Struct, kw_only=True):
     access_programs: None | UnsetType = UNSET
     input_transformations: Sequence[InputTransformation] | UnsetType = UNSET
     tool_usage: ToolUsage | UnsetType = UNSET
+    prompt_cache_diagnostics: PromptCacheDiagnostics | UnsetType = UNSET
     moderation: Moderation | UnsetType | None = UNSET
 
 

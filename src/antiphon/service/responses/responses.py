@@ -21,6 +21,7 @@ from antiphon.errors import NotFound
 from antiphon.service.items import decode_item, item_page, shown_item
 from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.pages import page_of
+from antiphon.service.prompt_cache import diagnosed
 from antiphon.service.prompts import filled_prompt
 from antiphon.service.responses.compaction import compacted, compacts, estimate, gathered_by, without_trigger
 from antiphon.service.responses.gather import Context, Turn, conversation_id, gather
@@ -145,11 +146,10 @@ class Responses:
                 resources.hosted = await self._open_tools(context, request)
             if request.moderation is not None or request.guardrails:
                 model = self._moderator.judged(model, request, gathered.input, context)
+            await self._diagnose(context, request, response, gathered)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             prompt.kept = kept
-            compactor = None
-            if context.seal is not None and _may_compact(request) and compacts(request):
-                compactor = Compactor(request, model, context, estimate)
+            compactor = _compactor(request, model, context)
             loop = Loop(request, response, prompt, context, resources.hosted, compactor)
             await loop.prepare()
             if (steps := context.steps) is not None:
@@ -161,6 +161,17 @@ class Responses:
         finally:
             if run is None:
                 await resources.release()
+
+    async def _diagnose(
+        self, context: RequestContext, request: CreateResponse, response: Response, gathered: Context
+    ) -> None:
+        """Compare the request with that of an earlier response, if the client wants to know."""
+        options = request.prompt_cache_options
+        if options is not None and isinstance(earlier := options.comparison_response_id, str):
+            items = gathered.history + gathered.input
+            response.prompt_cache_diagnostics = await diagnosed(
+                self._store, context.owner, earlier, response, items
+            )
 
     def notes_of_stored(self) -> StepNotes | None:
         """Return the empty notes of a response that is stored; None if it has no log."""
@@ -321,10 +332,12 @@ class Responses:
         return item_page(page, include)
 
 
-def _may_compact(request: CreateResponse) -> bool:
-    """Return whether a request may cause a compaction: not a warm-up, nor a mere text."""
+def _compactor(request: CreateResponse, model: ResolvedModel, context: RequestContext) -> Compactor | None:
+    """Return the compactor of a request that may cause a compaction: not a warm-up, nor a mere text."""
     is_plain = isinstance(request.input, str) and not request.context_management
-    return not (is_plain or is_warm_up(request))
+    if context.seal is None or is_plain or is_warm_up(request) or not compacts(request):
+        return None
+    return Compactor(request, model, context, estimate)
 
 
 def _is_text_alone(request: CreateResponse) -> bool:
