@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from antiphon.decode.bodies import create_response
+from antiphon.engine.kept import Kept
 from antiphon.engine.loop import Loop
 from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
@@ -16,6 +17,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
 from antiphon.engine.steering import Steering
+from antiphon.engine.steps import StepNotes
 from antiphon.errors import AntiphonError
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
@@ -290,6 +292,8 @@ class Hosting:
     """Response with hosted tools: the loop, its events and their checks."""
 
     steering: Steering | None = None
+    notes: StepNotes | None = None
+    kept: Kept | None = None
 
     def __init__(
         self,
@@ -305,11 +309,12 @@ class Hosting:
         self.model = model
         resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
         prompt = PromptState(request, items or [Message(role="user", content="Hi")], resolved, Sealed())
+        prompt.kept = self.kept
         self.loop = Loop(
             request,
             new_response(request, "resp_1", int(NOW)),
             prompt,
-            RequestContext(clock=lambda: NOW, ids=counted_ids(), steering=self.steering),
+            RequestContext(clock=lambda: NOW, ids=counted_ids(), steering=self.steering, steps=self.notes),
             HostedTools(hosted, max_rounds),
         )
         at_once(self.loop.prepare())
