@@ -6,7 +6,8 @@
   full-text search are counted separately.
 * `cpu`: two servers in turns, with the log and without it, as in `bench.synchronous`. The server indexes the
   texts of ended responses meanwhile.
-* `lists`: CPU time of this process (and of the database, if it is SQLite) for lists and searches.
+* `lists`: CPU time of this process and of the database for lists and searches. The CPU time of PostgreSQL is
+  measured only for a server that this program starts.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import Connection, text
 
 from antiphon.decode import bodies
 from antiphon.engine.request_context import RequestContext
@@ -34,7 +36,7 @@ from antiphon.wire.json import JSONObject
 from antiphon.wire.log import StoredModelStep, StoredSteps, StoredSummary
 from bench.client import Load
 from bench.search import postgresql
-from bench.servers import OTHER_CORES, antiphon, stub
+from bench.servers import OTHER_CORES, antiphon, cpu_of, stub
 from bench.synchronous import CASES, values
 from bench.table import Table
 from bench.workloads import CLIENTS, Target, body, measured
@@ -207,20 +209,31 @@ QUERIES: dict[str, LogQuery] = {
 }
 
 
-async def compare_lists(table: Table, database: str, rows: int) -> None:
+def _server_process(connection: Connection) -> int:
+    """Return the ID of the process of a PostgreSQL server on this machine."""
+    return int(connection.execute(text("SELECT pg_read_file('postmaster.pid')")).scalar_one().split()[0])
+
+
+def _cpu(server: int | None) -> float:
+    """Return the CPU seconds of this process, and of the database if it has one of its own."""
+    return time.process_time() + (0.0 if server is None else cpu_of(server))
+
+
+async def compare_lists(table: Table, database: str, rows: int, *, is_own_server: bool = False) -> None:
     """Fill a database and add the time of each list and search."""
     store = await Store.open(database)
     began = time.perf_counter()
     await fill(store, rows)
     table.add("filling", f"{rows} responses", {"seconds": time.perf_counter() - began})
     log = Log(store)
+    server = await store._database.read(_server_process) if is_own_server else None
     middle = {"page in the middle": LogQuery(after=f"resp_{rows // 2:050x}")}
     for name, query in (QUERIES | middle).items():
         cpus, walls, found = [], [], 0
         for _ in range(_TIMES):
-            cpu, wall = time.process_time(), time.perf_counter()
+            cpu, wall = _cpu(server), time.perf_counter()
             found = len((await log.page(query)).data)
-            cpus.append(time.process_time() - cpu)
+            cpus.append(_cpu(server) - cpu)
             walls.append(time.perf_counter() - wall)
         row = {
             "CPU ms": statistics.median(cpus) * 1000,
@@ -251,7 +264,7 @@ def main() -> None:
                 asyncio.run(compare_lists(table, f"{folder}/a.db", options.rows))
         else:
             with postgresql(options.postgresql or None) as url:
-                asyncio.run(compare_lists(table, url, options.rows))
+                asyncio.run(compare_lists(table, url, options.rows, is_own_server=not options.postgresql))
     if options.only in (None, "cpu"):
         compare_cpu(table, options.rounds, options.seconds)
 

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 
 from antiphon.engine.ports import ResolvedModel
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
-from antiphon.engine.reply.usage import spent, usage_of
 from antiphon.engine.reply.whole import unfold_reply
 from antiphon.engine.request.configuration import configuration_of
 from antiphon.engine.request.content import plain_text
 from antiphon.engine.request.summary import kept_messages, request_of_summary, without_loaded_files
 from antiphon.engine.request.translate import translate
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.response import spent, usage_of
 from antiphon.engine.sealed import Sealed, SealedCompaction
 from antiphon.engine.steps import ModelNote
 from antiphon.errors import AntiphonError, UpstreamBroken

@@ -9,12 +9,11 @@ from typing import Self
 from antiphon.engine.client.pairs import asks_client
 from antiphon.engine.compactor import Compactor, SummaryTooLong
 from antiphon.engine.hosted.run import HostedWork, shown
-from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import NO_TOOLS, HostedCall, HostedTools, ResolvedModel
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.reply.assemble import Assembler
-from antiphon.engine.reply.usage import spent
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.response import Outcome, spent
 from antiphon.engine.steps import ModelNote
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamError
 from antiphon.wire.chat import ChatRequest

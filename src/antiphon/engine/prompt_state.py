@@ -47,7 +47,7 @@ class PromptState:
         """Number of the oldest items that `shorten` has dropped."""
         self.kept: Kept | None = None
         """The part of an earlier response that this one begins with."""
-        self._request = configured(request, items, sealed)
+        self._request = request if _are_questions(items) else configured(request, items, sealed)
         self._sealed = sealed
         self._offered: Offered = {}
         self._said: list[ChatMessage] = []
@@ -94,15 +94,11 @@ class PromptState:
             encrypted_reasoning="reasoning.encrypted_content" in include,
             sealed=self._sealed,
             phases=any(isinstance(item, Message) and item.phase for item in self.items),
-            sources=sources_of(chain(self.items, output)) if self._may_cite(output) else None,
+            sources=sources_of(chain(self.items, output))
+            if output or not _are_questions(self.items)
+            else None,
         )
         return Assembler(output, ids, options)
-
-    def _may_cite(self, output: list[Item]) -> bool:
-        """Return whether the context can have sources: the messages of a user have none."""
-        if output:
-            return True
-        return any(not isinstance(item, Message) or item.role != "user" for item in self.items)
 
     def hosted_function(self, name: str) -> HostedFunction:
         """Return the hosted function that the model calls by this name."""
@@ -177,3 +173,8 @@ class PromptState:
         items = [*self.items, *self._found]
         capabilities = self.model.chat_model.capabilities
         return with_loaded(translated, self._request, items, capabilities, self._offered)
+
+
+def _are_questions(items: list[Item]) -> bool:
+    """Return whether a context has messages of a user alone, which have no sources and change no settings."""
+    return all(isinstance(item, Message) and item.role == "user" for item in items)

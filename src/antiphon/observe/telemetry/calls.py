@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Struct
 
-from antiphon.engine.reply.usage import usage_of
+from antiphon.engine.response import usage_of
 from antiphon.wire.chat import ChatRequest, ChatUsage
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.responses import Usage

@@ -9,9 +9,9 @@ import msgspec
 
 from antiphon.decode.proxied import require
 from antiphon.engine.ports import ModelCatalogue, ResolvedModel
-from antiphon.engine.reply.usage import spent
 from antiphon.engine.reply.whole import fold_chunks, unfold_reply
 from antiphon.engine.request_context import RequestContext
+from antiphon.engine.response import spent
 from antiphon.errors import InvalidRequest, UpstreamBroken
 from antiphon.net.urls import urls_in
 from antiphon.service.moderation.moderator import Moderator

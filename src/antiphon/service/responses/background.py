@@ -16,9 +16,9 @@ from antiphon.durable.ports import JournaledCatalogue
 from antiphon.durable.streams import READER_BEAT
 from antiphon.durable.tail import Tail
 from antiphon.durable.worker import Execution, Worker
-from antiphon.engine.outcome import Outcome
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import Observer, RequestContext, Seal, StoredContext, Unobserved
+from antiphon.engine.response import Outcome
 from antiphon.errors import AntiphonError, InternalError, InvalidRequest, NotFound, StoreUnavailable
 from antiphon.ids import current_request
 from antiphon.service.access.keys import Keys

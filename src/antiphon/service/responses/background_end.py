@@ -8,7 +8,7 @@ from contextlib import aclosing
 from antiphon.durable.log import RunLog, encode
 from antiphon.durable.worker import Execution, uninterrupted
 from antiphon.engine.loop import Loop
-from antiphon.engine.outcome import Outcome
+from antiphon.engine.response import Outcome
 from antiphon.engine.steps import Note, StepNotes
 from antiphon.errors import AntiphonError, InternalError, StoreUnavailable
 from antiphon.service.responses.run import TERMINAL, finished_response, shown_output

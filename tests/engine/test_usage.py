@@ -1,6 +1,8 @@
+"""Usage of a response, from the counts of its model calls."""
+
 import pytest
 
-from antiphon.engine.reply.usage import spent, tool_usage_of, total, usage_of
+from antiphon.engine.response import spent, tool_usage_of, total, usage_of
 from antiphon.wire.chat import ChatRequest, ChatUsage, CompletionTokensDetails, PromptTokensDetails
 from antiphon.wire.items import Item, Message, WebSearchCall
 from antiphon.wire.responses import InputTokensDetails, OutputTokensDetails, Usage
