@@ -62,7 +62,9 @@ def test_a_call_that_the_client_approved_is_noted_as_such(*, is_approved: bool) 
     server = FakeMcp()
     asked = McpApprovalRequest(id="mcpr_9", arguments="{}", name="look", server_label="s")
     answer = McpApprovalResponse(approval_request_id="mcpr_9", approve=True)
-    items: list[Item] = [Message(role="user", content="Hi"), *([asked, answer] if is_approved else [])]
+    items: list[Item] = [Message(role="user", content="Hi")]
+    if is_approved:
+        items += [asked, answer]
     replies = [says("Done.")] if is_approved else [calls(("look", "{}")), says("Done.")]
     notes = noting(Replies(*replies), [mcp()], server, items=items).notes
     assert [note.is_approved for note in notes if isinstance(note, ToolNote)][-1] is is_approved
