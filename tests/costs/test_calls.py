@@ -50,11 +50,11 @@ def test_a_token_is_assembled_in_eight_calls() -> None:
     assert cost.instructions / TOKENS < limit(140.5)
 
 
-def test_an_event_is_written_in_three_calls() -> None:
+def test_an_event_is_written_in_one_call() -> None:
     events = Assembler([], new_id, AssemblyOptions(source="s")).feed(PAYLOADS)
     cost = cost_of(lambda: event_frames(events))
-    assert cost.calls / TOKENS < limit(3)
-    assert cost.instructions / TOKENS < limit(37.1)
+    assert cost.calls / TOKENS < limit(1.01)
+    assert cost.instructions / TOKENS < limit(24.1)
 
 
 class Carrier:
