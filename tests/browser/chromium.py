@@ -136,6 +136,7 @@ class Tab:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        self.send("Emulation.setScrollbarsHidden", hidden=True)  # They would cover a part of screenshots.
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def scripts(self, *, on: bool) -> None:
@@ -143,9 +144,10 @@ class Tab:
         self.send("Emulation.setScriptExecutionDisabled", value=not on)
 
     def screenshot(self, path: Path) -> None:
-        """Write the whole page as an image."""
+        """Write the whole page as an image, whose format is the end of its name: PNG or WebP."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        form: JSONObject = {"format": "webp", "quality": 50} if path.suffix == ".webp" else {"format": "png"}
+        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True, **form)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def problems(self) -> list[str]:

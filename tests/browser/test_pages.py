@@ -1,5 +1,6 @@
 """The pages in a real browser, of a server without keys."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from tests.server.client import post
 from tests.support.upstream import silence
 
 SHOTS = Path(__file__).parents[2] / ".pytest_cache" / "screenshots"
-"""Folder of the screenshots; docs/images has some of them."""
+"""Folder of the screenshots."""
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+"""Folder of those in the docs, which are written with ANTIPHON_DOCS_IMAGES=1."""
+IN_DOCS = frozenset({"list", "response", "diff"})
 ROWS = "document.querySelectorAll('tr[data-row]').length"
 
 
@@ -106,7 +110,7 @@ def test_a_response_is_forked_and_compared(tab: Tab, scene: Scene) -> None:
     assert "The first difference is in step 3." in tab.text("main")
     assert "text differs" in tab.text("#first")
     assert tab.run("document.documentElement.scrollWidth <= window.innerWidth")
-    tab.screenshot(SHOTS / "viewer-diff.png")
+    keep(tab, "diff")
     assert tab.problems() == []
 
 
@@ -192,7 +196,12 @@ def test_everything_works_without_scripts(tab: Tab, scene: Scene) -> None:
     [
         ("list", "/viewer/responses"),
         ("response", "/viewer/responses/{tools}"),
+        ("upstream", "/viewer/responses/{tools}?tab=request"),
+        ("events", "/viewer/responses/{tools}?tab=events"),
         ("copy", "/viewer/responses/{followed}?tab=copy"),
+        ("files", "/viewer/files"),
+        ("background", "/viewer/queue"),
+        ("recordings", "/viewer/recordings"),
         ("conversation", "/viewer/conversations/{conversation}"),
         ("vector-store", "/viewer/vector_stores/{vector_store}?q=refund"),
         ("server", "/viewer/server"),
@@ -210,4 +219,11 @@ def test_screenshots(tab: Tab, scene: Scene, name: str, path: str) -> None:
         tab.open(address)
         # Nothing is wider than the window.
         assert tab.run("document.documentElement.scrollWidth <= window.innerWidth")
-        tab.screenshot(SHOTS / f"viewer-{name}{form}.png")
+        keep(tab, f"{name}{form}")
+
+
+def keep(tab: Tab, name: str) -> None:
+    """Write a screenshot of the page, also for the docs if they are to be written."""
+    tab.screenshot(SHOTS / f"viewer-{name}.png")
+    if name in IN_DOCS and os.environ.get("ANTIPHON_DOCS_IMAGES"):
+        tab.screenshot(IMAGES / f"viewer-{name}.webp")
