@@ -10,6 +10,7 @@ from antiphon.backends.http.answer import Answer, Timeouts
 from antiphon.backends.http.client import HttpClient
 from antiphon.backends.http.errors import Cut, NotHttp, Silence
 from antiphon.backends.http.target import target
+from antiphon.net.writes import DeferredWrites
 
 T = TypeVar("T")
 _TIMEOUTS = Timeouts(connect=5, first_byte=5, idle=5)
@@ -93,6 +94,38 @@ def test_what_is_sent() -> None:
         }
 
     talk([b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi!"], call)
+
+
+def test_a_large_body_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of an image of 20 MB takes milliseconds, in which nobody else is served."""
+    sent: list[bytes] = []
+    add = DeferredWrites.add
+
+    def note(self: DeferredWrites, pieces: list[bytes], *, at_once: bool = False) -> None:
+        sent.extend(pieces)
+        add(self, pieces, at_once=at_once)
+
+    monkeypatch.setattr(DeferredWrites, "add", note)
+    body = b"x" * 1_000_000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        arrived = await reader.readexactly(int(head.lower().split(b"content-length:")[1].split()[0]))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + (b"ok" if arrived == body else b"no"))
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            client = HttpClient()
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            answer = await client.request(target("POST", url), body, _TIMEOUTS)
+            assert await answer.read() == b"ok"
+            await answer.close()
+            await client.close()
+
+    asyncio.run(run())
+    assert len(sent) == 2
+    assert sent[1] is body
 
 
 def test_calls_are_in_progress_until_their_responses_have_ended() -> None:

@@ -37,6 +37,8 @@ _NEXT_ADDRESS = 0.25
 """Seconds before the next address of a host is tried in parallel (RFC 8305)."""
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """TCP keep-alive: after 60 s of silence, a probe every 15 s, at most 4 times."""
+_LONG = 100_000
+"""The bytes of a body from which it isn't copied beside its head; a shorter one leaves in the same packet."""
 _REST = 0.01
 """Seconds between a response and the next use of its connection, in which surplus data is noticed."""
 _DISTRUST = 60.0
@@ -77,7 +79,8 @@ class HttpClient:
         Raises:
             HttpError: The connection or the response failed.
         """
-        request = b"%b%d\r\n\r\n%b" % (target.head, len(body), body)
+        head = b"%b%d\r\n\r\n" % (target.head, len(body))
+        request = [head, body] if len(body) > _LONG else [head + body]
         kept = self._take(target.origin)
         if kept is not None:
             try:
@@ -192,7 +195,7 @@ async def _connected(origin: Origin, loop: asyncio.AbstractEventLoop) -> socket.
     return connected
 
 
-async def _exchange(connection: "_Connection", request: bytes, timeouts: Timeouts) -> Answer:
+async def _exchange(connection: "_Connection", request: list[bytes], timeouts: Timeouts) -> Answer:
     """Send a request over a connection; return the response once its headers have arrived."""
     answer = Answer(connection, timeouts)
     whole = False
@@ -236,12 +239,12 @@ class _Connection(asyncio.Protocol):
             self._answer.lose(is_error=exc is not None)
             self._answer = None
 
-    def send(self, answer: "Answer", request: bytes, patience: float) -> None:
-        """Send a request; after `patience` seconds, start to check for silence."""
+    def send(self, answer: "Answer", request: list[bytes], patience: float) -> None:
+        """Send the pieces of a request; after `patience` seconds, start to check for silence."""
         if self._transport.is_closing():
             raise Unanswered(is_premature=self._is_overrun)
         self._answer = answer
-        self._writes.add([request])
+        self._writes.add(request)
         self._check_by(self.loop.time() + patience)
 
     def finish(self, *, usable: bool) -> None:
