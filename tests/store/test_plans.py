@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, inspect
 
 from antiphon.store import Store
+from antiphon.store.log.rows import LogQuery
 from antiphon.store.retention.expired import EXPIRIES
 from antiphon.store.tables import metadata
 from antiphon.wire.lists import PageQuery
@@ -140,6 +141,7 @@ def test_sqlite_walks_no_table_that_grows(tmp_path: Path, run: Run) -> None:
 LISTS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "responses_by_time": lambda store: store.responses.list(ME, PageQuery()),
     "responses_by_model": lambda store: store.responses.list(ME, PageQuery(), model="rare"),
+    "responses_failed": lambda store: store.log.page(LogQuery(owner=ME, errors=True)),
     "files_by_time": lambda store: store.files.page(ME, PageQuery()),
     "files_by_purpose": lambda store: store.files.page(ME, PageQuery(), purpose="batch"),
     "files_by_deadline": lambda store: store.files.delete_expired(),

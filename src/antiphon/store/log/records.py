@@ -244,8 +244,11 @@ def _searched(
 
 def _conditions(query: LogQuery) -> list[ColumnElement[bool]]:
     """Return the conditions on the columns of a response."""
+    are_failed = query.errors or query.status in FAILED
+    # Planners must not prefer the index of an owner's responses, few of which have failed.
+    owner = responses.c.owner.concat("") if are_failed else responses.c.owner
     pairs = (
-        (responses.c.owner, query.owner),
+        (owner, query.owner),
         (responses.c.model, query.model),
         (responses.c.status, query.status),
         (responses.c.conversation_id, query.conversation_id),
@@ -253,7 +256,7 @@ def _conditions(query: LogQuery) -> list[ColumnElement[bool]]:
     )
     conditions: list[ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
     # They lead planners to the partial indexes.
-    if query.errors or query.status in FAILED:
+    if are_failed:
         conditions.append(has_failed)
     elif query.status in ("queued", "in_progress"):
         conditions.append(is_running)
