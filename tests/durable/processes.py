@@ -113,6 +113,7 @@ class Processes:
         self._folder = folder
         self._ports = [free_port(), free_port()]
         self._running: dict[int, Server] = {}
+        self._starting: dict[int, subprocess.Popen[str]] = {}
         search.script(reply({"results": [RESULT]}))
         (folder / "antiphon.toml").write_text(
             f'database = "{database}"\ndiscover = false\n'
@@ -122,35 +123,50 @@ class Processes:
 
     def pair(self) -> tuple[Server, Server]:
         """Return both servers, which run."""
+        for index in (0, 1):  # They start at the same time.
+            self._begin(index)
         return self.server(0), self.server(1)
 
     def server(self, index: int) -> Server:
         """Return the first (0) or second (1) server, which starts unless it runs."""
+        self._begin(index)
+        if index not in self._running:
+            process = self._starting.pop(index)
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            self._running[index] = Server(process, url)
+            assert url, self._log(index).read_text()
+        return self._running[index]
+
+    def _begin(self, index: int) -> None:
+        """Start a server unless it runs or is starting."""
         running = self._running.get(index)
-        if running is None or running.process.poll() is not None:
+        if index not in self._starting and (running is None or running.process.poll() is not None):
             self.kill(index)
-            self._running[index] = running = self._start(self._ports[index])
-        return running
+            self._starting[index] = self._start(index)
 
     def kill(self, index: int) -> None:
         """Kill a server if it runs."""
         if index in self._running:
             process = self._running.pop(index).process
-            process.kill()
-            process.communicate()
+        elif index in self._starting:
+            process = self._starting.pop(index)
+        else:
+            return
+        process.kill()
+        process.communicate()
 
-    def _start(self, port: int) -> Server:
-        command = [sys.executable, "-c", _SERVE, "serve", "--port", str(port), "--print-url"]
+    def _log(self, index: int) -> Path:
+        return self._folder / f"{self._ports[index]}.log"
+
+    def _start(self, index: int) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", _SERVE, "serve", "--port", str(self._ports[index]), "--print-url"]
         env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "PYTHONPATH": os.pathsep.join(sys.path)}
         env |= self.variables
-        with (self._folder / f"{port}.log").open("a") as log:
-            process = subprocess.Popen(
+        with self._log(index).open("a") as log:
+            return subprocess.Popen(
                 command, cwd=self._folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        assert url, (self._folder / f"{port}.log").read_text()
-        return Server(process, url)
 
     def finished_calls(self, response_id: str) -> set[int]:
         """Return the numbers of the model calls that the database has as finished."""

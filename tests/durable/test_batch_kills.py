@@ -14,11 +14,14 @@ from tests.durable.processes import ANSWERS, Backend, Processes
 from tests.durable.test_kills import pause
 from tests.server.batching import CHAT, create, ended, line, results
 from tests.server.client import get
+from tests.support.thorough import often
 from tests.support.upstream import Answer, Request, Upstream, completion, reply, streaming
 
 pytestmark = pytest.mark.slow
 
 LINES = 120
+VICTIMS = often(1, 2)
+"""Number of servers that are killed, one after the other; the last one starts again."""
 
 
 class LineBackend(Upstream):
@@ -97,7 +100,7 @@ def test_kills_in_the_middle_of_a_batch_lose_nothing_and_pay_nothing_twice(url: 
             lines = [line(f"line {number}", CHAT) for number in range(1, LINES + 1)]
             batch_id = create(one, *lines, endpoint=CHAT)["id"]
             paid: Counter[str] = Counter()
-            for victim in (0, 1):
+            for victim in range(VICTIMS):
                 # The other server goes on after the first kill.
                 while get(two, f"/batches/{batch_id}").json["request_counts"]["completed"] <= len(paid):
                     pause(0.01)
@@ -105,7 +108,7 @@ def test_kills_in_the_middle_of_a_batch_lose_nothing_and_pay_nothing_twice(url: 
                 servers.kill(victim)
                 paid = Counter({text: backend.asked[text] for text in finished(url, batch_id)})
                 assert 0 < len(paid) < LINES
-            one = servers.server(0).url
+            one = servers.server(VICTIMS % 2).url
             batch = ended(one, batch_id)
             assert batch["status"] == "completed"
             assert batch["request_counts"] == {"total": LINES, "completed": LINES, "failed": 0}
@@ -133,14 +136,14 @@ def test_kills_in_the_middle_of_lines_repeat_no_finished_model_call(url: str, tm
             lines = [line(text, tools=[{"type": "web_search"}]) for text in texts]
             batch_id = create(one, *lines)["id"]
             paid: Counter[tuple[str, int]] = Counter()
-            for victim in (0, 1):
+            for victim in range(VICTIMS):
                 while finished_calls(url, batch_id) <= paid.keys():
                     pause(0.01)
                 pause(chance.uniform(0, 0.2))
                 servers.kill(victim)
                 paid = Counter({call: backend.asked[call] for call in finished_calls(url, batch_id)})
                 assert len(paid) < len(texts) * len(ANSWERS), "the kill came too late"
-            one = servers.server(0).url
+            one = servers.server(VICTIMS % 2).url
             batch = ended(one, batch_id)
             assert batch["request_counts"] == {"total": len(texts), "completed": len(texts), "failed": 0}
             output = results(one, batch["output_file_id"])

@@ -113,20 +113,23 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             f'database = "{database}"\ndiscover = false\n'
             f'[models.up]\nbase_url = "{backend.base_url}"\nkind = "openai"\napi_key = "none"\n'
         )
-        urls = [stack.enter_context(_server(folder)) for _ in range(2)]
+        servers = [stack.enter_context(_server(folder)) for _ in range(2)]  # They start at the same time.
+        urls = [url() for url in servers]
         pair = Pair(database, urls, backend)
         _wait_for_company(pair)
         yield pair
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def _server(folder: Path) -> Iterator[Callable[[], str]]:
+    """Start a server; yield a function that returns its URL once it serves."""
     command = [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--print-url"]
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout
+        assert output is not None
         try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
+            yield lambda: output.readline().strip()
         finally:
             process.kill()
 
