@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from antiphon.engine.request.summary import PROMPT, as_told
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
 from antiphon.engine.sealed import Sealed
+from antiphon.engine.steps import ModelNote, StepNotes
 from antiphon.errors import AntiphonError, ContextLengthExceeded, RecordingNotFound, UpstreamUnreachable
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest
@@ -278,6 +280,23 @@ def test_tokens_of_the_summary_are_counted_for_the_caller() -> None:
     made = Compactor(request, resolved, RequestContext(seal=OpenSeal(), spend=counted.append), estimate_of(0))
     assert asyncio.run(made.sum_up(ITEMS)) == "All went well."
     assert counted == [910]
+
+
+@pytest.mark.parametrize("error", [None, UpstreamUnreachable("up: nobody there")])
+def test_the_call_for_a_summary_is_noted_as_such(error: AntiphonError | None) -> None:
+    steps = StepNotes()
+    model = Model(summary=error or SUMMARY)
+    resolved = ResolvedModel(chat_model=model, name="model", id="backend/model")
+    request = create_response.decode(b'{"model":"backend/model","input":"Hi"}')
+    made = Compactor(request, resolved, RequestContext(seal=OpenSeal(), steps=steps), estimate_of(0))
+    with nullcontext() if error is None else pytest.raises(UpstreamUnreachable):
+        asyncio.run(made.sum_up(ITEMS))
+    (note,) = steps.notes
+    assert isinstance(note, ModelNote)
+    assert (note.model, note.purpose, note.error) == ("backend/model", "compaction", error)
+    assert [note.request] == model.asked
+    assert note.ended is not None
+    assert note.reply.finish_reason == ("stop" if error is None else None)
 
 
 def test_a_call_that_was_approved_is_summed_up_before_the_answer() -> None:

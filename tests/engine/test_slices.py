@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from antiphon.engine.slices import SLICE, in_slices, in_thread
+from antiphon.engine.slices import SLICE, in_slices, in_thread, mapped
 from tests.support.immediate import at_once
 
 
@@ -16,6 +16,11 @@ def test_every_item_is_in_one_slice_and_in_order(count: int) -> None:
     asyncio.run(in_slices(slices.append, range(count)))
     assert [item for some in slices for item in some] == list(range(count))
     assert all(len(some) <= SLICE for some in slices)
+
+
+@pytest.mark.parametrize("count", [0, 1, SLICE, SLICE + 1, 3 * SLICE + 5])
+def test_each_item_has_its_result_in_order(count: int) -> None:
+    assert asyncio.run(mapped(str, range(count))) == [str(number) for number in range(count)]
 
 
 def test_few_items_do_not_wait() -> None:
