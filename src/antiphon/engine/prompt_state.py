@@ -47,7 +47,9 @@ class PromptState:
         """Number of the oldest items that `shorten` has dropped."""
         self.kept: Kept | None = None
         """The part of an earlier response that this one begins with."""
-        self._request = request if _are_questions(items) else configured(request, items, sealed)
+        # Messages of a user have no sources and change no settings.
+        self._is_plain = all(isinstance(item, Message) and item.role == "user" for item in items)
+        self._request = request if self._is_plain else configured(request, items, sealed)
         self._sealed = sealed
         self._offered: Offered = {}
         self._said: list[ChatMessage] = []
@@ -94,9 +96,7 @@ class PromptState:
             encrypted_reasoning="reasoning.encrypted_content" in include,
             sealed=self._sealed,
             phases=any(isinstance(item, Message) and item.phase for item in self.items),
-            sources=sources_of(chain(self.items, output))
-            if output or not _are_questions(self.items)
-            else None,
+            sources=None if self._is_plain and not output else sources_of(chain(self.items, output)),
         )
         return Assembler(output, ids, options)
 
@@ -152,7 +152,7 @@ class PromptState:
 
     async def replace_context(self, items: list[Item], compaction: Item) -> None:
         """Continue from a compaction of `items` instead of the conversation so far."""
-        self.items = [*kept_messages(items), compaction]
+        self.items, self._is_plain = [*kept_messages(items), compaction], False
         self._said = []
         self._shorter = None
         self.dropped = 0
@@ -173,8 +173,3 @@ class PromptState:
         items = [*self.items, *self._found]
         capabilities = self.model.chat_model.capabilities
         return with_loaded(translated, self._request, items, capabilities, self._offered)
-
-
-def _are_questions(items: list[Item]) -> bool:
-    """Return whether a context has messages of a user alone, which have no sources and change no settings."""
-    return all(isinstance(item, Message) and item.role == "user" for item in items)
