@@ -54,6 +54,12 @@ DEVIATIONS = (
     Deviation(
         rf"{_RESPONSE}\.prompt_cache_retention", "value", _DEFAULT, unless_sent="prompt_cache_retention"
     ),
+    Deviation(
+        rf"{_RESPONSE}\.store",
+        "value",
+        "the API shows false for a background response, although it stores it",
+        unless_sent="store",
+    ),
     Deviation(rf"{_ITEM}\.phase", "absent here", "chat backends do not say what a message is for"),
     Deviation(
         rf"{_ITEM}\.content",

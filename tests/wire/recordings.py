@@ -32,6 +32,8 @@ COVERED = (
     "a-tool-function-tool_loop-step2-omit-tools",
     "a-tool-function-tool_loop-step2-tool_choice-without-tools-400",
     "a-tool-function",
+    "b-background_mode_streaming_continuation_vcr",
+    "b-background_mode_streaming_vcr",
     "b-gpt5_pro",
     "b-native_output",
     "b-native_output_multiple",
@@ -99,7 +101,7 @@ HOSTED = (
 
 _CODE = "the hosted tool code_interpreter"
 _SWITCHED_OFF = "web search without access to the web, which this server omits"
-_BACKGROUND = "background responses"
+_BACKGROUND = "background responses without a stream, whose output is in another exchange"
 _TOKENS = "counting input tokens"
 _MADE_UP = "written by hand, not recorded: its status is `complete`, which the API does not know"
 
@@ -112,8 +114,6 @@ LEFT_OUT = {
     "a-max-tool-calls-code-interpreter-stream-v1": _CODE,
     "a-max-tool-calls-code-interpreter-stream-v3-two": _CODE,
     "b-background_mode_reasoning_vcr": _BACKGROUND,
-    "b-background_mode_streaming_continuation_vcr": _BACKGROUND,
-    "b-background_mode_streaming_vcr": _BACKGROUND,
     "b-background_mode_streaming_without_starting_after_vcr": _BACKGROUND,
     "b-background_mode_with_tool_vcr": _BACKGROUND,
     "b-openai_previous_response_id": _MADE_UP,
@@ -189,11 +189,11 @@ def engine_exchanges(recording: str) -> list[Exchange]:
     """Return the exchanges of a recording that one run of the engine answers.
 
     These are POST /v1/responses without hosted tool calls in the output, without items in the input that the
-    engine does not translate, and not in the background.
+    engine does not translate, and not queued in the background without a stream.
     """
     return [
         exchange
-        for exchange in exchanges(recording)
+        for exchange in map(_without_queue, exchanges(recording))
         if _is_one_response(exchange) and {item["type"] for item in exchange.output()} <= ENGINE_ITEMS
     ]
 
@@ -209,9 +209,21 @@ def hosted_exchanges(recording: str) -> list[Exchange]:
     ]
 
 
+def _without_queue(exchange: Exchange) -> Exchange:
+    """Return a background stream without its time in the queue, of which the engine knows nothing."""
+    kinds = [event["type"] for event in exchange.events]
+    if "response.queued" not in kinds:
+        return exchange
+    events = [event for event in exchange.events if event["type"] != "response.queued"]
+    events = [event | {"sequence_number": number} for number, event in enumerate(events)]
+    events[0] = events[0] | {"response": events[0]["response"] | {"status": "in_progress"}}
+    return exchange._replace(events=events)
+
+
 def _is_one_response(exchange: Exchange) -> bool:
     if (exchange.method, exchange.path) != ("POST", "/v1/responses"):
         return False
     sent = exchange.request["input"]
     kinds = {item.get("type", "message") for item in sent} if isinstance(sent, list) else set()
-    return not exchange.request.get("background") and not kinds & _UNTRANSLATED
+    is_queued = exchange.request.get("background") and not exchange.events
+    return not is_queued and not kinds & _UNTRANSLATED
