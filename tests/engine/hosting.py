@@ -11,7 +11,7 @@ from msgspec import UnsetType
 from antiphon.decode.bodies import create_response
 from antiphon.engine.kept import Kept
 from antiphon.engine.loop import Loop
-from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedModel
+from antiphon.engine.ports import HostedCall, HostedTool, HostedTools, ResolvedModel, StreamedCall
 from antiphon.engine.prompt_state import PromptState
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.response import new_response
@@ -192,6 +192,12 @@ class FakeTool:
 
     def approved(self, items: list[Item]) -> list[HostedCall]:
         return []
+
+    async def prepare(self, items: list[Item]) -> None:
+        pass
+
+    def begin(self, name: str) -> StreamedCall | None:
+        return None
 
     async def close(self) -> None:
         self.closed += 1

@@ -215,7 +215,8 @@ class Loop:
         request = self._chat_request()
         if self._prompt.model.interrupted is not None:
             self._outcome.output += self._prompt.model.interrupted()
-        reply = self._prompt.assembler(self._outcome.output, self._context.ids)
+        begin = None if self._work is None else self._work.begin
+        reply = self._prompt.assembler(self._outcome.output, self._context.ids, begin)
         self._outcome.follow(reply)
         note = None
         if self._context.steps is not None:
@@ -223,19 +224,36 @@ class Loop:
             note = ModelNote(self._prompt.model.id, request, reply, output, dropped)
         return _ModelCall(self._prompt.model, request, reply, self._context, note)
 
-    def _hosted_work(self, reply: Assembler) -> AsyncGenerator[list[Event], None]:
-        """Return the events of the hosted calls of a reply."""
+    async def _hosted_work(self, reply: Assembler) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of the hosted calls of a reply, and of the items that wait for them."""
         assert self._work is not None
-        return self._work.run(self._hosted_calls(self._work, reply))
+        while True:
+            async with aclosing(self._work.run(self._hosted_calls(self._work, reply))) as batches:
+                async for events in batches:
+                    yield events
+            if not reply.is_paused:
+                break
+            if events := reply.resume():
+                yield events
+            if reply.failure is not None:
+                raise reply.failure
 
     def _cut_off(self, reply: Assembler) -> list[Event]:
         """Return the events of hosted calls that don't run, because a limit cut their reply off."""
-        work = self._work
-        return [] if work is None else work.leave(self._hosted_calls(work, reply))
+        if self._work is None:
+            return []
+        events = self._work.leave(self._hosted_calls(self._work, reply))
+        while reply.is_paused:
+            events += reply.resume()
+            events += self._work.leave(self._hosted_calls(self._work, reply))
+        return events
 
     def _hosted_calls(self, work: HostedWork, reply: Assembler) -> list[HostedCall]:
-        functions = [(self._prompt.hosted_function(name), given) for name, given in reply.hosted_calls]
-        return [work.call(each.position, each.name, given) for each, given in functions]
+        calls: list[HostedCall] = []
+        for each in reply.hosted_calls:
+            its = self._prompt.hosted_function(each.name)
+            calls.append(each.streamed or work.call(its.position, its.name, each.arguments))
+        return calls
 
     def _said(self, reply: Assembler) -> list[Item]:
         """Return the items of a reply and of its hosted calls, for the model."""

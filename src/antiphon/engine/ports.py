@@ -271,6 +271,29 @@ class HostedCall(Protocol):
         ...
 
 
+class StreamedCall(HostedCall, Protocol):
+    """A `HostedCall` whose item begins while the model still writes the arguments.
+
+    After `begin`, `opening` returns only the events that follow the arguments.
+    """
+
+    def begin(self, output_index: int) -> list[Event]:
+        """Return the item's first events."""
+        ...
+
+    def feed(self, arguments: str, output_index: int) -> list[Event]:
+        """Return the events for the next part of the arguments."""
+        ...
+
+    def end(self, output_index: int, *, is_cut: bool) -> list[Event]:
+        """Return the events at the end of the arguments, which a limit may have cut off."""
+        ...
+
+    def abandon(self) -> Item:
+        """Return the incomplete item of a call that never runs, because the response has ended."""
+        ...
+
+
 class HostedTool(Protocol):
     """A tool that the server runs itself, for one request that declares it."""
 
@@ -289,6 +312,18 @@ class HostedTool(Protocol):
 
         Raises:
             InvalidRequest: The declaration of the tool is invalid.
+        """
+        ...
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Look up what the tool needs, before `setup` and before anything is sent.
+
+        Args:
+            items: The context.
+
+        Raises:
+            InvalidRequest: The declaration of the tool is invalid.
+            NotFound: It names something that does not exist.
         """
         ...
 
@@ -317,6 +352,10 @@ class HostedTool(Protocol):
         """
         ...
 
+    def begin(self, name: str) -> StreamedCall | None:
+        """Return a new call whose arguments follow; None if the tool needs them whole."""
+        ...
+
     async def close(self) -> None:
         """Close the connections of the tool."""
         ...
@@ -330,6 +369,11 @@ class HostedTools:
     """The tools, in the order of the request."""
     max_rounds: int = 10
     """Maximum model calls of one response, which is incomplete if the last reply still calls tools."""
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Prepare all tools; see `HostedTool.prepare`."""
+        for tool in self.tools:
+            await tool.prepare(items)
 
     async def close(self) -> None:
         """Close the connections of all tools."""

@@ -1,13 +1,13 @@
 """The conversation with the model in one response: the context and later items."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import msgspec
 
 from antiphon.engine.hosted.run import Offered
 from antiphon.engine.kept import Kept
-from antiphon.engine.ports import ResolvedModel
+from antiphon.engine.ports import ResolvedModel, StreamedCall
 from antiphon.engine.reply.assemble import Assembler, AssemblyOptions
 from antiphon.engine.reply.citations import sources_of
 from antiphon.engine.request.configuration import configured
@@ -84,12 +84,23 @@ class PromptState:
             return self._translated.chat_request
         return continued(self._translated, self._said, spent=spent, is_first=not self.rounds)
 
-    def assembler(self, output: list[Item], ids: Ids) -> Assembler:
-        """Return the assembler for the next reply; it appends its items to `output`."""
+    def assembler(
+        self, output: list[Item], ids: Ids, begin: Callable[[int, str], StreamedCall | None] | None = None
+    ) -> Assembler:
+        """Return the assembler for the next reply; it appends its items to `output`.
+
+        Args:
+            output: The output of the response.
+            ids: Makes the ids of the items.
+            begin: Begins a call of a function of the tool at a position; None without hosted tools.
+        """
         include = self._request.include or ()
+        known = self._translated.functions.known
+        if begin is not None:
+            known = msgspec.structs.replace(known, begin=lambda name: self._begun(name, begin))
         options = AssemblyOptions(
             source=self.model.id,
-            tools=self._translated.functions.known,
+            tools=known,
             input_of=self._translated.input_of,
             think_tags=self.model.chat_model.capabilities.think_tags,
             logprobs="message.output_text.logprobs" in include,
@@ -99,6 +110,10 @@ class PromptState:
             sources=None if self._is_plain and not output else sources_of(chain(self.items, output)),
         )
         return Assembler(output, ids, options)
+
+    def _begun(self, name: str, begin: Callable[[int, str], StreamedCall | None]) -> StreamedCall | None:
+        function = self.hosted_function(name)
+        return begin(function.position, function.name)
 
     def hosted_function(self, name: str) -> HostedFunction:
         """Return the hosted function that the model calls by this name."""

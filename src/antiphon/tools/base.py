@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from antiphon.engine.ports import HostedCall
+from antiphon.engine.ports import HostedCall, StreamedCall
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import Item
 
@@ -27,9 +27,16 @@ class BasicTool:
         """Return None: no set-up runs before the model is called."""
         return None
 
+    async def prepare(self, items: list[Item]) -> None:
+        """Do nothing: the tool needs no look at the context."""
+
     def approved(self, items: list[Item]) -> list[HostedCall]:
         """Return no calls: none needs an approval."""
         return []
+
+    def begin(self, name: str) -> StreamedCall | None:
+        """Return None: a call begins with its whole arguments."""
+        return None
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""

@@ -3,7 +3,7 @@
 import pytest
 
 from antiphon.engine.reply.assemble import AssemblyOptions
-from antiphon.engine.reply.tool_calls import KnownTools
+from antiphon.engine.reply.tool_calls import HostedFunctionCall, KnownTools
 from tests.engine.replies import CALLED, STOP, assemble, call, chunk
 
 HOSTED = AssemblyOptions(source="backend/model", tools=KnownTools(hosted=frozenset({"look"})))
@@ -12,7 +12,7 @@ HOSTED = AssemblyOptions(source="backend/model", tools=KnownTools(hosted=frozens
 def test_a_hosted_call_has_no_events_and_no_item() -> None:
     reply = assemble(call(0, "call_1", "look", '{"at"'), call(0, None, None, ":1}"), CALLED, options=HOSTED)
     assert (reply.events, reply.items) == ([], [])
-    assert reply.assembler.hosted_calls == [("look", '{"at":1}')]
+    assert reply.assembler.hosted_calls == [HostedFunctionCall("look", '{"at":1}')]
 
 
 def test_other_items_go_on_around_it() -> None:
@@ -26,7 +26,10 @@ def test_other_items_go_on_around_it() -> None:
     )
     assert [item["type"] for item in reply.items] == ["message", "function_call"]
     assert reply.calls() == [("call_2", "f", "{}")]
-    assert reply.assembler.hosted_calls == [("look", "{}"), ("look", '{"at":2}')]
+    assert reply.assembler.hosted_calls == [
+        HostedFunctionCall("look", "{}"),
+        HostedFunctionCall("look", '{"at":2}'),
+    ]
 
 
 def test_interleaved_calls() -> None:
@@ -39,7 +42,7 @@ def test_interleaved_calls() -> None:
         options=HOSTED,
     )
     assert reply.calls() == [("call_2", "f", '{"b":2}')]
-    assert reply.assembler.hosted_calls == [("look", '{"a":1}')]
+    assert reply.assembler.hosted_calls == [HostedFunctionCall("look", '{"a":1}')]
 
 
 @pytest.mark.parametrize(("pieces", "is_hosted"), [(("lo", "ok"), True), (("look", "_up"), False)])
@@ -52,12 +55,12 @@ def test_names_in_pieces(pieces: tuple[str, str], is_hosted: bool) -> None:
 
 def test_F39_arguments_that_are_not_json_are_for_the_tool_to_judge() -> None:
     reply = assemble(call(0, "call_1", "look", "at the sky"), STOP, options=HOSTED)
-    assert reply.assembler.hosted_calls == [("look", "at the sky")]
+    assert reply.assembler.hosted_calls == [HostedFunctionCall("look", "at the sky")]
 
 
 def test_a_call_without_arguments() -> None:
     reply = assemble(call(0, "call_1", "look"), CALLED, options=HOSTED)
-    assert reply.assembler.hosted_calls == [("look", "")]
+    assert reply.assembler.hosted_calls == [HostedFunctionCall("look", "")]
     assert reply.items == []
 
 

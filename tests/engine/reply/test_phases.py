@@ -3,7 +3,7 @@
 import pytest
 
 from antiphon.engine.reply.assemble import AssemblyOptions
-from antiphon.engine.reply.tool_calls import KnownTools
+from antiphon.engine.reply.tool_calls import HostedFunctionCall, KnownTools
 from tests.engine.replies import CALLED, STOP, Reply, assemble, call, chunk
 
 PHASES = AssemblyOptions(source="backend", phases=True)
@@ -36,7 +36,7 @@ def test_text_before_a_hosted_call_is_commentary() -> None:
     options = AssemblyOptions(source="backend", phases=True, tools=tools)
     reply = assemble(chunk(content="I look."), call(0, "call_1", "search", "{}"), CALLED, options=options)
     assert phases_of(reply) == ["commentary"]
-    assert reply.assembler.hosted_calls == [("search", "{}")]
+    assert reply.assembler.hosted_calls == [HostedFunctionCall("search", "{}")]
 
 
 def test_text_after_a_call_is_the_final_answer() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Container, Iterable, Mapping, Sequence
 
 from antiphon.engine.hosted.items import for_client, has_failed, tool_name
-from antiphon.engine.ports import HostedCall, HostedTool
+from antiphon.engine.ports import HostedCall, HostedTool, StreamedCall
 from antiphon.engine.request_context import RequestContext
 from antiphon.engine.steps import ToolNote
 from antiphon.wire.chat import ChatTool
@@ -71,6 +71,11 @@ class HostedWork:
     def call(self, position: int, name: str, arguments: str) -> HostedCall:
         """Return a call that the model made, of a function of the tool at `position`."""
         return self._tools[position].call(name, arguments)
+
+    def begin(self, position: int, name: str) -> StreamedCall | None:
+        """Return a call whose arguments the model still writes; None if the tool needs them whole."""
+        # Without an item for each call, none may begin before it is known to run.
+        return self._tools[position].begin(name) if self._keeps_skipped else None
 
     def run_approved(self) -> AsyncGenerator[list[Event], None]:
         """Run the calls that the client has approved."""

@@ -1,26 +1,31 @@
 """Assembly of output items and events from chat completion chunks."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from antiphon.engine.reply.citations import Sources
-from antiphon.engine.reply.errors import error_inside
+from antiphon.engine.reply.errors import as_error, error_inside, excerpt
 from antiphon.engine.reply.message import MessageBuilder, complete, last_tokens
 from antiphon.engine.reply.reasoning import ItemBuilder, ReasoningBuilder
-from antiphon.engine.reply.think_tags import Piece, ThinkSplitter
-from antiphon.engine.reply.tool_calls import CallBuilder, CallTable, KnownTools
+from antiphon.engine.reply.think_tags import Piece, ThinkSplitter, pieces_of
+from antiphon.engine.reply.tool_calls import (
+    CallBuilder,
+    CallTable,
+    HostedFunctionCall,
+    KnownTools,
+    number_calls,
+)
 from antiphon.engine.request_context import Ids
 from antiphon.engine.sealed import Sealed
 from antiphon.errors import AntiphonError, UpstreamBroken
 from antiphon.ids import CALL
-from antiphon.wire.chat import ChatUsage, Choice, Chunk, ContentPiece, Delta, ReasoningDetail, ToolCallDelta
+from antiphon.wire.chat import ChatUsage, Choice, Chunk, Delta, ReasoningDetail, ToolCallDelta
 from antiphon.wire.content import Logprob
 from antiphon.wire.events import NO_LOGPROBS, Event
 from antiphon.wire.items import Item, ItemStatus, Phase
-from antiphon.wire.json import JSON
 
 _decode = msgspec.json.Decoder(Chunk).decode
 
@@ -59,13 +64,14 @@ class Assembler:
     complete once anything else begins; a tool call is complete once its arguments are a complete JSON object.
 
     The assembler appends finished items to `output`, the response's list. Calls of hosted functions don't
-    become items here: once complete, their names and arguments are in `hosted_calls`. A broken reply sets
-    `failure`, and later chunks are ignored.
+    become items here: once complete, they are in `hosted_calls`. The item of such a call may stream with its
+    arguments. Everything after it then waits for its result (`is_paused`). A broken reply sets `failure`, and
+    later chunks are ignored.
     """
 
     def __init__(self, output: list[Item], ids: Ids, options: AssemblyOptions) -> None:
         self.output = output
-        self.hosted_calls: list[tuple[str, str]] = []
+        self.hosted_calls: list[HostedFunctionCall] = []
         self.failure: AntiphonError | None = None
         self.finish_reason: str | None = None
         self.usage: ChatUsage | None = None
@@ -94,7 +100,7 @@ class Assembler:
             try:
                 chunk = _decode(payload)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self.failure = self._broken(f"sent a broken chunk ({error}): {_excerpt(payload)}")
+                self.failure = self._broken(f"sent a broken chunk ({error}): {excerpt(payload)}")
                 break
             if self._open_text is None or (text := _plain_text(chunk)) is None:
                 self._chunk(events, chunk)
@@ -126,12 +132,31 @@ class Assembler:
             return events
         if self._head is None and not (self.stopped_early or self.said or self._calls):
             self._switch(events, MessageBuilder(self._ids, self._options.sources))
-        while self._head is not None:
-            cut = self.stopped_early and not (self._waiting and self._head.is_whole())
-            if not self._close(self._head, events, "incomplete" if cut else "completed"):
+        self._close_rest(events)
+        return events
+
+    def resume(self) -> list[Event]:
+        """Go on with a paused reply, once its hosted calls have run."""
+        events: list[Event] = []
+        self.hosted_calls = []
+        self._open_next(events)
+        self._close_rest(events)
+        return events
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the ended reply has more items after a hosted call."""
+        return self._head is None and bool(self._waiting)
+
+    def _close_rest(self, events: list[Event]) -> None:
+        while (head := self._head) is not None:
+            cut = self.stopped_early and not (self._waiting and head.is_whole())
+            if not self._close(head, events, "incomplete" if cut else "completed"):
+                break
+            if isinstance(head, CallBuilder) and head.streamed is not None:
+                self._head = None
                 break
             self._open_next(events)
-        return events
 
     def abandon(self) -> None:
         """Keep the content of an interrupted reply as incomplete items, without events."""
@@ -140,6 +165,8 @@ class Assembler:
         while self._head is not None:
             if not (isinstance(self._head, CallBuilder) and self._head.is_hosted):
                 self.output.append(self._head.snapshot())
+            elif self._head.streamed is not None:
+                self.output.append(self._head.streamed.abandon())
             self._open_next(unsent)
 
     @property
@@ -153,7 +180,7 @@ class Assembler:
         return self.finish_reason in ("length", "content_filter")
 
     def _chunk(self, events: list[Event], chunk: Chunk) -> None:
-        fault = chunk.error or (chunk.choices is None and chunk.message and _as_error(chunk))
+        fault = chunk.error or (chunk.choices is None and chunk.message and as_error(chunk))
         if fault:
             self.failure = error_inside(self._options.source, fault)
             return
@@ -177,7 +204,7 @@ class Assembler:
         delta = choice.delta or choice.message
         if delta is not None:
             if choice.delta is None and delta.tool_calls:
-                _number(delta.tool_calls)
+                number_calls(delta.tool_calls)
             logprobs = NO_LOGPROBS
             if self._options.logprobs and choice.logprobs is not None:
                 logprobs = complete(choice.logprobs.content or NO_LOGPROBS)
@@ -198,7 +225,7 @@ class Assembler:
         content = delta.content
         if content:
             if not isinstance(content, str):
-                self._pieces(events, _pieces_of(content))
+                self._pieces(events, pieces_of(content))
             elif self._think is None or self._think.passes(content):
                 self._text(events, "text", content, logprobs)
             else:
@@ -321,8 +348,8 @@ class Assembler:
         """Close the item; return False and set `failure` if its input is invalid."""
         if isinstance(head, CallBuilder):
             if head.is_hosted:
-                head.closed = True
-                self.hosted_calls.append((head.name, head.arguments))
+                self.hosted_calls.append(head.end_hosted(events, status))
+                self.hosted_calls.sort(key=lambda call: call.streamed is None)  # Its item is open.
                 return True
             head.end_input(events, status)
             self._find_fault()
@@ -345,35 +372,6 @@ class Assembler:
 
     def _broken(self, what: str) -> UpstreamBroken:
         return UpstreamBroken(f"{self._options.source}: {what}")
-
-
-def _as_error(chunk: Chunk) -> JSON:
-    """Return the error in a chunk that is itself an error object, as in older servers."""
-    return {"message": chunk.message, "code": chunk.code}
-
-
-def _number(calls: Iterable[ToolCallDelta]) -> None:
-    """Assign indexes to the calls of a non-streaming message, which may repeat an ID."""
-    for position, call in enumerate(calls):
-        call.index = position
-
-
-def _pieces_of(content: list[ContentPiece]) -> list[Piece]:
-    pieces: list[Piece] = []
-    for piece in content:
-        thinking = piece.thinking
-        if isinstance(thinking, list):
-            thinking = "".join(inner.text or "" for inner in thinking)
-        if thinking:
-            pieces.append(("reasoning", thinking))
-        if piece.text:
-            pieces.append(("text", piece.text))
-    return pieces
-
-
-def _excerpt(payload: bytes) -> str:
-    text = payload[:120].decode("utf-8", "replace")
-    return text + "..." if len(payload) > 120 else text
 
 
 def _plain_text(chunk: Chunk) -> str | None:

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from antiphon.errors import AntiphonError, ContextLengthExceeded, UpstreamBroken, UpstreamRefused
+from antiphon.wire.chat import Chunk
 from antiphon.wire.json import JSON
 
 _RATE_LIMITS = ("insufficient_quota", "rate_limit_error", "rate_limit_exceeded")
@@ -71,3 +72,14 @@ def _status(number: JSON) -> int | None:
     if isinstance(number, str) and len(number) == 3 and number.isdecimal():
         number = int(number)
     return number if isinstance(number, int) and 400 <= number < 600 else None
+
+
+def as_error(chunk: Chunk) -> JSON:
+    """Return the error in a chunk that is itself an error object, as in older servers."""
+    return {"message": chunk.message, "code": chunk.code}
+
+
+def excerpt(payload: bytes) -> str:
+    """Return the beginning of a chunk, for a message."""
+    text = payload[:120].decode("utf-8", "replace")
+    return text + "..." if len(payload) > 120 else text

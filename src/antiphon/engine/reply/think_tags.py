@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from antiphon.wire.chat import ContentPiece
+
 OPEN = "<think>"
 CLOSE = "</think>"
 
@@ -88,3 +90,17 @@ def _certain(text: str) -> int:
     longest = min(len(CLOSE) - 1, len(text))
     cut = next((length for length in range(longest, 0, -1) if text.endswith(CLOSE[:length])), 0)
     return len(text[: len(text) - cut].rstrip())
+
+
+def pieces_of(content: list[ContentPiece]) -> list[Piece]:
+    """Return the pieces of content that separates thinking from text itself."""
+    pieces: list[Piece] = []
+    for piece in content:
+        thinking = piece.thinking
+        if isinstance(thinking, list):
+            thinking = "".join(inner.text or "" for inner in thinking)
+        if thinking:
+            pieces.append(("reasoning", thinking))
+        if piece.text:
+            pieces.append(("text", piece.text))
+    return pieces

@@ -1,10 +1,11 @@
 """Building of streamed tool calls: function arguments and custom tool input."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import msgspec
 
 from antiphon.engine.client.kinds import ClientCall, ClientFunctions, as_item
+from antiphon.engine.ports import StreamedCall
 from antiphon.engine.reply.grammar import Grammar, InputCheck
 from antiphon.engine.reply.tool_input import InputReader
 from antiphon.engine.request_context import Ids
@@ -38,6 +39,18 @@ class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
     """Built-in tools that the client runs."""
     asynchronous: Container[str] = frozenset()
     """Tools whose calls the model does not wait for."""
+    begin: Callable[[str], StreamedCall | None] | None = None
+    """Begins a call of a hosted function whose item streams with its arguments; None if no tool does that."""
+
+
+class HostedFunctionCall(msgspec.Struct, frozen=True):
+    """A complete call of a hosted function."""
+
+    name: str
+    """The name at the backend."""
+    arguments: str
+    streamed: StreamedCall | None = None
+    """The call, if its item has begun already."""
 
 
 _NONE = KnownTools()
@@ -47,7 +60,7 @@ class CallBuilder:
     """The builder of a call of a function, a custom tool or a built-in tool that the client runs.
 
     It announces the item once its name is complete, since a name may arrive in parts. A call of a hosted
-    function is only collected, without events or an item.
+    function is only collected, without events or an item, unless its tool streams the arguments.
     """
 
     def __init__(self, ids: Ids, known: KnownTools = _NONE) -> None:
@@ -58,6 +71,8 @@ class CallBuilder:
         """Whether a custom tool's input arrives as plain text, not as function arguments."""
         self.fault: str | None = None
         """The error in the input of a custom tool."""
+        self.streamed: StreamedCall | None = None
+        """The hosted call whose item streams with its arguments."""
         self._ids = ids
         self._known = known
         self._item_id = ""
@@ -81,7 +96,12 @@ class CallBuilder:
         return "".join(self._arguments)
 
     def is_whole(self) -> bool:
-        """Return whether the call is complete. The next item completes a raw input."""
+        """Return whether the call is complete. The next item completes a raw input.
+
+        A hosted call whose item has begun is never complete: the next item waits for its result.
+        """
+        if self.streamed is not None:
+            return False
         return (self.is_raw and bool(self.name)) or self.has_whole_arguments()
 
     def has_whole_arguments(self) -> bool:
@@ -155,6 +175,9 @@ class CallBuilder:
 
     def _send(self, events: list[Event]) -> None:
         """Send the arguments not sent yet; without a name they wait for it."""
+        if self._known.begin is not None and self.is_hosted:
+            self._stream(events, self._known.begin)
+            return
         if self.name and self._sent < len(self._arguments) and not self.is_hosted:
             if self.name in self._known.client:
                 self._send_to_built_in(events)
@@ -180,6 +203,24 @@ class CallBuilder:
             self.call_id = self.call_id or self._ids("call", CALL)
             self._built_in = function.begin(self._item_id, self.call_id)
         return self._built_in
+
+    def _stream(self, events: list[Event], begin: Callable[[str], StreamedCall | None]) -> None:
+        """Send the arguments of a hosted call whose item streams with them."""
+        if self.streamed is None and not self._sent and self._arguments:
+            self.streamed = begin(self.name)
+            if self.streamed is not None:
+                events += self.streamed.begin(self._output_index)
+        if self.streamed is not None:
+            for arguments in self._arguments[self._sent :]:
+                events += self.streamed.feed(arguments, self._output_index)
+        self._sent = len(self._arguments)
+
+    def end_hosted(self, events: list[Event], status: ItemStatus) -> HostedFunctionCall:
+        """End the call of a hosted function, and return it."""
+        self.closed = True
+        if self.streamed is not None:
+            events += self.streamed.end(self._output_index, is_cut=status == "incomplete")
+        return HostedFunctionCall(self.name, self.arguments, self.streamed)
 
     def _send_input(self, events: list[Event], text: str) -> None:
         if text:
@@ -284,3 +325,9 @@ class CallTable:
         if index is not None:
             return self._by_index.get(index)
         return self._calls[-1] if self._calls else None
+
+
+def number_calls(calls: Iterable[ToolCallDelta]) -> None:
+    """Assign indexes to the calls of a non-streaming message, which may repeat an ID."""
+    for position, call in enumerate(calls):
+        call.index = position

@@ -12,6 +12,7 @@ from antiphon.engine.ports import (
     HostedTool,
     HostedTools,
     ResolvedModel,
+    StreamedCall,
     WrappedCatalogue,
 )
 from antiphon.engine.request_context import RequestContext
@@ -107,6 +108,9 @@ class _ObservedTool:
         call = self._inner.setup(items)
         return None if call is None else _ObservedCall(call, self._record)
 
+    async def prepare(self, items: list[Item]) -> None:
+        await self._inner.prepare(items)
+
     def functions(self) -> list[ChatTool]:
         return self._inner.functions()
 
@@ -115,6 +119,10 @@ class _ObservedTool:
 
     def call(self, name: str, arguments: str) -> HostedCall:
         return _ObservedCall(self._inner.call(name, arguments), self._record)
+
+    def begin(self, name: str) -> StreamedCall | None:
+        call = self._inner.begin(name)
+        return None if call is None else _ObservedStreamedCall(call, self._record)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -148,3 +156,21 @@ class _ObservedCall:
 
     def skip(self, output_index: int) -> list[Event]:
         return self._inner.skip(output_index)
+
+
+class _ObservedStreamedCall(_ObservedCall):
+    def __init__(self, inner: StreamedCall, record: ObservedRecord) -> None:
+        super().__init__(inner, record)
+        self._streamed = inner
+
+    def begin(self, output_index: int) -> list[Event]:
+        return self._streamed.begin(output_index)
+
+    def feed(self, arguments: str, output_index: int) -> list[Event]:
+        return self._streamed.feed(arguments, output_index)
+
+    def end(self, output_index: int, *, is_cut: bool) -> list[Event]:
+        return self._streamed.end(output_index, is_cut=is_cut)
+
+    def abandon(self) -> Item:
+        return self._streamed.abandon()

@@ -144,6 +144,7 @@ class Responses:
             gathered, items = await self._gather(context, request, model, latest)
             if (request := _with_added_tools(request, items)).tools:
                 resources.hosted = await self._open_tools(context, request)
+                await resources.hosted.prepare(items)
             if request.moderation is not None or request.guardrails:
                 model = self._moderator.judged(model, request, gathered.input, context)
             await self._diagnose(context, request, response, gathered)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from antiphon.engine.ports import HostedCall, ToolCalls
+from antiphon.engine.ports import HostedCall, StreamedCall, ToolCalls
 from antiphon.engine.request_context import Ids
 from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp.approvals import Policy, approved_requests
@@ -73,6 +73,13 @@ class McpTools:
         self._repeats_list = context.request.behavior.repeats_tool_lists
         self._known: list[JSONObject] = []
         self._listing: ToolListing | None = None
+
+    async def prepare(self, items: list[Item]) -> None:
+        """Do nothing: the server is called in the response only."""
+
+    def begin(self, name: str) -> StreamedCall | None:
+        """Return None: a call begins with its whole arguments."""
+        return None
 
     def setup(self, items: list[Item]) -> HostedCall | None:
         """Return the listing of the tools, or None if the context has the allowed tools.

@@ -1,0 +1,1 @@
+"""Sandboxes for the code of containers, one file per kind."""
