@@ -53,6 +53,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "server.routes": ("files",),
     "service": ("access", "files", "moderation", "responses", "log", "passthrough", "batches", "webhooks"),
     "store": (
+        "containers",
         "deletions",
         "log",
         "vector_stores",
@@ -68,6 +69,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     ),
     "store.vector_stores": ("search",),
     "tools": ("client", "code_interpreter", "file_search", "mcp", "tool_search", "web_search"),
+    "tools.code_interpreter": ("sandboxes",),
     "tools.web_search": ("providers",),
 }
 """Sub-packages of each package, from the lowest to the highest."""

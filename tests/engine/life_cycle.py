@@ -61,6 +61,8 @@ class _LifeCycles:
             self._diff_event(event)
         elif kind.startswith(("response.function_call_arguments", "response.mcp_call_arguments")):
             self._arguments_event(event)
+        elif kind.startswith("response.code_interpreter_call_code"):
+            self._code_event(event)
         elif kind.startswith("response.custom_tool_call_input"):
             self._input_event(event)
         elif kind.startswith(f"response.{self.item['type']}."):
@@ -148,7 +150,10 @@ class _LifeCycles:
     def _end_hosted(self, item: JSONObject) -> None:
         assert self.item is not None
         assert item["id"] == self.item["id"]
-        if self._arguments_done is not None:
+        if item["type"] == "code_interpreter_call":
+            assert item["code"] == self._arguments == self._arguments_done
+            assert item["container_id"] == self.item["container_id"]
+        elif self._arguments_done is not None:
             assert item["arguments"] == self._arguments == self._arguments_done
         stages = _STAGES[item["type"]]
         if item.get("status", "completed") == "completed" and "completed" in stages:
@@ -233,6 +238,17 @@ class _LifeCycles:
         else:
             self._arguments_done = event["diff"]
 
+    def _code_event(self, event: JSONObject) -> None:
+        assert self.item is not None
+        assert self.item["type"] == "code_interpreter_call"
+        assert self._stages == ["in_progress"]
+        assert self._arguments_done is None, f"after the end of the code: {event}"
+        if event["type"].endswith(".delta"):
+            assert event["delta"], "an empty delta tells nothing"
+            self._arguments += event["delta"]
+        else:
+            self._arguments_done = event["code"]
+
     def _input_event(self, event: JSONObject) -> None:
         assert self.item is not None
         assert self.item["type"] == "custom_tool_call"
@@ -247,6 +263,7 @@ class _LifeCycles:
 _STAGES = {
     "web_search_call": ["in_progress", "searching", "completed"],
     "file_search_call": ["in_progress", "searching", "completed"],
+    "code_interpreter_call": ["in_progress", "interpreting", "completed"],
     "mcp_list_tools": ["in_progress", "completed", "failed"],
     "mcp_call": ["in_progress", "completed", "failed"],
     "mcp_approval_request": [],

@@ -79,6 +79,12 @@ COMPONENTS = {
     ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+"): "VectorStoreFileBatchObject",
     ("POST", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/cancel"): "VectorStoreFileBatchObject",
     ("GET", r"/v1/vector_stores/[^/]+/file_batches/[^/]+/files"): "ListVectorStoreFilesResponse",
+    ("POST", r"/v1/containers"): "ContainerResource",
+    ("GET", r"/v1/containers"): "ContainerListResource",
+    ("GET", r"/v1/containers/[^/]+"): "ContainerResource",
+    ("POST", r"/v1/containers/[^/]+/files"): "ContainerFileResource",
+    ("GET", r"/v1/containers/[^/]+/files"): "ContainerFileListResource",
+    ("GET", r"/v1/containers/[^/]+/files/[^/]+"): "ContainerFileResource",
     ("POST", r"/v1/batches"): "Batch",
     ("GET", r"/v1/batches"): "ListBatchesResponse",
     ("GET", r"/v1/batches/[^/]+"): "Batch",
@@ -291,7 +297,7 @@ class Validated:
                 check_error(msgspec.json.decode(body))
             elif llama_stack and re.fullmatch(OTHER_BODIES, f"{method} {path}"):
                 continue
-            elif re.fullmatch(r"/v1/files/[^/]+/content", path):
+            elif re.fullmatch(r"/v1/(containers/[^/]+/)?files/[^/]+/content", path):
                 continue  # any uploaded content
             elif re.fullmatch(UNDESCRIBED, path):
                 continue

@@ -53,7 +53,7 @@ class Comparison:
                 yield Difference(place, "absent there", None, ours[key])
             elif key in _TIMES and isinstance(recorded[key], int) and isinstance(ours[key], int):
                 continue
-            elif key in ("id", "item_id"):
+            elif key in ("id", "item_id", "container_id"):
                 if not self._same_id(recorded[key], ours[key]):
                     yield Difference(place, "value", recorded[key], ours[key])
             else:

@@ -7,7 +7,7 @@ import msgspec
 from antiphon.wire.json import JSON, JSONObject
 from tests.wire.recordings import Exchange
 
-HOSTED_CALLS = {"web_search_call", "file_search_call", "mcp_call"}
+HOSTED_CALLS = {"web_search_call", "file_search_call", "code_interpreter_call", "mcp_call"}
 """Items that represent a call by a chat model."""
 
 OPAQUE = "opaque"
@@ -60,6 +60,10 @@ def _from_events(events: list[JSONObject]) -> list[JSONObject]:
                 chunks.append(_chunk({"refusal": event["delta"]}))
             case "response.function_call_arguments.delta":
                 chunks.append(_arguments(index, event["delta"]))
+            case "response.code_interpreter_call_code.delta":
+                chunks.append(_arguments(0, json.dumps(event["delta"])[1:-1]))
+            case "response.code_interpreter_call_code.done":
+                chunks += [_arguments(0, '"}'), _end("tool_calls")]
     return chunks
 
 
@@ -69,6 +73,8 @@ def _from_items(items: list[JSONObject]) -> list[JSONObject]:
     for index, item in enumerate(items):
         chunks += _beginning(item, index)
         match item["type"]:
+            case "code_interpreter_call":
+                chunks += [_arguments(0, json.dumps(item["code"])[1:-1] + '"}'), _end("tool_calls")]
             case "reasoning":
                 chunks += [_summary(place, part["text"]) for place, part in enumerate(item["summary"])]
             case "message":
@@ -87,6 +93,10 @@ def _beginning(item: JSONObject, index: int) -> list[JSONObject]:
     if item["type"] == "function_call":
         function = {"name": item["name"], "arguments": ""}
         call = {"index": index, "id": item["call_id"], "type": "function", "function": function}
+        return [_chunk({"tool_calls": [call]})]
+    if item["type"] == "code_interpreter_call":
+        function = {"name": "code_interpreter", "arguments": '{"code": "'}
+        call = {"index": 0, "id": f"call_{index}", "type": "function", "function": function}
         return [_chunk({"tool_calls": [call]})]
     if item["type"] in HOSTED_CALLS:
         name, arguments = hosted_function(item)

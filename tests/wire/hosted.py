@@ -11,8 +11,10 @@ from antiphon.errors import UpstreamRefused
 from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
+from antiphon.tools.sandbox import Outcome
+from antiphon.wire.containers import ContainerFile
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import FileSearchTool, Tool
+from antiphon.wire.tools import AutoContainer, CodeInterpreterTool, FileSearchTool, Tool
 from tests.wire.derive import replies_of
 from tests.wire.engine import Run, ScriptedModel
 from tests.wire.recordings import Exchange
@@ -33,10 +35,13 @@ class RecordedCalls:
         self._lists = {i["server_label"]: i["tools"] for i in output if i["type"] == "mcp_list_tools"}
         self._mcp = deque(item for item in output if item["type"] == "mcp_call")
         self._actions = deque(item["action"] for item in output if item["type"] == "web_search_call")
+        self._codes = deque(item for item in output if item["type"] == "code_interpreter_call")
         self._cited = cited(exchange, "url_citation")
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Return the result of the recording's next call."""
+        if provider == "code_interpreter":
+            return self._code(arguments)
         if provider not in self._lists:
             return self._web(name, arguments)
         if name == "tools/list":
@@ -48,6 +53,16 @@ class RecordedCalls:
             raise UpstreamRefused(item["error"]["message"], upstream_status=item["error"]["code"])
         return {"content": [{"type": "text", "text": item["output"]}], "isError": False}
 
+    def _code(self, arguments: JSONObject) -> JSON:
+        item = self._codes.popleft()
+        assert arguments == {"code": item["code"]}
+        outputs = item["outputs"] or []
+        images = [output["url"].partition(",")[2] for output in outputs if output["type"] == "image"]
+        logs = [output["logs"] for output in outputs if output["type"] == "logs"]
+        # The value of the last expression follows the charts.
+        printed = [] if outputs and outputs[0]["type"] == "image" else logs[:1]
+        return {"logs": "".join(printed), "result": "".join(logs[len(printed) :]) or None, "images": images}
+
     def _web(self, name: str, arguments: JSONObject) -> JSON:
         """Return the pages that a recording shows as sources, or else those that it cites."""
         action = self._actions.popleft()
@@ -56,6 +71,38 @@ class RecordedCalls:
         sources = [source["url"] for source in action.get("sources", []) if source["type"] == "url"]
         pages = [_page(url, self._cited) for url in sources or self._cited]
         return {"query": arguments["query"], "top_k": pages}
+
+
+class RecordedContainers:
+    """Containers without interpreters, whose files are those that a recording cites."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._cited = [*cited(exchange, "container_file_citation").values()]
+
+    async def check(self, tool: CodeInterpreterTool, param: str) -> None:
+        pass
+
+    async def is_active(self, container_id: str) -> bool:
+        return False
+
+    async def use(self, container_id: str, auto: AutoContainer | None) -> None:
+        pass
+
+    async def run(self, container_id: str, code: str) -> Outcome:
+        raise AssertionError("the recording has the results")
+
+    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+        return [
+            ContainerFile(
+                id=file["file_id"],
+                created_at=0,
+                bytes=1,
+                container_id=container_id,
+                path=f"/mnt/data/{file['filename']}",
+                source="assistant",
+            )
+            for file in self._cited
+        ]
 
 
 class RecordedFiles:
@@ -104,6 +151,7 @@ def play(exchange: Exchange, in_one_read: bool = False) -> Run:
                 request=context,
                 wrap=lambda inner: calls,
                 file_search=RecordedFiles(exchange),
+                containers=RecordedContainers(exchange),
             )
             return open_tools(tools, given)
 

@@ -78,15 +78,22 @@ COVERED = (
 """Recordings with at least one exchange that the engine is compared with."""
 
 HOSTED = (
+    "a-builtin-tool-code_interpreter",
+    "a-builtin-tool-code_interpreter-function",
+    "a-builtin-tool-code_interpreter-function-stream",
+    "a-builtin-tool-code_interpreter-stream",
+    "a-builtin-tool-web_search",
     "a-builtin-tool-web_search-find_in_page",
-    "a-builtin-tool-web_search-open_page-sources",
     "a-builtin-tool-web_search-open_page",
+    "a-builtin-tool-web_search-open_page-sources",
     "a-builtin-tool-web_search-sources",
     "a-builtin-tool-web_search-stream",
-    "a-builtin-tool-web_search",
+    "a-max-tool-calls-code-interpreter-stream-v1",
+    "a-max-tool-calls-code-interpreter-stream-v3-two",
     "a-max-tool-calls-web-search-v1",
     "a-max-tool-calls-web-search-v2",
     "b-openai_include_raw_annotations_streaming",
+    "b-openai_responses_code_execution_return_image",
     "b-openai_responses_model_builtin_tools_web_search",
     "b-openai_responses_model_file_search_tool",
     "b-openai_responses_model_file_search_tool_with_results",
@@ -96,32 +103,25 @@ HOSTED = (
     "b-openai_responses_model_web_search_tool_stream",
     "b-openai_responses_model_web_search_tool_with_allowed_domains",
     "b-openai_responses_model_web_search_tool_with_user_location",
+    "b-openai_responses_thinking_with_code_execution_tool",
+    "b-openai_responses_thinking_with_code_execution_tool_stream",
 )
 """Recordings with at least one exchange that the engine and its hosted tools are compared with."""
 
-_CODE = "the hosted tool code_interpreter"
 _SWITCHED_OFF = "web search without access to the web, which this server omits"
 _BACKGROUND = "background responses without a stream, whose output is in another exchange"
 _TOKENS = "counting input tokens"
 _MADE_UP = "written by hand, not recorded: its status is `complete`, which the API does not know"
+_SHORTENED = "shortened by hand: its message has a text, but no deltas and no role"
 
 LEFT_OUT = {
-    "a-builtin-tool-code_interpreter-function-stream": _CODE,
-    "a-builtin-tool-code_interpreter-function": _CODE,
-    "a-builtin-tool-code_interpreter-outputs-multi-stream": _CODE,
-    "a-builtin-tool-code_interpreter-stream": _CODE,
-    "a-builtin-tool-code_interpreter": _CODE,
-    "a-max-tool-calls-code-interpreter-stream-v1": _CODE,
-    "a-max-tool-calls-code-interpreter-stream-v3-two": _CODE,
+    "a-builtin-tool-code_interpreter-outputs-multi-stream": _SHORTENED,
     "b-background_mode_reasoning_vcr": _BACKGROUND,
     "b-background_mode_streaming_without_starting_after_vcr": _BACKGROUND,
     "b-background_mode_with_tool_vcr": _BACKGROUND,
     "b-openai_previous_response_id": _MADE_UP,
-    "b-openai_responses_code_execution_return_image": _CODE,
     "b-openai_responses_image_generation_jpeg": "the hosted tool image_generation",
     "b-openai_responses_model_web_search_tool_without_external_access": _SWITCHED_OFF,
-    "b-openai_responses_thinking_with_code_execution_tool": _CODE,
-    "b-openai_responses_thinking_with_code_execution_tool_stream": _CODE,
     "b-openai_responses_verbosity": _MADE_UP,
     "b-responses_count_tokens": _TOKENS,
     "b-responses_count_tokens_with_tools": _TOKENS,
@@ -154,10 +154,10 @@ class Exchange(NamedTuple):
 
 ENGINE_ITEMS = {"message", "reasoning", "function_call"}
 """Items of a model call; hosted tools make the other items."""
-HOSTED_ITEMS = {"web_search_call", "file_search_call", "mcp_list_tools", "mcp_call"}
+HOSTED_ITEMS = {"web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools", "mcp_call"}
 """Items that the hosted tools of this server make."""
 
-_UNTRANSLATED = {"compaction", "code_interpreter_call"}
+_UNTRANSLATED = {"compaction"}
 """Items in the input that the engine doesn't translate."""
 
 

@@ -24,7 +24,8 @@ from antiphon.wire.events import (
     RefusalDelta,
     RefusalDone,
 )
-from antiphon.wire.items import Item, Message, Reasoning
+from antiphon.wire.items import CodeInterpreterCall, Item, Message, Reasoning
+from antiphon.wire.tool_events import CodeInterpreterCallCodeDelta, CodeInterpreterCallCodeDone
 
 _Part = OutputText | Refusal | ReasoningText
 
@@ -72,6 +73,7 @@ class _OpenItem:
         self._summary: str | None = None
         """The text of the open summary; None without one."""
         self._is_text_done = False
+        self._code: list[str] = []
 
     def feed(self, event: Event) -> None:
         match event:
@@ -84,6 +86,8 @@ class _OpenItem:
                 self._is_text_done = True
             case ContentPartDone(part=part):
                 self._parts[-1], self._text = part, None
+            case CodeInterpreterCallCodeDelta(delta=delta):
+                self._code.append(delta)
             case ReasoningSummaryPartAdded():
                 self._summary = ""
             case ReasoningSummaryTextDelta(delta=delta):
@@ -106,6 +110,10 @@ class _OpenItem:
             done = msgspec.structs.replace(
                 done, status="incomplete", summary=self._summaries, content=content or UNSET
             )
+        elif isinstance(done, CodeInterpreterCall):
+            code = "".join(self._code)
+            events.append(CodeInterpreterCallCodeDone(*self._place, code))
+            done = msgspec.structs.replace(done, status="incomplete", code=code)
         return [*events, OutputItemDone(self._place[1], done)]
 
     def _close_summary(self, text: str) -> list[Event]:
@@ -135,4 +143,6 @@ def _emptied(item: Item) -> Item:
         return msgspec.structs.replace(item, status="incomplete", content=[])
     if isinstance(item, Reasoning):
         return msgspec.structs.replace(item, status="incomplete", summary=[])
+    if isinstance(item, CodeInterpreterCall):
+        return msgspec.structs.replace(item, status="incomplete")
     return item

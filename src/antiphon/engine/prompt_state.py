@@ -97,7 +97,9 @@ class PromptState:
         include = self._request.include or ()
         known = self._translated.functions.known
         if begin is not None:
-            known = msgspec.structs.replace(known, begin=lambda name: self._begun(name, begin))
+            known = msgspec.structs.replace(
+                known, begin=lambda name: self._begun(name, begin), include=include
+            )
         options = AssemblyOptions(
             source=self.model.id,
             tools=known,

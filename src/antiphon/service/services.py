@@ -17,6 +17,8 @@ from antiphon.service.batches.batches import Batches, BatchServices
 from antiphon.service.batches.lines import BodyLimits, Lines
 from antiphon.service.batches.slots import LineLimits
 from antiphon.service.embeddings import Embeddings
+from antiphon.service.files.container_runs import RequestContainers
+from antiphon.service.files.containers import Containers
 from antiphon.service.files.files import Files
 from antiphon.service.files.folder import FileFolder
 from antiphon.service.files.ingestion import Ingestion
@@ -63,9 +65,19 @@ class FileServices:
     """Background work that reads files into vector stores."""
     attachments: Attachments
     """Files and images that requests refer to."""
+    containers: Containers
+    """Containers of the code interpreter."""
 
     @classmethod
-    def open(cls, store: Store, catalogue: ModelCatalogue, tools: ToolsSettings, guard: Guard) -> Self:
+    def open(
+        cls,
+        store: Store,
+        catalogue: ModelCatalogue,
+        tools: ToolsSettings,
+        guard: Guard,
+        *,
+        plays_tools: bool = False,
+    ) -> Self:
         """Open the folder of files, and build the use cases.
 
         Args:
@@ -73,6 +85,7 @@ class FileServices:
             catalogue: The models, for embeddings.
             tools: The settings of hosted tools.
             guard: Decides which URLs in requests the server may fetch.
+            plays_tools: Whether recordings answer all calls of tools.
 
         Raises:
             StoreUnavailable: The folder cannot be created or read.
@@ -91,17 +104,20 @@ class FileServices:
             search=Search(store, retrieval),
             ingestion=ingestion,
             attachments=Attachments(store=store, folder=folder, guard=guard, seconds=tools.timeout),
+            containers=Containers(store, folder, tools.code_interpreter, is_played=plays_tools),
         )
 
     async def delete_expired(self) -> None:
-        """Delete expired files, and empty expired vector stores; call it periodically."""
+        """Delete expired files and containers, and empty expired vector stores; call it periodically."""
         await self.files.delete_expired()
         await self.uploads.delete_left_parts()
+        await self.containers.delete_expired()
         await self.vector_stores.empty_expired()
 
     async def close(self) -> None:
-        """Stop reading files, and delete a temporary folder."""
+        """Stop reading files and running code, and delete a temporary folder."""
         await self.ingestion.close()
+        await self.containers.close()
         self.files.folder.close()
 
 
@@ -128,6 +144,8 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     """The settings of the step log."""
     moderation: ModerationSettings = ModerationSettings()
     """The settings of moderation."""
+    plays_tools: bool = False
+    """Whether recordings answer all calls of tools, so that the server needs no sandbox."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +227,9 @@ class Services:
             proxied = Proxied.open(store, measured, settings.moderation)
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
-            files = FileServices.open(store, measured, settings.tools, tools.guard)
+            files = FileServices.open(
+                store, measured, settings.tools, tools.guard, plays_tools=settings.plays_tools
+            )
             stack.push_async_callback(files.close)
 
             def responses_of(models: ModelCatalogue) -> Responses:
@@ -262,6 +282,7 @@ def _tools_of(
             request=context,
             wrap=lambda inner: catalogue.tool_calls(inner, context),
             file_search=files.search.for_owner(context),
+            containers=RequestContainers(files.containers, context),
         )
         opened = HostedTools(open_tools(request.tools, given), services.settings.max_rounds)
         return instruments.tools(opened, context)

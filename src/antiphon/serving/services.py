@@ -48,6 +48,7 @@ def service_settings(settings: Settings) -> ServiceSettings:
         allow_hosts=settings.allow_hosts,
         keys=_key_settings(settings),
         seal_key=_seal_key(settings),
+        plays_tools=settings.recording == "replay" and settings.replay_tools == "recorded",
         resume_grace=settings.resume_grace if settings.resumable_streams else None,
         log=LogSettings(content=settings.log_content, unstored=settings.log_unstored),
         background=RunLimits(

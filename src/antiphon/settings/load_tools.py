@@ -15,10 +15,12 @@ from antiphon.settings.checks import (
 from antiphon.settings.names import check_names, suggestion
 from antiphon.settings.network import take_proxy
 from antiphon.settings.tools import (
+    CODE_INTERPRETER_SETTINGS,
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
+    CodeInterpreterSettings,
     FileSearchSettings,
     McpServerSettings,
     McpSettings,
@@ -31,7 +33,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")
 """Keys that a tool inherits from `[tools]`."""
-_TABLES = ("web_search", "file_search", "mcp")
+_TABLES = ("web_search", "file_search", "code_interpreter", "mcp")
 """Tables in `[tools]`."""
 _NOUNS = {"api_key": "a key", "base_url": "a URL"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -49,6 +51,7 @@ class ToolTables:
         self._own: JSONObject = {}
         self._web_search: tuple[JSONObject, str] = ({}, "[tools.web_search]")
         self._file_search: JSONObject = {}
+        self._code_interpreter: JSONObject = {}
         self._servers: dict[str, JSONObject] = {}
 
     def take(self, tools: JSON, path: Path) -> None:
@@ -73,6 +76,9 @@ class ToolTables:
             self._file_search = {
                 name: located(name, value, path.parent, self._env) for name, value in values.items()
             }
+        if "code_interpreter" in table:
+            where = f"{path}: [tools.code_interpreter]"
+            self._code_interpreter = _checked(table["code_interpreter"], CODE_INTERPRETER_SETTINGS, where)
         for name, server in _table(table.get("mcp", {}), f"{path}: [tools.mcp]").items():
             self._servers[name] = self._server(name, server, f"{path}: [tools.mcp.{name}]")
 
@@ -92,6 +98,7 @@ class ToolTables:
             **self._own,
             web_search=WebSearchSettings(**shared | self._search()),
             file_search=FileSearchSettings(**files | shared | self._file_search),
+            code_interpreter=CodeInterpreterSettings(**shared | self._code_interpreter),
             mcp=McpSettings(servers=servers),
         )
 

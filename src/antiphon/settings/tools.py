@@ -155,6 +155,37 @@ class FileSearchSettings(ToolLimits, frozen=True, kw_only=True):
     )
 
 
+class CodeInterpreterSettings(ToolLimits, frozen=True, kw_only=True):
+    """Table `[tools.code_interpreter]`."""
+
+    max_bytes: Annotated[
+        int, Meta(gt=0, description="Maximum size of what one call prints in bytes; the rest is dropped.")
+    ] = 64 * 1024
+    concurrency: Annotated[
+        int, Meta(gt=0, description="Maximum number of concurrent calls; further calls wait.")
+    ] = 4
+    max_memory_bytes: Annotated[
+        int,
+        Meta(
+            ge=128 * 1024 * 1024,
+            le=4 * 1024**3,
+            description="Maximum memory of an interpreter in bytes. Requests for more are refused.",
+        ),
+    ] = 1024**3
+    max_disk_bytes: Annotated[
+        int, Meta(gt=0, description="Maximum size of the files of a container in bytes.")
+    ] = 64 * 1024 * 1024
+    max_containers: Annotated[int, Meta(gt=0, description="Maximum number of containers of one owner.")] = 100
+    interpreters: Annotated[
+        int,
+        Meta(
+            gt=0,
+            description="Number of interpreters that a server process keeps. For a further one, it ends the "
+            "interpreter that has been idle for longest; the files of its container remain.",
+        ),
+    ] = 8
+
+
 class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
     """Table `[tools]`, whose limits apply to every tool that doesn't set its own."""
 
@@ -167,6 +198,8 @@ class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
     """Tables below `[tools.mcp]`."""
     file_search: FileSearchSettings = FileSearchSettings()
     """Table `[tools.file_search]`."""
+    code_interpreter: CodeInterpreterSettings = CodeInterpreterSettings()
+    """Table `[tools.code_interpreter]`."""
 
     def tables(self) -> dict[str, dict[str, JSON]]:
         """Return the documented settings by their tables, with secrets masked."""
@@ -174,6 +207,7 @@ class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
             "tools": _values(self, TOOLS_SETTINGS),
             "tools.web_search": _values(self.web_search, WEB_SEARCH_SETTINGS),
             "tools.file_search": _values(self.file_search, FILE_SEARCH_SETTINGS),
+            "tools.code_interpreter": _values(self.code_interpreter, CODE_INTERPRETER_SETTINGS),
         }
         inputs = self.file_search.embedding_inputs
         tables["tools.file_search"]["embedding_inputs"] = msgspec.to_builtins(inputs)
@@ -198,3 +232,5 @@ MCP_SERVER_SETTINGS = describe(McpServerSettings)
 """Keys of a table `[tools.mcp.NAME]`."""
 FILE_SEARCH_SETTINGS = describe(FileSearchSettings)
 """Keys of `[tools.file_search]`."""
+CODE_INTERPRETER_SETTINGS = describe(CodeInterpreterSettings)
+"""Keys of `[tools.code_interpreter]`."""

@@ -6,6 +6,7 @@ InvalidRequest
 ├── DuplicateItem                  400  another item with other content has the ID
 ├── NotLatestVersion               400  a change to a prompt isn't based on its latest version
 └── KeyNameTaken                   400  another API key has the name
+TooManyContainers                  429  the owner has as many containers as the server allows
 NotFound
 ├── ObjectNotFound                 404  unknown, deleted or another owner's
 ├── ItemNotFound                   404  no stored item has the ID
@@ -16,7 +17,7 @@ NotFound
 └── PromptNotFound                 404  the prompt or version is unknown, deleted or another owner's
 """
 
-from antiphon.errors import InvalidRequest, NotFound
+from antiphon.errors import AntiphonError, InvalidRequest, NotFound
 
 
 class PreviousResponseNotFound(InvalidRequest):
@@ -127,4 +128,17 @@ class NotLatestVersion(InvalidRequest):
         super().__init__(
             f"Version {version} of the prompt '{prompt_id}' is not the latest one, which is {latest}. "
             f"Base the change on version {latest}."
+        )
+
+
+class TooManyContainers(AntiphonError):
+    """The owner has as many containers as the server allows."""
+
+    status = 429
+    code = "too_many_containers"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"You have {most} containers, the most that this server allows. Delete one, or wait until one "
+            "has expired."
         )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from antiphon.errors import StoreUnavailable
 from antiphon.store.batches.tables import m015_batches, m023_batch_steps
 from antiphon.store.chat.completions import m024_chat_completions
+from antiphon.store.containers.tables import m026_containers
 from antiphon.store.deletions.queue import m009_deletions
 from antiphon.store.idempotency import m007_idempotency
 from antiphon.store.keys import m004_keys, m011_versions, m022_key_access
@@ -115,5 +116,6 @@ MIGRATIONS = (
     m023_batch_steps,
     m024_chat_completions,
     m025_uploads,
+    m026_containers,
 )
 """The migrations of the database, in order."""

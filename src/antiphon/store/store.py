@@ -8,6 +8,7 @@ from antiphon.ids import new_id
 from antiphon.store.batches.batches import BatchRecords
 from antiphon.store.chat.completions import CompletionRecords
 from antiphon.store.connect import Synchronous, explain_to_operator, open_engine, size_in_bytes
+from antiphon.store.containers.containers import ContainerRecords
 from antiphon.store.database import Database, Timing
 from antiphon.store.deletions.queue import Kind, Step
 from antiphon.store.deletions.records import DeletionRecords
@@ -75,6 +76,7 @@ class Store:
         self.expiry = ExpiryRecords(database, self.deletions, clock)
         self.uploads = UploadRecords(database, clock)
         self.completions = CompletionRecords(database)
+        self.containers = ContainerRecords(database, clock)
         self.models = ModelRecords(database)
         self.prompts = PromptRecords(database)
         self.idempotency = IdempotencyRecords(database, server_id, clock)

@@ -12,9 +12,11 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
 from antiphon.tools.page_cache import PageCache
+from antiphon.tools.sandbox import Outcome
 from antiphon.wire.chat import ChatTool
+from antiphon.wire.containers import ContainerFile
 from antiphon.wire.json import JSONObject
-from antiphon.wire.tools import FileSearchTool, McpTool, Tool
+from antiphon.wire.tools import AutoContainer, CodeInterpreterTool, FileSearchTool, McpTool, Tool
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,6 +36,57 @@ class FileSearch(Protocol):
 
         Raises:
             NotFound: A vector store does not exist.
+        """
+        ...
+
+
+class Containers(Protocol):
+    """The containers of one owner, for the code interpreter."""
+
+    async def check(self, tool: CodeInterpreterTool, param: str) -> None:
+        """Check that the container of a tool, and its files, can be used.
+
+        Args:
+            tool: The tool.
+            param: The place of the tool in the request.
+
+        Raises:
+            InvalidRequest: The sandbox isn't installed, or the container cannot be made like this.
+            NotFound: The container or a file does not exist.
+        """
+        ...
+
+    async def is_active(self, container_id: str) -> bool:
+        """Return whether a container exists and hasn't expired."""
+        ...
+
+    async def use(self, container_id: str, auto: AutoContainer | None) -> None:
+        """Note a run of a container; make it first if it doesn't exist and may be made.
+
+        Args:
+            container_id: The container.
+            auto: The description of a container that may be made; None for an existing one.
+
+        Raises:
+            NotFound: The container or a file does not exist.
+            TooManyContainers: The owner has too many containers.
+        """
+        ...
+
+    async def run(self, container_id: str, code: str) -> Outcome:
+        """Run code in a container.
+
+        Raises:
+            SandboxFailed: The interpreter ended without a result, or could not start.
+            NotFound: The container does not exist.
+        """
+        ...
+
+    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+        """Store the files and charts of a run, and return them.
+
+        Raises:
+            NotFound: The container does not exist any more.
         """
         ...
 
@@ -117,5 +170,7 @@ class ToolContext:
     """None if the server stores no files."""
     deferred: Deferred = field(default_factory=Deferred)
     """The tools that a search can find, for the tools of the request that search."""
+    containers: Containers | None = None
+    """None if the server stores no files."""
     connections: list[ToolCalls] = field(default_factory=list)
     """Connections that tools of the request share, such as one to an MCP server."""

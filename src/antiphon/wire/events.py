@@ -15,6 +15,11 @@ from antiphon.wire.responses import Response
 from antiphon.wire.tool_events import (
     ApplyPatchCallOperationDiffDelta,
     ApplyPatchCallOperationDiffDone,
+    CodeInterpreterCallCodeDelta,
+    CodeInterpreterCallCodeDone,
+    CodeInterpreterCallCompleted,
+    CodeInterpreterCallInProgress,
+    CodeInterpreterCallInterpreting,
     FileSearchCallCompleted,
     FileSearchCallInProgress,
     FileSearchCallSearching,
@@ -340,6 +345,11 @@ Event = (
     | FileSearchCallInProgress
     | FileSearchCallSearching
     | FileSearchCallCompleted
+    | CodeInterpreterCallInProgress
+    | CodeInterpreterCallCodeDelta
+    | CodeInterpreterCallCodeDone
+    | CodeInterpreterCallInterpreting
+    | CodeInterpreterCallCompleted
     | McpListToolsInProgress
     | McpListToolsCompleted
     | McpListToolsFailed

@@ -39,6 +39,36 @@ class FileSearchCallCompleted(_ToolEvent, tag="response.file_search_call.complet
     """Completed file search call."""
 
 
+class CodeInterpreterCallInProgress(_ToolEvent, tag="response.code_interpreter_call.in_progress"):
+    """Start of a code interpreter call."""
+
+
+class CodeInterpreterCallCodeDelta(Struct, tag="response.code_interpreter_call_code.delta"):
+    """Part of the code of a code interpreter call."""
+
+    item_id: str
+    output_index: int
+    delta: str
+    sequence_number: int = 0
+
+
+class CodeInterpreterCallCodeDone(Struct, tag="response.code_interpreter_call_code.done"):
+    """Complete code of a code interpreter call."""
+
+    item_id: str
+    output_index: int
+    code: str
+    sequence_number: int = 0
+
+
+class CodeInterpreterCallInterpreting(_ToolEvent, tag="response.code_interpreter_call.interpreting"):
+    """Start of the code of a code interpreter call."""
+
+
+class CodeInterpreterCallCompleted(_ToolEvent, tag="response.code_interpreter_call.completed"):
+    """Completed code interpreter call."""
+
+
 class McpListToolsInProgress(_ToolEvent, tag="response.mcp_list_tools.in_progress"):
     """Start of the listing of an MCP server's tools."""
 

@@ -9,6 +9,10 @@ from antiphon.wire.json import JSON, JSONObject
 ToolName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
 
 
+MemoryLimit = Literal["1g", "4g", "16g", "64g"]
+"""Memory of a container."""
+
+
 class FunctionTool(Struct, tag="function", kw_only=True):
     """Function that the client runs; an absent `strict` means true.
 
@@ -106,10 +110,18 @@ class McpTool(Struct, tag="mcp", kw_only=True):
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 
+class AutoContainer(Struct, tag="auto", kw_only=True):
+    """Container of the code interpreter that is found or made for a response."""
+
+    file_ids: Annotated[list[str], Meta(max_length=50)] | None | UnsetType = UNSET
+    memory_limit: MemoryLimit | None | UnsetType = UNSET
+    network_policy: JSONObject | None | UnsetType = UNSET
+
+
 class CodeInterpreterTool(Struct, tag="code_interpreter", kw_only=True):
     """Hosted code interpreter."""
 
-    container: str | JSONObject
+    container: str | AutoContainer
     allowed_callers: list[str] | None | UnsetType = UNSET
 
 

@@ -2,17 +2,31 @@
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote
 
 import msgspec
 
 from antiphon.engine.reply.links import LinkFinder, url_key
-from antiphon.wire.content import Annotation, FileCitation, OutputText, UrlCitation
-from antiphon.wire.items import FileSearchCall, Item, Message, WebSearchCall
+from antiphon.wire.content import (
+    Annotation,
+    ContainerFileCitation,
+    FileCitation,
+    OutputText,
+    UrlCitation,
+)
+from antiphon.wire.items import CodeInterpreterCall, FileSearchCall, Item, Message, WebSearchCall
 from antiphon.wire.json import JSON
 
 _MARK = re.compile(r" ?<\|([^<>|]+)\|>")
 """The mark with which models cite files (see `engine/hosted`), and a space before."""
 _WORD = re.compile(r"[\w-]+")
+_SANDBOX = "sandbox:"
+"""The scheme with which models link files of containers."""
+_DATA = "/mnt/data/"
+
+
+_Citation = FileCitation | UrlCitation | ContainerFileCitation
+"""A citation of a place in the text."""
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -22,6 +36,10 @@ class Sources(msgspec.Struct, frozen=True):
     """The title of each page, by the `url_key` of its URL."""
     files: dict[str, str]
     """The name of each file, by its ID."""
+    written: dict[str, ContainerFileCitation] = {}
+    """The citation of each file of a container, by its path and without indices."""
+    charts: list[ContainerFileCitation] = []
+    """The charts that the text follows, which need no link."""
 
 
 def sources_of(items: Iterable[Item]) -> Sources | None:
@@ -31,12 +49,16 @@ def sources_of(items: Iterable[Item]) -> Sources | None:
     """
     titles: dict[str, str] = {}
     files: dict[str, str] = {}
+    written: dict[str, ContainerFileCitation] = {}
+    charts: list[ContainerFileCitation] = []
     for item in items:
         if isinstance(item, Message):
+            charts = []
             if item.role == "assistant" and not isinstance(item.content, str):
                 for part in item.content:
                     if isinstance(part, OutputText) and part.annotations:
                         _add_cited(titles, files, part.annotations)
+                        _add_linked(written, part.annotations)
         elif isinstance(item, WebSearchCall):
             action = item.action or {}
             for page in (*(item.results or ()), *_list(action.get("sources")), action):
@@ -44,7 +66,10 @@ def sources_of(items: Iterable[Item]) -> Sources | None:
         elif isinstance(item, FileSearchCall):
             for result in item.results or ():
                 _add_file(files, result)
-    return Sources(titles, files) if titles or files else None
+        elif isinstance(item, CodeInterpreterCall):
+            for output in item.outputs or ():
+                _add_written(written, charts, item, output)
+    return Sources(titles, files, written, charts) if titles or files or written else None
 
 
 def marked_text(part: OutputText) -> str:
@@ -77,6 +102,8 @@ class Citer:
 
     def __init__(self, sources: Sources) -> None:
         self._files = sources.files
+        self._written = _WrittenFinder(sources.written) if sources.written else None
+        self._charts = sources.charts
         self._held = ""
         self._length = 0
         self._links = LinkFinder(sources.titles) if sources.titles else None
@@ -85,7 +112,8 @@ class Citer:
 
     def feed(self, delta: str) -> tuple[str, list[Annotation]]:
         """Return the text that is certain now, and the annotations that it completes."""
-        found: list[Annotation] = []
+        found: list[Annotation] = [*self._charts]
+        self._charts = []
         if not self._files:
             self._scan(delta, found)
             return delta, found
@@ -110,11 +138,13 @@ class Citer:
         text, self._held = self._held, ""
         found: list[Annotation] = []
         self._scan(text, found)
-        last: list[FileCitation | UrlCitation] = []
+        last: list[_Citation] = []
         if self._word in self._files:
             last.append(self._file_citation(self._word, self._length - len(self._word)))
         if self._links is not None:
             last += self._links.flush()
+        if self._written is not None:
+            last += self._written.flush()
         self._word = ""
         last.sort(key=_end)
         return text, [*found, *last]
@@ -133,16 +163,18 @@ class Citer:
 
     def _scan(self, text: str, found: list[Annotation]) -> None:
         """Find the citations that remain in the text, in the next part of it."""
-        ended: list[FileCitation | UrlCitation] = []
+        ended: list[_Citation] = []
         if self._files:
             self._scan_words(text, ended)
+        if self._written is not None:
+            ended += self._written.feed(text)
         if self._links is not None:
             ended += self._links.feed(text)
         self._length += len(text)
         ended.sort(key=_end)  # The order must not depend on how the stream splits the text.
         found += ended
 
-    def _scan_words(self, text: str, ended: list[FileCitation | UrlCitation]) -> None:
+    def _scan_words(self, text: str, ended: list[_Citation]) -> None:
         """Find file IDs among the words; a last word may continue in the next part."""
         text, start = self._word + text, self._length - len(self._word)
         self._word = ""
@@ -156,8 +188,49 @@ class Citer:
         return FileCitation(file_id=file_id, filename=self._files[file_id], index=index)
 
 
-def _end(citation: FileCitation | UrlCitation) -> int:
-    if isinstance(citation, UrlCitation):
+class _WrittenFinder:
+    """An incremental search for links to files of containers, `sandbox:/mnt/data/name`.
+
+    A citation covers the address, like at api.openai.com. It is returned once the next character is known.
+    """
+
+    def __init__(self, written: dict[str, ContainerFileCitation]) -> None:
+        forms = {form: path for path in written for form in (path, quote(path))}
+        self._files = {_SANDBOX + form: written[path] for form, path in forms.items()}
+        longest_first = sorted(self._files, key=len, reverse=True)
+        self._form = re.compile(rf"(?:{'|'.join(map(re.escape, longest_first))})(?![\w/-])")
+        self._longest = len(longest_first[0])
+        self._recent = ""
+        self._start = 0
+
+    def feed(self, text: str) -> list[ContainerFileCitation]:
+        """Process text, and return the citations that are certain now."""
+        text = self._recent + text
+        found: list[ContainerFileCitation] = []
+        done = max(len(text) - self._longest, 0)
+        for match in self._form.finditer(text):
+            if match.end() < len(text):
+                found.append(self._citation(match))
+                done = max(done, match.end())
+            else:
+                done = min(done, match.start())
+        self._recent = text[done:]
+        self._start += done
+        return found
+
+    def flush(self) -> list[ContainerFileCitation]:
+        """Return the citation that ends with the text."""
+        found = [self._citation(match) for match in self._form.finditer(self._recent)]
+        self._recent = ""
+        return found
+
+    def _citation(self, match: re.Match[str]) -> ContainerFileCitation:
+        start, end = self._start + match.start(), self._start + match.end()
+        return msgspec.structs.replace(self._files[match[0]], start_index=start, end_index=end)
+
+
+def _end(citation: _Citation) -> int:
+    if isinstance(citation, UrlCitation | ContainerFileCitation):
         return citation.end_index
     return citation.index + len(citation.file_id)
 
@@ -185,6 +258,32 @@ def _add_cited(titles: dict[str, str], files: dict[str, str], annotations: list[
             files.setdefault(note.file_id, note.filename or note.file_id)
         elif isinstance(note, UrlCitation):
             _add_page(titles, {"url": note.url, "title": note.title})
+
+
+def _add_linked(written: dict[str, ContainerFileCitation], annotations: list[Annotation]) -> None:
+    for note in annotations:
+        if isinstance(note, ContainerFileCitation) and note.end_index:
+            written.setdefault(_DATA + note.filename, note)
+
+
+def _add_written(
+    written: dict[str, ContainerFileCitation],
+    charts: list[ContainerFileCitation],
+    item: CodeInterpreterCall,
+    output: JSON,
+) -> None:
+    for file in _list(output.get("files")) if isinstance(output, dict) else ():
+        if not isinstance(file, dict):
+            continue
+        file_id, path = file.get("file_id"), file.get("path")
+        if isinstance(file_id, str) and isinstance(path, str) and path.startswith(_DATA):
+            name = path.removeprefix(_DATA)
+            citation = ContainerFileCitation(
+                container_id=item.container_id, file_id=file_id, filename=name, start_index=0, end_index=0
+            )
+            written[path] = citation
+            if name == f"{file_id}.png":
+                charts.append(citation)
 
 
 def _list(value: JSON) -> list[JSON]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 import msgspec
 
 from antiphon.engine.client.kinds import ClientCall, ClientFunctions, as_item
+from antiphon.engine.hosted.run import shown
 from antiphon.engine.ports import StreamedCall
 from antiphon.engine.reply.grammar import Grammar, InputCheck
 from antiphon.engine.reply.tool_input import InputReader
@@ -41,6 +42,8 @@ class KnownTools(msgspec.Struct, frozen=True, kw_only=True):
     """Tools whose calls the model does not wait for."""
     begin: Callable[[str], StreamedCall | None] | None = None
     """Begins a call of a hosted function whose item streams with its arguments; None if no tool does that."""
+    include: Container[str] = ()
+    """Hidden parts of hosted items that the request asks for."""
 
 
 class HostedFunctionCall(msgspec.Struct, frozen=True):
@@ -209,7 +212,7 @@ class CallBuilder:
         if self.streamed is None and not self._sent and self._arguments:
             self.streamed = begin(self.name)
             if self.streamed is not None:
-                events += self.streamed.begin(self._output_index)
+                events += shown(self.streamed.begin(self._output_index), self._known.include)
         if self.streamed is not None:
             for arguments in self._arguments[self._sent :]:
                 events += self.streamed.feed(arguments, self._output_index)

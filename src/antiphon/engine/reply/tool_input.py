@@ -1,25 +1,26 @@
-"""Incremental parser for a model's `{"input": "..."}`."""
+"""Incremental parser for a model's `{"input": "..."}`, and for other objects with one text."""
 
 import re
 
 import msgspec
 
 from antiphon.engine.client.strings import READABLE, unescaped
+from antiphon.wire.json import JSON
 
 INPUT = "input"
 """The one parameter of a custom tool that is sent as a function."""
-
-_OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
 
 
 class InputReader:
     """The parser for the arguments of one call, which returns each certain character.
 
-    Arguments of another form are parsed once they are complete; if they have no string in `input`, the input
-    is all of the arguments. Invalid escapes remain unchanged, and half surrogate pairs become U+FFFD.
+    Arguments of another form are parsed once they are complete; if they have no string in `key`, the text is
+    all of the arguments. Invalid escapes remain unchanged, and half surrogate pairs become U+FFFD.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = INPUT) -> None:
+        self._key = key
+        self._opening = re.compile(rf'\s*\{{\s*"{key}"\s*:\s*"')
         self._kept = ""
         self._begun = False
         self._ended = False
@@ -30,7 +31,7 @@ class InputReader:
             return ""
         self._kept += piece
         if not self._begun:
-            opening = _OPENING.match(self._kept)
+            opening = self._opening.match(self._kept)
             if opening is None:
                 return ""
             self._begun = True
@@ -46,10 +47,8 @@ class InputReader:
         if self._begun or (is_cut and self._kept.lstrip().startswith("{")):
             return ""
         try:
-            return msgspec.json.decode(self._kept, type=_Input).input
+            given: JSON = msgspec.json.decode(self._kept)
         except (msgspec.DecodeError, RecursionError):
             return self._kept
-
-
-class _Input(msgspec.Struct):
-    input: str
+        text = given.get(self._key) if isinstance(given, dict) else None
+        return text if isinstance(text, str) else self._kept

@@ -31,6 +31,16 @@ async def read_upload(request: Request, upload: Upload) -> FileDetails:
     return _details(await _received(request, upload, "file"))
 
 
+async def read_named_file(request: Request, upload: Upload) -> str:
+    """Write the form's `file` to `upload`, and return its name.
+
+    Raises:
+        InvalidRequest: The form is malformed, or the file is missing.
+        RequestTooLarge: The file or the form is over its limit.
+    """
+    return _named(await _received(request, upload, "file"))[0]
+
+
 async def read_part(request: Request, upload: Upload) -> None:
     """Write the form's `data` to `upload`.
 
@@ -175,16 +185,22 @@ def _boundary(request: Request) -> bytes:
     return options[b"boundary"]
 
 
-def _details(form: _Form) -> FileDetails:
+def _named(form: _Form) -> tuple[str, str | None]:
+    """Return the name and the media type of the file."""
     if form.file is None or not form.file.filename:
         if "file" in form.values or form.file is not None:
             raise InvalidRequest(
                 "Invalid type for 'file': expected a file with a name.", code="invalid_type", param="file"
             )
         raise MissingParameter("file")
+    return display_name(form.file.filename, "file"), form.file.media_type
+
+
+def _details(form: _Form) -> FileDetails:
+    filename, media_type = _named(form)
     return FileDetails(
-        filename=display_name(form.file.filename, "file"),
-        media_type=form.file.media_type,
+        filename=filename,
+        media_type=media_type,
         purpose=_purpose(form.values),
         expires_after=_lifetime(form.values),
     )

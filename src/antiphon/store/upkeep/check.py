@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from msgspec import Struct
 from sqlalchemy import Connection, func, select, text, union_all
 
+from antiphon.store.containers.tables import container_files
 from antiphon.store.deletions.queue import deletions
 from antiphon.store.runs.tables import is_open, runs
 from antiphon.store.tables import (
@@ -69,16 +70,19 @@ def pending(connection: Connection) -> dict[str, int]:
 
 
 def sizes_of_files(connection: Connection) -> Iterator[tuple[str, int]]:
-    """Yield the ID and the size of each file."""
+    """Yield the ID and the size of each file, also of those in containers."""
     stored = select(files.c.id, files.c.bytes).where(files.c.deleted_at.is_(None))
     yield from map(tuple, connection.execute(stored, execution_options={"yield_per": 500}))
+    held = select(container_files.c.id, container_files.c.bytes)
+    yield from map(tuple, connection.execute(held, execution_options={"yield_per": 500}))
 
 
 def known_files(connection: Connection, names: Collection[str]) -> set[str]:
     """Return which of some names are IDs of files, even of deleted ones, or of parts of uploads."""
     found = select(files.c.id).where(files.c.id.in_(names))
     parts = select(upload_parts.c.id).where(upload_parts.c.id.in_(names))
-    return set(connection.execute(union_all(found, parts)).scalars())
+    held = select(container_files.c.id).where(container_files.c.id.in_(names))
+    return set(connection.execute(union_all(found, parts, held)).scalars())
 
 
 def _integrity(connection: Connection) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, select, text
 
 from antiphon.build import version_text
+from antiphon.store.containers.tables import container_files, containers
 from antiphon.store.log.search import searchable
 from antiphon.store.log.tables import unindexed
 from antiphon.store.tables import files, metadata, schema_version, servers
@@ -60,8 +61,20 @@ CHUNKS = "chunks"
 """The name of the table of chunks, which contains the vectors in an export."""
 CHUNK_COLUMNS = ["vector_store_id", "file_id", "position", "text", "vector"]
 """The columns of chunks in an export; the vector is packed 32-bit floats, or null."""
-_OMITTED = {schema_version, servers, chunks, vector_blocks, searchable, unindexed}
-"""Tables of the database itself, of running servers and of indexes, and one that has a form of its own."""
+_OMITTED = {
+    schema_version,
+    servers,
+    chunks,
+    vector_blocks,
+    searchable,
+    unindexed,
+    containers,
+    container_files,
+}
+"""Tables of the database itself, of running servers, of indexes and of containers, which live for minutes.
+
+One of them has a form of its own.
+"""
 
 FileContent = tuple[str, Iterable[bytes]]
 """The ID of a file, and its bytes in blocks."""

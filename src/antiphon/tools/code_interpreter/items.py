@@ -1,15 +1,19 @@
-"""Items of code interpreter calls, which clients bring along from other servers."""
+"""Items of code interpreter calls: for the model, for the client, and the tool as responses show it."""
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from antiphon.engine.hosted.kinds import CalledFunction, HostedKind
 from antiphon.wire.items import CodeInterpreterCall
 from antiphon.wire.json import JSONObject
+from antiphon.wire.tools import AutoContainer, CodeInterpreterTool
 
 _OUTPUTS = "code_interpreter_call.outputs"
+FILES = "files"
+"""The type of an output that only the server has: the files that the code has written."""
 
 
 class CodeInterpreterItems(HostedKind[CodeInterpreterCall]):
@@ -24,17 +28,48 @@ class CodeInterpreterItems(HostedKind[CodeInterpreterCall]):
         return CalledFunction("code_interpreter", "code_interpreter", arguments)
 
     def output(self, item: CodeInterpreterCall) -> str:
-        """Return the logs, or a text for an item that does not hold them."""
-        return _logs(item.outputs) if isinstance(item.outputs, list) else "[The output is not available.]"
+        """Return the logs and the names of files, or a text for an item that does not hold them."""
+        if not isinstance(item.outputs, list):
+            return "[The output is not available.]"
+        return "\n".join(filter(None, map(_text, item.outputs))) or "[The code printed nothing.]"
 
     def for_client(self, item: CodeInterpreterCall, include: Container[str]) -> CodeInterpreterCall:
         """Return the item without outputs, unless they are included."""
-        return item if _OUTPUTS in include else msgspec.structs.replace(item, outputs=None)
+        if _OUTPUTS not in include or not isinstance(item.outputs, list):
+            return msgspec.structs.replace(item, outputs=None)
+        shown = [output for output in item.outputs if output.get("type") != FILES]
+        return msgspec.structs.replace(item, outputs=shown)
 
     def has_failed(self, item: CodeInterpreterCall) -> bool:
-        """Return whether the code has failed."""
+        """Return whether the call has failed; an exception of the code is no failure."""
         return item.status == "failed"
 
 
-def _logs(outputs: list[JSONObject]) -> str:
-    return "\n".join(str(output.get("logs", f"[{output.get('type')}]")) for output in outputs)
+def echo(tool: CodeInterpreterTool) -> CodeInterpreterTool:
+    """Return the tool without its memory limit, as api.openai.com does."""
+    if not isinstance(tool.container, AutoContainer):
+        return tool
+    shown = msgspec.structs.replace(tool.container, memory_limit=UNSET)
+    return msgspec.structs.replace(tool, container=shown)
+
+
+def _text(output: JSONObject) -> str:
+    if output.get("type") == "image":
+        return "[The user sees this chart as an image.]"
+    if output.get("type") != FILES:
+        return str(output.get("logs", f"[{output.get('type')}]"))
+    files = _list(output.get(FILES))
+    paths = [str(file["path"]) for file in files if f"{file['file_id']}.png" not in str(file["path"])]
+    if not paths:
+        return ""
+    name = paths[0].rpartition("/")[2]
+    return (
+        f"[The code wrote {', '.join(paths)}. To give a file to the user, write a link such as "
+        f"[{name}](sandbox:{paths[0]}).]"
+    )
+
+
+def _list(value: object) -> Sequence[JSONObject]:
+    """Return the files that have an ID and a path."""
+    files = value if isinstance(value, list) else []
+    return [each for each in files if isinstance(each, dict) and {"file_id", "path"} <= each.keys()]

