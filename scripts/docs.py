@@ -22,6 +22,7 @@ from antiphon.settings.backends import BACKEND_SETTINGS, CAPABILITIES, PRESETS
 from antiphon.settings.moderation import CHECK_SETTINGS, MODERATION_SETTINGS
 from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
+    CODE_INTERPRETER_SETTINGS,
     FILE_SEARCH_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
@@ -142,6 +143,11 @@ def check_settings() -> str:
     return _keys(CHECK_SETTINGS)
 
 
+def code_interpreter_settings() -> str:
+    """Return the table of the keys of `[tools.code_interpreter]`."""
+    return _keys(CODE_INTERPRETER_SETTINGS)
+
+
 def _without_limits(settings: Iterable[Setting]) -> list[Setting]:
     """Return the settings of a tool that are not inherited from `[tools]`."""
     return [each for each in settings if each not in TOOLS_SETTINGS]
@@ -239,6 +245,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "file_search_settings": file_search_settings,
     "moderation_settings": moderation_settings,
     "check_settings": check_settings,
+    "code_interpreter_settings": code_interpreter_settings,
     "capabilities": capabilities,
     "dialects": dialects,
     "log_fields": log_fields,

@@ -53,10 +53,10 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "server.routes": ("files",),
     "service": ("access", "files", "moderation", "responses", "log", "passthrough", "batches", "webhooks"),
     "store": (
-        "containers",
         "deletions",
         "log",
         "vector_stores",
+        "containers",
         "uploads",
         "webhooks",
         "chat",

@@ -364,6 +364,8 @@ class Hosting:
 def _shown(item: JSONObject) -> JSONObject:
     """Return the item as events show it, without fields that these requests do not include."""
     item = {name: value for name, value in item.items() if name != "results"}
+    if item["type"] == "code_interpreter_call":
+        item["outputs"] = None
     if "action" in item:
         item["action"] = {name: value for name, value in item["action"].items() if name != "sources"}
     return item

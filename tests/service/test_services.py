@@ -12,7 +12,7 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
 from antiphon.net.guard import Guard
 from antiphon.service.files.files import FileDetails
-from antiphon.service.services import FileServices, Services
+from antiphon.service.services import FileServices, Services, ServiceSettings
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
 from antiphon.store.database import Job
@@ -66,7 +66,9 @@ class Room:
 
     async def _open(self, folder: Path) -> FileServices:
         tools = ToolsSettings(file_search=FileSearchSettings(files=str(folder), max_file_bytes=1000))
-        return FileServices.open(self.store, Catalogue(ScriptedModel()), tools, Guard())
+        return FileServices.open(
+            self.store, Catalogue(ScriptedModel()), ServiceSettings(tools=tools), Guard()
+        )
 
     async def upload(self, owner: str, text: str, expires_after: int | None = None) -> str:
         async with self.services.files.folder.receive() as upload:

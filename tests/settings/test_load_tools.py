@@ -223,4 +223,5 @@ def test_tables_mask_what_may_be_secret(tmp_path: Path) -> None:
     assert "canary" not in str(tables)
     assert tables["tools.mcp.wiki"]["url"] == "https://wiki.example/mcp?***"
     assert tables["tools.web_search"]["provider"] == "brave"
-    assert set(tables) == {"tools", "tools.web_search", "tools.file_search", "tools.mcp.wiki"}
+    own = {"tools.web_search", "tools.file_search", "tools.code_interpreter"}
+    assert set(tables) == {"tools", *own, "tools.mcp.wiki"}

@@ -127,7 +127,10 @@ EXEMPTIONS = (
     Exemption("ConversationItemList", "last_id", _may_be_null, "recorded null on an empty page"),
     *(
         Exemption(component, name, _may_be_null, "null on an empty page, as for conversations")
-        for component in ("ListFilesResponse", "ListVectorStoresResponse", "ListVectorStoreFilesResponse")
+        for component in (
+            *("ListFilesResponse", "ListVectorStoresResponse", "ListVectorStoreFilesResponse"),
+            *("ContainerListResource", "ContainerFileListResource"),
+        )
         for name in ("first_id", "last_id")
     ),
     Exemption("OpenAIFile", "purpose", _takes_also("evals"), "a purpose that an upload may have"),

@@ -8,6 +8,7 @@ from antiphon.build import version_text
 from antiphon.doctor.backends import backends_of, examine_backend
 from antiphon.doctor.findings import Finding, Report, Section, worst
 from antiphon.doctor.installation import (
+    code_section,
     database_section,
     mcp_section,
     port_section,
@@ -68,6 +69,7 @@ async def examine(
             done(await task)
     finally:
         await clients.close()
+    done(code_section())
     done(telemetry_section(settings))
     shown = settings.shown()
     values = {

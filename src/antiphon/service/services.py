@@ -69,28 +69,19 @@ class FileServices:
     """Containers of the code interpreter."""
 
     @classmethod
-    def open(
-        cls,
-        store: Store,
-        catalogue: ModelCatalogue,
-        tools: ToolsSettings,
-        guard: Guard,
-        *,
-        plays_tools: bool = False,
-    ) -> Self:
+    def open(cls, store: Store, catalogue: ModelCatalogue, given: "ServiceSettings", guard: Guard) -> Self:
         """Open the folder of files, and build the use cases.
 
         Args:
             store: The database.
             catalogue: The models, for embeddings.
-            tools: The settings of hosted tools.
+            given: The settings of the use cases.
             guard: Decides which URLs in requests the server may fetch.
-            plays_tools: Whether recordings answer all calls of tools.
 
         Raises:
             StoreUnavailable: The folder cannot be created or read.
         """
-        settings = tools.file_search
+        tools, settings = given.tools, given.tools.file_search
         folder = FileFolder.open(settings.files, settings.max_file_bytes)
         embeddings = Embeddings(catalogue, settings.embedding_inputs)
         retrieval = Retrieval(store.chunks, embeddings, settings.index_from)
@@ -104,7 +95,7 @@ class FileServices:
             search=Search(store, retrieval),
             ingestion=ingestion,
             attachments=Attachments(store=store, folder=folder, guard=guard, seconds=tools.timeout),
-            containers=Containers(store, folder, tools.code_interpreter, is_played=plays_tools),
+            containers=Containers(store, folder, tools.code_interpreter, is_played=given.plays_tools),
         )
 
     async def delete_expired(self) -> None:
@@ -227,9 +218,7 @@ class Services:
             proxied = Proxied.open(store, measured, settings.moderation)
             tools = await ToolServices.open(settings.tools, settings.allow_hosts)
             stack.push_async_callback(tools.close)
-            files = FileServices.open(
-                store, measured, settings.tools, tools.guard, plays_tools=settings.plays_tools
-            )
+            files = FileServices.open(store, measured, settings, tools.guard)
             stack.push_async_callback(files.close)
 
             def responses_of(models: ModelCatalogue) -> Responses:

@@ -50,7 +50,7 @@ class Sandbox(Protocol):
     """Interpreters of containers, which keep their state between runs.
 
     An interpreter has no network and sees no file except those of its container. It may end at any time. The
-    next run then begins with a new one, for which the caller brings the files along.
+    next run then begins with a new one, which receives the files again.
     """
 
     async def files(self, container: str) -> Mapping[str, str] | None:

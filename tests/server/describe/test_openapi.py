@@ -124,6 +124,7 @@ def known(server: Serving) -> dict[str, JSON]:
         "conversation_id": conversation["id"],
         "item_id": items["data"][0]["id"],
         "vector_store_id": post(server.url, "/vector_stores", {"name": "notes"}).json["id"],
+        "container_id": post(server.url, "/containers", {"name": "notes"}).json["id"],
         "prompt_id": post(server.url, "/prompts", {"prompt": "Hi", "variables": []}).json["prompt_id"],
         "model": SAMPLE,
     }

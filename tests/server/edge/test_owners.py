@@ -40,6 +40,13 @@ BODIES: dict[str, JSON] = {
     "GET /v1/files/{file_id}": None,
     "DELETE /v1/files/{file_id}": None,
     "GET /v1/files/{file_id}/content": None,
+    "GET /v1/containers/{container_id}": None,
+    "DELETE /v1/containers/{container_id}": None,
+    "POST /v1/containers/{container_id}/files": {"file_id": "{file_id}"},
+    "GET /v1/containers/{container_id}/files": None,
+    "GET /v1/containers/{container_id}/files/{file_id}": None,
+    "DELETE /v1/containers/{container_id}/files/{file_id}": None,
+    "GET /v1/containers/{container_id}/files/{file_id}/content": None,
     "GET /v1/batches/{batch_id}": None,
     "POST /v1/batches/{batch_id}/cancel": None,
     "GET /v1/webhook_endpoints/{webhook_endpoint_id}": None,
@@ -91,6 +98,7 @@ LISTS = (
     "/responses",
     "/chat/completions",
     "/files",
+    "/containers",
     "/batches",
     "/webhook_endpoints",
     "/vector_stores",
@@ -135,6 +143,10 @@ REFERENCES: dict[str, JSONObject] = {
         ],
     },
     "file_search": {"tools": [{"type": "file_search", "vector_store_ids": ["{vector_store_id}"]}]},
+    "container": {"tools": [{"type": "code_interpreter", "container": "{container_id}"}]},
+    "container_files": {
+        "tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["{file_id}"]}}]
+    },
     "prompt": {"prompt": {"id": "{prompt_id}"}},
 }
 """Every way in which a response can name an object."""
@@ -181,12 +193,15 @@ def hers(alice: Person) -> dict[str, str]:
     parts = [part("purpose", b"assistants"), part("file", b"Her secret is here.", "secret.txt")]
     file_id = alice.call("POST", "/files", form(*parts), FORM).json["id"]
     store = alice.made("/vector_stores", {"name": "hers"})
+    container = alice.made("/containers", {"name": "hers", "file_ids": [file_id]})
     return {
         "response_id": alice.made("/responses", {"model": "up/m", "input": "Her secret"}),
         "conversation_id": conversation,
         "item_id": items[0]["id"],
         "file_id": file_id,
         "vector_store_id": store,
+        "container_id": container,
+        "container_file_id": alice.get(f"/containers/{container}/files").json["data"][0]["id"],
         "file_batch_id": alice.made(f"/vector_stores/{store}/file_batches", {"file_ids": [file_id]}),
         "batch_id": created_batch(alice),
         "webhook_endpoint_id": alice.made("/webhook_endpoints", HOOK),
@@ -211,6 +226,8 @@ def filled(template: JSON, ids: dict[str, str]) -> JSON:
     """Return the body or path with ids in the places of their names."""
     if isinstance(template, str):
         template = template.replace("/file_batches/{batch_id}", "/file_batches/{file_batch_id}")
+        if template.startswith("/containers/"):
+            template = template.replace("/files/{file_id}", "/files/{container_file_id}")
         for name, value in ids.items():
             template = template.replace("{" + name + "}", value)
         return template
@@ -233,6 +250,8 @@ def everything_of(alice: Person, hers: dict[str, str]) -> list[JSON]:
             reply = alice.get(filled(path.removeprefix("/v1"), hers))
             assert reply.status == 200, (route, reply.body)
             body = reply.json if reply.body.startswith(b"{") else reply.body
+            if path == "/v1/containers/{container_id}":
+                body = reply.json | {"last_active_at": 0}  # A look is a use.
             found.append(body)
     return found
 

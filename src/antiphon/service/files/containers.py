@@ -227,7 +227,7 @@ class Containers:
         """Return a path for a new file that has room in a container.
 
         Raises:
-            InvalidRequest: The name is no name of a file, or the files would be too large.
+            InvalidRequest: The name is invalid, or the files would be too large.
         """
         files = await self.records.files(container_id)
         if name in (".", "..") or "/" in name:

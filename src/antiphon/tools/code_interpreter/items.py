@@ -41,7 +41,7 @@ class CodeInterpreterItems(HostedKind[CodeInterpreterCall]):
         return msgspec.structs.replace(item, outputs=shown)
 
     def has_failed(self, item: CodeInterpreterCall) -> bool:
-        """Return whether the call has failed; an exception of the code is no failure."""
+        """Return whether the call has failed; an exception of the code is not a failure."""
         return item.status == "failed"
 
 

@@ -16,7 +16,7 @@ from antiphon.tools.context import Containers, ToolContext
 from antiphon.tools.sandbox import Outcome
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.containers import ContainerFile
-from antiphon.wire.events import Event, OutputItemDone
+from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
 from antiphon.wire.items import ITEM_PREFIXES, CodeInterpreterCall, Item
 from antiphon.wire.json import JSON, JSONObject
 from antiphon.wire.tool_events import (
@@ -102,7 +102,7 @@ class CodeInterpreter(BasicTool):
         item = CodeInterpreterCall(
             id=context.request.ids(ITEM_PREFIXES["code_interpreter_call"]),
             status="in_progress",
-            code="",
+            code=None,
             container_id=self._container_id,
             outputs=[],
         )
@@ -158,7 +158,13 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
     def begin(self, output_index: int) -> list[Event]:
         """Return `output_item.added` and `in_progress`."""
         self._has_begun = True
-        return [*super().opening(output_index), CodeInterpreterCallInProgress(self._item_id, output_index)]
+        # The code may run already, and even have ended.
+        added = msgspec.structs.replace(self._item, status="in_progress", outputs=[])
+        added.code = ""
+        return [
+            OutputItemAdded(output_index, added),
+            CodeInterpreterCallInProgress(self._item_id, output_index),
+        ]
 
     def feed(self, arguments: str, output_index: int) -> list[Event]:
         """Return a delta of the code, if the arguments have more of it."""
@@ -179,7 +185,6 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
     def opening(self, output_index: int) -> list[Event]:
         """Return the events before the run."""
         events = self._until_code_is_whole(output_index)
-        self._item.status = "interpreting"
         return [*events, CodeInterpreterCallInterpreting(self._item_id, output_index)]
 
     def skip(self, output_index: int) -> list[Event]:
@@ -196,12 +201,13 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
     async def run(self) -> None:
         """Run the code. If the sandbox fails or a limit is exceeded, the call fails."""
         item = self._item
+        item.status, item.code = "interpreting", self._whole_code()
         settings = self._context.services.settings.code_interpreter
         slots = self._context.services.slots.of(NAME, settings.concurrency)
         try:
             async with asyncio.timeout(settings.timeout + _WAIT), slots:
                 await self._containers.use(item.container_id, self._auto)
-                result = await self._calls.call(NAME, _RUN, {"code": self._whole_code()})
+                result = await self._calls.call(NAME, _RUN, {"code": item.code})
                 outcome = _outcome(result)
                 files = await self._containers.keep(item.container_id, outcome)
             item.outputs = _outputs(outcome, files)

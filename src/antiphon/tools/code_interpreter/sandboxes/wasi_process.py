@@ -123,10 +123,10 @@ class Interpreter:
         self._remove(request["remove"])
         self._put(request["put"])
         before = self._found()
-        code = request["code"] or ""
+        text = request["code"] or ""
         with self._watched(client, request["seconds"]) as watch:
             done = self._session.run(
-                code, deadline_s=request["seconds"], output_bytes=request["output"], cancel=watch.event
+                text, deadline_s=request["seconds"], output_bytes=request["output"], cancel=watch.event
             )
             if self._session.ended is None:
                 self._session.run("antiphon_guest.finish()", deadline_s=_GRACE, cancel=watch.event)
@@ -145,8 +145,8 @@ class Interpreter:
         self.ended = self._session.ended is not None
         reason = watch.reason or done.trapped
         if reason is not None:
-            text = _REASONS.get(reason, "The code was stopped: {reason}.")
-            reply["error"] = text.format(
+            message = _REASONS.get(reason, "The code was stopped: {reason}.")
+            reply["error"] = message.format(
                 seconds=request["seconds"], disk=self._disk, files=_MAX_FILES, reason=reason
             )
             if reason == "disk":
