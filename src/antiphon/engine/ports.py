@@ -3,13 +3,13 @@
 Backends, players, recorders and tests implement them.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from antiphon.engine.request_context import Observer, RequestContext, Unobserved
+from antiphon.engine.request_context import RequestContext
 from antiphon.settings.backends import Capabilities
 from antiphon.wire.chat import ChatRequest, ChatTool
 from antiphon.wire.events import Event
@@ -383,39 +383,3 @@ class HostedTools:
 
 NO_TOOLS = HostedTools()
 """The hosted tools of requests that declare none."""
-
-
-class Instruments(Protocol):
-    """Measurement of the calls of models and tools, around the ports."""
-
-    def models(self, inner: ModelCatalogue) -> ModelCatalogue:
-        """Return the models whose calls are measured."""
-        ...
-
-    def tools(self, inner: HostedTools, context: RequestContext) -> HostedTools:
-        """Return the hosted tools of a request whose calls are measured."""
-        ...
-
-    def execution(self, trace: Mapping[str, str]) -> Observer:
-        """Return the observer of an execution in the background.
-
-        Args:
-            trace: The result of `Observer.carried` for the request.
-        """
-        ...
-
-
-class Uninstrumented:
-    """`Instruments` that measure nothing."""
-
-    def models(self, inner: ModelCatalogue) -> ModelCatalogue:
-        """Return the models themselves."""
-        return inner
-
-    def tools(self, inner: HostedTools, context: RequestContext) -> HostedTools:
-        """Return the tools themselves."""
-        return inner
-
-    def execution(self, trace: Mapping[str, str]) -> Observer:
-        """Return an observer that ignores everything."""
-        return Unobserved()

@@ -1,15 +1,15 @@
 """Use cases of a server, over one store and one model catalogue."""
 
 import secrets
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from msgspec import Struct
 
-from antiphon.engine.ports import NO_TOOLS, HostedTools, Instruments, ModelCatalogue, Uninstrumented
-from antiphon.engine.request_context import RequestContext
+from antiphon.engine.ports import NO_TOOLS, HostedTools, ModelCatalogue
+from antiphon.engine.request_context import Observer, RequestContext, Unobserved
 from antiphon.net.guard import Guard
 from antiphon.service.access.idempotency import Idempotency
 from antiphon.service.access.keys import Keys, KeySettings
@@ -45,6 +45,42 @@ from antiphon.store.runs.rows import RunLimits
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.wire.responses import CreateResponse
+
+
+class Instruments(Protocol):
+    """Measurement of the calls of models and tools, around the ports."""
+
+    def models(self, inner: ModelCatalogue) -> ModelCatalogue:
+        """Return the models whose calls are measured."""
+        ...
+
+    def tools(self, inner: HostedTools, context: RequestContext) -> HostedTools:
+        """Return the hosted tools of a request whose calls are measured."""
+        ...
+
+    def execution(self, trace: Mapping[str, str]) -> Observer:
+        """Return the observer of an execution in the background.
+
+        Args:
+            trace: The result of `Observer.carried` for the request.
+        """
+        ...
+
+
+class Uninstrumented:
+    """`Instruments` that measure nothing."""
+
+    def models(self, inner: ModelCatalogue) -> ModelCatalogue:
+        """Return the models themselves."""
+        return inner
+
+    def tools(self, inner: HostedTools, context: RequestContext) -> HostedTools:
+        """Return the tools themselves."""
+        return inner
+
+    def execution(self, trace: Mapping[str, str]) -> Observer:
+        """Return an observer that ignores everything."""
+        return Unobserved()
 
 
 @dataclass(frozen=True, kw_only=True)

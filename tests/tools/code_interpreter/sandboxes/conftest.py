@@ -1,6 +1,7 @@
 """A compiled sandbox, and a folder for the interpreters of a test."""
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ def compiled() -> None:
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep the interpreters of a test in a folder with a short path, and check that none remains."""
-    short = Path(f"/tmp/code-{os.getpid()}-{time.monotonic_ns() % 10**6}")
+    short = Path(tempfile.gettempdir(), f"code-{os.getpid()}-{time.monotonic_ns() % 10**6}")
     short.mkdir(mode=0o700)
     monkeypatch.setattr("tempfile.tempdir", str(short))
     yield short

@@ -222,7 +222,7 @@ def test_S26_the_environment_of_the_server_is_not_there(monkeypatch: pytest.Monk
     "code",
     [
         "import socket\nsocket.create_connection(('127.0.0.1', {port}), 2)",
-        "import socket\nsocket.socket(socket.AF_UNIX).connect('/tmp/s')",
+        "import socket\nsocket.socket(socket.AF_UNIX).connect('/mnt/data/s')",
         "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:{port}/', timeout=2)",
         "import socket\nsocket.getaddrinfo('example.com', 80)",
     ],
