@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 from antiphon.store.containers.tables import container_files, containers
 from antiphon.store.database import Database
 from antiphon.store.errors import ObjectNotFound, TooManyContainers
-from antiphon.store.paging import page_by_time
-from antiphon.store.vector_stores.rows import Rows
+from antiphon.store.paging import Rows, page_by_time
 from antiphon.wire.lists import PageQuery
 
 _MOST_EXPIRED = 100
