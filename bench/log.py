@@ -146,10 +146,10 @@ def compare_cpu(table: Table, rounds: int, seconds: float) -> None:
                 table.add("CPU per response", name, row | {"ratio": statistics.median(ratios)})
 
 
-async def fill(store: Store, rows: int) -> None:
+async def fill(store: Store, rows: int, owners: int = _OWNERS) -> None:
     """Store responses with logs, of several owners."""
     for start in range(0, rows, _BATCH):
-        futures = [_stored(store, number) for number in range(start, min(rows, start + _BATCH))]
+        futures = [_stored(store, number, owners) for number in range(start, min(rows, start + _BATCH))]
         await asyncio.gather(*futures)
     await store.log.index()
 
@@ -159,8 +159,8 @@ def _message(item_id: str, said: str) -> NewItem:
     return NewItem(item_id, "message", json.dumps(body))
 
 
-def _stored(store: Store, number: int) -> "asyncio.Future[None]":
-    response_id, owner = f"resp_{number:050x}", f"owner{number % _OWNERS}"
+def _stored(store: Store, number: int, owners: int) -> "asyncio.Future[None]":
+    response_id, owner = f"resp_{number:050x}", f"owner{number % owners}"
     is_rare = number % _RARE == 0
     question = words(number, 30) + (" zeppelin" if is_rare else "")
     given = _message(f"msg_in{number}", question)
