@@ -27,9 +27,6 @@ AVAILABLE := $(if $(wildcard ../shared),,-m 'not shared')
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-# Tests that reach the branches of the engine: the step log and forks are tested through their use cases.
-COVERING := tests/engine tests/wire tests/service/log tests/service/responses tests/service/test_steps.py
-
 .PHONY: install run test test-shared test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
@@ -81,9 +78,9 @@ install-size: .venv/installed-dev
 test-real: .venv/installed-dev .venv-real/installed
 	@$(BIN)/pytest tests/real_model $(ARGS)
 
-# Branch coverage of the engine and the wire types; pyproject.toml has the percentage below which it fails.
+# Branch coverage of the engine and the wire types by their own tests; pyproject.toml has the percentage below which it fails.
 coverage: .venv/installed-dev
-	@$(BIN)/coverage run -m pytest $(COVERING) $(AVAILABLE) $(ARGS)
+	@$(BIN)/coverage run -m pytest tests/engine tests/wire $(AVAILABLE) $(ARGS)
 	@$(BIN)/coverage report
 
 # mypy and the project's own rules run at the same time.
