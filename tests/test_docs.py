@@ -59,8 +59,10 @@ def commands() -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a server without backends, in a new home folder and on a free port."""
+    """Start a server without backends, with the checks of docs/moderation.md, on a free port."""
     home = tmp_path_factory.mktemp("home")
+    (checks,) = [text for page, text in examples("toml") if page == "docs/moderation.md"]
+    (home / "antiphon.toml").write_text(checks)
     env = {"PATH": os.environ["PATH"], "HOME": str(home)}
     command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--print-url", "--no-discover"]
     command.append("--resumable-streams")
