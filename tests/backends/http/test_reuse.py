@@ -202,7 +202,7 @@ def test_data_before_the_request_is_no_response_to_it() -> None:
         kept = client._take(server.to.origin)
         assert kept is not None
         response = Answer(kept, _TIMEOUTS)
-        kept.send(response, b"POST / HTTP/1.1\r\n\r\n", 5)
+        kept.send(response, [b"POST / HTTP/1.1\r\n\r\n"], 5)
         kept.data_received(answer("another"))  # The request leaves in the loop's next iteration.
         with pytest.raises(Unanswered):
             await response.head()
