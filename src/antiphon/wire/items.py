@@ -144,6 +144,9 @@ class ImageGenerationCall(Struct, tag="image_generation_call", kw_only=True):
     quality: str | None | UnsetType = UNSET
     revised_prompt: str | None | UnsetType = UNSET
     size: str | None | UnsetType = UNSET
+    action: str | None | UnsetType = UNSET
+    error: JSONObject | None | UnsetType = UNSET
+    svg_usage: JSONObject | None | UnsetType = UNSET
 
 
 class ComputerCall(Struct, tag="computer_call", kw_only=True):

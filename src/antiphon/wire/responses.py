@@ -223,7 +223,7 @@ class ResponseError(Struct):
 class IncompleteDetails(Struct):
     """Reason for an incomplete response."""
 
-    reason: Literal["max_output_tokens", "content_filter", "steered"]
+    reason: Literal["max_output_tokens", "max_messages", "content_filter", "steered"]
 
 
 class Response(Struct, kw_only=True):
