@@ -24,6 +24,7 @@ from antiphon.settings.schema import SETTINGS
 from antiphon.settings.tools import (
     CODE_INTERPRETER_SETTINGS,
     FILE_SEARCH_SETTINGS,
+    IMAGE_GENERATION_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
@@ -121,6 +122,11 @@ def web_search_settings() -> str:
     """Return the table of the keys of `[tools.web_search]`."""
     providers = "|".join(provider.name for provider in SEARCH_PROVIDERS)
     return _keys(_without_limits(WEB_SEARCH_SETTINGS), {"provider": providers})
+
+
+def image_generation_settings() -> str:
+    """Return the table of the keys of `[tools.image_generation]`."""
+    return _keys(IMAGE_GENERATION_SETTINGS)
 
 
 def mcp_settings() -> str:
@@ -241,6 +247,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "backend_settings": backend_settings,
     "tools_settings": tools_settings,
     "web_search_settings": web_search_settings,
+    "image_generation_settings": image_generation_settings,
     "mcp_settings": mcp_settings,
     "file_search_settings": file_search_settings,
     "moderation_settings": moderation_settings,

@@ -68,7 +68,15 @@ ORDERS: dict[str, tuple[str, ...]] = {
         "upkeep",
     ),
     "store.vector_stores": ("search",),
-    "tools": ("client", "code_interpreter", "file_search", "mcp", "tool_search", "web_search"),
+    "tools": (
+        "client",
+        "code_interpreter",
+        "file_search",
+        "image_generation",
+        "mcp",
+        "tool_search",
+        "web_search",
+    ),
     "tools.code_interpreter": ("sandboxes",),
     "tools.web_search": ("providers",),
 }

@@ -65,6 +65,8 @@ class _LifeCycles:
             self._code_event(event)
         elif kind.startswith("response.custom_tool_call_input"):
             self._input_event(event)
+        elif kind == "response.image_generation_call.partial_image":
+            assert self._stages == ["in_progress", "generating"]
         elif kind.startswith(f"response.{self.item['type']}."):
             self._stage(kind.rpartition(".")[2])
         elif kind == "response.output_text.annotation.added":
@@ -264,6 +266,7 @@ _STAGES = {
     "web_search_call": ["in_progress", "searching", "completed"],
     "file_search_call": ["in_progress", "searching", "completed"],
     "code_interpreter_call": ["in_progress", "interpreting", "completed"],
+    "image_generation_call": ["in_progress", "generating", "completed"],
     "mcp_list_tools": ["in_progress", "completed", "failed"],
     "mcp_call": ["in_progress", "completed", "failed"],
     "mcp_approval_request": [],

@@ -213,6 +213,9 @@ def test_tables_mask_what_may_be_secret(tmp_path: Path) -> None:
     [tools.web_search]
     provider = "brave"
     api_key = "canary-1"
+    [tools.image_generation]
+    base_url = "https://images.example/v1"
+    api_key = "canary-5"
     [tools.mcp.wiki]
     url = "https://wiki.example/mcp?key=canary-2"
     authorization = "canary-3"
@@ -223,5 +226,23 @@ def test_tables_mask_what_may_be_secret(tmp_path: Path) -> None:
     assert "canary" not in str(tables)
     assert tables["tools.mcp.wiki"]["url"] == "https://wiki.example/mcp?***"
     assert tables["tools.web_search"]["provider"] == "brave"
-    own = {"tools.web_search", "tools.file_search", "tools.code_interpreter"}
+    own = {"tools.web_search", "tools.file_search", "tools.code_interpreter", "tools.image_generation"}
     assert set(tables) == {"tools", *own, "tools.mcp.wiki"}
+
+
+def test_an_images_backend(tmp_path: Path) -> None:
+    assert load(tmp_path).tools.image_generation.base_url is None
+    toml = """
+    [tools.image_generation]
+    base_url = "https://images.example/v1/"
+    api_key_env = "IMAGES_KEY"
+    model = "flux"
+    """
+    images = load(tmp_path, toml, {"IMAGES_KEY": "sk-1"}).tools.image_generation
+    assert (images.base_url, images.model, images.timeout) == ("https://images.example/v1", "flux", 300)
+    assert images.api_key == Secret("sk-1")
+
+
+def test_an_images_backend_needs_a_url(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[tools\.image_generation\]: base_url is missing"):
+        load(tmp_path, '[tools.image_generation]\nmodel = "flux"')

@@ -17,11 +17,13 @@ from antiphon.settings.network import take_proxy
 from antiphon.settings.tools import (
     CODE_INTERPRETER_SETTINGS,
     FILE_SEARCH_SETTINGS,
+    IMAGE_GENERATION_SETTINGS,
     MCP_SERVER_SETTINGS,
     TOOLS_SETTINGS,
     WEB_SEARCH_SETTINGS,
     CodeInterpreterSettings,
     FileSearchSettings,
+    ImageGenerationSettings,
     McpServerSettings,
     McpSettings,
     SearchProviderNeeds,
@@ -33,7 +35,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _SHARED = ("timeout", "max_bytes", "concurrency")
 """Keys that a tool inherits from `[tools]`."""
-_TABLES = ("web_search", "file_search", "code_interpreter", "mcp")
+_TABLES = ("web_search", "file_search", "code_interpreter", "image_generation", "mcp")
 """Tables in `[tools]`."""
 _NOUNS = {"api_key": "a key", "base_url": "a URL"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -52,6 +54,7 @@ class ToolTables:
         self._web_search: tuple[JSONObject, str] = ({}, "[tools.web_search]")
         self._file_search: JSONObject = {}
         self._code_interpreter: JSONObject = {}
+        self._images: JSONObject = {}
         self._servers: dict[str, JSONObject] = {}
 
     def take(self, tools: JSON, path: Path) -> None:
@@ -79,6 +82,14 @@ class ToolTables:
         if "code_interpreter" in table:
             where = f"{path}: [tools.code_interpreter]"
             self._code_interpreter = _checked(table["code_interpreter"], CODE_INTERPRETER_SETTINGS, where)
+        if "image_generation" in table:
+            where = f"{path}: [tools.image_generation]"
+            self._images = values = _checked(table["image_generation"], IMAGE_GENERATION_SETTINGS, where)
+            secret_values(values, "api_key", self._env, where)
+            if "base_url" not in values:
+                raise ConfigError(f"{where}: base_url is missing; set it to the URL of an images backend")
+            values["base_url"] = checked_url(values["base_url"], where).rstrip("/")
+            take_proxy(values, values["base_url"], self._env, where)
         for name, server in _table(table.get("mcp", {}), f"{path}: [tools.mcp]").items():
             self._servers[name] = self._server(name, server, f"{path}: [tools.mcp.{name}]")
 
@@ -99,6 +110,7 @@ class ToolTables:
             web_search=WebSearchSettings(**shared | self._search()),
             file_search=FileSearchSettings(**files | shared | self._file_search),
             code_interpreter=CodeInterpreterSettings(**shared | self._code_interpreter),
+            image_generation=ImageGenerationSettings(**self._images),
             mcp=McpSettings(servers=servers),
         )
 

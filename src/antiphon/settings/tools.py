@@ -76,6 +76,37 @@ class WebSearchSettings(ToolLimits, frozen=True, kw_only=True):
     timeout: Annotated[Seconds, Meta(description="Timeout of one call in seconds.")] = 20.0
 
 
+class ImageGenerationSettings(ToolLimits, frozen=True, kw_only=True):
+    """Table `[tools.image_generation]`."""
+
+    base_url: Annotated[
+        str | None,
+        Meta(
+            description="Base URL of an images backend, such as `https://api.openai.com/v1`. If not set: the "
+            "tool `image_generation` gets a 400."
+        ),
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description="API key for the images backend.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Environment variable that contains the API key.")
+    ] = None
+    model: Annotated[
+        str | None,
+        Meta(description="Model of all images. If not set: the model of the tool, or else `gpt-image-1`."),
+    ] = None
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description="HTTP proxy to the images backend; `none` for a direct connection. If not set: the "
+            "proxy of the environment."
+        ),
+    ] = None
+    timeout: Annotated[Seconds, Meta(description="Timeout of one call in seconds.")] = 300.0
+    max_bytes: Annotated[
+        int, Meta(gt=0, description="Maximum size of an answer in bytes, with partial images.")
+    ] = 64 * 1024 * 1024
+
+
 class McpServerSettings(ToolLimits, frozen=True, kw_only=True):
     """Table `[tools.mcp.NAME]`: an MCP server of the operator.
 
@@ -200,6 +231,8 @@ class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
     """Table `[tools.file_search]`."""
     code_interpreter: CodeInterpreterSettings = CodeInterpreterSettings()
     """Table `[tools.code_interpreter]`."""
+    image_generation: ImageGenerationSettings = ImageGenerationSettings()
+    """Table `[tools.image_generation]`."""
 
     def tables(self) -> dict[str, dict[str, JSON]]:
         """Return the documented settings by their tables, with secrets masked."""
@@ -208,6 +241,7 @@ class ToolsSettings(ToolLimits, frozen=True, kw_only=True):
             "tools.web_search": _values(self.web_search, WEB_SEARCH_SETTINGS),
             "tools.file_search": _values(self.file_search, FILE_SEARCH_SETTINGS),
             "tools.code_interpreter": _values(self.code_interpreter, CODE_INTERPRETER_SETTINGS),
+            "tools.image_generation": _values(self.image_generation, IMAGE_GENERATION_SETTINGS),
         }
         inputs = self.file_search.embedding_inputs
         tables["tools.file_search"]["embedding_inputs"] = msgspec.to_builtins(inputs)
@@ -228,6 +262,8 @@ TOOLS_SETTINGS = describe(ToolsSettings)
 """Keys of `[tools]` itself."""
 WEB_SEARCH_SETTINGS = describe(WebSearchSettings)
 """Keys of `[tools.web_search]`."""
+IMAGE_GENERATION_SETTINGS = describe(ImageGenerationSettings)
+"""Keys of `[tools.image_generation]`."""
 MCP_SERVER_SETTINGS = describe(McpServerSettings)
 """Keys of a table `[tools.mcp.NAME]`."""
 FILE_SEARCH_SETTINGS = describe(FileSearchSettings)

@@ -11,6 +11,7 @@ from antiphon.engine.ports import ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.net.guard import Guard
 from antiphon.settings.tools import ToolsSettings
+from antiphon.settings.values import Secret
 from antiphon.tools.page_cache import PageCache
 from antiphon.tools.sandbox import Outcome
 from antiphon.wire.chat import ChatTool
@@ -125,10 +126,12 @@ class ToolServices:
     @cached_property
     def client(self) -> "httpx2.AsyncClient":
         """HTTP client for the search provider, without cookies; each request sets its timeouts."""
+        return self._client(self.settings.web_search.proxy)
+
+    def _client(self, proxy: Secret | None) -> "httpx2.AsyncClient":
         import httpx2  # Only for the first search: it would lengthen every start.
 
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        proxy = self.settings.web_search.proxy
         return httpx2.AsyncClient(
             verify=self.guard.tls,
             cookies=cookies,
@@ -137,10 +140,16 @@ class ToolServices:
             proxy=None if proxy is None else proxy.reveal(),
         )
 
+    @cached_property
+    def images_client(self) -> "httpx2.AsyncClient":
+        """HTTP client for the images backend."""
+        return self._client(self.settings.image_generation.proxy)
+
     async def close(self) -> None:
         """Close the connections."""
-        if "client" in vars(self):
-            await self.client.aclose()
+        for name in ("client", "images_client"):
+            if name in vars(self):
+                await vars(self)[name].aclose()
 
 
 @dataclass(kw_only=True)

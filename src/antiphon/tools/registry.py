@@ -4,13 +4,21 @@ from collections.abc import Sequence
 
 from antiphon.engine.ports import HostedTool
 from antiphon.engine.request.functions import is_switched_off
-from antiphon.tools import client, code_interpreter, file_search, mcp, tool_search, web_search
+from antiphon.tools import (
+    client,
+    code_interpreter,
+    file_search,
+    image_generation,
+    mcp,
+    tool_search,
+    web_search,
+)
 from antiphon.tools.context import ToolContext
 from antiphon.tools.mcp.servers import check_labels
 from antiphon.tools.table import open_tool
 from antiphon.wire.tools import Tool
 
-_TOOLS = (client, web_search, file_search, mcp, code_interpreter, tool_search)
+_TOOLS = (client, web_search, file_search, mcp, code_interpreter, image_generation, tool_search)
 """The packages of the tools."""
 
 for _tool in _TOOLS:

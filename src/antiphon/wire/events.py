@@ -23,6 +23,10 @@ from antiphon.wire.tool_events import (
     FileSearchCallCompleted,
     FileSearchCallInProgress,
     FileSearchCallSearching,
+    ImageGenerationCallCompleted,
+    ImageGenerationCallGenerating,
+    ImageGenerationCallInProgress,
+    ImageGenerationCallPartialImage,
     McpCallArgumentsDelta,
     McpCallArgumentsDone,
     McpCallCompleted,
@@ -358,6 +362,10 @@ Event = (
     | McpCallFailed
     | McpCallArgumentsDelta
     | McpCallArgumentsDone
+    | ImageGenerationCallInProgress
+    | ImageGenerationCallGenerating
+    | ImageGenerationCallPartialImage
+    | ImageGenerationCallCompleted
     | ShellCallCommandAdded
     | ShellCallCommandDelta
     | ShellCallCommandDone

@@ -4,7 +4,7 @@
 https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class _ToolEvent(Struct):
@@ -91,6 +91,32 @@ class McpCallCompleted(_ToolEvent, tag="response.mcp_call.completed"):
 
 class McpCallFailed(_ToolEvent, tag="response.mcp_call.failed"):
     """Failed MCP tool call."""
+
+
+class ImageGenerationCallInProgress(_ToolEvent, tag="response.image_generation_call.in_progress"):
+    """Start of an image generation call."""
+
+
+class ImageGenerationCallGenerating(_ToolEvent, tag="response.image_generation_call.generating"):
+    """Start of the generation of an image."""
+
+
+class ImageGenerationCallCompleted(_ToolEvent, tag="response.image_generation_call.completed"):
+    """Completed image generation call."""
+
+
+class ImageGenerationCallPartialImage(Struct, tag="response.image_generation_call.partial_image"):
+    """Preliminary image."""
+
+    item_id: str
+    output_index: int
+    partial_image_index: int
+    partial_image_b64: str
+    size: str | None | UnsetType = UNSET
+    quality: str | None | UnsetType = UNSET
+    background: str | None | UnsetType = UNSET
+    output_format: str | None | UnsetType = UNSET
+    sequence_number: int = 0
 
 
 class McpCallArgumentsDelta(Struct, tag="response.mcp_call_arguments.delta"):

@@ -128,7 +128,21 @@ class CodeInterpreterTool(Struct, tag="code_interpreter", kw_only=True):
 class ImageGenerationTool(Struct, tag="image_generation", kw_only=True):
     """Hosted image generation."""
 
-    model: str | UnsetType = UNSET
+    action: Literal["generate", "edit", "auto"] | None | UnsetType = UNSET
+    background: str | None | UnsetType = UNSET
+    complexity: str | None | UnsetType = UNSET
+    frame_count: int | None | UnsetType = UNSET
+    frame_duration_ms: int | None | UnsetType = UNSET
+    input_fidelity: str | None | UnsetType = UNSET
+    input_image_mask: JSONObject | None | UnsetType = UNSET
+    model: str | None | UnsetType = UNSET
+    moderation: str | None | UnsetType = UNSET
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None | UnsetType = UNSET
+    output_format: str | None | UnsetType = UNSET
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | None | UnsetType = UNSET
+    quality: str | None | UnsetType = UNSET
+    size: str | None | UnsetType = UNSET
+    svg: JSONObject | None | UnsetType = UNSET
 
 
 class ComputerTool(Struct, tag="computer", kw_only=True):

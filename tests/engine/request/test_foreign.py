@@ -12,21 +12,6 @@ from antiphon.wire.json import JSONObject
 from tests.support.immediate import at_once
 
 ITEMS: dict[str, tuple[JSONObject, str, str]] = {
-    "image": (
-        {"type": "image_generation_call", "revised_prompt": "A cat.", "result": "AA=="},
-        "assistant",
-        "[Generated image: A cat.]",
-    ),
-    "image without prompt": (
-        {"type": "image_generation_call", "status": "completed", "result": "AA==", "revised_prompt": None},
-        "assistant",
-        "[Generated image]",
-    ),
-    "failed image": (
-        {"type": "image_generation_call", "status": "failed", "result": None},
-        "assistant",
-        "[Image generation failed]",
-    ),
     "program": (
         {"type": "program", "call_id": "c", "code": "f()", "fingerprint": "x"},
         "assistant",

@@ -21,7 +21,7 @@ from antiphon.wire.items import (
 )
 from antiphon.wire.json import JSON, JSONObject
 
-_UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "calling"})
+_UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "calling", "generating"})
 _REASONING = "reasoning.encrypted_content"
 
 

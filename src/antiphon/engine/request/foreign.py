@@ -4,7 +4,6 @@ Clients bring these items along in a history. Chat models have no form for them.
 """
 
 from antiphon.wire.items import (
-    ImageGenerationCall,
     Item,
     Message,
     Program,
@@ -30,9 +29,6 @@ def as_message(item: Item) -> Message | None:
 def _call(item: Item) -> tuple[str, str] | None:
     """Return the kind of a call, and its content."""
     match item:
-        case ImageGenerationCall():
-            kind = "Image generation failed" if item.status == "failed" else "Generated image"
-            return kind, item.revised_prompt or ""
         case Program():
             return "Program", item.code
     return None

@@ -28,8 +28,9 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 """Characters that MCP allows in tool names but api.openai.com not in functions."""
 
 SUPPORTED_TOOLS = (
-    "'function', 'custom', 'namespace', 'web_search', 'file_search', 'code_interpreter', 'mcp', 'shell', "
-    "'local_shell', 'apply_patch', 'computer', 'computer_use_preview' or 'tool_search'"
+    "'function', 'custom', 'namespace', 'web_search', 'file_search', 'code_interpreter', 'mcp', "
+    "'image_generation', 'tool_search', 'shell', 'local_shell', 'apply_patch', 'computer' or "
+    "'computer_use_preview'"
 )
 """Types of tools in messages; a test compares them with the tables of tools."""
 
