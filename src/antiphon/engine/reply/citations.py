@@ -209,7 +209,7 @@ class _WrittenFinder:
         found: list[ContainerFileCitation] = []
         done = max(len(text) - self._longest, 0)
         for match in self._form.finditer(text):
-            if match.end() < len(text):
+            if match.end() < len(text) and not self._may_be_longer(text[match.start() :], match[0]):
                 found.append(self._citation(match))
                 done = max(done, match.end())
             else:
@@ -223,6 +223,10 @@ class _WrittenFinder:
         found = [self._citation(match) for match in self._form.finditer(self._recent)]
         self._recent = ""
         return found
+
+    def _may_be_longer(self, text: str, form: str) -> bool:
+        """Return whether the text, which begins with a form, may turn out to begin with a longer one."""
+        return any(len(other) > len(form) and other.startswith(text) for other in self._files)
 
     def _citation(self, match: re.Match[str]) -> ContainerFileCitation:
         start, end = self._start + match.start(), self._start + match.end()

@@ -89,6 +89,7 @@ def test_a_killed_interpreter_is_a_failed_call(folder: Path) -> None:
         os.kill(process.process.pid, signal.SIGKILL)
         with pytest.raises(SandboxFailed, match="ended during the call"):
             await running
+        await process.process.wait()  # Until then, its socket can still accept a connection.
         assert (await sandbox.run("c", job("1+1"))).result == "2"
 
     with_sandbox(work)
