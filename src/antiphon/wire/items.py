@@ -139,9 +139,6 @@ class ImageGenerationCall(Struct, tag="image_generation_call", kw_only=True):
     id: str | None | UnsetType = UNSET
     status: Literal["in_progress", "completed", "generating", "failed"] = "completed"
     result: str | None = None
-    action: str | None | UnsetType = UNSET
-    error: JSONObject | None | UnsetType = UNSET
-    svg_usage: JSONObject | None | UnsetType = UNSET
     background: str | None | UnsetType = UNSET
     output_format: str | None | UnsetType = UNSET
     quality: str | None | UnsetType = UNSET
