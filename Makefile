@@ -22,12 +22,12 @@ NEWER_PYTHON = $(shell for python in $(BIN)/python python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$python && break; done)
 
 # The other targets run the tests that need ../shared where it exists.
-AVAILABLE := $(if $(wildcard ../shared),,-m 'not shared')
+AVAILABLE := -m 'not sandbox$(if $(wildcard ../shared),, and not shared)'
 
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-shared test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-shared test-sandbox test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -36,16 +36,20 @@ run: .venv/installed
 
 # Lists the skipped tests with their reasons.
 test: .venv/installed-dev
-	@$(PYTEST) -rs -m 'not shared' $(ARGS)
+	@$(PYTEST) -rs -m 'not shared and not sandbox' $(ARGS)
 
 # Needs recordings of other programs in ../shared, which are not part of the repository.
 test-shared: .venv/installed-dev
 	@$(PYTEST) -rs -m shared $(ARGS)
 
+# Downloads the sandbox of the code interpreter (100 MB), whose first start compiles it for two minutes or more.
+test-sandbox: .venv/installed-sandbox
+	@$(BIN)/pytest -rs -m sandbox $(ARGS)
+
 # Under 40 seconds: tests of the engine, the wire types, decoding, documents, settings and recording files. The
 # plugin fails a test that listens, connects or starts a program.
 test-fast: .venv/installed-dev
-	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow and not shared' $(FAST) $(ARGS)
+	@PYTHONPATH=. $(PYTEST) -p tests.support.no_servers -m 'not slow and not shared and not sandbox' $(FAST) $(ARGS)
 
 # Needs downloads. Without npm the clients on Node are left out, without Python 3.12 those of llama-stack.
 test-clients: .venv/installed-dev
@@ -107,7 +111,7 @@ docs: .venv/installed-dev
 
 # Runs all tests, those of test-shared too, and writes docs/conformance.md from their results.
 conformance: .venv/installed-dev
-	@$(PYTEST) --junitxml=.pytest_cache/results.xml $(ARGS)
+	@$(PYTEST) -m 'not sandbox' --junitxml=.pytest_cache/results.xml $(ARGS)
 	@$(BIN)/python -m scripts.conformance .pytest_cache/results.xml
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
@@ -119,6 +123,10 @@ conformance: .venv/installed-dev
 	@echo "Installing into .venv with the development tools (first run, or the dependencies changed) ..." >&2
 	@$(PIP) --editable '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-sandbox: .venv/installed-dev
+	@$(PIP) --editable '.[dev,code]'
+	@touch .venv/installed .venv/installed-dev $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "antiphon needs Python 3.11 or later on PATH (or: make PYTHON=...)" >&2; exit 1; }

@@ -8,7 +8,7 @@ import pytest
 from antiphon.tools.code_interpreter.sandboxes.wasi import WasiLimits, WasiSandbox, is_compiled
 from antiphon.tools.sandbox import Job
 
-REAL = [pytest.mark.slow, pytest.mark.timeout(900)]
+REAL = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 """Marks of tests with the real sandbox; the first one on a machine waits until its runtime is compiled."""
 
 
