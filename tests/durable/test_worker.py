@@ -200,18 +200,36 @@ def test_places_are_reserved_up_to_the_limit(store: Store, run: Run) -> None:
     async def scenario() -> None:
         work = Work(store)
         busy = Worker(store.runs, work.execute, RunLimits(per_process=2))
-        assert [busy.reserve() for _ in range(3)] == [True, True, False]
+        assert [busy.reserve(name) for name in "abc"] == [True, True, False]
         await submit(store, "resp_1")
         busy.wake()
         await asyncio.sleep(0)
         assert await store.runs.is_waiting([]), "reserved places are not free"
-        busy.start(None)
+        busy.start("a", None)
         busy.wake()
         await work.until(lambda: len(work.begun) == 1)
-        assert not busy.reserve()
-        busy.start(None)
+        assert not busy.reserve("d")
+        busy.start("b", None)
         work.release.set()
         await busy.close()
-        assert not busy.reserve()
+        assert not busy.reserve("e")
+
+    run(scenario())
+
+
+def test_work_that_is_being_submitted_is_not_claimed_again(store: Store, run: Run) -> None:
+    async def scenario() -> None:
+        work = Work(store)
+        busy = Worker(store.runs, work.execute, RunLimits())
+        await submit(store, "resp_1")
+        assert busy.reserve("resp_1")
+        claimed_run = await store.runs.claim((), RunLimits())  # Its submission claims it, and goes on later.
+        busy.wake()
+        await busy._claim_all()
+        assert work.begun == []
+        assert busy.active == ["resp_1"]
+        busy.start("resp_1", claimed_run)
+        await work.until(lambda: len(work.begun) == 1)
+        await busy.close()
 
     run(scenario())

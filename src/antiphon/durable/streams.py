@@ -59,9 +59,9 @@ class StreamLog:
         """The sequence number of the next event."""
         return self._next + len(self._pending)
 
-    def begin(self) -> None:
-        """Begin the log."""
-        self._records.begin_stream(self._stream)
+    def begin(self) -> asyncio.Future[None]:
+        """Begin the log; return a future that resolves once every server finds it, or fails as `end` will."""
+        return self._records.begin_stream(self._stream)
 
     def append(self, events: list[Event]) -> None:
         """Add the engine's next events, which are written soon."""

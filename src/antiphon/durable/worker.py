@@ -126,7 +126,8 @@ class Worker(Generic[C, L]):
         self._limits = limits
         self._noun = noun
         self._active: dict[str, Execution[C]] = {}
-        self._reserved = 0
+        self._reserved: set[str] = set()
+        """Work that is being submitted, and may be claimed with it."""
         self._may_wait = False
         """Whether work may wait that this process could not begin."""
         self._missing: set[Execution[C]] = set()
@@ -139,7 +140,7 @@ class Worker(Generic[C, L]):
     @property
     def active(self) -> list[str]:
         """The IDs of the work that this process executes."""
-        return list(self._active)
+        return [*self._active, *self._reserved]
 
     def is_active(self, run_id: str) -> bool:
         """Return whether this process executes a response."""
@@ -151,19 +152,19 @@ class Worker(Generic[C, L]):
         self._woken.set()
         self._go_on()
 
-    def reserve(self) -> bool:
+    def reserve(self, run_id: str) -> bool:
         """Reserve a place for work that is claimed as it is submitted; return whether one is free.
 
         Call `start` afterwards.
         """
-        if self._is_closed or len(self._active) + self._reserved >= self._limits.per_process:
+        if self._is_closed or len(self.active) >= self._limits.per_process:
             return False
-        self._reserved += 1
+        self._reserved.add(run_id)
         return True
 
-    def start(self, run: C | None) -> None:
+    def start(self, run_id: str, run: C | None) -> None:
         """Give back a reserved place, and execute the claimed work, if any."""
-        self._reserved -= 1
+        self._reserved.discard(run_id)
         if run is not None and not self._is_closed:
             self._begin(run)
             self._go_on()
@@ -211,13 +212,13 @@ class Worker(Generic[C, L]):
                 pass
 
     async def _claim_all(self) -> None:
-        while len(self._active) + self._reserved < self._limits.per_process:
+        while len(self.active) < self._limits.per_process:
             self._may_wait = False
             # The write of a claim would disturb other writes; most looks find nothing.
-            if not await self._records.is_waiting(list(self._active)):
+            if not await self._records.is_waiting(self.active):
                 return
             self._may_wait = True
-            run = await self._records.claim(list(self._active), self._limits)
+            run = await self._records.claim(self.active, self._limits)
             if run is None:
                 return
             self._begin(run)

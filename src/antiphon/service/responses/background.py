@@ -142,14 +142,14 @@ class Background:
                 request=sealed,
                 events=[encode(ResponseCreated(response, 0)), encode(ResponseQueued(response, 1))],
             )
-            has_place, claimed = self._worker.reserve(), None
+            has_place, claimed = self._worker.reserve(response.id), None
             try:
                 limits = self._limits if has_place else None
                 claimed = await self._store.runs.submit(context.owner, new, limits)
                 run.keep_lock()
             finally:
                 if has_place:
-                    self._worker.start(claimed)
+                    self._worker.start(response.id, claimed)
             if claimed is not None and self._worker.is_active(claimed.id):
                 self._submitted[claimed.id] = run.loop.response
         context.observer.responded(response, None)

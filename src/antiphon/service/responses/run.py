@@ -113,11 +113,12 @@ class Run:
         self._resources.lock = None  # The store unlocks the conversation when it finishes the response.
         if self.start is not None and is_announced:
             self._store.pending.begin(self._owner, self.start)
-            if self.log is not None:
-                self.log.begin()
         elif self.start is not None:
             self._store.pending.begin_later(self._owner, self.start, _UNSEEN)
         try:
+            if self.log is not None and is_announced:
+                # The client can resume the stream at any server from its first event on.
+                await asyncio.wait([self.log.begin()])
             async with aclosing(self.loop.events()) as batches:
                 async for events in batches:
                     if isinstance(events[-1], TERMINAL):

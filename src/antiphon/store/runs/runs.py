@@ -145,11 +145,16 @@ class RunRecords:
         """
         return await self._database.read(lambda c: held(c, self._server_id, active))
 
-    def begin_stream(self, stream: NewStream) -> None:
-        """Queue the write that begins the log of a pending response, whose beginning is queued already."""
+    def begin_stream(self, stream: NewStream) -> asyncio.Future[None]:
+        """Queue the write that begins the log of a pending response, whose beginning is queued already.
+
+        Returns:
+            A future that fails with the error of the beginning.
+        """
         begun = self._pending.begun(stream.response.id)
         log = self._database.enqueue(begin_streams, stream, rank=_BEGIN, patient=True, after=begun)
         log.future.add_done_callback(retrieve_error)  # The writes of events fail, too.
+        return log.future
 
     def end_stream(self, end: RunEnd) -> asyncio.Future[None]:
         """Queue the write of the last events of a stream, and of the end of its pending response.
