@@ -4,13 +4,11 @@ import asyncio
 
 from antiphon.engine.ports import (
     Endpoint,
-    HostedTools,
     ResolvedModel,
     ToolCalls,
-    Uninstrumented,
     WrappedCatalogue,
 )
-from antiphon.engine.request_context import RequestContext, Unobserved
+from antiphon.engine.request_context import RequestContext
 from antiphon.wire.json import JSONObject
 from antiphon.wire.models import BackendHealth, ModelList, Provider
 from tests.engine.looping import ScriptedModel
@@ -92,10 +90,3 @@ def test_a_wrapped_catalogue_passes_every_call_on() -> None:
         "notices",
         "close",
     ]
-
-
-def test_without_instruments_models_and_tools_are_themselves() -> None:
-    plain, inner, hosted = Uninstrumented(), Inner(), HostedTools(max_rounds=2)
-    assert plain.models(inner) is inner
-    assert plain.tools(hosted, RequestContext()) is hosted
-    assert isinstance(plain.execution({"traceparent": "x"}), Unobserved)

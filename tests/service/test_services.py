@@ -8,11 +8,12 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from antiphon.engine.request_context import RequestContext
+from antiphon.engine.ports import HostedTools
+from antiphon.engine.request_context import RequestContext, Unobserved
 from antiphon.errors import InvalidRequest, NotFound, StoreUnavailable
 from antiphon.net.guard import Guard
 from antiphon.service.files.files import FileDetails
-from antiphon.service.services import FileServices, Services, ServiceSettings
+from antiphon.service.services import FileServices, Services, ServiceSettings, Uninstrumented
 from antiphon.settings.tools import FileSearchSettings, ToolsSettings
 from antiphon.store import Store
 from antiphon.store.database import Job
@@ -269,3 +270,10 @@ def test_nothing_is_kept_of_a_file_that_cannot_be_stored(room: Room, monkeypatch
     with pytest.raises(StoreUnavailable):
         room.run(room.upload(ME, "Apples."))
     assert list(room.services.files.folder.path.iterdir()) == []
+
+
+def test_without_instruments_models_and_tools_are_themselves() -> None:
+    plain, inner, hosted = Uninstrumented(), Catalogue(ScriptedModel()), HostedTools(max_rounds=2)
+    assert plain.models(inner) is inner
+    assert plain.tools(hosted, RequestContext()) is hosted
+    assert isinstance(plain.execution({"traceparent": "x"}), Unobserved)
