@@ -86,7 +86,7 @@ def killed(server: Server, after: float, *, is_read: bool) -> tuple[str, list[JS
     return response_id, []
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300 + 60 * max(KILLS.values()))
 @pytest.mark.parametrize("count", [1, 2])
 def test_D1_D8_kills_at_random_points_lose_nothing_and_pay_nothing_twice(
     servers: Processes, backend: Backend, search: Upstream, count: int
