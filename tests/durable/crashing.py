@@ -64,12 +64,13 @@ class RoundModel(ScriptedModel):
         super().__init__()
         self.rounds: Counter[int] = Counter()
         """How often each call was made."""
+        self.by_round = REPLIES
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[list[bytes], None]:
         number = sum(message["role"] == "tool" for message in request["messages"])
         self.rounds[number] += 1
         self.requests.append(request)
-        for chunk in REPLIES[number]:
+        for chunk in self.by_round[number]:
             yield [chunk]
 
 

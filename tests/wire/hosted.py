@@ -91,7 +91,7 @@ class RecordedContainers:
     async def run(self, container_id: str, code: str) -> Outcome:
         raise AssertionError("the recording has the results")
 
-    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+    async def keep(self, container_id: str, call_id: str, outcome: Outcome) -> list[ContainerFile]:
         return [
             ContainerFile(
                 id=file["file_id"],

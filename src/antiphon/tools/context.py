@@ -83,7 +83,7 @@ class Containers(Protocol):
         """
         ...
 
-    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+    async def keep(self, container_id: str, call_id: str, outcome: Outcome) -> list[ContainerFile]:
         """Store the files and charts of a run, and return them.
 
         Raises:

@@ -48,7 +48,7 @@ class FakeContainers:
             raise outcome
         return outcome
 
-    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+    async def keep(self, container_id: str, call_id: str, outcome: Outcome) -> list[ContainerFile]:
         names = [*outcome.files, *(f"cfile_{number}.png" for number, _ in enumerate(outcome.images))]
         return [
             ContainerFile(

@@ -1,6 +1,7 @@
 """Runs of the code interpreter in the containers of one owner."""
 
 import asyncio
+import hashlib
 
 from msgspec import UNSET
 
@@ -19,6 +20,7 @@ from antiphon.wire.containers import ContainerFile
 from antiphon.wire.tools import AutoContainer, CodeInterpreterTool
 
 _FILE_ID = 16
+"""Number of random bytes in the ids of files."""
 
 
 class RequestContainers:
@@ -81,9 +83,9 @@ class RequestContainers:
             outcome.logs = "[The interpreter is new: variables of earlier calls are lost.]\n" + outcome.logs
         return outcome
 
-    async def keep(self, container_id: str, outcome: Outcome) -> list[ContainerFile]:
+    async def keep(self, container_id: str, call_id: str, outcome: Outcome) -> list[ContainerFile]:
         """Store the files and charts of a run, and return them."""
-        return [container_file(each) for each in await self._keep(container_id, outcome)]
+        return [container_file(each) for each in await self._keep(container_id, call_id, outcome)]
 
     def _job(self, container: StoredContainer, code: str) -> Job:
         """Return a run with the limits of a container."""
@@ -95,17 +97,21 @@ class RequestContainers:
             output=self._containers.settings.max_bytes,
         )
 
-    async def _keep(self, container_id: str, outcome: Outcome) -> list[StoredContainerFile]:
-        """Store the files and the charts of a run."""
+    async def _keep(self, container_id: str, call_id: str, outcome: Outcome) -> list[StoredContainerFile]:
+        """Store the files and the charts of a run.
+
+        A later execution of a background response stores them again. So their IDs follow from the call, and
+        no ID after them depends on what is stored already.
+        """
         known = {file.path: file.id for file in await self._records.files(container_id)}
         contents = dict(outcome.files)
-        for image in outcome.images:
-            name = self._context.ids("cfile", _FILE_ID)
+        for number, image in enumerate(outcome.images):
+            name = _file_id(container_id, call_id, "image", str(number))
             known[f"{name}.png"] = name
             contents[f"{name}.png"] = image
         new: list[StoredContainerFile] = []
         for path, content in contents.items():
-            file_id = known.get(path) or self._context.ids("cfile", _FILE_ID)
+            file_id = known.get(path) or _file_id(container_id, call_id, "file", path)
             async with self._containers.folder.create() as upload:
                 await upload.write(content)
                 await upload.keep(file_id)
@@ -114,3 +120,9 @@ class RequestContainers:
             gone = await self._records.put_files(container_id, new, outcome.removed)
             await self._containers.delete_contents(gone)
         return new
+
+
+def _file_id(*parts: str) -> str:
+    """Return the ID of a file that a call has written."""
+    digest = hashlib.sha256("\n".join(parts).encode(errors="surrogatepass"))
+    return f"cfile_{digest.hexdigest()[: 2 * _FILE_ID]}"

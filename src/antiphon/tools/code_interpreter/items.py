@@ -1,7 +1,7 @@
 """Items of code interpreter calls: for the model, for the client, and the tool as responses show it."""
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container
 
 import msgspec
 from msgspec import UNSET
@@ -58,8 +58,7 @@ def _text(output: JSONObject) -> str:
         return "[The user sees this chart as an image.]"
     if output.get("type") != FILES:
         return str(output.get("logs", f"[{output.get('type')}]"))
-    files = _list(output.get(FILES))
-    paths = [str(file["path"]) for file in files if f"{file['file_id']}.png" not in str(file["path"])]
+    paths = written_files(output)
     if not paths:
         return ""
     name = paths[0].rpartition("/")[2]
@@ -69,7 +68,9 @@ def _text(output: JSONObject) -> str:
     )
 
 
-def _list(value: object) -> Sequence[JSONObject]:
-    """Return the files that have an ID and a path."""
-    files = value if isinstance(value, list) else []
-    return [each for each in files if isinstance(each, dict) and {"file_id", "path"} <= each.keys()]
+def written_files(output: JSONObject) -> list[str]:
+    """Return the paths of the files in an output, without those of charts."""
+    value = output.get(FILES)
+    files = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    described = [each for each in files if {"file_id", "path"} <= each.keys()]
+    return [str(each["path"]) for each in described if f"{each['file_id']}.png" not in str(each["path"])]

@@ -13,7 +13,7 @@ from antiphon.store.errors import TooManyContainers
 from antiphon.tools.base import BasicCall, BasicTool
 from antiphon.tools.code_interpreter.items import FILES
 from antiphon.tools.context import Containers, ToolContext
-from antiphon.tools.sandbox import Outcome
+from antiphon.tools.sandbox import Outcome, SandboxFailed
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.containers import ContainerFile
 from antiphon.wire.events import Event, OutputItemAdded, OutputItemDone
@@ -45,7 +45,8 @@ FUNCTION: ChatTool = {
         },
     },
 }
-_RUN = "python"
+RUN = "python"
+"""The name of each run in recordings."""
 _ID = 24
 """Number of random bytes in the ids of containers."""
 _WAIT = 60.0
@@ -118,8 +119,16 @@ class SandboxCalls:
         self._container_id = container_id
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
-        """Run code, and return its outcome as JSON."""
-        outcome = await self._containers.run(self._container_id, str(arguments["code"]))
+        """Run code, and return its outcome as JSON.
+
+        Raises:
+            UpstreamError: The sandbox failed. The model continues with the error, so recordings have it.
+            NotFound: The container does not exist any more.
+        """
+        try:
+            outcome = await self._containers.run(self._container_id, str(arguments["code"]))
+        except SandboxFailed as error:
+            raise UpstreamError(error.message) from error
         result: JSON = msgspec.to_builtins(outcome)
         return result
 
@@ -207,9 +216,9 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
         try:
             async with asyncio.timeout(settings.timeout + _WAIT), slots:
                 await self._containers.use(item.container_id, self._auto)
-                result = await self._calls.call(NAME, _RUN, {"code": item.code})
+                result = await self._calls.call(NAME, RUN, {"code": item.code})
                 outcome = _outcome(result)
-                files = await self._containers.keep(item.container_id, outcome)
+                files = await self._containers.keep(item.container_id, self._item_id, outcome)
             item.outputs = _outputs(outcome, files)
             item.status = "completed" if outcome.error is None else "failed"
         except TimeoutError:
