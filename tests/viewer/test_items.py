@@ -82,10 +82,19 @@ ITEMS: list[tuple[JSONObject, str, list[tuple[str, str]], str | None]] = [
             "status": "completed",
             "container_id": "c",
             "code": "1",
-            "outputs": [{"type": "logs", "logs": "L"}],
+            "outputs": [
+                {"type": "logs", "logs": "L"},
+                {"type": "image", "url": "data:image/png;base64,AAAA"},
+                {"type": "image", "url": "https://evil.example/pixel.png"},
+            ],
         },
         "Code interpreter",
-        [("code", "1"), ("code", "L")],
+        [
+            ("code", "1"),
+            ("code", "L"),
+            ("image", "data:image/png;base64,AAAA"),
+            ("note", "Image https://evil.example/pixel.png"),
+        ],
         "code_interpreter",
     ),
     (

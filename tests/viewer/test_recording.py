@@ -4,13 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.errors import AntiphonError
 from antiphon.testing import LocalServer, serve
+from antiphon.tools.sandbox import Outcome
 from antiphon.wire.json import JSON, JSONObject
 from tests.recording.case_world import calling, recording, words
 from tests.recording.hosted_world import ANSWER, KINDS, RUN, alone, with_tools
+from tests.recording.test_cases_r_code import CODE, OUTCOMES, final, seen
+from tests.recording.test_cases_r_code import RUN as CODE_RUN
+from tests.recording.test_cases_r_code import run as run_code
 from tests.recording.test_cases_r_hosted import results, whole_run
 from tests.server.client import get, post
 from tests.server.pages.browser import Browser
+from tests.support.fake_sandbox import FakeSandbox, use_sandbox
 from tests.support.upstream import Answer, chunk, reply, sse
 
 FUNCTION: JSONObject = {"type": "function", "name": "f", "parameters": {"type": "object"}}
@@ -69,6 +75,21 @@ def test_a_response_with_hosted_tools_replays_without_their_services(stream: boo
     assert replayed.output_text == ANSWER
     # The IDs of files differ, because each run has files of its own.
     assert results(replayed) == results(made)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
+def test_a_response_with_code_replays_without_a_sandbox(
+    outcome: Outcome | AntiphonError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_sandbox(monkeypatch, FakeSandbox({CODE: outcome}))
+    with recording(tmp_path / "unused", *CODE_RUN, mode="live") as (server, _):
+        made = final(run_code(server.url, stream=True), stream=True)
+        view = saved(server, made["id"], tmp_path / "recordings")
+    assert view["notes"] == ["The files that the code wrote are empty in a replay, except for its charts."]
+    use_sandbox(monkeypatch, None)
+    with alone(tmp_path / "recordings") as server:
+        again = final(run_code(server.url, stream=True), stream=True)
+    assert seen(again["output"]) == seen(made["output"])
 
 
 REASONING = sse(chunk(reasoning_content="Hm."), chunk("Yes."), chunk(finish="stop"), chunk(usage=USAGE))

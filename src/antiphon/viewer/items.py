@@ -163,7 +163,10 @@ def _approval(item: items.McpApprovalResponse) -> Iterable[Block]:
 def _code(item: items.CodeInterpreterCall) -> Iterable[Block]:
     yield Block("code", item.code or "", "code")
     for output in item.outputs or ():
-        yield Block("code", _text_of(output), "output")
+        if output.get("type") == "image":
+            yield _image(str(output.get("url") or ""), "")
+        else:
+            yield Block("code", _text_of(output), "output")
 
 
 def _file_search(item: items.FileSearchCall) -> Iterable[Block]:

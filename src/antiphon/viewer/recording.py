@@ -15,8 +15,11 @@ from antiphon.recording.calls.recorded import Address, RecordedCall, RecordedErr
 from antiphon.recording.files.scope_file import ScopeWriter
 from antiphon.recording.files.secrets import find_in_call
 from antiphon.recording.seam.record import chat_address
+from antiphon.service.files.containers import DATA
 from antiphon.service.log.entries import LoggedResponse
 from antiphon.service.log.sent import ModelCall
+from antiphon.tools.code_interpreter.items import written_files
+from antiphon.tools.code_interpreter.tool import NAME, RUN
 from antiphon.tools.mcp.calls import LIST, decoded_arguments
 from antiphon.tools.web_search.calls import PAGES
 from antiphon.tools.web_search.options import template
@@ -92,7 +95,7 @@ def _notes(logged: LoggedResponse, calls: Sequence[ModelCall | None]) -> list[st
     if any(isinstance(item, FileSearchCall) for item in logged.output):
         notes.append("A replay searches the vector stores again, so it needs the same ones.")
     if any(isinstance(item, CodeInterpreterCall) for item in logged.output):
-        notes.append("A replay runs the code again.")
+        notes.append("The files that the code wrote are empty in a replay, except for its charts.")
     return notes
 
 
@@ -174,6 +177,8 @@ def _tool_call(item: Item, tools: list[Tool]) -> _ToolCall | None:
             )
         case WebSearchCall():
             return _web_call(item, tools)
+        case CodeInterpreterCall():
+            return _code_call(item)
         case _:
             return None
 
@@ -224,6 +229,29 @@ def _web_call(item: WebSearchCall, tools: list[Tool]) -> _ToolCall:
     # A replay answers searches of every provider.
     provider = SEARCH_PROVIDERS[0].name
     return _ToolCall(provider, "web_search", search.with_query(query).arguments, outcome)
+
+
+def _code_call(item: CodeInterpreterCall) -> _ToolCall:
+    """Return the run of a call; its item has the paths of files, and not their contents."""
+    logs: list[str] = []
+    images: list[str] = []
+    paths: list[str] = []
+    for output in item.outputs or ():
+        if isinstance(text := output.get("logs"), str):
+            logs.append(text)
+        elif isinstance(url := output.get("url"), str):
+            images.append(url.partition(",")[2])
+        else:
+            paths += written_files(output)
+    has_failed = item.status == "failed"
+    outcome: JSONObject = {
+        "logs": "" if has_failed else "".join(logs[:1]),
+        "result": "".join(logs[1:]) or None,
+        "images": images,
+        "files": {path.removeprefix(DATA): "" for path in paths},
+        "error": "".join(logs[:1]) if has_failed else None,
+    }
+    return _ToolCall(NAME, RUN, {"code": item.code or ""}, outcome)
 
 
 def _of_tool(made: _ToolCall) -> RecordedCall:
