@@ -42,6 +42,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 ├── UpgradeRequired                426  WebSocket handshake without its upgrade (server)
 ├── ConnectionBusy                 429  too many requests queued on a WebSocket connection (server)
 ├── RateLimited                    429  rate limit of the API key exceeded (service)
+├── TooManyContainers              429  containers of one owner at their limit (store)
 ├── UpstreamError                  502  failure of a backend or a tool server
 │   ├── UpstreamRefused                 HTTP error from upstream; the status class is kept
 │   │   └── SessionExpired         404  unknown MCP session (tools)
@@ -49,6 +50,7 @@ AntiphonError                           API errors, sent to the client in OpenAI
 │   ├── UpstreamTimeout            504  no response in time
 │   ├── UpstreamBroken             502  invalid or incomplete response
 │   │   └── SummaryTooLong         502  summary that the model's limit has cut off (engine)
+│   ├── SandboxFailed              502  no answer of the code interpreter's sandbox (tools)
 │   └── ToolListFailed             424  failed listing of an MCP server's tools; 401 and 403 are kept
 ├── RecordingNotFound              502  no recording for a model or tool call
 │   └── RecordingNotReadable       500  recording deleted or changed since it was loaded

@@ -56,7 +56,9 @@ def test_a_test_that_needs_a_server_is_found(tmp_path: Path) -> None:
     assert "2 passed" in run.stdout
 
 
-@pytest.mark.parametrize("option", ["-p tests.support.no_servers", "-m 'not slow and not shared'"])
+@pytest.mark.parametrize(
+    "option", ["-p tests.support.no_servers", "-m 'not slow and not shared and not sandbox'"]
+)
 def test_the_fast_tests_are_watched(option: str) -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ntest-fast:")[2].partition("\n\n")[0]
     assert option in recipe

@@ -12,7 +12,6 @@ from antiphon.ids import LONG
 from antiphon.service.pages import page_of
 from antiphon.store.responses.rows import ItemPage, NewItem
 from antiphon.wire.content import (
-    ComputerScreenshot,
     ContentPart,
     InputFile,
     InputImage,
@@ -94,7 +93,8 @@ def normal_form(item: Item, ids: Ids, id_size: int = LONG) -> Item:
     for name, value in _DEFAULTS.get(kind, {}).items():
         if getattr(item, name) in (None, UNSET):
             changes[name] = value
-    if isinstance(item, LocalShellCallOutput) and item.id and not item.call_id:
+    names_call = isinstance(item, LocalShellCallOutput) and item.id and not item.call_id
+    if names_call and not str(item.id).startswith(ITEM_PREFIXES[kind]):
         # OpenAI's types have no `call_id` here, and the ID of the call as `id`.
         changes |= {"call_id": item.id, "id": ids(ITEM_PREFIXES[kind], id_size)}
     elif not isinstance(item.id, str):
@@ -190,7 +190,7 @@ async def visit_parts(
         for position in positions:
             name, parts = content_parts(items[position])
             for index, part in enumerate(parts):
-                path = name if isinstance(part, ComputerScreenshot) else f"{name}[{index}]"
+                path = name if isinstance(items[position], ComputerCallOutput) else f"{name}[{index}]"
                 visit(part, f"{place}[{position}].{path}" if place else "input")
 
     await in_slices(work, range(len(items)))

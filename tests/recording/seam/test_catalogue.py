@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from itertools import count
 from pathlib import Path
 from typing import cast
@@ -191,8 +192,10 @@ def test_recordings_answer_with_their_gaps_as_fast_as_is_asked(
     )
     path = tmp_path / "default.json"
     text = path.read_text()
-    assert '"gaps": "0x2"' in text
-    path.write_text(text.replace('"gaps": "0x2"', '"gaps": "200 400"'))
+    # A busy machine records other gaps than none.
+    changed, count = re.subn('"gaps": "[^"]*"', '"gaps": "200 400"', text)
+    assert count == 1
+    path.write_text(changed)
     naps: list[float] = []
 
     async def nap(seconds: float) -> None:
