@@ -127,6 +127,15 @@ def test_the_type_of_a_reference_may_be_omitted(item: JSONObject) -> None:
     assert decoded({"input": [item | {"id": "msg_1"}]}).input == [ItemReference(id="msg_1")]
 
 
+@pytest.mark.parametrize("call_id", [{}, {"call_id": None}])
+def test_an_output_may_lack_its_call_id_as_in_the_type_of_the_api(call_id: JSONObject) -> None:
+    given = {"type": "function_call_output", "output": "x"} | call_id
+    request = decoded({"input": [given]})
+    assert isinstance(request.input, list)
+    assert isinstance(request.input[0], FunctionCallOutput)
+    assert msgspec.to_builtins(request.input[0]) == given
+
+
 def test_items_without_type_among_others() -> None:
     call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
     request = decoded({"input": [{"role": "user", "content": "Hi"}, call, {"id": "fco_1"}]})

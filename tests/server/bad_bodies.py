@@ -170,6 +170,15 @@ BAD: dict[str, Bad] = {
         None,
         says="No tool call found for function call output with call_id c1.",
     ),
+    "output_without_call_id": Bad(
+        ask(input=[CALL, {name: OUTPUT[name] for name in ("type", "output")}]),
+        "input[1].call_id",
+        "missing_required_parameter",
+        says="Missing required parameter: 'input[1].call_id'.",
+    ),
+    "output_with_null_call_id": Bad(
+        ask(input=[CALL, OUTPUT | {"call_id": None}]), "input[1].call_id", "missing_required_parameter"
+    ),
     "B34_orphan_custom_output": Bad(ask(input=[CUSTOM_OUTPUT]), "input", None),
     "B35_output_twice": Bad(ask(input=[CALL, OUTPUT, OUTPUT]), "input", None),
     "B36_no_output": Bad(ask(input=[CALL]), "input", None, says="No tool output found for function call c1."),

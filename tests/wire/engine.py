@@ -120,7 +120,7 @@ def conversation(request: CreateResponse) -> list[Item]:
     items = [item for item in request.input if not isinstance(item, CompactionTrigger | ItemReference)]
     assert len(items) == len(request.input)
     calls = {item.call_id for item in items if isinstance(item, FunctionCall)}
-    answered = [i.call_id for i in items if isinstance(i, FunctionCallOutput) and i.call_id not in calls]
+    answered = [str(i.call_id) for i in items if isinstance(i, FunctionCallOutput) and i.call_id not in calls]
     earlier = [FunctionCall(call_id=call_id, name="earlier", arguments="{}") for call_id in answered]
     return [*earlier, *items]
 

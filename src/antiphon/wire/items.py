@@ -43,11 +43,11 @@ class FunctionCall(Struct, tag="function_call", kw_only=True):
 
 
 class FunctionCallOutput(Struct, tag="function_call_output", kw_only=True):
-    """Output of a function call, sent by the client."""
+    """Output of a function call, sent by the client; requests need `call_id`, items may lack it."""
 
     id: str | None | UnsetType = UNSET
     status: ItemStatus | None | UnsetType = UNSET
-    call_id: str
+    call_id: str | None | UnsetType = UNSET
     output: str | list[ToolOutputPart]
     name: str | None | UnsetType = UNSET
     namespace: str | None | UnsetType = UNSET

@@ -6,7 +6,7 @@ from antiphon.service.metadata import check_metadata
 from antiphon.service.responses.gather import conversation_id
 from antiphon.wire.configuration import ConfigurationUpdate
 from antiphon.wire.conversations import CONVERSATION_PREFIX
-from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, InputItem
+from antiphon.wire.items import ITEM_PREFIXES, CompactionTrigger, FunctionCallOutput, InputItem
 from antiphon.wire.responses import CreateResponse
 
 _CHECKED_PREFIXES = frozenset(
@@ -63,11 +63,11 @@ def check_create_response(request: CreateResponse) -> None:
 
 
 def check_items(items: list[InputItem], param: str) -> None:
-    """Check that the ids of items have the prefix of their type.
+    """Check that the ids of items have the prefix of their type, and that outputs name their calls.
 
     Raises:
-        InvalidRequest: An id has another prefix (api.openai.com's message), or a compaction trigger isn't the
-            last item of a response.
+        InvalidRequest: An id has another prefix (api.openai.com's message), a function call's output has no
+            `call_id`, or a compaction trigger isn't the last item of a response.
     """
     for position, item in enumerate(items):
         if isinstance(item, CompactionTrigger):
@@ -79,6 +79,9 @@ def check_items(items: list[InputItem], param: str) -> None:
             )
         if isinstance(item, ConfigurationUpdate) and not (item.reasoning or item.text):
             raise MissingParameter(f"{param}[{position}].reasoning")
+        if isinstance(item, FunctionCallOutput) and not item.call_id:
+            # Its type allows null, but a chat model receives only outputs of known calls.
+            raise MissingParameter(f"{param}[{position}].call_id")
         kind = str(item.__struct_config__.tag)
         if kind not in _CHECKED_PREFIXES or not isinstance(item.id, str):
             continue
