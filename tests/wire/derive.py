@@ -7,7 +7,9 @@ import msgspec
 from antiphon.wire.json import JSON, JSONObject
 from tests.wire.recordings import Exchange
 
-HOSTED_CALLS = {"web_search_call", "file_search_call", "code_interpreter_call", "mcp_call"}
+HOSTED_CALLS = {
+    *("web_search_call", "file_search_call", "code_interpreter_call", "mcp_call", "image_generation_call"),
+}
 """Items that represent a call by a chat model."""
 
 OPAQUE = "opaque"
@@ -115,6 +117,8 @@ def hosted_function(item: JSONObject) -> tuple[str, str]:
         return item["name"], item["arguments"]
     if item["type"] == "file_search_call":
         return "file_search", json.dumps({"query": item["queries"][0]})
+    if item["type"] == "image_generation_call":
+        return "image_generation", json.dumps({"prompt": item["revised_prompt"]})
     action = dict(item["action"])
     kind = action.pop("type")
     if kind == "search":

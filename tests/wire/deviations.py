@@ -84,6 +84,7 @@ HOSTED_DEVIATIONS = (
         unless_sent="user_location",
     ),
     Deviation(rf"{_RESPONSE}\.tools\[\]\.filters", "absent here", "a key that the API has given up"),
+    Deviation(rf"{_RESPONSE}\.tools\[\]\.n", "absent here", "a key that OpenAI's types don't have"),
     Deviation(rf"{_ACTION}\.queries", "absent there", _YOUNGER),
     Deviation(
         rf"{_ACTION}\.queries\[\]",

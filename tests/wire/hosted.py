@@ -8,7 +8,13 @@ import msgspec
 from antiphon.engine.ports import HostedTool, ToolCalls
 from antiphon.engine.request_context import RequestContext
 from antiphon.errors import UpstreamRefused
-from antiphon.settings.tools import McpServerSettings, McpSettings, ToolsSettings, WebSearchSettings
+from antiphon.settings.tools import (
+    ImageGenerationSettings,
+    McpServerSettings,
+    McpSettings,
+    ToolsSettings,
+    WebSearchSettings,
+)
 from antiphon.tools.context import ToolContext, ToolServices
 from antiphon.tools.registry import open_tools
 from antiphon.tools.sandbox import Outcome
@@ -20,6 +26,7 @@ from tests.wire.engine import Run, ScriptedModel
 from tests.wire.recordings import Exchange
 
 SETTINGS = ToolsSettings(
+    image_generation=ImageGenerationSettings(base_url="https://images.example/v1"),
     web_search=WebSearchSettings(open_pages=True),
     mcp=McpSettings(
         servers={"connector_googlecalendar": McpServerSettings(url="https://calendar.example/mcp")}
@@ -36,12 +43,15 @@ class RecordedCalls:
         self._mcp = deque(item for item in output if item["type"] == "mcp_call")
         self._actions = deque(item["action"] for item in output if item["type"] == "web_search_call")
         self._codes = deque(item for item in output if item["type"] == "code_interpreter_call")
+        self._images = deque(item for item in output if item["type"] == "image_generation_call")
         self._cited = cited(exchange, "url_citation")
 
     async def call(self, provider: str, name: str, arguments: JSONObject) -> JSON:
         """Return the result of the recording's next call."""
         if provider == "code_interpreter":
             return self._code(arguments)
+        if provider == "images":
+            return self._image(arguments)
         if provider not in self._lists:
             return self._web(name, arguments)
         if name == "tools/list":
@@ -62,6 +72,12 @@ class RecordedCalls:
         # The value of the last expression follows the charts.
         printed = [] if outputs and outputs[0]["type"] == "image" else logs[:1]
         return {"logs": "".join(printed), "result": "".join(logs[len(printed) :]) or None, "images": images}
+
+    def _image(self, arguments: JSONObject) -> JSON:
+        item = self._images.popleft()
+        assert arguments["prompt"] == item["revised_prompt"]
+        described = ("background", "output_format", "quality", "revised_prompt", "size")
+        return {"b64_json": item["result"], "partial_images": []} | {name: item[name] for name in described}
 
     def _web(self, name: str, arguments: JSONObject) -> JSON:
         """Return the pages that a recording shows as sources, or else those that it cites."""

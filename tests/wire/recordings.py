@@ -94,6 +94,7 @@ HOSTED = (
     "a-max-tool-calls-web-search-v2",
     "b-openai_include_raw_annotations_streaming",
     "b-openai_responses_code_execution_return_image",
+    "b-openai_responses_image_generation_jpeg",
     "b-openai_responses_model_builtin_tools_web_search",
     "b-openai_responses_model_file_search_tool",
     "b-openai_responses_model_file_search_tool_with_results",
@@ -120,7 +121,6 @@ LEFT_OUT = {
     "b-background_mode_streaming_without_starting_after_vcr": _BACKGROUND,
     "b-background_mode_with_tool_vcr": _BACKGROUND,
     "b-openai_previous_response_id": _MADE_UP,
-    "b-openai_responses_image_generation_jpeg": "the hosted tool image_generation",
     "b-openai_responses_model_web_search_tool_without_external_access": _SWITCHED_OFF,
     "b-openai_responses_verbosity": _MADE_UP,
     "b-responses_count_tokens": _TOKENS,
@@ -154,7 +154,10 @@ class Exchange(NamedTuple):
 
 ENGINE_ITEMS = {"message", "reasoning", "function_call"}
 """Items of a model call; hosted tools make the other items."""
-HOSTED_ITEMS = {"web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools", "mcp_call"}
+HOSTED_ITEMS = {
+    *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"),
+    *("mcp_list_tools", "mcp_call"),
+}
 """Items that the hosted tools of this server make."""
 
 _UNTRANSLATED = {"compaction"}

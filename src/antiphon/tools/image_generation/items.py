@@ -35,11 +35,17 @@ class ImageGenerationItems(HostedKind[ImageGenerationCall]):
 
 
 def echo(tool: ImageGenerationTool) -> ImageGenerationTool:
-    """Return the tool with the defaults of api.openai.com (recorded)."""
+    """Return the tool as api.openai.com shows it: with defaults, without fields that have no effect."""
     defaults = {
         **dict.fromkeys(("background", "moderation", "quality", "size"), "auto"),
         "output_compression": 100,
         "output_format": "png",
     }
-    missing = {name: value for name, value in defaults.items() if getattr(tool, name) in (None, UNSET)}
-    return msgspec.structs.replace(tool, **missing)
+    changes: dict[str, object] = {
+        name: defaults.get(name, UNSET)
+        for name in tool.__struct_fields__
+        if getattr(tool, name) in (None, UNSET)
+    }
+    if tool.partial_images == 0:
+        changes["partial_images"] = UNSET
+    return msgspec.structs.replace(tool, **changes)
