@@ -38,3 +38,18 @@ def test_an_image_or_its_failure_replays_without_the_images_backend(
     assert not any("sk-canary" in path.read_text() for path in directory.rglob("*.json*"))
     with alone(directory, replay_failures=True) as server:
         assert draw(server.url) == recorded
+
+
+def test_a_fault_of_the_images_backend_fails_the_image_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Upstream() as images:
+        (tmp_path / "antiphon.toml").write_text(f'[tools.image_generation]\nbase_url = "{images.base_url}"')
+        fault = "503,tool=image_generation"
+        with recording(tmp_path / "recordings", *DRAW, discover=False, fault=fault) as (server, _):
+            image, message = draw(server.url)
+        assert images.requests == []
+    assert (image["status"], image["result"]) == ("failed", None)
+    assert f"fault '{fault}'" in image["error"]["message"]
+    assert message["content"][0]["text"] == "Done."

@@ -186,6 +186,32 @@ def test_a_tool_of_an_mcp_server_has_a_span_and_receives_the_trace(
     assert len([each for each in spans.all() if each.name == "chat up/m"]) == 2
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_generated_image_has_a_span_without_its_prompt(
+    spans: Spans, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    upstream.forget()
+    upstream.script(
+        sse(
+            chunk(tool_calls=call("image_generation", {"prompt": "A secret cat."})),
+            chunk(finish="tool_calls"),
+        ),
+        sse(chunk("Done."), chunk(finish="stop")),
+    )
+    monkeypatch.chdir(tmp_path)
+    with Upstream() as images:
+        images.script(reply({"data": [{"b64_json": "AA=="}]}, status=status))
+        (tmp_path / "antiphon.toml").write_text(f'[tools.image_generation]\nbase_url = "{images.base_url}"')
+        for server in server_of(upstream):
+            answer = post(server, {"input": "Draw.", "tools": [{"type": "image_generation"}]}, PARENT)
+            assert answer.json()["status"] == "completed", answer.text
+    span = spans.one("execute_tool image_generation")
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert values(spans, span.name)["gen_ai.tool.name"] == "image_generation"
+    assert (span.status.status_code is StatusCode.ERROR) == (status == 500)
+    assert "secret" not in span.to_json()
+
+
 def test_a_proxied_chat_completion_has_a_span_of_its_own(
     server: LocalServer, spans: Spans, upstream: Upstream
 ) -> None:

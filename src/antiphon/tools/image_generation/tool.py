@@ -122,7 +122,7 @@ class ImageCall(BasicCall[ImageGenerationCall]):
         try:
             if not self._body["prompt"].strip():
                 raise UpstreamError("The arguments are wrong: expected a 'prompt' as text.")
-            answer = await self._calls.call(PROVIDER, "generate", self._body)
+            answer = await self._calls.call(PROVIDER, NAME, self._body)
             if not isinstance(answer, dict) or not isinstance(answer.get("b64_json"), str):
                 raise UpstreamBroken("The images backend returned no image.")
         except UpstreamError as error:
