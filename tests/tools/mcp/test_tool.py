@@ -135,6 +135,29 @@ def test_T11_a_tool_removed_after_the_list_fails_and_the_model_gets_the_error(ru
     assert "get_boiling_point" in second.told()[-1]["content"]
 
 
+def test_a_deferred_server_is_listed_and_its_functions_wait_for_a_search(running: Servers) -> None:
+    model = Replies(calls(("tool_search", '{"query": "boiling point"}')), calls(BOIL), says("-100"))
+    tools: list[JSONObject] = [mcp(running, "/basic/mcp", defer_loading=True), {"type": "tool_search"}]
+    done = converse(model, tools)
+    done.check()
+    assert done.output() == [
+        "mcp_list_tools",
+        "tool_search_call",
+        "tool_search_output",
+        "mcp_call",
+        "message",
+    ]
+    offered = [[tool["function"]["name"] for tool in request["tools"]] for request in model.requests]
+    assert offered == [["tool_search"], [BOIL[0], "tool_search"], [BOIL[0], "tool_search"]]
+    (found,) = output(done, "tool_search_output")
+    assert [(tool["server_label"], tool["allowed_tools"]) for tool in found["tools"]] == [("s", [BOIL[0]])]
+    (made,) = output(done, "mcp_call")
+    assert (made["name"], made["status"], made["output"]) == (BOIL[0], "completed", "-100")
+    again = Replies(says("Hello."))
+    converse(again, tools, context(done))
+    assert [tool["function"]["name"] for tool in again.requests[0]["tools"]] == [BOIL[0], "tool_search"]
+
+
 def test_T6_servers_with_tools_of_one_name_are_distinguished(running: Servers) -> None:
     model = Replies(calls(BOIL, ("t__get_boiling_point", BOIL[1])), says("Both."))
     done = converse(model, [mcp(running, "/basic/mcp"), mcp(running, "/basic/sse", "t")])
