@@ -1,6 +1,7 @@
 """Tools that a context adds to a request, and those that the model doesn't have yet."""
 
 import msgspec
+import pytest
 
 from antiphon.decode.bodies import create_response
 from antiphon.engine.request.available import loaded_in, with_added_tools
@@ -10,7 +11,6 @@ from antiphon.tools import registry as registry  # Registers the tools.
 from antiphon.wire.chat import ChatTool
 from antiphon.wire.items import Item
 from antiphon.wire.json import JSON, JSONObject
-from antiphon.wire.tools import Tool
 
 SEARCH: JSONObject = {"type": "tool_search"}
 
@@ -40,12 +40,16 @@ def added(tools: list[JSONObject] | None, *context: JSONObject) -> list[JSON]:
 
 
 def names(
-    tools: list[JSONObject], *context: JSONObject, offered: dict[int, list[ChatTool]] | None = None
+    tools: list[JSONObject],
+    *context: JSONObject,
+    offered: dict[int, list[ChatTool]] | None = None,
+    choice: JSON = None,
 ) -> list[str]:
     """Return the names of the functions that the model has."""
-    converted: list[Tool] = msgspec.convert(tools, list[Tool])
-    loaded = loaded_in(converted, items(*context))
-    return [*translate_tools(converted, Capabilities(), offered or {}, loaded).tools]
+    body: JSONObject = {"model": "m", "input": "Hi", "tools": tools, "tool_choice": choice}
+    request = create_response.decode(msgspec.json.encode(body))
+    loaded = loaded_in(request, items(*context))
+    return [*translate_tools(request.tools or [], Capabilities(), offered or {}, loaded).tools]
 
 
 def test_additional_tools_and_tools_that_the_client_found_are_added_once() -> None:
@@ -87,3 +91,31 @@ def test_deferred_functions_of_an_mcp_server_wait_for_a_search() -> None:
     assert names([SEARCH, server], offered=offered) == ["tool_search"]
     one = found(server | {"allowed_tools": ["write"]})
     assert names([SEARCH, server], one, offered=offered) == ["tool_search", "write"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "loaded"),
+    [
+        ({"type": "function", "name": "f"}, ["f"]),
+        ({"type": "function", "name": "b"}, ["crm__b"]),
+        ({"type": "mcp", "server_label": "docs", "name": "read"}, ["read"]),
+        ({"type": "mcp", "server_label": "docs"}, []),
+        ({"type": "function", "name": "absent"}, []),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]},
+            ["g"],
+        ),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": ["g"]}]}, []),
+        ("required", []),
+    ],
+)
+def test_a_deferred_function_that_the_tool_choice_names_needs_no_search(
+    choice: JSON, loaded: list[str]
+) -> None:
+    server: JSONObject = {"type": "mcp", "server_label": "docs", "defer_loading": True}
+    tools = [SEARCH, function("f"), function("g"), space("a", "b"), server]
+    offered: dict[int, list[ChatTool]] = {
+        0: [{"type": "function", "function": {"name": "tool_search"}}],
+        4: [{"type": "function", "function": {"name": name}} for name in ("read", "write")],
+    }
+    assert names(tools, offered=offered, choice=choice) == ["tool_search", *loaded]

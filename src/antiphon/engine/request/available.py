@@ -5,8 +5,21 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from antiphon.wire.items import AdditionalTools, Item, ToolSearchOutput
+from antiphon.wire.json import JSON
 from antiphon.wire.responses import CreateResponse
-from antiphon.wire.tools import CustomTool, FunctionTool, McpTool, NamespaceTool, Tool, ToolSearchTool
+from antiphon.wire.tools import (
+    AllowedToolsChoice,
+    CustomChoice,
+    CustomTool,
+    FunctionChoice,
+    FunctionTool,
+    McpChoice,
+    McpTool,
+    NamespaceTool,
+    Tool,
+    ToolChoice,
+    ToolSearchTool,
+)
 
 Key = tuple[str, str]
 """The namespace of a function, or the label of its MCP server, and its name; no namespace is empty."""
@@ -30,14 +43,16 @@ def with_added_tools(request: CreateResponse, items: Sequence[Item]) -> CreateRe
     return msgspec.structs.replace(request, tools=tools)
 
 
-def loaded_in(tools: Iterable[Tool], items: Iterable[Item]) -> frozenset[Key] | None:
-    """Return the functions that items of a context declare or have found.
+def loaded_in(request: CreateResponse, items: Iterable[Item]) -> frozenset[Key] | None:
+    """Return the functions that items of a context declare or have found, or that the tool choice names.
 
     Without a search among the tools, no function can be found: None, and the model has all of them.
     """
+    tools = request.tools or ()
     if not any(isinstance(tool, ToolSearchTool) for tool in tools):
         return None
-    return frozenset(key for item in items for tool in _tools_in(item) for key in keys_of(tool))
+    found = (key for item in items for tool in _tools_in(item) for key in keys_of(tool))
+    return frozenset([*found, *_named_by(request.tool_choice, tools)])
 
 
 def keys_of(tool: Tool) -> Iterator[Key]:
@@ -48,6 +63,20 @@ def keys_of(tool: Tool) -> Iterator[Key]:
         yield from ((tool.name, each.name) for each in tool.tools)
     elif isinstance(tool, McpTool) and isinstance(tool.allowed_tools, list):
         yield from ((tool.server_label, name) for name in tool.allowed_tools)
+
+
+def _named_by(choice: ToolChoice | None, tools: Iterable[Tool]) -> Iterator[Key]:
+    """Yield the keys of the functions that a tool choice names, which a search needn't find."""
+    names: list[JSON] = []
+    if isinstance(choice, FunctionChoice | CustomChoice):
+        names = [choice.name]
+    elif isinstance(choice, AllowedToolsChoice):
+        names = [entry.get("name") for entry in choice.tools if entry.get("type") in ("function", "custom")]
+    elif isinstance(choice, McpChoice) and isinstance(choice.name, str):
+        yield choice.server_label, choice.name
+    for tool in tools if names else ():
+        if isinstance(tool, FunctionTool | CustomTool | NamespaceTool):
+            yield from (key for key in keys_of(tool) if key[1] in names)
 
 
 def _declares(item: Item) -> bool:

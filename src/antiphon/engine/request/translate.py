@@ -61,7 +61,7 @@ async def translate(
     tools = request.tools or []
     functions, chosen = NO_FUNCTIONS, NO_CHOICE
     if tools:
-        functions = translate_tools(tools, capabilities, offered or {}, loaded_in(tools, items))
+        functions = translate_tools(tools, capabilities, offered or {}, loaded_in(request, items))
     if tools or request.tool_choice is not None:
         chosen = choose(request.tool_choice, tools, functions, capabilities)
     prompt = request.prompt if isinstance(request.prompt, FilledPrompt) else None
@@ -116,7 +116,7 @@ def with_loaded(
         offered: The functions of the hosted tools that this server runs.
     """
     tools = request.tools or []
-    functions = translate_tools(tools, capabilities, offered, loaded_in(tools, items))
+    functions = translate_tools(tools, capabilities, offered, loaded_in(request, items))
     chosen = choose(request.tool_choice, tools, functions, capabilities)
     chat = translated.chat_request.copy()
     chat["tools"] = [*chosen.tools]
