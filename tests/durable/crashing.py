@@ -13,10 +13,12 @@ from antiphon.engine.request_context import RequestContext
 from antiphon.errors import StoreUnavailable
 from antiphon.ids import LONG
 from antiphon.service.access.keys import Keys, KeySettings
+from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.responses.background import Background
 from antiphon.service.responses.responses import OpenTools, Responses
 from antiphon.service.responses.sealing import Sealing
 from antiphon.settings.backends import Capabilities
+from antiphon.settings.moderation import ModerationSettings
 from antiphon.store import Store
 from antiphon.store.runs.rows import ClaimedRun, RunLimits
 from antiphon.tools.base import BasicTool
@@ -118,6 +120,8 @@ class _Hosted(BasicTool):
 class Servers:
     """Servers of one database that run a response one after another."""
 
+    moderation = ModerationSettings()
+
     def __init__(
         self,
         store: Store,
@@ -179,7 +183,8 @@ class Servers:
             return HostedTools([_Hosted(context, catalogue, self.tool)])
 
         open_tools: OpenTools = opened
-        return Responses(self.store, catalogue, open_tools)
+        moderator = Moderator(catalogue, self.moderation)
+        return Responses(self.store, catalogue, open_tools, moderator=moderator)
 
 
 class Failing:
