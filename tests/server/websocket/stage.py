@@ -16,9 +16,11 @@ from antiphon.server.app import create_app
 from antiphon.server.edge.state import ServerState
 from antiphon.service.access.keys import KeySettings
 from antiphon.service.conversations import Conversations
+from antiphon.service.moderation.moderator import Moderator
 from antiphon.service.responses.responses import Responses
 from antiphon.service.services import Services, ServiceSettings
 from antiphon.settings.backends import Capabilities
+from antiphon.settings.moderation import CheckSettings, ModerationSettings
 from antiphon.store import Store
 from antiphon.wire.chat import ChatRequest
 from antiphon.wire.conversations import CreateConversation
@@ -31,6 +33,8 @@ from tests.support.serving import check_frames
 
 SEARCH: JSONObject = {"type": "web_search"}
 F: JSONObject = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+CHECKS = ModerationSettings(checks={"words": CheckSettings(kind="words", words=("darn",))})
+"""The checks of the server, for requests that name them."""
 ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -244,7 +248,8 @@ async def stage(database: str = ":memory:", keys: KeySettings | None = None) -> 
     try:
         catalogue = Catalogue(brain)
         async with Services.open(store, catalogue, ServiceSettings(keys=keys or KeySettings())) as services:
-            services = replace(services, responses=Responses(store, catalogue, open_tools))
+            responses = Responses(store, catalogue, open_tools, moderator=Moderator(catalogue, CHECKS))
+            services = replace(services, responses=responses)
             made = Stage(create_app(ServerState(services=services, is_local=True)), store, brain, found)
             made.connect()
             yield made

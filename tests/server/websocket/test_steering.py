@@ -131,6 +131,28 @@ def test_a_request_that_came_first_takes_the_input() -> None:
     staged(scenario)
 
 
+@pytest.mark.parametrize(
+    "checks",
+    [{"moderation": {"model": "words", "policy": {"input": {"mode": "block"}}}}, {"guardrails": ["words"]}],
+    ids=["moderation", "guardrails"],
+)
+def test_the_checks_of_a_response_judge_its_steering_input(checks: JSONObject) -> None:
+    async def scenario(given: Stage) -> None:
+        first = await searching(given, **checks)
+        given.steer(first, "Darn!")
+        await given.until("response.steer.accepted")
+        given.search.gates["one"].set()
+        steered = (await given.until("response.incomplete"))["response"]
+        assert steered["incomplete_details"] == {"reason": "steered"}
+        second = (await given.until("response.incomplete", count=2))["response"]
+        assert second["previous_response_id"] == first
+        assert second["incomplete_details"] == {"reason": "content_filter"}
+        assert second["moderation"]["input"]["flagged"] is True
+        assert len(given.brain.requests) == 1
+
+    staged(scenario)
+
+
 def test_responses_that_this_connection_does_not_run() -> None:
     async def scenario(given: Stage) -> None:
         given.steer("resp_unknown", "Stop")
