@@ -15,12 +15,13 @@ def test_nothing_expires_by_default(tmp_path: Path) -> None:
 
 def test_each_kind_has_its_own_key(tmp_path: Path) -> None:
     toml = '[retention]\nresponses = "30d"\nconversations = "2w"\nevent_logs = "12h"\nfiles = "90m"\n'
-    toml += 'log_entries = "7d"\n'
+    toml += 'log_entries = "7d"\nbatches = "60d"\n'
     assert ages_of(load(tmp_path, toml)) == {
         "event_logs": 12 * 3600,
         "chat_completions": 30 * 86_400,
         "responses": 30 * 86_400,
         "conversations": 14 * 86_400,
+        "batches": 60 * 86_400,
         "files": 90 * 60,
         "log_entries": 7 * 86_400,
     }

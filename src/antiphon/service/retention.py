@@ -52,6 +52,7 @@ def ages_of(settings: Settings) -> dict[ExpiringKind, float]:
         "chat_completions": settings.retention_responses,
         "conversations": settings.retention_conversations,
         "event_logs": settings.retention_event_logs,
+        "batches": settings.retention_batches,
         "files": settings.retention_files,
         "log_entries": settings.retention_log_entries,
     }

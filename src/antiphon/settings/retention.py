@@ -33,6 +33,13 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
             extra={"own_key": "event_logs", "table": "retention"},
         ),
     ] = None
+    retention_batches: Annotated[
+        Duration | None,
+        Meta(
+            description="Age at which an ended batch is deleted; its files remain. If not set: never.",
+            extra={"own_key": "batches", "table": "retention"},
+        ),
+    ] = None
     retention_files: Annotated[
         Duration | None,
         Meta(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from antiphon.store import Store
-from antiphon.store.batches.rows import NewBatch
+from antiphon.store.batches.rows import BatchLimits, NewBatch
 from antiphon.store.connect import open_engine
 from antiphon.store.log.rows import NewLogEntry
 from antiphon.store.responses import removal
@@ -275,6 +275,30 @@ def test_the_input_of_a_batch_stays_until_its_end(store: Store, run: Run, clock:
         assert await removed(store, "files") == [f"input-{ME}"]
 
     run(scenario())
+
+
+def test_batches_of_all_owners_go_once_they_have_ended(
+    store: Store, url: str, run: Run, clock: Clock
+) -> None:
+    async def scenario() -> None:
+        for owner in ("a", "b"):
+            for name, at in (("old", clock.now - AGE - 1), ("young", clock.now)):
+                new = NewBatch(
+                    id=f"{name}_{owner}",
+                    created_at=at,
+                    seconds=60,
+                    body="{}",
+                    context="{}",
+                    output_seconds=None,
+                )
+                await store.batches.submit(owner, new)
+        assert await removed(store, "batches") == []
+        while (batch := await store.batches.claim([], BatchLimits())) is not None:
+            await store.batches.close(batch)
+        assert await removed(store, "batches") == ["old_a", "old_b"]
+
+    run(scenario())
+    assert count_rows(url)["batches"] == 2
 
 
 def test_what_is_used_after_it_was_found_stays(store: Store, run: Run, clock: Clock) -> None:

@@ -1,8 +1,8 @@
 """Queries for old objects, and their removal one at a time.
 
 Nothing in use is removed: a response that runs, or that another response continues; a conversation with a
-response in progress; a file in a vector store, or the input of a batch that hasn't ended. Removals check this
-again, in the transaction of the removal.
+response in progress; a batch that hasn't ended; a file in a vector store, or the input of such a batch.
+Removals check this again, in the transaction of the removal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Table,
     and_,
     delete,
     exists,
@@ -38,7 +39,9 @@ from antiphon.store.tables import (
     vector_store_files,
 )
 
-ExpiringKind = Literal["responses", "chat_completions", "conversations", "event_logs", "files", "log_entries"]
+ExpiringKind = Literal[
+    "responses", "chat_completions", "conversations", "event_logs", "batches", "files", "log_entries"
+]
 """A kind of object that expires by the settings."""
 
 Place = tuple[str, float, str]
@@ -193,17 +196,7 @@ def _is_old_file(before: float) -> ColumnElement[bool]:
 
 
 def _find_files(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
-    """Return the next old files, owner by owner, as in their index by time."""
-    owner, *place = after
-    key = (files.c.created_at, files.c.id)
-    found: list[Place] = []
-    while True:
-        own = select(*key).where(files.c.owner == owner, _is_old_file(before), tuple_(*key) > tuple(place))
-        found += [(owner, *row) for row in connection.execute(own.order_by(*key).limit(most))]
-        later = _next_owner(connection, owner, before)
-        if len(found) >= most or later is None:
-            return found[:most]
-        owner, place = later, [*START[1:]]
+    return _find_by_owner(connection, files, _is_old_file(before), before, after, most)
 
 
 def _remove_file(connection: Connection, file_id: str, before: float, now: float) -> Sequence[str] | None:
@@ -231,14 +224,54 @@ def _count_entries(connection: Connection, before: float) -> int:
     return connection.execute(old).scalar_one()
 
 
-def _next_owner(connection: Connection, owner: str, before: float) -> str | None:
-    """Return the next owner with an old file, by a query that reads one row per owner."""
-    first = select(func.min(files.c.owner).label("owner")).where(files.c.owner > owner)
+def _is_old_batch(before: float) -> ColumnElement[bool]:
+    return and_(batches.c.created_at < before, ~is_open)
+
+
+def _find_batches(connection: Connection, before: float, after: Place, most: int) -> Sequence[Place]:
+    return _find_by_owner(connection, batches, _is_old_batch(before), before, after, most)
+
+
+def _remove_batch(connection: Connection, batch_id: str, before: float, _: float) -> Sequence[str] | None:
+    # Its end has deleted the results of its lines.
+    chosen = (batches.c.id == batch_id) & _is_old_batch(before)
+    return [] if connection.execute(delete(batches).where(chosen)).rowcount else None
+
+
+def _count_batches(connection: Connection, before: float) -> int:
+    return connection.execute(select(func.count()).where(_is_old_batch(before))).scalar_one()
+
+
+def _find_by_owner(
+    connection: Connection,
+    table: Table,
+    is_old: ColumnElement[bool],
+    before: float,
+    after: Place,
+    most: int,
+) -> Sequence[Place]:
+    """Return the next old objects, owner by owner, as in the table's index by time."""
+    owner, *place = after
+    key = (table.c.created_at, table.c.id)
+    found: list[Place] = []
+    while True:
+        own = select(*key).where(table.c.owner == owner, is_old, tuple_(*key) > tuple(place))
+        found += [(owner, *row) for row in connection.execute(own.order_by(*key).limit(most))]
+        later = _next_owner(connection, table, owner, before)
+        if len(found) >= most or later is None:
+            return found[:most]
+        owner, place = later, [*START[1:]]
+
+
+def _next_owner(connection: Connection, table: Table, owner: str, before: float) -> str | None:
+    """Return the next owner with an old object, by a query that reads one row per owner."""
+    first = select(func.min(table.c.owner).label("owner")).where(table.c.owner > owner)
     owners = first.cte("owners", recursive=True)
-    following = select(func.min(files.c.owner)).where(files.c.owner > owners.c.owner).correlate(owners)
+    following = select(func.min(table.c.owner)).where(table.c.owner > owners.c.owner).correlate(owners)
     owners = owners.union_all(select(following.scalar_subquery()).where(owners.c.owner.is_not(None)))
-    has_old = exists().where(files.c.owner == owners.c.owner, files.c.created_at < before)
-    return connection.execute(select(owners.c.owner).where(has_old).limit(1)).scalar()
+    has_old = exists().where(table.c.owner == owners.c.owner, table.c.created_at < before)
+    found: str | None = connection.execute(select(owners.c.owner).where(has_old).limit(1)).scalar()
+    return found
 
 
 EXPIRIES: Mapping[ExpiringKind, Expiry] = {
@@ -247,6 +280,7 @@ EXPIRIES: Mapping[ExpiringKind, Expiry] = {
     "responses": Expiry(_find_responses, _remove_response, _count_responses),
     "chat_completions": Expiry(_find_completions, _remove_completion, _count_completions),
     "conversations": Expiry(_find_conversations, _remove_conversation, _count_conversations),
+    "batches": Expiry(_find_batches, _remove_batch, _count_batches),
     "files": Expiry(_find_files, _remove_file, _count_files),
     "log_entries": Expiry(_find_entries, _remove_entry, _count_entries),
 }
