@@ -46,6 +46,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "cli": ("db", "log"),
     "agent": ("functions", "turns"),
     "backends": ("http", "sample"),
+    "dialects": ("anthropic",),
     "engine": ("client", "hosted", "reply", "request"),
     "observe": ("telemetry",),
     "recording": ("calls", "files", "matching", "seam", "care"),

@@ -26,6 +26,7 @@ from antiphon.recording.seam.catalogue import RecordingCatalogue
 from antiphon.recording.seam.faults import Faults
 from antiphon.recording.seam.lookup import RecordingLookup
 from antiphon.server.app import create_app
+from antiphon.server.edge.answers import is_for_messages
 from antiphon.server.edge.state import ServerState, request_state
 from antiphon.server.http.connection import connections
 from antiphon.service.access.keys import KeySettings
@@ -105,7 +106,7 @@ OTHER_BODIES = r"POST /v1/models|DELETE /v1/conversations/[^/]+/items/[^/]+"
 BODILESS = r"DELETE /v1/containers/.*"
 """Routes for whose answers OpenAI's description has no body."""
 UNDESCRIBED = (
-    r"/v1/(moderations|chat/completions/[^/]+/messages|tools|toolgroups|shields|scoring-functions"
+    r"/v1/(moderations|messages(/count_tokens)?|chat/completions/[^/]+/messages|tools|toolgroups|shields|scoring-functions"
     r"|webhook_endpoints(/.*)?|webhook_event_types|prompts(/.*)?|providers(/.*)?|inspect/routes"
     r"|health|ready|version|openapi\.json)|/docs|/metrics"
 )
@@ -295,6 +296,8 @@ class Validated:
             llama_stack = request_state(request.scope).dialect not in (None, OPENAI)
             if status >= 400 and path == "/v1/ready":
                 check_error({"error": msgspec.json.decode(body)["error"]})  # The checks are beside it.
+            elif status >= 400 and is_for_messages(request.scope):
+                check_messages_error(msgspec.json.decode(body))
             elif status >= 400:
                 check_error(msgspec.json.decode(body))
             elif llama_stack and re.fullmatch(OTHER_BODIES, f"{method} {path}"):
@@ -309,6 +312,14 @@ class Validated:
                 check_stream(path, body, llama_stack=llama_stack)
             elif self._proxied or path != "/v1/chat/completions":
                 check_body(method, path, msgspec.json.decode(body))
+
+
+def check_messages_error(body: JSON) -> None:
+    """Check an error of Anthropic's API."""
+    assert body.keys() - {"request_id"} == {"type", "error"}, body
+    assert body["type"] == "error"
+    assert set(body["error"]) == {"type", "message"}, body
+    assert body["error"]["message"]
 
 
 def check_stream(path: str, body: bytes, *, llama_stack: bool) -> None:

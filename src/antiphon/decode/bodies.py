@@ -91,7 +91,7 @@ class BodyDecoder(Generic[T]):
 
     def _search(self, body: bytes) -> list[str]:
         plain = self._typed(body)
-        check_promises(plain)
+        check_promises(plain, self._type)
         try:
             self._outline.decode(msgspec.json.encode(plain))
         except msgspec.ValidationError:

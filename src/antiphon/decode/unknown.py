@@ -43,13 +43,17 @@ def unknown_parameter(paths: Sequence[str]) -> InvalidRequest:
     )
 
 
-def check_promises(body: JSONObject) -> None:
+def check_promises(body: JSONObject, body_type: type[Struct]) -> None:
     """Check that a body has no parameter of another API that promises protection or a limit.
+
+    Args:
+        body: The decoded body.
+        body_type: Its type, whose own parameters pass.
 
     Raises:
         InvalidRequest: It has one with a value; the message names a replacement.
     """
-    for name in sorted(_PROMISES.keys() & body.keys()):
+    for name in sorted(_PROMISES.keys() & body.keys() - _object(body_type).known):
         if body[name] not in (None, [], {}):
             raise InvalidRequest(
                 f"Unsupported parameter: '{name}' is not supported by this server. {_PROMISES[name]}",

@@ -1,1 +1,1 @@
-"""Dialects: other wire formats of the API than api.openai.com's, pure in both directions."""
+"""Dialects: other wire formats and APIs than api.openai.com's, pure in both directions."""

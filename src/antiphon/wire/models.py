@@ -118,6 +118,25 @@ class ModelList(Struct, kw_only=True):
     data: list[Model]
 
 
+class MessagesModel(Model, kw_only=True):
+    """Model with the keys of Anthropic's API too."""
+
+    type: Literal["model"] = "model"
+    display_name: str
+    created_at: str
+    lifecycle: Literal["active"] = "active"
+
+
+class MessagesModelList(Struct, kw_only=True):
+    """Response to `GET /v1/models` for clients of Anthropic's API."""
+
+    object: Literal["list"] = "list"
+    data: list[MessagesModel]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
 class Health(Struct, frozen=True):
     """Health of the server or of a provider."""
 

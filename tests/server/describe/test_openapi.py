@@ -48,6 +48,8 @@ WITH_ITEMS = {
     "/v1/responses/compact",
     "/v1/responses/input_tokens",
     "/v1/conversations",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
     "/v1/conversations/{conversation_id}/items",
 }
 SAMPLE = "antiphon/sample"

@@ -41,7 +41,7 @@ def test_json_text_is_not_touched() -> None:
 
 def test_an_error_has_four_keys_its_status_and_its_headers() -> None:
     error = UpstreamRefused("up: slow down", upstream_status=429, headers={"Retry-After": "7"})
-    answer = error_answer(error)
+    answer = error_answer(error, {"path": "/v1/responses"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
     assert body(answer) == {
         "error": {

@@ -8,7 +8,6 @@ from starlette.routing import BaseRoute
 
 from antiphon import __version__
 from antiphon.server.describe.operation import ApiRoute, Operation, SocketFrames
-from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSON, JSONObject
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -50,8 +49,10 @@ class _Schemas:
     """JSON schemas of all types in operations."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        named = [each for op in operations for each in (op.answer, op.body, op.events, *_frames(op))]
-        self._types = [ErrorEnvelope, *(each for each in named if each and not isinstance(each, dict))]
+        named = [
+            each for op in operations for each in (op.answer, op.body, op.events, op.errors, *_frames(op))
+        ]
+        self._types = [each for each in named if each and not isinstance(each, dict)]
         made, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         text = msgspec.json.encode([list(made), components]).decode()
         # msgspec puts the names of all item types into the name of a page of items.
@@ -80,7 +81,7 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
             **_success(operation, schemas),
             "default": {
                 "description": "An error",
-                "content": _json(schemas.of(ErrorEnvelope)),
+                "content": _json(schemas.of(operation.errors)),
             },
         },
     }

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from antiphon.wire.errors import ErrorEnvelope
 from antiphon.wire.json import JSONObject
 
 TEXT: JSONObject = {"type": "string", "maxLength": 256}
@@ -50,6 +51,8 @@ class Operation(Struct, frozen=True):
     """Type of the events, if the body can request a stream."""
     frames: SocketFrames | None = None
     """Types of the frames, if the path is also that of a WebSocket."""
+    errors: object = ErrorEnvelope
+    """Type of the body of an error."""
     is_form: bool = False
     """Whether the request body is a form with a file."""
     is_file: bool = False

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError
-from antiphon.server.edge.state import headers_of, request_state, server_state
+from antiphon.server.edge.state import Headers, headers_of, request_state, server_state
 from antiphon.service.access.errors import HostNotAllowed, OriginNotAllowed
 from antiphon.service.access.keys import Keys
 
@@ -60,7 +60,7 @@ class Authentication:
             return
         headers = headers_of(scope)
         if await self._keys.is_needed():
-            caller = await self._keys.caller(bearer(headers.get(b"authorization", b"")))
+            caller = await self._keys.caller(key_of(headers))
             if caller is not None:
                 caller.check("metrics" if scope["path"] == METRICS_PATH else "api")
         else:
@@ -99,7 +99,7 @@ async def is_known(connection: HTTPConnection) -> bool:
     try:
         async with asyncio.timeout(_PATIENCE):
             if await keys.is_needed():
-                await keys.caller(bearer(headers.get(b"authorization", b"")))
+                await keys.caller(key_of(headers))
             else:
                 check_site(headers.get(b"host", b""), headers.get(b"origin"), is_local=server.is_local)
     except (AntiphonError, TimeoutError):
@@ -140,6 +140,12 @@ def _is_own(host: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def key_of(headers: Headers) -> str | None:
+    """Return the key of a request: in `Authorization`, else in `x-api-key` as in Anthropic's API."""
+    key = bearer(headers.get(b"authorization", b""))
+    return key or headers.get(b"x-api-key", b"").strip().decode("latin-1") or None
 
 
 def bearer(authorization: bytes) -> str | None:

@@ -12,7 +12,7 @@ from antiphon.errors import AntiphonError, InternalError, ServerStopping
 from antiphon.ids import current_request
 from antiphon.observe import request_log
 from antiphon.observe.record import NO_ANSWER
-from antiphon.server.edge.answers import error_answer, nobody_there
+from antiphon.server.edge.answers import MESSAGES, error_answer, nobody_there
 from antiphon.server.edge.state import NewRecord, Watch, begin_request, note_refusal, plain_record
 from antiphon.service.log.refusals import Refusals
 
@@ -22,7 +22,8 @@ _MAX_PATH = 200
 """Characters of the path of an ignored field that the client receives."""
 _lifespan = Router().lifespan
 """Empty lifespan: the owner of the services opens and closes them."""
-_RESPONSES = "/v1/responses"
+_LOGGED = frozenset({"/v1/responses", MESSAGES})
+"""Paths whose refused requests are in the log of responses."""
 _STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
@@ -81,7 +82,7 @@ class Boundary:
         except asyncio.CancelledError:
             # Only for a stopping server: `StoppedByDisconnect` ends the request of a disconnected client.
             if is_http and record.status == NO_ANSWER:
-                await error_answer(ServerStopping())(scope, receive, answer)
+                await error_answer(ServerStopping(), scope)(scope, receive, answer)
         except ClientDisconnect:
             await nobody_there()(scope, receive, answer)  # The body was incomplete.
         except AntiphonError as error:
@@ -89,12 +90,12 @@ class Boundary:
                 raise
             # The record keeps the error for the log. The traceback refers to this scope: a reference cycle.
             record.error = error.with_traceback(None)
-            if self._refusals is not None and scope["path"] == _RESPONSES:
+            if self._refusals is not None and scope["path"] in _LOGGED:
                 note_refusal(self._refusals, state, error)
-            await error_answer(error)(scope, receive, answer)
+            await error_answer(error, scope)(scope, receive, answer)
         except Exception:
             if is_http and record.status == NO_ANSWER:
-                await error_answer(InternalError())(scope, receive, answer)
+                await error_answer(InternalError(), scope)(scope, receive, answer)
             raise  # The connection logs the traceback.
         finally:
             record.ended()

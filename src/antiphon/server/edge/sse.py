@@ -1,6 +1,6 @@
 """Server-sent events: one frame per event, one write per batch."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 from antiphon.errors import AntiphonError
 from antiphon.server.http.exchange import Linger, StoppedByDisconnect
 from antiphon.wire.errors import ErrorEnvelope
-from antiphon.wire.events import Event
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -27,10 +26,10 @@ class _Typed(msgspec.Struct):
 _typed = msgspec.json.Decoder(_Typed).decode
 
 
-class _Heads(dict[type[Event], bytes]):
+class _Heads(dict[type[msgspec.Struct], bytes]):
     """The first bytes of frames by the type of their event, filled as types occur."""
 
-    def __missing__(self, event_type: type[Event]) -> bytes:
+    def __missing__(self, event_type: type[msgspec.Struct]) -> bytes:
         head = self[event_type] = f"event: {event_type.__struct_config__.tag}\ndata: ".encode()
         return head
 
@@ -46,7 +45,9 @@ class Frames(NamedTuple):
     """Whether the stream ends with these frames."""
 
 
-def event_frames(events: list[Event], *, is_last: bool = False, ends_with_done: bool = True) -> Frames:
+def event_frames(
+    events: Sequence[msgspec.Struct], *, is_last: bool = False, ends_with_done: bool = True
+) -> Frames:
     """Return the frames of a batch.
 
     A frame is a line `event:` with the type, a line `data:` with the JSON, and an empty line.

@@ -7,10 +7,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from antiphon.decode import bodies
+from antiphon.dialects.anthropic.models import messages_model, models_page
 from antiphon.errors import InvalidRequest, ModelNotFound
 from antiphon.server.describe.operation import ApiRoute, Operation
-from antiphon.server.edge.answers import json_answer, not_allowed
-from antiphon.server.edge.requests import context_of, decoded_body, dialect, owner_of, refuse_own
+from antiphon.server.edge.answers import is_for_messages, json_answer, not_allowed, request_id_header
+from antiphon.server.edge.requests import (
+    context_of,
+    decoded_body,
+    dialect,
+    owner_of,
+    page_query,
+    query_text,
+    refuse_own,
+)
 from antiphon.server.edge.state import services_of
 from antiphon.wire.models import Model, ModelList, ModelResource, RegisterModel, ResourceList
 
@@ -21,6 +30,8 @@ async def list_models(request: Request) -> Response:
     """List models."""
     refuse_own(request)
     services = services_of(request)
+    if is_for_messages(request.scope):
+        return await _messages_page(request)
     if dialect(request).registers_models:
         return json_answer(ResourceList(data=await services.models.list(owner_of(request))))
     return json_answer(await services.catalogue.list_models())
@@ -48,6 +59,8 @@ async def get_model(request: Request) -> Response:
     if model_id not in by_id:
         raise ModelNotFound(f"The model '{model_id[:200]}' does not exist.", model_id)
     model = by_id[model_id]
+    if is_for_messages(request.scope):
+        return json_answer(messages_model(model), headers=request_id_header())
     if wanted.describes_resource and not isinstance(model, ModelResource):
         model = ModelResource.of(model)
     return json_answer(model)
@@ -65,6 +78,13 @@ async def delete_model(request: Request) -> Response:
         code="model_not_deletable",
         param="model",
     )
+
+
+async def _messages_page(request: Request) -> Response:
+    models = (await services_of(request).catalogue.list_models()).data
+    limit = page_query(request, most=1000).limit
+    after, before = query_text(request, "after_id"), query_text(request, "before_id")
+    return json_answer(models_page(models, limit, after, before), headers=request_id_header())
 
 
 routes = [

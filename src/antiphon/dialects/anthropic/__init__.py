@@ -1,0 +1,1 @@
+"""Anthropic's Messages API over the Responses API, pure in both directions."""
