@@ -74,6 +74,7 @@ class CodeInterpreter(BasicTool):
         self._context = context
         self._containers = context.containers
         self._container_id = tool.container if isinstance(tool.container, str) else None
+        self._turn = asyncio.Lock()
 
     async def prepare(self, items: list[Item]) -> None:
         """Find the container: an automatic one is that of the last call in the context, if it is active."""
@@ -108,7 +109,7 @@ class CodeInterpreter(BasicTool):
             outputs=[],
         )
         auto = self._tool.container if isinstance(self._tool.container, AutoContainer) else None
-        return CodeCall(item, arguments, auto, context, self._containers)
+        return CodeCall(item, arguments, auto, context, self._containers, self._turn)
 
 
 class SandboxCalls:
@@ -143,6 +144,7 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
         auto: AutoContainer | None,
         context: ToolContext,
         containers: Containers,
+        turn: asyncio.Lock,
     ) -> None:
         """Create a call.
 
@@ -152,6 +154,7 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
             auto: The description of a container that may be made; None for an existing one.
             context: The context of the request.
             containers: The containers of the owner.
+            turn: Held by the call of the request that uses the container.
         """
         super().__init__(item)
         self._item_id = str(item.id)
@@ -159,6 +162,7 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
         self._auto = auto
         self._context = context
         self._containers = containers
+        self._turn = turn
         self._calls: ToolCalls = context.wrap(SandboxCalls(containers, item.container_id))
         self._reader = InputReader("code")
         self._code: list[str] = []
@@ -214,7 +218,7 @@ class CodeCall(BasicCall[CodeInterpreterCall]):
         settings = self._context.services.settings.code_interpreter
         slots = self._context.services.slots.of(NAME, settings.concurrency)
         try:
-            async with asyncio.timeout(settings.timeout + _WAIT), slots:
+            async with self._turn, asyncio.timeout(settings.timeout + _WAIT), slots:
                 await self._containers.use(item.container_id, self._auto)
                 result = await self._calls.call(NAME, RUN, {"code": item.code})
                 outcome = _outcome(result)
