@@ -160,7 +160,7 @@ def who_and_how(body: JSONObject) -> JSONObject:
         "stream_options": {"include_usage": False},
         "user": "someone",
         "metadata": {"run": "7"},
-        "store": True,
+        "store": False,
         "service_tier": "flex",
         "prompt_cache_key": "cache",
         "prompt_cache_retention": "24h",
