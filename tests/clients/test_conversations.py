@@ -21,6 +21,7 @@ C: JSON = {"role": "user", "content": "c"}
 M = TypeVar("M", bound=BaseModel)
 
 HIDDEN: list[ResponseIncludable] = [
+    "computer_call_output.output.image_url",
     "code_interpreter_call.outputs",
     "file_search_call.results",
     "reasoning.encrypted_content",

@@ -211,3 +211,27 @@ def test_a_missing_screenshot_is_refused_by_its_path(strict: OpenAI, upstream: U
     with pytest.raises(Exception, match="file-none") as caught:
         strict.responses.create(model="up/m", input=output, previous_response_id=first.id)
     assert getattr(caught.value, "param", None) == "input[0].output.file_id"
+
+
+def test_the_url_of_a_screenshot_is_listed_only_on_request(strict: OpenAI, upstream: Upstream) -> None:
+    upstream.script(calls(("call_1", "computer", {"actions": [CLICK]})), says("Done."))
+    first = strict.responses.create(model="up/m", input="Go.", tools=[{"type": "computer"}])
+    url = "data:image/png;base64,AA=="
+    output: JSON = [
+        {
+            "type": "computer_call_output",
+            "call_id": "call_1",
+            "output": {"type": "computer_screenshot", "image_url": url},
+        }
+    ]
+    second = strict.responses.create(model="up/m", input=output, previous_response_id=first.id)
+    [image] = upstream.chats[1].json["messages"][3]["content"]
+    assert image["image_url"]["url"] == url
+    cases: JSON = [
+        (["message.input_image.image_url"], None),
+        (["computer_call_output.output.image_url"], url),
+    ]
+    for include, listed in cases:
+        page: JSON = strict.responses.input_items.list(second.id, include=include).model_dump()["data"]
+        [shown] = [item["output"] for item in page if item["type"] == "computer_call_output"]
+        assert shown["image_url"] == listed

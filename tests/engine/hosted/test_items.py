@@ -3,8 +3,10 @@ import pytest
 from msgspec import UNSET
 
 from antiphon.engine.hosted.items import ForModel, client_forms, denied, error_results, for_client, for_model
+from antiphon.wire.content import ComputerScreenshot
 from antiphon.wire.items import (
     CodeInterpreterCall,
+    ComputerCallOutput,
     FileSearchCall,
     FunctionCall,
     Item,
@@ -171,3 +173,15 @@ def test_the_forms_that_a_caller_may_have_seen() -> None:
     assert next(client_forms(WEB)) == WEB
     assert list(client_forms(FILES)) == [FILES, msgspec.structs.replace(FILES, results=None)]
     assert list(client_forms(MCP)) == [MCP]
+
+
+def test_the_url_of_a_screenshot_is_shown_only_if_it_is_included() -> None:
+    shown = ComputerCallOutput(
+        id="cuo_1", call_id="c", output=ComputerScreenshot(image_url="data:image/png;base64,AA==")
+    )
+    hidden = ComputerCallOutput(id="cuo_1", call_id="c", output=ComputerScreenshot())
+    assert for_client(shown, ["computer_call_output.output.image_url"]) == shown
+    assert for_client(shown, ["message.input_image.image_url"]) == hidden
+    assert [*client_forms(shown)] == [shown, hidden]
+    uploaded = ComputerCallOutput(id="cuo_2", call_id="c", output=ComputerScreenshot(file_id="file-1"))
+    assert for_client(uploaded, []) == uploaded

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from antiphon.engine.hosted.kinds import HostedKind, kind_of
 from antiphon.wire.chat import ChatContentPart
 from antiphon.wire.items import (
+    ComputerCallOutput,
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
@@ -23,6 +24,7 @@ from antiphon.wire.json import JSON, JSONObject
 
 _UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "calling", "generating"})
 _REASONING = "reasoning.encrypted_content"
+_SCREENSHOT = "computer_call_output.output.image_url"
 
 
 class ForModel(msgspec.Struct, frozen=True):
@@ -71,17 +73,30 @@ def for_client(item: Item, include: Container[str]) -> Item:
     if isinstance(item, Reasoning):
         hides = item.encrypted_content is not UNSET and _REASONING not in include
         return msgspec.structs.replace(item, encrypted_content=UNSET) if hides else item
+    if isinstance(item, ComputerCallOutput):
+        hides = isinstance(item.output.image_url, str) and _SCREENSHOT not in include
+        screenshot = msgspec.structs.replace(item.output, image_url=UNSET) if hides else item.output
+        return msgspec.structs.replace(item, output=screenshot) if hides else item
     kind = kind_of(item)
     return item if kind is None else _as_item(kind, item, include)
 
 
 def client_forms(item: Item) -> Iterator[Item]:
     """Yield every form in which a client may have seen the item, the whole one first."""
-    kind = kind_of(item)
-    includes = (_REASONING,) if isinstance(item, Reasoning) else kind.includes if kind is not None else ()
+    includes = _includes(item)
     for size in range(len(includes), -1, -1):
         for include in combinations(includes, size):
             yield for_client(item, include)
+
+
+def _includes(item: Item) -> tuple[str, ...]:
+    """Return the values of `include` that show hidden parts of the item."""
+    if isinstance(item, Reasoning):
+        return (_REASONING,)
+    if isinstance(item, ComputerCallOutput):
+        return (_SCREENSHOT,)
+    kind = kind_of(item)
+    return () if kind is None else kind.includes
 
 
 def tool_name(item: Item) -> str | None:
