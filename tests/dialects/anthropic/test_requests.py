@@ -164,6 +164,7 @@ def test_the_output_has_an_effort_and_a_format() -> None:
         ({"tools": [TOOL | {"allowed_callers": ["code_execution"]}]}, "tools[0].allowed_callers"),
         ({"messages": [HI, {"role": "assistant", "content": "The"}]}, "messages"),
         ({"messages": []}, "messages"),
+        ({"messages": [user()]}, "messages"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"temperature": 1.5}, "temperature"),
         ({"stop_sequences": [""]}, "stop_sequences[0]"),

@@ -117,11 +117,7 @@ def _request(body: CountMessageTokens, is_readable: Readable) -> CreateResponse:
     effort = _effort(body)
     return CreateResponse(
         model=body.model,
-        input=[
-            item
-            for position, message in enumerate(body.messages)
-            for item in _items(message, f"messages[{position}].content", is_readable)
-        ],
+        input=_input(body.messages, is_readable),
         instructions=_instructions(body),
         store=False,
         tools=[_tool(tool, f"tools[{position}]") for position, tool in enumerate(body.tools or ())] or None,
@@ -130,6 +126,21 @@ def _request(body: CountMessageTokens, is_readable: Readable) -> CreateResponse:
         text=None if output is None else TextConfig(format=_format(output.schema)),
         reasoning=None if effort is None else ReasoningConfig(effort=effort),
     )
+
+
+def _input(messages: list[MessageParam], is_readable: Readable) -> list[InputItem]:
+    items = [
+        item
+        for position, message in enumerate(messages)
+        for item in _items(message, f"messages[{position}].content", is_readable)
+    ]
+    if not items:
+        raise InvalidRequest(
+            "Invalid 'messages': expected at least one message with content.",
+            code="empty_array",
+            param="messages",
+        )
+    return items
 
 
 def _instructions(body: CountMessageTokens) -> str | None:
