@@ -50,7 +50,7 @@ class RequestContainers:
     async def use(self, container_id: str, auto: AutoContainer | None) -> None:
         """Note a run of a container; make it first if it doesn't exist and may be made."""
         now = self._context.clock()
-        if auto is not None and not await self.is_active(container_id):
+        if auto is not None and await self._is_missing(container_id):
             new = StoredContainer(
                 id=container_id,
                 created_at=now,
@@ -63,6 +63,18 @@ class RequestContainers:
             await self._containers.add(self._context, new, given or ())
         await self._records.get(self._context.owner, container_id)
         await self._records.touch(container_id, now, runs=1)
+
+    async def _is_missing(self, container_id: str) -> bool:
+        """Return whether a container of this request is to be made."""
+        try:
+            found = await self._records.get(self._context.owner, container_id)
+        except NotFound:
+            return True
+        if found.runs:
+            return False
+        # A server stopped while it made the container, which can lack files.
+        await self._containers.delete(self._context.owner, container_id)
+        return True
 
     async def run(self, container_id: str, code: str) -> Outcome:
         """Run code in a container."""

@@ -74,6 +74,7 @@ class CodeInterpreter(BasicTool):
         self._context = context
         self._containers = context.containers
         self._container_id = tool.container if isinstance(tool.container, str) else None
+        self._is_new = False
         self._turn = asyncio.Lock()
 
     async def prepare(self, items: list[Item]) -> None:
@@ -101,6 +102,7 @@ class CodeInterpreter(BasicTool):
         context = self._context
         if self._container_id is None:
             self._container_id = context.request.ids("cntr", _ID)
+            self._is_new = True
         item = CodeInterpreterCall(
             id=context.request.ids(ITEM_PREFIXES["code_interpreter_call"]),
             status="in_progress",
@@ -108,7 +110,8 @@ class CodeInterpreter(BasicTool):
             container_id=self._container_id,
             outputs=[],
         )
-        auto = self._tool.container if isinstance(self._tool.container, AutoContainer) else None
+        container = self._tool.container
+        auto = container if self._is_new and isinstance(container, AutoContainer) else None
         return CodeCall(item, arguments, auto, context, self._containers, self._turn)
 
 
