@@ -8,7 +8,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 # A module's tests share servers and databases, so that they stay in one process.
 # Modules run in the order of their names: by default, those with few but long tests would come last.
-PYTEST := $(BIN)/pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses=$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist=loadfile --no-loadscope-reorder
 # Prints its progress: the first installation takes a minute or more.
 PIP := $(BIN)/python -m scripts.install
 # What tests/real_clients holds a lock for: clients that others wrote, each in an environment of its own.
@@ -27,7 +27,7 @@ AVAILABLE := -m 'not sandbox$(if $(wildcard ../shared),, and not shared)'
 # Folders and modules that need no server and no database.
 FAST := $(addprefix tests/,engine wire decode documents settings recording/files test_errors.py test_ids.py)
 
-.PHONY: install run test test-shared test-sandbox test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
+.PHONY: install run test test-shared test-processes test-sandbox test-fast test-browser test-clients test-install test-deploy test-real install-size coverage check docs bench bench-peers conformance
 
 install: .venv/installed-dev
 
@@ -36,11 +36,15 @@ run: .venv/installed
 
 # Lists the skipped tests with their reasons.
 test: .venv/installed-dev
-	@$(PYTEST) -rs -m 'not shared and not sandbox' $(ARGS)
+	@$(PYTEST) -rs -m 'not shared and not sandbox and not processes' $(ARGS)
 
 # Needs recordings of other programs in ../shared, which are not part of the repository.
 test-shared: .venv/installed-dev
 	@$(PYTEST) -rs -m shared $(ARGS)
+
+# Kills, freezes and floods servers and databases at random moments. ANTIPHON_THOROUGH=1 repeats all of it, for an hour.
+test-processes: .venv/installed-dev
+	@$(PYTEST) -rs -m 'processes and not shared' $(ARGS)
 
 # Downloads the sandbox of the code interpreter (100 MB), whose first start compiles it for two minutes or more.
 test-sandbox: .venv/installed-sandbox

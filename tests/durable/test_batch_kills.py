@@ -17,7 +17,7 @@ from tests.server.client import get
 from tests.support.thorough import often
 from tests.support.upstream import Answer, Request, Upstream, completion, reply, streaming
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 LINES = 120
 VICTIMS = often(1, 2)

@@ -86,6 +86,7 @@ def test_an_event_survives_the_failure_of_any_store_call(
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.timeout(120)
 def test_kills_lose_no_event_and_repeat_its_id(url: str, tmp_path: Path) -> None:
     seed = random.randrange(10**6)

@@ -20,7 +20,7 @@ from tests.support.postgresql import schema
 from tests.support.thorough import often
 from tests.support.upstream import Upstream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 KILLS = {
     count: int(os.environ.get("ANTIPHON_KILLS", default))

@@ -13,7 +13,7 @@ from tests.server.client import get, post
 from tests.server.following import created, followed
 from tests.support.postgresql import Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from tests.support.thorough import often
 from tests.support.upstream import Answer, Upstream
 
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the test reads memory in /proc"),
 ]

@@ -15,7 +15,10 @@ from antiphon.store import Store
 from tests.store.conftest import Run
 from tests.store.samples import ME, respond
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP"),
+]
 
 _FREEZE = """
 import asyncio, os, signal, sys

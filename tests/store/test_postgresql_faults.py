@@ -17,7 +17,7 @@ from tests.store.conftest import Run
 from tests.store.samples import ME, body, finished, new_response, respond
 from tests.support.postgresql import Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 SIZE = 16 * 1024 * 1024
 """The least limit for files that leaves PostgreSQL's log intact."""

@@ -35,6 +35,8 @@ import asyncio, sys
 from antiphon.store import Store
 from tests.store.samples import ME, item
 
+pytestmark = pytest.mark.processes
+
 async def main(url, name):
     store = await Store.open(url, clock=lambda: 1000.0)
     for number in range(100):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from antiphon.store import Store
 from antiphon.store.retention.expired import EXPIRIES
 from tests.store.conftest import OpenStore, Run
@@ -10,6 +12,8 @@ from tests.store.retention.test_records import Clock, respond_at
 from tests.store.runs.samples import claimed, ending, submit
 from tests.store.samples import ME, begin_in, converse, count_rows, finished
 from tests.support.thorough import often
+
+pytestmark = pytest.mark.processes
 
 HOUR = 3600.0
 STEP = HOUR / often(1, 12)
