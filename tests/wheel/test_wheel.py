@@ -30,7 +30,7 @@ def test_the_metadata_are_complete(wheel: Path) -> None:
         assert metadata[field], field
     classifiers = metadata.get_all("Classifier") or []
     assert {f"Programming Language :: Python :: {version}" for version in VERSIONS} <= set(classifiers)
-    assert set(metadata.get_all("Provides-Extra") or []) == {"agent", "dev", "otel", "postgres"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"agent", "code", "dev", "otel", "postgres"}
 
 
 def test_no_link_of_the_description_needs_a_clone(wheel: Path) -> None:
