@@ -11,6 +11,8 @@ from antiphon.wire.lists import PageQuery
 from tests.store.conftest import OpenStore, Run
 from tests.store.samples import ME, bodies, converse, seen_in
 
+pytestmark = pytest.mark.processes
+
 RESPOND = """
 import asyncio, sys
 from antiphon.store import Store
@@ -34,8 +36,6 @@ ADD = """
 import asyncio, sys
 from antiphon.store import Store
 from tests.store.samples import ME, item
-
-pytestmark = pytest.mark.processes
 
 async def main(url, name):
     store = await Store.open(url, clock=lambda: 1000.0)
