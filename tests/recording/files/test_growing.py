@@ -162,6 +162,7 @@ for number in range(1_000_000):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_recorder_loses_no_call_that_it_has_saved(tmp_path: Path) -> None:
     for kill_after in (1, 5, 17):
         path = tmp_path / f"{kill_after}.json"
