@@ -197,6 +197,16 @@ def test_a_wrong_moderation_is_a_400(url: str, moderation: JSON, param: str) -> 
     assert (refused.status, refused.error["param"]) == (400, "moderation")
 
 
+@pytest.mark.parametrize("path", ["/responses", "/chat/completions"])
+def test_an_unknown_check_protects_nothing_so_it_is_an_error(url: str, upstream: Upstream, path: str) -> None:
+    given = {"input": "Hi"} if path == "/responses" else {"messages": [{"role": "user", "content": "Hi"}]}
+    body: JSONObject = {"model": "up/m", **given, "moderation": {"model": "wrods"}}
+    answer = post(url, path, body)
+    assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+    assert answer.error["param"] == "moderation.model"
+    assert upstream.chats == []
+
+
 def test_openais_client_reads_the_results_with_strict_validation(url: str, upstream: Upstream) -> None:
     with openai.OpenAI(
         base_url=url, api_key="none", _strict_response_validation=True, max_retries=0

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from antiphon.engine.ports import ModelCatalogue
 from antiphon.engine.request_context import RequestContext
-from antiphon.errors import InvalidRequest, UpstreamBroken
+from antiphon.errors import InvalidRequest, ModelNotFound, UpstreamBroken
 from antiphon.service.moderation.policy import PolicyCheck
 from antiphon.service.moderation.results import input_types, joined, result_of, texts_in
 from antiphon.settings.moderation import CheckSettings
@@ -66,9 +66,20 @@ class Checks:
             )
         return found
 
-    def of_model(self, model: str) -> Check:
-        """Return the check with a name, or else the moderation model with this id."""
-        return self._named.get(model) or EndpointCheck(model, model, self._catalogue)
+    async def of_model(self, model: str, context: RequestContext) -> Check:
+        """Return the check with a name, or else the moderation model with this id.
+
+        Raises:
+            ModelNotFound: Neither exists, so that a request that names it would not be protected.
+        """
+        if (check := self._named.get(model)) is not None:
+            return check
+        try:
+            await self._catalogue.resolve(model, context)
+        except ModelNotFound as error:
+            error.param = "moderation.model"
+            raise
+        return EndpointCheck(model, model, self._catalogue)
 
 
 class WordsCheck:

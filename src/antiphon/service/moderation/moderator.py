@@ -31,15 +31,16 @@ class Moderator:
         self.checks = Checks(self._settings.checks, catalogue)
         """The checks by name."""
 
-    def judged(
+    async def judged(
         self, model: ResolvedModel, request: CreateResponse, given: Sequence[Item], context: RequestContext
     ) -> ResolvedModel:
         """Return the model for a request that asks for moderation.
 
         Raises:
             InvalidRequest: A guardrail is not a check of the settings.
+            ModelNotFound: No check and no backend has the moderation model.
         """
-        rules = rules_of(self.checks, request.moderation, request.guardrails or ())
+        rules = await rules_of(self.checks, request.moderation, request.guardrails or (), context)
         parts = parts_of_items(given)
         if request.prompt is not None:
             parts += parts_of_prompt(request.prompt)

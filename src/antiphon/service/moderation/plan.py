@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct
 
+from antiphon.engine.request_context import RequestContext
 from antiphon.service.moderation.checks import Check, Checks
 from antiphon.service.moderation.results import image_part, text_part
 from antiphon.wire.content import InputImage, InputText, OutputText, Refusal
@@ -24,20 +25,24 @@ class Rule(Struct, frozen=True):
     """Mode for the output."""
 
 
-def rules_of(
-    checks: Checks, moderation: ModerationParam | None, guardrails: Sequence[str | Guardrail]
+async def rules_of(
+    checks: Checks,
+    moderation: ModerationParam | None,
+    guardrails: Sequence[str | Guardrail],
+    context: RequestContext,
 ) -> list[Rule]:
     """Return the rules of a request.
 
     Raises:
         InvalidRequest: A guardrail is not a check of the settings.
+        ModelNotFound: No check and no backend has the moderation model.
     """
     rules: list[Rule] = []
     if moderation is not None:
         policy = moderation.policy
         given = policy.input if policy is not None else None
         said = policy.output if policy is not None else None
-        check = checks.of_model(moderation.model)
+        check = await checks.of_model(moderation.model, context)
         rules.append(Rule(check, given.mode if given else "score", said.mode if said else "score"))
     for position, each in enumerate(guardrails):
         name = each if isinstance(each, str) else each.type

@@ -100,7 +100,7 @@ class ChatCompletions:
                 await model.judge_url(url, path)
         asked = {**body, "model": model.name}
         if (moderation := _moderation_of(asked)) is not None:
-            rules = rules_of(self._moderator.checks, moderation, ())
+            rules = await rules_of(self._moderator.checks, moderation, (), context)
             model = self._moderator.with_rules(model, rules, parts_of_messages(body["messages"]), context)
         # The backend checks everything else in the body, of which a typed request is a subset.
         return model, cast(ChatRequest, asked)

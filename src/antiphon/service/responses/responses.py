@@ -146,7 +146,7 @@ class Responses:
                 resources.hosted = await self._open_tools(context, request)
                 await resources.hosted.prepare(items)
             if request.moderation is not None or request.guardrails:
-                model = self._moderator.judged(model, request, gathered.input, context)
+                model = await self._moderator.judged(model, request, gathered.input, context)
             await self._diagnose(context, request, response, gathered)
             prompt = PromptState(request, items, model, Sealed(context.seal, model.name, context.owner))
             prompt.kept = kept
